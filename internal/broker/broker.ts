@@ -1,0 +1,72 @@
+/** One message's place among the deliveries of a subscription. Reused: valid only during the call. */
+export interface Delivery {
+  /** Counts up by one from 1. */
+  id: number
+  /** 0–999: keeps messages apart that carry the same microsecond, and is the same again when one is delivered again. */
+  tie: number
+}
+
+/** Called once a message, never concurrently. `payload` and `delivery` are valid only during the call. Must not throw. */
+export type MessageHandler = (payload: Buffer, delivery: Readonly<Delivery>) => void
+
+/** The receiving end. Messages of one key arrive in the order in which they were published. */
+export interface Subscription {
+  /** Whether `pause` holds messages back where nothing is lost; otherwise it does nothing, and the consumer drops and counts. */
+  readonly canPause: boolean
+  pause(): void
+  resume(): void
+  /** All messages up to and including this delivery are stored or dead letters: the broker may forget them. Cumulative. */
+  ack(upTo: number): void
+  /** No message is delivered after it resolves; those that the engine had sent before are delivered first. Acks still count. */
+  stop(): Promise<void>
+  /** Sends the acks that wait and ends the connection. What was not acked stays with the engine, where it can. */
+  close(): Promise<void>
+}
+
+/** State of the connection, for `/ready` and the log. */
+export interface BrokerHealth {
+  readonly connected: boolean
+  /** What is wrong and what to do, without secrets; '' when connected. */
+  readonly problem: string
+}
+
+/**
+ * The way from the server to the APIs: whatever changed, coalesced, and the latest value of each series for a warm start. May
+ * lose messages; never holds up the caller.
+ */
+export interface LiveChannel {
+  /** @param latest series key and payload: kept 24 h for `recall`. */
+  publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void
+  /** Returns the undo. */
+  subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>>
+  /** The payloads kept, in no order. */
+  recall(): Promise<Buffer[]>
+}
+
+/**
+ * Carries messages from publishers to servers. `publish` and `subscribe` may be used side by side; nothing is called after `close`.
+ */
+export interface Broker {
+  readonly kind: 'pubsub' | 'streams' | 'memory'
+  /**
+   * Resolves when the engine has the message, with the number of servers that it was queued for; 0 means that nobody listens and
+   * the message is gone (pubsub, memory). Rejects with a BrokerError when it is known not to be there or nothing is known.
+   */
+  publish(key: string, payload: Buffer): Promise<number>
+  subscribe(handler: MessageHandler): Promise<Subscription>
+  readonly live: LiveChannel
+  health(): BrokerHealth
+  close(): Promise<void>
+}
+
+/** Why a publish failed, by what to do next. */
+export class BrokerError extends Error {
+  /** `not_sent`: send it again. `unknown`: it may have arrived; send it again and let the seq show a duplicate. `refused`: sending it again is useless. */
+  readonly kind: 'not_sent' | 'unknown' | 'refused'
+
+  constructor(kind: BrokerError['kind'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'BrokerError'
+    this.kind = kind
+  }
+}

@@ -1,0 +1,130 @@
+import type { Tag } from './value.ts'
+
+/** Why a sample or a message does not become a point. One catalogue: each word is a label of `sentinel_rejected_samples_total`. */
+export type RejectReason =
+  | 'not_a_message'
+  | 'json_syntax'
+  | 'json_shape'
+  | 'packed_size'
+  | 'frame_version'
+  | 'frame_truncated'
+  | 'frame_malformed'
+  | 'too_large'
+  | 'bad_name'
+  | 'reserved_name'
+  | 'too_many_tags'
+  | 'duplicate_tag'
+  | 'too_many_fields'
+  | 'too_many_series'
+  | 'field_type'
+  | 'no_fields'
+  | 'time_too_old'
+  | 'time_in_future'
+  | 'store_refused'
+  | 'line_syntax'
+
+/** A reason, with the value and the rule that it broke, in words for the log. */
+export interface Refusal {
+  readonly reason: RejectReason
+  readonly detail: string
+}
+
+export function isRefusal(value: object | number): value is Refusal {
+  return typeof value === 'object' && 'reason' in value
+}
+
+/** Bytes of UTF-8. InfluxDB refuses a key (measurement and tags) over 65,535; ours stays well below with 64 tags at these bounds. */
+export const MAX_NAME_BYTES = 256
+export const MAX_TAG_VALUE_BYTES = 1024
+export const MAX_TAGS = 64
+/** The largest string field, UTF-8 bytes: InfluxDB's own bound. */
+export const MAX_STRING_BYTES = 65_535
+
+/** InfluxDB answers 400 to these as tag keys, and lets a field `time` vanish in silence beside others. */
+const RESERVED_TAG_KEYS = new Set(['time', '_field', '_measurement'])
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are just what is looked for
+const UNCLEAN = /[\u0000-\u001f\u007f]|\\$|\\(?=[,= ])|[\ud800-\udfff]/
+
+/**
+ * The text of a name, a tag key or a tag value as every store keeps it: line breaks and tabs become the two characters `\n`, `\r`,
+ * `\t`, other control characters go, so does a backslash that would swallow the character after it (at the end, or before a
+ * comma, an equals sign or a space: line protocol cannot tell it from an escape), and a lone surrogate becomes U+FFFD.
+ */
+export function cleanText(text: string): string {
+  return UNCLEAN.test(text) ? thoroughlyClean(text) : text
+}
+
+function thoroughlyClean(text: string): string {
+  return (
+    text
+      .toWellFormed()
+      .replaceAll('\n', '\\n')
+      .replaceAll('\r', '\\r')
+      .replaceAll('\t', '\\t')
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+      .replace(/[\u0000-\u001f\u007f]/g, '')
+      .replace(/\\+(?=[,= ]|$)/g, '')
+  )
+}
+
+/** What a store would refuse of a series, found before it is sent. */
+export function refuseSeries(measurement: string, tags: readonly Tag[]): Refusal | undefined {
+  const badMeasurement = refuseName('measurement', measurement)
+  if (badMeasurement !== undefined) return badMeasurement
+  if (measurement.startsWith('#'))
+    return { reason: 'bad_name', detail: `measurement ${quote(measurement)} begins a comment` }
+  if (tags.length > MAX_TAGS) return { reason: 'too_many_tags', detail: `${tags.length} tags, at most ${MAX_TAGS}` }
+  let before: string | undefined
+  for (const [key, value] of tags) {
+    const badKey = refuseName('tag key', key)
+    if (badKey !== undefined) return badKey
+    if (RESERVED_TAG_KEYS.has(key)) return { reason: 'reserved_name', detail: `tag key ${quote(key)} is reserved` }
+    if (key === before) return { reason: 'duplicate_tag', detail: `tag ${quote(key)} stands twice` }
+    if (Buffer.byteLength(value) > MAX_TAG_VALUE_BYTES) {
+      return { reason: 'bad_name', detail: `the value of tag ${quote(key)} is over ${MAX_TAG_VALUE_BYTES} bytes` }
+    }
+    before = key
+  }
+  return undefined
+}
+
+export function refuseFieldName(name: string): Refusal | undefined {
+  if (name === 'time') return { reason: 'reserved_name', detail: 'a field named "time" vanishes in InfluxDB' }
+  return refuseName('field', name)
+}
+
+function refuseName(what: string, name: string): Refusal | undefined {
+  if (name === '') return { reason: 'bad_name', detail: `an empty ${what}` }
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    return { reason: 'bad_name', detail: `${what} ${quote(name)} is over ${MAX_NAME_BYTES} bytes` }
+  }
+  return undefined
+}
+
+/** Bounds on a sample's own time, µs beside the moment of its arrival. */
+export interface TimeWindow {
+  readonly maxAgeUs: number
+  readonly maxFutureUs: number
+}
+
+/** A clock that is far off, found at the border: a sample from next year would stay "the latest" for a year. */
+export function refuseTime(at: number, nowUs: number, window: TimeWindow): Refusal | undefined {
+  if (at > nowUs + window.maxFutureUs) {
+    return { reason: 'time_in_future', detail: `${describeTime(at)} is more than ${window.maxFutureUs / 1e6} s ahead` }
+  }
+  if (!(at >= nowUs - window.maxAgeUs)) {
+    return { reason: 'time_too_old', detail: `${describeTime(at)} is more than ${window.maxAgeUs / 86_400e6} days ago` }
+  }
+  return undefined
+}
+
+function describeTime(at: number): string {
+  const date = new Date(at / 1000)
+  return Number.isNaN(date.getTime()) ? `time ${at} µs` : date.toISOString()
+}
+
+/** A value for a log line: quoted, escaped, and cut to a bearable length. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+}

@@ -1,0 +1,65 @@
+import type { RejectReason } from './border.ts'
+
+/** Why a sample that was fine did not reach the store. One catalogue: each word is a label of `sentinel_dropped_samples_total`. */
+export type DropReason = 'queue_full' | 'outbox_full' | 'outbox_age' | 'store_away' | 'stopped'
+
+/**
+ * Where every sample of a server is. Each ends in exactly one of `written`, `rejected`, `dropped`; the rest is `held`:
+ * `received = written + rejected + dropped + held`. Plain numbers, read when somebody asks.
+ */
+export class ServerLedger {
+  /** Samples; a message that cannot be decoded counts as one. */
+  received = 0
+  written = 0
+  /** Messages, however many samples each carried. */
+  messages = 0
+  /** Field values that were left out of a sample that went on: NaN, the infinities, control characters. */
+  cleaned = 0
+  readonly rejectedBy = new Map<RejectReason, number>()
+  readonly droppedBy = new Map<DropReason, number>()
+
+  reject(reason: RejectReason, samples = 1): void {
+    this.rejectedBy.set(reason, (this.rejectedBy.get(reason) ?? 0) + samples)
+  }
+
+  drop(reason: DropReason, samples = 1): void {
+    this.droppedBy.set(reason, (this.droppedBy.get(reason) ?? 0) + samples)
+  }
+
+  get rejected(): number {
+    return sum(this.rejectedBy)
+  }
+
+  get dropped(): number {
+    return sum(this.droppedBy)
+  }
+
+  get held(): number {
+    return this.received - this.written - this.rejected - this.dropped
+  }
+}
+
+/** Where every sample of a publisher is: `produced = sent + dropped + held`. */
+export class PublisherLedger {
+  produced = 0
+  sent = 0
+  readonly droppedBy = new Map<DropReason, number>()
+
+  drop(reason: DropReason, samples: number): void {
+    this.droppedBy.set(reason, (this.droppedBy.get(reason) ?? 0) + samples)
+  }
+
+  get dropped(): number {
+    return sum(this.droppedBy)
+  }
+
+  get held(): number {
+    return this.produced - this.sent - this.dropped
+  }
+}
+
+function sum(counts: Map<string, number>): number {
+  let total = 0
+  for (const count of counts.values()) total += count
+  return total
+}

@@ -1,0 +1,175 @@
+import { cleanText, type Refusal, refuseFieldName, refuseSeries } from './border.ts'
+import type { FieldKind, Slot, Tag } from './value.ts'
+
+/** More fields than this in one series is a publisher gone wrong (a value used as a name); Telegraf's widest has 60. */
+export const MAX_FIELDS = 512
+
+/**
+ * A measurement with its tags, held once. It owns what is the same for all its samples (names, kinds, the escaped
+ * beginning of its line) and what the live view wants of it (its latest values).
+ */
+export class Series {
+  readonly key: string
+  readonly measurement: string
+  readonly tags: readonly Tag[]
+  readonly fieldNames: string[] = []
+  readonly fieldKinds: FieldKind[] = []
+
+  /** `measurement,tag=value` escaped, its UTF-8 bytes held as latin1: written by line/encode.ts at the first use. */
+  linePrefix = ''
+  /** `name=` escaped, likewise, one a field. */
+  readonly fieldPrefixes: string[] = []
+
+  /** The newest value of each field, in the fields' order, and the time of the newest sample (µs; 0: none yet). */
+  readonly latest: Slot[] = []
+  latestAt = 0
+  /** True while the series stands in a list of changed series. */
+  changed = false
+  /** When a sample last asked for it (µs): the longest idle series makes room in a full table. */
+  usedAt = 0
+
+  readonly #fieldIndex = new Map<string, number>()
+
+  constructor(key: string, measurement: string, tags: readonly Tag[]) {
+    this.key = key
+    this.measurement = measurement
+    this.tags = tags
+  }
+
+  tag(key: string): string | undefined {
+    for (const [k, v] of this.tags) if (k === key) return v
+    return undefined
+  }
+
+  /**
+   * The place of a field in `values`, made at the first call with the kind given then; a later call may name another kind, and
+   * the caller compares it with `fieldKinds`. A name that a store would refuse, or one too many, gives a refusal.
+   */
+  field(name: string, kind: FieldKind): number | Refusal {
+    const known = this.#fieldIndex.get(name)
+    if (known !== undefined) return known
+    const clean = cleanText(name)
+    const refusal = refuseFieldName(clean)
+    if (refusal !== undefined) return refusal
+    if (this.fieldNames.length >= MAX_FIELDS) {
+      return { reason: 'too_many_fields', detail: `series ${this.key} has ${MAX_FIELDS} fields already` }
+    }
+    const twin = this.#fieldIndex.get(clean)
+    const index = twin ?? this.fieldNames.push(clean) - 1
+    if (twin === undefined) {
+      this.fieldKinds.push(kind)
+      this.latest.push(undefined)
+      this.#fieldIndex.set(clean, index)
+    }
+    if (clean !== name) this.#fieldIndex.set(name, index)
+    return index
+  }
+
+  /** The place of a field that is there already, or -1. */
+  indexOf(name: string): number {
+    return this.#fieldIndex.get(name) ?? -1
+  }
+}
+
+/**
+ * Every series that a process knows, each once, at most `maxSeries`. A full table gives up the series that have been idle for
+ * `idleUs`; where there is none, a new series is refused, so that a publisher with a value in a tag cannot fill the memory.
+ */
+export class SeriesTable {
+  readonly #series = new Map<string, Series>()
+  readonly #maxSeries: number
+  readonly #idleUs: number
+  /** Series given up for being idle, and asked-for ones refused for want of room. */
+  evicted = 0
+  refused = 0
+  /** Nothing is idle before this time (µs): spares a full scan for each refused sample. */
+  #nothingIdleBefore = 0
+
+  constructor(options: { maxSeries?: number; idleUs?: number } = {}) {
+    this.#maxSeries = options.maxSeries ?? 100_000
+    this.#idleUs = options.idleUs ?? 3_600e6
+  }
+
+  get size(): number {
+    return this.#series.size
+  }
+
+  [Symbol.iterator](): IterableIterator<Series> {
+    return this.#series.values()
+  }
+
+  get(key: string): Series | undefined {
+    return this.#series.get(key)
+  }
+
+  /**
+   * The series of a measurement and its tags, in any order; made at the first call. Names are cleaned by the rules of border.ts,
+   * tags with an empty value are left out.
+   *
+   * @param nowUs marks the series as used, µs
+   */
+  intern(measurement: string, tags: readonly Tag[], nowUs: number): Series | Refusal {
+    const cleanMeasurement = cleanText(measurement)
+    const cleanTags = sortedTags(tags)
+    const key = seriesKey(cleanMeasurement, cleanTags)
+    const known = this.#series.get(key)
+    if (known !== undefined) {
+      known.usedAt = nowUs
+      return known
+    }
+    const refusal = refuseSeries(cleanMeasurement, cleanTags)
+    if (refusal !== undefined) return refusal
+    if (this.#series.size >= this.#maxSeries && !this.#evictIdle(nowUs)) {
+      this.refused++
+      return { reason: 'too_many_series', detail: `${this.#maxSeries} series are in use; new: ${cleanMeasurement}` }
+    }
+    const series = new Series(key, cleanMeasurement, cleanTags)
+    series.usedAt = nowUs
+    this.#series.set(key, series)
+    return series
+  }
+
+  #evictIdle(nowUs: number): boolean {
+    if (nowUs < this.#nothingIdleBefore) return false
+    let oldest = nowUs
+    for (const series of this.#series.values()) {
+      if (nowUs - series.usedAt > this.#idleUs) {
+        this.#series.delete(series.key)
+        this.evicted++
+      } else if (series.usedAt < oldest) oldest = series.usedAt
+    }
+    const room = this.#series.size < this.#maxSeries
+    if (!room) this.#nothingIdleBefore = oldest + this.#idleUs
+    return room
+  }
+}
+
+function sortedTags(tags: readonly Tag[]): Tag[] {
+  const clean: Tag[] = []
+  for (const [key, value] of tags) {
+    const cleanValue = cleanText(value)
+    if (cleanValue !== '') clean.push([cleanText(key), cleanValue])
+  }
+  return clean.sort(byKeyBytes)
+}
+
+/** InfluxDB sorts tags by the bytes of their UTF-8 keys; code points order alike, UTF-16 units beyond U+FFFF do not. */
+function byKeyBytes([a]: Tag, [b]: Tag): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x === y) continue
+    const bothSurrogatesOrNeither = x >= 0xd800 && x <= 0xdfff === (y >= 0xd800 && y <= 0xdfff)
+    if (bothSurrogatesOrNeither) return x - y
+    return (a.codePointAt(i) ?? 0) - (b.codePointAt(i) ?? 0)
+  }
+  return a.length - b.length
+}
+
+/** U+0000 and U+0001 cannot stand in cleaned text, so no two series share a key. */
+function seriesKey(measurement: string, tags: readonly Tag[]): string {
+  let key = measurement
+  for (const [k, v] of tags) key += `\u0000${k}\u0001${v}`
+  return key
+}

@@ -1,0 +1,100 @@
+import type { Refusal } from '../sample/border.ts'
+import type { Sample } from '../sample/sample.ts'
+
+/** What the batcher must know of a store. */
+export interface WriteLimits {
+  /** A batch is full at whichever comes first. */
+  readonly maxSamples: number
+  readonly maxBytes: number
+  /** Writes that may run side by side. */
+  readonly inFlight: number
+}
+
+/**
+ * Samples on their way to a store, encoded as they are added. Pooled: after `release` it belongs to the writer again.
+ */
+export interface Batch {
+  readonly samples: number
+  readonly bytes: number
+  /**
+   * Copies a sample in.
+   * @returns undefined when it is in; `full` when the batch must be sealed first; or why no store will take it.
+   */
+  add(sample: Sample): 'full' | Refusal | undefined
+  release(): void
+}
+
+/** A sample that the store refused for good. */
+export interface Rejected {
+  /** Which sample of the batch, counted from 0 in the order of `add`; -1 where the store did not say. */
+  readonly index: number
+  /** The sample as line protocol. */
+  readonly line: string
+  readonly refusal: Refusal
+}
+
+/** What became of a batch. */
+export type WriteResult =
+  /** Every sample is stored or rejected, and will be found by a query. */
+  | { readonly next: 'ack'; readonly rejected: readonly Rejected[] }
+  /** Nothing is decided: write the same batch again, after `afterMs` if it is given. `wait` means that a person must act (token, bucket). */
+  | { readonly next: 'retry' | 'wait'; readonly problem: string; readonly afterMs?: number; readonly cause?: unknown }
+
+/** Writes batches. `write` may be called up to `limits.inFlight` times at once, and writing a batch twice changes nothing. */
+export interface StoreWriter {
+  readonly limits: WriteLimits
+  /** Never fails: pools are bounded by what the batcher holds. */
+  openBatch(): Batch
+  /** Never rejects: whatever happens is a WriteResult. */
+  write(batch: Batch, signal: AbortSignal): Promise<WriteResult>
+  /** Connects and finds out whether writing would work; resolves with '' or with what is wrong and what to do. */
+  check(signal: AbortSignal): Promise<string>
+  close(): Promise<void>
+}
+
+export type Aggregate = 'mean' | 'min' | 'max' | 'last' | 'p50' | 'p90' | 'p99'
+
+/** `[startUs, endUs)`, buckets of `everyUs` counted from the epoch, those without a value left out. */
+export interface HistoryQuery {
+  readonly measurement: string
+  readonly fields: readonly string[]
+  /** Every one must match. */
+  readonly tags: Readonly<Record<string, string>>
+  readonly startUs: number
+  readonly endUs: number
+  readonly everyUs: number
+  readonly aggregate: Aggregate
+}
+
+export interface HistorySeries {
+  readonly tags: Readonly<Record<string, string>>
+  readonly field: string
+  /** Start of the bucket in µs, and its value; ascending. */
+  readonly points: ReadonlyArray<readonly [atUs: number, value: number]>
+}
+
+export interface KnownHost {
+  readonly host: string
+  /** Time of its newest sample, µs. */
+  readonly lastSeenAt: number
+}
+
+/** Reads what was written. Rejects with a StoreError. */
+export interface StoreReader {
+  /** Every value of the tag `host` that has a sample since `sinceUs`. */
+  hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]>
+  /** One entry a field and tag set that has any point, sorted by field (in the order asked for), then by tags. Only numbers and booleans (as 0 and 1). */
+  history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>
+  close(): Promise<void>
+}
+
+/** `away`: try later. `refused`: the store will not answer this (credentials, no such database). */
+export class StoreError extends Error {
+  readonly kind: 'away' | 'refused'
+
+  constructor(kind: StoreError['kind'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'StoreError'
+    this.kind = kind
+  }
+}
