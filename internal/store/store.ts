@@ -58,7 +58,7 @@ export type Aggregate = 'mean' | 'min' | 'max' | 'last' | 'p50' | 'p90' | 'p99'
 export interface HistoryQuery {
   readonly measurement: string
   readonly fields: readonly string[]
-  /** Every one must match. */
+  /** Every one must match; an empty value matches series without the tag. */
   readonly tags: Readonly<Record<string, string>>
   readonly startUs: number
   readonly endUs: number
@@ -73,6 +73,20 @@ export interface HistorySeries {
   readonly points: ReadonlyArray<readonly [atUs: number, value: number]>
 }
 
+/** The order of tag sets in an answer: keys and values one after the other, by UTF-16 units; where one ends first it comes first. */
+export function bySeries(a: HistorySeries, b: HistorySeries): number {
+  const x = Object.entries(a.tags).sort(byText).flat()
+  const y = Object.entries(b.tags).sort(byText).flat()
+  for (let i = 0; i < Math.min(x.length, y.length); i++) {
+    if (x[i] !== y[i]) return x[i]! < y[i]! ? -1 : 1
+  }
+  return x.length - y.length
+}
+
+function byText([a]: [string, string], [b]: [string, string]): number {
+  return a < b ? -1 : 1
+}
+
 export interface KnownHost {
   readonly host: string
   /** Time of its newest sample, µs. */
@@ -81,9 +95,12 @@ export interface KnownHost {
 
 /** Reads what was written. Rejects with a StoreError. */
 export interface StoreReader {
-  /** Every value of the tag `host` that has a sample since `sinceUs`. */
+  /** Every value of the tag `host` that has a sample since `sinceUs`, in the order of the names (UTF-16 units). */
   hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]>
-  /** One entry a field and tag set that has any point, sorted by field (in the order asked for), then by tags. Only numbers and booleans (as 0 and 1). */
+  /**
+   * One entry a field and tag set that has any point, sorted by field (in the order asked for), then `bySeries`. Only numbers and
+   * booleans: these are 0 and 1 in a min, max or last, and have no mean and no percentile.
+   */
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>
   close(): Promise<void>
 }
