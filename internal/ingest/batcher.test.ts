@@ -1,0 +1,303 @@
+import fc from 'fast-check'
+import pino from 'pino'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { isRefusal } from '../sample/border.ts'
+import type { Sample } from '../sample/sample.ts'
+import { SeriesTable } from '../sample/series.ts'
+import type { Batch, StoreWriter, WriteResult } from '../store/store.ts'
+import { Batcher, type SettledBatch } from './batcher.ts'
+
+const series = new SeriesTable().intern('m', [], 0)
+if (isRefusal(series)) throw new Error(series.detail)
+series.field('v', 'float')
+const sample = (value: number): Sample => ({ series, values: [value], at: 1, tie: 0 })
+
+/** A store whose answers the test gives, one at a time and in any order. */
+class ScriptedStore implements StoreWriter {
+  readonly limits = { maxSamples: 3, maxBytes: 1000, inFlight: 2 }
+  readonly asked: Array<{ values: number[]; answer: (result: WriteResult) => void }> = []
+  openBatches = 0
+
+  openBatch(): Batch & { values: number[] } {
+    this.openBatches++
+    const values: number[] = []
+    return {
+      values,
+      get samples() {
+        return values.length
+      },
+      get bytes() {
+        return values.length * 100
+      },
+      add: (added: Sample) => {
+        if (values.length === this.limits.maxSamples) return 'full'
+        values.push(added.values[0] as number)
+        return undefined
+      },
+      release: () => {
+        this.openBatches--
+      },
+    }
+  }
+
+  write(batch: Batch): Promise<WriteResult> {
+    const { values } = batch as Batch & { values: number[] }
+    return new Promise((resolve) => this.asked.push({ values: [...values], answer: resolve }))
+  }
+
+  check = async (): Promise<string> => ''
+  close = async (): Promise<void> => {}
+}
+
+const ACK: WriteResult = { next: 'ack', rejected: [] }
+const AWAY: WriteResult = { next: 'retry', problem: 'connection refused' }
+
+function setUp(queueMaxBytes = 10_000) {
+  const store = new ScriptedStore()
+  const settled: number[] = []
+  const acked: number[] = []
+  const full: boolean[] = []
+  const times: number[] = []
+  const batcher = new Batcher({
+    writer: store,
+    clock: { now: () => performance.now() * 1000 },
+    logger: pino({ level: 'silent' }),
+    flushMinMs: 10,
+    flushMaxMs: 250,
+    queueMaxBytes,
+    on: {
+      settled: (batch: SettledBatch) => {
+        settled.push(batch.samples)
+        times.push(...batch.sentAt.subarray(0, batch.messages))
+      },
+      ack: (upTo) => acked.push(upTo),
+      full: (isFull) => full.push(isFull),
+    },
+  })
+  return { store, batcher, settled, acked, full, times }
+}
+
+/** Lets the promises that are due come to rest. */
+const rest = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
+
+describe('Batcher', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('seals a batch that is full at once, and one that is old enough while a slot is free', async () => {
+    const { store, batcher } = setUp()
+    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
+    await vi.advanceTimersByTimeAsync(11)
+    expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3], [4]])
+    batcher.close()
+  })
+
+  it('lets a batch grow while no slot is free, and writes it as soon as one is', async () => {
+    const { store, batcher } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7]) batcher.add(sample(value))
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(store.asked).toHaveLength(2)
+    batcher.add(sample(8))
+    store.asked[1]?.answer(ACK)
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(store.asked[2]?.values).toEqual([7, 8])
+    batcher.close()
+  })
+
+  it('waits four times the recent write time, within the bounds', async () => {
+    const { store, batcher } = setUp()
+    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    await vi.advanceTimersByTimeAsync(10)
+    for (const { answer } of store.asked) answer(ACK)
+    await rest()
+    const meanBefore = batcher.meanWriteMs
+    for (const value of [5, 6, 7, 8]) batcher.add(sample(value))
+    await vi.advanceTimersByTimeAsync(40)
+    store.asked.at(-1)?.answer(ACK)
+    store.asked.at(-2)?.answer(ACK)
+    await rest()
+    expect(batcher.meanWriteMs).toBeGreaterThan(meanBefore)
+    batcher.add(sample(9))
+    const written = store.asked.length
+    await vi.advanceTimersByTimeAsync(4 * batcher.meanWriteMs - 1)
+    expect(store.asked).toHaveLength(written)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(store.asked).toHaveLength(written + 1)
+    batcher.close()
+  })
+
+  it('settles and acks in order, whichever write ends first', async () => {
+    const { store, batcher, acked, settled } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6]) {
+      batcher.add(sample(value))
+      batcher.endMessage(value, value)
+    }
+    await vi.advanceTimersByTimeAsync(11)
+    store.asked[1]?.answer(ACK)
+    await rest()
+    expect([acked, settled]).toEqual([[], []])
+    store.asked[0]?.answer(ACK)
+    await rest()
+    expect([acked, settled]).toEqual([[3, 6], [3, 3]]) // biome-ignore format: two columns
+    expect(store.openBatches).toBe(0)
+    batcher.close()
+  })
+
+  it('acks a message with its last sample, when it lies over two batches', async () => {
+    const { store, batcher, acked, times } = setUp()
+    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    batcher.endMessage(1, 77)
+    store.asked[0]?.answer(ACK)
+    await rest()
+    expect(acked).toEqual([])
+    await vi.advanceTimersByTimeAsync(300)
+    store.asked[1]?.answer(ACK)
+    await rest()
+    expect([acked, times]).toEqual([[1], [77]])
+    batcher.close()
+  })
+
+  it('acks a message of which nothing was taken with the one before it, or at once', async () => {
+    const { store, batcher, acked } = setUp()
+    batcher.endMessage(1, 0)
+    expect(acked).toEqual([1])
+    batcher.add(sample(1))
+    batcher.endMessage(2, 5)
+    batcher.endMessage(3, 0)
+    expect(acked).toEqual([1])
+    await vi.advanceTimersByTimeAsync(11)
+    batcher.endMessage(4, 0)
+    store.asked[0]?.answer(ACK)
+    await rest()
+    expect(acked).toEqual([1, 4])
+    batcher.close()
+  })
+
+  it('tries only the oldest batch while the store is away, and all when it is back', async () => {
+    const { store, batcher, acked } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
+      batcher.add(sample(value))
+      batcher.endMessage(value, value)
+    }
+    await rest()
+    for (const { answer } of store.asked.splice(0)) answer(AWAY)
+    await rest()
+    expect(batcher.problem).toBe('connection refused')
+    await vi.advanceTimersByTimeAsync(400)
+    expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
+    store.asked.splice(0)[0]?.answer(AWAY)
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
+    store.asked.splice(0)[0]?.answer(ACK)
+    await vi.advanceTimersByTimeAsync(300)
+    expect(batcher.problem).toBe('')
+    expect(store.asked.map(({ values }) => values)).toEqual([[4, 5, 6], [7, 8, 9]]) // biome-ignore format: two batches
+    for (const { answer } of store.asked) answer(ACK)
+    await rest()
+    expect(acked).toEqual([3, 6, 9])
+    batcher.close()
+  })
+
+  it('waits as long as the store asked for', async () => {
+    const { store, batcher } = setUp()
+    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    store.asked[0]?.answer({ next: 'retry', problem: 'slow down', afterMs: 5000 })
+    await vi.advanceTimersByTimeAsync(4999)
+    expect(store.asked).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(store.asked).toHaveLength(2)
+    batcher.close()
+  })
+
+  it('says when the queue is full, takes nothing then, and says when it is half empty', async () => {
+    const { store, batcher, full } = setUp(500)
+    const answers = [1, 2, 3, 4, 5, 6, 7].map((value) => batcher.add(sample(value)))
+    expect(answers).toEqual([undefined, undefined, undefined, undefined, undefined, undefined, 'full'])
+    expect(full).toEqual([true])
+    store.asked[0]?.answer(ACK)
+    await rest()
+    store.asked[1]?.answer(ACK)
+    await rest()
+    expect(full).toEqual([true, false])
+    expect(batcher.add(sample(8))).toBeUndefined()
+    batcher.close()
+  })
+
+  it('takes what a broker had already read over the bound, where the broker holds back', () => {
+    const { batcher, full } = setUp(500)
+    batcher.dropsWhenFull = false
+    const answers = [1, 2, 3, 4, 5, 6, 7, 8].map((value) => batcher.add(sample(value)))
+    expect(answers.every((answer) => answer === undefined)).toBe(true)
+    expect(full).toEqual([true])
+    batcher.close()
+  })
+
+  it('drains: seals what is open and waits for the store; gives up at the signal', async () => {
+    const { store, batcher } = setUp()
+    batcher.add(sample(1))
+    const drained = batcher.drain(new AbortController().signal)
+    store.asked[0]?.answer(ACK)
+    await expect(drained).resolves.toBeUndefined()
+
+    batcher.add(sample(2))
+    const deadline = new AbortController()
+    const given = batcher.drain(deadline.signal)
+    deadline.abort()
+    await expect(given).rejects.toThrow('1 samples still wait')
+    batcher.close()
+  })
+
+  it('survives a writer that breaks its promise and rejects', async () => {
+    const { store, batcher, acked } = setUp()
+    const write = store.write.bind(store)
+    store.write = () => Promise.reject(new Error('broken'))
+    batcher.add(sample(1))
+    batcher.endMessage(1, 1)
+    await vi.advanceTimersByTimeAsync(11)
+    expect(batcher.problem).toBe('broken')
+    store.write = write
+    await vi.advanceTimersByTimeAsync(300)
+    store.asked[0]?.answer(ACK)
+    await rest()
+    expect(acked).toEqual([1])
+    batcher.close()
+  })
+})
+
+describe('Batcher, whatever the store answers', () => {
+  it('stores every sample taken, in order within a batch, and acks each message once and in order', async () => {
+    const answers = fc.infiniteStream(fc.constantFrom('ack', 'ack', 'retry', 'wait'))
+    const messages = fc.array(fc.integer({ min: 0, max: 7 }), { maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(messages, answers, async (sizes, outcomes) => {
+        vi.useFakeTimers()
+        const { store, batcher, acked, settled } = setUp(1e9)
+        const stored: number[] = []
+        store.write = async (batch) => {
+          const next = outcomes.next().value
+          await new Promise((resolve) => setTimeout(resolve, 3))
+          if (next === 'retry' || next === 'wait') return { next, problem: next }
+          stored.push(...(batch as Batch & { values: number[] }).values)
+          return ACK
+        }
+        let taken = 0
+        sizes.forEach((size, index) => {
+          for (let i = 0; i < size; i++) batcher.add(sample(taken++))
+          batcher.endMessage(index + 1, 1)
+        })
+        const drained = batcher.drain(new AbortController().signal)
+        await vi.advanceTimersByTimeAsync(3_600_000)
+        await drained
+        expect(new Set(stored).size).toBe(taken)
+        expect(settled.reduce((sum, samples) => sum + samples, 0)).toBe(taken)
+        expect(acked).toEqual([...acked].sort((a, b) => a - b))
+        expect(acked.at(-1) ?? 0).toBe(sizes.length)
+        expect(store.openBatches).toBe(0)
+        batcher.close()
+        vi.useRealTimers()
+      }),
+      { numRuns: 60 },
+    )
+  })
+})

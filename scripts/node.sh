@@ -1,0 +1,27 @@
+# What the scripts share: a Node.js that is new enough, the packages of package-lock.json, an up-to-date dist/. Sourced, not run.
+
+need_node() {
+  command -v node >/dev/null || { echo "Node.js is missing: install version 20.19 or later (https://nodejs.org)" >&2; exit 1; }
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+    { echo "Node.js $(node --version) is too old: SentinelStream needs 20.19 or later" >&2; exit 1; }
+}
+
+# npm ci, only when the lock file has changed since the last one.
+install_packages() {
+  local stamp=node_modules/.sentinel-lock
+  if ! cmp -s package-lock.json "$stamp" 2>/dev/null; then
+    echo "installing packages (npm ci)" >&2
+    npm ci --no-audit --no-fund --loglevel=error >&2
+    cp package-lock.json "$stamp"
+  fi
+}
+
+# tsc and the page, only when a source is newer than the last build.
+build_if_stale() {
+  local stamp=dist/.built
+  if [ ! -f "$stamp" ] || [ -n "$(find cmd internal web scripts/build-web.mjs package-lock.json tsconfig*.json -newer "$stamp" -print -quit)" ]; then
+    echo "building" >&2
+    npm run --silent build >&2
+    touch "$stamp"
+  fi
+}

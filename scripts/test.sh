@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Everything that must hold: installs the packages and, as root on Debian, the servers that the tests start; then format, lint,
+# types, import rules, dead code, unit, contract, system and page tests. `scripts/test.sh unit` and the like run a part.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+. scripts/node.sh
+need_node
+install_packages
+
+# program:Debian package
+servers=(redis-server:redis-server influxd:influxdb victoria-metrics:victoria-metrics chromium:chromium)
+missing=()
+for pair in "${servers[@]}"; do
+  PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing ${missing[*]} (apt-get)" >&2
+    log=$(mktemp)
+    if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+      tail -20 "$log" >&2
+      echo "could not install ${missing[*]}: see above" >&2
+      exit 1
+    fi
+    rm -f "$log"
+  else
+    echo "the tests need servers that are missing; as root on Debian: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(check contract system page)
+for part in "${parts[@]}"; do
+  case $part in
+    check) npm run --silent check ;;
+    unit) npm run --silent test:unit ;;
+    contract) npm run --silent test:contract ;;
+    system) npm run --silent build && npm run --silent test:system ;;
+    page) npm run --silent build && npm run --silent test:page ;;
+    *) echo "unknown part '$part': check, unit, contract, system, page" >&2; exit 2 ;;
+  esac
+done
