@@ -1,0 +1,186 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Ticker } from './ticker.ts'
+
+const START_MS = 1_763_900_000_250
+/** The wall clock that the tests set; the monotonic timer goes on by itself. */
+let stepMs = 0
+const clock = { now: () => Math.floor((START_MS + performance.now() - origin + stepMs) * 1000) }
+let origin = 0
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  origin = performance.now()
+  stepMs = 0
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** Seconds after the beginning of the second in which the test starts. */
+const second = (n: number) => 1_763_900_000_000_000 + n * 1e6
+
+function ticker(work: (atUs: number) => Promise<void> = async () => {}) {
+  const at: number[] = []
+  const errors: unknown[] = []
+  const made = new Ticker({
+    intervalMs: 1000,
+    clock,
+    onTick: (atUs) => {
+      at.push(atUs)
+      return work(atUs)
+    },
+    onError: (error) => errors.push(error),
+  })
+  return { ticker: made, at, errors }
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+test('ticks fall on the multiples of the interval, the first within one interval', async () => {
+  const { ticker: t, at } = ticker()
+  t.start()
+  await vi.advanceTimersByTimeAsync(749)
+  expect(at).toEqual([])
+  await vi.advanceTimersByTimeAsync(2001)
+  await t.stop()
+  expect(at).toEqual([second(1), second(2), second(3)])
+  expect(t).toMatchObject({ missed: 0, ticks: 3, failed: 0 })
+})
+
+test('work that takes long keeps the ticks from overlapping; what passed meanwhile is missed, not made up for', async () => {
+  let going = 0
+  let most = 0
+  const { ticker: t, at } = ticker(async (atUs) => {
+    most = Math.max(most, ++going)
+    await sleep(atUs === second(2) ? 2300 : 100)
+    going--
+  })
+  t.start()
+  await vi.advanceTimersByTimeAsync(6000)
+  await t.stop()
+  expect(at).toEqual([1, 2, 5, 6].map(second))
+  expect(t.missed).toBe(2)
+  expect(most).toBe(1)
+})
+
+test('a process that could not run does the latest multiple only', async () => {
+  const { ticker: t, at } = ticker()
+  t.start()
+  await vi.advanceTimersByTimeAsync(1000)
+  // Both clocks go on without any timer being looked at, as under SIGSTOP.
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 3500)
+  await vi.advanceTimersByTimeAsync(1750)
+  await t.stop()
+  vi.mocked(performance.now).mockRestore()
+  expect(at).toEqual([1, 5, 6].map(second))
+  expect(t.missed).toBe(3)
+})
+
+test('it does not drift, however late each timer fires', async () => {
+  const { ticker: t, at } = ticker(() => sleep(7))
+  t.start()
+  await vi.advanceTimersByTimeAsync(100_000)
+  await t.stop()
+  expect(at).toEqual(Array.from({ length: 100 }, (_, i) => second(i + 1)))
+  expect(t.missed).toBe(0)
+})
+
+test('a clock set forward is followed, and no time was lost', async () => {
+  const { ticker: t, at } = ticker()
+  t.start()
+  await vi.advanceTimersByTimeAsync(1000)
+  stepMs = 3_600_000
+  await vi.advanceTimersByTimeAsync(2000)
+  await t.stop()
+  expect(at).toEqual([second(1), second(3602), second(3603)])
+  expect(t.missed).toBe(0)
+})
+
+test('a clock set back a little makes one tick wait, and no time is used twice', async () => {
+  const { ticker: t, at } = ticker()
+  t.start()
+  await vi.advanceTimersByTimeAsync(1000)
+  stepMs = -600
+  await vi.advanceTimersByTimeAsync(3000)
+  await t.stop()
+  expect(at).toEqual([1, 2, 3].map(second))
+  expect(t.missed).toBe(0)
+})
+
+test('a clock set back a little while a tick is going does not give its time again', async () => {
+  const { ticker: t, at } = ticker(async (atUs) => {
+    if (atUs === second(1)) stepMs = -600
+  })
+  t.start()
+  await vi.advanceTimersByTimeAsync(3000)
+  await t.stop()
+  expect(at).toEqual([1, 2].map(second))
+})
+
+test('a clock set back by hours is followed at once', async () => {
+  const { ticker: t, at } = ticker()
+  t.start()
+  await vi.advanceTimersByTimeAsync(1000)
+  stepMs = -7_200_000
+  await vi.advanceTimersByTimeAsync(3000)
+  await t.stop()
+  expect(at.slice(0, 3)).toEqual([second(1), second(2 - 7200 + 1), second(3 - 7200 + 1)])
+})
+
+test('a tick that rejects is told and counted, and the ticks go on', async () => {
+  const {
+    ticker: t,
+    at,
+    errors,
+  } = ticker(async (atUs) => {
+    if (atUs === second(1)) throw new Error('no such file')
+  })
+  t.start()
+  await vi.advanceTimersByTimeAsync(2000)
+  await t.stop()
+  expect(at).toHaveLength(2)
+  expect(errors).toEqual([new Error('no such file')])
+  expect(t).toMatchObject({ failed: 1, ticks: 2 })
+})
+
+test('stop waits for the tick that is going, and none begins after it', async () => {
+  let ended = false
+  const { ticker: t, at } = ticker(async () => {
+    await sleep(5000)
+    ended = true
+  })
+  t.start()
+  await vi.advanceTimersByTimeAsync(1000)
+  const stopped = t.stop().then(() => ended)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(await stopped).toBe(true)
+  expect(at).toHaveLength(1)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('for any lengths of work: times rise, none overlaps, and every multiple is a tick or a missed one', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 4000 }), { minLength: 1, maxLength: 20 }), async (lengths) => {
+      origin = performance.now()
+      const left = [...lengths]
+      let going = 0
+      const { ticker: t, at } = ticker(async () => {
+        expect(++going).toBe(1)
+        await sleep(left.shift() ?? 0)
+        going--
+      })
+      t.start()
+      await vi.advanceTimersByTimeAsync(100_000)
+      await t.stop()
+      for (let i = 1; i < at.length; i++) expect(at[i]!).toBeGreaterThan(at[i - 1]!)
+      expect((at.at(-1)! - second(0)) / 1e6).toBe(at.length + t.missed)
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('an interval of nothing is refused', () => {
+  expect(() => new Ticker({ intervalMs: 0, clock, onTick: async () => {} })).toThrow(RangeError)
+})
