@@ -11,11 +11,17 @@ describe('cleanText', () => {
     ['a backslash at the end goes', 'C:\\', 'C:'],
     ['so do several', 'C:\\\\', 'C:'],
     ['and one before a delimiter', 'a\\ b\\,c\\=d', 'a b,c=d'],
+    ['and one before a quote', 'a\\"b\\\\"', 'a"b"'],
     ['a backslash elsewhere stays', 'C:\\temp', 'C:\\temp'],
     ['a control character between a backslash and a delimiter', 'a\\\u0000,b', 'a,b'],
     ['a lone surrogate', 'a\ud800b', 'a\ufffdb'],
   ]
   it.each(cases)('%s', (_name, text, want) => expect(cleanText(text)).toBe(want))
+
+  it('takes a time in proportion to the length: a square of this would be minutes', () => {
+    const backslashes = '\\'.repeat(500_000)
+    expect(cleanText(`${backslashes}a\n`)).toBe(`${backslashes}a\\n`)
+  })
 
   it('is at rest: cleaned text is clean', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => cleanText(cleanText(text)) === cleanText(text)))

@@ -44,12 +44,13 @@ export const MAX_STRING_BYTES = 65_535
 const RESERVED_TAG_KEYS = new Set(['time', '_field', '_measurement'])
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are just what is looked for
-const UNCLEAN = /[\u0000-\u001f\u007f]|\\$|\\(?=[,= ])|[\ud800-\udfff]/
+const UNCLEAN = /[\u0000-\u001f\u007f]|\\$|\\(?=[,= "])|[\ud800-\udfff]/
 
 /**
  * The text of a name, a tag key or a tag value as every store keeps it: line breaks and tabs become the two characters `\n`, `\r`,
  * `\t`, other control characters go, so does a backslash that would swallow the character after it (at the end, or before a
- * comma, an equals sign or a space: line protocol cannot tell it from an escape), and a lone surrogate becomes U+FFFD.
+ * comma, an equals sign, a space or, in a field's name, a quote: line protocol cannot tell it from an escape), and a lone
+ * surrogate becomes U+FFFD.
  */
 export function cleanText(text: string): string {
   return UNCLEAN.test(text) ? thoroughlyClean(text) : text
@@ -64,7 +65,8 @@ function thoroughlyClean(text: string): string {
       .replaceAll('\t', '\\t')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
       .replace(/[\u0000-\u001f\u007f]/g, '')
-      .replace(/\\+(?=[,= ]|$)/g, '')
+      // Only a whole run is tried, never its tails: else a long one would take the square of its length.
+      .replace(/(?<!\\)\\+(?=[,= "]|$)/g, '')
   )
 }
 
