@@ -1,0 +1,173 @@
+import { END, eventId, PING, parseEventId, RETRY, samplesEvents } from './event-stream.ts'
+import { FeedClient, type FeedFilter, type FeedSink } from './feed-client.ts'
+import type { LiveSeries } from './live-series.ts'
+import type { LiveTable } from './live-table.ts'
+
+export interface FeedOptions {
+  readonly table: LiveTable
+  readonly maxClients?: number
+  /** Series that may wait for one slow client: 32 bytes each, at most 64 MB for 100 clients at the default. */
+  readonly maxOwedSeries?: number
+  /** How often changes are sent, ms. */
+  readonly intervalMs?: number
+  /** A comment after this long without an event, ms: proxies close connections that say nothing for 30 to 60 s. */
+  readonly pingIntervalMs?: number
+  /** A client that takes nothing for this long is closed, ms. */
+  readonly stallTimeoutMs?: number
+  /** Monotonic time, ms. */
+  readonly nowMs?: () => number
+}
+
+/** Counts since the start, but for `clients`. */
+export interface FeedStats {
+  readonly clients: number
+  /** Clients turned away because there were too many. */
+  refused: number
+  /** Clients closed because they took nothing. */
+  stalled: number
+  /** Readings that slow clients missed, added up over all clients. */
+  lost: number
+}
+
+/** A client's place in the feed, for whoever owns its connection. */
+export interface FeedPlace {
+  /** The sink has drained. */
+  drained(): void
+  /** The connection is gone. */
+  leave(): void
+}
+
+/**
+ * Sends the changes of the live table to all clients. The work of a tick is shared: each reading becomes JSON once, and
+ * clients with the same filter are handed the same bytes. A client whose socket is full is passed over until it has drained,
+ * so it costs the others nothing but the upkeep of a set.
+ */
+export class Feed {
+  readonly stats: FeedStats
+
+  readonly #table: LiveTable
+  readonly #maxClients: number
+  readonly #maxOwedSeries: number
+  readonly #intervalMs: number
+  readonly #pingIntervalMs: number
+  readonly #stallTimeoutMs: number
+  readonly #nowMs: () => number
+  readonly #clients = new Set<FeedClient>()
+  /** The table's generation at the last tick. */
+  #generation: number
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(options: FeedOptions) {
+    this.#table = options.table
+    this.#maxClients = options.maxClients ?? 100
+    this.#maxOwedSeries = options.maxOwedSeries ?? 20_000
+    this.#intervalMs = options.intervalMs ?? 250
+    this.#pingIntervalMs = options.pingIntervalMs ?? 15_000
+    this.#stallTimeoutMs = options.stallTimeoutMs ?? 60_000
+    this.#nowMs = options.nowMs ?? (() => performance.now())
+    this.#generation = options.table.generation
+    const clients = this.#clients
+    this.stats = {
+      get clients() {
+        return clients.size
+      },
+      refused: 0,
+      stalled: 0,
+      lost: 0,
+    }
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.tick(), this.#intervalMs).unref()
+  }
+
+  /** Whether one more client would be taken. */
+  get hasRoom(): boolean {
+    return !this.#closed && this.#clients.size < this.#maxClients
+  }
+
+  /**
+   * Takes a client in and sends it the readings that its filter lets through: those since its `lastEventId` where that is of
+   * this run, else all.
+   *
+   * @returns undefined when there is no room
+   */
+  join(sink: FeedSink, filter: FeedFilter, lastEventId?: string): FeedPlace | undefined {
+    if (!this.hasRoom) {
+      this.stats.refused++
+      return undefined
+    }
+    const table = this.#table
+    const client = new FeedClient(sink, filter, table.start, this.#maxOwedSeries)
+    this.#clients.add(client)
+    this.stats.lost += client.owe(table.changedSince(this.#resumeFrom(lastEventId)))
+    client.generation = table.generation
+    const now = this.#nowMs()
+    client.write(RETRY, now)
+    client.begin(now)
+    return {
+      drained: () => client.resume(this.#nowMs()),
+      leave: () => this.#clients.delete(client),
+    }
+  }
+
+  /** One round: sends what changed since the last. */
+  tick(): void {
+    const now = this.#nowMs()
+    const changed = this.#table.changedSince(this.#generation)
+    const events = new Map<string, Buffer | undefined>()
+    for (const client of this.#clients) {
+      if (client.waitingSinceMs !== undefined) {
+        this.stats.lost += client.owe(this.#newFor(client, changed))
+        if (now - client.waitingSinceMs >= this.#stallTimeoutMs) this.#giveUp(client)
+      } else {
+        const event = this.#eventFor(client, changed, events)
+        if (event !== undefined) client.write(event, now)
+        else if (now - client.lastWriteMs >= this.#pingIntervalMs) client.write(PING, now)
+      }
+      client.generation = this.#table.generation
+    }
+    this.#generation = this.#table.generation
+  }
+
+  /** Says `end` to every client and takes no more. */
+  close(): void {
+    clearInterval(this.#timer)
+    this.#closed = true
+    for (const client of this.#clients) client.end(END)
+    this.#clients.clear()
+  }
+
+  #resumeFrom(lastEventId: string | undefined): number {
+    const last = lastEventId === undefined ? undefined : parseEventId(lastEventId)
+    const known = last !== undefined && last.start === this.#table.start && last.generation <= this.#table.generation
+    return known ? last.generation : 0
+  }
+
+  /** A client that joined since the last tick has been sent some of the changes already. */
+  #newFor(client: FeedClient, changed: LiveSeries[]): LiveSeries[] {
+    if (client.generation === this.#generation) return changed
+    return changed.filter((live) => live.generation > client.generation)
+  }
+
+  #eventFor(client: FeedClient, changed: LiveSeries[], events: Map<string, Buffer | undefined>): Buffer | undefined {
+    const readings = this.#newFor(client, changed)
+    if (readings !== changed) return this.#encode(readings, client.filter)
+    const { key } = client.filter
+    if (!events.has(key)) events.set(key, this.#encode(changed, client.filter))
+    return events.get(key)
+  }
+
+  #encode(changed: LiveSeries[], filter: FeedFilter): Buffer | undefined {
+    const readings = changed.filter((live) => filter.lets(live))
+    if (readings.length === 0) return undefined
+    return samplesEvents(readings, eventId(this.#table.start, this.#table.generation))
+  }
+
+  #giveUp(client: FeedClient): void {
+    this.#clients.delete(client)
+    this.stats.stalled++
+    client.destroy()
+  }
+}

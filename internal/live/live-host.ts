@@ -1,0 +1,91 @@
+import type { Series } from '../sample/series.ts'
+
+/** What the list of hosts says of one, as far as it is known. */
+export interface HostFigures {
+  readonly cpuPercent: number | null
+  readonly memPercent: number | null
+  readonly load1: number | null
+  readonly cores: number | null
+  readonly uptimeSeconds: number | null
+  readonly os: string | null
+  readonly agentVersion: string | null
+}
+
+/** The figures of a host of which nothing is known but that it was there. */
+export const NO_FIGURES: HostFigures = {
+  cpuPercent: null,
+  memPercent: null,
+  load1: null,
+  cores: null,
+  uptimeSeconds: null,
+  os: null,
+  agentVersion: null,
+}
+
+/** A host as its series show it: Telegraf's measurements, or `system_stats`, which the JSON and Packed formats become. */
+export class LiveHost {
+  readonly name: string
+  /** Time of its newest sample, µs. */
+  lastSeenAt = 0
+  /**
+   * Whether anything says that the host itself is watched. A machine that only runs a server or an API is known by their own
+   * figures, and would be an empty line in a list of hosts.
+   */
+  watched = false
+
+  #cpu: Series | undefined
+  #mem: Series | undefined
+  #system: Series | undefined
+  #agent: Series | undefined
+  #systemStats: Series | undefined
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** Called once for each series with this host's tag. */
+  adopt(series: Series): void {
+    switch (series.measurement) {
+      case 'cpu':
+        if (series.tag('cpu') === 'cpu-total') this.#cpu = series
+        break
+      case 'mem':
+        this.#mem = series
+        break
+      case 'system':
+        this.#system = series
+        break
+      case 'system_stats':
+        this.#systemStats = series
+        break
+      case 'sentinel_pipeline':
+        if (series.tag('role') !== 'agent') return
+        this.#agent = series
+        break
+    }
+    this.watched = true
+  }
+
+  figures(): HostFigures {
+    const idle = number(this.#cpu, 'usage_idle')
+    return {
+      cpuPercent: idle === null ? number(this.#systemStats, 'cpu') : Math.min(100, Math.max(0, 100 - idle)),
+      memPercent: number(this.#mem, 'used_percent') ?? number(this.#systemStats, 'mem'),
+      load1: number(this.#system, 'load1'),
+      cores: number(this.#system, 'n_cpus'),
+      uptimeSeconds: number(this.#system, 'uptime'),
+      os: text(this.#agent, 'os'),
+      agentVersion: text(this.#agent, 'version'),
+    }
+  }
+}
+
+function number(series: Series | undefined, field: string): number | null {
+  const value = series?.latest[series.indexOf(field)]
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null
+}
+
+function text(series: Series | undefined, field: string): string | null {
+  const value = series?.latest[series.indexOf(field)]
+  return typeof value === 'string' ? value : null
+}

@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { LiveChannel } from '../broker/broker.ts'
+import type { Arrival, Codec, Decoder } from '../codec/codec.ts'
+import type { Clock } from '../observe/clock.ts'
+import type { Sample } from '../sample/sample.ts'
+import { type Series, SeriesTable } from '../sample/series.ts'
+import { keepLatest } from './latest.ts'
+import { LiveHost } from './live-host.ts'
+import { LiveSeries } from './live-series.ts'
+
+export interface LiveTableOptions {
+  readonly channel: LiveChannel
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly logger: Logger
+  /**
+   * Twice what a server holds by default, because a warm start brings the series of the last 24 h beside today's; a table
+   * that is full refuses the whole message that has a series too many.
+   */
+  readonly maxSeries?: number
+}
+
+/** Counts since the start. */
+export interface LiveTableStats {
+  messages: number
+  readings: number
+  /** Messages that could not be read. */
+  refused: number
+  /** Messages that never arrived, by the gaps in their sources' numbers. The live channel may lose some; the next change heals it. */
+  missed: number
+}
+
+/** Sources whose numbering is remembered. Each start of a server is a new one. */
+const MAX_SOURCES = 1_000
+
+/**
+ * The receiving end of the live feed: the latest reading of every series, and of every host. `generation` grows with each
+ * message, and a series remembers the one of its newest change, so "what changed since" is one comparison a series.
+ */
+export class LiveTable {
+  /** Names this run of the table: generations of two runs cannot be compared. */
+  readonly start = randomBytes(6).toString('hex')
+  readonly stats: LiveTableStats = { messages: 0, readings: 0, refused: 0, missed: 0 }
+
+  readonly #channel: LiveChannel
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #table: SeriesTable
+  readonly #decoder: Decoder
+  readonly #arrival: Arrival & { receivedAt: number } = { receivedAt: 0, tie: 0 }
+  readonly #series = new Map<Series, LiveSeries>()
+  readonly #hosts = new Map<string, LiveHost>()
+  readonly #nextSeq = new Map<string, number>()
+  #generation = 0
+  #evicted = 0
+  #unsubscribe: (() => Promise<void>) | undefined
+
+  constructor(options: LiveTableOptions) {
+    this.#channel = options.channel
+    this.#clock = options.clock
+    this.#logger = options.logger
+    this.#table = new SeriesTable({ maxSeries: options.maxSeries ?? 200_000 })
+    this.#decoder = options.codec.decoder(this.#table)
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get size(): number {
+    return this.#series.size
+  }
+
+  /**
+   * Subscribes, then takes the readings that were kept, so that nothing falls between. Rejects when subscribing fails; a
+   * failed warm start is only logged, the table then fills within seconds.
+   */
+  async open(): Promise<void> {
+    this.#unsubscribe = await this.#channel.subscribe((payload) => this.apply(payload))
+    try {
+      for (const payload of await this.#channel.recall()) this.#decode(payload)
+    } catch (err) {
+      this.#logger.warn({ err }, 'no latest values from before: hosts appear when they next publish')
+    }
+  }
+
+  async close(): Promise<void> {
+    const unsubscribe = this.#unsubscribe
+    this.#unsubscribe = undefined
+    await unsubscribe?.()
+  }
+
+  /** Takes one message of the live channel. */
+  apply(payload: Buffer): void {
+    this.stats.messages++
+    if (this.#decode(payload)) this.#countMissed()
+  }
+
+  /** Every series whose reading changed after that generation; 0 gives all. */
+  changedSince(generation: number): LiveSeries[] {
+    const changed: LiveSeries[] = []
+    if (generation >= this.#generation) return changed
+    for (const live of this.#series.values()) if (live.generation > generation) changed.push(live)
+    return changed
+  }
+
+  /** Every host that is watched, in no order. */
+  *hosts(): IterableIterator<LiveHost> {
+    for (const host of this.#hosts.values()) if (host.watched) yield host
+  }
+
+  /** Every host that any series names, one that only runs a server included. */
+  host(name: string): LiveHost | undefined {
+    return this.#hosts.get(name)
+  }
+
+  #decode(payload: Buffer): boolean {
+    this.#arrival.receivedAt = this.#clock.now()
+    this.#generation++
+    const refusal = this.#decoder.decode(payload, this.#arrival, this.#take)
+    if (this.#table.evicted !== this.#evicted) this.#forgetEvicted()
+    if (refusal === undefined) return true
+    this.stats.refused++
+    if (this.stats.refused === 1)
+      this.#logger.warn(refusal, 'a live message cannot be read; further ones are only counted')
+    return false
+  }
+
+  readonly #take = (sample: Sample): void => {
+    if (!keepLatest(sample, true)) return
+    this.stats.readings++
+    const live = this.#series.get(sample.series) ?? this.#adopt(sample.series)
+    live.generation = this.#generation
+    if (live.host !== undefined) {
+      const host = this.#hosts.get(live.host)!
+      if (sample.at > host.lastSeenAt) host.lastSeenAt = sample.at
+    }
+  }
+
+  #adopt(series: Series): LiveSeries {
+    const live = new LiveSeries(series)
+    this.#series.set(series, live)
+    if (live.host !== undefined) {
+      const host = this.#hosts.get(live.host) ?? new LiveHost(live.host)
+      this.#hosts.set(live.host, host)
+      host.adopt(series)
+    }
+    return live
+  }
+
+  /** A full table of series gives up its idle ones; hosts that had no other go too. */
+  #forgetEvicted(): void {
+    this.#evicted = this.#table.evicted
+    const alive = new Set<string>()
+    for (const [series, live] of this.#series) {
+      if (this.#table.get(series.key) !== series) this.#series.delete(series)
+      else if (live.host !== undefined) alive.add(live.host)
+    }
+    for (const name of this.#hosts.keys()) if (!alive.has(name)) this.#hosts.delete(name)
+  }
+
+  #countMissed(): void {
+    const { source, seq } = this.#decoder.header
+    if (seq < 0) return
+    const expected = this.#nextSeq.get(source)
+    if (expected !== undefined && seq > expected) this.stats.missed += seq - expected
+    if (expected === undefined && this.#nextSeq.size >= MAX_SOURCES) this.#nextSeq.clear()
+    this.#nextSeq.set(source, seq + 1)
+  }
+}
