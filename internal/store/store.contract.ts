@@ -99,7 +99,7 @@ export function storeContract(name: string, open: () => Promise<OpenStore>, trai
         ['string', ['rocket 🚀', 'Grüße, 東京'], ['rocket 🚀', 'Grüße, 東京']],
         ['string', ["'; DROP TABLE x; --", '$1 ? %s'], ["'; DROP TABLE x; --", '$1 ? %s']],
       ]
-      it.each(texts)('keeps every %s: %j', async (kind, values, want) => {
+      it.each(texts)('keeps every %s: %o', async (kind, values, want) => {
         const series = newSeries({ v: kind })
         await stored(values.map((value, i) => sampleOf(series, [value], CONTRACT_DAY_US + i)))
         const found = await store.texts(series.measurement, 'v')

@@ -1,0 +1,238 @@
+import { promisify } from 'node:util'
+import { gzip as gzipCallback } from 'node:zlib'
+import type { Batch, Rejected, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
+import { BatchPool, LineBatch } from './batch.ts'
+import { blame, halves } from './blame.ts'
+import { type Outcome, outcomeOf, outcomeOfFailure, shorten } from './outcome.ts'
+import type { InfluxAnswer, InfluxTransport } from './transport.ts'
+
+const gzip = promisify(gzipCallback)
+
+const MAX_SAMPLES = 5_000
+const MAX_BYTES = 1024 * 1024
+/** A 413 halves the size of later batches, but not below this: smaller ones would cost more requests than they save. */
+const MIN_BYTES = 16 * 1024
+/**
+ * Looking for the lines that a server dropped without naming them ends here: a thousand scattered ones (1.x at `max-values-per-tag`)
+ * would take as many requests. What is left is then counted as refused without its lines.
+ */
+const MAX_SEARCH_REQUESTS = 200
+
+export interface InfluxWriterOptions {
+  /** Belongs to the writer: closed with it. */
+  readonly transport: InfluxTransport
+  /** Of InfluxDB 2 and 3. */
+  readonly org: string
+  /** The bucket; on InfluxDB 1.x the database. */
+  readonly bucket: string
+  /** `v1` is `/write?db=`, `v2` is `/api/v2/write`; `auto` (the default) asks `/ping`. */
+  readonly writePath?: 'auto' | 'v1' | 'v2'
+  /** Makes the database of InfluxDB 1.x where it is missing. Default true. */
+  readonly createDatabase?: boolean
+  /** Spends CPU to save network. Default false. */
+  readonly gzip?: boolean
+  readonly limits?: Partial<WriteLimits>
+}
+
+/** Writes batches as line protocol with times in nanoseconds. */
+export class InfluxWriter implements StoreWriter {
+  readonly #options: InfluxWriterOptions
+  readonly #transport: InfluxTransport
+  readonly #pool = new BatchPool()
+  #limits: WriteLimits
+  /** Found out at the first request, and again after one that went to the wrong place: the server may have been replaced. */
+  #dialect: 'v1' | 'v2' | undefined
+
+  constructor(options: InfluxWriterOptions) {
+    this.#options = options
+    this.#transport = options.transport
+    this.#limits = { maxSamples: MAX_SAMPLES, maxBytes: MAX_BYTES, inFlight: 2, ...options.limits }
+  }
+
+  /** `maxBytes` shrinks when the server (or a proxy before it) answers 413, and stays small until the next start. */
+  get limits(): WriteLimits {
+    return this.#limits
+  }
+
+  openBatch(): LineBatch {
+    const { maxSamples, maxBytes } = this.#limits
+    return this.#pool.open({ maxSamples, maxBytes, maxLineBytes: Math.max(MAX_BYTES, maxBytes) })
+  }
+
+  async write(batch: Batch, signal: AbortSignal): Promise<WriteResult> {
+    if (!(batch instanceof LineBatch)) throw new TypeError('a batch of another store')
+    const rejected: Rejected[] = []
+    const reject = (index: number, words: string): void => {
+      const refusal = { reason: 'store_refused', detail: shorten(words) } as const
+      rejected.push({ index, line: index < 0 ? '' : batch.line(index), refusal })
+    }
+    const groups: Array<readonly number[]> = batch.samples > 0 ? [allLines(batch)] : []
+    let requests = 0
+    let requestIsSound = false
+    for (let lines = groups.pop(); lines !== undefined; lines = groups.pop()) {
+      const body = bodyOf(batch, lines)
+      const outcome = await this.#send(body, signal)
+      requests++
+      switch (outcome.action) {
+        case 'accept':
+          break
+        case 'split':
+          if (lines.length === 1) reject(lines[0]!, `too large: ${outcome.words}`)
+          else {
+            groups.push(...halves(lines))
+            this.#rememberTooLarge(body.length)
+          }
+          break
+        case 'reject': {
+          if (outcome.named.length === 0 && outcome.dropped === undefined && !requestIsSound) {
+            const fault = await this.#faultOfRequest(signal)
+            if (fault !== undefined) return fault
+            requestIsSound = true
+          }
+          if (outcome.dropped !== undefined && requests > MAX_SEARCH_REQUESTS) {
+            for (let i = 0; i < outcome.dropped; i++) reject(-1, outcome.words)
+            break
+          }
+          const verdict = blame(batch, lines, outcome)
+          for (const { index, reason } of verdict.refused) reject(index, reason)
+          groups.push(...verdict.again)
+          break
+        }
+        case 'wait':
+        case 'retry':
+          return this.#undecided(outcome)
+      }
+    }
+    rejected.sort((a, b) => a.index - b.index)
+    return { next: 'ack', rejected }
+  }
+
+  /** Writes nothing: all servers take an empty body, after they have looked at token, organisation and bucket. */
+  async check(signal: AbortSignal): Promise<string> {
+    const result = await this.#faultOfRequest(signal)
+    return result === undefined ? '' : result.problem
+  }
+
+  async close(): Promise<void> {
+    this.#transport.close()
+  }
+
+  /** What is wrong with every write, whatever its lines; undefined when nothing is. */
+  async #faultOfRequest(signal: AbortSignal): Promise<Exclude<WriteResult, { next: 'ack' }> | undefined> {
+    const outcome = await this.#send(Buffer.alloc(0), signal)
+    switch (outcome.action) {
+      case 'accept':
+        return undefined
+      case 'wait':
+      case 'retry':
+        return this.#undecided(outcome)
+      case 'reject':
+        // InfluxDB 3 knows the bucket by then, and only misses the lines.
+        if (/\bempty\b/i.test(outcome.words)) return undefined
+        return this.#undecided({ ...outcome, action: 'wait' })
+      case 'split':
+        return this.#undecided({ ...outcome, action: 'wait' })
+    }
+  }
+
+  async #send(body: Buffer, signal: AbortSignal): Promise<Outcome> {
+    try {
+      this.#dialect ??= await this.#findDialect(signal)
+      let outcome = outcomeOf(await this.#post(this.#dialect, body, signal))
+      if (this.#misses(outcome)) {
+        const creation = await this.#createDatabase(signal)
+        outcome = creation ?? outcomeOf(await this.#post('v1', body, signal))
+      }
+      if (outcome.action === 'wait') this.#dialect = undefined
+      return outcome
+    } catch (error) {
+      return outcomeOfFailure(error)
+    }
+  }
+
+  async #post(dialect: 'v1' | 'v2', body: Buffer, signal: AbortSignal): Promise<InfluxAnswer> {
+    const { org, bucket } = this.#options
+    const query = new URLSearchParams(dialect === 'v1' ? { db: bucket } : { org, bucket })
+    const path = `${dialect === 'v1' ? '/write' : '/api/v2/write'}?${query}&precision=ns`
+    const headers: Record<string, string> = { 'content-type': 'text/plain; charset=utf-8' }
+    if (!this.#options.gzip) return this.#transport.send({ method: 'POST', path, headers, body }, signal)
+    headers['content-encoding'] = 'gzip'
+    return this.#transport.send({ method: 'POST', path, headers, body: await gzip(body) }, signal)
+  }
+
+  /** Only InfluxDB 1.x and its kin say so; VictoriaMetrics 1.79 says nothing and takes `/api/v2/write`. */
+  async #findDialect(signal: AbortSignal): Promise<'v1' | 'v2'> {
+    const { writePath = 'auto' } = this.#options
+    if (writePath !== 'auto') return writePath
+    const answer = await this.#transport.send({ method: 'GET', path: '/ping' }, signal)
+    return isVersion1(answer) ? 'v1' : 'v2'
+  }
+
+  #misses(outcome: Outcome): boolean {
+    const { createDatabase = true } = this.#options
+    return createDatabase && outcome.action === 'wait' && /^database not found/.test(outcome.words)
+  }
+
+  /** @returns undefined when it is there now */
+  async #createDatabase(signal: AbortSignal): Promise<Outcome | undefined> {
+    const name = this.#options.bucket.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')
+    const body = new URLSearchParams({ q: `CREATE DATABASE "${name}"` }).toString()
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const answer = await this.#transport.send({ method: 'POST', path: '/query', headers, body }, signal)
+    if (answer.status === 200 && !answer.body.includes('"error"')) return undefined
+    const words = `the database is missing and cannot be made: ${answer.body.trim()}`
+    return { action: answer.status >= 500 ? 'retry' : 'wait', status: answer.status, words }
+  }
+
+  #rememberTooLarge(bytes: number): void {
+    const maxBytes = Math.max(MIN_BYTES, bytes >> 1)
+    if (maxBytes < this.#limits.maxBytes) this.#limits = { ...this.#limits, maxBytes }
+  }
+
+  #undecided(outcome: Undecided): Exclude<WriteResult, { next: 'ack' }> {
+    const { afterMs, cause } = outcome
+    return {
+      next: outcome.action,
+      problem: this.#describe(outcome),
+      ...(afterMs === undefined ? {} : { afterMs }),
+      ...(cause === undefined ? {} : { cause }),
+    }
+  }
+
+  /** What, where, and what to do next. */
+  #describe({ action, status, words }: Undecided): string {
+    const { org, bucket } = this.#options
+    const server = `InfluxDB at ${this.#transport.url}`
+    const said = shorten(words)
+    if (status === 0) {
+      return action === 'wait'
+        ? `${server}: ${said}`
+        : `${server} cannot be reached: ${said}; is it running, and is INFLUX_URL right?`
+    }
+    const answer = `${server} answers ${status} ${said}`
+    if (status === 401) return `${answer}: check INFLUX_TOKEN or INFLUX_TOKEN_FILE`
+    if (status === 403) return `${answer}: give the token the right to write to bucket "${bucket}"`
+    if (status === 404)
+      return `${answer}: create bucket "${bucket}" in organisation "${org}", or correct INFLUX_BUCKET and INFLUX_ORG`
+    if (action === 'retry') return `${answer}: trying again`
+    return `${answer}: check INFLUX_URL, INFLUX_ORG and INFLUX_BUCKET`
+  }
+}
+
+type Undecided = Extract<Outcome, { action: 'wait' | 'retry' }>
+
+/** Whether an answer comes from InfluxDB 1.x. 2.7 says `dev` or `v2.7.12`. */
+export function isVersion1(answer: InfluxAnswer): boolean {
+  return /^v?1\./.test(String(answer.headers['x-influxdb-version'] ?? ''))
+}
+
+function allLines(batch: LineBatch): number[] {
+  const lines: number[] = []
+  for (let index = 0; index < batch.samples; index++) lines.push(index)
+  return lines
+}
+
+function bodyOf(batch: LineBatch, lines: readonly number[]): Buffer {
+  if (lines.length === batch.samples) return batch.body
+  return Buffer.concat(lines.map((index) => batch.lineBytes(index)))
+}
