@@ -1,0 +1,83 @@
+import { constants } from 'node:os'
+import type { Logger } from 'pino'
+
+export interface Run {
+  /** Opens everything. A signal may come before it resolves: `stop` is called all the same. */
+  start(): Promise<void>
+  /** Ends everything within the deadline; called once. Rejects with what could not be ended well. */
+  stop(deadlineMs: number): Promise<void>
+  readonly deadlineMs: number
+  readonly logger: Logger
+}
+
+/** A closed terminal (SIGHUP) drains like Ctrl-C: samples on their way are worth as much. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+/** After a clean stop nothing should be left to keep the process alive; after this long, what does is named and ended. */
+const LINGER_MS = 1000
+
+/**
+ * Runs a program until it is told to end: SIGTERM, SIGINT or SIGHUP stops it gracefully (exit code 0), a second one ends it at
+ * once (128 + the signal's number: 130, 143, 129), a stop that fails or misses the deadline ends it with 1, and so does an
+ * exception that nobody caught, after a try at stopping. It takes the process over: call it once, from a program's main.
+ *
+ * @throws what `start` threw, once all that it had opened is stopped
+ */
+export async function runUntilSignal(run: Run): Promise<void> {
+  const { logger, deadlineMs } = run
+  let stopping: Promise<void> | undefined
+
+  const stop = (exitCode: number): Promise<void> => {
+    stopping ??= stopAll(run, exitCode)
+    return stopping
+  }
+
+  const told = new Promise<void>((resolve) => {
+    for (const signal of STOP_SIGNALS) {
+      process.on(signal, () => {
+        if (stopping !== undefined) {
+          logger.warn({ signal }, 'second signal: ending at once, what is still held is lost')
+          process.exit(128 + constants.signals[signal])
+        }
+        logger.info({ signal, deadlineMs }, 'stopping; a second signal ends at once')
+        stop(0).then(resolve)
+      })
+    }
+    const fail = (what: string) => (error: unknown) => {
+      logger.fatal({ err: error }, what)
+      process.exitCode = 1
+      stop(1).then(resolve)
+    }
+    process.on('uncaughtException', fail('an exception that nobody caught'))
+    process.on('unhandledRejection', fail('a rejection that nobody caught'))
+  })
+
+  try {
+    await run.start()
+  } catch (error) {
+    if (stopping === undefined) {
+      await stop(1)
+      throw error
+    }
+    logger.debug({ err: error }, 'the start was cut off by the stop')
+  }
+  await told
+}
+
+async function stopAll(run: Run, exitCode: number): Promise<void> {
+  const deadline = setTimeout(() => {
+    run.logger.fatal({ deadlineMs: run.deadlineMs }, 'not stopped within the deadline: ending with what is still held')
+    process.exit(1)
+  }, run.deadlineMs)
+  try {
+    await run.stop(run.deadlineMs)
+    process.exitCode ??= exitCode
+  } catch (error) {
+    run.logger.error({ err: error }, 'not everything stopped well')
+    process.exitCode = 1
+  }
+  clearTimeout(deadline)
+  setTimeout(() => {
+    run.logger.warn({ heldBy: process.getActiveResourcesInfo() }, 'stopped, but something holds the process: ending it')
+    process.exit()
+  }, LINGER_MS).unref()
+}
