@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { LiveChannel } from '../broker/broker.ts'
 import type { Arrival, Codec, Decoder } from '../codec/codec.ts'
 import type { Clock } from '../observe/clock.ts'
+import { LogThrottle } from '../observe/log-throttle.ts'
 import type { Sample } from '../sample/sample.ts'
 import { type Series, SeriesTable } from '../sample/series.ts'
 import { keepLatest } from './latest.ts'
@@ -46,6 +47,7 @@ export class LiveTable {
   readonly #channel: LiveChannel
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #refusals: LogThrottle
   readonly #table: SeriesTable
   readonly #decoder: Decoder
   readonly #arrival: Arrival & { receivedAt: number } = { receivedAt: 0, tie: 0 }
@@ -60,6 +62,7 @@ export class LiveTable {
     this.#channel = options.channel
     this.#clock = options.clock
     this.#logger = options.logger
+    this.#refusals = new LogThrottle(options.logger)
     this.#table = new SeriesTable({ maxSeries: options.maxSeries ?? 200_000 })
     this.#decoder = options.codec.decoder(this.#table)
   }
@@ -89,6 +92,7 @@ export class LiveTable {
     const unsubscribe = this.#unsubscribe
     this.#unsubscribe = undefined
     await unsubscribe?.()
+    this.#refusals.flush()
   }
 
   /** Takes one message of the live channel. */
@@ -122,8 +126,7 @@ export class LiveTable {
     if (this.#table.evicted !== this.#evicted) this.#forgetEvicted()
     if (refusal === undefined) return true
     this.stats.refused++
-    if (this.stats.refused === 1)
-      this.#logger.warn(refusal, 'a live message cannot be read; further ones are only counted')
+    this.#refusals.warn(refusal.reason, refusal, 'a live message cannot be read')
     return false
   }
 

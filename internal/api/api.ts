@@ -1,0 +1,152 @@
+import fastifyCors from '@fastify/cors'
+import fastifyHelmet from '@fastify/helmet'
+import fastifyRateLimit from '@fastify/rate-limit'
+import Fastify, { LogController } from 'fastify'
+import type { Logger } from 'pino'
+import type { Feed } from '../live/feed.ts'
+import type { LiveTable } from '../live/live-table.ts'
+import type { Clock } from '../observe/clock.ts'
+import { LogThrottle } from '../observe/log-throttle.ts'
+import type { StoreReader } from '../store/store.ts'
+import type { Api } from './app-types.ts'
+import { docsRoutes } from './docs.ts'
+import { answerClientError, answerErrors, answerFrameworkError, refuseOtherMethods } from './errors.ts'
+import { healthRoutes } from './health.ts'
+import { historyRoutes } from './history.ts'
+import { hostsRoutes } from './hosts.ts'
+import { KnownHosts } from './known-hosts.ts'
+import { liveRoutes } from './live.ts'
+import { pageRoutes } from './page.ts'
+
+export interface ApiOptions {
+  readonly reader: StoreReader
+  readonly table: LiveTable
+  /** Is closed when the app closes. */
+  readonly feed: Feed
+  readonly clock: Clock
+  readonly logger: Logger
+  /** What keeps the process from doing its work, in words; empty when it is ready. */
+  ready(): string[]
+  /** Prometheus' text format. */
+  metrics(): Promise<string>
+  readonly version: string
+  /** The folder of the built page. */
+  readonly webRoot: string
+  /** A host is stale when its newest sample is older than this, ms. */
+  readonly staleAfterMs?: number
+  /** Origins whose pages may read this API; none by default. */
+  readonly corsOrigins?: readonly string[]
+  /** Whether `X-Forwarded-For` tells the client's address: only behind a proxy that sets it. */
+  readonly trustProxy?: boolean
+  readonly limits?: Partial<ApiLimits>
+}
+
+export interface ApiLimits {
+  /**
+   * Requests a minute that one address may make to each resource of `/api/v1`. Ten a second is a wall of dashboards and far from
+   * what hurts. This machine itself is not counted: its users run the dashboards, and could do worse.
+   */
+  readonly requestsPerMinute: number
+  /** Queries to the store side by side. */
+  readonly maxQueries: number
+  readonly queryTimeoutMs: number
+  /** Bytes of the request line and all headers. The longest URL that is of use, 32 fields and 8 tags, is a third of it. */
+  readonly maxHeaderBytes: number
+  readonly maxUrlLength: number
+  /** For a request to arrive, ms. */
+  readonly requestTimeoutMs: number
+}
+
+const DEFAULT_LIMITS: ApiLimits = {
+  requestsPerMinute: 600,
+  maxQueries: 64,
+  queryTimeoutMs: 15_000,
+  maxHeaderBytes: 24 * 1024,
+  maxUrlLength: 8 * 1024,
+  requestTimeoutMs: 10_000,
+}
+
+/** No resource takes a body yet; fastify wants one byte at least. */
+const MAX_BODY_BYTES = 1
+
+/** A host's name is at most 1,024 bytes, each of them three when percent-encoded. */
+const MAX_PATH_PART_LENGTH = 3 * 1024
+
+const PAGE_CSP = {
+  defaultSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:'],
+  objectSrc: ["'none'"],
+  baseUri: ["'none'"],
+  formAction: ["'self'"],
+  frameAncestors: ["'none'"],
+}
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
+
+/**
+ * The API, ready to listen or to be asked by `inject`. `close` ends the live streams, then waits for the requests that are
+ * being answered.
+ */
+export function buildApi(options: ApiOptions): Api {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const { reader, table, clock } = options
+  const faults = new LogThrottle(options.logger)
+  const known = new KnownHosts({ reader, clock })
+
+  const app: Api = Fastify({
+    loggerInstance: options.logger,
+    // A dashboard asks every few seconds: a line for each request would bury the others.
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: options.trustProxy ?? false,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: limits.requestTimeoutMs,
+    http: { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.requestTimeoutMs },
+    routerOptions: { maxParamLength: MAX_PATH_PART_LENGTH, ignoreTrailingSlash: true },
+    // Without these an unknown parameter would vanish in silence, and `field=` repeated would be joined somehow.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
+  })
+
+  answerErrors(app, faults)
+  app.addHook('onRequest', async (request) => {
+    if (request.raw.url!.length > limits.maxUrlLength) throw new UrlTooLongError(limits.maxUrlLength)
+  })
+  app.addHook('onClose', async () => faults.flush())
+  app.register(fastifyHelmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: PAGE_CSP },
+    // TLS ends at a proxy, which knows whether all of its host is TLS only.
+    strictTransportSecurity: false,
+    xFrameOptions: { action: 'deny' },
+  })
+  if (options.corsOrigins !== undefined && options.corsOrigins.length > 0) {
+    app.register(fastifyCors, { origin: [...options.corsOrigins], methods: ['GET', 'HEAD'] })
+  }
+  app.register(fastifyRateLimit, { global: false, allowList: (request) => LOOPBACK.test(request.ip) })
+  app.register(async (root: Api) => {
+    await docsRoutes(root, options.version)
+    root.register(
+      async (api: Api) => {
+        api.addHook('onRoute', (route) => {
+          route.config = { ...route.config, rateLimit: { max: limits.requestsPerMinute, timeWindow: '1 minute' } }
+        })
+        hostsRoutes(api, { table, known, clock, staleAfterMs: options.staleAfterMs ?? 10_000 })
+        historyRoutes(api, { reader, table, known, clock, ...limits })
+        liveRoutes(api, options.feed)
+        refuseOtherMethods(api, ['/hosts', '/hosts/:host/metrics', '/live'])
+      },
+      { prefix: '/api/v1' },
+    )
+    healthRoutes(root, options)
+    refuseOtherMethods(root, ['/', '/health', '/ready', '/metrics', '/docs', '/docs/json'])
+    await pageRoutes(root, options.webRoot)
+  })
+  return app
+}
+
+class UrlTooLongError extends Error {
+  readonly statusCode = 414
+  constructor(maxLength: number) {
+    super(`the URL is longer than ${maxLength} characters`)
+  }
+}

@@ -1,0 +1,48 @@
+import fastifySwagger from '@fastify/swagger'
+import fastifySwaggerUi from '@fastify/swagger-ui'
+import type { Api } from './app-types.ts'
+import { ProblemSchema, SamplesSchema } from './schemas.ts'
+
+/** Swagger UI draws its icons from data: URLs and sets styles on elements; no script of it stands in the page itself. */
+const DOCS_CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** OpenAPI 3.1 of all resources at `/docs/json`, for people at `/docs`. Before the resources, which it listens for. */
+export async function docsRoutes(app: Api, version: string): Promise<void> {
+  app.addSchema(ProblemSchema)
+  app.addSchema(SamplesSchema)
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'SentinelStream',
+        version,
+        description:
+          'What hosts are doing now, and what they were doing. All times are integer microseconds since the Unix epoch, UTC. Every ' +
+          'error is a problem document (RFC 9457).',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      tags: [
+        { name: 'hosts', description: 'Hosts and their history' },
+        { name: 'live', description: 'What changes, as it changes' },
+        { name: 'process', description: 'For those who run the process' },
+      ],
+    },
+    refResolver: {
+      buildLocalReference: (json, _baseUri, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `def-${i}`),
+    },
+  })
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: DOCS_CSP,
+    theme: { title: 'SentinelStream API' },
+  })
+}

@@ -1,0 +1,62 @@
+import { Type } from '@fastify/type-provider-typebox'
+import type { Api } from './app-types.ts'
+import { HealthSchema, type ReadyAnswer, ReadySchema } from './schemas.ts'
+
+export interface HealthOptions {
+  /** What keeps the process from doing its work, in words; empty when it is ready. */
+  ready(): string[]
+  /** Prometheus' text format. */
+  metrics(): Promise<string>
+}
+
+/** `/health`, `/ready` and `/metrics`: for those who run the process. */
+export function healthRoutes(app: Api, options: HealthOptions): void {
+  app.get(
+    '/health',
+    {
+      schema: {
+        operationId: 'health',
+        summary: 'Whether the process is alive',
+        tags: ['process'],
+        response: { 200: HealthSchema },
+      },
+    },
+    async () => ({ status: 'ok' as const }),
+  )
+
+  app.get(
+    '/ready',
+    {
+      schema: {
+        operationId: 'ready',
+        summary: 'Whether the process can do its work, and if not, why',
+        tags: ['process'],
+        response: { 200: ReadySchema, 503: { ...ReadySchema, description: 'Not ready.' } },
+      },
+    },
+    async (_request, reply): Promise<ReadyAnswer> => {
+      const reasons = options.ready()
+      const ready = reasons.length === 0
+      reply.code(ready ? 200 : 503)
+      return { ready, reasons }
+    },
+  )
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        operationId: 'metrics',
+        summary: 'Counters of the process for Prometheus',
+        tags: ['process'],
+        response: {
+          200: { description: 'Prometheus text format 0.0.4.', content: { 'text/plain': { schema: Type.String() } } },
+        },
+      },
+    },
+    async (_request, reply) => {
+      reply.type('text/plain; version=0.0.4; charset=utf-8')
+      return options.metrics()
+    },
+  )
+}

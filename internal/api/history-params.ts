@@ -1,0 +1,161 @@
+import type { Aggregate, HistoryQuery } from '../store/store.ts'
+
+/** A parameter that cannot be used, and the rule that it broke, in words for whoever wrote the request. */
+export class ParameterError extends Error {
+  readonly parameter: string
+
+  constructor(parameter: string, message: string) {
+    super(message)
+    this.name = 'ParameterError'
+    this.parameter = parameter
+  }
+}
+
+export const AGGREGATES = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99'] as const satisfies readonly Aggregate[]
+export const MAX_FIELDS_ASKED = 32
+export const MAX_TAGS_ASKED = 8
+/** A series of this many points is about 250 kB of JSON; Prometheus draws the same line. */
+export const MAX_BUCKETS = 11_000
+
+/** The history's parameters as they stand in the URL. */
+export interface HistoryParams {
+  readonly measurement: string
+  readonly field: string
+  readonly start?: string
+  readonly end?: string
+  readonly every?: string
+  readonly aggregate?: Aggregate
+  readonly tag?: readonly string[]
+}
+
+/** @throws ParameterError that names the first parameter that cannot be used */
+export function parseHistoryParams(host: string, params: HistoryParams, nowUs: number): HistoryQuery {
+  const startUs = parseTime('start', params.start ?? '-5m', nowUs)
+  const endUs = parseTime('end', params.end ?? 'now', nowUs)
+  if (startUs >= endUs) throw new ParameterError('start', 'start must be before end')
+  const everyUs = params.every === undefined ? friendlyStep(endUs - startUs) : parseDuration('every', params.every)
+  const buckets = Math.ceil((endUs - startUs) / everyUs)
+  if (buckets > MAX_BUCKETS) {
+    throw new ParameterError(
+      'every',
+      `the range has ${buckets} buckets of this length, at most ${MAX_BUCKETS} are given`,
+    )
+  }
+  return {
+    measurement: params.measurement,
+    fields: parseFields(params.field),
+    tags: { ...parseTags(params.tag ?? []), host },
+    startUs,
+    endUs,
+    everyUs,
+    aggregate: params.aggregate ?? 'mean',
+  }
+}
+
+const UNIT_US: Readonly<Record<string, number>> = { ms: 1e3, s: 1e6, m: 60e6, h: 3_600e6, d: 86_400e6 }
+/** 2^53 µs, where a number stops being exact, is in that year. */
+const MAX_TIME_US = Date.UTC(2255, 0, 1) * 1000
+/** As µs this is 1973, as ms the year 5138, so an integer below it was meant as seconds or milliseconds; 0 means "from the beginning". */
+const MIN_LIKELY_TIME_US = 1e14
+
+/**
+ * A moment in µs since the epoch: an RFC 3339 time, an integer in µs, `now`, or a duration before now such as `-90s`.
+ *
+ * @throws ParameterError
+ */
+export function parseTime(parameter: string, text: string, nowUs: number): number {
+  const us = readTime(parameter, text, nowUs)
+  if (!(us >= 0 && us <= MAX_TIME_US)) throw new ParameterError(parameter, `${text} is not between 1970 and 2255`)
+  return us
+}
+
+function readTime(parameter: string, text: string, nowUs: number): number {
+  if (text === 'now') return nowUs
+  if (text.startsWith('-')) return nowUs - parseDuration(parameter, text.slice(1))
+  if (/^\d{1,16}$/.test(text)) {
+    const us = Number(text)
+    if (us > 0 && us < MIN_LIKELY_TIME_US) {
+      throw new ParameterError(
+        parameter,
+        `${text} is ${new Date(us / 1000).toISOString()}: an integer counts microseconds`,
+      )
+    }
+    return us
+  }
+  return readRfc3339(text) ?? refuseTime(parameter, text)
+}
+
+function refuseTime(parameter: string, text: string): never {
+  const forms = 'an RFC 3339 time, microseconds since 1970, "now", or a time before now such as "-5m"'
+  throw new ParameterError(parameter, `${JSON.stringify(text)} is not a time: give ${forms}`)
+}
+
+/** The space is a plus sign that was not percent-encoded in the URL. */
+const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[-+ ]\d\d:\d\d)$/
+
+function readRfc3339(text: string): number | undefined {
+  const match = RFC3339.exec(text)
+  if (match === null) return undefined
+  const [, day, time, fraction = '', offset] = match
+  const ms = Date.parse(`${day}T${time}${offset!.replace(' ', '+').toUpperCase()}`)
+  if (Number.isNaN(ms)) return undefined
+  // Date.parse lets the 31st of a shorter month run over into the next one.
+  if (!new Date(`${day}T00:00:00Z`).toISOString().startsWith(day!)) return undefined
+  return ms * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
+}
+
+/**
+ * A duration such as `250ms`, `90s`, `5m`, `1h` or `7d`, in µs.
+ *
+ * @throws ParameterError
+ */
+export function parseDuration(parameter: string, text: string): number {
+  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text)
+  const us = match === null ? 0 : Number(match[1]) * UNIT_US[match[2]!]!
+  if (us > 0 && us <= MAX_TIME_US) return us
+  throw new ParameterError(
+    parameter,
+    `${JSON.stringify(text)} is not a duration: give a whole number above 0 and ms, s, m, h or d, such as "30s"`,
+  )
+}
+
+const SECOND = 1e6
+const FRIENDLY_STEPS_US = [
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * 60 * SECOND),
+  ...[1, 2, 3, 6, 12].map((n) => n * 3_600 * SECOND),
+]
+const DAY_US = 86_400 * SECOND
+
+/** A bucket length that gives a range about 300 points: enough for a chart, and the ends of the buckets are easy to read. */
+export function friendlyStep(rangeUs: number): number {
+  const exact = rangeUs / 300
+  return FRIENDLY_STEPS_US.find((step) => step >= exact) ?? Math.ceil(exact / DAY_US) * DAY_US
+}
+
+function parseFields(text: string): string[] {
+  const fields = [...new Set(text.split(','))]
+  if (fields.includes('')) throw new ParameterError('field', 'a field name is empty')
+  if (fields.length > MAX_FIELDS_ASKED) {
+    throw new ParameterError('field', `${fields.length} fields, at most ${MAX_FIELDS_ASKED} are given at once`)
+  }
+  return fields
+}
+
+function parseTags(pairs: readonly string[]): Record<string, string> {
+  if (pairs.length > MAX_TAGS_ASKED) {
+    throw new ParameterError('tag', `${pairs.length} tags, at most ${MAX_TAGS_ASKED} are looked at`)
+  }
+  const tags = new Map<string, string>()
+  for (const pair of pairs) {
+    const equals = pair.indexOf('=')
+    const key = pair.slice(0, equals)
+    if (equals < 1 || equals === pair.length - 1) {
+      throw new ParameterError('tag', `${JSON.stringify(pair)} is not of the form key=value`)
+    }
+    if (key === 'host') throw new ParameterError('tag', 'the host stands in the path')
+    if (tags.has(key)) throw new ParameterError('tag', `${JSON.stringify(key)} is given twice`)
+    tags.set(key, pair.slice(equals + 1))
+  }
+  return Object.fromEntries(tags)
+}

@@ -1,0 +1,124 @@
+import { Type } from '@fastify/type-provider-typebox'
+import type { LiveTable } from '../live/live-table.ts'
+import type { Clock } from '../observe/clock.ts'
+import { type Aggregate, type HistoryQuery, type HistorySeries, StoreError, type StoreReader } from '../store/store.ts'
+import type { Api } from './app-types.ts'
+import { NotFoundError, OverloadError } from './errors.ts'
+import { AGGREGATES, MAX_BUCKETS, MAX_FIELDS_ASKED, MAX_TAGS_ASKED, parseHistoryParams } from './history-params.ts'
+import type { KnownHosts } from './known-hosts.ts'
+import { type HistoryAnswer, HistorySchema, problems } from './schemas.ts'
+
+export interface HistoryOptions {
+  readonly reader: StoreReader
+  readonly table: LiveTable
+  readonly known: KnownHosts
+  readonly clock: Clock
+  /** Queries that may run side by side; one more is told to come back in a second. */
+  readonly maxQueries: number
+  /** ms */
+  readonly queryTimeoutMs: number
+}
+
+const TIME_FORMS =
+  'An RFC 3339 time, an integer (µs since the epoch), `now`, or a time before now: `-90s`, `-5m`, `-1h`, `-7d`.'
+
+const ParamsSchema = Type.Object({
+  host: Type.String({ minLength: 1, maxLength: 1024, description: 'The tag `host`.', examples: ['web-01'] }),
+})
+
+const QuerySchema = Type.Object(
+  {
+    measurement: Type.String({ minLength: 1, maxLength: 256, examples: ['cpu'] }),
+    field: Type.String({
+      minLength: 1,
+      maxLength: 8192,
+      description: `Field names with commas between them, at most ${MAX_FIELDS_ASKED}.`,
+      examples: ['usage_user,usage_system'],
+    }),
+    start: Type.Optional(
+      Type.String({ description: `Begin of the range, itself in it. ${TIME_FORMS} Default \`-5m\`.` }),
+    ),
+    end: Type.Optional(
+      Type.String({ description: `End of the range, itself not in it. ${TIME_FORMS} Default \`now\`.` }),
+    ),
+    every: Type.Optional(
+      Type.String({
+        description:
+          'Length of a bucket: `250ms`, `1s`, `5m`, `1h`, `1d`. Buckets count from the epoch. Default: a friendly step that gives ' +
+          `about 300 buckets, at least 1 s. At most ${MAX_BUCKETS} buckets.`,
+      }),
+    ),
+    aggregate: Type.Optional(
+      Type.Unsafe<Aggregate>({
+        type: 'string',
+        enum: AGGREGATES,
+        description: 'What becomes of the values of a bucket. Default `mean`.',
+      }),
+    ),
+    tag: Type.Optional(
+      Type.Array(Type.String(), {
+        description: `key=value that each series must have; may be repeated, at most ${MAX_TAGS_ASKED}.`,
+        examples: [['cpu=cpu-total']],
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** `GET /hosts/{host}/metrics`: what was, out of the store. */
+export function historyRoutes(app: Api, options: HistoryOptions): void {
+  const { reader, table, known, clock } = options
+  let running = 0
+
+  app.get(
+    '/hosts/:host/metrics',
+    {
+      schema: {
+        operationId: 'getHistory',
+        summary: 'The history of one or several fields of a measurement, aggregated by time',
+        tags: ['hosts'],
+        params: ParamsSchema,
+        querystring: QuerySchema,
+        response: { 200: HistorySchema, ...problems(400, 404, 414, 429, 500, 503) },
+      },
+    },
+    async (request): Promise<HistoryAnswer> => {
+      const { host } = request.params
+      const query = parseHistoryParams(host, request.query, clock.now())
+      if (running >= options.maxQueries) throw new OverloadError(`${running} queries are running already`)
+      running++
+      try {
+        await refuseUnknownHost(host)
+        return {
+          host,
+          measurement: query.measurement,
+          aggregate: query.aggregate,
+          start: query.startUs,
+          end: query.endUs,
+          everyMs: query.everyUs / 1000,
+          series: await ask(query, request.signal),
+        }
+      } finally {
+        running--
+      }
+    },
+  )
+
+  async function ask(query: HistoryQuery, clientGone: AbortSignal): Promise<HistorySeries[]> {
+    const timeout = AbortSignal.timeout(options.queryTimeoutMs)
+    try {
+      return await reader.history(query, AbortSignal.any([clientGone, timeout]))
+    } catch (cause) {
+      if (!timeout.aborted) throw cause
+      throw new StoreError('away', `no answer within ${options.queryTimeoutMs} ms`, { cause })
+    }
+  }
+
+  async function refuseUnknownHost(host: string): Promise<void> {
+    if (table.host(host) !== undefined) return
+    const stored = await known.get()
+    if (stored.hosts.has(host)) return
+    if (stored.failure !== undefined) throw stored.failure
+    throw new NotFoundError(`no host named ${JSON.stringify(host)} has been seen in the last seven days`)
+  }
+}

@@ -1,0 +1,102 @@
+import type { ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Type } from '@fastify/type-provider-typebox'
+import type { FastifyReply } from 'fastify'
+import type { Feed } from '../live/feed.ts'
+import { FeedFilter } from '../live/feed-client.ts'
+import type { Api } from './app-types.ts'
+import { OverloadError } from './errors.ts'
+import { problems } from './schemas.ts'
+
+/** How long clients may take to read the last event when the server stops, ms. */
+const FAREWELL_MS = 1_000
+
+const names = (what: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ maxLength: 8192 }), {
+      maxItems: 100,
+      description: `Only these ${what}, with commas between them; may be repeated. Default: all.`,
+    }),
+  )
+
+const QuerySchema = Type.Object(
+  { host: names('hosts'), measurement: names('measurements') },
+  { additionalProperties: false },
+)
+
+const HeadersSchema = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({
+      description: 'The id of the last event that the client has: only what changed since is sent again.',
+    }),
+  ),
+})
+
+const STREAM = `An endless text/event-stream. Begins with everything that passes the filters, then brings the changes, at most four
+times a second, each series once with its newest reading.
+
+- \`event: samples\`, data: see the schema Samples; \`id\` where the client then has all.
+- \`event: lost\`, data \`{"series": 12}\`: so many readings were replaced by newer ones because this client reads too slowly.
+- \`event: end\`: the server stops; the client may come back in a second.
+- A comment line after 15 s without an event.`
+
+/** `GET /live`: what is now, for as long as the client stays. */
+export function liveRoutes(app: Api, feed: Feed): void {
+  const open = new Set<ServerResponse>()
+
+  app.get(
+    '/live',
+    {
+      schema: {
+        operationId: 'streamLive',
+        summary: 'The latest readings, and every change of them',
+        tags: ['live'],
+        querystring: QuerySchema,
+        headers: HeadersSchema,
+        response: {
+          200: { description: STREAM, content: { 'text/event-stream': { schema: Type.String() } } },
+          ...problems(400, 414, 429, 503),
+        },
+      },
+    },
+    async (request, reply): Promise<string | undefined> => {
+      const filter = new FeedFilter(split(request.query.host), split(request.query.measurement))
+      reply.header('content-type', 'text/event-stream; charset=utf-8')
+      reply.header('cache-control', 'no-store')
+      // nginx would collect the events otherwise, and hand them on in lumps.
+      reply.header('x-accel-buffering', 'no')
+      if (request.method === 'HEAD') return ''
+      if (!feed.hasRoom) throw new OverloadError('as many clients as are allowed are listening already')
+      stream(reply, filter, request.headers['last-event-id'])
+      return undefined
+    },
+  )
+
+  function stream(reply: FastifyReply, filter: FeedFilter, lastEventId: string | undefined): void {
+    reply.hijack()
+    const response = reply.raw
+    response.writeHead(200, reply.getHeaders() as Record<string, string>)
+    open.add(response)
+    const place = feed.join(response, filter, lastEventId)
+    response.on('drain', () => place?.drained())
+    response.on('close', () => {
+      open.delete(response)
+      place?.leave()
+    })
+  }
+
+  // Before `close` waits for all connections to end, which these would never do.
+  app.addHook('preClose', async () => {
+    feed.close()
+    await Promise.race([Promise.all([...open].map(closed)), sleep(FAREWELL_MS, undefined, { ref: false })])
+    for (const response of open) response.destroy()
+  })
+}
+
+function split(lists: readonly string[] | undefined): string[] | undefined {
+  return lists?.flatMap((list) => list.split(',')).filter((name) => name !== '')
+}
+
+function closed(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => response.once('close', resolve))
+}

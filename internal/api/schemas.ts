@@ -1,0 +1,138 @@
+import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox'
+import type { HistorySeries } from '../store/store.ts'
+
+/** A figure that may be unknown. `type: [T, 'null']` and not `anyOf`, which costs a validation each time it is written. */
+function nullable<T extends TSchema>(schema: T) {
+  return Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] })
+}
+
+const MicrosecondsSchema = Type.Integer({
+  description: 'Microseconds since the Unix epoch, UTC.',
+  examples: [1763900000123456],
+})
+
+const TagsSchema = Type.Record(Type.String(), Type.String(), {
+  examples: [{ cpu: 'cpu-total', host: 'web-01' }],
+})
+
+/** RFC 9457. */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ description: 'What kind of problem; "about:blank" says no more than the status.' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'What is wrong with this request, in words.' }),
+    instance: Type.String({ description: 'The path that was asked for.' }),
+    parameter: Type.Optional(Type.String({ description: 'The parameter that is wrong (status 400).' })),
+  },
+  { $id: 'Problem', title: 'Problem', description: 'A problem document (RFC 9457).' },
+)
+
+const HostSchema = Type.Object(
+  {
+    host: Type.String({ examples: ['web-01'] }),
+    lastSeenAt: Type.Integer({ description: 'Time of its newest sample, µs.' }),
+    ageMs: Type.Integer({ minimum: 0, description: 'How long ago that was, ms.' }),
+    stale: Type.Boolean({ description: 'Whether that is longer ago than is usual.' }),
+    cpuPercent: nullable(Type.Number({ description: 'Of all cores, 0 to 100.' })),
+    memPercent: nullable(Type.Number()),
+    load1: nullable(Type.Number()),
+    cores: nullable(Type.Integer()),
+    uptimeSeconds: nullable(Type.Number()),
+    os: nullable(Type.String()),
+    agentVersion: nullable(Type.String()),
+  },
+  { description: 'A figure is null where the host does not say it, or has not said it for a day.' },
+)
+
+export const HostsSchema = Type.Object(
+  {
+    now: MicrosecondsSchema,
+    partial: Type.Boolean({
+      description: 'True while the store does not answer: hosts that have not been seen for a day may be missing.',
+    }),
+    hosts: Type.Array(HostSchema, { description: 'Sorted by name, web-2 before web-10.' }),
+  },
+  { description: 'The hosts.' },
+)
+export type HostsAnswer = Static<typeof HostsSchema>
+
+const HistorySeriesSchema = Type.Object({
+  field: Type.String(),
+  tags: TagsSchema,
+  points: Type.Array(
+    Type.Array(Type.Number(), {
+      minItems: 2,
+      maxItems: 2,
+      description: 'The start of the bucket (µs) and its value.',
+      examples: [[1763900000000000, 1.25]],
+    }),
+    { description: 'Ascending; buckets without a value are left out.' },
+  ),
+})
+
+export const HistorySchema = Type.Object(
+  {
+    host: Type.String(),
+    measurement: Type.String(),
+    aggregate: Type.String(),
+    start: MicrosecondsSchema,
+    end: MicrosecondsSchema,
+    everyMs: Type.Number({ description: 'Length of a bucket, ms.' }),
+    series: Type.Unsafe<readonly HistorySeries[]>(
+      Type.Array(HistorySeriesSchema, { description: 'One entry a field and set of tags that has any point.' }),
+    ),
+  },
+  { description: 'The history.' },
+)
+export type HistoryAnswer = Static<typeof HistorySchema>
+
+/** What stands in the data of an event `samples`. */
+export const SamplesSchema = Type.Array(
+  Type.Object({
+    measurement: Type.String(),
+    tags: TagsSchema,
+    fields: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Boolean(), Type.String()]), {
+      description: 'Integers beyond 2^53 are strings of their digits.',
+    }),
+    at: Type.Integer({ description: 'Time of the sample, µs.' }),
+  }),
+  { $id: 'Samples', title: 'Samples', description: 'The data of an event "samples" of the live stream.' },
+)
+
+export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'Alive.' })
+
+export const ReadySchema = Type.Object(
+  {
+    ready: Type.Boolean(),
+    reasons: Type.Array(Type.String(), { description: 'What is missing; empty when ready.' }),
+  },
+  { description: 'Ready.' },
+)
+export type ReadyAnswer = Static<typeof ReadySchema>
+
+const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
+  400: 'A parameter cannot be used; `parameter` names it.',
+  404: 'There is no such thing.',
+  405: 'This method is not for this path.',
+  414: 'The URL is too long.',
+  429: 'Too many requests from this address; `Retry-After` says when to try again.',
+  500: 'The server failed; the log says how.',
+  503: 'Not now; `Retry-After` says when to try again.',
+}
+
+const RetryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds.' }) }
+
+/** The problem documents that a resource may answer with, as its response schemas. */
+export function problems(...statuses: number[]) {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      {
+        description: PROBLEM_DESCRIPTIONS[status],
+        content: { 'application/problem+json': { schema: Type.Ref('Problem#') } },
+        ...(status === 429 || status === 503 ? { headers: RetryAfter } : {}),
+      },
+    ]),
+  )
+}
