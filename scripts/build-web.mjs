@@ -1,0 +1,43 @@
+// Builds the page into dist/web: script and style with a hash in their names, so that a browser may keep them for ever; index.html
+// names them. Fails when the script is larger than the page's budget.
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+const BUDGET_BYTES = 120 * 1024
+const SOURCE = 'web'
+const TARGET = 'dist/web'
+
+await rm(TARGET, { recursive: true, force: true })
+await mkdir(TARGET, { recursive: true })
+await build({
+  entryPoints: ['main.ts', 'theme-first.ts', 'style.css'].map((name) => join(SOURCE, name)),
+  outdir: join(TARGET, 'assets'),
+  entryNames: '[name]-[hash]',
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  format: 'esm',
+  target: ['es2023', 'chrome123', 'firefox120', 'safari17.5'],
+  logLevel: 'warning',
+})
+
+const built = (await readdir(join(TARGET, 'assets'))).filter((name) => !name.endsWith('.map'))
+let page = await readFile(join(SOURCE, 'index.html'), 'utf8')
+for (const name of built) {
+  const plain = name.replace(/-[A-Z0-9]{8}(\.\w+)$/, '$1')
+  if (!page.includes(`"${plain}"`)) throw new Error(`index.html does not name ${plain}`)
+  page = page.replace(`"${plain}"`, `"assets/${name}"`)
+}
+await writeFile(join(TARGET, 'index.html'), page)
+for (const icon of ['icon.svg']) await copyFile(join(SOURCE, icon), join(TARGET, basename(icon)))
+
+const gzipped = async (ending) => {
+  const files = built.filter((name) => name.endsWith(ending)).map((name) => readFile(join(TARGET, 'assets', name)))
+  return (await Promise.all(files)).reduce((sum, file) => sum + gzipSync(file).length, 0)
+}
+const scriptBytes = await gzipped('.js')
+const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KB`
+console.log(`page: script ${kib(scriptBytes)} gzipped of ${kib(BUDGET_BYTES)}, style ${kib(await gzipped('.css'))}`)
+if (scriptBytes > BUDGET_BYTES) throw new Error('the script is over its budget')

@@ -1,0 +1,275 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { extname, join } from 'node:path'
+
+/** A host of the stand-in. */
+export interface FakeHost {
+  readonly name: string
+  /** The middle of its CPU use, percent. */
+  readonly cpu: number
+  /** Stale: silent for so long. */
+  readonly silentMs?: number
+}
+
+export interface FakeApiOptions {
+  readonly hosts: readonly FakeHost[]
+  /** How far the history reaches back. */
+  readonly historyMs?: number
+  /** Every request of the API is answered with this status. */
+  readonly status?: number
+  /** Answers come so late. */
+  readonly delayMs?: number
+  /** A stretch without samples, ms before the start. */
+  readonly hole?: { readonly fromMs: number; readonly toMs: number }
+}
+
+const CSP = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.map': 'application/json',
+}
+const GIB = 2 ** 30
+const MEASUREMENTS = ['cpu', 'mem', 'system', 'disk', 'diskio', 'net']
+
+interface FakeSeries {
+  readonly tags: Record<string, string>
+  readonly fields: (atMs: number) => Record<string, number>
+}
+
+/** A wave that looks like a machine at work: the same for the same time, so that history and live samples agree. */
+function wave(seed: number, atMs: number): number {
+  const t = atMs / 1000
+  const slow = Math.sin(t / 97 + seed) * 0.5 + Math.sin(t / 31 + seed * 3) * 0.3
+  const noise = Math.sin(Math.floor(t) * 12.9898 + seed * 78.233) * 43758.5453
+  return slow + (noise - Math.floor(noise) - 0.5) * 0.5
+}
+
+function seriesOf({ name, cpu }: FakeHost, measurement: string): FakeSeries[] {
+  const seed = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 1000
+  const around = (middle: number, spread: number, atMs: number, salt = 0) => middle + spread * wave(seed + salt, atMs)
+  const counter = (rate: number, atMs: number, salt: number) =>
+    Math.round((rate * atMs) / 1000 + rate * 40 * Math.sin(atMs / 60_000 + seed + salt))
+  const one = (fields: FakeSeries['fields'], tags: Record<string, string> = {}) => [
+    { tags: { host: name, ...tags }, fields },
+  ]
+  if (measurement === 'cpu') {
+    return one(
+      (at) => {
+        const usage_user = Math.max(0, around(cpu * 0.7, Math.min(cpu * 0.25, 8), at))
+        const usage_system = Math.max(0, around(cpu * 0.24, cpu * 0.08, at, 5))
+        const usage_iowait = Math.max(0, around(cpu * 0.05, cpu * 0.05, at, 9))
+        const usage_softirq = Math.max(0, around(0.4, 0.2, at, 11))
+        const busy = usage_user + usage_system + usage_iowait + usage_softirq
+        return {
+          usage_user,
+          usage_system,
+          usage_iowait,
+          usage_softirq,
+          usage_nice: 0,
+          usage_idle: Math.max(0, 100 - busy),
+        }
+      },
+      { cpu: 'cpu-total' },
+    )
+  }
+  if (measurement === 'mem') {
+    return one((at) => {
+      const used = around(6.1, 0.6, at, 2) * GIB
+      const cached = around(5.2, 0.3, at, 3) * GIB
+      return { total: 15.6 * GIB, used, cached, buffered: 0.3 * GIB, free: 15.3 * GIB - used - cached }
+    })
+  }
+  if (measurement === 'system') {
+    return one((at) => ({
+      load1: Math.max(0, around(cpu / 24, 0.3, at)),
+      load5: Math.max(0, around(cpu / 26, 0.1, at, 1)),
+      load15: cpu / 28,
+    }))
+  }
+  if (measurement === 'disk') {
+    const disk = (device: string, path: string, percent: number) =>
+      one((at) => ({ used_percent: percent + Math.sin(at / 3_600_000 + seed) }), { device, path, fstype: 'ext4' })
+    return [...disk('sda1', '/', 61), ...disk('sda1', '/etc/hosts', 61), ...disk('sdb1', '/var/lib/data', 37)]
+  }
+  if (measurement === 'diskio') {
+    const disk = (device: string) =>
+      one((at) => ({ read_bytes: counter(800_000, at, 1), write_bytes: counter(2_400_000, at, 2) }), { name: device })
+    return [...disk('sda'), ...disk('sda1')]
+  }
+  const link = (name: string, down: number, up: number) =>
+    one((at) => ({ bytes_recv: counter(down, at, 3), bytes_sent: counter(up, at, 4) }), { interface: name })
+  return [...link('eth0', 3_100_000, 400_000), ...link('lo', 9_000_000, 9_000_000)]
+}
+
+/**
+ * Stands in for the API where a state is hard to get from the real one: fifty hosts, stale hosts, no host at all, 401, a slow
+ * answer, a hole in the history. Serves `dist/web` under the product's Content-Security-Policy.
+ */
+export class FakeApi {
+  options: FakeApiOptions
+  readonly #server: Server
+  readonly #streams = new Set<ServerResponse>()
+  readonly #startedAtMs = Date.now()
+  readonly #timer: NodeJS.Timeout
+  #generation = 0
+
+  private constructor(options: FakeApiOptions) {
+    this.options = options
+    this.#server = createServer((request, response) => this.#answer(request, response))
+    this.#timer = setInterval(() => this.#tick(), 1000)
+  }
+
+  static async start(options: FakeApiOptions, port = 0): Promise<FakeApi> {
+    const api = new FakeApi(options)
+    await new Promise<void>((resolve) => api.#server.listen(port, '127.0.0.1', resolve))
+    return api
+  }
+
+  get url(): string {
+    const address = this.#server.address()
+    if (address === null || typeof address === 'string') throw new Error('not listening')
+    return `http://127.0.0.1:${address.port}`
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://127.0.0.1')
+    if (!url.pathname.startsWith('/api/')) return this.#file(url.pathname, response)
+    if (this.options.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, this.options.delayMs))
+    const { status } = this.options
+    if (status !== undefined) return problem(response, status, 'As the test wishes.')
+    if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts())
+    if (url.pathname === '/api/v1/live') return this.#live(url, request, response)
+    const name = /^\/api\/v1\/hosts\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
+    const host = this.options.hosts.find((known) => known.name === decodeURIComponent(name ?? ''))
+    if (host === undefined) return problem(response, 404, 'There is no such host.')
+    json(response, this.#metrics(host, url.searchParams))
+  }
+
+  async #file(path: string, response: ServerResponse): Promise<void> {
+    const file = join('dist/web', path === '/' ? 'index.html' : path)
+    const found = await stat(file).catch(() => null)
+    if (found === null) return problem(response, 404, 'No such file.')
+    response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream')
+    response.setHeader('content-security-policy', CSP)
+    createReadStream(file).pipe(response)
+  }
+
+  #newestAt(host: FakeHost): number {
+    return Math.floor((Date.now() - (host.silentMs ?? 0)) / 1000) * 1000
+  }
+
+  #hosts(): unknown {
+    const hosts = this.options.hosts.map((host) => {
+      const at = this.#newestAt(host)
+      const cpu = seriesOf(host, 'cpu')[0]!.fields(at)
+      const stale = (host.silentMs ?? 0) > 10_000
+      return {
+        host: host.name,
+        lastSeenAt: at * 1000,
+        ageMs: Date.now() - at,
+        stale,
+        cpuPercent: 100 - cpu.usage_idle!,
+        memPercent: 41,
+        load1: 0.42,
+        cores: 8,
+        uptimeSeconds: 1_036_800,
+        os: 'Debian GNU/Linux 12',
+        agentVersion: '0.1.0',
+      }
+    })
+    return { now: Date.now() * 1000, hosts }
+  }
+
+  #metrics(host: FakeHost, query: URLSearchParams): unknown {
+    const everyMs = Number.parseFloat(query.get('every') ?? '1') * 1000
+    const [start, end] = ['start', 'end'].map((name) => Number(query.get(name)) / 1000) as [number, number]
+    const from = Math.max(start, this.#startedAtMs - (this.options.historyMs ?? 7 * 86_400_000))
+    const to = Math.min(end, this.#newestAt(host) + 1)
+    const hole = this.options.hole
+    const fields = (query.get('field') ?? '').split(',')
+    const series = seriesOf(host, query.get('measurement') ?? '').flatMap(({ tags, fields: valuesAt }) =>
+      fields
+        .filter((field) => field in valuesAt(0))
+        .map((field) => {
+          const points: [number, number][] = []
+          for (let at = Math.ceil(from / everyMs) * everyMs; at < to; at += everyMs) {
+            const age = this.#startedAtMs - at
+            if (hole !== undefined && age < hole.fromMs && age > hole.toMs) continue
+            points.push([at * 1000, valuesAt(at)[field]!])
+          }
+          return { field, tags, points }
+        }),
+    )
+    return { host: host.name, measurement: query.get('measurement'), everyMs, series }
+  }
+
+  #live(url: URL, request: IncomingMessage, response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+    response.write('retry: 1000\n\n')
+    const [hosts, measurements] = ['host', 'measurement'].map((name) => url.searchParams.get(name)?.split(','))
+    Object.assign(response, { wants: { hosts, measurements } })
+    this.#streams.add(response)
+    request.on('close', () => this.#streams.delete(response))
+    this.#send(response)
+  }
+
+  #tick(): void {
+    this.#generation++
+    for (const response of this.#streams) this.#send(response)
+  }
+
+  #send(response: ServerResponse): void {
+    const { hosts, measurements } = (response as ServerResponse & { wants: Record<string, string[] | undefined> }).wants
+    const samples = this.options.hosts
+      .filter(({ name, silentMs }) => (hosts === undefined || hosts.includes(name)) && silentMs === undefined)
+      .flatMap((host) =>
+        MEASUREMENTS.filter((name) => measurements === undefined || measurements.includes(name)).flatMap(
+          (measurement) =>
+            seriesOf(host, measurement).map(({ tags, fields }) => {
+              const at = this.#newestAt(host)
+              return { measurement, tags, fields: fields(at), at: at * 1000 }
+            }),
+        ),
+      )
+    if (measurements?.includes('sentinel_pipeline') && this.options.hosts.length > 0) samples.push(pipelineSample())
+    if (samples.length > 0)
+      response.write(`event: samples\nid: 1-${this.#generation}\ndata: ${JSON.stringify(samples)}\n\n`)
+  }
+}
+
+function pipelineSample() {
+  const at = Math.floor(Date.now() / 1000) * 1000
+  const near = (value: number) => value * (1 + 0.1 * wave(4, at))
+  const fields = {
+    ...{ received: 1_000_000, written: 1_000_000, rejected: 0, dropped: 0, lost: 0, held: 0, duplicates: 0 },
+    ...{ samples_per_second: near(24_910), e2e_p50_us: near(900), e2e_p99_us: near(3100) },
+    ...{ durable_p50_us: near(9000), durable_p99_us: near(28_000), lost_known: true },
+    ...{ store: 'duckdb', broker: 'memory' },
+  }
+  return {
+    measurement: 'sentinel_pipeline',
+    tags: { host: 'web-01', role: 'server' },
+    fields: fields as never,
+    at: at * 1000,
+  }
+}
+
+function json(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+function problem(response: ServerResponse, status: number, detail: string): void {
+  response
+    .writeHead(status, { 'content-type': 'application/problem+json' })
+    .end(JSON.stringify({ type: 'about:blank', title: 'Problem', status, detail }))
+}

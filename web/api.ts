@@ -1,0 +1,112 @@
+/** One host of `GET /api/v1/hosts`; a figure is null where the host does not say it. Times are µs since the epoch. */
+export interface Host {
+  readonly host: string
+  readonly lastSeenAt: number
+  readonly ageMs: number
+  readonly stale: boolean
+  readonly cpuPercent: number | null
+  readonly memPercent: number | null
+  readonly load1: number | null
+  readonly cores: number | null
+  readonly uptimeSeconds: number | null
+  readonly os: string | null
+  readonly agentVersion: string | null
+}
+
+export interface HostsAnswer {
+  readonly now: number
+  readonly hosts: readonly Host[]
+}
+
+/** A sample as `/api/v1/live` sends it: integers beyond 2^53 come as strings, `at` is µs since the epoch. */
+export interface LiveSample {
+  readonly measurement: string
+  readonly tags: Readonly<Record<string, string>>
+  readonly fields: Readonly<Record<string, number | string | boolean>>
+  readonly at: number
+}
+
+interface MetricsAnswer {
+  readonly series: readonly {
+    readonly field: string
+    readonly tags: Readonly<Record<string, string>>
+    readonly points: readonly (readonly [at: number, value: number | string | null])[]
+  }[]
+}
+
+export interface MetricsQuestion {
+  readonly host: string
+  readonly measurement: string
+  readonly fields: readonly string[]
+  readonly aggregate: 'mean' | 'last'
+  readonly tag?: string
+  readonly startMs: number
+  readonly endMs: number
+  readonly everyMs: number
+}
+
+/** The API said no, with its problem document (RFC 9457), or did not answer at all (status 0). */
+export class ApiError extends Error {
+  readonly status: number
+  readonly detail: string
+
+  constructor(status: number, detail: string, options?: ErrorOptions) {
+    super(`${status === 0 ? 'no answer' : status}: ${detail}`, options)
+    this.name = 'ApiError'
+    this.status = status
+    this.detail = detail
+  }
+}
+
+// A server that takes the connection and then says nothing must not leave the page waiting for ever.
+const TIMEOUT_MS = 10_000
+
+async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
+  let response: Response
+  try {
+    response = await fetch(path, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      cache: 'no-store',
+    })
+    if (response.ok) return (await response.json()) as T
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw new ApiError(0, cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+  const problem = await response.json().catch(() => ({}))
+  throw new ApiError(response.status, String(problem.detail ?? problem.title ?? response.statusText))
+}
+
+export function getHosts(signal: AbortSignal): Promise<HostsAnswer> {
+  return getJson('api/v1/hosts', signal)
+}
+
+/** History in the shape of live samples, oldest first, so that one path through the page serves both. */
+export async function getHistory(question: MetricsQuestion, signal: AbortSignal): Promise<LiveSample[]> {
+  const query = new URLSearchParams({
+    measurement: question.measurement,
+    field: question.fields.join(','),
+    start: `${Math.round(question.startMs * 1000)}`,
+    end: `${Math.round(question.endMs * 1000)}`,
+    every: `${question.everyMs / 1000}s`,
+    aggregate: question.aggregate,
+  })
+  if (question.tag !== undefined) query.append('tag', question.tag)
+  const path = `api/v1/hosts/${encodeURIComponent(question.host)}/metrics?${query}`
+  return samplesOf(question.measurement, await getJson<MetricsAnswer>(path, signal))
+}
+
+function samplesOf(measurement: string, answer: MetricsAnswer): LiveSample[] {
+  const samples = new Map<string, LiveSample & { fields: Record<string, number | string> }>()
+  for (const { field, tags, points } of answer.series) {
+    const series = JSON.stringify(Object.entries(tags).sort())
+    for (const [at, value] of points) {
+      if (value === null) continue
+      const key = `${at} ${series}`
+      const sample = samples.get(key)
+      if (sample === undefined) samples.set(key, { measurement, tags, fields: { [field]: value }, at })
+      else sample.fields[field] = value
+    }
+  }
+  return [...samples.values()].sort((a, b) => a.at - b.at)
+}

@@ -1,0 +1,152 @@
+import { Chart, type ChartEvents, type Window } from './chart.ts'
+import { element, setAttribute, setText } from './dom.ts'
+import type { PanelData } from './host-data.ts'
+import type { Headline, Line } from './panels.ts'
+import type { Palette } from './theme.ts'
+import { formatSpan, formatTime, UNKNOWN } from './units.ts'
+
+// A text that changes every second would be read out over and over by some screen readers.
+const SUMMARY_EVERY_MS = 10_000
+
+interface LegendItem {
+  readonly line: Line
+  readonly value: HTMLElement
+}
+
+/** A panel on the page: the number first, the values at the crosshair, the chart as the number's history. */
+export class Card {
+  readonly root: HTMLElement
+  readonly #headline = element('p', { class: 'headline' })
+  readonly #legend = element('ul', { class: 'legend' })
+  readonly #time = element('span', { class: 'at' })
+  readonly #plot = element('div', { class: 'plot', role: 'img' })
+  readonly #nothing = element('p', { class: 'nothing', text: 'no data in this range', hidden: '' })
+  readonly #chart: Chart
+  #data: PanelData
+  #legendItems: LegendItem[] = []
+  #live = true
+  #pointMs: number | null = null
+  #summaryAtMs = -Infinity
+
+  constructor(data: PanelData, palette: Palette, events: Omit<ChartEvents, 'point'>) {
+    this.#data = data
+    const title = element('h3', { text: data.panel.title })
+    const head = element('div', { class: 'card-head' }, title, this.#time)
+    const plotHolder = element('div', { class: 'plot-holder' }, this.#plot, this.#nothing)
+    this.root = element(
+      'section',
+      { class: 'card', id: `card-${data.panel.id}` },
+      head,
+      this.#headline,
+      this.#legend,
+      plotHolder,
+    )
+    this.#chart = new Chart(this.#plot, data.panel, palette, {
+      ...events,
+      point: (atMs) => {
+        this.#pointMs = atMs
+        this.#writeLegend()
+      },
+    })
+  }
+
+  get plotWidth(): number {
+    return this.#chart.plotWidth
+  }
+
+  /** Shows the data of another host. */
+  use(data: PanelData): void {
+    this.#data = data
+    this.#summaryAtMs = -Infinity
+  }
+
+  drawChart(window: Window, nowMs: number): void {
+    const lines = this.#data.lines
+    this.#chart.draw(this.#data.table, lines, window)
+    this.#nothing.hidden = !this.#data.isLoaded || this.#data.table.times.length > 0
+    if (nowMs - this.#summaryAtMs < SUMMARY_EVERY_MS) return
+    this.#summaryAtMs = nowMs
+    setAttribute(this.#plot, 'aria-label', this.#summary(window))
+  }
+
+  /** The headline and the legend: what is now, or (of a piece of the past) the mean. */
+  drawNumbers(live: boolean): void {
+    this.#live = live
+    const data = this.#data
+    const headlines = data.panel.headline((column) => this.#value(column), data.lines)
+    writeHeadline(this.#headline, headlines, live ? '' : 'mean')
+    this.#writeLegend()
+  }
+
+  redraw(): void {
+    this.#chart.redraw()
+  }
+
+  #value(column: string): number | null {
+    return this.#live ? this.#data.now(column) : this.#data.mean(column)
+  }
+
+  #writeLegend(): void {
+    const { lines, table, panel } = this.#data
+    if (
+      lines.length !== this.#legendItems.length ||
+      lines.some((line, i) => line.label !== this.#legendItems[i]!.line.label)
+    ) {
+      this.#buildLegend(lines)
+    }
+    const row = this.#pointMs === null ? -1 : table.times.indexOf(this.#pointMs)
+    setText(this.#time, row === -1 ? '' : formatTime(table.times[row]!))
+    for (const { line, value } of this.#legendItems) {
+      const shown = row === -1 ? this.#value(line.column) : table.cells(line.column)[row]
+      const figure = shown === null || shown === undefined ? null : panel.format(shown)
+      setText(
+        value,
+        figure === null ? UNKNOWN : figure.unit === '%' ? figure.text : `${figure.text} ${figure.unit}`.trim(),
+      )
+    }
+  }
+
+  #buildLegend(lines: readonly Line[]): void {
+    this.#legendItems = lines.map((line) => ({ line, value: element('span', { class: 'value' }) }))
+    const items = this.#legendItems.map(({ line, value }, index) => {
+      const swatch = element('i', { class: `swatch swatch-${Math.min(index, 5) + 1}`, 'aria-hidden': 'true' })
+      return element('li', {}, swatch, element('span', { class: 'label', text: line.label, title: line.label }), value)
+    })
+    this.#legend.replaceChildren(...items)
+  }
+
+  #summary(window: Window): string {
+    const { panel, lines, table } = this.#data
+    const said = lines.map(({ column, label }) => {
+      const known = table.cells(column).filter((cell) => cell !== undefined && cell !== null)
+      if (known.length === 0) return `${label} unknown`
+      const [low, high, last] = [Math.min(...known), Math.max(...known), known.at(-1)!].map((value) => {
+        const { text, unit } = panel.format(value)
+        return `${text} ${unit}`.trim()
+      })
+      return `${label} between ${low} and ${high}, last ${last}`
+    })
+    const span = formatSpan(window.fromMs, window.toMs)
+    return `${panel.title}, ${span}: ${said.length === 0 ? 'no data' : said.join('; ')}`
+  }
+}
+
+/** Writes figures into elements that stay the same, so that nothing is laid out anew when only digits change. */
+function writeHeadline(root: HTMLElement, headlines: readonly Headline[], note: string): void {
+  while (root.children.length > headlines.length) root.lastElementChild!.remove()
+  while (root.children.length < headlines.length) {
+    const parts = ['mark', 'number', 'unit'].map((name) => element('span', { class: name }))
+    root.append(element('span', { class: 'figure' }, ...parts))
+  }
+  headlines.forEach(({ mark, figure, after, level }, index) => {
+    const item = root.children[index] as HTMLElement
+    const [markPart, number, unit] = [...item.children] as [HTMLElement, HTMLElement, HTMLElement]
+    setText(markPart, mark ?? '')
+    setText(number, figure?.text ?? UNKNOWN)
+    setText(
+      unit,
+      figure === null ? '' : [`${figure.unit}${after === undefined ? '' : ` ${after}`}`, note].join(' ').trim(),
+    )
+    setAttribute(item, 'data-level', figure === null ? 'unknown' : (level ?? 'ok'))
+  })
+}

@@ -1,0 +1,224 @@
+import uPlot from 'uplot'
+import type { Line, Panel } from './panels.ts'
+import type { Cell, Table } from './store.ts'
+import type { Palette } from './theme.ts'
+import { formatDay, formatTime, niceCeiling } from './units.ts'
+
+/** The part of time that a chart shows, ms since the epoch. */
+export interface Window {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+export interface ChartEvents {
+  /** A stretch of time was dragged over. */
+  zoom(window: Window): void
+  zoomBack(): void
+  /** The crosshair stands at a row of the table (by time, ms); null when it left. */
+  point(atMs: number | null): void
+}
+
+const DAY_MS = 86_400_000
+const SMALLEST_ZOOM_PX = 6
+
+/** One chart. All charts of the page share the crosshair and the dragging, through uPlot's sync. */
+export class Chart {
+  readonly #holder: HTMLElement
+  readonly #panel: Panel
+  readonly #palette: Palette
+  readonly #events: ChartEvents
+  readonly #resize: ResizeObserver
+  #plot: uPlot | undefined
+  #lines: readonly Line[] = []
+
+  constructor(holder: HTMLElement, panel: Panel, palette: Palette, events: ChartEvents) {
+    this.#holder = holder
+    this.#panel = panel
+    this.#palette = palette
+    this.#events = events
+    this.#resize = new ResizeObserver(() => {
+      const { clientWidth: width, clientHeight: height } = holder
+      if (width > 0 && height > 0) this.#plot?.setSize({ width, height })
+    })
+    this.#resize.observe(holder)
+  }
+
+  /** The width of the plot without its axis, CSS pixels. */
+  get plotWidth(): number {
+    return this.#plot?.over.clientWidth ?? this.#holder.clientWidth - 48
+  }
+
+  draw(table: Table, lines: readonly Line[], window: Window): void {
+    const data = this.#dataOf(table, lines)
+    if (this.#plot === undefined || !sameLines(lines, this.#lines)) this.#rebuild(lines)
+    const plot = this.#plot!
+    plot.batch(() => {
+      plot.setData(data, false)
+      plot.setScale('x', { min: window.fromMs, max: window.toMs })
+    })
+  }
+
+  /** Draws the same again: after the theme changed. */
+  redraw(): void {
+    this.#plot?.redraw(false, true)
+  }
+
+  destroy(): void {
+    this.#resize.disconnect()
+    this.#plot?.destroy()
+  }
+
+  /** A copy: the table goes on changing, and uPlot looks up its rows between two draws. Stacked lines are drawn from the top. */
+  #dataOf(table: Table, lines: readonly Line[]): uPlot.AlignedData {
+    const cells = lines.map((line) => table.cells(line.column))
+    const drawn = this.#panel.stacked ? stack(cells, table.times.length).reverse() : cells.map((column) => [...column])
+    return [[...table.times], ...drawn]
+  }
+
+  #rebuild(lines: readonly Line[]): void {
+    this.#plot?.destroy()
+    this.#lines = lines
+    const { clientWidth: width, clientHeight: height } = this.#holder
+    const drawnLines = lines.map((_, index) => index)
+    if (this.#panel.stacked) drawnLines.reverse()
+    const options: uPlot.Options = {
+      width: Math.max(width, 1),
+      height: Math.max(height, 1),
+      ms: 1,
+      padding: [8, 8, 0, 0],
+      legend: { show: false },
+      series: [{}, ...drawnLines.map((index) => this.#series(index))],
+      scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => this.#range(max) } },
+      axes: this.#axes(),
+      cursor: {
+        y: false,
+        points: { size: 6 },
+        drag: { x: true, y: false, setScale: false },
+        sync: { key: 'host' },
+        bind: {
+          dblclick: () => () => {
+            this.#events.zoomBack()
+            return null
+          },
+        },
+      },
+      hooks: {
+        setSelect: [(plot) => this.#zoom(plot)],
+        setCursor: [
+          (plot) => {
+            const { idx, left } = plot.cursor
+            this.#events.point(idx == null || left === undefined || left < 0 ? null : (plot.data[0][idx] ?? null))
+          },
+        ],
+      },
+    }
+    this.#plot = new uPlot(options, undefined, this.#holder)
+  }
+
+  #series(index: number): uPlot.Series {
+    const colour = () => this.#palette.colour(`line-${Math.min(index, 5) + 1}`)
+    const stacked = this.#panel.stacked
+    const fill = () => this.#palette.colour(stacked ? `area-${Math.min(index, 5) + 1}` : 'area-soft')
+    return {
+      stroke: colour,
+      width: stacked && index > 0 ? 1 : 1.5,
+      ...(stacked || (index === 0 && this.#panel.axis === 'decimal') ? { fill } : {}),
+      points: { size: 4, fill: colour, filter: lonelyPoints },
+    }
+  }
+
+  #range(max: number | null): uPlot.Range.MinMax {
+    if (this.#panel.axis === 'percent') return [0, 100]
+    // The top of a stack of memory is the whole memory: that is the axis, not the next power of two.
+    if (this.#panel.stacked) return [0, max || 1]
+    return [0, niceCeiling(max ?? 0)]
+  }
+
+  #axes(): uPlot.Axis[] {
+    const text = () => this.#palette.colour('text-faint')
+    const grid = { stroke: () => this.#palette.colour('grid'), width: 1 }
+    const font = `11px ${getComputedStyle(this.#holder).fontFamily}`
+    const shared = { stroke: text, font, ticks: { show: false } }
+    return [
+      {
+        ...shared,
+        size: 24,
+        gap: 8,
+        space: 60,
+        grid: { show: false },
+        incrs: TIME_STEPS,
+        values: (_plot, splits, _axis, _space, step) => timesOf(splits, step),
+      },
+      {
+        ...shared,
+        size: 48,
+        gap: 8,
+        space: 36,
+        grid,
+        ...(this.#panel.axis === 'binary' ? { incrs: POWERS_OF_TWO } : {}),
+        values: (_plot, splits) => splits.map((value) => this.#axisText(value)),
+      },
+    ]
+  }
+
+  #axisText(value: number): string {
+    const { text, unit } = this.#panel.format(value)
+    const short = text.includes('.') ? text.replace(/\.?0+$/, '') : text
+    return value === 0 ? '0' : `${short} ${unit.replace('/s', '')}`.trim()
+  }
+
+  #zoom(plot: uPlot): void {
+    const { left, width } = plot.select
+    if (width === 0) return
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+    if (width < SMALLEST_ZOOM_PX) return
+    this.#events.zoom({
+      fromMs: Math.round(plot.posToVal(left, 'x')),
+      toMs: Math.round(plot.posToVal(left + width, 'x')),
+    })
+  }
+}
+
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200]
+const DAYS = [1, 2, 5, 10, 30]
+const TIME_STEPS = [...SECONDS.map((count) => count * 1000), ...DAYS.map((count) => count * DAY_MS)]
+const POWERS_OF_TWO = Array.from({ length: 60 }, (_, power) => 2 ** power)
+
+function sameLines(a: readonly Line[], b: readonly Line[]): boolean {
+  return a.length === b.length && a.every((line, index) => line.column === b[index]!.column)
+}
+
+/** Each column on top of the ones before it. A gap in one is a gap in all above: their height is not known there. */
+function stack(columns: readonly (readonly Cell[])[], rows: number): Cell[][] {
+  const below = new Array<Cell>(rows).fill(undefined)
+  return columns.map((column) => {
+    for (let row = 0; row < rows; row++) {
+      const cell = column[row]
+      const base = below[row]
+      if (cell === null || base === null) below[row] = null
+      else if (cell !== undefined) below[row] = (base ?? 0) + cell
+    }
+    return [...below]
+  })
+}
+
+/** A value between two gaps has no line to lie on: it is shown as a point. */
+function lonelyPoints(plot: uPlot, seriesIndex: number): number[] {
+  const cells = plot.data[seriesIndex]!
+  const lonely: number[] = []
+  for (let row = 0; row < cells.length; row++) {
+    if (cells[row] == null) continue
+    const before = row === 0 ? null : cells[row - 1]
+    const after = row === cells.length - 1 ? null : cells[row + 1]
+    if (before === null && after === null) lonely.push(row)
+  }
+  return lonely
+}
+
+function timesOf(splits: readonly number[], step: number): string[] {
+  return splits.map((at) => {
+    if (step >= DAY_MS) return formatDay(at)
+    const midnight = new Date(at).getHours() === 0 && new Date(at).getMinutes() === 0
+    return midnight && step >= 60_000 ? formatDay(at) : formatTime(at, step < 60_000)
+  })
+}

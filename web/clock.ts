@@ -1,0 +1,31 @@
+interface Reading {
+  readonly offsetMs: number
+  readonly roundTripMs: number
+}
+
+const READINGS_KEPT = 8
+
+/**
+ * The server's time, so that ages are right on a computer whose clock is not: the server's `now` of each answer against the
+ * middle of its round trip, taken from the quickest of the last eight (its error is at most half of that round trip).
+ */
+export class ServerClock {
+  #readings: Reading[] = []
+  #offsetMs = performance.timeOrigin
+
+  /** Milliseconds since the Unix epoch by the server's clock. */
+  now(): number {
+    return performance.now() + this.#offsetMs
+  }
+
+  /** Both times of the round trip are those of `performance.now()`. */
+  observe(serverNowUs: number, sentAtMs: number, receivedAtMs: number): void {
+    const roundTripMs = receivedAtMs - sentAtMs
+    const reading = { offsetMs: serverNowUs / 1000 - (sentAtMs + receivedAtMs) / 2, roundTripMs }
+    // A difference that no round trip explains: one of the clocks was set, or this computer slept.
+    if (Math.abs(reading.offsetMs - this.#offsetMs) > 1000 + roundTripMs) this.#readings = []
+    this.#readings.push(reading)
+    if (this.#readings.length > READINGS_KEPT) this.#readings.shift()
+    this.#offsetMs = this.#readings.reduce((best, next) => (next.roundTripMs < best.roundTripMs ? next : best)).offsetMs
+  }
+}

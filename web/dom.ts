@@ -1,0 +1,37 @@
+interface Attributes {
+  readonly class?: string
+  readonly text?: string
+  readonly [name: string]: string | undefined
+}
+
+/** An element with attributes and children; `text` is its text, never HTML. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined) continue
+    if (name === 'text') made.textContent = value
+    else made.setAttribute(name, value)
+  }
+  made.append(...children)
+  return made
+}
+
+/** Writes only what changed: the browser lays out again for every write, also of the same text. */
+export function setText(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text
+}
+
+export function setAttribute(node: Element, name: string, value: string): void {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value)
+}
+
+/** An element of `index.html`, which is there or the build is broken. */
+export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
+  const found = document.getElementById(id)
+  if (found === null) throw new Error(`index.html has no #${id}`)
+  return found as T
+}

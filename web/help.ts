@@ -1,0 +1,30 @@
+import { byId, element } from './dom.ts'
+
+const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
+  [['/'], 'filter the hosts'],
+  [['j', 'k'], 'next and previous host'],
+  [['1', '2', '3', '4', '5'], 'range: 5 min, 1 h, 6 h, 24 h, 7 d'],
+  [['drag'], 'zoom all charts into a stretch of time'],
+  [['double click', 'Esc'], 'back to where you came from'],
+  [['t'], 'light or dark colours'],
+  [['?'], 'this help'],
+]
+
+/** Fills the help dialog and returns what opens it. */
+export function connectHelp(button: HTMLButtonElement): () => void {
+  const dialog = byId<HTMLDialogElement>('help')
+  const rows = KEYS.map(([keys, what]) => {
+    const names = element('dt', {}, ...keys.map((key) => element('kbd', { text: key })))
+    return [names, element('dd', { text: what })]
+  })
+  byId('help-keys').replaceChildren(...rows.flat())
+  byId('help-close').addEventListener('click', () => dialog.close())
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close()
+  })
+  const open = () => {
+    if (!dialog.open) dialog.showModal()
+  }
+  button.addEventListener('click', open)
+  return open
+}

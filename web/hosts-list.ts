@@ -1,0 +1,152 @@
+import type { Host } from './api.ts'
+import { byId, element, setAttribute, setText } from './dom.ts'
+import { formatAge, formatPercent, levelOf, UNKNOWN } from './units.ts'
+
+interface Row {
+  readonly item: HTMLLIElement
+  readonly link: HTMLAnchorElement
+  readonly value: HTMLElement
+  readonly meter: HTMLElement
+}
+
+/** The list of hosts: a column at the side, and on a phone what the picker opens. */
+export class HostsList {
+  readonly #list = byId('hosts')
+  readonly #filter = byId<HTMLInputElement>('filter')
+  readonly #none = byId('hosts-none')
+  readonly #picker = byId<HTMLButtonElement>('picker')
+  readonly #sidebar = byId('sidebar')
+  readonly #rows = new Map<string, Row>()
+  readonly #linkTo: (host: string) => string
+  readonly #choose: (host: string) => void
+  #hosts: readonly Host[] = []
+  #chosen: string | null = null
+
+  constructor(options: { linkTo: (host: string) => string; choose: (host: string) => void }) {
+    this.#linkTo = options.linkTo
+    this.#choose = options.choose
+    this.#filter.addEventListener('input', () => this.#applyFilter())
+    this.#filter.addEventListener('keydown', (event) => this.#filterKey(event))
+    this.#picker.addEventListener('click', () => this.#open(!this.#isOpen))
+    document.addEventListener('click', ({ target }) => {
+      if (target instanceof Node && !this.#sidebar.contains(target) && !this.#picker.contains(target)) this.#open(false)
+    })
+    this.#sidebar.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !this.#isOpen) return
+      event.preventDefault()
+      this.#open(false)
+      this.#picker.focus()
+    })
+  }
+
+  /** Shows these hosts, in the API's order, and which of them is chosen. */
+  update(hosts: readonly Host[], chosen: string | null): void {
+    const turned = chosen !== this.#chosen
+    this.#hosts = hosts
+    this.#chosen = chosen
+    const names = new Set(hosts.map(({ host }) => host))
+    for (const [name, row] of this.#rows) {
+      if (names.has(name)) continue
+      row.item.remove()
+      this.#rows.delete(name)
+    }
+    hosts.forEach((host, index) => {
+      const row = this.#rows.get(host.host) ?? this.#addRow(host.host)
+      if (this.#list.children[index] !== row.item) this.#list.insertBefore(row.item, this.#list.children[index] ?? null)
+      this.#write(row, host)
+    })
+    this.#applyFilter()
+    this.#writePicker()
+    if (turned && chosen !== null) this.#rows.get(chosen)?.item.scrollIntoView({ block: 'nearest' })
+  }
+
+  /** The host so many places below (above: negative) the chosen one, among those that the filter shows. */
+  neighbour(places: number): string | null {
+    const shown = this.#shown()
+    if (shown.length === 0) return null
+    const at = shown.findIndex(({ host }) => host === this.#chosen)
+    const next = at === -1 ? 0 : Math.min(Math.max(at + places, 0), shown.length - 1)
+    return shown[next]!.host
+  }
+
+  focusFilter(): void {
+    this.#open(true)
+    this.#filter.focus()
+    this.#filter.select()
+  }
+
+  get #isOpen(): boolean {
+    return this.#picker.getAttribute('aria-expanded') === 'true'
+  }
+
+  #open(open: boolean): void {
+    setAttribute(this.#picker, 'aria-expanded', String(open))
+    this.#sidebar.toggleAttribute('data-open', open)
+  }
+
+  #shown(): readonly Host[] {
+    const wanted = this.#filter.value.trim().toLowerCase()
+    return wanted === '' ? this.#hosts : this.#hosts.filter(({ host }) => host.toLowerCase().includes(wanted))
+  }
+
+  #applyFilter(): void {
+    const shown = new Set(this.#shown().map(({ host }) => host))
+    for (const [name, row] of this.#rows) row.item.hidden = !shown.has(name)
+    this.#none.hidden = shown.size > 0 || this.#hosts.length === 0
+    if (!this.#none.hidden) setText(this.#none, `No host matches “${this.#filter.value.trim()}”.`)
+  }
+
+  #filterKey(event: KeyboardEvent): void {
+    if (event.key === 'Escape') {
+      this.#filter.value = ''
+      this.#applyFilter()
+      this.#filter.blur()
+    } else if (event.key === 'Enter') {
+      const first = this.#shown()[0]
+      if (first === undefined) return
+      this.#choose(first.host)
+      this.#open(false)
+      this.#filter.blur()
+    }
+  }
+
+  #addRow(name: string): Row {
+    const value = element('span', { class: 'host-value' })
+    const meter = element('span', { class: 'meter', 'aria-hidden': 'true' }, element('span', { class: 'meter-fill' }))
+    const label = element('span', { class: 'host-name', text: name, title: name })
+    const link = element('a', { href: this.#linkTo(name) }, label, meter, value)
+    // An ordinary click stays on the page; a middle or a modified one opens the link as links open.
+    link.addEventListener('click', (event) => {
+      if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+      event.preventDefault()
+      this.#choose(name)
+      this.#open(false)
+    })
+    const row = { item: element('li', {}, link), link, value, meter: meter.firstElementChild as HTMLElement }
+    this.#rows.set(name, row)
+    return row
+  }
+
+  #write(row: Row, host: Host): void {
+    setText(row.value, shownValue(host))
+    setAttribute(row.item, 'data-level', host.stale ? 'stale' : levelOf(host.cpuPercent ?? 0))
+    setAttribute(row.link, 'href', this.#linkTo(host.host))
+    row.meter.style.width = `${host.stale ? 0 : Math.min(host.cpuPercent ?? 0, 100)}%`
+    if (host.host === this.#chosen) setAttribute(row.link, 'aria-current', 'true')
+    else row.link.removeAttribute('aria-current')
+  }
+
+  #writePicker(): void {
+    const host = this.#hosts.find(({ host }) => host === this.#chosen)
+    setText(byId('picker-name'), this.#chosen ?? 'Choose a host')
+    setText(byId('picker-value'), host === undefined ? '' : shownValue(host))
+    this.#picker.disabled = this.#hosts.length === 0
+  }
+}
+
+function shownValue(host: Host): string {
+  if (host.stale) return `stale ${formatAge(host.ageMs)}`
+  if (host.cpuPercent === null) return UNKNOWN
+  const warns = levelOf(host.cpuPercent) === 'ok' ? '' : ' !'
+  return `${formatPercent(host.cpuPercent).text} %${warns}`
+}

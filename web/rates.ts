@@ -1,0 +1,55 @@
+/**
+ * Turns counters since boot into rates a second. A counter that went backwards was restarted: what it counted in between is
+ * unknown, so there is no rate there, and the line has a gap.
+ */
+export class CounterRates {
+  readonly #last = new Map<string, { atMs: number; value: number }>()
+
+  /** The rate since the last call for the key; null where it is unknown, undefined where there is nothing to say yet. */
+  next(key: string, atMs: number, value: number): number | null | undefined {
+    const last = this.#last.get(key)
+    if (last !== undefined && atMs <= last.atMs) return undefined
+    this.#last.set(key, { atMs, value })
+    if (last === undefined) return undefined
+    return value < last.value ? null : ((value - last.value) * 1000) / (atMs - last.atMs)
+  }
+}
+
+/**
+ * Adds up what several series say of one moment. Their samples may come in more than one event: the sum is right after each.
+ * A part may be left out by what else is there (`counts`), as a partition beside its disk.
+ */
+export class MomentSum {
+  readonly #counts: (key: string, others: ReadonlyMap<string, number | null>) => boolean
+  readonly #parts = new Map<string, number | null>()
+  #atMs = -Infinity
+
+  constructor(counts: (key: string, others: ReadonlyMap<string, number | null>) => boolean = () => true) {
+    this.#counts = counts
+  }
+
+  /** The sum so far for that moment: null when a part is unknown, undefined for a moment that is over. */
+  add(key: string, atMs: number, value: number | null): number | null | undefined {
+    if (atMs < this.#atMs) return undefined
+    if (atMs > this.#atMs) this.#parts.clear()
+    this.#atMs = atMs
+    this.#parts.set(key, value)
+    let sum = 0
+    for (const [part, amount] of this.#parts) {
+      if (!this.#counts(part, this.#parts)) continue
+      if (amount === null) return null
+      sum += amount
+    }
+    return sum
+  }
+}
+
+const PARTITION = /^((?:sd|hd|vd|xvd)[a-z]+)\d+$|^((?:nvme\d+n|mmcblk)\d+)p\d+$/
+const LAYERED = /^(?:dm-|md|loop|ram|zram|sr|fd)\d+$/
+
+/** Whether bytes of this device are not already those of another: partitions and mapped devices lie on top of disks. */
+export function isWholeDisk(name: string, others: { has(name: string): boolean }): boolean {
+  if (LAYERED.test(name)) return false
+  const match = PARTITION.exec(name)
+  return match === null || !others.has(match[1] ?? match[2]!)
+}

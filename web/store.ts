@@ -1,0 +1,128 @@
+/** A value; null is a gap that must be seen; undefined means that this column has nothing to say at this moment. */
+export type Cell = number | null | undefined
+
+interface Column {
+  readonly cells: Cell[]
+  /** Start of the bucket last written, and what its mean is made of. */
+  bucket: number
+  sum: number
+  count: number
+  lastAt: number
+  lastValue: number
+}
+
+/** Farther apart than this many usual distances, two values are not joined by a line. */
+const GAP_FACTOR = 2.5
+const MOST_COLUMNS = 16
+const SPACINGS_KEPT = 9
+
+/**
+ * What one chart shows: rows of one time and several columns, oldest first, as many as `capacity` and no more. Values of one
+ * bucket become their mean, as the store's buckets are, so history and live samples continue each other.
+ */
+export class Table {
+  readonly times: number[] = []
+  readonly bucketMs: number
+  readonly #capacity: number
+  readonly #columns = new Map<string, Column>()
+  readonly #spacings: number[] = []
+
+  constructor(options: { bucketMs: number; capacity: number }) {
+    this.bucketMs = options.bucketMs
+    this.#capacity = options.capacity
+  }
+
+  get names(): string[] {
+    return [...this.#columns.keys()]
+  }
+
+  cells(name: string): readonly Cell[] {
+    return this.#columns.get(name)?.cells ?? []
+  }
+
+  /** The newest value of a column that is known; null where there is none. */
+  latest(name: string): number | null {
+    return this.cells(name).findLast((cell) => cell !== undefined && cell !== null) ?? null
+  }
+
+  /** Takes a value (null: a gap) at a time in ms. A time before the newest row is too late and is left out. */
+  put(name: string, at: number, value: number | null): void {
+    const bucket = Math.floor(at / this.bucketMs) * this.bucketMs
+    const newest = this.times.at(-1)
+    if (newest !== undefined && bucket < newest) return
+    const column = this.#column(name)
+    if (column === undefined) return
+    if (newest === undefined || bucket > newest) this.#addRow(bucket, newest)
+    if (value === null) {
+      column.cells[this.times.length - 1] ??= null
+      return
+    }
+    if (column.bucket !== bucket) {
+      if (bucket - column.bucket > GAP_FACTOR * this.#usualSpacing()) this.#breakLine(column)
+      column.bucket = bucket
+      column.sum = 0
+      column.count = 0
+    }
+    if (column.count > 0 && at === column.lastAt) column.sum -= column.lastValue
+    else column.count++
+    column.sum += value
+    column.lastAt = at
+    column.lastValue = value
+    column.cells[this.times.length - 1] = column.sum / column.count
+  }
+
+  /**
+   * Tells how far into the newest bucket its values reach. Loaded from history it arrives as one mean of many samples; the live
+   * ones that follow must weigh against all of these, or the last point of a long range would jump.
+   */
+  weighNewest(nowMs: number, sampleEveryMs: number): void {
+    for (const column of this.#columns.values()) {
+      if (column.count !== 1) continue
+      const samples = Math.round((Math.min(nowMs, column.bucket + this.bucketMs) - column.bucket) / sampleEveryMs)
+      column.count = Math.max(samples, 1)
+      column.sum = column.lastValue * column.count
+      column.lastAt = -Infinity
+    }
+  }
+
+  #column(name: string): Column | undefined {
+    const known = this.#columns.get(name)
+    if (known !== undefined || this.#columns.size >= MOST_COLUMNS) return known
+    const cells = new Array<Cell>(this.times.length).fill(undefined)
+    const column = { cells, bucket: Infinity, sum: 0, count: 0, lastAt: -Infinity, lastValue: 0 }
+    this.#columns.set(name, column)
+    return column
+  }
+
+  #addRow(time: number, before: number | undefined): void {
+    if (before !== undefined) {
+      this.#spacings.push(time - before)
+      if (this.#spacings.length > SPACINGS_KEPT) this.#spacings.shift()
+    }
+    this.times.push(time)
+    for (const column of this.#columns.values()) column.cells.push(undefined)
+    while (this.times.length > this.#capacity) {
+      this.times.shift()
+      for (const column of this.#columns.values()) column.cells.shift()
+    }
+  }
+
+  /** Puts a gap between a column's last value and the newest row. */
+  #breakLine(column: Column): void {
+    const last = this.times.length - 1
+    if (last < 1) return
+    if (this.times[last - 1]! > column.bucket) {
+      column.cells[last - 1] ??= null
+      return
+    }
+    this.times.splice(last, 0, column.bucket + this.bucketMs)
+    for (const other of this.#columns.values()) other.cells.splice(last, 0, undefined)
+    column.cells[last] = null
+  }
+
+  /** The median, so that neither an outage nor an agent with a slower interval than the bucket spoils the line. */
+  #usualSpacing(): number {
+    const sorted = this.#spacings.toSorted((a, b) => a - b)
+    return Math.max(sorted[sorted.length >> 1] ?? 0, this.bucketMs)
+  }
+}

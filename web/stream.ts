@@ -1,0 +1,66 @@
+import type { LiveSample } from './api.ts'
+
+export type StreamState = 'connecting' | 'live' | 'reconnecting'
+
+export interface StreamEvents {
+  samples(samples: readonly LiveSample[]): void
+  state(state: StreamState): void
+  /** There may be a hole now: the stream is back after a break, or the server says that this client was too slow. */
+  missed(): void
+}
+
+const FIRST_RETRY_MS = 1000
+const LONGEST_RETRY_MS = 10_000
+
+/**
+ * `/api/v1/live` for as long as it is wanted. The browser itself reconnects after a broken connection, naming the last event it
+ * had; it gives up for good when the answer is an error (a proxy's 502, the API's 503), so from there the page tries again.
+ */
+export class LiveStream {
+  readonly #path: string
+  readonly #events: StreamEvents
+  #source: EventSource | undefined
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #retryMs = FIRST_RETRY_MS
+  #wasLive = false
+
+  constructor(path: string, events: StreamEvents) {
+    this.#path = path
+    this.#events = events
+    this.#open()
+  }
+
+  /** Starts anew, as after a break: for a connection that looks alive and brings nothing. */
+  reopen(): void {
+    this.#source?.close()
+    clearTimeout(this.#retry)
+    this.#events.state('reconnecting')
+    this.#open()
+  }
+
+  close(): void {
+    clearTimeout(this.#retry)
+    this.#source?.close()
+  }
+
+  #open(): void {
+    const source = new EventSource(this.#path)
+    this.#source = source
+    if (!this.#wasLive) this.#events.state('connecting')
+    source.addEventListener('open', () => {
+      this.#retryMs = FIRST_RETRY_MS
+      this.#events.state('live')
+      if (this.#wasLive) this.#events.missed()
+      this.#wasLive = true
+    })
+    source.addEventListener('samples', (event) => this.#events.samples(JSON.parse(event.data)))
+    source.addEventListener('lost', () => this.#events.missed())
+    source.addEventListener('end', () => this.#events.state('reconnecting'))
+    source.addEventListener('error', () => {
+      this.#events.state(this.#wasLive ? 'reconnecting' : 'connecting')
+      if (source.readyState !== EventSource.CLOSED) return
+      this.#retry = setTimeout(() => this.#open(), this.#retryMs)
+      this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY_MS)
+    })
+  }
+}

@@ -1,0 +1,62 @@
+const KEY = 'sentinel.theme'
+
+type Theme = 'light' | 'dark'
+
+/**
+ * Makes the button switch between light and dark. Only a choice against the system's is remembered: who switches back follows
+ * the system again. `theme-first.ts` applies what is remembered before the first paint.
+ */
+export function connectTheme(button: HTMLButtonElement, changed: () => void): void {
+  const systemIsDark = matchMedia('(prefers-color-scheme: dark)')
+  const systemTheme = (): Theme => (systemIsDark.matches ? 'dark' : 'light')
+  const currentTheme = (): Theme => (document.documentElement.dataset.theme as Theme | undefined) ?? systemTheme()
+  const name = () => {
+    const other = currentTheme() === 'dark' ? 'light' : 'dark'
+    button.setAttribute('aria-label', `Switch to ${other} colours`)
+    button.title = `Switch to ${other} colours`
+  }
+  button.addEventListener('click', () => {
+    const next: Theme = currentTheme() === 'dark' ? 'light' : 'dark'
+    if (next === systemTheme()) {
+      delete document.documentElement.dataset.theme
+      localStorage.removeItem(KEY)
+    } else {
+      document.documentElement.dataset.theme = next
+      localStorage.setItem(KEY, next)
+    }
+    name()
+    changed()
+  })
+  systemIsDark.addEventListener('change', () => {
+    name()
+    changed()
+  })
+  name()
+}
+
+/** The colours of charts, read from the style sheet, for a canvas knows no CSS variables. */
+export class Palette {
+  readonly #probe = document.createElement('span')
+  readonly #known = new Map<string, string>()
+
+  constructor() {
+    this.#probe.hidden = true
+    document.body.append(this.#probe)
+  }
+
+  /** To be called after the theme changed. */
+  forget(): void {
+    this.#known.clear()
+  }
+
+  /** The colour of a custom property, as `rgb(…)`. */
+  colour(name: string): string {
+    let colour = this.#known.get(name)
+    if (colour === undefined) {
+      this.#probe.style.color = `var(--${name})`
+      colour = getComputedStyle(this.#probe).color
+      this.#known.set(name, colour)
+    }
+    return colour
+  }
+}
