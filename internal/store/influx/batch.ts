@@ -48,13 +48,13 @@ export class LineBatch implements Batch {
   }
 
   add(sample: Sample): 'full' | Refusal | undefined {
-    if (this.#samples >= this.#limits.maxSamples) return 'full'
     const line = encodeLine(sample)
     return line === '' ? NO_FIELDS : this.addLine(line)
   }
 
   /** `add` for a sample that is a line already: latin1 (each character one byte of its UTF-8), newline at its end. */
   addLine(line: string): 'full' | Refusal | undefined {
+    if (this.#samples >= this.#limits.maxSamples) return 'full'
     const end = this.#bytes + line.length
     if (line.length > this.#limits.maxLineBytes) {
       return { reason: 'too_large', detail: `a line of ${line.length} bytes, at most ${this.#limits.maxLineBytes}` }

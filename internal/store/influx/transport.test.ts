@@ -1,0 +1,184 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../../../test/support/servers.ts'
+import { type InfluxServer, InfluxTransport, TransportError } from './transport.ts'
+
+const never = new AbortController().signal
+const undo: Array<() => unknown> = []
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step()
+})
+
+async function listen(
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Server & { url: string }> {
+  const server = createServer(handler)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  undo.push(
+    () => new Promise((resolve) => server.close(resolve)),
+    () => server.closeAllConnections(),
+  )
+  const address = server.address()
+  return Object.assign(server, { url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}` })
+}
+
+function transportTo(url: string, options: Partial<InfluxServer> = {}): InfluxTransport {
+  const transport = new InfluxTransport({ url, ...options })
+  undo.push(() => transport.close())
+  return transport
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof TransportError)) throw new Error(`not a TransportError: ${error}`)
+  return error.code
+}
+
+describe('what is sent', () => {
+  it('is the body with its length, the path behind that of the URL, and the credentials in a header', async () => {
+    const seen: Array<Record<string, unknown>> = []
+    const server = await listen(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      const { 'content-length': length, authorization, 'transfer-encoding': encoding } = request.headers
+      seen.push({ url: request.url, method: request.method, body, length, authorization, encoding })
+      response.end('fine')
+    })
+    const transport = transportTo(`${server.url}/behind/`, { token: async () => ' secret\n' })
+    const request = { method: 'POST', path: '/write?db=a%20b&x=1', body: Buffer.from('käse') } as const
+    expect(await transport.send(request, never)).toMatchObject({ status: 200, body: 'fine', cut: false })
+    expect(seen).toEqual([
+      {
+        ...{ url: '/behind/write?db=a%20b&x=1', method: 'POST', body: 'käse', length: '5' },
+        ...{ authorization: 'Token secret', encoding: undefined },
+      },
+    ])
+  })
+
+  it('has Basic authorization for a user and password in the URL, which no message shows', async () => {
+    const server = await listen((request, response) => response.end(request.headers.authorization))
+    const transport = transportTo(server.url.replace('//', '//us%40er:pass@'))
+    expect(transport.url).toBe(server.url)
+    const answer = await transport.send({ method: 'GET', path: '/' }, never)
+    expect(answer.body).toBe(`Basic ${Buffer.from('us@er:pass').toString('base64')}`)
+  })
+
+  it('goes over connections that stay open', async () => {
+    const server = await listen((_request, response) => response.end())
+    let connections = 0
+    server.on('connection', () => connections++)
+    const transport = transportTo(server.url)
+    for (let n = 0; n < 5; n++) await transport.send({ method: 'POST', path: '/', body: 'x' }, never)
+    expect(connections).toBe(1)
+  })
+
+  it('is sent again over another connection when the server closed the idle one', async () => {
+    let requests = 0
+    const server = await listen((request, response) => {
+      requests++
+      // The second request of a connection finds it closed, as after the server's idle timeout.
+      if (requests === 2) request.socket.resetAndDestroy()
+      else response.end(`${requests}`)
+    })
+    const transport = transportTo(server.url)
+    const send = async (): Promise<string> =>
+      (await transport.send({ method: 'POST', path: '/', body: 'x' }, never)).body
+    expect([await send(), await send()]).toEqual(['1', '3'])
+  })
+})
+
+describe('the token', () => {
+  it('is asked for once, and again after a 401', async () => {
+    const tokens = ['old', 'new']
+    let asked = 0
+    const server = await listen((request, response) => {
+      response.statusCode = request.headers.authorization === 'Token new' ? 204 : 401
+      response.end()
+    })
+    const transport = transportTo(server.url, { token: () => tokens[asked++] ?? 'new' })
+    const statuses: number[] = []
+    for (let n = 0; n < 3; n++) statuses.push((await transport.send({ method: 'GET', path: '/' }, never)).status)
+    expect([statuses, asked]).toEqual([[204, 204, 204], 2])
+  })
+
+  it('that is still refused gives the 401', async () => {
+    let requests = 0
+    const server = await listen((_request, response) => {
+      requests++
+      response.writeHead(401).end('{"message":"unauthorized access"}')
+    })
+    const transport = transportTo(server.url, { token: () => 'wrong' })
+    expect(await transport.send({ method: 'GET', path: '/' }, never)).toMatchObject({ status: 401 })
+    expect(requests).toBe(1)
+  })
+
+  it('that cannot be read is an error of its own', async () => {
+    const transport = transportTo('http://127.0.0.1:1', { token: () => Promise.reject(new Error('ENOENT: no file')) })
+    expect(await codeOf(transport.send({ method: 'GET', path: '/' }, never))).toBe('NO_TOKEN')
+  })
+})
+
+describe('what comes back', () => {
+  it('is cut at the bound', async () => {
+    const server = await listen((_request, response) => response.writeHead(400).end('x'.repeat(100_000)))
+    const answer = await transportTo(server.url).send({ method: 'GET', path: '/', maxAnswerBytes: 1000 }, never)
+    expect(answer).toMatchObject({ status: 400, cut: true, body: 'x'.repeat(1000) })
+  })
+
+  it('may have a header of a megabyte, as 1.x gives for many bad lines', async () => {
+    const words = 'x'.repeat(1 << 20)
+    const server = await listen((_request, response) => response.writeHead(400, { 'X-Influxdb-Error': words }).end())
+    const answer = await transportTo(server.url).send({ method: 'GET', path: '/' }, never)
+    expect(answer.headers['x-influxdb-error']).toHaveLength(1 << 20)
+  })
+
+  it('counts though it comes before the body was read', async () => {
+    const server = await listen((_request, response) =>
+      response.writeHead(413, { connection: 'close' }).end('too much'),
+    )
+    const body = Buffer.alloc(32 << 20)
+    const answer = await transportTo(server.url).send({ method: 'POST', path: '/', body }, never)
+    expect(answer).toMatchObject({ status: 413, body: 'too much' })
+  })
+
+  const broken: Array<[string, string, (request: IncomingMessage, response: ServerResponse) => void]> = [
+    ['a broken connection', 'ECONNRESET', (request) => request.socket.destroy()],
+    [
+      'an answer that breaks off',
+      'ECONNRESET',
+      (request, response) => {
+        response.writeHead(200, { 'content-length': '100' })
+        response.write('half')
+        setTimeout(() => request.socket.destroy(), 20)
+      },
+    ],
+    ['no answer', 'TIMEOUT', () => {}],
+    ['an answer that never ends', 'TIMEOUT', (_request, response) => void response.write('half')],
+    ['no HTTP', 'HPE_INVALID_CONSTANT', (request) => void request.socket.end('hello\r\n')],
+  ]
+  it.each(broken)('%s is the error %s', async (_name, code, handler) => {
+    const server = await listen(handler)
+    const transport = transportTo(server.url, { answerTimeoutMs: 200 })
+    expect(await codeOf(transport.send({ method: 'POST', path: '/', body: 'x' }, never))).toBe(code)
+  })
+
+  it('is an error where nothing listens, with words even for two addresses', async () => {
+    const transport = transportTo(`http://localhost:${await freePort()}`)
+    const sent = transport.send({ method: 'GET', path: '/' }, never)
+    await expect(sent).rejects.toMatchObject({ code: 'ECONNREFUSED', message: /ECONNREFUSED/ })
+  })
+})
+
+describe('the signal', () => {
+  it('stops before and while it is sent', async () => {
+    const server = await listen(() => {})
+    const transport = transportTo(server.url)
+    expect(await codeOf(transport.send({ method: 'GET', path: '/' }, AbortSignal.abort()))).toBe('ABORTED')
+    const controller = new AbortController()
+    server.once('request', () => controller.abort())
+    expect(await codeOf(transport.send({ method: 'GET', path: '/' }, controller.signal))).toBe('ABORTED')
+  })
+})

@@ -1,0 +1,322 @@
+import { gunzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type RecordedInflux,
+  recordedExchange,
+  recordedWrites,
+  startRecordedInflux,
+} from '../../../test/support/recorded-influx.ts'
+import { freePort } from '../../../test/support/servers.ts'
+import type { LineBatch } from './batch.ts'
+import { InfluxTransport } from './transport.ts'
+import { InfluxWriter, type InfluxWriterOptions } from './writer.ts'
+
+const signal = new AbortController().signal
+let influx: RecordedInflux
+let writer: InfluxWriter
+
+function writerTo(url: string, options: Partial<InfluxWriterOptions> = {}): InfluxWriter {
+  const transport = new InfluxTransport({ url, token: () => 'secret' })
+  return new InfluxWriter({ transport, org: 'sentinel', bucket: 'telemetry', ...options })
+}
+
+beforeEach(async () => {
+  influx = await startRecordedInflux()
+  writer = writerTo(influx.url)
+})
+afterEach(async () => {
+  await writer.close()
+  await influx.stop()
+})
+
+const good = (n: number): string => `m,host=a v=${n} ${1_795_400_000_000_000_000n + BigInt(n)}`
+const conflict = (n: number): string => good(n).replace(/v=\d+/, 'v="text"')
+const bad = (n: number): string => good(n).replace(/v=\d+/, 'v=bad')
+const tooOld = (n: number): string => `m,host=a v=${n} ${900_000_000_000_000_000n + BigInt(n)}`
+
+/** 5,000 lines, good but for those named. */
+function fiveThousand(others: Readonly<Record<number, string>> = {}): string[] {
+  return Array.from({ length: 5000 }, (_, n) => others[n] ?? good(n))
+}
+
+function batchOf(lines: readonly string[], of: InfluxWriter = writer): LineBatch {
+  const batch = of.openBatch()
+  for (const line of lines) expect(batch.addLine(`${Buffer.from(line).toString('latin1')}\n`)).toBeUndefined()
+  return batch
+}
+
+function refused(lines: readonly string[], index: number, detail: unknown): object {
+  return { index, line: lines[index], refusal: { reason: 'store_refused', detail } }
+}
+
+/** Asserts that just these are rejected, and that all the others are stored. */
+async function expectRejected(lines: readonly string[], details: Readonly<Record<number, unknown>>): Promise<void> {
+  const result = await writer.write(batchOf(lines), signal)
+  const rejected = Object.entries(details).map(([index, detail]) => refused(lines, Number(index), detail))
+  expect(result).toEqual({ next: 'ack', rejected })
+  expect(influx.stored).toEqual(new Set(lines.filter((_, index) => !(index in details))))
+}
+
+const writes = (): number[] => influx.requests.filter(({ path }) => path !== '/ping').map(({ lines }) => lines)
+
+describe('lines that InfluxDB 2.7 refuses', () => {
+  it('stores 5,000 good ones with one request', async () => {
+    await expectRejected(fiveThousand(), {})
+    expect(influx.requests.map(({ path }) => path)).toEqual([
+      '/ping',
+      '/api/v2/write?org=sentinel&bucket=telemetry&precision=ns',
+    ])
+    expect(influx.requests.at(-1)?.headers.authorization).toBe('Token secret')
+  })
+
+  it('one unparsable line in 5,000: 4,999 are stored, one is rejected with the reason', async () => {
+    await expectRejected(fiveThousand({ 1234: bad(1234) }), { 1234: 'invalid boolean' })
+    expect(writes()).toEqual([5000, 4999])
+  })
+
+  const unparsable = recordedWrites.flatMap(({ case: name, body, answers }) => {
+    const { status, body: answer = '' } = answers['influxdb-2.7.12']
+    return status === 400 && !body.includes('\n') && !answer.includes('…<') ? [[name, body, answer] as const] : []
+  })
+  it.each(unparsable)('as recorded: %s', async (_name, body, answer) => {
+    const reason = /': (.*)"\}$/s.exec(answer)?.[1]?.replaceAll('\\"', '"')
+    expect(reason).toBeDefined()
+    await expectRejected([good(1), body, good(3)], { 1: reason })
+  })
+
+  it('a type conflict: the rest is stored already, and sending it again does no harm', async () => {
+    await expectRejected(fiveThousand({ 7: conflict(7), 4999: conflict(4999) }), {
+      7: expect.stringContaining('field type conflict'),
+      4999: expect.stringContaining('already exists as type float'),
+    })
+    expect(writes()).toEqual([5000, 2, 4998])
+  })
+
+  it('a field that only looks like the conflict is not blamed', async () => {
+    const like = `m,host=a w="x v=\\"y" ${1_795_400_000_000_000_000n}`
+    const lines = fiveThousand({ 7: conflict(7) })
+    influx.next({ status: 422, body: partial('input field "v" on measurement "m" is type string, already exists as type float dropped=1') }) // biome-ignore format: one answer
+    await expectRejected([...lines.slice(0, 100), like.replace(' v=', ' x=')], {
+      7: expect.stringContaining('conflict'),
+    })
+  })
+
+  it('beyond the retention: the oldest', async () => {
+    const lines = fiveThousand({ 0: tooOld(0), 17: tooOld(17), 4000: tooOld(1) })
+    const detail = expect.stringContaining('outside retention policy')
+    await expectRejected(lines, { 0: detail, 17: detail, 4000: detail })
+    expect(writes()).toEqual([5000, 3, 4997])
+  })
+
+  it('all of them', async () => {
+    const lines = Array.from({ length: 100 }, (_, n) => conflict(n))
+    const detail = expect.stringContaining('conflict')
+    await expectRejected(lines, Object.fromEntries(lines.map((_, n) => [n, detail])))
+    expect(writes()).toEqual([100])
+  })
+
+  it('one for each reason in the same batch', async () => {
+    const lines = fiveThousand({ 3: bad(3), 5: conflict(5), 8: tooOld(8), 13: bad(13) })
+    await expectRejected(lines, {
+      3: 'invalid boolean',
+      5: expect.stringContaining('conflict'),
+      8: expect.stringContaining('retention'),
+      13: 'invalid boolean',
+    })
+  })
+
+  it('equal lines, each of them', async () => {
+    await expectRejected([good(1), bad(2), good(3), bad(2)], { 1: 'invalid boolean', 3: 'invalid boolean' })
+  })
+
+  it('a line with newlines, quotes and bytes beyond ASCII', async () => {
+    const odd = `m,host=käse\\ 🚀 v=bad ,s="line1\nline2's: y" 1795400000000000000`
+    influx.next({ status: 400, body: JSON.stringify({ code: 'invalid', message: `unable to parse '${odd}': no` }) })
+    const result = await writer.write(batchOf([good(1), odd, good(2)]), signal)
+    expect(result).toEqual({ next: 'ack', rejected: [refused([good(1), odd], 1, 'no')] })
+  })
+})
+
+describe('a server that does not name its lines', () => {
+  it('is asked in halves until only the bad ones are left', async () => {
+    const lines = Array.from({ length: 64 }, (_, n) => good(n))
+    const nameless = { status: 400, body: '{"message":"something is wrong"}' }
+    // Line 63 alone is bad: the whole, an empty body (taken), then always the second half, until one line is left.
+    influx.next(nameless, { status: 204 }, ...Array(6).fill(nameless))
+    const result = await writer.write(batchOf(lines), signal)
+    expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 63, 'something is wrong')] })
+    expect(writes()).toEqual([64, 0, 32, 16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 32])
+  })
+
+  it('is not believed when an empty body is refused too: the request is at fault, and nothing is rejected', async () => {
+    const { response } = recordedExchange('write org missing')
+    influx.next(response, response)
+    expect(await writer.write(batchOf([good(1), good(2)]), signal)).toEqual({
+      next: 'wait',
+      problem: expect.stringMatching(/answers 400 Please provide either orgID or org: check INFLUX_URL, INFLUX_ORG/),
+    })
+  })
+
+  it('is given up after 200 requests where it counts what it dropped', async () => {
+    const lines = Array.from({ length: 1000 }, (_, n) => good(n))
+    const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=1"}' }
+    influx.next(...Array(1000).fill(limit))
+    const result = await writer.write(batchOf(lines), signal)
+    if (result.next !== 'ack') throw new Error(result.problem)
+    expect(writes().length).toBeLessThan(420)
+    expect(result.rejected.some(({ index, line }) => index === -1 && line === '')).toBe(true)
+  })
+})
+
+describe('InfluxDB 3', () => {
+  const answer = (data: unknown): { status: number; body: string } => ({
+    status: 400,
+    body: JSON.stringify({ error: 'partial write of line protocol occurred', data }),
+  })
+
+  it('names lines by number and text', async () => {
+    const lines = [good(1), bad(2), good(3)]
+    influx.next(answer([{ original_line: bad(2), line_number: 2, error_message: 'Could not parse entire line' }]))
+    const result = await writer.write(batchOf(lines), signal)
+    expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'Could not parse entire line')] })
+  })
+
+  it('names a line by the beginning of its text, and one by its number alone', async () => {
+    const lines = [good(1), bad(2), bad(3)]
+    influx.next(
+      answer([
+        { original_line: 'm,host=a v=b', line_number: 2, error_message: 'one' },
+        { line_number: 3, error_message: 'two' },
+      ]),
+    )
+    const result = await writer.write(batchOf(lines), signal)
+    expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'one'), refused(lines, 2, 'two')] })
+  })
+
+  it('refuses an empty body, which says that all else is right', async () => {
+    influx.next({ status: 400, body: '{"error":"incoming write was empty"}' })
+    expect(await writer.check(signal)).toBe('')
+  })
+})
+
+describe('413', () => {
+  const tooLarge = { status: 413, body: '{"error":"Request Entity Too Large"}' }
+
+  it('is answered with halves, and later batches are smaller', async () => {
+    const lines = fiveThousand()
+    influx.next(tooLarge, tooLarge)
+    await expectRejected(lines, {})
+    expect(writes()).toEqual([5000, 2500, 1250, 1250, 2500])
+    const { maxBytes } = writer.limits
+    expect(maxBytes).toBeLessThan(100_000)
+    const batch = writer.openBatch()
+    let taken = 0
+    while (batch.addLine(`${good(taken)}\n`) === undefined) taken++
+    expect(batch.bytes).toBeLessThanOrEqual(maxBytes)
+  })
+
+  it('rejects a line that is too large alone, and later batches do not shrink without end', async () => {
+    const lines = [good(1), good(2)]
+    influx.next(tooLarge, tooLarge)
+    const result = await writer.write(batchOf(lines), signal)
+    expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'too large: Request Entity Too Large')] })
+    expect(writer.limits.maxBytes).toBe(16 * 1024)
+  })
+})
+
+describe('what is not decided', () => {
+  const recorded = (name: string): Parameters<RecordedInflux['next']>[0] => recordedExchange(name).response
+  const cases: Array<[string, Parameters<RecordedInflux['next']>[0], object]> = [
+    [
+      'no token',
+      recorded('write no auth'),
+      { next: 'wait', problem: /answers 401 unauthorized access: check INFLUX_TOKEN or INFLUX_TOKEN_FILE$/ },
+    ],
+    ['a token that may only read', recorded('write with read token'), { next: 'wait', problem: /answers 403 insufficient permissions for write: give the token the right to write to bucket "telemetry"$/ }], // biome-ignore format: a table
+    ['no such bucket', recorded('write no bucket'), { next: 'wait', problem: /answers 404 bucket "nope" not found: create bucket "telemetry" in organisation "sentinel", or correct/ }], // biome-ignore format: a table
+    ['no such organisation', recorded('write no org'), { next: 'wait', problem: /organization name "nope" not found/ }],
+    ['an error of the server', recorded('write bad gzip'), { next: 'retry', problem: /answers 500 An internal error/ }],
+    ['too many requests', { status: 429, headers: { 'retry-after': '3' } }, { next: 'retry', afterMs: 3000 }],
+    ['a pause', { status: 503, headers: { 'retry-after': '9999' } }, { next: 'retry', afterMs: 600_000 }],
+    ['a proxy without a server', { status: 502, body: '<html>' }, { next: 'retry', problem: /answers 502/ }],
+    ['a broken connection', 'hang up', { next: 'retry', problem: /cannot be reached: .*is it running/ }],
+    [
+      'another server',
+      { status: 200, body: '<html>' },
+      { next: 'wait', problem: /answers 200 a body where InfluxDB has none/ },
+    ],
+  ]
+  it.each(cases)('%s: the batch is kept, and goes in later', async (_name, answer, want) => {
+    influx.next(answer)
+    // A kept-alive connection that breaks may only have idled too long: the writer tries a second one by itself.
+    if (answer === 'hang up') influx.next(answer)
+    const batch = batchOf([good(1), good(2)])
+    const { problem, ...rest } = want as { problem?: RegExp }
+    const result = await writer.write(batch, signal)
+    expect(result).toMatchObject({ ...rest, problem: expect.stringContaining(influx.url) })
+    if (problem !== undefined) expect(result).toMatchObject({ problem: expect.stringMatching(problem) })
+    expect(JSON.stringify(result)).not.toContain('secret')
+    expect(await writer.write(batch, signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(influx.stored.size).toBe(2)
+  })
+
+  it('nobody listens', async () => {
+    const nobody = writerTo(`http://127.0.0.1:${await freePort()}`)
+    expect(await nobody.check(signal)).toMatch(/cannot be reached: connect ECONNREFUSED .*is INFLUX_URL right\?$/)
+    await nobody.close()
+  })
+
+  it('no answer in time', async () => {
+    const transport = new InfluxTransport({ url: influx.url, answerTimeoutMs: 100 })
+    const impatient = new InfluxWriter({ transport, org: 'o', bucket: 'b' })
+    influx.next('silence')
+    const result = await impatient.write(batchOf([good(1)], impatient), signal)
+    expect(result).toMatchObject({ next: 'retry', problem: expect.stringContaining('no answer within 100 ms') })
+    await impatient.close()
+  })
+
+  it('a fault in the middle of a search: all of it is done again', async () => {
+    const lines = fiveThousand({ 9: bad(9) })
+    const message = `unable to parse '${bad(9)}': invalid boolean`
+    influx.next({ status: 400, body: JSON.stringify({ message }) }, { status: 503 })
+    const batch = batchOf(lines)
+    expect(await writer.write(batch, signal)).toMatchObject({ next: 'retry' })
+    expect(await writer.write(batch, signal)).toEqual({
+      next: 'ack',
+      rejected: [refused(lines, 9, 'invalid boolean')],
+    })
+  })
+})
+
+describe('the way', () => {
+  it('is asked of /ping once, and again after an answer that means the wrong place', async () => {
+    await writer.check(signal)
+    await writer.check(signal)
+    influx.next({ status: 404 })
+    await writer.check(signal)
+    await writer.check(signal)
+    const paths = influx.requests.map(({ path }) => path.slice(0, 8))
+    expect(paths).toEqual(['/ping', '/api/v2/', '/api/v2/', '/api/v2/', '/ping', '/api/v2/'])
+  })
+
+  it('can be set', async () => {
+    const v1 = writerTo(influx.url, { writePath: 'v1', bucket: 'a b' })
+    expect(await v1.check(signal)).toBe('')
+    await v1.close()
+    expect(influx.requests.map(({ path }) => path)).toEqual(['/write?db=a+b&precision=ns'])
+  })
+
+  it('can be compressed', async () => {
+    const lean = writerTo(influx.url, { gzip: true })
+    influx.next({ status: 204 })
+    expect(await lean.write(batchOf([good(1)], lean), signal)).toEqual({ next: 'ack', rejected: [] })
+    await lean.close()
+    const { headers, body } = influx.requests.at(-1)!
+    expect([headers['content-encoding'], gunzipSync(body).toString()]).toEqual(['gzip', `${good(1)}\n`])
+  })
+})
+
+function partial(words: string): string {
+  const message = `failure writing points to database: partial write: field type conflict: ${words}`
+  return JSON.stringify({ code: 'unprocessable entity', message })
+}

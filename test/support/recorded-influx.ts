@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+
+/** The servers whose answers were recorded, each fresh, on 2026-11-23. */
+export type RecordedServer = 'influxdb-2.7.12' | 'influxdb-1.6.7' | 'victoria-metrics-1.79.5'
+
+/** What a real server answered to a body of line protocol with times in µs, and what it had stored afterwards. */
+export interface RecordedAnswer {
+  readonly status: number
+  readonly body?: string
+  readonly 'x-influxdb-error'?: string
+  readonly stored: { readonly points?: number }
+}
+
+export interface RecordedWrite {
+  readonly case: string
+  readonly written_before: string | null
+  readonly body: string
+  readonly answers: Readonly<Record<RecordedServer, RecordedAnswer>>
+}
+
+/** Other requests to InfluxDB 2.7.12. */
+export interface RecordedExchange {
+  readonly case: string
+  readonly request: { readonly method: string; readonly path: string; readonly body: string | null }
+  readonly response: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
+}
+
+export const recordedWrites: readonly RecordedWrite[] = readLines('influxdb-write-answers.jsonl')
+export const recordedExchanges: readonly RecordedExchange[] = readLines('influxdb-2.7-other-answers.jsonl')
+
+export function recordedExchange(name: string): RecordedExchange {
+  const found = recordedExchanges.find((exchange) => exchange.case === name)
+  if (found === undefined) throw new Error(`no recorded answer to ${name}`)
+  return found
+}
+
+/** The body's lines with times in ns, each character a byte, as a batch takes them. Long runs, which the record shortens, are whole again. */
+export function linesOf({ case: name, body }: Pick<RecordedWrite, 'case' | 'body'>): string[] {
+  const shortened = / of ([\d,]+) bytes$/.exec(name)
+  let text = body
+  if (shortened !== null) {
+    const head = body.slice(0, body.indexOf('xxx'))
+    const run = 'x'.repeat(Number(shortened[1]!.replace(',', '')))
+    text = `${head}${run}${head.endsWith('"') ? '"' : ' v=1'} 1795400000000000`
+  }
+  const bytes = name.includes('not UTF-8') ? text : Buffer.from(text).toString('latin1')
+  const lines = name === 'string with raw newline' ? [bytes] : bytes.split('\n')
+  return lines.map((line) => `${line.replace(/ (-?\d+)(\r?)$/, ' $1000$2')}\n`)
+}
+
+export interface ScriptedAnswer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+export interface RecordedInflux {
+  readonly url: string
+  /** Every line that was stored, as text without its newline. */
+  readonly stored: Set<string>
+  /** What was asked for, in order. */
+  readonly requests: ReadonlyArray<{
+    readonly path: string
+    readonly headers: IncomingMessage['headers']
+    readonly body: Buffer
+    readonly lines: number
+  }>
+  /** Answers of the next writes, instead of the ordinary ones; nothing of theirs is stored. `hang up` breaks the connection. */
+  next(...answers: Array<ScriptedAnswer | 'hang up' | 'silence'>): void
+  stop(): Promise<void>
+}
+
+/**
+ * A stand-in that answers writes as InfluxDB 2.7.12 was recorded to: unparsable lines give a 400 that quotes each of them, and nothing is stored;
+ * a field of another type gives a 422 that names the first and counts them, and the rest is stored. What is unparsable it knows from the record,
+ * or is a line with ` v=bad `; a conflict is a line with ` v="`; beyond the retention is what is older than 2000.
+ */
+export async function startRecordedInflux(): Promise<RecordedInflux> {
+  const badLines = recordedReasons()
+  const stored = new Set<string>()
+  const requests: Array<{ path: string; headers: IncomingMessage['headers']; body: Buffer; lines: number }> = []
+  const script: Array<ScriptedAnswer | 'hang up' | 'silence'> = []
+
+  const write = (lines: readonly string[]): ScriptedAnswer => {
+    const bad = lines.filter((line) => badLines.has(line) || line.includes(' v=bad '))
+    if (bad.length > 0) {
+      const quoted = bad.map((line) => `unable to parse '${line}': ${badLines.get(line) ?? 'invalid boolean'}`)
+      return failure(400, 'invalid', quoted.join('\n'))
+    }
+    const conflicts = lines.filter((line) => line.includes(' v="'))
+    const old = lines.filter((line) => /^[^"]* [0-9]{1,18}$/.test(line))
+    for (const line of lines) if (!conflicts.includes(line) && !old.includes(line)) stored.add(line)
+    const partial = 'failure writing points to database: partial write: '
+    if (conflicts.length > 0) {
+      const measurement = conflicts[0]!.split(',', 1)[0]
+      const words = `field type conflict: input field "v" on measurement "${measurement}" is type string, already exists as type float dropped=${conflicts.length}`
+      return failure(422, 'unprocessable entity', partial + words)
+    }
+    if (old.length > 0) {
+      const words = `dropped ${old.length} points outside retention policy of duration 1h0m0s - oldest point p,host=a at 1999-11-23T08:01:15.239133Z dropped because it violates a Retention Policy Lower Bound at 2026-11-23T17:01:15.239753777Z, newest point p,host=a at 1999-11-23T08:01:15.239133Z dropped because it violates a Retention Policy Lower Bound at 2026-11-23T17:01:15.239753777Z dropped=${old.length} for database: 509b6dbe353596d1 for retention policy: autogen`
+      return failure(422, 'unprocessable entity', partial + words)
+    }
+    return { status: 204 }
+  }
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const body = Buffer.concat(chunks)
+    const lines = body
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+    const path = request.url ?? ''
+    requests.push({ path, headers: request.headers, body, lines: lines.length })
+    const next = path.startsWith('/ping') ? { status: 204 } : (script.shift() ?? write(lines))
+    if (next === 'hang up') return void request.socket.destroy()
+    if (next === 'silence') return
+    response.writeHead(next.status, { 'x-influxdb-version': 'dev', ...next.headers })
+    response.end(next.body)
+  }
+
+  const server = createServer((request, response) => void answer(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    stored,
+    requests,
+    next: (...answers) => void script.push(...answers),
+    async stop() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+function failure(status: number, code: string, message: string): ScriptedAnswer {
+  return { status, headers: { 'x-platform-error-code': code }, body: JSON.stringify({ code, message }) }
+}
+
+/** The reason that 2.7.12 gave for each line it could not parse. Times are as recorded, in µs. */
+function recordedReasons(): Map<string, string> {
+  const reasons = new Map<string, string>()
+  for (const { answers } of recordedWrites) {
+    const { status, body = '' } = answers['influxdb-2.7.12']
+    if (status !== 400 || body.includes('…<')) continue
+    const { message }: { message: string } = JSON.parse(body)
+    for (const entry of message.split("unable to parse '").slice(1)) {
+      const end = entry.lastIndexOf("': ")
+      reasons.set(entry.slice(0, end), entry.slice(end + 3).trimEnd())
+    }
+  }
+  return reasons
+}
+
+function readLines<T>(name: string): T[] {
+  const text = readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8')
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line): T => JSON.parse(line))
+}
