@@ -1,0 +1,95 @@
+/** Values up to 2^11 are counted exactly, larger ones to within one part in 1,024: "three significant digits". */
+const HALF_BITS = 10
+/** 2^32 − 1: as microseconds, 71 minutes. */
+const LARGEST = 0xffff_ffff
+const BUCKETS = bucketOf(LARGEST) + 1
+
+/** The bucket of an integer from 0 to LARGEST: HdrHistogram's layout for three significant digits. */
+function bucketOf(value: number): number {
+  const shift = Math.max(31 - HALF_BITS - Math.clz32(value), 0)
+  return (shift << HALF_BITS) + (value >>> shift)
+}
+
+/** The largest value that falls into a bucket. */
+function largestIn(bucket: number): number {
+  const shift = Math.max((bucket >> HALF_BITS) - 1, 0)
+  return (bucket - (shift << HALF_BITS) + 1) * 2 ** shift - 1
+}
+
+/**
+ * A high dynamic range histogram of integers: the layout and the percentiles of HdrHistogram, to which its test holds it, in 188 KB.
+ * Why not hdr-histogram-js itself: a record costs 2 ns here, 27 ns in its WebAssembly and 120 ns in its JavaScript, three are made for
+ * each message; its WebAssembly counts cannot be read out for Prometheus, and its 32-bit counts wrap around unnoticed.
+ */
+export class Histogram {
+  readonly #counts = new Float64Array(BUCKETS)
+  #count = 0
+  #sum = 0
+  #max = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  get sum(): number {
+    return this.#sum
+  }
+
+  /** The largest value recorded, exact. */
+  get max(): number {
+    return this.#max
+  }
+
+  /** @param value an integer from 0; beyond 2^32 − 1 it counts as that */
+  record(value: number): void {
+    const bounded = Math.min(value, LARGEST)
+    this.#counts[bucketOf(bounded)]!++
+    this.#count++
+    this.#sum += bounded
+    if (bounded > this.#max) this.#max = bounded
+  }
+
+  add(other: Histogram): void {
+    const top = bucketOf(other.#max)
+    for (let bucket = 0; bucket <= top; bucket++) this.#counts[bucket]! += other.#counts[bucket]!
+    this.#count += other.#count
+    this.#sum += other.#sum
+    this.#max = Math.max(this.#max, other.#max)
+  }
+
+  clear(): void {
+    this.#counts.fill(0, 0, bucketOf(this.#max) + 1)
+    this.#count = 0
+    this.#sum = 0
+    this.#max = 0
+  }
+
+  /** The value that `percentile` percent of all are at or below, as the largest of its bucket; 0 of nothing. */
+  percentile(percentile: number): number {
+    const rank = Math.max(Math.ceil((percentile / 100) * this.#count - RANK_ERROR), 1)
+    let seen = 0
+    const top = bucketOf(this.#max)
+    for (let bucket = 0; bucket <= top; bucket++) {
+      seen += this.#counts[bucket]!
+      if (seen >= rank) return Math.min(largestIn(bucket), this.#max)
+    }
+    return 0
+  }
+
+  /**
+   * How many values are at or below each bound; a bound counts to the end of its bucket, 0.1 % at most.
+   *
+   * @param bounds ascending
+   */
+  countsUpTo(bounds: readonly number[]): number[] {
+    let bucket = 0
+    let seen = 0
+    return bounds.map((bound) => {
+      for (const end = bucketOf(Math.min(bound, LARGEST)); bucket <= end; bucket++) seen += this.#counts[bucket]!
+      return seen
+    })
+  }
+}
+
+/** 99.9 % of 1,000 is 999 values, though the product is 999.0000000000001. */
+const RANK_ERROR = 1e-6
