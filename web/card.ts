@@ -3,7 +3,7 @@ import { element, setAttribute, setText } from './dom.ts'
 import type { PanelData } from './host-data.ts'
 import type { Headline, Line } from './panels.ts'
 import type { Palette } from './theme.ts'
-import { formatSpan, formatTime, UNKNOWN } from './units.ts'
+import { formatDay, formatSpan, formatTime, UNKNOWN } from './units.ts'
 
 // A text that changes every second would be read out over and over by some screen readers.
 const SUMMARY_EVERY_MS = 10_000
@@ -95,7 +95,7 @@ export class Card {
       this.#buildLegend(lines)
     }
     const row = this.#pointMs === null ? -1 : table.times.indexOf(this.#pointMs)
-    setText(this.#time, row === -1 ? '' : formatTime(table.times[row]!))
+    setText(this.#time, row === -1 ? '' : momentOf(table.times[row]!, table.bucketMs))
     for (const { line, value } of this.#legendItems) {
       const shown = row === -1 ? this.#value(line.column) : table.cells(line.column)[row]
       const figure = shown === null || shown === undefined ? null : panel.format(shown)
@@ -131,6 +131,10 @@ export class Card {
   }
 }
 
+function momentOf(atMs: number, bucketMs: number): string {
+  return bucketMs < 60_000 ? formatTime(atMs) : `${formatDay(atMs)} ${formatTime(atMs, false)}`
+}
+
 /** Writes figures into elements that stay the same, so that nothing is laid out anew when only digits change. */
 function writeHeadline(root: HTMLElement, headlines: readonly Headline[], note: string): void {
   while (root.children.length > headlines.length) root.lastElementChild!.remove()
@@ -143,10 +147,8 @@ function writeHeadline(root: HTMLElement, headlines: readonly Headline[], note: 
     const [markPart, number, unit] = [...item.children] as [HTMLElement, HTMLElement, HTMLElement]
     setText(markPart, mark ?? '')
     setText(number, figure?.text ?? UNKNOWN)
-    setText(
-      unit,
-      figure === null ? '' : [`${figure.unit}${after === undefined ? '' : ` ${after}`}`, note].join(' ').trim(),
-    )
+    const words = figure === null ? [] : [figure.unit, note, after ?? '']
+    setText(unit, words.filter((word) => word !== '').join(' '))
     setAttribute(item, 'data-level', figure === null ? 'unknown' : (level ?? 'ok'))
   })
 }

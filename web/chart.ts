@@ -153,7 +153,7 @@ export class Chart {
         ...shared,
         size: 48,
         gap: 8,
-        space: 36,
+        space: 30,
         grid,
         ...(this.#panel.axis === 'binary' ? { incrs: POWERS_OF_TWO } : {}),
         values: (_plot, splits) => splits.map((value) => this.#axisText(value)),

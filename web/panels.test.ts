@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import type { LiveSample } from './api.ts'
+import { HostData } from './host-data.ts'
+
+const AT = 1_763_900_000_000
+
+function sample(measurement: string, tags: LiveSample['tags'], fields: LiveSample['fields'], atMs = AT): LiveSample {
+  return { measurement, tags: { host: 'web-01', ...tags }, fields, at: atMs * 1000 }
+}
+
+/** The data of a host after its (empty) history and these live samples. */
+function dataAfter(...samples: LiveSample[]): HostData {
+  const data = new HostData()
+  for (const panel of data.panels) panel.load([], { bucketMs: 1000, rows: 100, untilMs: AT, follows: true })
+  data.takeLive(samples)
+  return data
+}
+
+const panelOf = (data: HostData, id: string) => data.panels.find(({ panel }) => panel.id === id)!
+
+function headlineOf(data: HostData, id: string): string[] {
+  const panel = panelOf(data, id)
+  return panel.panel
+    .headline((column) => panel.now(column), panel.lines)
+    .map(({ mark, figure, after }) => [mark, figure?.text, figure?.unit, after].filter(Boolean).join(' '))
+}
+
+describe('the panels', () => {
+  it('read the CPU of the whole host, not of a core', () => {
+    const fields = {
+      usage_user: 8,
+      usage_system: 3,
+      usage_iowait: 1,
+      usage_softirq: 0.3,
+      usage_steal: 0.1,
+      usage_idle: 87.6,
+    }
+    const data = dataAfter(
+      sample('cpu', { cpu: 'cpu-total' }, fields),
+      sample('cpu', { cpu: 'cpu0' }, { ...fields, usage_user: 99 }),
+    )
+    expect(headlineOf(data, 'cpu')).toEqual(['12.4 %'])
+  })
+
+  it('say how much memory of how much', () => {
+    const gib = 2 ** 30
+    const fields = { total: 16 * gib, used: 6.1 * gib, cached: 5 * gib, buffered: gib, free: 3.9 * gib }
+    const data = dataAfter(sample('mem', {}, fields))
+    expect(headlineOf(data, 'memory')).toEqual(['6.10 of 16.0 GiB'])
+    expect(panelOf(data, 'memory').now('cached')).toBe(6 * gib)
+  })
+
+  it('sum the rates of all interfaces but the loopback, integers beyond 2^53 among them', () => {
+    const net = (name: string, bytes: number | string, second: number) =>
+      sample('net', { interface: name }, { bytes_recv: bytes, bytes_sent: 0 }, AT + second * 1000)
+    const data = dataAfter(
+      net('eth0', 1000, 0),
+      net('eth1', '9223372036854770000', 0),
+      net('lo', 0, 0),
+      net('eth0', 3000, 1),
+      net('eth1', '9223372036854770000', 1),
+      net('lo', 9_000_000, 1),
+    )
+    expect(headlineOf(data, 'network')).toEqual(['↓ 2.00 kB/s', '↑ 0 B/s'])
+  })
+
+  it('show a gap where a counter was restarted', () => {
+    const net = (bytes: number, second: number) =>
+      sample('net', { interface: 'eth0' }, { bytes_recv: bytes, bytes_sent: bytes }, AT + second * 1000)
+    const { table } = panelOf(dataAfter(net(10, 0), net(20, 1), net(5, 2), net(15, 3)), 'network')
+    expect(table.cells('down')).toEqual([10, null, 10])
+  })
+
+  it('name a disk by its shortest path and show the fullest', () => {
+    const disk = (device: string, path: string, percent: number, fstype = 'ext4') =>
+      sample('disk', { device, path, fstype }, { used_percent: percent })
+    const data = dataAfter(
+      disk('sda1', '/etc/hosts', 61),
+      disk('sda1', '/', 61),
+      disk('sdb1', '/data', 37),
+      disk('tmpfs', '/run', 99, 'tmpfs'),
+    )
+    expect(headlineOf(data, 'disk')).toEqual(['61.0 % used on /'])
+    expect(panelOf(data, 'disk').lines.map(({ label }) => label)).toEqual(['/', '/data'])
+  })
+
+  it('put live values that came while history was on its way after it', () => {
+    const data = new HostData()
+    const load = panelOf(data, 'load')
+    load.expectHistory()
+    data.takeLive([sample('system', {}, { load1: 3 }, AT + 1000)])
+    load.load([sample('system', {}, { load1: 2 })], { bucketMs: 1000, rows: 10, untilMs: AT + 1, follows: true })
+    expect(load.table.cells('load1')).toEqual([2, 3])
+    expect(data.newestAtMs).toBe(AT + 1000)
+  })
+
+  it('leave a piece of the past as it was', () => {
+    const data = new HostData()
+    const load = panelOf(data, 'load')
+    load.load([sample('system', {}, { load1: 2 })], { bucketMs: 1000, rows: 10, untilMs: AT + 1, follows: false })
+    data.takeLive([sample('system', {}, { load1: 3 }, AT + 1000)])
+    expect(load.table.cells('load1')).toEqual([2])
+    expect(load.mean('load1')).toBe(2)
+    expect(load.now('load1')).toBe(3)
+  })
+})

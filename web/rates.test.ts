@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { CounterRates, isWholeDisk, MomentSum } from './rates.ts'
+
+describe('CounterRates', () => {
+  it('gives the rate a second since the last reading of the same counter', () => {
+    const rates = new CounterRates()
+    expect(rates.next('eth0', 1000, 500)).toBeUndefined()
+    expect(rates.next('eth1', 1000, 9)).toBeUndefined()
+    expect(rates.next('eth0', 3000, 2500)).toBe(1000)
+    expect(rates.next('eth0', 3500, 2500)).toBe(0)
+  })
+
+  it('knows no rate where the counter went backwards, and goes on from there', () => {
+    const rates = new CounterRates()
+    rates.next('eth0', 1000, 500)
+    expect(rates.next('eth0', 2000, 100)).toBeNull()
+    expect(rates.next('eth0', 3000, 300)).toBe(200)
+  })
+
+  it('has nothing to say of a reading that came again or too late', () => {
+    const rates = new CounterRates()
+    rates.next('eth0', 2000, 500)
+    expect(rates.next('eth0', 2000, 500)).toBeUndefined()
+    expect(rates.next('eth0', 1000, 100)).toBeUndefined()
+    expect(rates.next('eth0', 3000, 600)).toBe(100)
+  })
+})
+
+describe('MomentSum', () => {
+  it('adds up the parts of one moment in whatever order they come', () => {
+    const sum = new MomentSum()
+    expect(sum.add('eth0', 1000, 5)).toBe(5)
+    expect(sum.add('eth1', 1000, 7)).toBe(12)
+    expect(sum.add('eth0', 2000, 1)).toBe(1)
+    expect(sum.add('eth1', 1000, 100)).toBeUndefined()
+  })
+
+  it('is unknown when a part is', () => {
+    const sum = new MomentSum()
+    sum.add('eth0', 1000, 5)
+    expect(sum.add('eth1', 1000, null)).toBeNull()
+  })
+
+  it('leaves out a partition once its disk is there', () => {
+    const sum = new MomentSum(isWholeDisk)
+    expect(sum.add('sda1', 1000, 5)).toBe(5)
+    expect(sum.add('sda', 1000, 6)).toBe(6)
+  })
+})
+
+describe('isWholeDisk', () => {
+  it.each([
+    ['sda', true],
+    ['sda1', false],
+    ['nvme0n1', true],
+    ['nvme0n1p2', false],
+    ['mmcblk0p1', false],
+    ['dm-0', false],
+    ['loop3', false],
+    ['md127', false],
+    ['vdb', true],
+  ])('%s beside its disk: %s', (name, whole) => {
+    expect(isWholeDisk(name, new Set(['sda', 'nvme0n1', 'mmcblk0']))).toBe(whole)
+  })
+
+  it('counts a partition whose disk is not to be seen, as on some virtual machines', () => {
+    expect(isWholeDisk('xvda1', new Set(['xvda1']))).toBe(true)
+  })
+})

@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { formatView, lengthOf, parseView, RANGES } from './url-state.ts'
+
+const FROM = Date.parse('2025-11-23T12:00:00Z')
+
+describe('a link', () => {
+  it.each([
+    ['', { host: null, period: { range: '5m' } }],
+    ['?host=web-01', { host: 'web-01', period: { range: '5m' } }],
+    ['?host=web-01&range=7d', { host: 'web-01', period: { range: '7d' } }],
+    ['?host=a%26b%20c&range=1h', { host: 'a&b c', period: { range: '1h' } }],
+    [
+      '?host=x&from=2025-11-23T12:00:00.000Z&to=2025-11-23T12:05:00.000Z',
+      { host: 'x', period: { fromMs: FROM, toMs: FROM + 300_000 } },
+    ],
+    ['?host=x&range=90y', { host: 'x', period: { range: '5m' } }],
+    ['?host=x&from=yesterday&to=today&range=6h', { host: 'x', period: { range: '6h' } }],
+    ['?from=2025-11-23T12:00:00Z&to=2025-11-23T11:00:00Z', { host: null, period: { range: '5m' } }],
+  ])('%s', (query, view) => expect(parseView(query)).toEqual(view))
+
+  it('brings back the view that it was made from', () => {
+    const range = fc.constantFrom(...RANGES.map(({ name }) => ({ range: name })))
+    const span = fc
+      .tuple(fc.integer({ min: 0, max: 4e12 }), fc.integer({ min: 1, max: 1e9 }))
+      .map(([fromMs, length]) => ({ fromMs, toMs: fromMs + length }))
+    const view = fc.record({ host: fc.string({ minLength: 1, unit: 'grapheme' }), period: fc.oneof(range, span) })
+    fc.assert(
+      fc.property(view, (made) => {
+        expect(parseView(formatView(made))).toEqual(made)
+      }),
+    )
+  })
+
+  it('reads well', () => {
+    const period = { fromMs: FROM, toMs: FROM + 1000 }
+    expect(formatView({ host: 'web-01', period })).toBe(
+      '?host=web-01&from=2025-11-23T12:00:00.000Z&to=2025-11-23T12:00:01.000Z',
+    )
+    expect(lengthOf(period)).toBe(1000)
+  })
+})
