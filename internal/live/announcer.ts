@@ -80,15 +80,18 @@ export class LiveAnnouncer {
   stop(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
-    this.#announce(Infinity)
+    this.#collect()
+    this.#announce(this.#unsaved.size)
   }
 
   /** Publishes what changed since the last call. */
   announce(): void {
+    this.#collect()
     this.#announce(Math.max(MIN_SAVED_AT_ONCE, Math.ceil(this.#unsaved.size / this.#intervalsPerSave)))
   }
 
-  #announce(maxSaved: number): void {
+  /** Brings the changed series into the message that is being made. */
+  #collect(): void {
     for (const series of this.#changed) {
       series.changed = false
       this.#unsaved.add(series)
@@ -98,6 +101,9 @@ export class LiveAnnouncer {
       }
     }
     this.#changed.length = 0
+  }
+
+  #announce(maxSaved: number): void {
     if (this.#unsaved.size > 0) this.#publish(this.#finish(), this.#save(maxSaved))
   }
 

@@ -105,7 +105,7 @@ export class FeedClient {
     const event: LiveSeries[] = []
     let length = 0
     for (const live of this.#owed) {
-      length += live.json().length
+      length += live.json().length + 1
       if (event.length > 0 && length > MAX_EVENT_LENGTH) break
       event.push(live)
       this.#owed.delete(live)

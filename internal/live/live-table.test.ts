@@ -1,0 +1,206 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { LiveWay, SampleMaker, silent } from '../../test/support/live-feed.ts'
+import { frameCodec } from '../codec/frame.ts'
+import type { FieldValue } from '../sample/value.ts'
+import { NO_FIGURES } from './live-host.ts'
+import { LiveSeries } from './live-series.ts'
+import { LiveTable } from './live-table.ts'
+
+async function openWay(options?: { maxSeries?: number }): Promise<LiveWay> {
+  const way = new LiveWay(options)
+  await way.table.open()
+  return way
+}
+
+function measurements(table: LiveTable, since: number): string[] {
+  return table.changedSince(since).map(({ series }) => series.measurement)
+}
+
+describe('LiveTable', () => {
+  it('knows what changed since a generation', async () => {
+    const { table, ...way } = await openWayParts()
+    way.send('a', 1)
+    way.send('b', 1)
+    const between = table.generation
+    way.send('c', 1)
+    way.send('a', 2)
+    expect(measurements(table, 0)).toEqual(['a', 'b', 'c'])
+    expect(measurements(table, between)).toEqual(['a', 'c'])
+    expect(measurements(table, table.generation)).toEqual([])
+  })
+
+  it('replaces a reading by a newer one, joins one of the same time, and ignores an older one', async () => {
+    const { table, ...way } = await openWayParts()
+    const fields = () => JSON.parse(table.changedSince(0)[0]!.json()).fields
+    way.sendFields('m', { a: 1, b: 1 }, 10)
+    way.sendFields('m', { b: 2 }, 10)
+    expect(fields()).toEqual({ a: 1, b: 2 })
+    const before = table.generation
+    way.sendFields('m', { a: 9 }, 5)
+    expect(table.changedSince(before)).toEqual([])
+    way.sendFields('m', { b: 3 }, 11)
+    expect(fields()).toEqual({ b: 3 })
+  })
+
+  it('starts with what was kept, unless it has newer by then', async () => {
+    const way = new LiveWay()
+    way.record('old', {}, { a: 1 }, 10)
+    way.record('both', {}, { a: 1 }, 10)
+    way.announcer.stop()
+    way.table.apply(frameOf('both', { a: 2 }, 20))
+    await way.table.open()
+    const json = way.table.changedSince(0).map((live) => JSON.parse(live.json()))
+    expect(json.map(({ measurement, fields }) => [measurement, fields.a])).toEqual([
+      ['both', 2],
+      ['old', 1],
+    ])
+  })
+
+  it('goes on without what was kept when that is not to be had', async () => {
+    const way = new LiveWay()
+    const live = way.broker.live
+    const table = new LiveTable({
+      codec: frameCodec,
+      clock: way.clock,
+      logger: silent,
+      channel: {
+        publish: (payload, latest) => live.publish(payload, latest),
+        subscribe: (handler) => live.subscribe(handler),
+        recall: () => Promise.reject(new Error('away')),
+      },
+    })
+    await table.open()
+    way.send('m', {}, { a: 1 })
+    expect(table.size).toBe(1)
+    await table.close()
+    way.send('n', {}, { a: 1 })
+    expect(table.size).toBe(1)
+  })
+
+  it('counts a message that cannot be read, and reads the next', async () => {
+    const way = await openWay()
+    way.table.apply(Buffer.from('neither frame nor sample'))
+    way.send('m', {}, { a: 1 })
+    expect(way.table.stats).toMatchObject({ messages: 2, refused: 1, readings: 1 })
+  })
+
+  it('counts the messages that never came', async () => {
+    const { table } = new LiveWay()
+    for (const seq of [0, 1, 4, 5, 3]) table.apply(frameOf('m', { a: 1 }, seq, seq))
+    expect(table.stats.missed).toBe(2)
+  })
+
+  it('is bounded, and forgets the hosts of series that made room', async () => {
+    const way = await openWay({ maxSeries: 2 })
+    way.send('cpu', { host: 'a' }, { v: 1 })
+    way.clock.time += 3_700e6
+    way.send('cpu', { host: 'b' }, { v: 1 })
+    way.send('cpu', { host: 'c' }, { v: 1 })
+    expect([...way.table.hosts()].map(({ name }) => name).sort()).toEqual(['b', 'c'])
+    expect(way.table.size).toBe(2)
+    expect(way.table.host('a')).toBeUndefined()
+  })
+})
+
+describe('hosts', () => {
+  const cases: Array<[string, Array<[string, Record<string, string>, Record<string, FieldValue>]>, object]> = [
+    ['cpu, from what is not idle', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 87.5 }]], { cpuPercent: 12.5 }],
+    ['cpu, never out of its bounds', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 100.01 }]], { cpuPercent: 0 }],
+    ['a single core says nothing of all', [['cpu', { cpu: 'cpu0' }, { usage_idle: 1 }]], {}],
+    ['memory', [['mem', {}, { used_percent: 61 }]], { memPercent: 61 }],
+    [
+      'load, cores and uptime',
+      [['system', {}, { load1: 0.42, n_cpus: 8n, uptime: 1036800n }]],
+      { load1: 0.42, cores: 8, uptimeSeconds: 1036800 },
+    ],
+    [
+      "the agent's own words",
+      [['sentinel_pipeline', { role: 'agent' }, { version: '0.1.0', os: 'Debian GNU/Linux 12' }]],
+      { os: 'Debian GNU/Linux 12', agentVersion: '0.1.0' },
+    ],
+    ['the short formats', [['system_stats', {}, { cpu: 12, mem: 34 }]], { cpuPercent: 12, memPercent: 34 }],
+    [
+      "Telegraf's names before the short formats",
+      [
+        ['system_stats', {}, { cpu: 12, mem: 34 }],
+        ['cpu', { cpu: 'cpu-total' }, { usage_idle: 50 }],
+      ],
+      { cpuPercent: 50, memPercent: 34 },
+    ],
+    ['a figure of another kind is unknown', [['mem', {}, { used_percent: 'much' }]], {}],
+  ]
+  it.each(cases)('%s', async (_name, samples, want) => {
+    const way = await openWay()
+    for (const [measurement, tags, fields] of samples) way.send(measurement, { ...tags, host: 'web-01' }, fields)
+    expect(way.table.host('web-01')?.figures()).toEqual({ ...NO_FIGURES, ...want })
+  })
+
+  it('were last seen at the time of their newest sample', async () => {
+    const way = await openWay()
+    way.send('cpu', { host: 'a' }, { v: 1 }, 30)
+    way.send('mem', { host: 'a' }, { v: 1 }, 20)
+    expect(way.table.host('a')?.lastSeenAt).toBe(30)
+  })
+
+  it('are listed when something says that they are watched, not when they only run a server', async () => {
+    const way = await openWay()
+    way.send('sentinel_pipeline', { host: 'server-machine', role: 'server' }, { received: 1 })
+    way.send('sentinel_pipeline', { host: 'quiet', role: 'agent' }, { version: '1' })
+    way.send('anything', { host: 'other' }, { v: 1 })
+    way.send('no host', {}, { v: 1 })
+    expect([...way.table.hosts()].map(({ name }) => name)).toEqual(['quiet', 'other'])
+    expect(way.table.host('server-machine')).toBeDefined()
+  })
+})
+
+describe('LiveSeries.json', () => {
+  function json(tags: Record<string, string>, fields: Record<string, FieldValue>): unknown {
+    const { series, values, at } = new SampleMaker().sample('a "quoted" name', tags, fields, 1763900000000000)
+    for (const [i, value] of values.entries()) series.latest[i] = value
+    series.latestAt = at
+    const text = new LiveSeries(series).json()
+    expect(text).not.toContain('\n')
+    return JSON.parse(text)
+  }
+
+  it('writes every kind of value', () => {
+    const fields = { f: 1.25, tiny: 5e-324, i: -1n, u: 2n ** 64n - 1n, b: true, s: 'line\nbreak "and" 🚀' }
+    expect(json({ host: 'web "01"' }, { ...fields, nan: Number.NaN, inf: Infinity })).toEqual({
+      measurement: 'a "quoted" name',
+      tags: { host: 'web "01"' },
+      fields: { ...fields, i: '-1', u: '18446744073709551615' },
+      at: 1763900000000000,
+    })
+  })
+
+  it('gives back any text and any number', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme' }),
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        (text, number) => {
+          const { fields } = json({}, { text, number }) as { fields: { text: string; number: number } }
+          expect(fields.text).toBe(text)
+          expect(fields.number).toBe(number === 0 ? 0 : number)
+        },
+      ),
+    )
+  })
+})
+
+async function openWayParts() {
+  const way = await openWay()
+  return {
+    table: way.table,
+    send: (measurement: string, value: number) => way.send(measurement, {}, { value }, way.clock.time++),
+    sendFields: (measurement: string, fields: Record<string, FieldValue>, at: number) =>
+      way.send(measurement, {}, fields, at),
+  }
+}
+
+function frameOf(measurement: string, fields: Record<string, FieldValue>, at: number, seq = 0): Buffer {
+  const encoder = frameCodec.encoder()
+  encoder.add(new SampleMaker().sample(measurement, {}, fields, at))
+  return encoder.finish({ source: 's', seq, firstSample: 0, heldFrom: 0, sentAt: 1, sampleCount: 0 })
+}

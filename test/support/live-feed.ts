@@ -1,0 +1,87 @@
+import { type Logger, pino } from 'pino'
+import { MemoryBroker } from '../../internal/broker/memory.ts'
+import { frameCodec } from '../../internal/codec/frame.ts'
+import { LiveAnnouncer } from '../../internal/live/announcer.ts'
+import { LiveTable } from '../../internal/live/live-table.ts'
+import { isRefusal } from '../../internal/sample/border.ts'
+import type { Sample } from '../../internal/sample/sample.ts'
+import { SeriesTable } from '../../internal/sample/series.ts'
+import type { FieldKind, FieldValue } from '../../internal/sample/value.ts'
+
+export const silent: Logger = pino({ level: 'silent' })
+
+/** A clock that is moved by hand, µs. */
+export class HandClock {
+  time: number
+
+  constructor(time = Date.UTC(2025, 10, 23) * 1000) {
+    this.time = time
+  }
+
+  now(): number {
+    return this.time
+  }
+}
+
+function kindOf(value: FieldValue): FieldKind {
+  if (typeof value === 'bigint') return value < 0n ? 'int' : 'uint'
+  if (typeof value === 'boolean') return 'bool'
+  return typeof value === 'string' ? 'string' : 'float'
+}
+
+/** Makes samples of plain objects. */
+export class SampleMaker {
+  readonly table = new SeriesTable()
+
+  sample(
+    measurement: string,
+    tags: Readonly<Record<string, string>>,
+    fields: Readonly<Record<string, FieldValue>>,
+    at: number,
+  ): Sample {
+    const series = this.table.intern(measurement, Object.entries(tags), at)
+    if (isRefusal(series)) throw new Error(series.detail)
+    const sample: Sample = { series, values: [], at, tie: 0 }
+    for (const [name, value] of Object.entries(fields)) {
+      const place = series.field(name, kindOf(value))
+      if (isRefusal(place)) throw new Error(place.detail)
+      sample.values[place as number] = value
+    }
+    return sample
+  }
+}
+
+/** The way of the live feed from the pipeline to the API, within one process: what is put in with `send` stands in `table` at once. */
+export class LiveWay {
+  readonly clock = new HandClock()
+  readonly broker = new MemoryBroker({ logger: silent })
+  readonly announcer: LiveAnnouncer
+  readonly table: LiveTable
+  readonly #maker = new SampleMaker()
+
+  constructor(options: { maxSeries?: number } = {}) {
+    const common = { channel: this.broker.live, codec: frameCodec, clock: this.clock }
+    this.announcer = new LiveAnnouncer({ ...common, source: 'server-1' })
+    this.table = new LiveTable({ ...common, logger: silent, ...options })
+  }
+
+  /** Puts one sample into the announcer, without announcing it. */
+  record(
+    measurement: string,
+    tags: Readonly<Record<string, string>>,
+    fields: Readonly<Record<string, FieldValue>>,
+    at = this.clock.now(),
+  ): void {
+    this.announcer.record(this.#maker.sample(measurement, tags, fields, at))
+  }
+
+  send(
+    measurement: string,
+    tags: Readonly<Record<string, string>>,
+    fields: Readonly<Record<string, FieldValue>>,
+    at = this.clock.now(),
+  ): void {
+    this.record(measurement, tags, fields, at)
+    this.announcer.announce()
+  }
+}
