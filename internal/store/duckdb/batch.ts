@@ -1,0 +1,181 @@
+import { encodeLineText } from '../../line/encode.ts'
+import { isRefusal, quote, type Refusal } from '../../sample/border.ts'
+import type { Sample } from '../../sample/sample.ts'
+import type { FieldKind, Slot } from '../../sample/value.ts'
+import type { Batch, Rejected, WriteLimits } from '../store.ts'
+import { type Catalogue, DAY_US, type Field, fieldOf, type Measurement, type Plan } from './catalogue.ts'
+import { Rows } from './rows.ts'
+
+/** What a row and a value take in `Rows`, rounded up. */
+const ROW_BYTES = 32
+const VALUE_BYTES = 16
+
+/** Leaves room for days before 1970 when a measurement and a day become one number; 2^53 µs are 104,249 days. */
+const DAYS = 2 ** 18
+
+const NO_FIELDS: Refusal = { reason: 'no_fields', detail: 'no field has a value' }
+
+/** The rows of one measurement and day, which go into one table. */
+export interface Group {
+  readonly measurement: Measurement
+  readonly day: number
+  /** Numbers of rows, as they came. */
+  readonly rows: number[]
+  /** Every field that has a value in any of them, and in how many. */
+  readonly counts: Map<Field, number>
+}
+
+/** What a batch must know of its writer. */
+export interface BatchOwner {
+  readonly limits: WriteLimits
+  readonly catalogue: Catalogue
+  takeBack(batch: RowBatch): void
+}
+
+/** Samples as rows, grouped by the table that they go into. What the store will not take is found out as it is added. */
+export class RowBatch implements Batch {
+  samples = 0
+  bytes = 0
+  readonly rejected: Rejected[] = []
+  readonly rows: Rows
+  readonly groups = new Map<number, Group>()
+  readonly #owner: BatchOwner
+  #lastGroup: Group | undefined
+  /** Samples before this time (µs) are beyond retention. */
+  #oldestUs = -Infinity
+
+  constructor(owner: BatchOwner) {
+    this.#owner = owner
+    this.rows = new Rows(owner.limits.maxSamples)
+  }
+
+  /** Makes an empty batch ready for use. */
+  open(oldestUs: number): this {
+    this.#oldestUs = oldestUs
+    return this
+  }
+
+  add(sample: Sample): 'full' | Refusal | undefined {
+    const { limits, catalogue } = this.#owner
+    if (this.samples === limits.maxSamples) return 'full'
+    const plan = catalogue.plan(sample.series)
+    if (isRefusal(plan)) return plan
+    const bytes = this.#measure(sample, plan)
+    if (typeof bytes !== 'number') return bytes.reason === 'store_refused' ? this.#reject(sample, bytes) : bytes
+    if (bytes > limits.maxBytes) return { reason: 'too_large', detail: `${bytes} bytes, at most ${limits.maxBytes}` }
+    if (this.bytes + bytes > limits.maxBytes) return 'full'
+    if (sample.at < this.#oldestUs) return this.#reject(sample, beyondRetention(sample, this.#oldestUs))
+    this.#put(sample, plan)
+    this.samples++
+    this.bytes += bytes
+    return undefined
+  }
+
+  release(): void {
+    this.samples = 0
+    this.bytes = 0
+    this.rejected.length = 0
+    this.rows.clear()
+    this.groups.clear()
+    this.#lastGroup = undefined
+    this.#owner.takeBack(this)
+  }
+
+  /** Bytes that the sample takes here; or why the store will not have it. */
+  #measure({ series, values }: Sample, { series: { measurement }, fields }: Plan): number | Refusal {
+    const count = Math.min(values.length, series.fieldKinds.length)
+    let bytes = ROW_BYTES
+    for (let i = 0; i < count; i++) {
+      const value = values[i]
+      const kind = series.fieldKinds[i]!
+      if (!fits(value, kind)) continue
+      let field = fields[i]
+      if (field === undefined) {
+        const found = fieldOf(measurement, series.fieldNames[i]!, kind)
+        if (isRefusal(found)) return found
+        field = found
+        fields[i] = field
+      }
+      if (field.kind !== kind) return typeConflict(measurement, field, kind)
+      bytes += typeof value === 'string' ? VALUE_BYTES + 2 * value.length : VALUE_BYTES
+    }
+    return bytes > ROW_BYTES ? bytes : NO_FIELDS
+  }
+
+  #put({ series, values, at, tie }: Sample, plan: Plan): void {
+    const group = this.#groupOf(plan, Math.floor(at / DAY_US))
+    group.rows.push(this.rows.begin(plan.series, at, tie))
+    const count = Math.min(values.length, series.fieldKinds.length)
+    for (let i = 0; i < count; i++) {
+      const value = values[i]
+      if (!fits(value, series.fieldKinds[i]!)) continue
+      const field = plan.fields[i]!
+      this.rows.put(field, value!)
+      group.counts.set(field, (group.counts.get(field) ?? 0) + 1)
+    }
+  }
+
+  #groupOf({ series }: Plan, day: number): Group {
+    const { measurement } = series
+    const last = this.#lastGroup
+    if (last !== undefined && last.measurement === measurement && last.day === day) return last
+    if (day > series.day) series.day = day
+    const key = measurement.id * DAYS + day
+    let group = this.groups.get(key)
+    if (group === undefined) {
+      group = { measurement, day, rows: [], counts: new Map() }
+      this.groups.set(key, group)
+    }
+    this.#lastGroup = group
+    return group
+  }
+
+  #reject(sample: Sample, refusal: Refusal): 'full' | undefined {
+    const line = encodeLineText(sample)
+    const bytes = ROW_BYTES + 2 * line.length
+    if (this.bytes + bytes > this.#owner.limits.maxBytes) return 'full'
+    this.rejected.push({ index: this.samples, line, refusal })
+    this.samples++
+    this.bytes += bytes
+    return undefined
+  }
+}
+
+const TWO_TO_63 = 2 ** 63
+const TWO_TO_64 = 2 ** 64
+
+/** Whether the field can hold the value exactly; what cannot is left out, as line protocol leaves it out. */
+function fits(value: Slot, kind: FieldKind): boolean {
+  switch (kind) {
+    case 'float':
+      return typeof value === 'number' && value - value === 0
+    case 'int':
+      return typeof value === 'number'
+        ? value >= -TWO_TO_63 && value < TWO_TO_63 && Math.floor(value) === value
+        : typeof value === 'bigint' && BigInt.asIntN(64, value) === value
+    case 'uint':
+      return typeof value === 'number'
+        ? value >= 0 && value < TWO_TO_64 && Math.floor(value) === value
+        : typeof value === 'bigint' && BigInt.asUintN(64, value) === value
+    case 'bool':
+      return typeof value === 'boolean'
+    case 'string':
+      return typeof value === 'string'
+  }
+}
+
+/** The names that InfluxDB's messages use. */
+const TYPE_NAMES = { float: 'float', int: 'integer', uint: 'unsigned', bool: 'boolean', string: 'string' } as const
+
+function typeConflict(measurement: Measurement, field: Field, kind: FieldKind): Refusal {
+  const where = `input field ${quote(field.name)} on measurement ${quote(measurement.name)}`
+  return {
+    reason: 'store_refused',
+    detail: `field type conflict: ${where} is type ${TYPE_NAMES[kind]}, already exists as type ${TYPE_NAMES[field.kind]}`,
+  }
+}
+
+function beyondRetention({ at }: Sample, oldestUs: number): Refusal {
+  const [time, oldest] = [at, oldestUs].map((us) => new Date(us / 1000).toISOString())
+  return { reason: 'store_refused', detail: `points beyond retention policy: ${time} is before ${oldest}` }
+}

@@ -1,0 +1,181 @@
+import { quote, type Refusal } from '../../sample/border.ts'
+import type { Series } from '../../sample/series.ts'
+import type { FieldKind, Tag } from '../../sample/value.ts'
+
+/** Each measurement has a table a day, which takes at least one block (256 KiB) of the file: 500 of them are 1 GiB in eight days. */
+const MAX_MEASUREMENTS = 500
+/** A column each; a publisher that makes more has a value in its field names. */
+const MAX_FIELDS = 1024
+/** Held in memory, some 300 bytes each. */
+const MAX_SERIES = 1_000_000
+
+export const DAY_US = 86_400_000_000
+
+/** A field of a measurement: one name, one kind, a column of the same name in each of its tables that needs it. */
+export interface Field {
+  readonly id: number
+  readonly name: string
+  readonly kind: FieldKind
+  /** Quoted by its form: `f` and a number. */
+  readonly column: string
+  /** Whether the file knows it. */
+  stored: boolean
+}
+
+/** The table of one measurement and day (UTC): `time_ns`, `series`, and the columns in their order. */
+export interface DayTable {
+  readonly name: string
+  readonly columns: Field[]
+  /** Whether a series may have a time twice in it; then its rows are merged when they are read. */
+  repeats: boolean
+}
+
+/** One tag set of a measurement. */
+export interface StoredSeries {
+  readonly id: number
+  readonly measurement: Measurement
+  readonly tags: readonly Tag[]
+  stored: boolean
+  /** Time of the newest sample in the file; -Infinity while there is none. */
+  newestAt: number
+  /** Time and tie of the newest sample that was ever appended, to tell which rows can only be new ones. */
+  lastAt: number
+  lastTie: number
+  /** The newest day of any sample that was handed over, written or not. */
+  day: number
+}
+
+export interface Measurement {
+  readonly id: number
+  readonly name: string
+  stored: boolean
+  readonly fields: Map<string, Field>
+  nextField: number
+  /** By the day's number since the epoch. */
+  readonly days: Map<number, DayTable>
+  /** By their tags as JSON. */
+  readonly series: Map<string, StoredSeries>
+}
+
+/** Where a series' samples go: found once, then remembered. */
+export interface Plan {
+  readonly series: StoredSeries
+  /** In the order of the series' own fields; those that have had no value yet are missing. */
+  readonly fields: Field[]
+}
+
+/**
+ * What stands in the file, held in memory: measurements, their fields and series, and which tables there are. Only the writer adds
+ * to it, and what it adds is `stored` once a transaction has put it into the file.
+ */
+export class Catalogue {
+  readonly measurements = new Map<string, Measurement>()
+  #plans = new WeakMap<Series, Plan>()
+  #nextMeasurement = 1
+  #nextSeries = 1
+  #seriesCount = 0
+
+  /** Where the samples of a series go; or why the store has no room for them. */
+  plan(series: Series): Plan | Refusal {
+    const known = this.#plans.get(series)
+    if (known !== undefined) return known
+    let measurement = this.measurements.get(series.measurement)
+    if (measurement === undefined) {
+      if (this.measurements.size >= MAX_MEASUREMENTS) {
+        return refused(`${MAX_MEASUREMENTS} measurements are stored; new: ${quote(series.measurement)}`)
+      }
+      measurement = this.addMeasurement(series.measurement, this.#nextMeasurement)
+    }
+    const tags = JSON.stringify(series.tags)
+    let stored = measurement.series.get(tags)
+    if (stored === undefined) {
+      if (this.#seriesCount >= MAX_SERIES) {
+        return {
+          reason: 'too_many_series',
+          detail: `${MAX_SERIES} series are stored; new: ${quote(series.measurement)}`,
+        }
+      }
+      stored = this.addSeries(measurement, tags, this.#nextSeries)
+    }
+    const plan: Plan = { series: stored, fields: [] }
+    this.#plans.set(series, plan)
+    return plan
+  }
+
+  /** Forgets the tables of days before this one, and all that no later sample has used. Returns what to take out of the file. */
+  forget(firstDay: number): { tables: string[]; series: number[]; measurements: number[] } {
+    const gone = { tables: [] as string[], series: [] as number[], measurements: [] as number[] }
+    for (const measurement of this.measurements.values()) {
+      for (const [day, table] of measurement.days) {
+        if (day >= firstDay) continue
+        gone.tables.push(table.name)
+        measurement.days.delete(day)
+      }
+      for (const [tags, series] of measurement.series) {
+        if (series.day >= firstDay) continue
+        gone.series.push(series.id)
+        measurement.series.delete(tags)
+        this.#seriesCount--
+      }
+      if (measurement.series.size > 0) continue
+      gone.measurements.push(measurement.id)
+      this.measurements.delete(measurement.name)
+    }
+    this.#plans = new WeakMap()
+    return gone
+  }
+
+  addMeasurement(name: string, id: number): Measurement {
+    const measurement: Measurement = {
+      ...{ id, name, stored: false, nextField: 1 },
+      ...{ fields: new Map(), days: new Map(), series: new Map() },
+    }
+    this.measurements.set(name, measurement)
+    this.#nextMeasurement = Math.max(this.#nextMeasurement, id + 1)
+    return measurement
+  }
+
+  addSeries(measurement: Measurement, tags: string, id: number): StoredSeries {
+    const series: StoredSeries = {
+      ...{ id, measurement, tags: JSON.parse(tags) as Tag[], stored: false },
+      ...{ newestAt: -Infinity, lastAt: -Infinity, lastTie: 0, day: -Infinity },
+    }
+    measurement.series.set(tags, series)
+    this.#nextSeries = Math.max(this.#nextSeries, id + 1)
+    this.#seriesCount++
+    return series
+  }
+}
+
+/** The field of a measurement: of the kind that came first, which need not be this one. */
+export function fieldOf(measurement: Measurement, name: string, kind: FieldKind): Field | Refusal {
+  const known = measurement.fields.get(name)
+  if (known !== undefined) return known
+  if (measurement.fields.size >= MAX_FIELDS) {
+    return refused(`${MAX_FIELDS} fields of ${quote(measurement.name)} are stored; new: ${quote(name)}`)
+  }
+  return addField(measurement, name, kind, measurement.nextField)
+}
+
+/** Takes a field in. */
+export function addField(measurement: Measurement, name: string, kind: FieldKind, id: number): Field {
+  const field: Field = { id, name, kind, column: `f${id}`, stored: false }
+  measurement.fields.set(name, field)
+  measurement.nextField = Math.max(measurement.nextField, id + 1)
+  return field
+}
+
+/** A sample of the series that is in the file. */
+export function noteStored(series: StoredSeries, timeNs: bigint): void {
+  const tie = Number(((timeNs % 1000n) + 1000n) % 1000n)
+  const at = Number((timeNs - BigInt(tie)) / 1000n)
+  if (at < series.lastAt || (at === series.lastAt && tie <= series.lastTie)) return
+  series.newestAt = at
+  series.lastAt = at
+  series.lastTie = tie
+  series.day = Math.floor(at / DAY_US)
+}
+
+function refused(detail: string): Refusal {
+  return { reason: 'store_refused', detail }
+}

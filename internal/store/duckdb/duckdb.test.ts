@@ -1,0 +1,53 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { pino } from 'pino'
+import { CONTRACT_DAY_US, storeContract } from '../store.contract.ts'
+import { settings } from './database.ts'
+import { openDuckDb } from './open.ts'
+
+storeContract(
+  'DuckDB',
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-duckdb-'))
+    const path = join(folder, 'telemetry.duckdb')
+    const store = await openDuckDb({
+      path,
+      retentionMs: 100 * 365 * 86_400_000,
+      clock: { now: () => CONTRACT_DAY_US + 86_400e6 },
+      logger: pino({ enabled: false }),
+    })
+    const connection = await (await DuckDBInstance.fromCache(path, settings())).connect()
+    const rows = async (sql: string, values: string[] = []): Promise<unknown[][]> =>
+      (await connection.runAndReadAll(sql, values)).getRows()
+    return {
+      ...store,
+      async texts(measurement, field) {
+        const named = await rows(
+          `SELECT fields.measurement, fields.id, fields.kind FROM fields JOIN measurements ON measurements.id = fields.measurement
+           WHERE measurements.name = $1 AND fields.name = $2`,
+          [measurement, field],
+        )
+        if (named.length === 0) return []
+        const [[measurementId, fieldId, kind] = []] = named
+        const tables = await rows(
+          `SELECT table_name FROM duckdb_columns() WHERE table_name LIKE 'samples_${measurementId}_%' AND column_name = 'f${fieldId}'`,
+        )
+        if (tables.length === 0) return []
+        const each = tables.map(
+          ([table]) =>
+            `SELECT time_ns, series, arg_max(CAST(f${fieldId} AS VARCHAR), rowid) AS v FROM ${table} GROUP BY ALL`,
+        )
+        const found = await rows(`SELECT v FROM (${each.join(' UNION ALL ')}) WHERE v IS NOT NULL ORDER BY time_ns`)
+        return found.map(([value]) => (kind === 'float' ? `${Number(value)}` : (value as string)))
+      },
+      async close() {
+        connection.closeSync()
+        await store.close()
+        await rm(folder, { recursive: true })
+      },
+    }
+  },
+  { uint: true },
+)

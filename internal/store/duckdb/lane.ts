@@ -1,0 +1,19 @@
+/** Runs jobs one after the other, in the order of asking. A DuckDB connection does one thing at a time, and a transaction is one job. */
+export class Lane {
+  #tail: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+
+  /** Jobs that have not ended. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  run<T>(job: () => Promise<T>): Promise<T> {
+    this.#waiting++
+    const result = this.#tail.then(job).finally(() => {
+      this.#waiting--
+    })
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+}

@@ -1,0 +1,177 @@
+import { BIGINT, type DuckDBConnection } from '@duckdb/node-api'
+import {
+  type Aggregate,
+  bySeries,
+  type HistoryQuery,
+  type HistorySeries,
+  type KnownHost,
+  StoreError,
+  type StoreReader,
+} from '../store.ts'
+import { type Catalogue, DAY_US, type DayTable, type Field, type Measurement, type StoredSeries } from './catalogue.ts'
+import { firstLine } from './database.ts'
+import type { Lane } from './lane.ts'
+
+/** Queries run one after the other; more than this waiting means that nobody will see the answers in time. */
+const MAX_WAITING = 64
+
+/** Answers from the tables of samples. One query at a time: a slow one keeps others waiting, never the writer. */
+export class DuckDbReader implements StoreReader {
+  readonly #catalogue: Catalogue
+  readonly #connection: DuckDBConnection
+  readonly #lane: Lane
+
+  constructor(options: { catalogue: Catalogue; connection: DuckDBConnection; lane: Lane }) {
+    this.#catalogue = options.catalogue
+    this.#connection = options.connection
+    this.#lane = options.lane
+  }
+
+  async hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]> {
+    if (signal.aborted) throw givenUp()
+    const newest = new Map<string, number>()
+    for (const measurement of this.#catalogue.measurements.values()) {
+      for (const series of measurement.series.values()) {
+        const host = tag(series, 'host')
+        if (host === '' || series.newestAt < sinceUs) continue
+        newest.set(host, Math.max(series.newestAt, newest.get(host) ?? -Infinity))
+      }
+    }
+    return [...newest].map(([host, lastSeenAt]) => ({ host, lastSeenAt })).sort((a, b) => (a.host < b.host ? -1 : 1))
+  }
+
+  history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]> {
+    if (this.#lane.waiting >= MAX_WAITING) {
+      return Promise.reject(new StoreError('away', `${MAX_WAITING} queries are waiting already`))
+    }
+    return this.#lane.run(async () => {
+      if (signal.aborted) throw givenUp()
+      const interrupt = (): void => this.#connection.interrupt()
+      signal.addEventListener('abort', interrupt)
+      try {
+        const found: HistorySeries[] = []
+        for (const name of query.fields) found.push(...(await this.#historyOf(name, query)))
+        return found
+      } catch (cause) {
+        if (signal.aborted) throw givenUp()
+        throw new StoreError('refused', `the query failed: ${firstLine(cause)}`, { cause })
+      } finally {
+        signal.removeEventListener('abort', interrupt)
+      }
+    })
+  }
+
+  /** Waits for the query in flight. The connection stays with whoever opened it. */
+  async close(): Promise<void> {
+    await this.#lane.run(async () => undefined)
+  }
+
+  async #historyOf(name: string, query: HistoryQuery): Promise<HistorySeries[]> {
+    const measurement = this.#catalogue.measurements.get(query.measurement)
+    const field = measurement?.fields.get(name)
+    if (measurement === undefined || field === undefined || !hasAggregate(field, query.aggregate)) return []
+    const tables = tablesOf(measurement, field, query)
+    const series = matching(measurement, Object.entries(query.tags))
+    if (tables.length === 0 || series.size === 0) return []
+    const sql = historySql(field, tables, series.size < measurement.series.size ? series : undefined, query.aggregate)
+    const values = [query.startUs, query.endUs, query.everyUs].map((us) => BigInt(us) * 1000n)
+    const answer = await this.#connection.runAndReadAll(sql, values, [BIGINT, BIGINT, BIGINT])
+    const [ids = [], buckets = [], results = []] = answer.getColumns() as [number[], number[], number[]]
+    const found: HistorySeries[] = []
+    let points: Array<readonly [number, number]> = []
+    for (let i = 0; i < ids.length; i++) {
+      const of = series.get(ids[i]!)
+      // A sum of huge floats can pass the largest double: no answer, as JSON could not carry it.
+      if (of === undefined || !Number.isFinite(results[i])) continue
+      if (i === 0 || ids[i] !== ids[i - 1] || points.length === 0) {
+        points = []
+        found.push({ tags: Object.fromEntries(of.tags), field: name, points })
+      }
+      points.push([buckets[i]!, results[i]!])
+    }
+    return found.sort(bySeries)
+  }
+}
+
+/** Whether InfluxQL has that aggregate of that kind. */
+function hasAggregate({ kind }: Field, aggregate: Aggregate): boolean {
+  if (kind === 'string') return false
+  return kind !== 'bool' || aggregate === 'min' || aggregate === 'max' || aggregate === 'last'
+}
+
+/** The tables within the range that have the field's column. */
+function tablesOf(measurement: Measurement, field: Field, { startUs, endUs }: HistoryQuery): DayTable[] {
+  const found: DayTable[] = []
+  for (const [day, table] of measurement.days) {
+    const begins = day * DAY_US
+    if (begins < endUs && begins + DAY_US > startUs && table.columns.includes(field)) found.push(table)
+  }
+  return found
+}
+
+function matching(measurement: Measurement, tags: ReadonlyArray<[string, string]>): Map<number, StoredSeries> {
+  const found = new Map<number, StoredSeries>()
+  for (const series of measurement.series.values()) {
+    if (tags.every(([key, value]) => tag(series, key) === value)) found.set(series.id, series)
+  }
+  return found
+}
+
+/** A tag's value; '' where the series has no such tag, as in InfluxQL. */
+function tag({ tags }: StoredSeries, key: string): string {
+  for (const [k, v] of tags) if (k === key) return v
+  return ''
+}
+
+const AGGREGATES = {
+  mean: 'avg(v)',
+  min: 'min(v)',
+  max: 'max(v)',
+  last: 'arg_max(v, time_ns)',
+} as const satisfies Partial<Record<Aggregate, string>>
+
+const PERCENTS = { p50: 50, p90: 90, p99: 99 } as const
+
+/**
+ * Answers (series, start of the bucket in µs, value), ordered by both. Bound: $1 start, $2 end, $3 width of a bucket, in ns. All
+ * names in it are our own.
+ *
+ * @param only the series that are asked for; undefined: all of them
+ */
+function historySql(
+  field: Field,
+  tables: readonly DayTable[],
+  only: ReadonlyMap<number, unknown> | undefined,
+  aggregate: Aggregate,
+): string {
+  // An integer remainder has the sign of its dividend: before 1970 the bucket begins one width lower.
+  const bucket = 'time_ns - time_ns % $3 - CASE WHEN time_ns % $3 < 0 THEN $3 ELSE 0 END'
+  const values = `SELECT series, ${bucket} AS bucket, time_ns, v FROM (${tables.map(rowsOf).join(' UNION ALL ')})`
+  const answer = (value: string): string =>
+    `SELECT series, CAST(bucket // 1000 AS DOUBLE) AS at, CAST(${value} AS DOUBLE) AS value`
+  const order = 'ORDER BY series, bucket'
+  if (aggregate in AGGREGATES) {
+    const value = AGGREGATES[aggregate as keyof typeof AGGREGATES]
+    return `${answer(value)} FROM (${values}) GROUP BY series, bucket ${order}`
+  }
+  // The rank of InfluxQL, floor(n · p / 100 + 0.5), in whole numbers; DuckDB's quantile_disc takes another. A window goes to disk
+  // where it outgrows the memory limit, a list of the values does not.
+  const percent = PERCENTS[aggregate as keyof typeof PERCENTS]
+  const part = 'PARTITION BY series, bucket'
+  const ranked = `SELECT *, row_number() OVER (${part} ORDER BY v) AS rank, count(*) OVER (${part}) AS n FROM (${values})`
+  return `${answer('v')} FROM (${ranked}) WHERE rank = (n * ${percent} + 50) // 100 ${order}`
+
+  function rowsOf({ name, repeats }: DayTable): string {
+    const value = field.kind === 'bool' ? `CAST(${field.column} AS TINYINT)` : field.column
+    const chosen = only === undefined ? '' : ` AND series IN (${[...only.keys()].join(', ')})`
+    const where = `WHERE time_ns >= $1 AND time_ns < $2 AND ${field.column} IS NOT NULL${chosen}`
+    // Merging costs ten times the reading, and memory for every row: only tables that need it are merged.
+    return repeats
+      ? `SELECT series, time_ns, arg_max(${value}, rowid) AS v FROM ${name} ${where} GROUP BY series, time_ns`
+      : `SELECT series, time_ns, ${value} AS v FROM ${name} ${where}`
+  }
+}
+
+function givenUp(): StoreError {
+  return new StoreError('away', 'given up: nobody waits for the answer any more')
+}

@@ -1,0 +1,100 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { FieldKind } from '../../sample/value.ts'
+import { StoreError } from '../store.ts'
+import { addField, Catalogue, type Field, type Measurement, noteStored } from './catalogue.ts'
+
+const VERSION = 1
+
+/** All names from outside stand in these tables as data; tables and columns of samples are named by the ids in them. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS sentinel_schema (version INTEGER);
+  CREATE TABLE IF NOT EXISTS measurements (id INTEGER, name VARCHAR);
+  CREATE TABLE IF NOT EXISTS fields (measurement INTEGER, id INTEGER, name VARCHAR, kind VARCHAR);
+  CREATE TABLE IF NOT EXISTS series (id INTEGER, measurement INTEGER, tags VARCHAR);
+  CREATE TABLE IF NOT EXISTS days (measurement INTEGER, day INTEGER, repeats BOOLEAN);
+  INSERT INTO sentinel_schema SELECT ${VERSION} WHERE NOT EXISTS (FROM sentinel_schema);
+`
+
+/** Each holds every value of its kind exactly. */
+const COLUMN_TYPES: Readonly<Record<FieldKind, string>> = {
+  float: 'DOUBLE',
+  int: 'BIGINT',
+  uint: 'UBIGINT',
+  bool: 'BOOLEAN',
+  string: 'VARCHAR',
+}
+
+/** The table of a measurement and a day, counted from the epoch; `b` stands for a minus. */
+export function tableName(measurement: Measurement, day: number): string {
+  return `samples_${measurement.id}_${day < 0 ? `b${-day}` : day}`
+}
+
+/** No index and no key: an append with a key fails as a whole on a repeat, and repeats are merged when they are read. */
+export function createTable(name: string, columns: readonly Field[]): string {
+  const all = ['time_ns BIGINT NOT NULL', 'series INTEGER NOT NULL', ...columns.map(columnDefinition)]
+  return `CREATE TABLE ${name} (${all.join(', ')})`
+}
+
+export function addColumn(table: string, field: Field): string {
+  return `ALTER TABLE ${table} ADD COLUMN ${columnDefinition(field)}`
+}
+
+function columnDefinition(field: Field): string {
+  return `${field.column} ${COLUMN_TYPES[field.kind]}`
+}
+
+/**
+ * Reads what stands in a file, or makes an empty one ready.
+ *
+ * @throws StoreError `refused` when another version of the schema is in it
+ */
+export async function loadCatalogue(connection: DuckDBConnection): Promise<Catalogue> {
+  const rows = async (sql: string): Promise<unknown[][]> => (await connection.runAndReadAll(sql)).getRows()
+  await connection.run(`BEGIN; ${SCHEMA} COMMIT`)
+  const [version] = await rows('SELECT version FROM sentinel_schema')
+  if (version?.[0] !== VERSION) {
+    throw new StoreError(
+      'refused',
+      `the file has schema ${version?.[0]}, this program knows ${VERSION}: move the file away`,
+    )
+  }
+  const catalogue = new Catalogue()
+  const measurements = new Map<number, Measurement>()
+  for (const [id, name] of (await rows('SELECT id, name FROM measurements')) as Array<[number, string]>) {
+    const measurement = catalogue.addMeasurement(name, id)
+    measurement.stored = true
+    measurements.set(id, measurement)
+  }
+  const fields = await rows('SELECT measurement, id, name, kind FROM fields')
+  for (const [measurement, id, name, kind] of fields as Array<[number, number, string, FieldKind]>) {
+    addField(measurements.get(measurement)!, name, kind, id).stored = true
+  }
+  const series = await rows('SELECT measurement, id, tags FROM series')
+  for (const [measurement, id, tags] of series as Array<[number, number, string]>) {
+    catalogue.addSeries(measurements.get(measurement)!, tags, id).stored = true
+  }
+  const days = await rows('SELECT measurement, day, repeats FROM days')
+  for (const [id, day, repeats] of days as Array<[number, number, boolean]>) {
+    const measurement = measurements.get(id)!
+    const name = tableName(measurement, day)
+    measurement.days.set(day, { name, columns: await columnsOf(name, measurement, rows), repeats })
+    const byId = new Map([...measurement.series.values()].map((one) => [one.id, one]))
+    // 5 ms for a million rows: both columns lie compressed side by side.
+    const newest = await rows(`SELECT series, max(time_ns) FROM ${name} GROUP BY series`)
+    for (const [of, timeNs] of newest as Array<[number, bigint]>) {
+      const one = byId.get(of)
+      if (one !== undefined) noteStored(one, timeNs)
+    }
+  }
+  return catalogue
+}
+
+async function columnsOf(
+  table: string,
+  measurement: Measurement,
+  rows: (sql: string) => Promise<unknown[][]>,
+): Promise<Field[]> {
+  const byColumn = new Map([...measurement.fields.values()].map((field) => [field.column, field]))
+  const described = (await rows(`DESCRIBE ${table}`)) as Array<[string]>
+  return described.flatMap(([column]) => byColumn.get(column) ?? [])
+}
