@@ -27,6 +27,7 @@ export interface Problem {
   readonly source: string
   /** What it concerns: a measurement (`diskio`), or one thing of it (`disk /mnt/backup`). */
   readonly part: string
+  /** Reads on from the part: `<part>: <message>`. */
   readonly message: string
   readonly cause?: unknown
   /** How often the same part has had a problem since it was last said. */

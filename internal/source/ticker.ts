@@ -82,13 +82,17 @@ export class Ticker {
 
   #wake(): void {
     const earlyUs = this.#dueUs - this.#clock.now()
-    if (earlyUs > this.#intervalUs) return this.#aimAtNext()
+    if (earlyUs > this.#intervalUs) this.#aimAtNext()
     // Node's timers count whole milliseconds and may fire one too early.
-    if (earlyUs > 0) return this.#wait(earlyUs / 1000)
+    else if (earlyUs > 0) this.#wait(earlyUs / 1000)
+    else this.#tickNow()
+  }
+
+  #tickNow(): void {
     this.#passMissed()
     // A clock that was set forward has left the due time behind without any time passing: it is followed, not counted.
     this.#dueUs = Math.max(this.#dueUs, Math.floor(this.#clock.now() / this.#intervalUs) * this.#intervalUs)
-    this.#running = this.#tick(this.#dueUs)
+    this.#running = this.#run(this.#dueUs)
   }
 
   /** Counts the multiples between the due time and now, by the monotonic timer, and moves the due time to the last of them. */
@@ -99,7 +103,7 @@ export class Ticker {
     this.#dueMs += passed * this.#intervalMs
   }
 
-  async #tick(atUs: number): Promise<void> {
+  async #run(atUs: number): Promise<void> {
     try {
       await this.#onTick(atUs)
     } catch (error) {

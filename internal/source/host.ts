@@ -1,0 +1,155 @@
+import type { SampleSink } from '../sample/sample.ts'
+import type { SeriesTable } from '../sample/series.ts'
+import { containerNotes } from './host/container.ts'
+import { Cpu } from './host/cpu.ts'
+import { type AskFileSystem, DiskSpace } from './host/disk.ts'
+import { DiskIo } from './host/diskio.ts'
+import type { Measurement, Roots, Surroundings } from './host/measurement.ts'
+import { Mem } from './host/mem.ts'
+import { Net } from './host/net.ts'
+import { portableMeasurements } from './host/portable.ts'
+import { Processes } from './host/processes.ts'
+import { Swap } from './host/swap.ts'
+import { System } from './host/system.ts'
+import { type ProblemSink, ProblemThrottle, type Source } from './source.ts'
+
+export { type HostFacts, hostFacts } from './host/facts.ts'
+
+/** Telegraf's names. */
+export const HOST_MEASUREMENTS = ['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'] as const
+export type HostMeasurement = (typeof HOST_MEASUREMENTS)[number]
+
+export interface HostSourceOptions {
+  /** The tag `host` of every sample. */
+  readonly host: string
+  readonly table: SeriesTable
+  /** Where the host's /proc, /sys and / are: in a container that watches its host they are mounted elsewhere. */
+  readonly procRoot?: string
+  readonly sysRoot?: string
+  readonly mountRoot?: string
+  /** The measurements to make; all where left out. */
+  readonly include?: readonly HostMeasurement[]
+  /** Told of what cannot be read: at once the first time, then once in ten minutes. */
+  readonly onProblem: ProblemSink
+  /** For tests: how a file system is asked for its size, a monotonic timer (ms), and the platform. */
+  readonly askFileSystem?: AskFileSystem
+  readonly monotonicMs?: () => number
+  readonly platform?: NodeJS.Platform
+}
+
+export interface HostSource extends Source {
+  /**
+   * Figures that are not to be had on this machine, or mean less than they seem to, with the reason in words. The key is a measurement
+   * (`diskio`) or fields of it (`swap.in, swap.out`). Each is also told to `onProblem` once.
+   */
+  readonly unavailable: ReadonlyMap<string, string>
+}
+
+/**
+ * The machine that this process runs on, in the measurements, tags and fields of Telegraf, so that dashboards made for it work. A
+ * first reading is taken here, so that the first tick already has CPU usage.
+ */
+export function createHostSource(options: HostSourceOptions): HostSource {
+  return new LocalHost(options)
+}
+
+class LocalHost implements HostSource {
+  readonly name = 'host'
+  readonly unavailable = new Map<string, string>()
+  readonly #problems: ProblemThrottle
+  readonly #measurements: readonly Measurement[]
+  /** The keys of `unavailable` that were said. */
+  readonly #said = new Set<string>()
+  /** Measurements whose last reading failed → what was in `unavailable` for them before. */
+  readonly #failing = new Map<string, string | undefined>()
+
+  constructor(options: HostSourceOptions) {
+    this.#problems = new ProblemThrottle(this.name, options.onProblem, options.monotonicMs)
+    const { host, table } = options
+    const roots: Roots = {
+      proc: withoutEndSlash(options.procRoot ?? '/proc'),
+      sys: withoutEndSlash(options.sysRoot ?? '/sys'),
+      mount: withoutEndSlash(options.mountRoot ?? '/'),
+    }
+    const surroundings = { host, table, roots, problems: this.#problems, unavailable: this.unavailable }
+    const onLinux = (options.platform ?? process.platform) === 'linux'
+    const all = onLinux ? linuxMeasurements(surroundings, options) : portableMeasurements(surroundings)
+    const include: readonly string[] = options.include ?? HOST_MEASUREMENTS
+    this.#measurements = all.filter(({ name }) => include.includes(name))
+    for (const figures of this.unavailable.keys()) {
+      if (!include.includes(figures.split('.', 1)[0]!)) this.unavailable.delete(figures)
+    }
+    for (const measurement of this.#measurements) this.#prime(measurement)
+    this.#sayUnavailable()
+  }
+
+  async collect(atUs: number, emit: SampleSink): Promise<void> {
+    // Those that need not wait are done within the map, one after another; file systems answer while the others are read.
+    const succeeded = await Promise.all(this.#measurements.map((measurement) => this.#collect(measurement, atUs, emit)))
+    this.#sayUnavailable()
+    if (succeeded.length > 0 && !succeeded.includes(true)) throw new Error('nothing of this host could be read')
+  }
+
+  async close(): Promise<void> {}
+
+  #prime(measurement: Measurement): void {
+    try {
+      measurement.prime?.()
+    } catch (cause) {
+      this.#failed(measurement, cause)
+    }
+  }
+
+  async #collect(measurement: Measurement, atUs: number, emit: SampleSink): Promise<boolean> {
+    try {
+      await measurement.collect(atUs, emit)
+    } catch (cause) {
+      this.#failed(measurement, cause)
+      return false
+    }
+    if (this.#failing.has(measurement.name)) this.#recovered(measurement)
+    return true
+  }
+
+  #failed({ name }: Measurement, cause: unknown): void {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    if (!this.#failing.has(name)) this.#failing.set(name, this.unavailable.get(name))
+    this.unavailable.set(name, reason)
+    this.#said.add(name)
+    this.#problems.report(name, `cannot be read: ${reason}`, cause)
+  }
+
+  #recovered({ name }: Measurement): void {
+    const before = this.#failing.get(name)
+    this.#failing.delete(name)
+    if (before === undefined) this.unavailable.delete(name)
+    else this.unavailable.set(name, before)
+  }
+
+  #sayUnavailable(): void {
+    for (const [figures, reason] of this.unavailable) {
+      if (this.#said.has(figures)) continue
+      this.#said.add(figures)
+      this.#problems.report(figures, reason)
+    }
+  }
+}
+
+function linuxMeasurements(surroundings: Surroundings, options: HostSourceOptions): Measurement[] {
+  for (const [measurement, note] of containerNotes(surroundings.roots)) surroundings.unavailable.set(measurement, note)
+  return [
+    Cpu.linux(surroundings),
+    new Mem(surroundings),
+    new Swap(surroundings),
+    new System(surroundings),
+    new Processes(surroundings),
+    new Net(surroundings),
+    new DiskIo(surroundings, options.monotonicMs ?? (() => performance.now())),
+    DiskSpace.linux(surroundings, options.askFileSystem),
+  ]
+}
+
+/** `/proc/` and `/proc` are the same place; they are compared as text. */
+function withoutEndSlash(path: string): string {
+  return path.replace(/(?<=.)\/+$/, '')
+}

@@ -1,0 +1,81 @@
+import { readlinkSync } from 'node:fs'
+import { type Roots, readText, readTextIfThere, type Surroundings } from './measurement.ts'
+import { parseMeminfo } from './mem.ts'
+
+/**
+ * Files that differ by namespace (`mountinfo`, `net/dev`): under our own /proc they are this process's; under a host's /proc that is mounted
+ * elsewhere they are those of its process 1. `self` would be us again there, with the container's network and mounts.
+ *
+ * Reading them of process 1 needs root with CAP_SYS_PTRACE; without it the container's own are read, and `unavailable` says so.
+ */
+export function hostNamespaceFile(surroundings: Surroundings, measurement: string, file: string): string {
+  const { proc } = surroundings.roots
+  if (proc === '/proc') return readText(`/proc/self/${file}`)
+  const ofHost = readTextIfThere(`${proc}/1/${file}`)
+  if (ofHost !== undefined) {
+    surroundings.unavailable.delete(measurement)
+    return ofHost
+  }
+  const ours = readText(`${proc}/self/${file}`)
+  surroundings.unavailable.set(
+    measurement,
+    `the figures are this container's, not the host's: ${proc}/1/${file} cannot be read (it needs root with CAP_SYS_PTRACE)`,
+  )
+  return ours
+}
+
+/** The inode of the first PID namespace is fixed in the kernel (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+const FIRST_PID_NAMESPACE = 'pid:[4026531836]'
+
+/** What a container does not show, or shows of the whole machine: measurement → reason. Empty on a host. */
+export function containerNotes(roots: Roots): Map<string, string> {
+  const notes = new Map<string, string>()
+  if (roots.proc === '/proc' && isInPidNamespace()) {
+    const hint = 'mount the host’s /proc into the container and name it as the proc root to see all'
+    notes.set('processes', `only this container's own processes are counted; ${hint}`)
+    notes.set('disk', `only what is mounted in this container is seen; ${hint}, and its / as the mount root`)
+    notes.set('net', `the interfaces are this container's unless it shares the host's network; ${hint}`)
+  }
+  const limit = memoryLimit(roots)
+  const total = parseMeminfo(readTextIfThere(`${roots.proc}/meminfo`) ?? '').get('MemTotal') ?? 0
+  if (limit !== undefined && limit < total) {
+    notes.set(
+      'mem',
+      `the figures are the whole machine's; this container may use ${mebibytes(limit)} of ${mebibytes(total)} MiB`,
+    )
+  }
+  const cores = cpuLimit(roots)
+  if (cores !== undefined)
+    notes.set('cpu', `the figures are the whole machine's; this container may use ${cores} cores`)
+  return notes
+}
+
+function isInPidNamespace(): boolean {
+  try {
+    return readlinkSync('/proc/self/ns/pid') !== FIRST_PID_NAMESPACE
+  } catch {
+    return false
+  }
+}
+
+/** Bytes, of cgroup v2 or v1. On a host there is no such file (v2), or one with a number beyond any memory (v1). */
+function memoryLimit({ sys }: Roots): number | undefined {
+  const text =
+    readTextIfThere(`${sys}/fs/cgroup/memory.max`) ?? readTextIfThere(`${sys}/fs/cgroup/memory/memory.limit_in_bytes`)
+  const bytes = Number.parseInt(text ?? '', 10)
+  return Number.isNaN(bytes) ? undefined : bytes
+}
+
+/** Cores' worth of time, of cgroup v2 (`quota period`, or `max`) or v1 (two files, -1 for no limit). */
+function cpuLimit({ sys }: Roots): number | undefined {
+  const v1 = `${sys}/fs/cgroup/cpu`
+  const text =
+    readTextIfThere(`${sys}/fs/cgroup/cpu.max`) ??
+    `${readTextIfThere(`${v1}/cpu.cfs_quota_us`)} ${readTextIfThere(`${v1}/cpu.cfs_period_us`)}`
+  const [quota, period] = text.split(' ').map((part) => Number.parseInt(part, 10)) as [number, number]
+  return quota > 0 && period > 0 ? Math.round((10 * quota) / period) / 10 : undefined
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 1_048_576)
+}

@@ -1,0 +1,177 @@
+import { readlinkSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { SampleSink } from '../../sample/sample.ts'
+import type { Tag } from '../../sample/value.ts'
+import { hostNamespaceFile } from './container.ts'
+import { type FieldList, type Measurement, type Roots, Rows, type Surroundings } from './measurement.ts'
+import { chooseMounts, isRemote, type Mount, parseMountinfo } from './mounts.ts'
+
+/** Bytes, and numbers of files. */
+export const DISK_FIELDS: FieldList = [
+  ['total', 'int'],
+  ['free', 'int'],
+  ['used', 'int'],
+  ['used_percent', 'float'],
+  ['inodes_total', 'int'],
+  ['inodes_free', 'int'],
+  ['inodes_used', 'int'],
+]
+
+/** What statfs(2) says of a file system. */
+export interface FileSystemSize {
+  readonly bsize: number
+  readonly blocks: number
+  readonly bfree: number
+  readonly bavail: number
+  readonly files: number
+  readonly ffree: number
+}
+
+export type AskFileSystem = (path: string) => Promise<FileSystemSize>
+
+/**
+ * In the order of `DISK_FIELDS`; `undefined` for a file system without blocks. `free` is what is free for users other than root, and
+ * `used_percent` is `used / (used + free)`: the figure of `df`.
+ */
+export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileSystemSize): number[] | undefined {
+  if (blocks === 0) return undefined
+  const used = (blocks - bfree) * bsize
+  const free = bavail * bsize
+  const usedPercent = used + free > 0 ? (100 * used) / (used + free) : 0
+  return [blocks * bsize, free, used, usedPercent, files, ffree, Math.max(0, files - ffree)]
+}
+
+/** A file system answers within microseconds, or its server or disk is away. */
+const DEADLINE_MS = 400
+/** A call that hangs holds one of the four threads of Node's pool, which every file and host name needs: never more than this by remote mounts. */
+const MAX_HANGING_REMOTE = 2
+/** On a host with hundreds of mounts, parsing them is dearer than asking. A new mount is seen within 10 s. */
+const MOUNTS_AGE_US = 10e6
+
+export interface Disk {
+  /** Where statfs finds it. */
+  readonly at: string
+  readonly mount: Mount
+  readonly tags: readonly Tag[]
+}
+
+export class DiskSpace implements Measurement {
+  readonly name = 'disk'
+  readonly #surroundings: Surroundings
+  readonly #rows: Rows
+  readonly #ask: AskFileSystem
+  readonly #listDisks: () => Disk[] | Promise<Disk[]>
+  /** The mounts whose last call has not come back, by where they are. */
+  readonly #hanging = new Map<string, Mount>()
+  #disks: Disk[] = []
+  #listedAtUs = Number.NEGATIVE_INFINITY
+
+  constructor(surroundings: Surroundings, listDisks: () => Disk[] | Promise<Disk[]>, ask: AskFileSystem = statfs) {
+    this.#surroundings = surroundings
+    this.#rows = new Rows(this.name, DISK_FIELDS, surroundings)
+    this.#listDisks = listDisks
+    this.#ask = ask
+  }
+
+  static linux(surroundings: Surroundings, ask?: AskFileSystem): DiskSpace {
+    return new DiskSpace(surroundings, () => linuxDisks(surroundings), ask)
+  }
+
+  async collect(atUs: number, emit: SampleSink): Promise<void> {
+    if (Math.abs(atUs - this.#listedAtUs) >= MOUNTS_AGE_US) {
+      this.#disks = await this.#listDisks()
+      this.#listedAtUs = atUs
+    }
+    // One after another, so that however many mounts of a dead server there are, they hold two threads and not all four.
+    for (const disk of this.#disks) {
+      const size = await this.#size(disk)
+      const values = size === undefined ? undefined : diskValues(size)
+      if (values !== undefined) this.#rows.emit(atUs, disk.tags, values, emit)
+    }
+  }
+
+  async #size(disk: Disk): Promise<FileSystemSize | undefined> {
+    if (this.#hanging.has(disk.at)) return undefined
+    if (isRemote(disk.mount.fstype) && this.#hangingRemote() >= MAX_HANGING_REMOTE) {
+      this.#report(disk, 'is not asked while two other remote mounts give no answer')
+      return undefined
+    }
+    this.#hanging.set(disk.at, disk.mount)
+    const answer = this.#ask(disk.at).finally(() => this.#hanging.delete(disk.at))
+    try {
+      const size = await beforeDeadline(answer)
+      if (size === undefined)
+        this.#report(disk, `gave no answer within ${DEADLINE_MS} ms and is left out until it does`)
+      return size
+    } catch (cause) {
+      this.#report(disk, 'cannot be asked for its size', cause)
+      return undefined
+    }
+  }
+
+  #hangingRemote(): number {
+    let count = 0
+    for (const mount of this.#hanging.values()) if (isRemote(mount.fstype)) count++
+    return count
+  }
+
+  #report({ mount }: Disk, what: string, cause?: unknown): void {
+    this.#surroundings.problems.report(`disk ${mount.path}`, `the ${mount.fstype} of ${mount.device} ${what}`, cause)
+  }
+}
+
+/** `undefined` when the answer does not come in time; what comes of it later, a failure too, is nobody's any more. */
+async function beforeDeadline<T>(answer: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, DEADLINE_MS, undefined)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The mounts of this machine, or, with roots elsewhere, of the host whose `/` is mounted at `roots.mount`. */
+function linuxDisks(surroundings: Surroundings): Disk[] {
+  const { roots } = surroundings
+  const mounts = parseMountinfo(hostNamespaceFile(surroundings, 'disk', 'mountinfo'))
+  const ofHost = roots.mount === '/' ? mounts : underHost(mounts, roots)
+  return chooseMounts(ofHost).map((mount) => ({
+    at: roots.mount === '/' ? mount.path : join(roots.mount, mount.path),
+    mount,
+    tags: diskTags(mount, roots),
+  }))
+}
+
+/**
+ * When process 1 of the host cannot be read, the list is the container's own: what of the host is mounted there stands below the
+ * mount root, and the rest is not the host's.
+ */
+function underHost(mounts: readonly Mount[], roots: Roots): readonly Mount[] {
+  const below = mounts.filter(({ path }) => path === roots.mount || path.startsWith(`${roots.mount}/`))
+  return below.length === 0
+    ? mounts
+    : below.map((mount) => ({ ...mount, path: mount.path.slice(roots.mount.length) || '/' }))
+}
+
+function diskTags(mount: Mount, roots: Roots): Tag[] {
+  return [
+    ['path', mount.path],
+    ['device', deviceName(mount, roots).replaceAll('/dev/', '')],
+    ['fstype', mount.fstype],
+    ['mode', mount.mode],
+  ]
+}
+
+/** `/dev/root` is what a kernel says that mounted its root itself; /sys knows the real name. */
+function deviceName({ device, id }: Mount, roots: Roots): string {
+  if (device !== '/dev/root') return device
+  try {
+    return basename(readlinkSync(join(roots.sys, 'dev/block', id)))
+  } catch {
+    return device
+  }
+}

@@ -1,0 +1,129 @@
+import { cpus, loadavg, platform, uptime } from 'node:os'
+import type { SampleSink } from '../../sample/sample.ts'
+import type { Slot, Tag } from '../../sample/value.ts'
+import { Cpu, type CpuTimes } from './cpu.ts'
+import { type Disk, DiskSpace } from './disk.ts'
+import { type FieldList, type Measurement, Rows, type Surroundings } from './measurement.ts'
+import { MEM_FIELDS, memValues } from './mem.ts'
+import { NET_FIELDS } from './net.ts'
+import { SWAP_FIELDS, swapValues } from './swap.ts'
+import { SYSTEM_FIELDS } from './system.ts'
+
+/** What of the package `systeminformation` is used; each of its calls starts child processes on macOS and Windows. */
+export type SystemInformation = Pick<typeof import('systeminformation'), 'mem' | 'networkStats' | 'fsSize'>
+
+/** A child process costs milliseconds of CPU (on Windows a PowerShell: hundreds), so what needs one is measured this seldom. */
+const CHILD_PROCESS_EVERY_US = 30e6
+
+const NOT_HERE = 'only measured on Linux: elsewhere it takes a child process each time'
+
+/**
+ * macOS and Windows: cores, load and uptime from Node itself at each tick, the size of disks by `statfs`; memory, swap and network from
+ * `systeminformation` twice a minute. The package is loaded at the first use, for a Linux agent should not pay its memory.
+ */
+export function portableMeasurements(
+  surroundings: Surroundings,
+  load: () => Promise<SystemInformation> = () => import('systeminformation'),
+): Measurement[] {
+  const { unavailable } = surroundings
+  unavailable.set('diskio', NOT_HERE)
+  unavailable.set('processes', NOT_HERE)
+  unavailable.set('net.packets_sent, net.packets_recv, net.speed', NOT_HERE)
+  unavailable.set('swap.in, swap.out', NOT_HERE)
+  if (platform() === 'win32')
+    unavailable.set('system.load1, system.load5, system.load15', 'Windows has no load average')
+  return [
+    new Cpu(surroundings, readCpus),
+    new PortableSystem(surroundings),
+    new DiskSpace(surroundings, async () => listDisks(await load())),
+    new Seldom('mem', MEM_FIELDS, surroundings, async () => {
+      const { total, available } = await (await load()).mem()
+      return [{ tags: [], values: memValues(total, available) }]
+    }),
+    new Seldom('swap', SWAP_FIELDS, surroundings, async () => {
+      const { swaptotal, swapfree } = await (await load()).mem()
+      return [{ tags: [], values: swapValues(swaptotal, swapfree) }]
+    }),
+    new Seldom('net', NET_FIELDS, surroundings, async () => {
+      const all = await (await load()).networkStats('*')
+      return all
+        .filter(({ iface, operstate }) => operstate !== 'down' && !/^lo\d*$/.test(iface))
+        .map((n) => ({
+          tags: [['interface', n.iface]],
+          values: [
+            ...[n.tx_bytes, n.rx_bytes, undefined, undefined],
+            ...[n.rx_errors, n.tx_errors, n.rx_dropped, n.tx_dropped],
+          ],
+        }))
+    }),
+  ]
+}
+
+/** In the columns of /proc/stat, milliseconds instead of ticks: only shares of the time are made of them. */
+function readCpus(): Map<string, CpuTimes> {
+  const times = new Map<string, CpuTimes>()
+  const total = new Array<number>(10).fill(0)
+  for (const [i, { times: t }] of cpus().entries()) {
+    const columns = [t.user, t.nice, t.sys, t.idle, 0, t.irq, 0, 0, 0, 0]
+    times.set(`cpu${i}`, columns)
+    for (const [c, value] of columns.entries()) total[c]! += value
+  }
+  times.set('cpu-total', total)
+  return times
+}
+
+async function listDisks(si: SystemInformation): Promise<Disk[]> {
+  const sizes = await si.fsSize()
+  return sizes.map(({ fs, type, mount, rw }) => {
+    const mode = rw === false ? 'ro' : 'rw'
+    return {
+      at: mount,
+      mount: { device: fs, path: mount, fstype: type, root: '/', mode, id: fs },
+      tags: [
+        ['path', mount],
+        ['device', fs.replaceAll('/dev/', '')],
+        ['fstype', type],
+        ['mode', mode],
+      ],
+    }
+  })
+}
+
+class PortableSystem implements Measurement {
+  readonly name = 'system'
+  readonly #rows: Rows
+
+  constructor(surroundings: Surroundings) {
+    this.#rows = new Rows(this.name, SYSTEM_FIELDS, surroundings)
+  }
+
+  collect(atUs: number, emit: SampleSink): void {
+    const load = platform() === 'win32' ? [undefined, undefined, undefined] : loadavg()
+    this.#rows.emit(atUs, [], [...load, cpus().length, Math.floor(uptime())], emit)
+  }
+}
+
+interface Reading {
+  readonly tags: readonly Tag[]
+  readonly values: readonly Slot[]
+}
+
+/** A measurement that is read twice a minute and gives nothing in between. */
+class Seldom implements Measurement {
+  readonly name: string
+  readonly #rows: Rows
+  readonly #read: () => Promise<Reading[]>
+  #readAtUs = Number.NEGATIVE_INFINITY
+
+  constructor(name: string, fields: FieldList, surroundings: Surroundings, read: () => Promise<Reading[]>) {
+    this.name = name
+    this.#rows = new Rows(name, fields, surroundings)
+    this.#read = read
+  }
+
+  async collect(atUs: number, emit: SampleSink): Promise<void> {
+    if (Math.abs(atUs - this.#readAtUs) < CHILD_PROCESS_EVERY_US) return
+    this.#readAtUs = atUs
+    for (const { tags, values } of await this.#read()) this.#rows.emit(atUs, tags, values, emit)
+  }
+}

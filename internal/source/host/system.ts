@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import type { SampleSink } from '../../sample/sample.ts'
+import { type FieldList, type Measurement, Rows, readText, readTextIfThere, type Surroundings } from './measurement.ts'
+
+/** Telegraf's without `uptime_format`, which is deprecated there since 1.10; `uptime` in seconds. */
+export const SYSTEM_FIELDS: FieldList = [
+  ['load1', 'float'],
+  ['load5', 'float'],
+  ['load15', 'float'],
+  ['n_cpus', 'int'],
+  ['uptime', 'int'],
+  ['n_physical_cpus', 'int'],
+  ['n_users', 'int'],
+  ['n_unique_users', 'int'],
+]
+
+export function parseLoadavg(loadavg: string): [number, number, number] {
+  const [load1, load5, load15] = loadavg.split(' ').map(Number)
+  if (load1 === undefined || load5 === undefined || load15 === undefined) throw new Error('/proc/loadavg is cut off')
+  return [load1, load5, load15]
+}
+
+/** How many numbers a list such as `0-3,8,10-11` names: the form of /sys/devices/system/cpu/online. */
+export function countCpuList(list: string): number {
+  let count = 0
+  for (const range of list.trim().split(',')) {
+    const [first, last] = range.split('-').map(Number)
+    if (first !== undefined && !Number.isNaN(first)) count += (last ?? first) - first + 1
+  }
+  return count
+}
+
+/** struct utmp of glibc: 384 bytes, but 400 on arm64, where its times are longer. */
+const UTMP_RECORD_BYTES = process.arch === 'arm64' ? 400 : 384
+const UTMP_USER_PROCESS = 7
+const UTMP_USER = { start: 44, end: 44 + 32 }
+
+/** The names of who is logged in, one a session (utmp(5)). */
+export function parseUtmp(utmp: Buffer, recordBytes: number = UTMP_RECORD_BYTES): string[] {
+  const users: string[] = []
+  for (let at = 0; at + recordBytes <= utmp.length; at += recordBytes) {
+    if (utmp.readInt16LE(at) !== UTMP_USER_PROCESS) continue
+    const name = utmp.toString('utf8', at + UTMP_USER.start, at + UTMP_USER.end)
+    users.push(name.split('\0', 1)[0]!)
+  }
+  return users
+}
+
+export class System implements Measurement {
+  readonly name = 'system'
+  readonly #surroundings: Surroundings
+  readonly #rows: Rows
+  #cpus = { online: '', physical: undefined as number | undefined }
+
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings
+    this.#rows = new Rows(this.name, SYSTEM_FIELDS, surroundings)
+  }
+
+  collect(atUs: number, emit: SampleSink): void {
+    const { proc, sys } = this.#surroundings.roots
+    const load = parseLoadavg(readText(`${proc}/loadavg`))
+    const online = readTextIfThere(`${sys}/devices/system/cpu/online`)
+    const cpus = online === undefined ? this.#countStatLines(proc) : countCpuList(online)
+    const uptime = Math.floor(Number.parseFloat(readText(`${proc}/uptime`)))
+    const users = this.#users()
+    const unique = users === undefined ? undefined : new Set(users).size
+    this.#rows.emit(atUs, [], [...load, cpus, uptime, this.#physical(online), users?.length, unique], emit)
+  }
+
+  #countStatLines(proc: string): number {
+    return readText(`${proc}/stat`).match(/^cpu\d/gm)?.length ?? 0
+  }
+
+  /** The cores behind the hardware threads. Read once and again when a core goes on or off: one file a thread. */
+  #physical(online: string | undefined): number | undefined {
+    if (online !== undefined && online !== this.#cpus.online) this.#cpus = { online, physical: this.#countPhysical() }
+    return this.#cpus.physical
+  }
+
+  #countPhysical(): number | undefined {
+    const folder = `${this.#surroundings.roots.sys}/devices/system/cpu`
+    const cores = new Set<string>()
+    for (const name of readdirSync(folder)) {
+      if (!/^cpu\d+$/.test(name)) continue
+      const topology = `${folder}/${name}/topology`
+      const siblings =
+        readTextIfThere(`${topology}/core_cpus_list`) ?? readTextIfThere(`${topology}/thread_siblings_list`)
+      if (siblings !== undefined) cores.add(siblings)
+    }
+    if (cores.size > 0) return cores.size
+    this.#surroundings.unavailable.set('system.n_physical_cpus', `${folder} has no topology`)
+    return undefined
+  }
+
+  #users(): string[] | undefined {
+    // Not /var/run, which is a link to /run: under another mount root it would lead back into the container.
+    const path = `${this.#surroundings.roots.mount === '/' ? '' : this.#surroundings.roots.mount}/run/utmp`
+    try {
+      return parseUtmp(readFileSync(path))
+    } catch {
+      this.#surroundings.unavailable.set('system.n_users', `${path} cannot be read`)
+      return undefined
+    }
+  }
+}
