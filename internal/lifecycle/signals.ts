@@ -52,7 +52,8 @@ export async function runUntilSignal(run: Run): Promise<void> {
   })
 
   try {
-    await run.start()
+    // Whoever was told to end need not wait for a start that hangs.
+    await Promise.race([run.start(), told])
   } catch (error) {
     if (stopping === undefined) {
       await stop(1)

@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
-import pretty from 'pino-pretty'
+import { prettyFactory } from 'pino-pretty'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 /** `auto` is text at a terminal and JSON elsewhere. */
@@ -38,6 +38,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const asText = options.format === 'text' || (options.format === 'auto' && atTerminal)
   const colour = options.colour ?? (atTerminal && process.stderr.hasColors?.() === true)
   const hide = hider(options.secrets ?? [])
+  const destination = options.destination ?? stderr()
   return pino(
     {
       level: options.level,
@@ -47,28 +48,26 @@ export function createLogger(options: LoggerOptions): Logger {
       redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: REDACTED },
       hooks: { streamWrite: hide },
     },
-    asText ? textTo(options.destination, colour) : (options.destination ?? stderrLines()),
+    asText ? asReadableText(destination, colour) : destination,
   )
 }
 
-function stderrLines(): DestinationStream {
+function stderr(): DestinationStream {
   const lines = pino.destination({ dest: STDERR, sync: true })
   // A terminal that was closed answers EIO. Logging must not be what ends the process then: it has a pipeline to drain.
   lines.on('error', () => {})
   return lines
 }
 
-function textTo(destination: DestinationStream | undefined, colour: boolean): DestinationStream {
-  const text = pretty({
-    destination: destination ?? STDERR,
-    sync: true,
+/** Line by line, not as pino-pretty's stream: that one writes later, and what a dying process said last would be missing. */
+function asReadableText(destination: DestinationStream, colour: boolean): DestinationStream {
+  const prettify = prettyFactory({
     colorize: colour,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'role',
     singleLine: true,
   })
-  text.on('error', () => {})
-  return text
+  return { write: (line) => destination.write(prettify(line)) }
 }
 
 /** Takes the given secrets and every URL's password out of a finished line. */
