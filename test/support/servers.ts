@@ -50,8 +50,8 @@ export function startRedis(options: { args?: string[] } = {}): Promise<TestServe
   })
 }
 
-/** InfluxDB 1.6 of Debian: `/write` and `/query`, no authorization. */
-export function startInflux(): Promise<TestServer> {
+/** InfluxDB 1.6 of Debian: `/write` and `/query`, no authorization unless the environment (`INFLUXDB_HTTP_…`) asks for it. */
+export function startInflux(options: { env?: Record<string, string> } = {}): Promise<TestServer> {
   const program = findProgram('influxd', 'influxdb')
   return startServer({
     program,
@@ -65,6 +65,7 @@ export function startInflux(): Promise<TestServer> {
       INFLUXDB_HTTP_BIND_ADDRESS: `127.0.0.1:${port}`,
       INFLUXDB_REPORTING_DISABLED: 'true',
       INFLUXDB_HTTP_LOG_ENABLED: 'false',
+      ...options.env,
     }),
     isUp: (port) => answersHttp(port, '/ping'),
   })

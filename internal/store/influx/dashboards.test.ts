@@ -1,0 +1,265 @@
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { recordedExchange } from '../../../test/support/recorded-influx.ts'
+import { freePort } from '../../../test/support/servers.ts'
+import { type AppliedDashboards, applyDashboards, readTemplate } from './dashboards.ts'
+
+const templateText = readFileSync(new URL('../../../deploy/influxdb/template.yml', import.meta.url), 'utf8')
+
+interface Resource {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly spec: {
+    readonly name: string
+    readonly query?: string
+    readonly charts?: Chart[]
+    readonly associations?: Array<{ kind: string; name: string }>
+  }
+}
+
+interface Chart {
+  readonly kind: string
+  readonly name: string
+  readonly xPos: number
+  readonly yPos: number
+  readonly width: number
+  readonly height: number
+  readonly geom?: string
+  readonly position?: string
+  readonly axes?: Array<{ name: string }>
+  readonly colors: Array<{ type: string; hex: string }>
+  readonly queries: Array<{ query: string }>
+}
+
+function resources(bucket = 'telemetry'): Resource[] {
+  return readTemplate(templateText, bucket) as Resource[]
+}
+
+const dashboards = resources().filter(({ kind }) => kind === 'Dashboard')
+const charts = dashboards.flatMap(({ spec }) =>
+  (spec.charts ?? []).map((chart) => [`${spec.name}: ${chart.name}`, chart] as const),
+)
+
+describe('the template', () => {
+  it('has a label, a variable and dashboards, each with a name of its own', () => {
+    const all = resources()
+    expect(all.map(({ kind }) => kind)).toEqual(['Label', 'Variable', 'Dashboard', 'Dashboard'])
+    expect(new Set(all.map(({ metadata }) => metadata.name)).size).toBe(all.length)
+    for (const { apiVersion, metadata } of all) {
+      expect(apiVersion).toBe('influxdata.com/v2alpha1')
+      expect(metadata.name).toMatch(/^[a-z][a-z0-9-]*$/)
+    }
+    const [label] = all
+    for (const { spec } of dashboards)
+      expect(spec.associations).toEqual([{ kind: 'Label', name: label?.metadata.name }])
+    expect(all.find(({ kind }) => kind === 'Variable')?.spec.name).toBe('host')
+  })
+
+  it('shows CPU, memory, disk and network', () => {
+    const measured = new Set(
+      charts.flatMap(([, { queries }]) =>
+        [...queries[0]!.query.matchAll(/r\._measurement == "(\w+)"/g)].map((match) => match[1]),
+      ),
+    )
+    expect(measured).toEqual(new Set(['cpu', 'mem', 'swap', 'disk', 'net', 'system']))
+  })
+
+  it.each(dashboards.map(({ spec }) => [spec.name, spec.charts ?? []] as const))(
+    '%s: no two cells overlap, and none is wider than the page',
+    (_name, cells) => {
+      const taken = new Set<string>()
+      for (const { xPos, yPos, width, height } of cells) {
+        expect(xPos + width).toBeLessThanOrEqual(12)
+        for (let x = xPos; x < xPos + width; x++) {
+          for (let y = yPos; y < yPos + height; y++) {
+            expect(taken.has(`${x} ${y}`)).toBe(false)
+            taken.add(`${x} ${y}`)
+          }
+        }
+      }
+    },
+  )
+
+  it.each(charts)('%s', (_name, chart) => {
+    expect(['Xy', 'Single_Stat']).toContain(chart.kind)
+    if (chart.kind === 'Xy') {
+      expect(chart.axes?.map(({ name }) => name)).toEqual(['x', 'y'])
+      expect([chart.geom, ['overlaid', 'stacked'].includes(chart.position ?? '')]).toEqual(['line', true])
+    }
+    for (const { type, hex } of chart.colors) {
+      expect(type).toBe(chart.kind === 'Xy' ? 'scale' : 'text')
+      expect(hex).toMatch(/^#[0-9A-F]{6}$/)
+    }
+    for (const { query } of chart.queries) {
+      // Flux is checked by InfluxDB only when a cell is shown, so its outline is checked here.
+      const [first, second, ...steps] = query.split('\n')
+      expect(first).toBe('from(bucket: "telemetry")')
+      expect(second).toMatch(/^ {2}\|> range\(start: (v\.timeRangeStart, stop: v\.timeRangeStop|-5m)\)$/)
+      expect(steps.length).toBeGreaterThan(1)
+      for (const step of steps)
+        expect(step).toMatch(/^ {2}\|> (filter|aggregateWindow|derivative|group|last|max|map)\(.*\)$/)
+      const bare = query.replace(/"[^"]*"/g, '""')
+      for (const [open, close] of ['()', '{}', '[]']) {
+        expect(bare.split(open!).length).toBe(bare.split(close!).length)
+      }
+      if (second?.includes('v.timeRangeStart')) expect(query).toContain('every: v.windowPeriod')
+    }
+  })
+
+  it('reads from the configured bucket, whatever its name', () => {
+    const queries = (bucket: string): string[] => {
+      const found = resources(bucket).flatMap(({ spec }) => [
+        spec.query,
+        ...(spec.charts ?? []).flatMap((chart) => chart.queries.map(({ query }) => query)),
+      ])
+      return found.filter((query) => query !== undefined)
+    }
+    const [dollar, brace] = ['$', '{']
+    for (const query of queries(`a "b" \\ ${dollar}${brace}c} $&`)) {
+      expect(query).toContain(`bucket: "a \\"b\\" \\\\ \\${dollar}${brace}c} $&"`)
+      expect(query).not.toContain('telemetry')
+    }
+  })
+})
+
+/** Organisation, stacks and templates as InfluxDB 2.7.12 keeps them: what is applied without a stack is made again each time. */
+interface FakeInflux {
+  readonly url: string
+  /** Method and path of each request. */
+  readonly paths: readonly string[]
+  readonly dashboards: ReadonlyMap<string, string>
+  /** Takes the newest stack away, as `influx stacks remove` does. */
+  uninstall(): void
+}
+
+const open: Server[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+})
+
+async function startFake(version = 'dev'): Promise<FakeInflux> {
+  const paths: string[] = []
+  const dashboards = new Map<string, string>()
+  const stacks: Array<{ id: string; orgID: string; events: Array<{ eventType: string; name: string }> }> = []
+  const answer = async (request: IncomingMessage): Promise<{ status: number; body?: unknown }> => {
+    let text = ''
+    for await (const chunk of request) text += chunk
+    const body = text === '' ? undefined : JSON.parse(text)
+    const url = new URL(request.url ?? '', 'http://fake')
+    paths.push(`${request.method} ${url.pathname}`)
+    if (url.pathname === '/ping') return { status: 204 }
+    if (request.headers.authorization !== 'Token right') {
+      const { response } = recordedExchange('query no auth')
+      return { status: response.status, body: JSON.parse(response.body) }
+    }
+    switch (`${request.method} ${url.pathname}`) {
+      case 'GET /api/v2/orgs': {
+        const name = url.searchParams.get('org')
+        if (name === 'sentinel') return { status: 200, body: { orgs: [{ id: 'fcef2b019e669307', name }] } }
+        return { status: 404, body: { code: 'not found', message: `organization name "${name}" not found` } }
+      }
+      case 'GET /api/v2/stacks': {
+        const name = url.searchParams.get('name')
+        const found = stacks.filter(
+          ({ orgID, events }) => orgID === url.searchParams.get('orgID') && events[0]?.name === name,
+        )
+        return { status: 200, body: { stacks: found } }
+      }
+      case 'POST /api/v2/stacks': {
+        const stack = {
+          id: `stack${stacks.length + 1}`,
+          orgID: body.orgID,
+          events: [{ eventType: 'create', name: body.name }],
+        }
+        stacks.push(stack)
+        return { status: 201, body: stack }
+      }
+      case 'POST /api/v2/templates/apply': {
+        const applied = (body.template.contents as Resource[]).filter(({ kind }) => kind === 'Dashboard')
+        const summary = applied.map(({ metadata, spec }) => {
+          const key = `${body.stackID ?? dashboards.size} ${metadata.name}`
+          const id = dashboards.get(key) ?? `id${dashboards.size + 1}`
+          dashboards.set(key, id)
+          return { id, name: spec.name }
+        })
+        return { status: 201, body: { stackID: body.stackID, summary: { dashboards: summary } } }
+      }
+      default:
+        return { status: 404, body: { code: 'not found', message: 'path not found' } }
+    }
+  }
+  const server = createServer(async (request, response) => {
+    const { status, body } = await answer(request)
+    response.writeHead(status, version === '' ? {} : { 'x-influxdb-version': version })
+    response.end(body === undefined ? '' : JSON.stringify(body))
+  })
+  open.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  return {
+    url: `http://127.0.0.1:${port}`,
+    paths,
+    dashboards,
+    uninstall: () => stacks.at(-1)?.events.push({ eventType: 'uninstall', name: '' }),
+  }
+}
+
+describe('applyDashboards', () => {
+  const signal = new AbortController().signal
+  const apply = (
+    url: string,
+    changes: { token?: string; org?: string; templateText?: string } = {},
+  ): Promise<AppliedDashboards> =>
+    applyDashboards({ url, token: 'right', org: 'sentinel', bucket: 'metrics', templateText, signal, ...changes })
+
+  it('makes the dashboards the first time, and updates them afterwards', async () => {
+    const influx = await startFake()
+    const first = await apply(influx.url)
+    expect(first).toEqual({
+      stackId: 'stack1',
+      action: 'created',
+      dashboards: [
+        { name: 'SentinelStream host', url: `${influx.url}/orgs/fcef2b019e669307/dashboards/id1` },
+        { name: 'SentinelStream hosts', url: `${influx.url}/orgs/fcef2b019e669307/dashboards/id2` },
+      ],
+    })
+    expect(await apply(influx.url)).toEqual({ ...first, action: 'updated' })
+    expect(influx.dashboards.size).toBe(2)
+  })
+
+  it('makes them anew when somebody has uninstalled them', async () => {
+    const influx = await startFake()
+    await apply(influx.url)
+    influx.uninstall()
+    expect(await apply(influx.url)).toMatchObject({ stackId: 'stack2', action: 'created' })
+  })
+
+  it.each([
+    ['1.6.7~rc0', 'this is 1.6.7~rc0'],
+    ['3.0.1', 'this is 3.0.1'],
+    ['', 'this is another server'],
+  ])('says that version "%s" has no dashboards', async (version, words) => {
+    const influx = await startFake(version)
+    await expect(apply(influx.url)).rejects.toMatchObject({
+      kind: 'refused',
+      message: `InfluxDB at ${influx.url} has no dashboards of its own: they need InfluxDB 2.x, ${words}`,
+    })
+    expect(influx.paths).toEqual(['GET /ping'])
+  })
+
+  it('says what is wrong', async () => {
+    const influx = await startFake()
+    const wrong = apply(influx.url, { token: 'wrong-secret' })
+    await expect(wrong).rejects.toThrow(/answers 401 unauthorized access: INFLUX_TOKEN must be an all-access token/)
+    await expect(wrong).rejects.not.toThrow(/wrong-secret/)
+    await expect(apply(influx.url, { org: 'nope' })).rejects.toThrow(/answers 404 organization name "nope" not found/)
+    await expect(apply(influx.url, { templateText: 'a: [' })).rejects.toThrow(/the template is not YAML/)
+    await expect(apply(`http://127.0.0.1:${await freePort()}`)).rejects.toMatchObject({ kind: 'away' })
+  })
+})

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { linesOf, type RecordedServer, recordedWrites } from '../../../test/support/recorded-influx.ts'
+import type { OpenStore } from '../store.contract.ts'
+import type { WriteResult } from '../store.ts'
+import { LineBatch } from './batch.ts'
+
+/** Writes that 2.7 and 1.6 answer with 204, and that no line of ours looks like. */
+const WITHOUT_TIME = 'no timestamp'
+
+/**
+ * The recorded bodies, sent to a server of the same kind through the writer: as many lines are rejected as the server refused when
+ * it was recorded, and afterwards it holds what it held then.
+ *
+ * @param open gives an empty bucket that keeps everything
+ */
+export function recordedBodiesContract(server: RecordedServer, open: () => Promise<OpenStore>): void {
+  describe(`the recorded bodies, live: ${server}`, () => {
+    const cases = recordedWrites.filter(({ case: name }) => name !== WITHOUT_TIME)
+    it.each(cases.map((record) => [record.case, record] as const))('%s', async (name, record) => {
+      const store = await open()
+      const write = async (lines: readonly string[]): Promise<WriteResult> => {
+        const batch = store.writer.openBatch()
+        if (!(batch instanceof LineBatch)) throw new TypeError('not a batch of lines')
+        for (const line of lines) expect(batch.addLine(line)).toBeUndefined()
+        const result = await store.writer.write(batch, new AbortController().signal)
+        batch.release()
+        return result
+      }
+      const before = record.written_before
+      if (before !== null) {
+        expect(await write(linesOf({ case: '', body: before }))).toEqual({ next: 'ack', rejected: [] })
+      }
+      const { status, body = '', stored } = record.answers[server]
+      const result = await write(linesOf(record))
+      if (result.next !== 'ack') throw new Error(result.problem)
+      const dropped = Number(/dropped=(\d+)/.exec(body)?.[1] ?? 0)
+      const refused = status === 204 ? 0 : dropped + body.split("unable to parse '").length - 1
+      expect(result.rejected.map(({ index }) => index)).toHaveLength(refused)
+      for (const { line, refusal } of result.rejected) {
+        expect(linesOf(record).map((text) => Buffer.from(text, 'latin1').toString().trimEnd())).toContain(
+          line.trimEnd(),
+        )
+        expect(refusal.detail).not.toBe('')
+      }
+      const measurement =
+        name === 'measurement with comma and space escaped' ? 'm65x,x y' : (/m\d\dx/.exec(record.body)?.[0] ?? 'none')
+      const values = await Promise.all(['v', 'w'].map((field) => store.texts(measurement, field)))
+      expect(Math.max(...values.map(({ length }) => length))).toBe(stored.points)
+      await store.close()
+    })
+  })
+}
