@@ -1,10 +1,22 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { encodeLineText } from '../line/encode.ts'
+import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
+import type { Slot } from '../sample/value.ts'
 import type { FileSystemSize } from './host/disk.ts'
 import { createHostSource, HOST_MEASUREMENTS, type HostSourceOptions, hostFacts } from './host.ts'
 import type { Problem } from './source.ts'
@@ -78,4 +90,151 @@ test.each(readdirSync(TESTDATA))('recorded machine: %s', async (name) => {
     ...[...source.unavailable].map(([figures, why]) => `${figures}: ${why}`.replaceAll(root, '')),
   )
   await expect(`${said.join('\n')}\n`).toMatchFileSnapshot(join(folder, 'expected.lp'))
+})
+
+test('this very machine: one collect gives all eight measurements, with figures that can be true', async () => {
+  const source = createHostSource({ host: 'here', table: new SeriesTable(), onProblem: () => {}, platform: 'linux' })
+  // The kernel's clock for CPU time ticks 100 times a second: a little has to pass before there is a difference.
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const seen = new Map<string, Record<string, Slot>[]>()
+  await source.collect(AT_US, (sample) => {
+    expect(sample.series.tag('host')).toBe('here')
+    expect(sample.at).toBe(AT_US)
+    const { measurement, fieldNames } = sample.series
+    const fields = Object.fromEntries(fieldNames.map((name, i) => [name, sample.values[i]]))
+    const tags = Object.fromEntries(sample.series.tags)
+    seen.set(measurement, [...(seen.get(measurement) ?? []), { ...fields, ...tags }])
+  })
+  expect([...seen.keys()].sort()).toEqual([...HOST_MEASUREMENTS].sort())
+
+  const total = seen.get('cpu')!.find(({ cpu }) => cpu === 'cpu-total')!
+  const parts = Object.entries(total).filter(([name]) => name.startsWith('usage_') && name !== 'usage_active')
+  expect(parts.reduce((sum, [, value]) => sum + Number(value), 0)).toBeCloseTo(100, 6)
+  expect(total.usage_active).toBeCloseTo(100 - Number(total.usage_idle), 6)
+
+  const memTotal = Number(/MemTotal: +(\d+) kB/.exec(readFileSync('/proc/meminfo', 'utf8'))![1]) * 1024
+  const mem = seen.get('mem')![0]!
+  expect(mem.total).toBe(memTotal)
+  expect(Number(mem.used) + Number(mem.available)).toBe(memTotal)
+  const root = seen.get('disk')!.find(({ path }) => path === '/')!
+  expect(Number(root.used)).toBeGreaterThan(0)
+  for (const percent of [mem.used_percent, seen.get('swap')![0]!.used_percent, root.used_percent]) {
+    expect(percent).toBeGreaterThanOrEqual(0)
+    expect(percent).toBeLessThanOrEqual(100)
+  }
+  const system = seen.get('system')![0]!
+  expect(system.n_cpus).toBe(hostFacts().cores)
+  expect(Math.abs(Number(system.uptime) - uptime())).toBeLessThan(5)
+  const processes = seen.get('processes')![0]!
+  expect(processes.total).toBeGreaterThan(1)
+  expect(processes.total_threads).toBeGreaterThanOrEqual(Number(processes.total))
+})
+
+test('a reading that fails is told once and forgotten when it works again', async () => {
+  const root = temporaryFolder()
+  cpSync(join(TESTDATA, 'server/tick0'), root, { recursive: true })
+  rmSync(join(root, 'proc/meminfo'))
+  const { source, problems, collect } = sourceUnder(root, { include: ['mem', 'swap', 'cpu'] })
+  await collect(AT_US)
+  await collect(AT_US + 1e6)
+  expect(problems.map(({ part }) => part)).toEqual(['mem', 'swap'])
+  expect(problems[0]!.cause).toMatchObject({ code: 'ENOENT' })
+  expect([...source.unavailable.keys()]).toEqual(['mem', 'swap'])
+  cpSync(join(TESTDATA, 'server/tick0/proc/meminfo'), join(root, 'proc/meminfo'))
+  expect((await collect(AT_US + 2e6)).map((line) => line.split(',', 1)[0])).toEqual(['mem', 'swap'])
+  expect(source.unavailable.size).toBe(0)
+})
+
+test('collect rejects only where nothing at all could be read', async () => {
+  const { collect } = sourceUnder(temporaryFolder(), { include: ['mem', 'cpu'] })
+  await expect(collect(AT_US)).rejects.toThrow('nothing of this host could be read')
+})
+
+test('only what is included is read and spoken of', async () => {
+  const root = temporaryFolder()
+  cpSync(join(TESTDATA, 'container/tick0'), root, { recursive: true })
+  const { source, problems, collect } = sourceUnder(root, { include: ['mem'] })
+  expect((await collect(AT_US)).map((line) => line.split(',', 1)[0])).toEqual(['mem'])
+  expect([...source.unavailable.keys()]).toEqual(['mem'])
+  expect(problems).toHaveLength(1)
+})
+
+test('a full table costs the series that it refuses, and no other', async () => {
+  const root = temporaryFolder()
+  cpSync(join(TESTDATA, 'server/tick0'), root, { recursive: true })
+  const { problems, collect } = sourceUnder(root, {
+    table: new SeriesTable({ maxSeries: 2 }),
+    include: ['mem', 'swap', 'diskio'],
+  })
+  expect(await collect(AT_US)).toHaveLength(2)
+  expect(problems).toMatchObject([{ part: 'diskio', message: expect.stringContaining('2 series are in use') }])
+})
+
+test('a series that was there before, with its fields in another order, gets each value in its place', async () => {
+  const root = temporaryFolder()
+  cpSync(join(TESTDATA, 'server/tick0'), root, { recursive: true })
+  const table = new SeriesTable()
+  const series = table.intern('swap', [['host', 'web-01']], AT_US)
+  if (isRefusal(series)) throw new Error(series.detail)
+  for (const name of ['out', 'note', 'used_percent', 'total']) series.field(name, name === 'note' ? 'string' : 'int')
+  const { collect } = sourceUnder(root, { table, include: ['swap'] })
+  const [line] = await collect(AT_US)
+  expect(line).toContain(' out=8650752i,')
+  expect(line).toContain('total=4294963200i')
+  expect(line).toContain('in=1302528i')
+  expect(line).not.toContain('note')
+})
+
+test('a sample and its series are the same objects at every tick', async () => {
+  const root = temporaryFolder()
+  cpSync(join(TESTDATA, 'server/tick0'), root, { recursive: true })
+  const { source } = sourceUnder(root, { include: ['mem', 'net', 'diskio'] })
+  const ticks: Sample[][] = [[], []]
+  for (const [i, samples] of ticks.entries()) await source.collect(AT_US + i * 1e6, (sample) => samples.push(sample))
+  expect(ticks[0]!.length).toBeGreaterThan(5)
+  for (const [i, sample] of ticks[0]!.entries()) expect(ticks[1]![i]).toBe(sample)
+})
+
+test('where process 1 of the host cannot be read, what is mounted below the mount root is what is the host’s', async () => {
+  const root = temporaryFolder()
+  mkdirSync(join(root, 'proc/self'), { recursive: true })
+  const host = join(root, 'root')
+  writeFileSync(
+    join(root, 'proc/self/mountinfo'),
+    [
+      '1 0 0:52 / / rw - overlay overlay rw',
+      '2 1 8:2 /volume /data rw - ext4 /dev/sda2 rw',
+      `3 1 8:1 / ${host} ro - ext4 /dev/root rw`,
+      `4 3 8:3 / ${host}/home rw - xfs /dev/sda3 rw`,
+    ].join('\n'),
+  )
+  mkdirSync(join(root, 'sys/dev/block'), { recursive: true })
+  symlinkSync('../../devices/pci0000:00/block/nvme0n1/nvme0n1p2', join(root, 'sys/dev/block/8:1'))
+  const asked: string[] = []
+  const { source, collect } = sourceUnder(root, {
+    include: ['disk'],
+    askFileSystem: async (path) => {
+      asked.push(path)
+      return { bsize: 1, blocks: 10, bfree: 5, bavail: 5, files: 0, ffree: 0 }
+    },
+  })
+  expect((await collect(AT_US)).map((line) => line.split(' ', 1)[0])).toEqual([
+    'disk,device=nvme0n1p2,fstype=ext4,host=web-01,mode=ro,path=/',
+    'disk,device=sda3,fstype=xfs,host=web-01,mode=rw,path=/home',
+  ])
+  expect(asked).toEqual([`${host}/`, `${host}/home`])
+  expect(source.unavailable.get('disk')).toContain('CAP_SYS_PTRACE')
+})
+
+test('what the machine is, for people', () => {
+  const root = temporaryFolder()
+  mkdirSync(join(root, 'etc'))
+  writeFileSync(
+    join(root, 'etc/os-release'),
+    'NAME="Debian"\nPRETTY_NAME="Debian \\"GNU\\"/Linux 12 (bookworm)"\nID=debian\n',
+  )
+  const facts = hostFacts(root)
+  expect(facts.os).toBe('Debian "GNU"/Linux 12 (bookworm)')
+  expect(facts.cores).toBeGreaterThan(0)
+  expect(facts.memoryBytes).toBeGreaterThan(1e8)
 })

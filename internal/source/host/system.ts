@@ -23,10 +23,7 @@ export function parseLoadavg(loadavg: string): [number, number, number] {
 /** How many numbers a list such as `0-3,8,10-11` names: the form of /sys/devices/system/cpu/online. */
 export function countCpuList(list: string): number {
   let count = 0
-  for (const range of list.trim().split(',')) {
-    const [first, last] = range.split('-').map(Number)
-    if (first !== undefined && !Number.isNaN(first)) count += (last ?? first) - first + 1
-  }
+  for (const [, first, last] of list.matchAll(/(\d+)(?:-(\d+))?/g)) count += Number(last ?? first) - Number(first) + 1
   return count
 }
 

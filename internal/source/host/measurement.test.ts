@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { SeriesTable } from '../../sample/series.ts'
+import { type Problem, ProblemThrottle } from '../source.ts'
+import { Rows, type Surroundings } from './measurement.ts'
+
+function surroundings(table = new SeriesTable(), problems: Problem[] = []): Surroundings {
+  return {
+    host: 'h',
+    table,
+    roots: { proc: '/proc', sys: '/sys', mount: '/' },
+    problems: new ProblemThrottle('host', (problem) => problems.push(problem)),
+    unavailable: new Map(),
+  }
+}
+
+test('devices that come and go leave nothing behind', () => {
+  const rows = new Rows('net', [['bytes_recv', 'int']], surroundings())
+  for (let tick = 1; tick <= 1000; tick++) {
+    rows.emit(tick * 1e6, [['interface', 'eth0']], [tick], () => {})
+    for (let i = 0; i < 10; i++) rows.emit(tick * 1e6, [['interface', `veth${tick}-${i}`]], [tick], () => {})
+    expect(rows.size).toBeLessThanOrEqual(33)
+  }
+})
+
+test('a series stays marked as used, so that a full table gives up others first', () => {
+  const table = new SeriesTable({ maxSeries: 2, idleUs: 1e6 })
+  const rows = new Rows('mem', [['used', 'int']], surroundings(table))
+  table.intern('other', [], 0)
+  for (let tick = 1; tick <= 10; tick++) rows.emit(tick * 1e6, [], [tick], () => {})
+  table.intern('third', [], 10e6)
+  expect([...table].map(({ measurement }) => measurement)).toEqual(['mem', 'third'])
+})
+
+test('a value that is not there this time does not keep the last one', () => {
+  const rows = new Rows('diskio', [['io_await', 'float']], surroundings())
+  const seen: unknown[] = []
+  for (const value of [1.5, undefined]) rows.emit(seen.length + 1, [], [value], ({ values }) => seen.push(values[0]))
+  expect(seen).toEqual([1.5, undefined])
+})

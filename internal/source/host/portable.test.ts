@@ -1,0 +1,121 @@
+import { cpus } from 'node:os'
+import { expect, test, vi } from 'vitest'
+import { encodeLineText } from '../../line/encode.ts'
+import { SeriesTable } from '../../sample/series.ts'
+import { createHostSource } from '../host.ts'
+import { ProblemThrottle } from '../source.ts'
+import { portableMeasurements, type SystemInformation } from './portable.ts'
+
+const GIB = 2 ** 30
+
+function laptop() {
+  const calls = {
+    mem: vi.fn(async () => ({ total: 16 * GIB, available: 4 * GIB, swaptotal: 2 * GIB, swapfree: GIB })),
+    networkStats: vi.fn(async () => [
+      {
+        iface: 'lo0',
+        operstate: 'up',
+        tx_bytes: 1,
+        rx_bytes: 1,
+        tx_errors: 0,
+        rx_errors: 0,
+        tx_dropped: 0,
+        rx_dropped: 0,
+      },
+      {
+        iface: 'en0',
+        operstate: 'up',
+        tx_bytes: 10,
+        rx_bytes: 20,
+        tx_errors: 1,
+        rx_errors: 2,
+        tx_dropped: 3,
+        rx_dropped: 4,
+      },
+      {
+        iface: 'en1',
+        operstate: 'down',
+        tx_bytes: 5,
+        rx_bytes: 5,
+        tx_errors: 0,
+        rx_errors: 0,
+        tx_dropped: 0,
+        rx_dropped: 0,
+      },
+    ]),
+    fsSize: vi.fn(async () => [{ fs: '/dev/disk3s1', type: 'APFS', mount: '/', rw: true }]),
+  }
+  const unavailable = new Map<string, string>()
+  const measurements = portableMeasurements(
+    {
+      host: 'laptop',
+      table: new SeriesTable(),
+      roots: { proc: '/proc', sys: '/sys', mount: '/' },
+      problems: new ProblemThrottle('host', () => {}),
+      unavailable,
+    },
+    async () => calls as unknown as SystemInformation,
+  )
+  const collect = async (atUs: number) => {
+    const lines: string[] = []
+    for (const measurement of measurements)
+      await measurement.collect(atUs, (sample) => lines.push(encodeLineText(sample)))
+    return lines
+  }
+  return { measurements, collect, calls, unavailable }
+}
+
+test('what a child process gives is read twice a minute, the rest at each tick', async () => {
+  const { collect, calls } = laptop()
+  const first = (await collect(1e6)).map((line) => line.replace(/ \d+$/, ''))
+  expect(first).toContain('swap,host=laptop total=2147483648i,used=1073741824i,free=1073741824i,used_percent=50')
+  expect(first).toContain(
+    'net,host=laptop,interface=en0 bytes_sent=10i,bytes_recv=20i,err_in=2i,err_out=1i,drop_in=4i,drop_out=3i',
+  )
+  expect(first.filter((line) => line.startsWith('net,'))).toHaveLength(1)
+  expect(first.find((line) => line.startsWith('mem,'))).toContain('used=12884901888i,used_percent=75')
+  expect(first.find((line) => line.startsWith('disk,'))).toContain(
+    'device=disk3s1,fstype=APFS,host=laptop,mode=rw,path=/',
+  )
+
+  const second = (await collect(2e6)).map((line) => line.split(',', 1)[0])
+  expect(new Set(second)).toEqual(new Set(['system', 'disk', ...(second.includes('cpu') ? ['cpu'] : [])]))
+  for (const later of [30, 31]) await collect(later * 1e6)
+  expect(calls.mem).toHaveBeenCalledTimes(4)
+  expect(calls.networkStats).toHaveBeenCalledTimes(2)
+})
+
+test('the cores of Node make the same usage as those of the kernel', async () => {
+  const { measurements } = laptop()
+  const cpu = measurements.find(({ name }) => name === 'cpu')!
+  cpu.prime!()
+  const until = performance.now() + 100
+  while (performance.now() < until);
+  const names: (string | undefined)[] = []
+  await cpu.collect(1e6, (sample) => {
+    names.push(sample.series.tag('cpu'))
+    const sum = sample.values.slice(0, -1).reduce<number>((total, value) => total + Number(value), 0)
+    expect(sum).toBeCloseTo(100, 6)
+  })
+  expect(names).toContain('cpu-total')
+  expect(names.length).toBeLessThanOrEqual(cpus().length + 1)
+})
+
+test('what is not to be had is said in words', () => {
+  const { unavailable } = laptop()
+  expect([...unavailable.keys()]).toEqual(expect.arrayContaining(['diskio', 'processes', 'swap.in, swap.out']))
+})
+
+test('a source of another platform is made of these', async () => {
+  const source = createHostSource({
+    host: 'laptop',
+    table: new SeriesTable(),
+    include: ['system'],
+    onProblem: () => {},
+    platform: 'darwin',
+  })
+  const lines: string[] = []
+  await source.collect(1e6, (sample) => lines.push(encodeLineText(sample)))
+  expect(lines).toHaveLength(1)
+  expect(lines[0]).toMatch(/^system,host=laptop load1=[\d.]+,load5=[\d.]+,load15=[\d.]+,n_cpus=\d+i,uptime=\d+i /)
+})
