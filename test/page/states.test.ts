@@ -1,0 +1,185 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { accessibilityViolations } from './accessibility.ts'
+import { openPage, SCREENS, startBrowser } from './browser.ts'
+import { FakeApi, type FakeApiOptions } from './fake-api.ts'
+
+// The states of the page that a healthy product does not show; what it does show is tested with the product itself (product.test.ts).
+
+const FEW = [
+  { name: 'web-01', cpu: 12 },
+  { name: 'web-02', cpu: 48 },
+  { name: 'db-01', cpu: 95 },
+  { name: 'old-7', cpu: 5, silentMs: 3 * 3_600_000 },
+]
+const PHONE = SCREENS[2]!
+
+let browser: Browser
+let api: FakeApi | undefined
+
+beforeAll(async () => {
+  browser = await startBrowser()
+})
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()))
+  await api?.stop()
+})
+afterAll(() => browser.close())
+
+async function open(options: FakeApiOptions, query = '', screen = SCREENS[0]!): Promise<Page> {
+  api = await FakeApi.start(options)
+  const { page } = await openPage(browser, screen)
+  await page.goto(`${api.url}/${query}`)
+  return page
+}
+
+const textOf = async (page: Page, selector: string) => (await page.locator(selector).textContent())?.trim()
+const waitForText = (page: Page, selector: string, text: string | RegExp) =>
+  page.locator(selector).filter({ hasText: text, visible: true }).waitFor()
+const queryOf = (page: Page) => new URL(page.url()).searchParams
+
+describe('notices', () => {
+  it('waits for the first sample and shows it by itself', async () => {
+    const page = await open({ hosts: [] })
+    await waitForText(page, '#notice h2', 'Waiting for the first sample')
+    api!.options = { hosts: FEW }
+    await waitForText(page, '#card-cpu .number', /\d/)
+    expect(await page.locator('#notice').isVisible()).toBe(false)
+    expect(queryOf(page).get('host')).toBe('web-01')
+  })
+
+  it('says that the server wants a key', async () => {
+    const page = await open({ hosts: FEW, status: 401 })
+    await waitForText(page, '#notice h2', 'This server asks who you are')
+    expect(await textOf(page, '#live')).toBe('locked')
+  })
+
+  it('names a host that is not there, and leads to one that is', async () => {
+    const page = await open({ hosts: FEW }, '?host=nobody&range=1h')
+    await waitForText(page, '#notice h2', 'No host named nobody')
+    await page.getByRole('button', { name: 'Show web-01' }).click()
+    await waitForText(page, 'h1', 'web-01')
+    await waitForText(page, '#card-cpu .number', /\d/)
+  })
+
+  it('says that a range is empty, and leads to where a stale host left its last samples', async () => {
+    const page = await open({ hosts: FEW }, '?host=old-7')
+    await waitForText(page, '#notice h2', 'Nothing recorded here')
+    expect(await textOf(page, '#host-seen')).toBe('stale, seen 3 h ago')
+    await page.getByRole('button', { name: 'Show its last hour' }).click()
+    await waitForText(page, '#card-cpu .number', /\d/)
+    expect(queryOf(page).get('to')).toMatch(/Z$/)
+  })
+
+  it('says that the API answers with errors, and when it is well again', async () => {
+    const page = await open({ hosts: FEW })
+    await waitForText(page, '#live', /behind/)
+    api!.options = { hosts: FEW, status: 502 }
+    await waitForText(page, '#banner', 'answers with an error (502)')
+    await waitForText(page, '#live', 'API away')
+    api!.options = { hosts: FEW }
+    await page.locator('#banner').waitFor({ state: 'hidden' })
+    await waitForText(page, '#live', /behind/)
+  })
+
+  it('shows the page at once when the API is slow', async () => {
+    const page = await open({ hosts: FEW, delayMs: 1500 })
+    await waitForText(page, '.brand', 'SentinelStream')
+    await waitForText(page, '#card-cpu .number', /\d/)
+  })
+})
+
+describe('the list of hosts', () => {
+  const fifty = Array.from({ length: 50 }, (_, index) => ({ name: `node-${index + 1}`, cpu: index }))
+
+  it('marks what is busy and what is stale', async () => {
+    const page = await open({ hosts: FEW })
+    await waitForText(page, '#hosts', /old-7/)
+    expect(await textOf(page, '#hosts li:nth-child(3) .host-value')).toMatch(/ !$/)
+    expect(await textOf(page, '#hosts li:nth-child(4)')).toMatch(/stale 3 h/)
+  })
+
+  it('filters, and says when nothing matches', async () => {
+    const page = await open({ hosts: fifty })
+    await waitForText(page, '#hosts', /node-50/)
+    await page.keyboard.press('/')
+    await page.keyboard.type('e-4')
+    expect(await page.locator('#hosts li:visible').count()).toBe(11)
+    await page.keyboard.type('x')
+    expect(await textOf(page, '#hosts-none')).toBe('No host matches “e-4x”.')
+    await page.keyboard.press('Backspace')
+    await page.keyboard.press('Enter')
+    await waitForText(page, 'h1', /^node-4$/)
+    await page.keyboard.press('j')
+    await waitForText(page, 'h1', /^node-40$/)
+    await page.keyboard.press('k')
+    await waitForText(page, 'h1', /^node-4$/)
+    await page.goBack()
+    await waitForText(page, 'h1', /^node-40$/)
+  })
+
+  it('folds into a picker on a phone', async () => {
+    const page = await open({ hosts: FEW }, '', PHONE)
+    await waitForText(page, '#picker', /web-01/)
+    expect(await page.locator('#sidebar').isVisible()).toBe(false)
+    await page.locator('#picker').click()
+    await page.getByRole('link', { name: /web-02/ }).click()
+    await waitForText(page, 'h1', 'web-02')
+    expect(await page.locator('#sidebar').isVisible()).toBe(false)
+  })
+})
+
+describe('the keyboard and the theme', () => {
+  it('choose the range, open the help and close it', async () => {
+    const page = await open({ hosts: FEW })
+    await waitForText(page, '#card-cpu .number', /\d/)
+    for (const [key, range] of [
+      ['2', '1h'],
+      ['5', '7d'],
+      ['1', '5m'],
+    ] as const) {
+      await page.keyboard.press(key)
+      expect(queryOf(page).get('range')).toBe(range)
+      expect(await textOf(page, '#ranges [aria-pressed=true]')).toBe(range)
+    }
+    await page.keyboard.press('?')
+    await waitForText(page, '#help h2', 'Keyboard and mouse')
+    await page.keyboard.press('Escape')
+    expect(await page.locator('#help').isVisible()).toBe(false)
+  })
+
+  it('remember colours against the system, and follow it again', async () => {
+    const page = await open({ hosts: FEW })
+    const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
+    const light = await background()
+    await page.locator('#theme').click()
+    const dark = await background()
+    expect(dark).not.toBe(light)
+    await page.reload()
+    expect(await background()).toBe(dark)
+    await page.locator('#theme').click()
+    expect(await page.evaluate('localStorage.length')).toBe(0)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    expect(await background()).toBe(dark)
+  })
+})
+
+const STATES: readonly (readonly [name: string, options: FakeApiOptions, query: string])[] = [
+  ['stale and busy hosts', { hosts: FEW }, ''],
+  ['an empty range', { hosts: FEW }, '?host=web-02&from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00Z'],
+  ['no host', { hosts: [] }, ''],
+  ['a locked server', { hosts: FEW, status: 401 }, ''],
+  ['an API with errors', { hosts: FEW, status: 502 }, ''],
+]
+
+describe.each(SCREENS)('at $width px, $theme', (screen) => {
+  it.each(STATES)('has no accessibility violation with %s', async (_, options, query) => {
+    api = await FakeApi.start(options)
+    const { page } = await openPage(browser, screen, { bypassCSP: true })
+    await page.goto(`${api.url}/${query}`)
+    const settled = options.status === undefined && options.hosts.length > 0 ? '#hosts li' : '#notice h2'
+    await page.locator(settled).first().waitFor({ state: 'attached' })
+    expect(await accessibilityViolations(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+  })
+})
