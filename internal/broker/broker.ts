@@ -17,10 +17,33 @@ export interface Subscription {
   resume(): void
   /** All messages up to and including this delivery are stored or dead letters: the broker may forget them. Cumulative. */
   ack(upTo: number): void
-  /** No message is delivered after it resolves; those that the engine had sent before are delivered first. Acks still count. */
+  /**
+   * No message is delivered after it resolves. Those that the engine had sent before are delivered first, unless it is paused and the
+   * engine (streams) or the publisher (memory) keeps them. Acks still count.
+   */
   stop(): Promise<void>
   /** Sends the acks that wait and ends the connection. What was not acked stays with the engine, where it can. */
   close(): Promise<void>
+}
+
+/** Plain counters since the start, read when somebody asks. */
+export interface BrokerStats {
+  /** Connections to the engine that were lost and came up again. */
+  reconnects: number
+  /** Messages whose handler threw: each is a bug of ours, and lost. */
+  handlerErrors: number
+  /** Streams: consumer groups that had vanished and were made anew. */
+  groupsRemade: number
+  /** Streams: entries that trimming took away after they had been read and before they were acked. */
+  trimmedUnacked: number
+  /** Streams: entries taken over from a consumer that is gone. */
+  takenOver: number
+  /** Messages of the live channel that were let go because the engine was away or slow. */
+  liveDropped: number
+}
+
+export function newStats(): BrokerStats {
+  return { reconnects: 0, handlerErrors: 0, groupsRemade: 0, trimmedUnacked: 0, takenOver: 0, liveDropped: 0 }
 }
 
 /** State of the connection, for `/ready` and the log. */
@@ -35,7 +58,7 @@ export interface BrokerHealth {
  * lose messages; never holds up the caller.
  */
 export interface LiveChannel {
-  /** @param latest series key and payload: kept 24 h for `recall`. */
+  /** The buffers are handed over: not changed afterwards. @param latest series key and payload: kept 24 h for `recall`. */
   publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void
   /** Returns the undo. */
   subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>>
@@ -53,7 +76,9 @@ export interface Broker {
    * the message is gone (pubsub, memory). Rejects with a BrokerError when it is known not to be there or nothing is known.
    */
   publish(key: string, payload: Buffer): Promise<number>
+  /** Resolves when messages come; stays pending while the engine is away (`health` says why), and rejects when the broker is closed. */
   subscribe(handler: MessageHandler): Promise<Subscription>
+  readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
   health(): BrokerHealth
   close(): Promise<void>

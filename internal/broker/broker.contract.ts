@@ -1,0 +1,246 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { until } from '../../test/support/servers.ts'
+import type { Broker, MessageHandler, Subscription } from './broker.ts'
+
+export interface BrokerUnderTest {
+  readonly name: string
+  readonly canPause: boolean
+  /** Whether what nobody has acked is delivered again to the same consumer. */
+  readonly keepsUnacked: boolean
+  /** Whether a message that nobody listens to is gone, and `publish` says so. */
+  readonly tellsWhenNobodyListens: boolean
+  /** A broker that is connected. Two are open at once only where the engine is a server. */
+  open(): Promise<Broker>
+  /** Before each test: nothing in the engine. */
+  empty(): Promise<void>
+}
+
+interface Received {
+  readonly payloads: Buffer[]
+  readonly ids: number[]
+  readonly ties: number[]
+  readonly handler: MessageHandler
+}
+
+export function receiver(): Received {
+  const received = { payloads: [] as Buffer[], ids: [] as number[], ties: [] as number[] }
+  return {
+    ...received,
+    handler: (payload, delivery) => {
+      received.payloads.push(Buffer.from(payload))
+      received.ids.push(delivery.id)
+      received.ties.push(delivery.tie)
+    },
+  }
+}
+
+export function texts({ payloads }: Received): string[] {
+  return payloads.map((payload) => payload.toString())
+}
+
+/** What every broker promises, whatever carries its messages. */
+export function describeBroker(under: BrokerUnderTest): void {
+  describe(`the ${under.name} broker`, () => {
+    const open: Array<{ close(): Promise<void> }> = []
+
+    const openBroker = async (): Promise<Broker> => {
+      const broker = await under.open()
+      open.push(broker)
+      return broker
+    }
+    const start = async (): Promise<{ broker: Broker; subscription: Subscription; received: Received }> => {
+      await under.empty()
+      const broker = await openBroker()
+      const received = receiver()
+      return { broker, received, subscription: await broker.subscribe(received.handler) }
+    }
+    const arrived = (received: Received, count: number): Promise<void> =>
+      until(`${count} messages have arrived`, () => received.payloads.length >= count)
+
+    afterEach(async () => {
+      for (const opened of open.splice(0)) await opened.close()
+    })
+
+    it('delivers every message once, and those of a key in order', async () => {
+      const { broker, subscription, received } = await start()
+      const sent: Array<Promise<number>> = []
+      for (let i = 0; i < 3000; i++) sent.push(broker.publish(`key-${i % 7}`, Buffer.from(`${i % 7}:${i}`)))
+      await Promise.all(sent)
+      await arrived(received, 3000)
+      await subscription.stop()
+      expect(received.payloads).toHaveLength(3000)
+      for (let key = 0; key < 7; key++) {
+        const ofKey = texts(received).filter((text) => text.startsWith(`${key}:`))
+        const want = Array.from({ length: Math.ceil((3000 - key) / 7) }, (_, i) => `${key}:${key + i * 7}`)
+        expect(ofKey).toEqual(want)
+      }
+    })
+
+    it('carries any bytes, none and a megabyte', async () => {
+      const { broker, received } = await start()
+      const every = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+      const large = Buffer.alloc(2 ** 20, every)
+      const resp = Buffer.from('$3\r\nfoo\r\n*1\r\n\r\n')
+      for (const payload of [every, Buffer.alloc(0), large, resp]) await broker.publish('one key', payload)
+      await arrived(received, 4)
+      expect(received.payloads.map((payload) => payload.length)).toEqual([256, 0, 2 ** 20, resp.length])
+      expect(received.payloads[0]!.equals(every)).toBe(true)
+      expect(received.payloads[2]!.equals(large)).toBe(true)
+      expect(received.payloads[3]!.equals(resp)).toBe(true)
+    })
+
+    it('numbers deliveries from 1 by one, and keeps neighbours apart by their tie', async () => {
+      const { broker, received } = await start()
+      await Promise.all(Array.from({ length: 1500 }, (_, i) => broker.publish('one key', Buffer.from(`${i}`))))
+      await arrived(received, 1500)
+      expect(received.ids).toEqual(Array.from({ length: 1500 }, (_, i) => i + 1))
+      expect(received.ties.every((tie) => Number.isInteger(tie) && tie >= 0 && tie < 1000)).toBe(true)
+      if (!under.keepsUnacked) expect(received.ties).toEqual(received.ids.map((id) => id % 1000))
+    })
+
+    it('tells a publisher how many servers listen', async () => {
+      await under.empty()
+      const broker = await openBroker()
+      expect(await broker.publish('key', Buffer.from('early'))).toBe(under.tellsWhenNobodyListens ? 0 : 1)
+      const received = receiver()
+      const subscription = await broker.subscribe(received.handler)
+      expect(await broker.publish('key', Buffer.from('heard'))).toBe(1)
+      await arrived(received, under.tellsWhenNobodyListens ? 1 : 2)
+      await subscription.stop()
+      await subscription.close()
+      expect(await broker.publish('key', Buffer.from('late'))).toBe(under.tellsWhenNobodyListens ? 0 : 1)
+      expect(texts(received)).toEqual(under.tellsWhenNobodyListens ? ['heard'] : ['early', 'heard'])
+    })
+
+    it('delivers before the end of stop what was sent before, and nothing after it', async () => {
+      const { broker, subscription, received } = await start()
+      for (let i = 0; i < 500; i++) await broker.publish('key', Buffer.from(`${i}`))
+      const stopped = subscription.stop()
+      const late = Promise.allSettled(Array.from({ length: 50 }, () => broker.publish('key', Buffer.from('late'))))
+      await stopped
+      const atTheEnd = received.payloads.length
+      await late
+      await broker.publish('key', Buffer.from('later')).catch(() => {})
+      await subscription.stop()
+      expect(received.payloads).toHaveLength(atTheEnd)
+      if (!under.keepsUnacked) expect(texts(received).filter((text) => text !== 'late')).toHaveLength(500)
+    })
+
+    it('survives a handler that throws, and counts it', async () => {
+      await under.empty()
+      const broker = await openBroker()
+      const heard: string[] = []
+      await broker.subscribe((payload) => {
+        heard.push(payload.toString())
+        if (payload.toString() === 'bad') throw new Error('the handler broke')
+      })
+      for (const text of ['good', 'bad', 'good']) await broker.publish('key', Buffer.from(text))
+      await until('three have been heard', () => heard.length === 3)
+      expect(heard).toEqual(['good', 'bad', 'good'])
+      expect(broker.stats.handlerErrors).toBe(1)
+    })
+
+    it(under.canPause ? 'holds messages back while paused' : 'cannot be paused, and says so', async () => {
+      const { broker, subscription, received } = await start()
+      expect(subscription.canPause).toBe(under.canPause)
+      await broker.publish('key', Buffer.from('before'))
+      await arrived(received, 1)
+      subscription.pause()
+      const sent = Promise.all([1, 2, 3].map((i) => broker.publish('key', Buffer.from(`while ${i}`))))
+      // A message of its own way is there and back before any of these would be late.
+      await broker.live.recall()
+      if (under.canPause) expect(texts(received)).toEqual(['before'])
+      subscription.resume()
+      expect(await sent).toEqual([1, 1, 1])
+      await broker.publish('key', Buffer.from('after'))
+      await arrived(received, 5)
+      expect(texts(received)).toEqual(['before', 'while 1', 'while 2', 'while 3', 'after'])
+    })
+
+    it('can be paused and resumed from within the handler', async () => {
+      await under.empty()
+      const broker = await openBroker()
+      const heard: string[] = []
+      const subscription = await broker.subscribe((payload) => {
+        heard.push(payload.toString())
+        subscription.pause()
+        setImmediate(() => subscription.resume())
+      })
+      await Promise.all(['1', '2', '3', '4'].map((text) => broker.publish('key', Buffer.from(text))))
+      await until('four have been heard', () => heard.length === 4)
+      expect(heard).toEqual(['1', '2', '3', '4'])
+    })
+
+    it('takes acks in any number, and closes in the middle', async () => {
+      const { broker, subscription, received } = await start()
+      await Promise.all(Array.from({ length: 100 }, (_, i) => broker.publish('key', Buffer.from(`${i}`))))
+      await arrived(received, 100)
+      for (const upTo of [1, 1, 50, 50, 99]) subscription.ack(upTo)
+      await subscription.stop()
+      subscription.ack(100)
+      await subscription.close()
+      await subscription.close()
+    })
+
+    it('subscribes again after a close', async () => {
+      const { broker, subscription } = await start()
+      await subscription.close()
+      const again = receiver()
+      await broker.subscribe(again.handler)
+      await broker.publish('key', Buffer.from('again'))
+      await arrived(again, 1)
+      expect([texts(again), again.ids]).toEqual([['again'], [1]])
+    })
+
+    it('refuses to publish after close', async () => {
+      await under.empty()
+      const broker = await openBroker()
+      expect(broker.health()).toEqual({ connected: true, problem: '' })
+      await broker.close()
+      await broker.close()
+      expect(broker.health().connected).toBe(false)
+      await expect(broker.publish('key', Buffer.from('x'))).rejects.toMatchObject({
+        name: 'BrokerError',
+        kind: 'not_sent',
+      })
+    })
+
+    it('carries the live feed to everybody, and nothing to those who have left', async () => {
+      await under.empty()
+      const broker = await openBroker()
+      const first: string[] = []
+      const second: string[] = []
+      await broker.live.subscribe(() => {
+        throw new Error('the handler broke')
+      })
+      const leave = await broker.live.subscribe((payload) => first.push(payload.toString()))
+      await broker.live.subscribe((payload) => second.push(payload.toString()))
+      broker.live.publish(Buffer.from('1'), [])
+      await until('both have heard the first', () => first.length === 1 && second.length === 1)
+      await leave()
+      broker.live.publish(Buffer.from('2'), [])
+      await until('the one that stayed has heard the second', () => second.length === 2)
+      expect([first, second]).toEqual([['1'], ['1', '2']])
+    })
+
+    it('keeps the latest live value of each series', async () => {
+      await under.empty()
+      const broker = await openBroker()
+      expect(await broker.live.recall()).toEqual([])
+      const many = Array.from({ length: 1000 }, (_, i) => [`series\u0000${i}`, Buffer.from([0, i & 255, 255])] as const)
+      broker.live.publish(Buffer.from('x'), many)
+      broker.live.publish(Buffer.from('y'), [
+        ['series\u00001', Buffer.from('newer')],
+        ['empty', Buffer.alloc(0)],
+      ])
+      let kept: Buffer[] = []
+      await until('all are kept', async () => {
+        kept = await broker.live.recall()
+        return kept.length === 1001
+      })
+      expect(kept.filter((value) => value.length === 0)).toHaveLength(1)
+      expect(kept.filter((value) => value.toString() === 'newer')).toHaveLength(1)
+      expect(kept.filter((value) => value.length === 3 && value[2] === 255)).toHaveLength(999)
+    })
+  })
+}

@@ -1,0 +1,140 @@
+import type { Logger } from 'pino'
+import type { BrokerStats, LiveChannel } from './broker.ts'
+import { ChannelListener } from './channel-listener.ts'
+import type { RedisConnection, RedisOptions } from './redis.ts'
+
+/** How long the latest value of a series is kept after it was last published. */
+export const LIVE_KEPT_MS = 24 * 3_600_000
+
+const CHANNEL = 'live'
+const LATEST_KEY = 'live:latest'
+const SWEEP_INTERVAL_MS = 3_600_000
+/** Of payloads that Redis has not confirmed. Beyond it Redis is too slow for the live view, which then skips. */
+const MAX_PENDING_BYTES = 8 * 2 ** 20
+/** One HSET of more would hold up Redis, and everybody's PUBLISH, for over a millisecond. */
+const FIELDS_A_COMMAND = 256
+/** Before each value in the hash: when it was published, ms, a double. Redis 7.0 cannot let single fields of a hash expire. */
+const STAMP_BYTES = 8
+
+export interface RedisLiveChannelOptions {
+  readonly redis: RedisOptions
+  /** Shared with the broker; not closed here. */
+  readonly commands: RedisConnection
+  readonly stats: BrokerStats
+  readonly logger: Logger
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+/** The live channel of the brokers that run on Redis: a Pub/Sub channel, and a hash with the latest values. */
+export class RedisLiveChannel implements LiveChannel {
+  readonly #options: RedisLiveChannelOptions
+  readonly #now: () => number
+  readonly #listeners = new Set<ChannelListener>()
+  #pendingBytes = 0
+  #sweeper: NodeJS.Timeout | undefined
+
+  constructor(options: RedisLiveChannelOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
+  }
+
+  publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void {
+    const { commands, stats } = this.#options
+    if (!commands.up || this.#pendingBytes > MAX_PENDING_BYTES) {
+      stats.liveDropped++
+      return
+    }
+    let bytes = payload.length
+    const sent: Array<Promise<unknown>> = [commands.send((client) => client.publish(CHANNEL, payload))]
+    for (let from = 0; from < latest.length; from += FIELDS_A_COMMAND) {
+      const fields: Array<string | Buffer> = []
+      for (const [key, value] of latest.slice(from, from + FIELDS_A_COMMAND)) {
+        fields.push(key, stamped(value, this.#now()))
+        bytes += value.length
+      }
+      sent.push(commands.send((client) => client.hset(LATEST_KEY, ...fields)))
+    }
+    if (latest.length > 0) {
+      sent.push(commands.send((client) => client.pexpire(LATEST_KEY, LIVE_KEPT_MS)))
+      this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref()
+    }
+    this.#pendingBytes += bytes
+    Promise.all(sent).then(
+      () => {
+        this.#pendingBytes -= bytes
+      },
+      () => {
+        this.#pendingBytes -= bytes
+        stats.liveDropped++
+      },
+    )
+  }
+
+  async subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>> {
+    const { redis, stats, logger } = this.#options
+    const listener = new ChannelListener({ redis, purpose: 'live', logger, stats }, [CHANNEL], (payload) => {
+      try {
+        handler(payload)
+      } catch (error) {
+        logger.error({ err: error }, 'a live message was lost: its handler threw')
+      }
+    })
+    this.#listeners.add(listener)
+    await listener.connection.whenUp()
+    return async () => {
+      this.#listeners.delete(listener)
+      await listener.close()
+    }
+  }
+
+  async recall(): Promise<Buffer[]> {
+    const payloads = new Map<string, Buffer>()
+    const oldest = this.#now() - LIVE_KEPT_MS
+    for await (const [field, value] of this.#scan()) {
+      if (value.length >= STAMP_BYTES && value.readDoubleBE(0) >= oldest) {
+        payloads.set(field.toString('latin1'), value.subarray(STAMP_BYTES))
+      }
+    }
+    return [...payloads.values()]
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper)
+    await Promise.all(Array.from(this.#listeners, (listener) => listener.close()))
+    this.#listeners.clear()
+  }
+
+  /** Takes stale fields out. One that is renewed in between is lost until its next change: `recall` then shows one value less. */
+  async #sweep(): Promise<void> {
+    const oldest = this.#now() - LIVE_KEPT_MS
+    try {
+      for await (const [field, value] of this.#scan()) {
+        const fresh = value.length >= STAMP_BYTES && value.readDoubleBE(0) >= oldest
+        if (!fresh) await this.#options.commands.send((client) => client.hdel(LATEST_KEY, field))
+      }
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'stale live values were not removed, next attempt in an hour')
+    }
+  }
+
+  /** HGETALL of 100,000 series would hold up Redis for some 50 ms; this goes in steps. A field may come twice. */
+  async *#scan(): AsyncGenerator<readonly [field: Buffer, value: Buffer]> {
+    let cursor = '0'
+    do {
+      const from = cursor
+      const [next, pairs]: [Buffer, Buffer[]] = await this.#options.commands.send((client) =>
+        client.hscanBuffer(LATEST_KEY, from, 'COUNT', 1000),
+      )
+      for (let i = 0; i + 1 < pairs.length; i += 2) yield [pairs[i]!, pairs[i + 1]!]
+      cursor = next.toString()
+    } while (cursor !== '0')
+  }
+}
+
+function stamped(value: Buffer, nowMs: number): Buffer {
+  const stamp = Buffer.allocUnsafe(STAMP_BYTES + value.length)
+  stamp.writeDoubleBE(nowMs, 0)
+  value.copy(stamp, STAMP_BYTES)
+  return stamp
+}

@@ -1,0 +1,55 @@
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import { describeBroker, receiver, texts } from './broker.contract.ts'
+import { LIVE_KEPT_MS } from './live-channel.ts'
+import { MemoryBroker } from './memory.ts'
+
+const logger = pino({ level: 'silent' })
+
+describeBroker({
+  name: 'memory',
+  canPause: true,
+  keepsUnacked: false,
+  tellsWhenNobodyListens: true,
+  open: async () => new MemoryBroker({ logger }),
+  empty: async () => {},
+})
+
+describe('MemoryBroker', () => {
+  it('delivers before publish returns', async () => {
+    const broker = new MemoryBroker({ logger })
+    const received = receiver()
+    await broker.subscribe(received.handler)
+    const sent = broker.publish('key', Buffer.from('now'))
+    expect(texts(received)).toEqual(['now'])
+    expect(await sent).toBe(1)
+  })
+
+  it('has one subscriber', async () => {
+    const broker = new MemoryBroker({ logger })
+    await broker.subscribe(() => {})
+    await expect(broker.subscribe(() => {})).rejects.toThrow('has a subscriber already')
+  })
+
+  it('lets a paused publisher know, at the end, that nobody took its message', async () => {
+    const broker = new MemoryBroker({ logger })
+    const received = receiver()
+    const subscription = await broker.subscribe(received.handler)
+    subscription.pause()
+    const sent = broker.publish('key', Buffer.from('waits'))
+    await subscription.stop()
+    expect(await sent).toBe(0)
+    expect(received.payloads).toEqual([])
+  })
+
+  it('forgets live values after a day', async () => {
+    let now = 0
+    const broker = new MemoryBroker({ logger, now: () => now })
+    broker.live.publish(Buffer.from('x'), [['old', Buffer.from('old')]])
+    now = LIVE_KEPT_MS / 2
+    broker.live.publish(Buffer.from('x'), [['young', Buffer.from('young')]])
+    expect(await broker.live.recall()).toHaveLength(2)
+    now = LIVE_KEPT_MS + 1
+    expect((await broker.live.recall()).map(String)).toEqual(['young'])
+  })
+})

@@ -1,0 +1,307 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { BrokerError, type BrokerHealth, type BrokerStats } from './broker.ts'
+import { type Deferred, deferred } from './deferred.ts'
+
+/** Where Redis is and how to get in. */
+export interface RedisOptions {
+  /** `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. */
+  readonly url: string
+  /** Wins over the one in the URL. */
+  readonly password?: string | undefined
+  /** Certificates of one's own, for `rediss://`. */
+  readonly tls?: TlsOptions | undefined
+  /** Begins the name of each connection in Redis' `CLIENT LIST`. */
+  readonly clientName?: string | undefined
+  /** How often a silent connection is asked for a sign of life, and how long it may take to give one. */
+  readonly pingIntervalMs?: number | undefined
+}
+
+export interface ConnectionOptions {
+  readonly redis: RedisOptions
+  /** The last part of the connection's name. */
+  readonly purpose: string
+  readonly logger: Logger
+  /** Where the times that it came up again are counted. */
+  readonly stats: BrokerStats
+  /** Run on each new connection before it counts as up; where it fails, it is run again later. */
+  readonly setUp?: (client: Redis) => Promise<unknown>
+}
+
+const MAX_BACKOFF_MS = 2000
+const CONNECT_TIMEOUT_MS = 5000
+const DEFAULT_PING_INTERVAL_MS = 5000
+
+/**
+ * One connection to Redis that heals itself. It is `up` when Redis has answered a PING and `setUp` has run, and then only are
+ * commands sent: nothing is queued while it is away, and nothing is sent a second time without our knowing. A connection on
+ * which nothing comes back is replaced within two ping intervals, however healthy TCP thinks it is.
+ */
+export class RedisConnection {
+  readonly client: Redis
+  readonly #name: string
+  readonly #address: string
+  readonly #logger: Logger
+  readonly #stats: BrokerStats
+  readonly #setUp: ConnectionOptions['setUp']
+  readonly #heartbeat: NodeJS.Timeout
+  #mode: 'connecting' | 'up' | 'closed' = 'connecting'
+  #wasUp = false
+  #problem: string
+  readonly #tried: Deferred<void> = deferred()
+  #cameUp: Deferred<void> = deferred()
+  #retry: NodeJS.Timeout | undefined
+  #corked = false
+  #asked: { stream: Redis['stream']; bytesRead: number } | undefined
+
+  constructor({ redis, purpose, logger, stats, setUp }: ConnectionOptions) {
+    const place = parseUrl(redis.url)
+    const password = redis.password ?? place.password
+    this.#name = `${redis.clientName ?? 'sentinel'}:${purpose}`
+    this.#address = place.address
+    this.#problem = `Redis at ${place.address}: not connected yet`
+    this.#logger = logger
+    this.#stats = stats
+    this.#setUp = setUp
+    this.client = new Redis({
+      host: place.host,
+      port: place.port,
+      db: place.database,
+      ...(place.username === '' ? {} : { username: place.username }),
+      ...(password === '' ? {} : { password }),
+      ...(place.secure ? { tls: redis.tls ?? {} } : {}),
+      connectionName: this.#name,
+      disableClientInfo: true,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      disconnectTimeout: 500,
+      keepAlive: 10_000,
+      // The PING of set-up is the check: ioredis' own wants INFO, which a careful operator does not grant.
+      enableReadyCheck: false,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      // Without it a command that was on its way when the connection broke would stay pending for ever.
+      maxRetriesPerRequest: 0,
+      retryStrategy: (attempt) => jittered(Math.min(MAX_BACKOFF_MS, 50 * 2 ** Math.min(attempt, 10))),
+    })
+    this.client.on('ready', () => this.#prepare())
+    this.client.on('error', (error: Error) => this.#wentDown(error))
+    this.client.on('close', () => this.#wentDown())
+    this.#heartbeat = setInterval(() => this.#beat(), redis.pingIntervalMs ?? DEFAULT_PING_INTERVAL_MS).unref()
+  }
+
+  get up(): boolean {
+    return this.#mode === 'up'
+  }
+
+  health(): BrokerHealth {
+    return { connected: this.up, problem: this.up ? '' : this.#problem }
+  }
+
+  /** Resolves when it is up; rejects when it is closed first. */
+  whenUp(): Promise<void> {
+    return this.#cameUp.promise
+  }
+
+  /** Resolves when it is up, or is known not to be: then `health` says why. */
+  whenTried(): Promise<void> {
+    return this.#tried.promise
+  }
+
+  /**
+   * Sends what `command` sends. The commands of one turn of the event loop leave in one write, which halves the cost of a PUBLISH
+   * (measured: 4.2 µs of CPU instead of 8.7; ioredis' own pipelining takes 8.5, and waits for a round trip).
+   *
+   * @throws BrokerError
+   */
+  async send<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    if (!this.up) throw new BrokerError('not_sent', this.#problem)
+    this.#cork()
+    try {
+      return await command(this.client)
+    } catch (error) {
+      throw this.#brokerError(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#mode === 'closed') return
+    const { status } = this.client
+    this.#mode = 'closed'
+    this.#problem = `Redis at ${this.#address}: closed`
+    clearInterval(this.#heartbeat)
+    clearTimeout(this.#retry)
+    this.#tried.resolve()
+    this.#cameUp.reject(new BrokerError('not_sent', this.#problem))
+    if (status === 'end') return
+    const ended = new Promise<void>((resolve) => this.client.once('end', resolve))
+    this.client.disconnect()
+    if (status === 'ready') await ended
+    // One that never came up, or waits for its next attempt, has nothing to say and may never tell of its end.
+    else this.client.stream?.destroy()
+  }
+
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = true
+    const { stream } = this.client
+    stream.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      stream.uncork()
+    })
+  }
+
+  async #prepare(): Promise<void> {
+    const { stream } = this.client
+    try {
+      await this.client.ping()
+      await this.#setUp?.(this.client)
+    } catch (error) {
+      if (this.#mode === 'closed' || stream.destroyed) return
+      this.#wentDown(error)
+      // A refusal (no permission, loading its data) leaves the connection standing: ask again on it.
+      this.#retry = setTimeout(() => this.#prepare(), jittered(MAX_BACKOFF_MS))
+      return
+    }
+    if (this.#mode === 'closed' || stream !== this.client.stream || stream.destroyed) return
+    this.#mode = 'up'
+    this.#problem = ''
+    if (this.#wasUp) {
+      this.#stats.reconnects++
+      this.#logger.info({ connection: this.#name }, `Redis at ${this.#address}: connected again`)
+    }
+    this.#wasUp = true
+    this.#tried.resolve()
+    this.#cameUp.resolve()
+  }
+
+  /** The reason comes first, and the bare end of the connection after it: that one must not hide the reason. */
+  #wentDown(error?: unknown): void {
+    if (this.#mode === 'closed') return
+    clearTimeout(this.#retry)
+    const fell = this.#mode === 'up'
+    if (fell) {
+      this.#mode = 'connecting'
+      this.#cameUp = deferred()
+    }
+    this.#tried.resolve()
+    if (error === undefined && !fell) return
+    const problem = describeProblem(error, this.#address)
+    if (problem === this.#problem) return
+    this.#problem = problem
+    this.#logger.warn({ connection: this.#name, err: error }, problem)
+  }
+
+  #beat(): void {
+    const { client } = this
+    if (client.status !== 'ready' && client.status !== 'connect') {
+      this.#asked = undefined
+      return
+    }
+    const { stream } = client
+    const { bytesRead } = stream
+    if (this.#asked?.stream === stream && this.#asked.bytesRead === bytesRead) {
+      // After a long pause of this process the answer waits in the socket, and timers run before sockets: look once more.
+      setImmediate(() => {
+        if (stream.bytesRead === bytesRead) stream.destroy(new Error('no answer to PING'))
+      })
+      return
+    }
+    this.#asked = { stream, bytesRead }
+    client.ping().catch(ignore)
+  }
+
+  #brokerError(error: unknown): BrokerError {
+    if (isReply(error)) {
+      const kind = isRefusal(error) ? 'refused' : 'not_sent'
+      return new BrokerError(kind, describeProblem(error, this.#address), { cause: error })
+    }
+    const neverWritten = error instanceof Error && error.message.startsWith("Stream isn't writeable")
+    const kind = neverWritten ? 'not_sent' : 'unknown'
+    return new BrokerError(kind, describeProblem(error, this.#address), { cause: error })
+  }
+}
+
+/** Whether Redis itself answered with this error: then nothing was done. */
+export function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+/**
+ * `ERR` means that the command itself is wrong, and will be next time. All other words (OOM, NOAUTH, READONLY, LOADING …) speak of
+ * the server's state, which somebody will put right.
+ */
+function isRefusal(error: Error): boolean {
+  return error.message.startsWith('ERR ') && !error.message.startsWith('ERR max number of clients')
+}
+
+/** What is wrong and what to do, without the password. `undefined`: the connection ended and nobody said why. */
+export function describeProblem(error: unknown, address: string): string {
+  const text = error instanceof Error ? error.message : String(error ?? '')
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const at = `Redis at ${address}`
+  if (text.includes('NOAUTH')) return `${at} refuses: ${text}: set REDIS_URL with the password, or REDIS_PASSWORD_FILE`
+  if (text.includes('WRONGPASS') || text.includes('invalid password')) {
+    return `${at} refuses the user or the password: check REDIS_URL and REDIS_PASSWORD_FILE`
+  }
+  if (text.includes('NOPERM')) return `${at} refuses: ${text}: give the user this permission with ACL SETUSER`
+  if (text.startsWith('LOADING')) return `${at} is still loading its data`
+  if (text.startsWith('OOM')) return `${at} is full: ${text}: raise maxmemory, or keep less`
+  if (text.startsWith('Protocol error')) return `${at} answers, but not as Redis does: check host and port of REDIS_URL`
+  if (code === 'ECONNREFUSED') return `${at} refuses the connection: is it running there? check REDIS_URL`
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `${at}: the host's name is not known: check REDIS_URL`
+  if (code === 'ETIMEDOUT' && address.startsWith('rediss:')) {
+    return `${at} does not complete a TLS handshake: check host and port, or use redis:// in REDIS_URL if it has no TLS`
+  }
+  if (code === 'ETIMEDOUT' || code === 'EHOSTUNREACH')
+    return `${at} cannot be reached (${code}): check host and firewall`
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
+    return `${at} does not speak TLS (${code}): use redis:// in REDIS_URL, or its TLS port`
+  }
+  if (text === 'no answer to PING') return `${at} does not answer: connecting anew`
+  if (text === '') return `${at}: the connection was lost`
+  return `${at}: ${text}`
+}
+
+interface Place {
+  readonly host: string
+  readonly port: number
+  readonly database: number
+  readonly username: string
+  readonly password: string
+  readonly secure: boolean
+  /** For people: the URL without user and password. */
+  readonly address: string
+}
+
+/** @throws TypeError without the URL's text, for it may hold a password */
+function parseUrl(text: string): Place {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const database = Number(url?.pathname.slice(1))
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !Number.isInteger(database)) {
+    throw new TypeError(`${redactUrl(text)} is not a Redis URL: redis://[user[:password]@]host[:port][/database]`)
+  }
+  const port = url.port === '' ? 6379 : Number(url.port)
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port,
+    database,
+    username: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    secure: url.protocol === 'rediss:',
+    address: `${url.protocol}//${url.hostname}:${port}`,
+  }
+}
+
+/** A URL as it may be logged: user and password give way to `***`, even where the rest is no URL. */
+export function redactUrl(text: string): string {
+  return text.replace(/^([a-z]+:\/\/)?[^/]*@/i, '$1***@')
+}
+
+function jittered(ms: number): number {
+  return ms * (0.5 + Math.random() / 2)
+}
+
+function ignore(): void {}

@@ -1,0 +1,82 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Unacked } from './unacked.ts'
+
+const PARTITIONS = 3
+
+describe('Unacked', () => {
+  it('holds an entry until Redis knows that it is done with', () => {
+    const unacked = new Unacked(PARTITIONS)
+    unacked.push(0, '1-0')
+    unacked.push(2, '1-1')
+    unacked.push(0, '1-2')
+    expect([unacked.size, unacked.ackingCount, unacked.nextDelivery]).toEqual([3, 0, 4])
+    unacked.ackUpTo(2)
+    expect([unacked.size, unacked.ackingCount]).toEqual([3, 2])
+    expect(unacked.peekAcking(0, 10)).toEqual(['1-0'])
+    unacked.acked(0, 1)
+    expect(unacked.idsOf(0)).toEqual(['1-2'])
+    expect(unacked.idsOf(2)).toEqual(['1-1'])
+    expect(unacked.size).toBe(2)
+  })
+
+  it('takes an ack twice, and one beyond what was delivered', () => {
+    const unacked = new Unacked(PARTITIONS)
+    unacked.push(1, '1-0')
+    unacked.ackUpTo(1)
+    unacked.ackUpTo(1)
+    unacked.ackUpTo(1000)
+    unacked.push(1, '1-1')
+    expect(unacked.ackingCount).toBe(1)
+    expect(unacked.idsOf(1)).toEqual(['1-0', '1-1'])
+  })
+
+  it('tells what was delivered before a delivery', () => {
+    const unacked = new Unacked(PARTITIONS)
+    for (let i = 1; i <= 5; i++) unacked.push(0, `${i}-0`)
+    unacked.ackUpTo(1)
+    expect(unacked.idsOf(0, 4)).toEqual(['1-0', '2-0', '3-0'])
+  })
+
+  it('is what a plain list of everything says, in any order of use', () => {
+    const step = fc.oneof(
+      fc.record({ push: fc.nat(PARTITIONS - 1), times: fc.integer({ min: 1, max: 6000 }) }),
+      fc.record({ ack: fc.double({ min: 0, max: 1, noNaN: true }) }),
+      fc.record({ tell: fc.nat(PARTITIONS - 1), max: fc.nat(5000) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const unacked = new Unacked(PARTITIONS)
+        let all: Array<{ id: string; partition: number; delivery: number; acking: boolean }> = []
+        let delivery = 0
+        for (const next of steps) {
+          if ('push' in next) {
+            for (let i = 0; i < next.times; i++) {
+              delivery++
+              unacked.push(next.push, `${delivery}-0`)
+              all.push({ id: `${delivery}-0`, partition: next.push, delivery, acking: false })
+            }
+          } else if ('ack' in next) {
+            const upTo = Math.floor(next.ack * delivery)
+            unacked.ackUpTo(upTo)
+            for (const entry of all) if (entry.delivery <= upTo) entry.acking = true
+          } else {
+            const told = unacked.peekAcking(next.tell, next.max)
+            unacked.acked(next.tell, told.length)
+            const gone = new Set(told)
+            expect(all.filter((entry) => gone.has(entry.id)).every((entry) => entry.acking)).toBe(true)
+            all = all.filter((entry) => !gone.has(entry.id))
+          }
+          expect(unacked.nextDelivery).toBe(delivery + 1)
+          expect(unacked.size).toBe(all.length)
+          expect(unacked.ackingCount).toBe(all.filter((entry) => entry.acking).length)
+        }
+        for (let partition = 0; partition < PARTITIONS; partition++) {
+          const want = all.filter((entry) => entry.partition === partition).map((entry) => entry.id)
+          expect(unacked.idsOf(partition)).toEqual(want)
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
