@@ -43,8 +43,8 @@ export interface ApiOptions {
 
 export interface ApiLimits {
   /**
-   * Requests a minute that one address may make to each resource of `/api/v1`. Ten a second is a wall of dashboards and far from
-   * what hurts. This machine itself is not counted: its users run the dashboards, and could do worse.
+   * Requests a minute that one address may make of `/api/v1`. Ten a second is a wall of dashboards, and far from what hurts. This
+   * machine itself is not counted: its users run the dashboards, and could do worse.
    */
   readonly requestsPerMinute: number
   /** Queries to the store side by side. */
@@ -122,13 +122,14 @@ export function buildApi(options: ApiOptions): Api {
   if (options.corsOrigins !== undefined && options.corsOrigins.length > 0) {
     app.register(fastifyCors, { origin: [...options.corsOrigins], methods: ['GET', 'HEAD'] })
   }
-  app.register(fastifyRateLimit, { global: false, allowList: (request) => LOOPBACK.test(request.ip) })
   app.register(async (root: Api) => {
     await docsRoutes(root, options.version)
     root.register(
       async (api: Api) => {
-        api.addHook('onRoute', (route) => {
-          route.config = { ...route.config, rateLimit: { max: limits.requestsPerMinute, timeWindow: '1 minute' } }
+        await api.register(fastifyRateLimit, {
+          max: limits.requestsPerMinute,
+          timeWindow: '1 minute',
+          allowList: (request) => LOOPBACK.test(request.ip),
         })
         hostsRoutes(api, { table, known, clock, staleAfterMs: options.staleAfterMs ?? 10_000 })
         historyRoutes(api, { reader, table, known, clock, ...limits })

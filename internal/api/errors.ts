@@ -44,21 +44,15 @@ export function answerFrameworkError(error: FastifyError, request: FastifyReques
   sendProblem(request, reply, answerTo(error))
 }
 
-/** Refuses what is not for a path that has GET only. */
+/** Refuses what is not for a path that has GET only, before its body is read. */
 export function refuseOtherMethods(app: Api, paths: readonly string[]): void {
+  const refuse = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    reply.header('allow', 'GET, HEAD')
+    return sendProblem(request, reply, { status: 405, detail: `${request.method} is not for ${pathOf(request.url)}` })
+  }
   for (const url of paths) {
-    app.route({
-      method: ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
-      url,
-      schema: { hide: true },
-      handler: (request, reply) => {
-        reply.header('allow', 'GET, HEAD')
-        return sendProblem(request, reply, {
-          status: 405,
-          detail: `${request.method} is not for ${pathOf(request.url)}`,
-        })
-      },
-    })
+    const method = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+    app.route({ method, url, schema: { hide: true }, onRequest: refuse, handler: refuse })
   }
 }
 

@@ -27,7 +27,7 @@ export function hostsRoutes(app: Api, options: HostsOptions): void {
         operationId: 'listHosts',
         summary: 'All hosts of the last seven days, with their latest figures',
         tags: ['hosts'],
-        response: { 200: HostsSchema, ...problems(429, 500) },
+        response: { 200: HostsSchema, ...problems(414, 429, 500) },
       },
     },
     async (): Promise<HostsAnswer> => {

@@ -4,6 +4,7 @@ import type { LiveChannel } from '../broker/broker.ts'
 import type { Codec, Encoder } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
 import { SeriesTable } from '../sample/series.ts'
+import { hasValue } from '../sample/value.ts'
 import { LiveAnnouncer } from './announcer.ts'
 
 interface Reading {
@@ -17,7 +18,7 @@ function readings(payload: Buffer): Reading[] {
   const decoder = frameCodec.decoder(new SeriesTable())
   const refusal = decoder.decode(payload, { receivedAt: 0, tie: 0 }, ({ series, values, at }) => {
     const named = values.map((value, i) => [series.fieldNames[i], value] as const)
-    found.push({ series: series.key, fields: Object.fromEntries(named.filter(([, value]) => value !== undefined)), at })
+    found.push({ series: series.key, fields: Object.fromEntries(named.filter(([, value]) => hasValue(value))), at })
   })
   expect(refusal).toBeUndefined()
   return found

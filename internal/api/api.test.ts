@@ -1,0 +1,406 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ApiScene, type OpenApi } from '../../test/support/api-scene.ts'
+import { type HistoryQuery, StoreError } from '../store/store.ts'
+
+const HISTORY = '/api/v1/hosts/web-01/metrics?measurement=cpu&field=usage_user'
+const away = () => Promise.reject(new StoreError('away', 'connect ECONNREFUSED 10.1.2.3:8086'))
+const refused = () => Promise.reject(new StoreError('refused', 'token s3cr3t may not read bucket telemetry'))
+
+/** Answers a call, or an aborted signal. */
+function never(_query: unknown, signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+}
+
+describe('GET /api/v1/hosts', () => {
+  it('joins what is live and what the store knows, sorted as people count', async () => {
+    const scene = await ApiScene.open()
+    const { way } = scene
+    const now = way.clock.time
+    scene.reader.hosts = async () => [
+      { host: 'web-10', lastSeenAt: now - 60e6 },
+      { host: 'web-2', lastSeenAt: now - 60e6 },
+    ]
+    way.send('cpu', { host: 'web-2', cpu: 'cpu-total' }, { usage_idle: 75 }, now - 123_000)
+    way.send('mem', { host: 'db' }, { used_percent: 61 }, now - 10_001_000)
+    way.send('mem', { host: 'ahead' }, { used_percent: 1 }, now + 5e6)
+    const answer = await scene.ask('/api/v1/hosts')
+    expect(answer.statusCode).toBe(200)
+    const { hosts, ...rest } = answer.json()
+    expect(rest).toEqual({ now, partial: false })
+    const nothing = { memPercent: null, load1: null, cores: null, uptimeSeconds: null, os: null, agentVersion: null }
+    expect(hosts).toEqual([
+      { host: 'ahead', lastSeenAt: now + 5e6, ageMs: 0, stale: false, cpuPercent: null, ...nothing, memPercent: 1 },
+      {
+        host: 'db',
+        lastSeenAt: now - 10_001_000,
+        ageMs: 10_001,
+        stale: true,
+        cpuPercent: null,
+        ...nothing,
+        memPercent: 61,
+      },
+      { host: 'web-2', lastSeenAt: now - 123_000, ageMs: 123, stale: false, cpuPercent: 25, ...nothing },
+      { host: 'web-10', lastSeenAt: now - 60e6, ageMs: 60_000, stale: true, cpuPercent: null, ...nothing },
+    ])
+  })
+
+  it('leaves out machines that only run a server', async () => {
+    const scene = await ApiScene.open()
+    scene.way.send('sentinel_pipeline', { host: 'machine', role: 'server' }, { received: 1 })
+    scene.reader.hosts = async () => [{ host: 'machine', lastSeenAt: 1 }]
+    expect((await scene.ask('/api/v1/hosts')).json().hosts).toEqual([])
+  })
+
+  it('asks the store once for all who ask within ten seconds', async () => {
+    const scene = await ApiScene.open()
+    const asked: number[] = []
+    scene.reader.hosts = async (sinceUs) => {
+      asked.push(sinceUs)
+      return []
+    }
+    await Promise.all([scene.ask('/api/v1/hosts'), scene.ask('/api/v1/hosts')])
+    scene.way.clock.time += 9_900_000
+    await scene.ask('/api/v1/hosts')
+    expect(asked).toEqual([scene.way.clock.time - 9_900_000 - 7 * 86_400e6])
+    scene.way.clock.time += 200_000
+    await scene.ask('/api/v1/hosts')
+    expect(asked.length).toBe(2)
+  })
+
+  it('tells the live hosts, and those last known, while the store is away, and leaves it in peace for two seconds', async () => {
+    const scene = await ApiScene.open()
+    scene.reader.hosts = async () => [{ host: 'stored', lastSeenAt: 1 }]
+    scene.way.send('cpu', { host: 'live' }, { v: 1 })
+    await scene.ask('/api/v1/hosts')
+    let asked = 0
+    scene.reader.hosts = () => {
+      asked++
+      return away()
+    }
+    scene.way.clock.time += 11e6
+    for (let i = 0; i < 3; i++) {
+      const { partial, hosts } = (await scene.ask('/api/v1/hosts')).json()
+      expect(partial).toBe(true)
+      expect(hosts.map(({ host }: { host: string }) => host)).toEqual(['live', 'stored'])
+    }
+    expect(asked).toBe(1)
+    scene.reader.hosts = async () => []
+    scene.way.clock.time += 2e6
+    expect((await scene.ask('/api/v1/hosts')).json().partial).toBe(false)
+  })
+})
+
+describe('GET /api/v1/hosts/{host}/metrics', () => {
+  async function openWithHost(host = 'web-01', ...options: Parameters<typeof ApiScene.open>): Promise<ApiScene> {
+    const scene = await ApiScene.open(...options)
+    scene.way.send('cpu', { host }, { v: 1 })
+    return scene
+  }
+
+  it('asks the store what was asked for, and gives its answer', async () => {
+    const scene = await openWithHost()
+    const queries: HistoryQuery[] = []
+    const tags = { cpu: 'cpu-total', host: 'web-01' }
+    scene.reader.history = async (query) => {
+      queries.push(query)
+      return [{ field: 'usage_user', tags, points: [[1763900000000000, 1.25], [1763900001000000, 5e-324]] }] // biome-ignore format: a pair a point
+    }
+    const answer = await scene.ask(
+      `${HISTORY},b&start=1763900000000000&end=1763900060000000&every=1s&aggregate=p99&tag=cpu=cpu-total`,
+    )
+    const range = { start: 1763900000000000, end: 1763900060000000 }
+    expect(answer.json()).toEqual({
+      host: 'web-01',
+      measurement: 'cpu',
+      aggregate: 'p99',
+      ...range,
+      everyMs: 1000,
+      series: [{ field: 'usage_user', tags, points: [[1763900000000000, 1.25], [1763900001000000, 5e-324]] }], // biome-ignore format: a pair a point
+    })
+    expect(queries).toEqual([
+      {
+        measurement: 'cpu',
+        fields: ['usage_user', 'b'],
+        tags,
+        startUs: range.start,
+        endUs: range.end,
+        everyUs: 1e6,
+        aggregate: 'p99',
+      },
+    ])
+  })
+
+  it('takes any host that a tag can name', async () => {
+    const host = `ü/.. "?&=%00 ${'x'.repeat(900)}`
+    const scene = await openWithHost(host)
+    const answer = await scene.ask(`/api/v1/hosts/${encodeURIComponent(host)}/metrics?measurement=cpu&field=v`)
+    expect(answer.json().host).toBe(host)
+  })
+
+  it('knows hosts that only the store has seen, and machines that only run a server', async () => {
+    const scene = await openWithHost('other')
+    scene.way.send('sentinel_pipeline', { host: 'machine', role: 'server' }, { received: 1 })
+    scene.reader.hosts = async () => [{ host: 'web-01', lastSeenAt: 1 }]
+    expect((await scene.ask(HISTORY)).statusCode).toBe(200)
+    expect((await scene.ask(HISTORY.replace('web-01', 'machine'))).statusCode).toBe(200)
+  })
+
+  const badParameters: Array<[string, string, string]> = [
+    ['no measurement', '?field=a', 'measurement'],
+    ['an empty measurement', '?measurement=&field=a', 'measurement'],
+    ['two measurements', '?measurement=a&measurement=b&field=a', 'measurement'],
+    ['no field', '?measurement=a', 'field'],
+    ['an empty field', '?measurement=a&field=a,', 'field'],
+    ['a start that is no time', '?measurement=a&field=a&start=soon', 'start'],
+    ['an end before the start', '?measurement=a&field=a&end=-1h', 'start'],
+    ['an end that is no time', '?measurement=a&field=a&end=x', 'end'],
+    ['an unknown unit', '?measurement=a&field=a&every=1w', 'every'],
+    ['too many buckets', '?measurement=a&field=a&start=-7d&every=1s', 'every'],
+    ['an unknown aggregate', '?measurement=a&field=a&aggregate=median', 'aggregate'],
+    ['a tag that is none', '?measurement=a&field=a&tag=cpu', 'tag'],
+    ['a second tag that is none', '?measurement=a&field=a&tag=cpu=a&tag=b', 'tag'],
+    ['a misspelt parameter', '?measurement=a&field=a&agregate=max', 'agregate'],
+  ]
+  it.each(badParameters)('400 for %s, naming the parameter', async (_name, query, parameter) => {
+    const scene = await openWithHost()
+    const answer = await scene.ask(`/api/v1/hosts/web-01/metrics${query}`)
+    expect(answer.json()).toMatchObject({
+      status: 400,
+      title: 'Bad Request',
+      instance: '/api/v1/hosts/web-01/metrics',
+      parameter,
+    })
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+  })
+
+  it('404 for a host that nobody has seen', async () => {
+    const answer = await (await ApiScene.open()).ask(HISTORY)
+    expect(answer.json()).toMatchObject({ status: 404, detail: expect.stringContaining('web-01') })
+  })
+
+  it('503 and not 404 when nobody can know whether there is such a host', async () => {
+    const scene = await ApiScene.open()
+    scene.reader.hosts = away
+    expect((await scene.ask(HISTORY)).statusCode).toBe(503)
+  })
+
+  it.each([
+    ['is away', away, 'ECONNREFUSED'],
+    ['refuses', refused, 's3cr3t'],
+  ])('503 when the store %s, with the reason in the log alone', async (_name, history, inLog) => {
+    const scene = await openWithHost()
+    scene.reader.history = history
+    for (let i = 0; i < 5; i++) {
+      const answer = await scene.ask(HISTORY)
+      expect(answer.statusCode).toBe(503)
+      expect(answer.headers['retry-after']).toBe('5')
+      expect(answer.body).not.toContain(inLog)
+    }
+    expect(scene.log.filter((line) => line.includes(inLog)).length).toBe(1)
+  })
+
+  it('503 when the store does not answer in time, and the query is called off', async () => {
+    const scene = await openWithHost('web-01', { limits: { queryTimeoutMs: 20 } })
+    let aborted = false
+    scene.reader.history = (_query, signal) => {
+      signal.addEventListener('abort', () => {
+        aborted = true
+      })
+      return never(_query, signal)
+    }
+    const answer = await scene.ask(HISTORY)
+    expect([answer.statusCode, answer.headers['retry-after'], aborted]).toEqual([503, '5', true])
+  })
+
+  it('503 when as many queries run as may, and goes on when one is done', async () => {
+    const scene = await openWithHost('web-01', { limits: { maxQueries: 1 } })
+    let finish = () => {}
+    let started = () => {}
+    const running = new Promise<void>((resolve) => {
+      started = resolve
+    })
+    scene.reader.history = () => {
+      started()
+      return new Promise((resolve) => {
+        finish = () => resolve([])
+      })
+    }
+    const first = scene.ask(HISTORY)
+    await running
+    const second = await scene.ask(HISTORY)
+    expect([second.statusCode, second.headers['retry-after']]).toEqual([503, '1'])
+    finish()
+    expect((await first).statusCode).toBe(200)
+    scene.reader.history = async () => []
+    expect((await scene.ask(HISTORY)).statusCode).toBe(200)
+  })
+
+  it('500 for a fault of ours, with the reason in the log alone', async () => {
+    const scene = await openWithHost()
+    scene.reader.history = () => Promise.reject(new TypeError('cannot read the secret of undefined'))
+    const answer = await scene.ask(HISTORY)
+    expect(answer.json()).toMatchObject({ status: 500, title: 'Internal Server Error' })
+    expect(answer.body).not.toContain('secret')
+    expect(scene.log.join('')).toContain('cannot read the secret of undefined')
+  })
+})
+
+describe('GET /health, /ready, /metrics', () => {
+  it('is alive whatever happens, and ready when nothing is missing', async () => {
+    const scene = await ApiScene.open()
+    expect((await scene.ask('/health')).json()).toEqual({ status: 'ok' })
+    expect((await scene.ask('/ready')).json()).toEqual({ ready: true, reasons: [] })
+    scene.reasons = ['the broker is away']
+    const answer = await scene.ask('/ready')
+    expect([answer.statusCode, answer.json()]).toEqual([503, { ready: false, reasons: ['the broker is away'] }])
+    expect((await scene.ask('/health')).statusCode).toBe(200)
+  })
+
+  it('gives the metrics as they are', async () => {
+    const answer = await (await ApiScene.open()).ask('/metrics')
+    expect([answer.headers['content-type'], answer.body]).toEqual([
+      'text/plain; version=0.0.4; charset=utf-8',
+      'sentinel_up 1\n',
+    ])
+  })
+})
+
+describe('every answer', () => {
+  it('HEAD is GET without the body', async () => {
+    const scene = await ApiScene.open()
+    for (const url of ['/health', '/ready', '/metrics', '/api/v1/hosts', '/api/v1/live', '/docs/json']) {
+      const answer = await scene.app.inject({ method: 'HEAD', url })
+      expect([url, answer.statusCode, answer.body]).toEqual([url, 200, ''])
+    }
+  })
+
+  const problems: Array<[string, string, string, number]> = [
+    ['an unknown path', 'GET', '/api/v1/nothing', 404],
+    ['an unknown method', 'POST', '/api/v1/hosts', 405],
+    ['an unknown method of the history', 'DELETE', '/api/v1/hosts/a/metrics', 405],
+    ['an unknown method of the page', 'PUT', '/', 405],
+    ['a URL that cannot be decoded', 'GET', '/api/v1/hosts/%zz/metrics', 400],
+    ['a long URL', 'GET', `/api/v1/hosts?${'a'.repeat(9_000)}`, 414],
+    ['a host name that is too long', 'GET', `/api/v1/hosts/${'a'.repeat(1025)}/metrics?measurement=a&field=a`, 400],
+  ]
+  it.each(problems)('is a problem document for %s', async (_name, method, url, status) => {
+    const scene = await ApiScene.open()
+    const answer = await scene.app.inject({ method: method as 'GET', url, payload: method === 'GET' ? '' : 'a body' })
+    expect(answer.statusCode).toBe(status)
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+    expect(answer.json()).toMatchObject({ type: 'about:blank', status, instance: url.split('?')[0] })
+    if (status === 405) expect(answer.headers.allow).toBe('GET, HEAD')
+  })
+
+  it('forbids pages everything but their own scripts', async () => {
+    const scene = await ApiScene.open()
+    const { headers } = await scene.app.inject('/')
+    const policy = String(headers['content-security-policy'])
+    expect(policy).toContain("default-src 'self'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).not.toContain('unsafe-inline')
+    expect(policy).not.toContain('upgrade-insecure-requests')
+    expect(headers['x-content-type-options']).toBe('nosniff')
+  })
+
+  it('is for other origins only where they are named', async () => {
+    const ask = (scene: ApiScene, origin: string) => scene.app.inject({ url: '/api/v1/hosts', headers: { origin } })
+    const closed = await ApiScene.open()
+    expect((await ask(closed, 'https://grafana.example')).headers['access-control-allow-origin']).toBeUndefined()
+    const open = await ApiScene.open({ corsOrigins: ['https://grafana.example'] })
+    expect((await ask(open, 'https://grafana.example')).headers['access-control-allow-origin']).toBe(
+      'https://grafana.example',
+    )
+    expect((await ask(open, 'https://evil.example')).headers['access-control-allow-origin']).toBeUndefined()
+  })
+
+  it('is limited by address, but not for this machine, nor for health', async () => {
+    const scene = await ApiScene.open({ limits: { requestsPerMinute: 2 } })
+    const ask = (remoteAddress: string, url: string) => scene.ask({ url, remoteAddress })
+    const statuses: number[] = []
+    for (const url of ['/api/v1/hosts', HISTORY, '/api/v1/hosts', HISTORY, '/health']) {
+      statuses.push((await ask('192.0.2.1', url)).statusCode)
+    }
+    expect(statuses).toEqual([200, 404, 429, 429, 200])
+    expect((await ask('192.0.2.2', '/api/v1/hosts')).statusCode).toBe(200)
+    for (const address of ['127.0.0.1', '127.0.0.1', '127.0.0.1', '::1', '::1', '::1', '::ffff:127.0.0.1']) {
+      expect((await ask(address, '/api/v1/hosts')).statusCode).toBe(200)
+    }
+    const limited = await ask('192.0.2.1', '/api/v1/hosts')
+    expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0)
+    expect(limited.json()).toMatchObject({ status: 429, title: 'Too Many Requests' })
+  })
+})
+
+describe('the documentation', () => {
+  it('is OpenAPI 3.1 with a schema for each answer', async () => {
+    const document: OpenApi = (await (await ApiScene.open()).app.inject('/docs/json')).json()
+    expect(document.openapi).toBe('3.1.0')
+    expect(document.info.version).toBe('1.2.3')
+    const answers: string[][] = []
+    for (const [path, { get }] of Object.entries(document.paths)) {
+      for (const [status, { content }] of Object.entries(get.responses))
+        answers.push([path, status, ...Object.keys(content)])
+    }
+    const problem = 'application/problem+json'
+    expect(answers).toEqual([
+      ['/health', '200', 'application/json'],
+      ['/ready', '200', 'application/json'],
+      ['/ready', '503', 'application/json'],
+      ['/metrics', '200', 'text/plain'],
+      ['/api/v1/hosts', '200', 'application/json'],
+      ...['414', '429', '500'].map((status) => ['/api/v1/hosts', status, problem]),
+      ['/api/v1/hosts/{host}/metrics', '200', 'application/json'],
+      ...['400', '404', '414', '429', '500', '503'].map((status) => ['/api/v1/hosts/{host}/metrics', status, problem]),
+      ['/api/v1/live', '200', 'text/event-stream'],
+      ...['400', '414', '429', '503'].map((status) => ['/api/v1/live', status, problem]),
+    ])
+    expect(Object.keys(document.components.schemas)).toEqual(['Problem', 'Samples'])
+  })
+
+  it('is shown by a page whose scripts are all its own', async () => {
+    const { app } = await ApiScene.open()
+    const page = await app.inject('/docs')
+    expect(page.statusCode).toBe(200)
+    expect(page.headers['content-security-policy']).toContain("script-src 'self';")
+    expect(page.body).not.toMatch(/<script(?![^>]*\bsrc=)/)
+    for (const [, path] of page.body.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      expect([path, (await app.inject(path!)).statusCode]).toEqual([path, 200])
+    }
+  })
+})
+
+describe('the page', () => {
+  it('says how to build it where it is not', async () => {
+    const answer = await (await ApiScene.open()).app.inject('/')
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([404, 'text/plain; charset=utf-8'])
+    expect(answer.body).toContain('npm run build')
+  })
+
+  it('is served from its folder, and nothing outside of that', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'page-'))
+    try {
+      await writeFile(join(folder, 'index.html'), '<title>page</title>')
+      await writeFile(join(folder, 'main.js'), 'go()')
+      const { app } = await ApiScene.open({ webRoot: folder })
+      const page = await app.inject('/')
+      expect([page.statusCode, page.body]).toEqual([200, '<title>page</title>'])
+      expect(page.headers['content-type']).toContain('text/html')
+      expect((await app.inject('/main.js')).body).toBe('go()')
+      expect((await app.inject('/api/v1/hosts')).statusCode).toBe(200)
+      for (const url of ['/nothing.js', '/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json']) {
+        const answer = await app.inject(url)
+        expect([url, answer.statusCode >= 400, answer.headers['content-type']]).toEqual([
+          url,
+          true,
+          expect.stringContaining('application/problem+json'),
+        ])
+      }
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})

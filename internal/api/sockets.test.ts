@@ -1,0 +1,255 @@
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { ApiScene } from '../../test/support/api-scene.ts'
+
+let scene: ApiScene | undefined
+const clients: Array<{ destroy(): unknown }> = []
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy()
+  await scene?.app.close()
+  scene = undefined
+})
+
+async function listen(...options: Parameters<typeof ApiScene.open>): Promise<{ scene: ApiScene; port: number }> {
+  scene = await ApiScene.open(...options)
+  await scene.app.listen({ host: '127.0.0.1', port: 0 })
+  scene.feed.start()
+  const address = scene.app.server.address()
+  return { scene, port: typeof address === 'object' ? address!.port : 0 }
+}
+
+/** Resolves when the condition holds; the test's own timeout ends the wait otherwise. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** A reader of the live stream. */
+class Stream {
+  readonly response: IncomingMessage
+  /** All lines so far, but for the data of samples. */
+  readonly lines: string[] = []
+  /** Measurement and field `v` of each reading so far. */
+  readonly values: Array<[string, number]> = []
+  lastId = ''
+  ended = false
+  #rest = ''
+
+  constructor(response: IncomingMessage) {
+    this.response = response
+    response.setEncoding('utf8')
+    response.on('data', (chunk: string) => this.#read(chunk))
+    response.on('end', () => {
+      this.ended = true
+    })
+    response.on('error', () => {})
+  }
+
+  static async open(port: number, query = '', headers: Record<string, string> = {}): Promise<Stream> {
+    return new Stream(await get(port, `/api/v1/live${query}`, headers))
+  }
+
+  #read(chunk: string): void {
+    const lines = (this.#rest + chunk).split('\n')
+    this.#rest = lines.pop()!
+    for (const line of lines) {
+      if (line.startsWith('data: [')) {
+        for (const { measurement, fields } of JSON.parse(line.slice('data: '.length))) {
+          this.values.push([measurement, fields.v])
+        }
+      } else {
+        this.lines.push(line)
+        if (line.startsWith('id: ')) this.lastId = line.slice('id: '.length)
+      }
+    }
+  }
+}
+
+function get(port: number, path: string, headers: Record<string, string> = {}): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const client: ClientRequest = request({ host: '127.0.0.1', port, path, headers, agent: false }, resolve)
+    clients.push(client)
+    client.on('error', reject)
+    client.end()
+  })
+}
+
+/** Sends bytes, and gives all that comes back until the server closes. */
+function exchange(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(port, '127.0.0.1', () => socket.write(bytes))
+    clients.push(socket)
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('close', () => resolve(answer))
+    socket.on('error', reject)
+  })
+}
+
+describe('GET /api/v1/live', () => {
+  it('streams what is there, then what changes', async () => {
+    const { scene, port } = await listen()
+    scene.way.send('x', { host: 'a' }, { v: 1 })
+    const stream = await Stream.open(port)
+    const { headers } = stream.response
+    expect(headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+    })
+    await until(() => stream.values.length === 1)
+    expect(stream.lines.slice(0, 4)).toEqual(['retry: 1000', '', 'event: samples', `id: ${stream.lastId}`])
+    scene.way.clock.time++
+    scene.way.send('x', { host: 'a' }, { v: 2 })
+    await until(() => stream.values.length === 2)
+    expect(stream.values).toEqual([
+      ['x', 1],
+      ['x', 2],
+    ])
+  })
+
+  it('filters by comma or by repetition', async () => {
+    const { scene, port } = await listen()
+    for (const host of ['a', 'b', 'c']) for (const m of ['x', 'y']) scene.way.send(m, { host }, { v: 1 })
+    const byComma = await Stream.open(port, '?host=a,b&measurement=x')
+    const repeated = await Stream.open(port, '?host=a&host=b')
+    await until(() => byComma.values.length > 0 && repeated.values.length > 0)
+    expect([byComma.values.length, repeated.values.length]).toEqual([2, 4])
+  })
+
+  it('resumes after Last-Event-ID', async () => {
+    const { scene, port } = await listen()
+    scene.way.send('x', { host: 'a' }, { v: 1 })
+    const first = await Stream.open(port)
+    await until(() => first.values.length === 1)
+    first.response.destroy()
+    scene.way.send('y', { host: 'a' }, { v: 2 })
+    const second = await Stream.open(port, '', { 'last-event-id': first.lastId })
+    await until(() => second.values.length > 0)
+    expect(second.values).toEqual([['y', 2]])
+    await until(() => scene.feed.stats.clients === 1)
+  })
+
+  it.each([
+    ['an unknown parameter', '?hosts=a', 400, 'hosts'],
+    ['too many repetitions', `?${'host=a&'.repeat(101)}`, 400, 'host'],
+  ])('%s: a problem document', async (_name, query, status, parameter) => {
+    const scene = await ApiScene.open()
+    const answer = await scene.ask(`/api/v1/live${query}`)
+    expect(answer.json()).toMatchObject({ status, parameter })
+  })
+
+  it('503 for one client too many, and room again when one leaves', async () => {
+    const { scene, port } = await listen({}, { maxClients: 1 })
+    const first = await Stream.open(port)
+    const refused = await scene.ask('/api/v1/live')
+    expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '1'])
+    first.response.destroy()
+    await until(() => scene.feed.stats.clients === 0)
+    expect((await Stream.open(port)).response.statusCode).toBe(200)
+  })
+
+  it('passes over a client that does not read, and closes it at last; the others notice nothing', async () => {
+    const { scene, port } = await listen({}, { stallTimeoutMs: 300 })
+    const stalled = connect(port, '127.0.0.1', () => stalled.write('GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n'))
+    clients.push(stalled)
+    stalled.on('error', () => {})
+    stalled.pause()
+    const quick = await Stream.open(port)
+    await until(() => scene.feed.stats.clients === 2)
+
+    // More than the kernel keeps for a socket that nobody reads (some MB), in rounds that the quick one has read.
+    const text = 'x'.repeat(60_000)
+    let round = 0
+    while (scene.feed.stats.lost === 0) {
+      round++
+      scene.way.clock.time++
+      for (let i = 0; i < 10; i++) scene.way.record('m', { i: `${i}` }, { v: round, text })
+      scene.way.announcer.announce()
+      await until(() => quick.values.length === round * 10)
+    }
+    await until(() => scene.feed.stats.stalled === 1)
+    await until(() => scene.feed.stats.clients === 1)
+    expect(quick.values.map(([, v]) => v)).toEqual(Array.from({ length: round * 10 }, (_, i) => Math.floor(i / 10) + 1))
+    expect(quick.lines).not.toContain('event: lost')
+  })
+
+  it('tells a client that reads again what it lost', async () => {
+    const { scene, port } = await listen()
+    const slow = await Stream.open(port)
+    const text = 'x'.repeat(60_000)
+    slow.response.pause()
+    for (let round = 1; scene.feed.stats.lost === 0; round++) {
+      scene.way.clock.time++
+      for (let i = 0; i < 10; i++) scene.way.record('m', { i: `${i}` }, { v: round, text })
+      scene.way.announcer.announce()
+      scene.feed.tick()
+      await new Promise(setImmediate)
+    }
+    slow.response.resume()
+    const told = () =>
+      slow.lines.filter((line) => line.startsWith('data: {')).map((line) => JSON.parse(line.slice(6)).series)
+    const sum = () => told().reduce((total, series) => total + series, 0)
+    await until(() => sum() >= scene.feed.stats.lost)
+    expect(sum()).toBe(scene.feed.stats.lost)
+  })
+
+  it('says goodbye when the app closes, which waits for none of them', async () => {
+    const { scene, port } = await listen()
+    const stream = await Stream.open(port)
+    const deaf = await Stream.open(port)
+    deaf.response.pause()
+    await scene.app.close()
+    await until(() => stream.ended)
+    expect(stream.lines.slice(-3)).toEqual(['event: end', 'data: {}', ''])
+    expect(scene.feed.stats.clients).toBe(0)
+  })
+})
+
+describe('a connection', () => {
+  it('calls the query off when the client goes away', async () => {
+    const { scene, port } = await listen()
+    scene.way.send('cpu', { host: 'a' }, { v: 1 })
+    let asked = false
+    let aborted = false
+    scene.reader.history = (_query, signal) => {
+      asked = true
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          aborted = true
+          reject(signal.reason)
+        })
+      })
+    }
+    const client = request({
+      host: '127.0.0.1',
+      port,
+      path: '/api/v1/hosts/a/metrics?measurement=cpu&field=v',
+      agent: false,
+    })
+    client.on('error', () => {})
+    client.end()
+    await until(() => asked)
+    client.destroy()
+    await until(() => aborted)
+    expect(scene.log.join('')).not.toContain('"level":50')
+  })
+
+  it('is told what is wrong with its bytes, and closed', async () => {
+    const { port } = await listen({ limits: { maxHeaderBytes: 2_000 } })
+    const cases: Array<[string, number]> = [
+      ['this is not HTTP\r\n\r\n', 400],
+      [`GET /health HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(3_000)}\r\n\r\n`, 431],
+    ]
+    for (const [bytes, status] of cases) {
+      const answer = await exchange(port, bytes)
+      expect(answer.startsWith(`HTTP/1.1 ${status} `)).toBe(true)
+      expect(answer).toContain('Content-Type: application/problem+json')
+      expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ status })
+    }
+  })
+})

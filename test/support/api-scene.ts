@@ -1,0 +1,112 @@
+import { Writable } from 'node:stream'
+import Fastify, { type InjectOptions, type LightMyRequestResponse } from 'fastify'
+import { pino } from 'pino'
+import { expect } from 'vitest'
+import { type ApiOptions, buildApi } from '../../internal/api/api.ts'
+import type { Api } from '../../internal/api/app-types.ts'
+import { Feed, type FeedOptions } from '../../internal/live/feed.ts'
+import type { HistorySeries, KnownHost, StoreReader } from '../../internal/store/store.ts'
+import { LiveWay } from './live-feed.ts'
+
+/** A store that answers what a test wants, or fails as it wants. */
+export class FakeReader implements StoreReader {
+  hosts: StoreReader['hosts'] = async (): Promise<KnownHost[]> => []
+  history: StoreReader['history'] = async (): Promise<HistorySeries[]> => []
+  async close(): Promise<void> {}
+}
+
+/** An API with all its parts, and only the store not real. */
+export class ApiScene {
+  readonly way = new LiveWay()
+  readonly reader = new FakeReader()
+  readonly feed: Feed
+  readonly app: Api
+  readonly log: string[] = []
+  reasons: string[] = []
+
+  constructor(options: Partial<ApiOptions> = {}, feedOptions: Partial<FeedOptions> = {}) {
+    this.feed = new Feed({ table: this.way.table, intervalMs: 20, ...feedOptions })
+    const lines = new Writable({
+      write: (chunk, _encoding, done) => {
+        this.log.push(String(chunk))
+        done()
+      },
+    })
+    this.app = buildApi({
+      reader: this.reader,
+      table: this.way.table,
+      feed: this.feed,
+      clock: this.way.clock,
+      logger: pino({ level: 'info' }, lines),
+      ready: () => this.reasons,
+      metrics: async () => 'sentinel_up 1\n',
+      version: '1.2.3',
+      webRoot: '/there/is/no/such/folder',
+      ...options,
+    })
+  }
+
+  static async open(options?: Partial<ApiOptions>, feedOptions?: Partial<FeedOptions>): Promise<ApiScene> {
+    const scene = new ApiScene(options, feedOptions)
+    await scene.way.table.open()
+    await scene.app.ready()
+    return scene
+  }
+
+  /** Asks, and holds the answer against the OpenAPI document: its status, its media type and its schema must stand there. */
+  async ask(request: string | InjectOptions): Promise<LightMyRequestResponse> {
+    const answer = await this.app.inject(request)
+    await expectDocumented(
+      (await this.app.inject('/docs/json')).json(),
+      typeof request === 'string' ? { url: request } : request,
+      answer,
+    )
+    return answer
+  }
+}
+
+/** As much of an OpenAPI document as the tests look at. */
+export interface OpenApi {
+  readonly openapi: string
+  readonly info: { readonly version: string }
+  readonly paths: Readonly<Record<string, { readonly get: { readonly responses: Readonly<Record<string, Response>> } }>>
+  readonly components: { readonly schemas: object }
+}
+
+interface Response {
+  readonly content: Readonly<Record<string, { readonly schema: object }>>
+}
+
+async function expectDocumented(
+  document: OpenApi,
+  request: InjectOptions,
+  answer: LightMyRequestResponse,
+): Promise<void> {
+  const path = String(request.url).split('?')[0]!
+  const template = Object.keys(document.paths).find((known) =>
+    new RegExp(`^${known.replace(/\{\w+\}/, '[^/]+')}$`).test(path),
+  )
+  const documented = document.paths[template ?? '']?.get.responses[answer.statusCode]
+  expect(documented, `${answer.statusCode} of ${path} stands in the OpenAPI document: ${answer.body}`).toBeDefined()
+  const mediaType = String(answer.headers['content-type']).split(';')[0]!
+  const content = documented!.content[mediaType]
+  expect(content, mediaType).toBeDefined()
+  if (mediaType.endsWith('json')) {
+    expect(await violation({ ...content!.schema, components: document.components }, answer.json())).toBeUndefined()
+  }
+}
+
+/** What a value breaks of a JSON schema, by fastify's own validator with all its leniency taken away. */
+async function violation(schema: object, value: unknown): Promise<unknown> {
+  const customOptions = { strict: false, coerceTypes: false, removeAdditional: false, useDefaults: false } as const
+  const validator = Fastify({ ajv: { customOptions } })
+  let errors: unknown
+  validator.get('/', async (request) => {
+    const validate = request.compileValidationSchema(schema)
+    if (!validate(value)) errors = validate.errors
+    return {}
+  })
+  const done = await validator.inject('/')
+  expect(done.statusCode, done.body).toBe(200)
+  return errors ?? undefined
+}
