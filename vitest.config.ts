@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// Four projects, from the quickest to the slowest. Only `unit` runs without a server or a browser; the others start what they
+// From the quickest to the slowest. Only `unit` runs without a server or a browser; the others start what they
 // need themselves (test/support/servers.ts) and fail, naming the install command, where it is missing.
 export default defineConfig({
   test: {
@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{cmd,internal,web}/**/*.test.ts'],
-          exclude: ['**/*.contract.test.ts'],
+          exclude: ['**/*.contract.test.ts', '**/*.influxdb2.test.ts'],
           testTimeout: 20_000,
         },
       },
@@ -23,8 +23,36 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'influxdb2',
+          include: ['internal/**/*.influxdb2.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          // Stands apart: needs a Docker engine, and builds the images.
+          name: 'compose',
+          include: ['test/compose/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          // Stands apart: needs an InfluxDB 2.7, which Debian has not (INFLUX_URL, or a program named by INFLUXD2).
+          name: 'influxdb2',
+          include: ['internal/**/*.influxdb2.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -11,6 +11,8 @@ export class ServerLedger {
   /** Samples; a message that cannot be decoded counts as one. */
   received = 0
   written = 0
+  /** Those of `received` that the server made itself, its own figures: no wire brought them. */
+  own = 0
   /** Messages, however many samples each carried. */
   messages = 0
   /** Field values that were left out of a sample that went on: NaN, the infinities, control characters. */

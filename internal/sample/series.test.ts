@@ -58,6 +58,7 @@ describe('SeriesTable', () => {
     intern(table, 'c', [], 120)
     expect([...table].map((series) => series.measurement)).toEqual(['b', 'c'])
     expect(table.evicted).toBe(1)
+    expect(a.evicted).toBe(true)
     expect(intern(table, 'a', [], 300)).not.toBe(a)
   })
 })

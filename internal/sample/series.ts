@@ -27,6 +27,8 @@ export class Series {
   changed = false
   /** When a sample last asked for it (µs): the longest idle series makes room in a full table. */
   usedAt = 0
+  /** True once the table has given it up: whoever keeps it from message to message has to intern it again. */
+  evicted = false
 
   readonly #fieldIndex = new Map<string, number>()
 
@@ -135,6 +137,7 @@ export class SeriesTable {
     for (const series of this.#series.values()) {
       if (nowUs - series.usedAt > this.#idleUs) {
         this.#series.delete(series.key)
+        series.evicted = true
         this.evicted++
       } else if (series.usedAt < oldest) oldest = series.usedAt
     }

@@ -71,6 +71,20 @@ export function startInflux(options: { env?: Record<string, string> } = {}): Pro
   })
 }
 
+/** InfluxDB 2.x, not yet set up, from a program that Debian does not have. */
+export function startInflux2(program: string): Promise<TestServer> {
+  return startServer({
+    program,
+    scheme: 'http',
+    args: ({ folder, port }) => [
+      ...['--http-bind-address', `127.0.0.1:${port}`, '--bolt-path', join(folder, 'influxd.bolt')],
+      ...['--sqlite-path', join(folder, 'influxd.sqlite'), '--engine-path', join(folder, 'engine')],
+      ...['--reporting-disabled', '--log-level', 'error'],
+    ],
+    isUp: (port) => answersHttp(port, '/health'),
+  })
+}
+
 /** VictoriaMetrics: `/api/v2/write`, answers 204 to everything. */
 export function startVictoriaMetrics(): Promise<TestServer> {
   return startServer({

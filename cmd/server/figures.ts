@@ -1,0 +1,166 @@
+import type { Broker } from '../../internal/broker/broker.ts'
+import type { LossTracker } from '../../internal/ingest/loss.ts'
+import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
+import type { LiveAnnouncer } from '../../internal/live/announcer.ts'
+import type { LatencyRecorder } from '../../internal/observe/latency.ts'
+import type { Metrics } from '../../internal/observe/metrics.ts'
+import type { Figure } from '../../internal/observe/own-figures.ts'
+import type { ServerLedger } from '../../internal/sample/ledger.ts'
+import type { SeriesTable } from '../../internal/sample/series.ts'
+import { processFigures } from '../process-figures.ts'
+
+/** What a server counts, and so tells. */
+export interface ServerParts {
+  readonly ledger: ServerLedger
+  readonly loss: LossTracker
+  readonly latencies: Latencies
+  readonly pipeline: Pipeline
+  readonly table: SeriesTable
+  readonly announcer: LiveAnnouncer
+  readonly broker: Broker
+  readonly storeKind: string
+}
+
+/** The server's own sample, once a second. */
+export function serverFigures(parts: ServerParts): Record<string, Figure> {
+  const { ledger, loss, latencies, pipeline, broker, storeKind } = parts
+  let receivedBefore = 0
+  let readAtMs = performance.now()
+  const samplesPerSecond = (): number => {
+    const nowMs = performance.now()
+    const rate = ((ledger.received - receivedBefore) * 1000) / (nowMs - readAtMs)
+    receivedBefore = ledger.received
+    readAtMs = nowMs
+    return rate
+  }
+  return {
+    broker: ['string', () => broker.kind],
+    store: ['string', () => storeKind],
+    store_ready: ['bool', () => pipeline.batcher.problem === ''],
+    messages: ['int', () => ledger.messages],
+    received: ['int', () => ledger.received],
+    written: ['int', () => ledger.written],
+    rejected: ['int', () => ledger.rejected],
+    dropped: ['int', () => ledger.dropped],
+    held: ['int', () => ledger.held],
+    lost: ['int', () => loss.lostSamples],
+    lost_known: ['bool', () => lossKnown(loss)],
+    duplicates: ['int', () => loss.duplicateMessages],
+    samples_per_second: ['float', samplesPerSecond],
+    ...percentiles('internal', latencies.internal),
+    ...percentiles('e2e', latencies.e2e),
+    ...percentiles('durable', latencies.durable),
+    ...processFigures(),
+  }
+}
+
+/** Messages without a number leave no trace when they vanish: then the loss is not 0 but unknown. */
+export function lossKnown(loss: LossTracker): boolean {
+  return loss.unnumberedMessages === 0
+}
+
+/** p50 and p99 of the last seconds; no value while there was no message. */
+function percentiles(name: string, recorder: LatencyRecorder): Record<string, Figure> {
+  const whereAny = (us: number): number | undefined => (recorder.recent().count > 0 ? us : undefined)
+  return {
+    [`${name}_p50_us`]: ['float', () => whereAny(recorder.recent().p50Us)],
+    [`${name}_p99_us`]: ['float', () => whereAny(recorder.recent().p99Us)],
+  }
+}
+
+export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
+  const { ledger, loss, latencies, pipeline, table, announcer } = parts
+  const { batcher } = pipeline
+  metrics.counter({
+    name: 'sentinel_received_messages_total',
+    help: 'Messages taken in, however many samples each carried.',
+    read: () => ledger.messages,
+  })
+  metrics.counter({
+    name: 'sentinel_received_samples_total',
+    help: 'Samples taken in; a message that cannot be read counts as one.',
+    read: () => ledger.received,
+  })
+  metrics.counter({
+    name: 'sentinel_written_samples_total',
+    help: 'Samples that the store has acknowledged.',
+    read: () => ledger.written,
+  })
+  metrics.counter({
+    name: 'sentinel_rejected_samples_total',
+    help: 'Samples that can never be stored, by the reason.',
+    label: 'reason',
+    read: () => ledger.rejectedBy,
+  })
+  metrics.counter({
+    name: 'sentinel_dropped_samples_total',
+    help: 'Good samples given up, by the reason.',
+    label: 'reason',
+    read: () => ledger.droppedBy,
+  })
+  metrics.gauge({
+    name: 'sentinel_held_samples',
+    help: 'Samples taken in and not settled yet.',
+    read: () => ledger.held,
+  })
+  metrics.counter({
+    name: 'sentinel_lost_samples_total',
+    help: 'Samples that never arrived, by the numbers in the messages; those without numbers are not in it.',
+    read: () => loss.lostSamples,
+  })
+  metrics.gauge({
+    name: 'sentinel_missing_samples',
+    help: 'Samples that have not arrived, but that their source may still send.',
+    read: () => loss.missingSamples,
+  })
+  metrics.counter({
+    name: 'sentinel_duplicate_messages_total',
+    help: 'Messages that came twice; writing them again changed nothing.',
+    read: () => loss.duplicateMessages,
+  })
+  metrics.counter({
+    name: 'sentinel_unnumbered_messages_total',
+    help: 'Messages without a sequence number, whose loss cannot be known.',
+    read: () => loss.unnumberedMessages,
+  })
+  metrics.gauge({
+    name: 'sentinel_queue_bytes',
+    help: 'Size of the batches that wait for the store.',
+    read: () => batcher.queuedBytes,
+  })
+  metrics.counter({ name: 'sentinel_store_writes_total', help: 'Writes begun.', read: () => batcher.writes })
+  metrics.counter({
+    name: 'sentinel_store_retries_total',
+    help: 'Writes that must be tried again.',
+    read: () => batcher.retries,
+  })
+  metrics.gauge({
+    name: 'sentinel_store_ready',
+    help: '1 while the store takes batches, 0 while it is away.',
+    read: () => (batcher.problem === '' ? 1 : 0),
+  })
+  metrics.gauge({ name: 'sentinel_series', help: 'Series in the table.', read: () => table.size })
+  metrics.counter({
+    name: 'sentinel_evicted_series_total',
+    help: 'Idle series given up to make room.',
+    read: () => table.evicted,
+  })
+  metrics.counter({
+    name: 'sentinel_live_messages_total',
+    help: 'Messages published to the live feed.',
+    read: () => announcer.stats.messages,
+  })
+  metrics.latency({
+    name: 'sentinel_latency_seconds',
+    help: 'internal: received to batched; e2e: due to batched; durable: due to acknowledged by the store.',
+    label: 'stage',
+    read: () => Object.entries(latencies) as Array<[string, LatencyRecorder]>,
+  })
+  metrics.counter({
+    name: 'sentinel_negative_latencies_total',
+    help: 'Latencies below 0, counted as 0: the clocks of two hosts disagree.',
+    label: 'stage',
+    read: () =>
+      (Object.entries(latencies) as Array<[string, LatencyRecorder]>).map(([stage, r]) => [stage, r.negative]),
+  })
+}

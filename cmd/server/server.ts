@@ -1,0 +1,107 @@
+import type { Broker } from '../../internal/broker/broker.ts'
+import { MessageDecoder } from '../../internal/codec/detect.ts'
+import { frameCodec } from '../../internal/codec/frame.ts'
+import { LossTracker } from '../../internal/ingest/loss.ts'
+import { type Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
+import { LiveAnnouncer } from '../../internal/live/announcer.ts'
+import { LatencyRecorder } from '../../internal/observe/latency.ts'
+import { LatencyLog } from '../../internal/observe/latency-log.ts'
+import { OwnFigures } from '../../internal/observe/own-figures.ts'
+import { ServerLedger } from '../../internal/sample/ledger.ts'
+import { SeriesTable } from '../../internal/sample/series.ts'
+import { Ticker } from '../../internal/source/ticker.ts'
+import type { StoreWriter } from '../../internal/store/store.ts'
+import type { Context } from '../context.ts'
+import { addServerMetrics, lossKnown, type ServerParts, serverFigures } from './figures.ts'
+
+const OWN_FIGURES_INTERVAL_MS = 1000
+
+/**
+ * broker → pipeline → store, and what changed to the live feed. Stops in the flow's order: intake, batches, live feed; the store and the
+ * broker belong to the caller and close after it.
+ */
+export async function openServer(context: Context, broker: Broker, writer: StoreWriter): Promise<void> {
+  const { settings, logger, clock, releaser, throttle } = context
+  const { ingest, live, stats } = settings
+  const table = new SeriesTable({ maxSeries: ingest.maxSeries })
+  const ledger = new ServerLedger()
+  const loss = new LossTracker()
+  const latencies: Latencies = {
+    internal: new LatencyRecorder(),
+    e2e: new LatencyRecorder(),
+    durable: new LatencyRecorder(),
+  }
+  const announcer = new LiveAnnouncer({
+    channel: broker.live,
+    codec: frameCodec,
+    source: context.sourceId('server'),
+    clock,
+    intervalMs: live.intervalMs,
+  })
+  const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
+  const pipeline = new Pipeline({
+    decoder: new MessageDecoder(table),
+    live: (sample) => announcer.record(sample),
+    onMessage: () => latencyLog.message(),
+    writer,
+    ledger,
+    loss,
+    latencies,
+    clock,
+    logger,
+    throttle,
+    timeWindow: { maxAgeUs: ingest.maxAgeMs * 1000, maxFutureUs: ingest.maxFutureMs * 1000 },
+    flushMinMs: ingest.flushMinMs,
+    flushMaxMs: ingest.flushMaxMs,
+    queueMaxBytes: ingest.queueMaxBytes,
+    brokerKeepsUnacked: broker.kind === 'streams',
+  })
+  const parts: ServerParts = {
+    ledger,
+    loss,
+    latencies,
+    pipeline,
+    table,
+    announcer,
+    broker,
+    storeKind: settings.store.kind,
+  }
+  const own = new OwnFigures({
+    table,
+    host: settings.agent.host,
+    role: 'server',
+    figures: serverFigures(parts),
+  })
+  const ownTicker = new Ticker({
+    intervalMs: OWN_FIGURES_INTERVAL_MS,
+    clock,
+    onTick: (atUs) => own.collect(atUs, (sample) => pipeline.take(sample)),
+  })
+  addServerMetrics(context.metrics, parts)
+  context.readiness.push(
+    () => pipeline.batcher.problem,
+    () => broker.health().problem,
+  )
+
+  announcer.start()
+  releaser.push('live feed', () => announcer.stop())
+  latencyLog.start()
+  releaser.push('latency log', () => latencyLog.stop())
+  releaser.push('batches', (signal) => pipeline.finish(signal))
+  context.summary.push(() => ({
+    received: ledger.received,
+    own: ledger.own,
+    written: ledger.written,
+    rejected: ledger.rejected,
+    dropped: ledger.dropped,
+    spooled: 0,
+    lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
+  }))
+  await pipeline.start((handler) => broker.subscribe(handler))
+  ownTicker.start()
+  releaser.push('intake', async () => {
+    await ownTicker.stop()
+    await pipeline.stopIntake()
+  })
+  logger.info({ broker: broker.kind, store: settings.store.kind }, 'server consumes')
+}

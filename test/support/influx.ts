@@ -1,0 +1,27 @@
+/** Asks an InfluxDB (any version) in InfluxQL; gives the rows of the first statement as objects, tags included. */
+export async function influxQuery(
+  url: string,
+  database: string,
+  query: string,
+): Promise<Array<Record<string, unknown>>> {
+  const parameters = new URLSearchParams({ db: database, q: query, epoch: 'us' })
+  const response = await fetch(`${url}/query?${parameters}`)
+  const body = (await response.json()) as {
+    error?: string
+    results?: Array<{
+      error?: string
+      series?: Array<{ name: string; tags?: Record<string, string>; columns: string[]; values: unknown[][] }>
+    }>
+  }
+  const failure = body.error ?? body.results?.[0]?.error
+  if (failure !== undefined) throw new Error(`${query}: ${failure}`)
+  return (body.results?.[0]?.series ?? []).flatMap(({ name, tags, columns, values }) =>
+    values.map((row) => ({ measurement: name, ...tags, ...Object.fromEntries(columns.map((c, i) => [c, row[i]])) })),
+  )
+}
+
+/** How many points a field has. */
+export async function influxCount(url: string, database: string, measurement: string, field: string): Promise<number> {
+  const rows = await influxQuery(url, database, `SELECT count("${field}") FROM "${measurement}"`)
+  return Number(rows[0]?.count ?? 0)
+}

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { until } from './servers.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A built program of the project, running as a process of its own. */
+export interface Program {
+  readonly pid: number
+  /** What it has written so far. */
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Its log lines, parsed; those that are not JSON are left out. */
+  readonly log: () => Array<Record<string, unknown>>
+  /** Waits for a log line whose message contains the text. */
+  logged(text: string, timeoutMs?: number): Promise<Record<string, unknown>>
+  signal(name: NodeJS.Signals): void
+  /** The exit code, or the name of the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>
+  /** SIGTERM, and its exit code. */
+  stop(): Promise<number | NodeJS.Signals>
+}
+
+export interface ProgramOptions {
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+/** Starts `dist/cmd/<name>/main.js` with nothing of this process's own settings in the environment. */
+export function startProgram(name: string, options: ProgramOptions = {}): Program {
+  const main = `${ROOT}dist/cmd/${name}/main.js`
+  if (!existsSync(main)) throw new Error(`${main} is missing: npm run build`)
+  const child: ChildProcess = spawn(process.execPath, [main, ...(options.args ?? [])], {
+    cwd: options.cwd ?? ROOT,
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+  })
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString()
+  })
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('close', (code, signal) => resolve(code ?? signal ?? -1))
+  })
+  const log = (): Array<Record<string, unknown>> => stderr.split('\n').flatMap(parseLine)
+  return {
+    pid: child.pid ?? -1,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    log,
+    async logged(text, timeoutMs = 20_000) {
+      const find = (): Record<string, unknown> | undefined => log().find((line) => String(line.msg).includes(text))
+      await until(`${name} logs "${text}"`, () => find() !== undefined || child.exitCode !== null, timeoutMs)
+      const line = find()
+      if (line === undefined) throw new Error(`${name} ended without logging "${text}":\n${stderr}`)
+      return line
+    },
+    signal: (signal) => void child.kill(signal),
+    ended,
+    async stop() {
+      child.kill('SIGTERM')
+      return ended
+    },
+  }
+}
+
+/** Runs a program to its end. */
+export async function run(
+  name: string,
+  options: ProgramOptions = {},
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  const program = startProgram(name, options)
+  const code = await program.ended
+  return { code, stdout: program.stdout(), stderr: program.stderr() }
+}
+
+function parseLine(line: string): Array<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? [value as Record<string, unknown>] : []
+  } catch {
+    return []
+  }
+}

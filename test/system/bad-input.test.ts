@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { frameCodec } from '../../internal/codec/frame.ts'
+import { isRefusal } from '../../internal/sample/border.ts'
+import { SeriesTable } from '../../internal/sample/series.ts'
+import { metric } from '../support/api.ts'
+import { influxCount, influxQuery } from '../support/influx.ts'
+import { type Program, startProgram } from '../support/programs.ts'
+import { json, packed, publishRaw } from '../support/raw-redis.ts'
+import { freePort, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
+
+const YEAR_MS = 366 * 86_400_000
+
+function frame(): Buffer {
+  const series = new SeriesTable().intern('bad_input', [['host', 'f']], 0)
+  if (isRefusal(series)) throw new Error(series.detail)
+  const place = series.field('v', 'float')
+  if (typeof place !== 'number') throw new Error(place.detail)
+  const encoder = frameCodec.encoder()
+  encoder.add({ series, values: [1], at: Date.now() * 1000, tie: 0 })
+  const header = { source: 's', seq: 0, firstSample: 0, heldFrom: 0, sentAt: Date.now() * 1000, sampleCount: 0 }
+  return encoder.finish(header)
+}
+
+function changed(bytes: Buffer, change: (copy: Buffer) => void): Buffer {
+  const copy = Buffer.from(bytes)
+  change(copy)
+  return copy
+}
+
+const jsonWith = (rest: string): Buffer => Buffer.from(`{"send_time_unix_nano":${Date.now()}000000,${rest}}`)
+
+describe('bad input reaches a running server', () => {
+  let redis: TestServer
+  let influx: TestServer
+  let server: Program
+  let admin: string
+
+  beforeAll(async () => {
+    ;[redis, influx] = await Promise.all([startRedis(), startInflux()])
+    const port = await freePort()
+    admin = `http://127.0.0.1:${port}`
+    server = startProgram('server', {
+      env: { REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_ADMIN_PORT: `${port}` },
+    })
+    await server.logged('server consumes')
+  })
+  afterAll(async () => {
+    await server?.stop()
+    await redis?.stop()
+    await influx?.stop()
+  })
+
+  /** Sends a message, then a good one, and tells what the server counted for the first. */
+  async function send(message: Buffer): Promise<{ rejected: number; written: number }> {
+    const read = async (): Promise<number[]> =>
+      Promise.all(['received_messages', 'rejected_samples'].map((name) => metric(admin, `sentinel_${name}_total`)))
+    const [messagesBefore, rejectedBefore] = (await read()) as [number, number]
+    const pointsBefore = await influxCount(influx.url, 'telemetry', 'system_stats', 'cpu')
+    await publishRaw(redis.port, 'metrics', [message, json(1, 2, Date.now())])
+    await until('both messages are in', async () => {
+      const [messages] = await read()
+      return messages! >= messagesBefore + 2 && (await metric(admin, 'sentinel_held_samples')) === 0
+    })
+    const [, rejected] = (await read()) as [number, number]
+    const points = await influxCount(influx.url, 'telemetry', 'system_stats', 'cpu')
+    return { rejected: rejected - rejectedBefore, written: points - pointsBefore - 1 }
+  }
+
+  const good = frame()
+  const rejected: Array<[string, Buffer]> = [
+    ['broken JSON', Buffer.from('{"cpu_usage":12.5,"mem_us')],
+    ['JSON of the wrong shape', Buffer.from('{"hello":["world"]}')],
+    ['JSON with a text for a figure', jsonWith('"cpu_usage":"high","mem_usage":"low"')],
+    ['31 bytes', packed(1, 2, Date.now()).subarray(0, 31)],
+    ['33 bytes', Buffer.concat([packed(1, 2, Date.now()), Buffer.from([0])])],
+    ['nothing at all', Buffer.alloc(0)],
+    ['a frame of a later version', changed(good, (copy) => copy.writeUInt8(99, 4))],
+    ['a frame that is cut off', good.subarray(0, good.length - 5)],
+    ['a frame that claims 4 billion samples', changed(good, (copy) => copy.writeUInt32LE(0xffff_ffff, 8))],
+    ['a frame of 9 MB', Buffer.concat([good, Buffer.alloc(9 * 1024 * 1024)])],
+    ['Packed with nothing but NaN and infinity', packed(Number.NaN, Infinity, Date.now())],
+    ['32 bytes of JSON', Buffer.from('{"cpu_usage":"x","mem_usage":[]}')],
+    ['a clock a year ahead', json(1, 2, Date.now() + YEAR_MS)],
+    ['a clock twenty years behind', json(1, 2, Date.now() - 20 * YEAR_MS)],
+    ['a Packed clock beyond all bounds', changed(packed(1, 2, 0), (copy) => copy.writeBigInt64LE(2n ** 63n - 1n, 24))],
+  ]
+  it.each(rejected)('%s is rejected, and the next message is written', async (_name, message) => {
+    expect(await send(message)).toEqual({ rejected: 1, written: 0 })
+  })
+
+  const taken: Array<[string, Buffer]> = [
+    ['Packed that begins with a brace', changed(packed(1, 2, Date.now()), (copy) => copy.writeUInt8(0x7b, 0))],
+    ['32 bytes of good JSON', Buffer.from('{"cpu_usage":1.5,"mem_usage":22}')],
+    ['JSON of 1 MB', jsonWith(`"cpu_usage":1,"mem_usage":2,"note":"${'x'.repeat(1024 * 1024)}"`)],
+    ['Packed with one figure that is NaN', packed(1, Number.NaN, Date.now())],
+    ['a host with a quote, an emoji, a comma and a space', jsonWith('"cpu_usage":1,"host":"a \\"b\\", 🚀=c"')],
+    ['a host with a line break', jsonWith('"cpu_usage":1,"host":"two\\nlines"')],
+  ]
+  it.each(taken)('%s is taken', async (_name, message) => {
+    expect(message.length === 32 || message.length > 32).toBe(true)
+    expect(await send(message)).toEqual({ rejected: 0, written: 1 })
+  })
+
+  it('stores strange hosts as the wire format says', async () => {
+    const rows = await influxQuery(influx.url, 'telemetry', 'SHOW TAG VALUES FROM system_stats WITH KEY = host')
+    expect(rows.map(({ value }) => value)).toEqual(['a "b", 🚀=c', 'two\\nlines'])
+  })
+
+  it('survives a flood of rubbish without flooding its log', async () => {
+    const lines = server.log().length
+    const before = await metric(admin, 'sentinel_rejected_samples_total')
+    await publishRaw(
+      redis.port,
+      'metrics',
+      Array.from({ length: 20_000 }, (_, i) => Buffer.from(`rubbish ${i}`)),
+      8,
+    )
+    await until(
+      'all are counted',
+      async () => (await metric(admin, 'sentinel_rejected_samples_total')) >= before + 20_000,
+    )
+    expect(server.log().length - lines).toBeLessThan(20)
+    expect(await send(json(3, 4, Date.now()))).toEqual({ rejected: 0, written: 1 })
+  })
+})
