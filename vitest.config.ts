@@ -23,14 +23,6 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'influxdb2',
-          include: ['internal/**/*.influxdb2.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
           testTimeout: 120_000,
