@@ -4,7 +4,10 @@ import type { SeriesTable } from '../sample/series.ts'
 
 export type CodecName = 'json' | 'packed' | 'frame'
 
-/** What a message says of itself beside its samples. A decoder reuses one: copy what is to be kept. */
+/**
+ * What a message says of itself beside its samples. A decoder reuses one: copy what is to be kept. After a refusal it holds what could still be
+ * read: `seq` is -1 where that was nothing, `sampleCount` what the message claimed to carry (0 where unknown).
+ */
 export interface MessageHeader {
   /** The source id; '' where the format has none, and then `seq` is unknown too. */
   source: string
@@ -17,6 +20,20 @@ export interface MessageHeader {
   /** When the send was due, µs since the epoch; 0 where unknown. */
   sentAt: number
   sampleCount: number
+}
+
+export function blankHeader(): MessageHeader {
+  return { source: '', seq: -1, firstSample: 0, heldFrom: 0, sentAt: 0, sampleCount: 0 }
+}
+
+/** Makes a header blank again, for the next message. */
+export function resetHeader(header: MessageHeader): void {
+  header.source = ''
+  header.seq = -1
+  header.firstSample = 0
+  header.heldFrom = 0
+  header.sentAt = 0
+  header.sampleCount = 0
 }
 
 /** What the receiver knows of a message before it is read. */
@@ -36,7 +53,10 @@ export interface Encoder {
   readonly count: number
   /** @returns false when the message is full: `finish` it, then add the sample again. A sample without a value is taken and ignored. */
   add(sample: Sample): boolean
-  /** `sampleCount` of the header is ignored: the encoder knows it. */
+  /**
+   * `sampleCount` of the header is ignored: the encoder knows it. Without samples it gives the message that only says how far the
+   * source is, or an empty Buffer where the format has no such message.
+   */
   finish(header: Readonly<MessageHeader>): Buffer
 }
 
@@ -46,7 +66,7 @@ export interface Encoder {
  */
 export interface Decoder {
   readonly header: MessageHeader
-  /** Values left out so far for being NaN or infinite. */
+  /** Values left out so far of samples that went on: NaN, the infinities, strings that are too long. */
   readonly cleaned: number
   /** @returns undefined, or why nothing of the message can be used. Never throws, whatever the bytes. */
   decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined

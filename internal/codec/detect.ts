@@ -1,0 +1,59 @@
+import type { Refusal } from '../sample/border.ts'
+import type { SampleSink } from '../sample/sample.ts'
+import type { SeriesTable } from '../sample/series.ts'
+import { type Arrival, blankHeader, type CodecName, type Decoder, resetHeader } from './codec.ts'
+import { FrameDecoder } from './frame-decoder.ts'
+import { MAGIC, MAX_FRAME_BYTES } from './frame-layout.ts'
+import { JsonDecoder } from './json.ts'
+import { PACKED_BYTES, PackedDecoder } from './packed.ts'
+
+const OPENING_BRACE = 0x7b
+const CLOSING_BRACE = 0x7d
+
+/**
+ * Which format a message is in: a frame by its magic; then 32 bytes are Packed unless they begin and end with a brace (one Packed message in
+ * 256 begins with one); then what begins with a brace is JSON.
+ */
+export function detectFormat(payload: Buffer): CodecName | undefined {
+  if (payload.length >= 4 && payload.readUInt32LE(0) === MAGIC) return 'frame'
+  if (payload[0] !== OPENING_BRACE) return payload.length === PACKED_BYTES ? 'packed' : undefined
+  return payload.length === PACKED_BYTES && payload[PACKED_BYTES - 1] !== CLOSING_BRACE ? 'packed' : 'json'
+}
+
+/** Decodes messages of all formats, each by its own rules, as they come. */
+export class MessageDecoder implements Decoder {
+  readonly header = blankHeader()
+  readonly #maxMessageBytes: number
+  readonly #decoders: Readonly<Record<CodecName, Decoder>>
+
+  constructor(table: SeriesTable, options: { maxMessageBytes?: number } = {}) {
+    this.#maxMessageBytes = options.maxMessageBytes ?? MAX_FRAME_BYTES
+    this.#decoders = {
+      json: new JsonDecoder(table, this.header),
+      packed: new PackedDecoder(table, this.header),
+      frame: new FrameDecoder(table, this.header),
+    }
+  }
+
+  get cleaned(): number {
+    const { json, packed, frame } = this.#decoders
+    return json.cleaned + packed.cleaned + frame.cleaned
+  }
+
+  decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined {
+    if (payload.length > this.#maxMessageBytes) {
+      resetHeader(this.header)
+      return { reason: 'too_large', detail: `a message of ${payload.length} bytes, at most ${this.#maxMessageBytes}` }
+    }
+    const format = detectFormat(payload)
+    if (format !== undefined) return this.#decoders[format].decode(payload, arrival, emit)
+    resetHeader(this.header)
+    return { reason: 'not_a_message', detail: describe(payload) }
+  }
+}
+
+function describe(payload: Buffer): string {
+  if (payload.length === 0) return 'an empty message'
+  const beginning = payload.toString('hex', 0, 8)
+  return `${payload.length} bytes, beginning with ${beginning}: neither a frame, nor JSON, nor ${PACKED_BYTES} bytes`
+}

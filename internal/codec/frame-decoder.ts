@@ -1,0 +1,358 @@
+import { isUtf8 } from 'node:buffer'
+import { isRefusal, MAX_NAME_BYTES, MAX_STRING_BYTES, type Refusal, type RejectReason } from '../sample/border.ts'
+import type { Sample, SampleSink } from '../sample/sample.ts'
+import type { SeriesTable } from '../sample/series.ts'
+import type { Slot } from '../sample/value.ts'
+import { ByteCache } from './byte-cache.ts'
+import { type Arrival, blankHeader, type Decoder, type MessageHeader, resetHeader } from './codec.ts'
+import {
+  ALL_PRESENT,
+  BLOCK_COUNT_AT,
+  BLOCK_FIXED_BYTES,
+  FIRST_SAMPLE_AT,
+  FIXED_BYTES,
+  FLAGS_AT,
+  HAS_TIES,
+  HELD_FROM_AT,
+  MAGIC,
+  MAGIC_AT,
+  MAX_FRAME_BYTES,
+  MAX_FRAME_SAMPLES,
+  NONE_PRESENT,
+  SAMPLE_COUNT_AT,
+  SENT_AT_AT,
+  SEQ_AT,
+  SOME_PRESENT,
+  SOURCE_BYTES_AT,
+  TWO_TO_32,
+  VALUE_BYTES,
+  VERSION,
+  VERSION_AT,
+} from './frame-layout.ts'
+import { type BlockNames, type ColumnName, readNames } from './frame-names.ts'
+
+/** High halves of the integers that a double holds exactly. */
+const EXACT_HIGH = 2 ** 21
+
+/** A frame of 8 MiB can have a million columns, but then it is a strange one. */
+const MAX_KEPT_CURSORS = 65_536
+
+/** A block that has been checked: where its parts begin. Kept from frame to frame. */
+interface Block {
+  names: BlockNames
+  rows: number
+  timesAt: number
+  /** -1 where all ties are 0. */
+  tiesAt: number
+  /** Of its first column in `#columns`. */
+  firstColumn: number
+}
+
+/** Where the next value of a column is; moves on from row to row. */
+interface Cursor {
+  presence: number
+  bitsAt: number
+  valueAt: number
+  textAt: number
+}
+
+/**
+ * Reads a frame twice: once to check every byte of it, so that a bad frame gives nothing at all, and once to hand the samples over. What a frame
+ * claims is compared with the bytes that are there before anything is made of it.
+ */
+export class FrameDecoder implements Decoder {
+  readonly header: MessageHeader
+  cleaned = 0
+  readonly #table: SeriesTable
+  readonly #knownNames = new ByteCache<BlockNames>()
+  readonly #knownSources = new ByteCache<string>()
+  #blocks: Block[] = []
+  #cursors: Cursor[] = []
+  #sample: Sample | undefined
+  /** Of the frame that is being read. */
+  #payload: Buffer = Buffer.alloc(0)
+  #at = 0
+  #blockCount = 0
+  #cursorCount = 0
+
+  constructor(table: SeriesTable, header = blankHeader()) {
+    this.#table = table
+    this.header = header
+  }
+
+  decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined {
+    resetHeader(this.header)
+    this.#payload = payload
+    this.#blockCount = 0
+    this.#cursorCount = 0
+    const refusal = this.#checkHeader() ?? this.#checkBlocks(arrival.receivedAt)
+    if (refusal === undefined) for (let i = 0; i < this.#blockCount; i++) this.#emitBlock(this.#blocks[i]!, emit)
+    if (this.#cursors.length > MAX_KEPT_CURSORS) this.#cursors.length = MAX_KEPT_CURSORS
+    return refusal
+  }
+
+  #checkHeader(): Refusal | undefined {
+    const { header } = this
+    const payload = this.#payload
+    if (payload.length > MAX_FRAME_BYTES) {
+      return { reason: 'too_large', detail: `a frame of ${payload.length} bytes, at most ${MAX_FRAME_BYTES}` }
+    }
+    if (payload.length >= 4 && payload.readUInt32LE(MAGIC_AT) !== MAGIC) return malformed('no frame: another magic')
+    if (payload.length > VERSION_AT && payload[VERSION_AT] !== VERSION) {
+      return { reason: 'frame_version', detail: `frame version ${payload[VERSION_AT]}, this program knows ${VERSION}` }
+    }
+    if (payload.length < FIXED_BYTES) return this.#truncated('its header')
+    if (payload[FLAGS_AT] !== 0) return malformed(`unknown flags ${payload[FLAGS_AT]}`)
+    const sampleCount = payload.readUInt32LE(SAMPLE_COUNT_AT)
+    if (sampleCount > MAX_FRAME_SAMPLES) {
+      return { reason: 'too_large', detail: `a frame of ${sampleCount} samples, at most ${MAX_FRAME_SAMPLES}` }
+    }
+    const sourceBytes = payload.readUInt16LE(SOURCE_BYTES_AT)
+    if (sourceBytes > MAX_NAME_BYTES) return malformed(`a source id of ${sourceBytes} bytes, at most ${MAX_NAME_BYTES}`)
+    this.#at = FIXED_BYTES + sourceBytes
+    if (this.#at > payload.length) return this.#truncated('the source id')
+    const source = this.#sourceAt(FIXED_BYTES, this.#at)
+    if (source === undefined) return malformed('a source id that is not UTF-8')
+    const seq = this.#exactInteger(SEQ_AT)
+    const firstSample = this.#exactInteger(FIRST_SAMPLE_AT)
+    const heldFrom = this.#exactInteger(HELD_FROM_AT)
+    const sentAt = this.#exactInteger(SENT_AT_AT)
+    if (!(seq >= -1 && firstSample >= 0 && heldFrom >= 0 && sentAt >= 0))
+      return malformed('a count beyond 2^53, or below 0')
+    header.source = source
+    header.seq = source === '' ? -1 : seq
+    header.firstSample = firstSample
+    header.heldFrom = heldFrom
+    header.sentAt = sentAt
+    header.sampleCount = sampleCount
+    return undefined
+  }
+
+  #checkBlocks(nowUs: number): Refusal | undefined {
+    const count = this.#payload.readUInt32LE(BLOCK_COUNT_AT)
+    let samples = 0
+    for (let i = 0; i < count; i++) {
+      const refusal = this.#checkBlock(this.header.sampleCount - samples, nowUs)
+      if (refusal !== undefined) return refusal
+      samples += this.#blocks[i]!.rows
+    }
+    if (samples !== this.header.sampleCount) return malformed(`${samples} samples, ${this.header.sampleCount} claimed`)
+    const left = this.#payload.length - this.#at
+    return left === 0 ? undefined : malformed(`${left} bytes behind its end`)
+  }
+
+  /** @param maxRows how many of the claimed samples no block has had yet */
+  #checkBlock(maxRows: number, nowUs: number): Refusal | undefined {
+    const payload = this.#payload
+    const start = this.#at
+    if (start + BLOCK_FIXED_BYTES > payload.length) return this.#truncated(`block ${this.#blockCount}`)
+    const nameBytes = payload.readUInt32LE(start)
+    const rows = payload.readUInt32LE(start + 4)
+    const flags = payload[start + 8]!
+    const namesAt = start + BLOCK_FIXED_BYTES
+    const timesAt = namesAt + nameBytes
+    const timesEnd = timesAt + rows * 8
+    if (rows === 0 || rows > maxRows) return malformed(`a block of ${rows} samples where 1 to ${maxRows} are left`)
+    if ((flags & ~HAS_TIES) !== 0) return malformed(`unknown block flags ${flags}`)
+    if (timesEnd > payload.length) return this.#truncated(`block ${this.#blockCount}`)
+    const names = this.#namesAt(namesAt, timesAt, nowUs)
+    if (isRefusal(names)) return names
+    for (let at = timesAt; at < timesEnd; at += 8) {
+      const high = payload.readInt32LE(at + 4)
+      if (high < -EXACT_HIGH || high >= EXACT_HIGH) return malformed('a time beyond 2^53 µs')
+    }
+    this.#at = timesEnd
+    if (flags === HAS_TIES) {
+      this.#at += rows * 2
+      if (this.#at > payload.length) return this.#truncated('a column of ties')
+      for (let at = timesEnd; at < this.#at; at += 2)
+        if (payload.readUInt16LE(at) > 999) return malformed('a tie over 999')
+    }
+    const block = this.#nextBlock(names)
+    block.rows = rows
+    block.timesAt = timesAt
+    block.tiesAt = flags === HAS_TIES ? timesEnd : -1
+    block.firstColumn = this.#cursorCount
+    for (const column of names.columns) {
+      const refusal = this.#checkColumn(column, rows)
+      if (refusal !== undefined) return refusal
+    }
+    return undefined
+  }
+
+  #checkColumn(column: ColumnName, rows: number): Refusal | undefined {
+    const payload = this.#payload
+    const cursor = this.#nextCursor()
+    if (this.#at >= payload.length) return this.#truncated('a column')
+    const presence = payload[this.#at++]!
+    if (presence > NONE_PRESENT) return malformed(`unknown presence ${presence}`)
+    let present = presence === ALL_PRESENT ? rows : 0
+    cursor.presence = presence
+    cursor.bitsAt = this.#at
+    if (presence === SOME_PRESENT) {
+      this.#at += Math.ceil(rows / 8)
+      if (this.#at > payload.length) return this.#truncated('the bits of presence')
+      for (let at = cursor.bitsAt; at < this.#at; at++) present += ones(payload[at]!)
+      if ((rows & 7) !== 0 && payload[this.#at - 1]! >> (rows & 7) !== 0)
+        return malformed('bits of presence beyond the rows')
+    }
+    cursor.valueAt = this.#at
+    this.#at += present * VALUE_BYTES[column.kind]
+    if (this.#at > payload.length) return this.#truncated(`a column of ${column.kind} values`)
+    cursor.textAt = this.#at
+    if (column.kind === 'string') return this.#checkStrings(cursor.valueAt, this.#at)
+    if (column.kind === 'bool') return this.#checkBooleans(cursor.valueAt, this.#at)
+    return column.isConverted ? this.#checkConversion(column, cursor.valueAt, this.#at) : undefined
+  }
+
+  /** The lengths stand before the texts; a text that began inside a character would be cut from the one before it. */
+  #checkStrings(lengthsAt: number, textAt: number): Refusal | undefined {
+    const payload = this.#payload
+    for (let at = lengthsAt; at < textAt; at += 4) {
+      const length = payload.readUInt32LE(at)
+      if (this.#at + length > payload.length) return this.#truncated('a string')
+      if (length > 0 && (payload[this.#at]! & 0xc0) === 0x80) return malformed('a string that is not UTF-8')
+      this.#at += length
+    }
+    return isUtf8(payload.subarray(textAt, this.#at)) ? undefined : malformed('a string that is not UTF-8')
+  }
+
+  #checkBooleans(from: number, end: number): Refusal | undefined {
+    for (let at = from; at < end; at++)
+      if (this.#payload[at]! > 1) return malformed('a boolean that is neither 0 nor 1')
+    return undefined
+  }
+
+  /** Integers may stand in a field that was known as another kind of number, as long as none of them changes its value. */
+  #checkConversion(column: ColumnName, from: number, end: number): Refusal | undefined {
+    for (let at = from; at < end; at += 8) {
+      const value = this.#integerAt(at, column.kind === 'int')
+      const fits =
+        column.target === 'float'
+          ? BigInt(Number(value)) === BigInt(value)
+          : BigInt[column.target === 'int' ? 'asIntN' : 'asUintN'](64, BigInt(value)) === BigInt(value)
+      if (!fits) {
+        return {
+          reason: 'field_type',
+          detail: `${value} (${column.kind}) in field ${column.name}, known as ${column.target}`,
+        }
+      }
+    }
+    return undefined
+  }
+
+  #emitBlock({ names, rows, timesAt, tiesAt, firstColumn }: Block, emit: SampleSink): void {
+    const { series, columns, values } = names
+    const payload = this.#payload
+    this.#sample ??= { series, values, at: 0, tie: 0 }
+    const sample = this.#sample
+    sample.series = series
+    sample.values = values
+    for (let row = 0; row < rows; row++) {
+      for (let c = 0; c < columns.length; c++) {
+        const column = columns[c]!
+        values[column.index] = this.#nextValue(column, this.#cursors[firstColumn + c]!, row)
+      }
+      sample.at = this.#exactInteger(timesAt + row * 8)
+      sample.tie = tiesAt < 0 ? 0 : payload.readUInt16LE(tiesAt + row * 2)
+      emit(sample)
+    }
+  }
+
+  #nextValue(column: ColumnName, cursor: Cursor, row: number): Slot {
+    const payload = this.#payload
+    if (cursor.presence !== ALL_PRESENT) {
+      if (cursor.presence === NONE_PRESENT) return column.absent
+      if ((payload[cursor.bitsAt + (row >> 3)]! & (1 << (row & 7))) === 0) return column.absent
+    }
+    const at = cursor.valueAt
+    cursor.valueAt += VALUE_BYTES[column.kind]
+    switch (column.kind) {
+      case 'float': {
+        const value = payload.readDoubleLE(at)
+        if (value - value === 0) return value
+        this.cleaned++
+        return column.absent
+      }
+      case 'int':
+      case 'uint': {
+        const value = this.#integerAt(at, column.kind === 'int')
+        return column.target === 'float' ? Number(value) : value
+      }
+      case 'bool':
+        return payload[at] === 1
+      case 'string': {
+        const start = cursor.textAt
+        cursor.textAt += payload.readUInt32LE(at)
+        if (cursor.textAt - start <= MAX_STRING_BYTES) return payload.toString('utf8', start, cursor.textAt)
+        this.cleaned++
+        return column.absent
+      }
+    }
+  }
+
+  #integerAt(at: number, signed: boolean): number | bigint {
+    const high = this.#payload.readInt32LE(at + 4)
+    if (high >= -EXACT_HIGH && high < EXACT_HIGH && (signed || high >= 0)) return this.#exactInteger(at)
+    return signed ? this.#payload.readBigInt64LE(at) : this.#payload.readBigUInt64LE(at)
+  }
+
+  /** An int64 as a double; NaN where that would not be exact. */
+  #exactInteger(at: number): number {
+    const high = this.#payload.readInt32LE(at + 4)
+    if (high < -EXACT_HIGH || high >= EXACT_HIGH) return Number.NaN
+    return high * TWO_TO_32 + this.#payload.readUInt32LE(at)
+  }
+
+  #sourceAt(start: number, end: number): string | undefined {
+    const known = this.#knownSources.get(this.#payload, start, end)
+    if (known !== undefined) return known
+    if (!isUtf8(this.#payload.subarray(start, end))) return undefined
+    const source = this.#payload.toString('utf8', start, end)
+    this.#knownSources.set(this.#payload, start, end, source)
+    return source
+  }
+
+  #namesAt(start: number, end: number, nowUs: number): BlockNames | Refusal {
+    const known = this.#knownNames.get(this.#payload, start, end)
+    if (known !== undefined && !known.series.evicted) {
+      known.series.usedAt = nowUs
+      return known
+    }
+    const names = readNames(this.#payload.subarray(start, end), this.#table, nowUs)
+    if (!isRefusal(names)) this.#knownNames.set(this.#payload, start, end, names)
+    return names
+  }
+
+  #nextBlock(names: BlockNames): Block {
+    const next = this.#blocks[this.#blockCount]
+    const block = next ?? { names, rows: 0, timesAt: 0, tiesAt: -1, firstColumn: 0 }
+    if (next === undefined) this.#blocks.push(block)
+    block.names = names
+    this.#blockCount++
+    return block
+  }
+
+  #nextCursor(): Cursor {
+    const next = this.#cursors[this.#cursorCount]
+    const cursor = next ?? { presence: NONE_PRESENT, bitsAt: 0, valueAt: 0, textAt: 0 }
+    if (next === undefined) this.#cursors.push(cursor)
+    this.#cursorCount++
+    return cursor
+  }
+
+  #truncated(where: string): Refusal {
+    return { reason: 'frame_truncated', detail: `a frame of ${this.#payload.length} bytes ends within ${where}` }
+  }
+}
+
+function malformed(detail: string): Refusal {
+  const reason: RejectReason = 'frame_malformed'
+  return { reason, detail }
+}
+
+function ones(byte: number): number {
+  let count = 0
+  for (let rest = byte; rest !== 0; rest &= rest - 1) count++
+  return count
+}

@@ -1,0 +1,310 @@
+import { MAX_NAME_BYTES, MAX_STRING_BYTES } from '../sample/border.ts'
+import type { Sample } from '../sample/sample.ts'
+import type { Series } from '../sample/series.ts'
+import { type FieldKind, hasValue, type Slot } from '../sample/value.ts'
+import type { Encoder, MessageHeader } from './codec.ts'
+import {
+  ALL_PRESENT,
+  BLOCK_COUNT_AT,
+  BLOCK_FIXED_BYTES,
+  FIRST_SAMPLE_AT,
+  FIXED_BYTES,
+  FLAGS_AT,
+  HAS_TIES,
+  HELD_FROM_AT,
+  KINDS,
+  MAGIC,
+  MAGIC_AT,
+  MAX_FRAME_BYTES,
+  MAX_FRAME_SAMPLES,
+  NONE_PRESENT,
+  SAMPLE_COUNT_AT,
+  SENT_AT_AT,
+  SEQ_AT,
+  SOME_PRESENT,
+  SOURCE_BYTES_AT,
+  TWO_TO_32,
+  VALUE_BYTES,
+  VERSION,
+  VERSION_AT,
+} from './frame-layout.ts'
+
+/** Strings of one sample, together: what is beyond is left out, so that any sample fits into an empty frame. */
+const MAX_SAMPLE_STRING_BYTES = MAX_FRAME_BYTES / 2
+/** What a row takes at most beside its values: its time and its tie; and a value: its bytes and its share of the bits of presence. */
+const ROW_BYTES = 10
+const CELL_BYTES = 9
+/** Series whose names are kept from frame to frame. */
+const MAX_KEPT_BLOCKS = 65_536
+
+/** The samples of one series, in their order. */
+interface Block {
+  readonly series: Series
+  names: Buffer
+  readonly at: number[]
+  readonly ties: number[]
+  hasTies: boolean
+  readonly columns: Column[]
+}
+
+/** A field's values, one a row: where there is none, NaN among floats (the array stays one of doubles), otherwise undefined. */
+interface Column {
+  readonly kind: FieldKind
+  readonly cells: Slot[]
+  present: number
+}
+
+/** Gathers samples by series, whatever their order; within a series the order is kept. */
+export class FrameEncoder implements Encoder {
+  count = 0
+  readonly #blocks = new Map<Series, Block>()
+  /** Those with rows, in the order of their first. */
+  #used: Block[] = []
+  /** No less than the frame will take. */
+  #bytes = FIXED_BYTES + MAX_NAME_BYTES
+
+  add(sample: Sample): boolean {
+    const { series } = sample
+    const textBytes = stringBytes(sample)
+    if (textBytes < 0) return true
+    const block = this.#blockOf(series)
+    const fieldCount = series.fieldKinds.length
+    const newFields = fieldCount - block.columns.length
+    const rows = block.at.length
+    const names = newFields > 0 ? encodeNames(series) : block.names
+    const blockBytes =
+      rows === 0
+        ? BLOCK_FIXED_BYTES + names.length + fieldCount
+        : names.length - block.names.length + newFields * (1 + CELL_BYTES * rows)
+    const bytes = blockBytes + ROW_BYTES + CELL_BYTES * fieldCount + textBytes
+    if (this.count >= MAX_FRAME_SAMPLES || this.#bytes + bytes > MAX_FRAME_BYTES) return false
+    this.#bytes += bytes
+    this.count++
+    if (rows === 0) this.#used.push(block)
+    if (newFields > 0) widen(block, names)
+    append(block, sample)
+    return true
+  }
+
+  finish(header: Readonly<MessageHeader>): Buffer {
+    const frame = new FrameWriter(Buffer.allocUnsafe(this.#bytes))
+    frame.header(header, this.count, this.#used.length)
+    for (const block of this.#used) {
+      frame.block(block)
+      clear(block)
+    }
+    this.#used = []
+    this.#bytes = FIXED_BYTES + MAX_NAME_BYTES
+    this.count = 0
+    if (this.#blocks.size > MAX_KEPT_BLOCKS) this.#blocks.clear()
+    return frame.done()
+  }
+
+  #blockOf(series: Series): Block {
+    let block = this.#blocks.get(series)
+    if (block === undefined) {
+      block = { series, names: Buffer.alloc(0), at: [], ties: [], hasTies: false, columns: [] }
+      this.#blocks.set(series, block)
+    }
+    return block
+  }
+}
+
+/** Gives a block a column for each field that its series has got in the meantime, without values for the rows so far. */
+function widen(block: Block, names: Buffer): void {
+  block.names = names
+  for (const kind of block.series.fieldKinds.slice(block.columns.length)) {
+    const cells = Array.from(block.at, () => absent(kind))
+    block.columns.push({ kind, cells, present: 0 })
+  }
+}
+
+function append(block: Block, { values, at, tie }: Sample): void {
+  block.at.push(at)
+  block.ties.push(tie)
+  if (tie !== 0) block.hasTies = true
+  let textBytes = 0
+  for (let i = 0; i < block.columns.length; i++) {
+    const column = block.columns[i]!
+    let value = values[i]
+    if (typeof value === 'string') {
+      const bytes = Buffer.byteLength(value)
+      if (bytes > MAX_STRING_BYTES || textBytes + bytes > MAX_SAMPLE_STRING_BYTES) value = undefined
+      else textBytes += bytes
+    }
+    if (fits(value, column.kind)) {
+      column.cells.push(value)
+      column.present++
+    } else column.cells.push(absent(column.kind))
+  }
+}
+
+function clear(block: Block): void {
+  block.at.length = 0
+  block.ties.length = 0
+  block.hasTies = false
+  for (const column of block.columns) {
+    column.cells.length = 0
+    column.present = 0
+  }
+}
+
+/** Bytes of a sample's strings, or -1 when it has no value at all. */
+function stringBytes({ series, values }: Sample): number {
+  let bytes = 0
+  let hasAny = false
+  const count = Math.min(values.length, series.fieldKinds.length)
+  for (let i = 0; i < count; i++) {
+    const value = values[i]
+    if (!fits(value, series.fieldKinds[i]!)) continue
+    if (typeof value === 'string') {
+      const length = Buffer.byteLength(value)
+      if (length > MAX_STRING_BYTES || bytes + length > MAX_SAMPLE_STRING_BYTES) continue
+      bytes += length
+    }
+    hasAny = true
+  }
+  return hasAny ? bytes : -1
+}
+
+function absent(kind: FieldKind): Slot {
+  return kind === 'float' ? Number.NaN : undefined
+}
+
+/** Whether a value can stand in a column of this kind: of the right type, finite, and within 64 bits. */
+function fits(value: Slot, kind: FieldKind): boolean {
+  if (!hasValue(value)) return false
+  switch (kind) {
+    case 'float':
+      return typeof value === 'number'
+    case 'int':
+      if (typeof value === 'bigint') return value === BigInt.asIntN(64, value)
+      return typeof value === 'number' && Math.floor(value) === value && value >= -(2 ** 63) && value < 2 ** 63
+    case 'uint':
+      if (typeof value === 'bigint') return value === BigInt.asUintN(64, value)
+      return typeof value === 'number' && Math.floor(value) === value && value >= 0 && value < 2 ** 64
+    case 'bool':
+      return typeof value === 'boolean'
+    case 'string':
+      return typeof value === 'string'
+  }
+}
+
+/** What a block says of its series, the same bytes in every frame until the series gets another field: receivers recognize it. */
+function encodeNames(series: Series): Buffer {
+  const parts: Buffer[] = []
+  const text = (name: string): void => {
+    const bytes = Buffer.from(name)
+    parts.push(uint16(bytes.length), bytes)
+  }
+  text(series.measurement)
+  parts.push(uint16(series.tags.length))
+  for (const [key, value] of series.tags) {
+    text(key)
+    text(value)
+  }
+  parts.push(uint16(series.fieldNames.length))
+  for (const [i, name] of series.fieldNames.entries()) {
+    parts.push(Buffer.of(KINDS.indexOf(series.fieldKinds[i]!)))
+    text(name)
+  }
+  return Buffer.concat(parts)
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2)
+  bytes.writeUInt16LE(value)
+  return bytes
+}
+
+/** Writes a frame from left to right into a Buffer that is large enough. */
+class FrameWriter {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  done(): Buffer {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  header(header: Readonly<MessageHeader>, samples: number, blocks: number): void {
+    const bytes = this.#bytes
+    const sourceBytes = Buffer.byteLength(header.source)
+    if (sourceBytes > MAX_NAME_BYTES) throw new RangeError(`a source id over ${MAX_NAME_BYTES} bytes: ${header.source}`)
+    bytes.writeUInt32LE(MAGIC, MAGIC_AT)
+    bytes.writeUInt8(VERSION, VERSION_AT)
+    bytes.writeUInt8(0, FLAGS_AT)
+    bytes.writeUInt16LE(sourceBytes, SOURCE_BYTES_AT)
+    bytes.writeUInt32LE(samples, SAMPLE_COUNT_AT)
+    bytes.writeUInt32LE(blocks, BLOCK_COUNT_AT)
+    this.#putInteger(header.seq, SEQ_AT)
+    this.#putInteger(header.firstSample, FIRST_SAMPLE_AT)
+    this.#putInteger(header.heldFrom, HELD_FROM_AT)
+    this.#putInteger(header.sentAt, SENT_AT_AT)
+    this.#at = FIXED_BYTES + bytes.write(header.source, FIXED_BYTES, 'utf8')
+  }
+
+  block({ names, at, ties, hasTies, columns }: Block): void {
+    const bytes = this.#bytes
+    bytes.writeUInt32LE(names.length, this.#at)
+    bytes.writeUInt32LE(at.length, this.#at + 4)
+    bytes.writeUInt8(hasTies ? HAS_TIES : 0, this.#at + 8)
+    this.#at += BLOCK_FIXED_BYTES
+    this.#at += names.copy(bytes, this.#at)
+    for (let row = 0; row < at.length; row++) this.#integer(at[row]!)
+    if (hasTies) for (let row = 0; row < ties.length; row++) this.#at = bytes.writeUInt16LE(ties[row]!, this.#at)
+    for (const column of columns) this.#column(column)
+  }
+
+  #column({ kind, cells, present }: Column): void {
+    if (present === 0) {
+      this.#at = this.#bytes.writeUInt8(NONE_PRESENT, this.#at)
+      return
+    }
+    this.#at = this.#bytes.writeUInt8(present === cells.length ? ALL_PRESENT : SOME_PRESENT, this.#at)
+    if (present < cells.length) this.#presence(cells)
+    let textAt = this.#at + present * VALUE_BYTES[kind]
+    for (let row = 0; row < cells.length; row++) {
+      const value = cells[row]
+      if (!hasValue(value)) continue
+      if (typeof value === 'string') {
+        const length = this.#bytes.write(value, textAt, 'utf8')
+        this.#at = this.#bytes.writeUInt32LE(length, this.#at)
+        textAt += length
+      } else if (typeof value === 'boolean') this.#at = this.#bytes.writeUInt8(value ? 1 : 0, this.#at)
+      else if (typeof value === 'bigint') this.#bigInteger(value)
+      else if (kind === 'float') this.#at = this.#bytes.writeDoubleLE(value, this.#at)
+      else if (Number.isSafeInteger(value)) this.#integer(value)
+      else this.#bigInteger(BigInt(value))
+    }
+    this.#at = textAt
+  }
+
+  /** A bit a row, the first row lowest in the first byte. */
+  #presence(cells: readonly Slot[]): void {
+    const end = this.#at + Math.ceil(cells.length / 8)
+    this.#bytes.fill(0, this.#at, end)
+    for (let row = 0; row < cells.length; row++) {
+      if (hasValue(cells[row])) this.#bytes[this.#at + (row >> 3)]! |= 1 << (row & 7)
+    }
+    this.#at = end
+  }
+
+  #integer(value: number): void {
+    this.#putInteger(value, this.#at)
+    this.#at += 8
+  }
+
+  #putInteger(value: number, at: number): void {
+    const high = Math.floor(value / TWO_TO_32)
+    this.#bytes.writeUInt32LE(value - high * TWO_TO_32, at)
+    this.#bytes.writeInt32LE(high, at + 4)
+  }
+
+  #bigInteger(value: bigint): void {
+    this.#at = this.#bytes.writeBigUInt64LE(BigInt.asUintN(64, value), this.#at)
+  }
+}

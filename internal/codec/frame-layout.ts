@@ -1,0 +1,48 @@
+import type { FieldKind } from '../sample/value.ts'
+
+/**
+ * The frame, little-endian; docs/wire-format.md has the whole table.
+ *
+ *   fixed header    magic, version, flags, lengths and counts, seq, firstSample, heldFrom, sentAt
+ *   source id       UTF-8
+ *   series blocks   names: measurement, tags, fields with kinds; then rows: times, ties, and each field's values
+ */
+
+/**
+ * `SSF` and a byte that no text has. As the low half of a Packed message's seconds this would be the year 2100, so the two are never taken for
+ * each other.
+ */
+export const MAGIC = 0xf5465353
+export const VERSION = 1
+export const MAX_FRAME_BYTES = 8 * 1024 * 1024
+export const MAX_FRAME_SAMPLES = 65_536
+
+export const MAGIC_AT = 0
+export const VERSION_AT = 4
+export const FLAGS_AT = 5
+export const SOURCE_BYTES_AT = 6
+export const SAMPLE_COUNT_AT = 8
+export const BLOCK_COUNT_AT = 12
+export const SEQ_AT = 16
+export const FIRST_SAMPLE_AT = 24
+export const HELD_FROM_AT = 32
+export const SENT_AT_AT = 40
+export const FIXED_BYTES = 48
+
+/** A block begins with the lengths of its names (u32), its rows (u32) and its flags (u8). */
+export const BLOCK_FIXED_BYTES = 9
+/** The block has a column of ties; without it they are all 0. */
+export const HAS_TIES = 1
+
+/** How a column tells which rows have a value. */
+export const ALL_PRESENT = 0
+export const SOME_PRESENT = 1
+export const NONE_PRESENT = 2
+
+/** A field's kind is written as its place in this list. */
+export const KINDS: readonly FieldKind[] = ['float', 'int', 'uint', 'bool', 'string']
+
+/** Bytes of a value in its column; a string has its length there, and its text behind the column. */
+export const VALUE_BYTES: Readonly<Record<FieldKind, number>> = { float: 8, int: 8, uint: 8, bool: 1, string: 4 }
+
+export const TWO_TO_32 = 2 ** 32

@@ -1,0 +1,232 @@
+/** What a JSON message says, as far as this project reads it. */
+export interface StatsMessage {
+  /** NaN where there is none; may be infinite (1e999 is valid JSON). */
+  cpu: number
+  mem: number
+  /** µs; 0 where there is none. */
+  sentAt: number
+  /** -1 where there is none. */
+  seq: number
+}
+
+const TAB = 0x09
+const LINE_FEED = 0x0a
+const RETURN = 0x0d
+const SPACE = 0x20
+const QUOTE = 0x22
+const PLUS = 0x2b
+const COMMA = 0x2c
+const MINUS = 0x2d
+const DOT = 0x2e
+const ZERO = 0x30
+const NINE = 0x39
+const COLON = 0x3a
+const UPPER_E = 0x45
+const BACKSLASH = 0x5c
+const LOWER_E = 0x65
+const OPEN = 0x7b
+const CLOSE = 0x7d
+
+const KEYS = ['cpu_usage', 'mem_usage', 'send_time_unix_nano', 'host', 'source', 'seq'] as const
+const [CPU, MEM, SEND_TIME, HOST, SOURCE, SEQ] = KEYS.map((key) => Buffer.from(key)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer,
+]
+const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word))
+const NULL = Buffer.from('null')
+
+/** These powers are exact doubles, so one multiplication or division by them rounds once: as exactly as JSON.parse does. */
+const POWERS_OF_TEN = Array.from({ length: 23 }, (_, n) => Number(`1e${n}`))
+/** One digit more may go beyond the integers that a double holds. */
+const MAX_MANTISSA = Math.floor((2 ** 53 - 10) / 10)
+
+/**
+ * Reads the usual message, a flat object of numbers and strings without escapes, straight from its bytes: nothing is allocated. Whatever is
+ * unusual, valid or not, is left to JSON.parse (`parseUnusual` in json.ts), and for what it does take the two agree.
+ */
+export class PlainScanner implements StatsMessage {
+  cpu = Number.NaN
+  mem = Number.NaN
+  sentAt = 0
+  seq = -1
+  /** Where the strings stand, without their quotes; empty where there is none. */
+  hostStart = 0
+  hostEnd = 0
+  sourceStart = 0
+  sourceEnd = 0
+  /** The number read last. */
+  #number = 0
+
+  /** @returns false when the message is unusual: then the fields mean nothing */
+  scan(bytes: Buffer): boolean {
+    this.cpu = Number.NaN
+    this.mem = Number.NaN
+    this.sentAt = 0
+    this.seq = -1
+    this.hostStart = this.hostEnd = this.sourceStart = this.sourceEnd = 0
+    let at = skipSpace(bytes, 0)
+    if (bytes[at] !== OPEN) return false
+    for (;;) {
+      at = skipSpace(bytes, at + 1)
+      if (bytes[at] !== QUOTE) return false
+      const keyStart = at + 1
+      const keyEnd = endOfString(bytes, keyStart)
+      if (keyEnd < 0) return false
+      at = skipSpace(bytes, keyEnd + 1)
+      if (bytes[at] !== COLON) return false
+      at = this.#value(bytes, keyStart, keyEnd, skipSpace(bytes, at + 1))
+      if (at < 0) return false
+      at = skipSpace(bytes, at)
+      if (bytes[at] === COMMA) continue
+      return bytes[at] === CLOSE && skipSpace(bytes, at + 1) === bytes.length
+    }
+  }
+
+  /** @returns where the value ends, or -1 */
+  #value(bytes: Buffer, keyStart: number, keyEnd: number, at: number): number {
+    switch (keyEnd - keyStart) {
+      case 9:
+        if (matches(bytes, keyStart, CPU)) {
+          const end = this.#numberOrNull(bytes, at)
+          this.cpu = this.#number
+          return end
+        }
+        if (matches(bytes, keyStart, MEM)) {
+          const end = this.#numberOrNull(bytes, at)
+          this.mem = this.#number
+          return end
+        }
+        break
+      case 19:
+        if (matches(bytes, keyStart, SEND_TIME)) return this.#sendTime(bytes, at)
+        break
+      case 4:
+        if (matches(bytes, keyStart, HOST)) {
+          if (bytes[at] !== QUOTE) return -1
+          this.hostStart = at + 1
+          this.hostEnd = endOfString(bytes, at + 1)
+          return this.hostEnd < 0 ? -1 : this.hostEnd + 1
+        }
+        break
+      case 6:
+        if (matches(bytes, keyStart, SOURCE)) {
+          if (bytes[at] !== QUOTE) return -1
+          this.sourceStart = at + 1
+          this.sourceEnd = endOfString(bytes, at + 1)
+          return this.sourceEnd < 0 ? -1 : this.sourceEnd + 1
+        }
+        break
+      case 3:
+        if (matches(bytes, keyStart, SEQ)) {
+          const end = this.#numberOrNull(bytes, at)
+          this.seq = Number.isSafeInteger(this.#number) && this.#number >= 0 ? this.#number : -1
+          return end
+        }
+    }
+    return this.#skipScalar(bytes, at)
+  }
+
+  #skipScalar(bytes: Buffer, at: number): number {
+    const first = bytes[at]!
+    if (first === QUOTE) {
+      const end = endOfString(bytes, at + 1)
+      return end < 0 ? -1 : end + 1
+    }
+    if (first === MINUS || isDigit(first)) return this.#readNumber(bytes, at)
+    for (const word of WORDS) if (matches(bytes, at, word)) return at + word.length
+    return -1
+  }
+
+  #numberOrNull(bytes: Buffer, at: number): number {
+    if (!matches(bytes, at, NULL)) return this.#readNumber(bytes, at)
+    this.#number = Number.NaN
+    return at + NULL.length
+  }
+
+  /** Digits only; the last three are below the microsecond. */
+  #sendTime(bytes: Buffer, start: number): number {
+    let end = start
+    while (isDigit(bytes[end]!)) end++
+    const next = bytes[end]
+    if (end === start || end - start > 19 || next === DOT || next === LOWER_E || next === UPPER_E) return -1
+    if (bytes[start] === ZERO && end - start > 1) return -1
+    let us = 0
+    for (let at = start; at < end - 3; at++) us = us * 10 + bytes[at]! - ZERO
+    this.sentAt = us
+    return us <= Number.MAX_SAFE_INTEGER ? end : -1
+  }
+
+  /** A number by JSON's grammar, into `#number`. */
+  #readNumber(bytes: Buffer, start: number): number {
+    let at = start
+    const isNegative = bytes[at] === MINUS
+    if (isNegative) at++
+    const firstDigit = at
+    let mantissa = 0
+    let exponent = 0
+    let isLong = false
+    for (; isDigit(bytes[at]!); at++) {
+      if (mantissa > MAX_MANTISSA) isLong = true
+      else mantissa = mantissa * 10 + bytes[at]! - ZERO
+    }
+    if (at === firstDigit || (bytes[firstDigit] === ZERO && at - firstDigit > 1)) return -1
+    if (bytes[at] === DOT) {
+      const firstDecimal = ++at
+      for (; isDigit(bytes[at]!); at++) {
+        if (mantissa > MAX_MANTISSA) isLong = true
+        else mantissa = mantissa * 10 + bytes[at]! - ZERO
+      }
+      if (at === firstDecimal) return -1
+      exponent = firstDecimal - at
+    }
+    if (bytes[at] === LOWER_E || bytes[at] === UPPER_E) {
+      at++
+      const isDown = bytes[at] === MINUS
+      if (isDown || bytes[at] === PLUS) at++
+      const firstOfExponent = at
+      let written = 0
+      for (; isDigit(bytes[at]!); at++) if (written < 10_000) written = written * 10 + bytes[at]! - ZERO
+      if (at === firstOfExponent) return -1
+      exponent += isDown ? -written : written
+    }
+    if (isLong || exponent < -22 || exponent > 22) this.#number = Number(bytes.toString('latin1', start, at))
+    else {
+      const value = exponent < 0 ? mantissa / POWERS_OF_TEN[-exponent]! : mantissa * POWERS_OF_TEN[exponent]!
+      this.#number = isNegative ? -value : value
+    }
+    return at
+  }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE
+}
+
+function skipSpace(bytes: Buffer, from: number): number {
+  let at = from
+  while (at < bytes.length) {
+    const byte = bytes[at]!
+    if (byte !== SPACE && byte !== LINE_FEED && byte !== RETURN && byte !== TAB) break
+    at++
+  }
+  return at
+}
+
+/** The closing quote of a string without escapes and control characters, or -1. */
+function endOfString(bytes: Buffer, from: number): number {
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at]!
+    if (byte === QUOTE) return at
+    if (byte === BACKSLASH || byte < SPACE) return -1
+  }
+  return -1
+}
+
+function matches(bytes: Buffer, at: number, word: Buffer): boolean {
+  for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word[i]) return false
+  return true
+}
