@@ -181,6 +181,34 @@ test('for any lengths of work: times rise, none overlaps, and every multiple is 
   )
 })
 
+test('for any steps of the clock: no tick is ahead of it or behind by an interval, and none repeats unless it was set back', async () => {
+  const steps = fc.array(fc.integer({ min: -4000, max: 4000 }), { minLength: 1, maxLength: 15 })
+  await fc.assert(
+    fc.asyncProperty(steps, async (deltas) => {
+      origin = performance.now()
+      stepMs = 0
+      let setBack = false
+      let last = 0
+      const { ticker: t } = ticker(async (atUs) => {
+        expect(atUs).toBeLessThanOrEqual(clock.now())
+        expect(clock.now() - atUs).toBeLessThan(1e6)
+        if (!setBack) expect(atUs).toBeGreaterThan(last)
+        last = atUs
+        setBack = false
+      })
+      t.start()
+      for (const delta of deltas) {
+        await vi.advanceTimersByTimeAsync(1300)
+        stepMs += delta
+        if (delta < -1000) setBack = true
+      }
+      await vi.advanceTimersByTimeAsync(3000)
+      await t.stop()
+      expect(t).toMatchObject({ missed: 0, failed: 0 })
+    }),
+  )
+})
+
 test('an interval of nothing is refused', () => {
   expect(() => new Ticker({ intervalMs: 0, clock, onTick: async () => {} })).toThrow(RangeError)
 })

@@ -71,12 +71,11 @@ export class Ticker {
     const nextUs = (Math.floor(nowUs / this.#intervalUs) + 1) * this.#intervalUs
     // A clock that was set back a little during a tick shows the multiple again that this tick was for.
     this.#dueUs = nextUs === this.#dueUs ? nextUs + this.#intervalUs : nextUs
-    const waitMs = (this.#dueUs - nowUs) / 1000
-    this.#dueMs = performance.now() + waitMs
-    this.#wait(waitMs)
+    this.#wait((this.#dueUs - nowUs) / 1000)
   }
 
   #wait(ms: number): void {
+    this.#dueMs = performance.now() + ms
     this.#timer = setTimeout(() => this.#wake(), Math.ceil(ms))
   }
 

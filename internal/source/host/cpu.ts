@@ -10,7 +10,7 @@ export type CpuTimes = readonly number[]
 const COLUMNS = 10
 
 /** Telegraf's `cpu` with `report_active`; each is a percentage of the time between two readings. */
-export const CPU_FIELDS: FieldList = [
+const CPU_FIELDS: FieldList = [
   ['usage_user', 'float'],
   ['usage_system', 'float'],
   ['usage_idle', 'float'],

@@ -31,10 +31,14 @@ function disks(list: Disk[]) {
   const waiting = new Map<string, (size: FileSystemSize) => void>()
   const asked: string[] = []
   const listed = vi.fn(() => list)
-  const measurement = new DiskSpace(surroundings, listed, (path) => {
-    asked.push(path)
-    if (!dead.has(path)) return Promise.resolve(SIZE)
-    return new Promise((resolve) => waiting.set(path, resolve))
+  const measurement = new DiskSpace(surroundings, {
+    listDisks: listed,
+    listEveryUs: 10e6,
+    ask: (path) => {
+      asked.push(path)
+      if (!dead.has(path)) return Promise.resolve(SIZE)
+      return new Promise((resolve) => waiting.set(path, resolve))
+    },
   })
   const collect = async (atUs: number) => {
     const paths: (string | undefined)[] = []
@@ -84,10 +88,13 @@ test('a mount that cannot be asked is said and costs no other', async () => {
       problems: new ProblemThrottle('host', (problem) => problems.push(problem)),
       unavailable: new Map(),
     },
-    () => [disk('/secret'), disk('/')],
-    async (path) => {
-      if (path === '/secret') throw new Error('EACCES: permission denied')
-      return SIZE
+    {
+      listDisks: () => [disk('/secret'), disk('/')],
+      listEveryUs: 10e6,
+      ask: async (path) => {
+        if (path === '/secret') throw new Error('EACCES: permission denied')
+        return SIZE
+      },
     },
   )
   const paths: (string | undefined)[] = []

@@ -8,7 +8,7 @@ import { type FieldList, type Measurement, type Roots, Rows, type Surroundings }
 import { chooseMounts, isRemote, type Mount, parseMountinfo } from './mounts.ts'
 
 /** Bytes, and numbers of files. */
-export const DISK_FIELDS: FieldList = [
+const DISK_FIELDS: FieldList = [
   ['total', 'int'],
   ['free', 'int'],
   ['used', 'int'],
@@ -46,8 +46,8 @@ export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileS
 const DEADLINE_MS = 400
 /** A call that hangs holds one of the four threads of Node's pool, which every file and host name needs: never more than this by remote mounts. */
 const MAX_HANGING_REMOTE = 2
-/** On a host with hundreds of mounts, parsing them is dearer than asking. A new mount is seen within 10 s. */
-const MOUNTS_AGE_US = 10e6
+/** With hundreds of mounts, parsing their list is dearer than asking them. A new mount is seen within 10 s. */
+const LIST_EVERY_US = 10e6
 
 export interface Disk {
   /** Where statfs finds it. */
@@ -56,30 +56,42 @@ export interface Disk {
   readonly tags: readonly Tag[]
 }
 
+export interface DiskSpaceOptions {
+  readonly listDisks: () => Disk[] | Promise<Disk[]>
+  readonly listEveryUs: number
+  readonly ask?: AskFileSystem
+}
+
 export class DiskSpace implements Measurement {
   readonly name = 'disk'
   readonly #surroundings: Surroundings
   readonly #rows: Rows
   readonly #ask: AskFileSystem
-  readonly #listDisks: () => Disk[] | Promise<Disk[]>
+  readonly #listDisks: DiskSpaceOptions['listDisks']
+  readonly #listEveryUs: number
   /** The mounts whose last call has not come back, by where they are. */
   readonly #hanging = new Map<string, Mount>()
   #disks: Disk[] = []
   #listedAtUs = Number.NEGATIVE_INFINITY
 
-  constructor(surroundings: Surroundings, listDisks: () => Disk[] | Promise<Disk[]>, ask: AskFileSystem = statfs) {
+  constructor(surroundings: Surroundings, options: DiskSpaceOptions) {
     this.#surroundings = surroundings
     this.#rows = new Rows(this.name, DISK_FIELDS, surroundings)
-    this.#listDisks = listDisks
-    this.#ask = ask
+    this.#listDisks = options.listDisks
+    this.#listEveryUs = options.listEveryUs
+    this.#ask = options.ask ?? statfs
   }
 
   static linux(surroundings: Surroundings, ask?: AskFileSystem): DiskSpace {
-    return new DiskSpace(surroundings, () => linuxDisks(surroundings), ask)
+    return new DiskSpace(surroundings, {
+      listDisks: () => linuxDisks(surroundings),
+      listEveryUs: LIST_EVERY_US,
+      ...(ask === undefined ? {} : { ask }),
+    })
   }
 
   async collect(atUs: number, emit: SampleSink): Promise<void> {
-    if (Math.abs(atUs - this.#listedAtUs) >= MOUNTS_AGE_US) {
+    if (Math.abs(atUs - this.#listedAtUs) >= this.#listEveryUs) {
       this.#disks = await this.#listDisks()
       this.#listedAtUs = atUs
     }
@@ -101,8 +113,7 @@ export class DiskSpace implements Measurement {
     const answer = this.#ask(disk.at).finally(() => this.#hanging.delete(disk.at))
     try {
       const size = await beforeDeadline(answer)
-      if (size === undefined)
-        this.#report(disk, `gave no answer within ${DEADLINE_MS} ms and is left out until it does`)
+      if (size === undefined) this.#report(disk, `gave no answer within ${DEADLINE_MS} ms: left out until it does`)
       return size
     } catch (cause) {
       this.#report(disk, 'cannot be asked for its size', cause)

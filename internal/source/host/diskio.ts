@@ -11,7 +11,7 @@ import {
 } from './measurement.ts'
 
 /** Counters since boot in requests, bytes and milliseconds; the last three are of the time between two readings. */
-export const DISKIO_FIELDS: FieldList = [
+const DISKIO_FIELDS: FieldList = [
   ['reads', 'int'],
   ['merged_reads', 'int'],
   ['read_bytes', 'int'],

@@ -108,8 +108,9 @@ export class Rows {
 
   #add(key: string, tags: readonly Tag[]): Row | undefined {
     // Devices come and go (each container has an interface of its own): what was not there at the last tick makes room.
-    for (const [old, row] of this.#rows)
-      if (row.atUs !== this.#atUs && row.atUs !== this.#lastAtUs) this.#rows.delete(old)
+    for (const [old, { atUs }] of this.#rows) {
+      if (atUs !== this.#atUs && atUs !== this.#lastAtUs) this.#rows.delete(old)
+    }
     const { table, host, problems } = this.#surroundings
     const series = table.intern(this.#measurement, [...tags, ['host', host]], this.#atUs)
     if (isRefusal(series)) {

@@ -101,6 +101,16 @@ test('the cores of Node make the same usage as those of the kernel', async () =>
   expect(names.length).toBeLessThanOrEqual(cpus().length + 1)
 })
 
+test('a child process that failed is tried again half a minute later, and until then the failure stands', async () => {
+  const { measurements, calls } = laptop()
+  const mem = measurements.find(({ name }) => name === 'mem')!
+  calls.mem.mockRejectedValueOnce(new Error('spawn vm_stat EAGAIN'))
+  for (const second of [1, 2, 30]) await expect(mem.collect(second * 1e6, () => {})).rejects.toThrow('EAGAIN')
+  expect(calls.mem).toHaveBeenCalledTimes(1)
+  await mem.collect(31e6, () => {})
+  expect(calls.mem).toHaveBeenCalledTimes(2)
+})
+
 test('what is not to be had is said in words', () => {
   const { unavailable } = laptop()
   expect([...unavailable.keys()]).toEqual(expect.arrayContaining(['diskio', 'processes', 'swap.in, swap.out']))

@@ -30,12 +30,14 @@ export function portableMeasurements(
   unavailable.set('processes', NOT_HERE)
   unavailable.set('net.packets_sent, net.packets_recv, net.speed', NOT_HERE)
   unavailable.set('swap.in, swap.out', NOT_HERE)
-  if (platform() === 'win32')
-    unavailable.set('system.load1, system.load5, system.load15', 'Windows has no load average')
+  if (platform() === 'win32') unavailable.set('system.load1, system.load5, system.load15', 'Windows does not have it')
   return [
     new Cpu(surroundings, readCpus),
     new PortableSystem(surroundings),
-    new DiskSpace(surroundings, async () => listDisks(await load())),
+    new DiskSpace(surroundings, {
+      listDisks: async () => listDisks(await load()),
+      listEveryUs: CHILD_PROCESS_EVERY_US,
+    }),
     new Seldom('mem', MEM_FIELDS, surroundings, async () => {
       const { total, available } = await (await load()).mem()
       return [{ tags: [], values: memValues(total, available) }]
@@ -108,12 +110,13 @@ interface Reading {
   readonly values: readonly Slot[]
 }
 
-/** A measurement that is read twice a minute and gives nothing in between. */
+/** A measurement that is read twice a minute and gives nothing in between; after a failure, the failure. */
 class Seldom implements Measurement {
   readonly name: string
   readonly #rows: Rows
   readonly #read: () => Promise<Reading[]>
   #readAtUs = Number.NEGATIVE_INFINITY
+  #failure: unknown
 
   constructor(name: string, fields: FieldList, surroundings: Surroundings, read: () => Promise<Reading[]>) {
     this.name = name
@@ -122,8 +125,17 @@ class Seldom implements Measurement {
   }
 
   async collect(atUs: number, emit: SampleSink): Promise<void> {
-    if (Math.abs(atUs - this.#readAtUs) < CHILD_PROCESS_EVERY_US) return
+    if (Math.abs(atUs - this.#readAtUs) >= CHILD_PROCESS_EVERY_US) await this.#readNow(atUs, emit)
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async #readNow(atUs: number, emit: SampleSink): Promise<void> {
     this.#readAtUs = atUs
-    for (const { tags, values } of await this.#read()) this.#rows.emit(atUs, tags, values, emit)
+    this.#failure = undefined
+    try {
+      for (const { tags, values } of await this.#read()) this.#rows.emit(atUs, tags, values, emit)
+    } catch (cause) {
+      this.#failure = cause
+    }
   }
 }

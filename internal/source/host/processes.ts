@@ -3,7 +3,7 @@ import type { SampleSink } from '../../sample/sample.ts'
 import { type FieldList, type Measurement, Rows, readTextIfThere, type Surroundings } from './measurement.ts'
 
 /** How many processes are in each state. `parked` is there only when one is, as in Telegraf. */
-export const PROCESSES_FIELDS: FieldList = [
+const PROCESSES_FIELDS: FieldList = [
   ['blocked', 'int'],
   ['dead', 'int'],
   ['idle', 'int'],

@@ -94,7 +94,9 @@ export class System implements Measurement {
     // Not /var/run, which is a link to /run: under another mount root it would lead back into the container.
     const path = `${this.#surroundings.roots.mount === '/' ? '' : this.#surroundings.roots.mount}/run/utmp`
     try {
-      return parseUtmp(readFileSync(path))
+      const users = parseUtmp(readFileSync(path))
+      this.#surroundings.unavailable.delete('system.n_users')
+      return users
     } catch {
       this.#surroundings.unavailable.set('system.n_users', `${path} cannot be read`)
       return undefined
