@@ -4,23 +4,20 @@ import { parseMeminfo } from './mem.ts'
 
 /**
  * Files that differ by namespace (`mountinfo`, `net/dev`): under our own /proc they are this process's; under a host's /proc that is mounted
- * elsewhere they are those of its process 1. `self` would be us again there, with the container's network and mounts.
- *
- * Reading them of process 1 needs root with CAP_SYS_PTRACE; without it the container's own are read, and `unavailable` says so.
+ * elsewhere they are those of its process 1. `self` would be us again there, with the container's network and mounts. Where process 1
+ * is kept from us (hidepid, a security module), the container's own are read, and `unavailable` says so.
  */
 export function hostNamespaceFile(surroundings: Surroundings, measurement: string, file: string): string {
-  const { proc } = surroundings.roots
-  if (proc === '/proc') return readText(`/proc/self/${file}`)
-  const ofHost = readTextIfThere(`${proc}/1/${file}`)
+  const { roots, unavailable } = surroundings
+  if (roots.proc === '/proc') return readText(`/proc/self/${file}`)
+  const path = `${roots.proc}/1/${file}`
+  const ofHost = readTextIfThere(path)
   if (ofHost !== undefined) {
-    surroundings.unavailable.delete(measurement)
+    unavailable.delete(measurement)
     return ofHost
   }
-  const ours = readText(`${proc}/self/${file}`)
-  surroundings.unavailable.set(
-    measurement,
-    `the figures are this container's, not the host's: ${proc}/1/${file} cannot be read (it needs root with CAP_SYS_PTRACE)`,
-  )
+  const ours = readText(`${roots.proc}/self/${file}`)
+  unavailable.set(measurement, `the figures are this container's, not the host's: ${path} cannot be read`)
   return ours
 }
 
