@@ -42,7 +42,7 @@ describe('HashRing', () => {
   it('has a partition for any key', () => {
     const ring = new HashRing(7)
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (key) => {
+      fc.property(fc.string(), (key) => {
         const partition = ring.partitionOf(key)
         return Number.isInteger(partition) && partition >= 0 && partition < 7 && partition === ring.partitionOf(key)
       }),

@@ -1,7 +1,14 @@
 import type { RejectReason } from './border.ts'
 
 /** Why a sample that was fine did not reach the store. One catalogue: each word is a label of `sentinel_dropped_samples_total`. */
-export type DropReason = 'queue_full' | 'outbox_full' | 'outbox_age' | 'store_away' | 'stopped'
+export type DropReason =
+  | 'queue_full'
+  | 'outbox_full'
+  | 'outbox_age'
+  | 'broker_refused'
+  | 'message_too_large'
+  | 'store_away'
+  | 'stopped'
 
 /**
  * Where every sample of a server is. Each ends in exactly one of `written`, `rejected`, `dropped`; the rest is `held`:

@@ -1,0 +1,89 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Outbox, type OutgoingMessage } from './outbox.ts'
+
+function message(seq: number, bytes = 872, madeAt = 0, samples = 2): OutgoingMessage {
+  return { payload: Buffer.alloc(bytes), seq, samples, madeAt }
+}
+
+function outbox(limits: { maxBytes?: number; maxAgeMs?: number } = {}): { box: Outbox; dropped: string[] } {
+  const dropped: string[] = []
+  const box = new Outbox({ maxBytes: 1e6, maxAgeMs: 1000, ...limits }, (reason, samples) =>
+    dropped.push(`${reason} ${samples}`),
+  )
+  return { box, dropped }
+}
+
+describe('Outbox', () => {
+  it('gives back in the order of seq, whatever the order in which messages failed', () => {
+    const { box } = outbox()
+    for (const seq of [5, 3, 8, 4, 1]) box.put(message(seq))
+    expect(box.oldestSeq).toBe(1)
+    expect([1, 2, 3].map(() => box.take(0)?.seq)).toEqual([1, 3, 4])
+    for (const seq of [3, 9, 1]) box.put(message(seq))
+    expect([1, 2, 3, 4, 5, 6].map(() => box.take(0)?.seq)).toEqual([1, 3, 5, 8, 9, undefined])
+  })
+
+  it('is bounded by bytes: the oldest goes, and is counted', () => {
+    const { box, dropped } = outbox({ maxBytes: 3000 })
+    for (let seq = 0; seq < 5; seq++) box.put(message(seq))
+    expect([box.size, box.bytes, box.samples, box.oldestSeq]).toEqual([3, 3000, 6, 2])
+    expect(dropped).toEqual(['outbox_full 2', 'outbox_full 2'])
+    box.put(message(9, 5000))
+    expect([box.size, box.bytes]).toEqual([0, 0])
+    expect(dropped).toHaveLength(6)
+  })
+
+  it('counts the room of empty messages too', () => {
+    const { box } = outbox({ maxBytes: 1280 })
+    for (let seq = 0; seq < 1000; seq++) box.put(message(seq, 0))
+    expect(box.size).toBe(10)
+  })
+
+  it('is bounded by age', () => {
+    const { box, dropped } = outbox({ maxAgeMs: 10 })
+    box.put(message(0, 1, 1000))
+    box.put(message(1, 1, 5000, 0))
+    box.put(message(2, 1, 9000))
+    expect(box.take(15_001)?.seq).toBe(2)
+    expect(dropped).toEqual(['outbox_age 2'])
+  })
+
+  it('never loses count', () => {
+    const step = fc.oneof(
+      fc.record({ put: fc.nat(100_000), bytes: fc.nat(3000), samples: fc.nat(5) }),
+      fc.record({ take: fc.nat(20) }),
+      fc.record({ wait: fc.nat(400) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+        let [put, taken, dropped, nowUs] = [0, 0, 0, 0]
+        const box = new Outbox({ maxBytes: 20_000, maxAgeMs: 500 }, (_reason, samples) => {
+          dropped += samples
+        })
+        for (const next of steps) {
+          if ('put' in next) {
+            box.put(message(next.put, next.bytes, nowUs, next.samples))
+            put += next.samples
+          } else if ('wait' in next) nowUs += next.wait * 1000
+          else {
+            let before = -1
+            for (let i = 0; i < next.take; i++) {
+              const one = box.take(nowUs)
+              if (one === undefined) break
+              expect(one.seq).toBeGreaterThanOrEqual(before)
+              expect(one.madeAt).toBeGreaterThanOrEqual(nowUs - 500_000)
+              before = one.seq
+              taken += one.samples
+            }
+          }
+          expect(box.bytes).toBeLessThanOrEqual(20_000)
+          expect(put).toBe(taken + dropped + box.samples)
+        }
+        box.abandon('stopped')
+        expect([box.size, box.bytes, box.samples]).toEqual([0, 0, 0])
+        expect(put).toBe(taken + dropped)
+      }),
+    )
+  })
+})

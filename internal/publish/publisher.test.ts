@@ -1,0 +1,404 @@
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type Broker, BrokerError, type LiveChannel, newStats, type Subscription } from '../broker/broker.ts'
+import { MemoryBroker } from '../broker/memory.ts'
+import type { Codec, MessageHeader } from '../codec/codec.ts'
+import { LogThrottle } from '../observe/log-throttle.ts'
+import { PublisherLedger } from '../sample/ledger.ts'
+import type { Sample } from '../sample/sample.ts'
+import { Series } from '../sample/series.ts'
+import { Publisher, type PublisherOptions } from './publisher.ts'
+import { sourceId } from './source-id.ts'
+
+const logger = pino({ level: 'silent' })
+const series = new Series('m', 'm', [])
+const never = new AbortController().signal
+
+function sample(value: number | undefined): Sample {
+  return { series, values: [value], at: 0, tie: 0 }
+}
+
+/** Samples are numbers; a message is JSON. One below zero does not fit into any message, and one without a value is left out. */
+function stubCodec(name: Codec['name'] = 'frame', maxSamples = 4): Codec {
+  return {
+    name,
+    maxSamples,
+    decoder: () => {
+      throw new Error('not here')
+    },
+    encoder: () => {
+      let values: number[] = []
+      return {
+        get count() {
+          return values.length
+        },
+        add({ values: [value] }) {
+          if ((value ?? 0) < 0 || values.length === maxSamples) return false
+          if (typeof value === 'number') values.push(value)
+          return true
+        },
+        finish(header) {
+          const payload = Buffer.from(JSON.stringify({ ...header, sampleCount: values.length, values }))
+          values = []
+          return payload
+        },
+      }
+    },
+  }
+}
+
+interface Message extends MessageHeader {
+  values: number[]
+}
+
+type Behaviour = 'take' | 'unheard' | 'not_sent' | 'refused' | 'unknown: it arrived' | 'unknown: it did not' | 'hang'
+
+/** A broker that does as it is told, and remembers what arrived. */
+class FaultyBroker implements Broker {
+  readonly kind = 'pubsub'
+  readonly stats = newStats()
+  readonly live = {} as LiveChannel
+  readonly arrived: Message[] = []
+  readonly unknown = new Set<number>()
+  behaviour: Behaviour = 'take'
+  attempts = 0
+  #hanging: Array<() => void> = []
+
+  async publish(_key: string, payload: Buffer): Promise<number> {
+    this.attempts++
+    const message = JSON.parse(payload.toString()) as Message
+    if (this.behaviour === 'hang') await new Promise<void>((resolve) => this.#hanging.push(resolve))
+    switch (this.behaviour) {
+      case 'hang':
+      case 'take':
+        this.arrived.push(message)
+        return 1
+      case 'unheard':
+        return 0
+      case 'unknown: it arrived':
+        this.arrived.push(message)
+        this.unknown.add(message.seq)
+        throw new BrokerError('unknown', 'the connection broke')
+      case 'unknown: it did not':
+        throw new BrokerError('unknown', 'the connection broke')
+      default:
+        throw new BrokerError(this.behaviour, this.behaviour)
+    }
+  }
+
+  become(behaviour: Behaviour): void {
+    this.behaviour = behaviour
+    if (behaviour !== 'hang') for (const release of this.#hanging.splice(0)) release()
+  }
+
+  subscribe(): Promise<Subscription> {
+    throw new Error('not here')
+  }
+
+  health(): { connected: boolean; problem: string } {
+    return { connected: true, problem: '' }
+  }
+
+  async close(): Promise<void> {}
+}
+
+function start(options: Partial<PublisherOptions> = {}): {
+  broker: FaultyBroker
+  ledger: PublisherLedger
+  publisher: Publisher
+} {
+  const broker = new FaultyBroker()
+  const ledger = new PublisherLedger()
+  const publisher = new Publisher({
+    broker,
+    codec: stubCodec(),
+    sourceId: 'h/agent/1',
+    clock: { now: () => Date.now() * 1000 },
+    logger,
+    throttle: new LogThrottle(logger),
+    ledger,
+    ...options,
+  })
+  publisher.start()
+  return { broker, ledger, publisher }
+}
+
+function tick(publisher: Publisher, ...values: number[]): void {
+  for (const value of values) publisher.add(sample(value))
+  publisher.flush()
+}
+
+const sent = (broker: FaultyBroker): number[] => broker.arrived.flatMap((message) => message.values)
+const soon = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('Publisher', () => {
+  it('sends a tick as one message, and a full message at once', async () => {
+    const { broker, publisher, ledger } = start()
+    tick(publisher, 1, 2, 3)
+    tick(publisher, 4, 5, 6, 7, 8, 9)
+    publisher.flush()
+    await soon()
+    expect(
+      broker.arrived.map(({ seq, firstSample, heldFrom, values }) => [seq, firstSample, heldFrom, values]),
+    ).toEqual([
+      [0, 0, 0, [1, 2, 3]],
+      [1, 3, 0, [4, 5, 6, 7]],
+      [2, 7, 0, [8, 9]],
+    ])
+    expect(broker.arrived.every((message) => message.source === 'h/agent/1')).toBe(true)
+    expect([ledger.produced, ledger.sent, ledger.held, publisher.held]).toEqual([9, 9, 0, 0])
+  })
+
+  it('leaves out samples without a value, and counts one that fits no message as dropped', async () => {
+    const { broker, publisher, ledger } = start()
+    publisher.add(sample(undefined))
+    tick(publisher, 1, -1, 2)
+    await soon()
+    expect(sent(broker)).toEqual([1, 2])
+    expect([ledger.produced, ledger.sent]).toEqual([3, 2])
+    expect(ledger.droppedBy).toEqual(new Map([['message_too_large', 1]]))
+  })
+
+  it('tells how long the broker took', async () => {
+    const times: number[] = []
+    const { broker, publisher } = start({ onSent: (us) => times.push(us) })
+    broker.become('hang')
+    tick(publisher, 1)
+    await vi.advanceTimersByTimeAsync(30)
+    broker.become('take')
+    await soon()
+    expect(times).toEqual([30_000])
+  })
+
+  it.each(['unheard', 'not_sent', 'unknown: it did not'] as const)(
+    'keeps what is %s, and sends it in order when somebody listens, fresh samples first',
+    async (behaviour) => {
+      const { broker, publisher, ledger } = start()
+      broker.become(behaviour)
+      for (let i = 0; i < 100; i++) tick(publisher, i)
+      await soon()
+      expect([ledger.sent, ledger.held, publisher.held]).toEqual([0, 100, 100])
+      broker.become('take')
+      tick(publisher, 1001)
+      await vi.advanceTimersByTimeAsync(50)
+      tick(publisher, 1002)
+      await vi.advanceTimersByTimeAsync(1000)
+      const first = Array.from({ length: 32 }, (_, i) => i)
+      const rest = Array.from({ length: 68 }, (_, i) => i + 32)
+      expect(sent(broker)).toEqual([1001, ...first, 1002, ...rest])
+      expect([ledger.sent, publisher.held]).toEqual([102, 0])
+    },
+  )
+
+  it('says from where on it may still send', async () => {
+    const { broker, publisher } = start()
+    tick(publisher, 0)
+    await soon()
+    broker.become('unheard')
+    tick(publisher, 1)
+    await soon()
+    tick(publisher, 2)
+    await soon()
+    broker.become('take')
+    tick(publisher, 3)
+    await vi.advanceTimersByTimeAsync(100)
+    tick(publisher, 4)
+    await soon()
+    expect(broker.arrived.map(({ seq, heldFrom }) => [seq, heldFrom])).toEqual([
+      [0, 0],
+      [3, 1],
+      [1, 1],
+      [2, 1],
+      [4, 4],
+    ])
+  })
+
+  it('shows with an empty frame that it lives, after a silence only', async () => {
+    const { broker, publisher, ledger } = start({ heartbeatMs: 5000 })
+    for (let second = 0; second < 8; second++) {
+      tick(publisher, second)
+      await vi.advanceTimersByTimeAsync(1000)
+    }
+    expect(broker.arrived).toHaveLength(8)
+    await vi.advanceTimersByTimeAsync(9000)
+    expect(broker.arrived.slice(8).map(({ seq, firstSample, values }) => [seq, firstSample, values])).toEqual([
+      [8, 8, []],
+      [9, 8, []],
+    ])
+    expect(ledger.sent).toBe(8)
+  })
+
+  it('tries with what it holds while nobody listens, one message at a time', async () => {
+    const { broker, publisher } = start({ heartbeatMs: 5000 })
+    broker.become('unheard')
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(broker.attempts).toBe(12)
+    broker.become('take')
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(broker.arrived.map(({ seq }) => seq)).toEqual([0])
+    await publisher.stop(never)
+  })
+
+  it('sends no empty message where the format has none', async () => {
+    const { broker, publisher } = start({ codec: stubCodec('json', 1) })
+    await vi.advanceTimersByTimeAsync(60_000)
+    tick(publisher, 1, 2)
+    await publisher.stop(never)
+    expect(sent(broker)).toEqual([1, 2])
+    expect(broker.arrived).toHaveLength(2)
+  })
+
+  it('drops what is refused for good', async () => {
+    const { broker, publisher, ledger } = start()
+    broker.become('refused')
+    tick(publisher, 1, 2)
+    await soon()
+    broker.become('take')
+    await publisher.stop(never)
+    expect(sent(broker)).toEqual([])
+    expect(ledger.droppedBy).toEqual(new Map([['broker_refused', 2]]))
+  })
+
+  it('bounds what it holds by bytes and by age', async () => {
+    const { broker, publisher, ledger } = start({ outboxMaxBytes: 10_000, outboxMaxAgeMs: 60_000 })
+    broker.become('not_sent')
+    for (let i = 0; i < 500; i++) {
+      tick(publisher, i)
+      await soon()
+    }
+    expect(publisher.outboxBytes).toBeLessThanOrEqual(10_000)
+    expect(ledger.dropped).toBe(500 - publisher.held)
+    expect(ledger.dropped).toBeGreaterThan(400)
+    await vi.advanceTimersByTimeAsync(65_001)
+    expect(publisher.held).toBe(0)
+    expect([...ledger.droppedBy.keys()]).toEqual(['outbox_full', 'outbox_age'])
+  })
+
+  it('is not held up by a broker that does not answer, and what is on its way is bounded', async () => {
+    const { broker, publisher, ledger } = start()
+    broker.become('hang')
+    for (let i = 0; i < 3000; i++) tick(publisher, i)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(broker.attempts).toBe(1000)
+    expect([ledger.held, publisher.held]).toEqual([3000, 3000])
+    broker.become('take')
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(sent(broker)).toEqual(Array.from({ length: 3000 }, (_, i) => i))
+  })
+
+  it('works with a memory broker that is paused', async () => {
+    const broker = new MemoryBroker({ logger })
+    const { publisher, ledger } = start({ broker })
+    const heard: number[] = []
+    const subscription = await broker.subscribe((payload) => heard.push(...JSON.parse(payload.toString()).values))
+    subscription.pause()
+    for (let i = 0; i < 1500; i++) tick(publisher, i)
+    await soon()
+    expect([heard.length, ledger.held]).toEqual([0, 1500])
+    subscription.resume()
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(heard).toEqual(Array.from({ length: 1500 }, (_, i) => i))
+  })
+
+  describe('stop', () => {
+    it('sends what is held, and at last an empty frame', async () => {
+      const throttle = new LogThrottle(logger)
+      const { broker, publisher, ledger } = start({ throttle })
+      broker.become('unheard')
+      for (let i = 0; i < 100; i++) tick(publisher, i)
+      await soon()
+      broker.become('take')
+      publisher.add(sample(100))
+      const stopped = publisher.stop(never)
+      expect(publisher.stop(never)).toBe(stopped)
+      await stopped
+      expect(sent(broker).sort((a, b) => a - b)).toEqual(Array.from({ length: 101 }, (_, i) => i))
+      expect(broker.arrived.at(-1)).toMatchObject({ seq: 101, heldFrom: 101, firstSample: 101, values: [] })
+      expect([ledger.sent, ledger.held, ledger.dropped]).toEqual([101, 0, 0])
+      throttle.flush()
+      expect(vi.getTimerCount()).toBe(0)
+    })
+
+    it('does not wait for a server where there is none, and counts what is lost', async () => {
+      const { broker, publisher, ledger } = start()
+      broker.become('unheard')
+      for (let i = 0; i < 50; i++) tick(publisher, i)
+      await publisher.stop(never)
+      expect(ledger.droppedBy).toEqual(new Map([['stopped', 50]]))
+      expect([ledger.held, publisher.held]).toEqual([0, 0])
+    })
+
+    it('ends at the signal, whatever the broker does', async () => {
+      const { broker, publisher, ledger } = start()
+      broker.become('hang')
+      tick(publisher, 1, 2, 3)
+      const deadline = new AbortController()
+      const stopped = publisher.stop(deadline.signal)
+      await soon()
+      deadline.abort()
+      await stopped
+      expect([ledger.produced, ledger.sent, ledger.dropped]).toEqual([3, 0, 3])
+      broker.become('take')
+      await soon()
+      expect([ledger.produced, ledger.sent, ledger.dropped]).toEqual([3, 0, 3])
+    })
+  })
+
+  it('never loses count, and sends nothing twice whose fate was known, under any faults', async () => {
+    const behaviours = fc.constantFrom<Behaviour[]>(
+      ...(['take', 'unheard', 'not_sent', 'refused', 'unknown: it arrived', 'unknown: it did not', 'hang'] as const),
+    )
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ tick: fc.nat(9) }) },
+      { weight: 2, arbitrary: fc.record({ become: behaviours }) },
+      { weight: 2, arbitrary: fc.record({ waitMs: fc.constantFrom(0, 20, 60, 1000, 7000) }) },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const { broker, publisher, ledger } = start({ outboxMaxBytes: 6000, outboxMaxAgeMs: 20_000 })
+        let next = 0
+        for (const one of steps) {
+          if ('tick' in one) {
+            for (let i = 0; i < one.tick; i++) publisher.add(sample(1e6 + next++))
+            publisher.flush()
+          } else if ('become' in one) broker.become(one.become)
+          else await vi.advanceTimersByTimeAsync(one.waitMs)
+          expect(ledger.produced).toBe(next)
+          expect(ledger.held).toBe(publisher.held)
+        }
+        broker.become('take')
+        await publisher.stop(never)
+        expect(publisher.held).toBe(0)
+        expect(ledger.produced).toBe(ledger.sent + ledger.dropped)
+
+        const times = new Map<number, number>()
+        for (const { seq } of broker.arrived) times.set(seq, (times.get(seq) ?? 0) + 1)
+        for (const [seq, count] of times) if (count > 1) expect(broker.unknown).toContain(seq)
+        const distinct = new Set(sent(broker)).size
+        expect(distinct).toBeGreaterThanOrEqual(ledger.sent)
+        expect(distinct).toBeLessThanOrEqual(ledger.produced)
+        const last = broker.arrived.at(-1)!
+        expect([last.firstSample, last.values]).toEqual([next, []])
+        expect(last.heldFrom).toBe(last.seq)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('sourceId', () => {
+  it('names host, role and start', () => {
+    expect(sourceId('web-01', 'agent')).toMatch(/^web-01\/agent\/[0-9a-f]{8}$/)
+    expect(sourceId('web-01', 'agent')).not.toBe(sourceId('web-01', 'agent'))
+    expect(sourceId('h'.repeat(300), 'agent').length).toBeLessThan(120)
+  })
+})
