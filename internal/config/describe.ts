@@ -1,0 +1,52 @@
+import { stringify } from 'yaml'
+import type { LoadedSettings, Origin } from './load.ts'
+import { variableOf } from './names.ts'
+import { ROLES, type Setting } from './setting.ts'
+import { allSettings, SCHEMA } from './settings.ts'
+
+/**
+ * The settings that a role runs with, each with where it comes from: a file of settings that, read back, gives the same. Secrets, and URLs that
+ * hold one, stand in it as comments without their value.
+ */
+export function describeSettings({ role, settings, origins }: LoadedSettings): string {
+  const lines: string[] = []
+  for (const [group, schema] of Object.entries(SCHEMA)) {
+    const values: Readonly<Record<string, unknown>> = settings[group as keyof typeof settings]
+    const used = Object.entries<Setting<unknown>>(schema).filter(([, setting]) => setting.roles.includes(role))
+    if (used.length === 0) continue
+    const described = used.map(([name, setting]) => line(name, setting, values[name], origins.get(`${group}.${name}`)!))
+    const allAreComments = described.every((text) => text.startsWith('  #'))
+    lines.push(allAreComments ? `# ${group}:` : `${group}:`, ...described)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function line(name: string, setting: Setting<unknown>, value: unknown, origin: Origin): string {
+  const from = origin.kind === 'default' ? 'default' : `from ${origin.where}`
+  if (value === undefined) return `  # ${name}: not set`
+  if (setting.secret) return `  # ${name}: [redacted], ${from}`
+  const shown = setting.format(value)
+  const list = setting.isList && (shown === '' ? [] : shown.split(','))
+  const written = stringify(list || (shown === String(value) ? value : shown), { collectionStyle: 'flow' })
+  const hidesSomething = typeof value === 'string' && shown !== value
+  return `  ${hidesSomething ? '# ' : ''}${name}: ${written.trim()}  # ${from}`
+}
+
+/** The table of all settings for the README, in Markdown. */
+export function configTable(): string {
+  const rows = allSettings().map(([key, setting]) => {
+    const variables = [variableOf(key), ...setting.alsoFrom].map((name) => `\`${name}\``).join(' ')
+    const roles = setting.roles.length === ROLES.length ? 'all' : setting.roles.join(', ')
+    return `| \`${key}\` | ${variables} | ${defaultInWords(setting)} | ${roles} | ${setting.description} |`
+  })
+  return ['| Setting | Variables | Default | Used by | |', '|---|---|---|---|---|', ...rows, '']
+    .join('\n')
+    .replaceAll('<', '&lt;')
+}
+
+/** A setting's default as the help and the README say it. */
+export function defaultInWords(setting: Setting<unknown>): string {
+  if (setting.defaultText !== undefined) return setting.defaultText
+  if (setting.default === undefined) return 'none'
+  return typeof setting.default === 'function' ? 'it depends' : setting.format(setting.default)
+}

@@ -1,0 +1,13 @@
+/** How every program ends: 2 is a wrong command line, 78 (EX_CONFIG of sysexits.h) settings that cannot work. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, config: 78 } as const
+
+/** Settings that cannot work. The message has a line for each problem, and never a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}

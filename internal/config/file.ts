@@ -1,0 +1,68 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml'
+
+/** One value of a settings file, as text, or as texts where it is a list. */
+export interface FileEntry {
+  readonly key: string
+  readonly value: string | readonly string[]
+  readonly line: number
+}
+
+export interface FileContent {
+  readonly entries: readonly FileEntry[]
+  /** What is wrong with its form, with the line. */
+  readonly problems: readonly string[]
+}
+
+/** Reads a YAML file of `group:` with `name: value` below. Whether there is such a setting is not asked here. */
+export function parseSettingsFile(content: string, path: string): FileContent {
+  const lines = new LineCounter()
+  const document = parseDocument(content, { lineCounter: lines, prettyErrors: false })
+  const lineOf = (offset: number | undefined): number => lines.linePos(offset ?? 0).line
+  const problems = document.errors.map((error) => `${path}:${lineOf(error.pos[0])}: ${error.message}`)
+  if (problems.length > 0 || document.contents === null) return { entries: [], problems }
+
+  const entries: FileEntry[] = []
+  const refuse = (node: ParsedNode | null, message: string): void => {
+    problems.push(`${path}:${lineOf(node?.range[0])}: ${message}`)
+  }
+  const resolve = (node: ParsedNode | null): ParsedNode | null =>
+    isAlias(node) ? ((node.resolve(document) as ParsedNode | undefined) ?? null) : node
+
+  const take = (key: string, keyNode: ParsedNode, valueNode: ParsedNode | null): void => {
+    const node = resolve(valueNode)
+    const value = isScalar(node) ? textOf(node.value) : isSeq(node) ? node.items.map(itemText) : undefined
+    if (value === undefined) refuse(keyNode, `${key} has no value; leave the line out to use the default`)
+    else if (typeof value !== 'string' && value.includes(undefined))
+      refuse(keyNode, `${key} has an item that is no word`)
+    else entries.push({ key, value: value as FileEntry['value'], line: lineOf(keyNode.range[0]) })
+  }
+
+  const root = document.contents
+  if (!isMap(root))
+    refuse(root, 'a file of settings has groups, with names and values below: "agent:", then "  intervalMs: 1s"')
+  else {
+    for (const { key: groupNode, value } of root.items) {
+      const group = nameOf(groupNode)
+      const settings = resolve(value)
+      if (!isMap(settings)) refuse(groupNode, `${group} is a group: its settings stand below it, one a line, indented`)
+      else
+        for (const pair of settings.items)
+          take(`${group}.${nameOf(pair.key)}`, pair.key as ParsedNode, pair.value as ParsedNode | null)
+    }
+  }
+  return { entries, problems }
+}
+
+function nameOf(node: unknown): string {
+  return isScalar(node) ? String(node.value) : String(node)
+}
+
+function itemText(node: unknown): string | undefined {
+  return isScalar(node) ? textOf(node.value) : undefined
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : undefined
+}

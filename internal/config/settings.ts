@@ -1,0 +1,391 @@
+import { hostname } from 'node:os'
+import {
+  choice,
+  choices,
+  type DefaultContext,
+  duration,
+  integer,
+  integers,
+  onOff,
+  optionalText,
+  port,
+  type Role,
+  type Setting,
+  secret,
+  secretFile,
+  size,
+  text,
+  texts,
+  url,
+} from './setting.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+const PUBLISHERS: readonly Role[] = ['up', 'agent']
+const CONSUMERS: readonly Role[] = ['up', 'server']
+const READERS: readonly Role[] = ['up', 'api']
+const STORE_USERS: readonly Role[] = ['up', 'server', 'api']
+
+const ADMIN_PORTS: Readonly<Record<Role, number>> = { agent: 9101, server: 6060, api: 6061, up: 6060 }
+
+/** `sentinel up` needs no server; every other role is of no use without one. */
+const needsRedis = ({ role, given }: DefaultContext): boolean =>
+  given('broker.kind') === undefined
+    ? role !== 'up' || given('redis.url') !== undefined
+    : given('broker.kind') !== 'memory'
+const needsInflux = ({ role, given }: DefaultContext): boolean =>
+  given('store.kind') === undefined
+    ? role !== 'up' || given('influx.url') !== undefined
+    : given('store.kind') === 'influx'
+
+/**
+ * Every setting of every program, once. The key of one is `group.name`: the flag `--group-name` and the variable `SENTINEL_GROUP_NAME` follow
+ * from it, and so do the type of `Settings`, the help, and the README's table.
+ */
+export const SCHEMA = {
+  log: {
+    level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
+      default: 'info',
+      description: 'The least important lines that are logged.',
+      alsoFrom: ['LOG_LEVEL'],
+    }),
+    format: choice(['auto', 'text', 'json'], {
+      default: 'auto',
+      description: 'How log lines look; auto is text at a terminal and JSON elsewhere.',
+    }),
+  },
+  admin: {
+    host: text({
+      default: '127.0.0.1',
+      description: 'The address on which /health, /ready and /metrics are served.',
+    }),
+    port: port({
+      default: ({ role }) => ADMIN_PORTS[role],
+      defaultText: '6060; agent 9101, api 6061',
+      description: 'The port of the same; 0 takes a free one.',
+    }),
+  },
+  redis: {
+    url: url(['redis', 'rediss'], {
+      default: (context) => (needsRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
+      defaultText: 'redis://127.0.0.1:6379; with up none',
+      description: 'The Redis server; rediss:// for TLS. With up, setting it takes the place of the memory broker.',
+      alsoFrom: ['REDIS_URL'],
+    }),
+    password: secret({ description: 'Wins over a password in the URL.', alsoFrom: ['REDIS_PASSWORD'] }),
+    passwordFile: secretFile('password', {
+      description: 'A file that holds the same.',
+      alsoFrom: ['REDIS_PASSWORD_FILE'],
+    }),
+  },
+  broker: {
+    kind: choice(['memory', 'pubsub', 'streams'], {
+      default: (context) => (needsRedis(context) ? 'pubsub' : 'memory'),
+      defaultText: 'pubsub; with up and no redis.url memory',
+      description:
+        'How samples travel: pubsub is fastest, and counts what it loses; streams delivers at least once; memory stays in one process (up only).',
+    }),
+    topic: text({ default: 'telemetry', description: 'Names the streams: queue:{topic:partition}.' }),
+    partitions: integer(
+      { min: 1, max: 256 },
+      {
+        default: ({ given }) => (given('broker.kind') === 'streams' ? 4 : 1),
+        defaultText: '4 with streams, 1 with pubsub',
+        description: 'Streams or channels over which sources are spread; the same in every role.',
+      },
+    ),
+    consumes: integers(
+      { min: 0, max: 255 },
+      {
+        default: [],
+        defaultText: 'all',
+        roles: CONSUMERS,
+        description: 'The partitions of pubsub that this server consumes; each belongs to one server.',
+      },
+    ),
+    group: text({
+      default: 'sentinel',
+      roles: CONSUMERS,
+      description: 'The consumer group of streams; the servers of one group share the work.',
+    }),
+    consumer: text({
+      default: () => hostname(),
+      defaultText: 'the host name',
+      roles: CONSUMERS,
+      description: 'Names this server in its group: another for each server, and the same after a restart.',
+    }),
+    maxLength: integer(
+      { min: 1000, max: 100_000_000 },
+      {
+        default: 250_000,
+        description: 'Entries that a stream keeps, read or not; older ones are trimmed away, and counted.',
+      },
+    ),
+    visibilityMs: duration(
+      { min: SECOND, max: HOUR },
+      {
+        default: 30 * SECOND,
+        roles: CONSUMERS,
+        description: 'How long a server of streams may be silent until others take over what it had not stored.',
+      },
+    ),
+  },
+  store: {
+    kind: choice(['influx', 'duckdb'], {
+      default: (context) => (needsInflux(context) ? 'influx' : 'duckdb'),
+      defaultText: 'influx; with up and no influx.url duckdb',
+      roles: STORE_USERS,
+      description: 'Where samples are kept; duckdb is a file that serves one process (up only).',
+    }),
+  },
+  influx: {
+    url: url(['http', 'https'], {
+      default: (context) => (needsInflux(context) ? 'http://127.0.0.1:8086' : undefined),
+      defaultText: 'http://127.0.0.1:8086; with up none',
+      roles: STORE_USERS,
+      description: 'InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics. With up, setting it takes the place of DuckDB.',
+      alsoFrom: ['INFLUX_URL', 'INFLUXDB_URL'],
+    }),
+    token: secret({
+      roles: STORE_USERS,
+      description: 'The API token of InfluxDB 2.x and 3.x.',
+      alsoFrom: ['INFLUX_TOKEN', 'INFLUXDB_TOKEN'],
+    }),
+    tokenFile: secretFile('token', {
+      roles: STORE_USERS,
+      description: 'A file that holds the same.',
+      alsoFrom: ['INFLUX_TOKEN_FILE', 'INFLUXDB_TOKEN_FILE'],
+    }),
+    org: text({
+      default: '',
+      defaultText: 'none',
+      roles: STORE_USERS,
+      description: 'The organization of InfluxDB 2.x.',
+      alsoFrom: ['INFLUX_ORG', 'INFLUXDB_ORG'],
+    }),
+    bucket: text({
+      default: 'telemetry',
+      roles: STORE_USERS,
+      description: 'The bucket; on InfluxDB 1.x the database.',
+      alsoFrom: ['INFLUX_BUCKET', 'INFLUXDB_BUCKET'],
+    }),
+    username: optionalText({
+      roles: STORE_USERS,
+      description: 'The user of InfluxDB 1.x.',
+      alsoFrom: ['INFLUX_USERNAME', 'INFLUXDB_USERNAME'],
+    }),
+    password: secret({
+      roles: STORE_USERS,
+      description: 'The password of that user.',
+      alsoFrom: ['INFLUX_PASSWORD', 'INFLUXDB_PASSWORD'],
+    }),
+    passwordFile: secretFile('password', {
+      roles: STORE_USERS,
+      description: 'A file that holds the same.',
+      alsoFrom: ['INFLUX_PASSWORD_FILE', 'INFLUXDB_PASSWORD_FILE'],
+    }),
+    writePath: choice(['auto', 'v1', 'v2'], {
+      default: 'auto',
+      roles: CONSUMERS,
+      description: 'v1 writes to /write, v2 to /api/v2/write; auto asks the server.',
+    }),
+    gzip: onOff({ default: false, roles: CONSUMERS, description: 'Compresses writes: less network for more CPU.' }),
+    timeoutMs: duration(
+      { min: 100, max: 10 * MINUTE },
+      { default: 10 * SECOND, roles: STORE_USERS, description: 'How long an answer of InfluxDB may take.' },
+    ),
+    maxSamples: integer(
+      { min: 1, max: 100_000 },
+      { default: 5000, roles: CONSUMERS, description: 'Samples in one write at most.' },
+    ),
+    maxBytes: size(
+      { min: 64 * KIB, max: 64 * MIB },
+      { default: MIB, roles: CONSUMERS, description: 'Bytes in one write at most.' },
+    ),
+    inFlight: integer(
+      { min: 1, max: 16 },
+      { default: 2, roles: CONSUMERS, description: 'Writes that run side by side.' },
+    ),
+  },
+  duckdb: {
+    path: text({ default: './data/sentinel.duckdb', roles: ['up'], description: 'The file of the embedded store.' }),
+    retentionMs: duration(
+      { min: HOUR, max: 3650 * DAY },
+      { default: 7 * DAY, roles: ['up'], description: 'How long it keeps samples.' },
+    ),
+    memoryLimitBytes: size(
+      { min: 64 * MIB, max: 64 * GIB },
+      { default: 256 * MIB, roles: ['up'], description: 'Memory that it may use.' },
+    ),
+  },
+  agent: {
+    host: text({
+      default: () => hostname(),
+      defaultText: 'the host name',
+      description: 'The tag host of what this machine measures of itself.',
+    }),
+    intervalMs: duration(
+      { min: 100, max: HOUR },
+      { default: SECOND, roles: PUBLISHERS, description: 'How often the host is measured.' },
+    ),
+    include: choices(['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'], {
+      roles: PUBLISHERS,
+      description: 'What is measured.',
+    }),
+    procRoot: text({
+      default: '/proc',
+      roles: PUBLISHERS,
+      description: "Where the host's /proc is, seen from a container.",
+      alsoFrom: ['HOST_PROC'],
+    }),
+    sysRoot: text({
+      default: '/sys',
+      roles: PUBLISHERS,
+      description: "Where the host's /sys is.",
+      alsoFrom: ['HOST_SYS'],
+    }),
+    mountRoot: text({
+      default: '/',
+      roles: PUBLISHERS,
+      description: "Where the host's file systems are.",
+      alsoFrom: ['HOST_MOUNT_PREFIX'],
+    }),
+  },
+  outbox: {
+    maxBytes: size(
+      { min: MIB, max: 4 * GIB },
+      { default: 64 * MIB, roles: PUBLISHERS, description: 'What an agent keeps while no server listens.' },
+    ),
+    maxAgeMs: duration(
+      { min: SECOND, max: 7 * DAY },
+      { default: HOUR, roles: PUBLISHERS, description: 'How long it keeps it.' },
+    ),
+  },
+  ingest: {
+    flushMinMs: duration(
+      { min: 1, max: 10 * SECOND },
+      { default: 10, roles: CONSUMERS, description: 'How old a batch becomes at least while the store is fast.' },
+    ),
+    flushMaxMs: duration(
+      { min: 1, max: MINUTE },
+      { default: 250, roles: CONSUMERS, description: 'How old it becomes at most while the store is slow.' },
+    ),
+    queueMaxBytes: size(
+      { min: MIB, max: 16 * GIB },
+      { default: 64 * MIB, roles: CONSUMERS, description: 'What waits for the store at most.' },
+    ),
+    maxFutureMs: duration(
+      { min: SECOND, max: 365 * DAY },
+      { default: 10 * MINUTE, roles: CONSUMERS, description: 'A sample from further ahead is rejected.' },
+    ),
+    maxAgeMs: duration(
+      { min: MINUTE, max: 36_500 * DAY },
+      { default: 3650 * DAY, roles: CONSUMERS, description: 'An older sample is rejected.' },
+    ),
+    maxSeries: integer(
+      { min: 100, max: 10_000_000 },
+      { default: 100_000, roles: CONSUMERS, description: 'Series that a server knows; more are rejected.' },
+    ),
+  },
+  stats: {
+    intervalMs: duration(
+      { min: 100, max: DAY },
+      { default: 10 * SECOND, roles: CONSUMERS, description: 'How often latencies are logged.' },
+    ),
+    every: integer(
+      { min: 0, max: 1_000_000_000 },
+      {
+        default: 0,
+        defaultText: '0: by time',
+        roles: CONSUMERS,
+        description: 'Logs latencies every so many messages, not by time.',
+      },
+    ),
+  },
+  live: {
+    intervalMs: duration(
+      { min: 50, max: MINUTE },
+      { default: 250, roles: STORE_USERS, description: 'How often changes are sent on to the API and to its clients.' },
+    ),
+  },
+  api: {
+    host: text({ default: '127.0.0.1', roles: READERS, description: 'The address of the API and the page.' }),
+    port: port({ default: 8080, roles: READERS, description: 'The port of the same; 0 takes a free one.' }),
+    staleAfterMs: duration(
+      { min: SECOND, max: DAY },
+      { default: 10 * SECOND, roles: READERS, description: 'A host that is silent for longer is stale.' },
+    ),
+    requestsPerMinute: integer(
+      { min: 1, max: 1_000_000 },
+      { default: 600, roles: READERS, description: 'Requests that one address may make; this machine is not counted.' },
+    ),
+    maxLiveClients: integer(
+      { min: 1, max: 10_000 },
+      { default: 200, roles: READERS, description: 'Live streams that are open at once.' },
+    ),
+    liveQueueSeries: integer(
+      { min: 100, max: 1_000_000 },
+      {
+        default: 20_000,
+        roles: READERS,
+        description: 'Changed series that wait for a slow client; it misses the oldest.',
+      },
+    ),
+    corsOrigins: texts({
+      default: [],
+      defaultText: 'none',
+      roles: READERS,
+      description: 'Origins whose pages may read the API.',
+    }),
+    trustProxy: onOff({
+      default: false,
+      roles: READERS,
+      description: 'Takes the address of a client from X-Forwarded-For: only behind a proxy that sets it.',
+    }),
+  },
+  stop: {
+    deadlineMs: duration(
+      { min: SECOND, max: 10 * MINUTE },
+      { default: 25 * SECOND, description: 'How long a graceful stop may take.' },
+    ),
+  },
+} satisfies Record<string, Record<string, Setting<unknown>>>
+
+type Schema = typeof SCHEMA
+type ValueOf<S> = S extends Setting<infer T> ? T : never
+
+/** All settings with their values: `settings.agent.intervalMs`. */
+export type Settings = {
+  readonly [Group in keyof Schema]: { readonly [Name in keyof Schema[Group]]: ValueOf<Schema[Group][Name]> }
+}
+
+/** What each group is about: the headings of the help. */
+export const GROUPS: Readonly<Record<keyof Schema, string>> = {
+  log: 'Log',
+  admin: 'Admin listener',
+  redis: 'Redis',
+  broker: 'Broker',
+  store: 'Store',
+  influx: 'InfluxDB',
+  duckdb: 'DuckDB',
+  agent: 'Host metrics',
+  outbox: 'Outbox of the agent',
+  ingest: 'Ingest',
+  stats: 'Latency lines in the log',
+  live: 'Live feed',
+  api: 'API and page',
+  stop: 'Stop',
+}
+
+/** Every setting with its key, in the schema's order. */
+export function allSettings(): ReadonlyArray<readonly [key: string, setting: Setting<unknown>]> {
+  return Object.entries(SCHEMA).flatMap(([group, settings]) =>
+    Object.entries<Setting<unknown>>(settings).map(([name, setting]) => [`${group}.${name}`, setting] as const),
+  )
+}
