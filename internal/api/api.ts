@@ -41,10 +41,11 @@ export interface ApiOptions {
   readonly limits?: Partial<ApiLimits>
 }
 
-export interface ApiLimits {
+interface ApiLimits {
   /**
    * Requests a minute that one address may make of `/api/v1`. Ten a second is a wall of dashboards, and far from what hurts. This
-   * machine itself is not counted: its users run the dashboards, and could do worse.
+   * machine itself is not counted: its users run the dashboards, and could do worse. (Behind a proxy on this machine, set
+   * `trustProxy`, or nobody is counted.)
    */
   readonly requestsPerMinute: number
   /** Queries to the store side by side. */

@@ -112,6 +112,12 @@ describe('GET /api/v1/live', () => {
     ])
   })
 
+  it('is for other origins where they are named', async () => {
+    const { port } = await listen({ corsOrigins: ['https://page.example'] })
+    const { response } = await Stream.open(port, '', { origin: 'https://page.example' })
+    expect(response.headers['access-control-allow-origin']).toBe('https://page.example')
+  })
+
   it('filters by comma or by repetition', async () => {
     const { scene, port } = await listen()
     for (const host of ['a', 'b', 'c']) for (const m of ['x', 'y']) scene.way.send(m, { host }, { v: 1 })

@@ -34,9 +34,10 @@ const MIN_SAVED_AT_ONCE = 64
  * The sending end of the live feed. The pipeline gives it each sample; every interval it publishes the newest values of each
  * series that changed, once, however many samples there were.
  *
- * Keeping a series' latest value for a warm start takes a message of its own (about 2 µs and 100 bytes each, against 0.3 µs
- * in a common one) and a write to the broker's hash, so it is not done for each change: the changed series wait in line, and
- * each interval a part of the line is saved, so that a round takes `saveIntervalMs` and no interval has all the work.
+ * Keeping a series' latest value for a warm start takes a message of its own and a write to the broker's hash (6 µs and 340
+ * bytes for ten fields, Redis' own work beside). At each change that would be a quarter of a core for 10,000 series. So the
+ * changed series wait in line, and each interval saves a part of the line: a round takes `saveIntervalMs`, costs 1 % of a core
+ * at its default of 5 s, and no interval has all the work.
  */
 export class LiveAnnouncer {
   readonly stats: AnnouncerStats = { messages: 0, bytes: 0, readings: 0, saved: 0 }

@@ -40,7 +40,8 @@ export interface FeedPlace {
 /**
  * Sends the changes of the live table to all clients. The work of a tick is shared: each reading becomes JSON once, and
  * clients with the same filter are handed the same bytes. A client whose socket is full is passed over until it has drained,
- * so it costs the others nothing but the upkeep of a set.
+ * so it costs the others nothing but the upkeep of a set. 1,000 series of ten fields, each changing once a second, to 100 clients
+ * that want all of them (29 MB/s) took 5 % of a core, announcer and table included, of which 2.6 % without any client.
  */
 export class Feed {
   readonly stats: FeedStats

@@ -78,6 +78,15 @@ describe('LiveTable', () => {
     expect(table.size).toBe(1)
   })
 
+  it('leaves the channel also when it is closed before it is in', async () => {
+    const way = new LiveWay()
+    const opening = way.table.open()
+    await way.table.close()
+    await opening
+    way.send('m', {}, { a: 1 })
+    expect([way.table.opened, way.table.size]).toEqual([false, 0])
+  })
+
   it('counts a message that cannot be read, and reads the next', async () => {
     const way = await openWay()
     way.table.apply(Buffer.from('neither frame nor sample'))

@@ -57,6 +57,7 @@ export class LiveTable {
   #generation = 0
   #evicted = 0
   #unsubscribe: (() => Promise<void>) | undefined
+  #closed = false
 
   constructor(options: LiveTableOptions) {
     this.#channel = options.channel
@@ -75,12 +76,19 @@ export class LiveTable {
     return this.#series.size
   }
 
+  /** Whether the live channel is subscribed. */
+  get opened(): boolean {
+    return this.#unsubscribe !== undefined
+  }
+
   /**
-   * Subscribes, then takes the readings that were kept, so that nothing falls between. Rejects when subscribing fails; a
-   * failed warm start is only logged, the table then fills within seconds.
+   * Subscribes, then takes the readings that were kept, so that nothing falls between. Waits for as long as the broker does to
+   * be there; rejects when subscribing fails. A failed warm start is only logged, the table then fills within seconds.
    */
   async open(): Promise<void> {
-    this.#unsubscribe = await this.#channel.subscribe((payload) => this.apply(payload))
+    const unsubscribe = await this.#channel.subscribe((payload) => this.apply(payload))
+    if (this.#closed) return unsubscribe()
+    this.#unsubscribe = unsubscribe
     try {
       for (const payload of await this.#channel.recall()) this.#decode(payload)
     } catch (err) {
@@ -89,6 +97,7 @@ export class LiveTable {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     const unsubscribe = this.#unsubscribe
     this.#unsubscribe = undefined
     await unsubscribe?.()

@@ -9,7 +9,7 @@ import type { HistorySeries, KnownHost, StoreReader } from '../../internal/store
 import { LiveWay } from './live-feed.ts'
 
 /** A store that answers what a test wants, or fails as it wants. */
-export class FakeReader implements StoreReader {
+class FakeReader implements StoreReader {
   hosts: StoreReader['hosts'] = async (): Promise<KnownHost[]> => []
   history: StoreReader['history'] = async (): Promise<HistorySeries[]> => []
   async close(): Promise<void> {}
