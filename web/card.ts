@@ -2,6 +2,7 @@ import { Chart, type ChartEvents, type Window } from './chart.ts'
 import { element, setAttribute, setText } from './dom.ts'
 import type { PanelData } from './host-data.ts'
 import type { Headline, Line } from './panels.ts'
+import type { Table } from './store.ts'
 import type { Palette } from './theme.ts'
 import { formatDay, formatSpan, formatTime, UNKNOWN } from './units.ts'
 
@@ -19,14 +20,15 @@ export class Card {
   readonly #headline = element('p', { class: 'headline' })
   readonly #legend = element('ul', { class: 'legend' })
   readonly #time = element('span', { class: 'at' })
-  readonly #plot = element('div', { class: 'plot', role: 'img' })
+  readonly #plot = element('div', { class: 'plot', role: 'img', 'aria-label': 'Chart without data yet' })
   readonly #nothing = element('p', { class: 'nothing', text: 'no data in this range', hidden: '' })
   readonly #chart: Chart
   #data: PanelData
   #legendItems: LegendItem[] = []
   #live = true
   #pointMs: number | null = null
-  #summaryAtMs = -Infinity
+  #saidTable: Table | undefined
+  #saidAtMs = -Infinity
 
   constructor(data: PanelData, palette: Palette, events: Omit<ChartEvents, 'point'>) {
     this.#data = data
@@ -57,15 +59,16 @@ export class Card {
   /** Shows the data of another host. */
   use(data: PanelData): void {
     this.#data = data
-    this.#summaryAtMs = -Infinity
   }
 
   drawChart(window: Window, nowMs: number): void {
     const lines = this.#data.lines
     this.#chart.draw(this.#data.table, lines, window)
     this.#nothing.hidden = !this.#data.isLoaded || this.#data.table.times.length > 0
-    if (nowMs - this.#summaryAtMs < SUMMARY_EVERY_MS) return
-    this.#summaryAtMs = nowMs
+    if (!this.#data.isLoaded) return
+    if (this.#data.table === this.#saidTable && nowMs - this.#saidAtMs < SUMMARY_EVERY_MS) return
+    this.#saidTable = this.#data.table
+    this.#saidAtMs = nowMs
     setAttribute(this.#plot, 'aria-label', this.#summary(window))
   }
 

@@ -20,10 +20,11 @@ export class HostView {
   readonly #view = byId('view')
   readonly #notice = byId('notice')
   #noticeKey = ''
+  #zooming = false
   data = new HostData()
 
   constructor(options: { palette: Palette; zoom: (window: Window) => void; back: () => void }) {
-    const events = { zoom: options.zoom, zoomBack: options.back }
+    const events = { zoom: (window: Window) => this.#zoomOnce(window, options.zoom), zoomBack: options.back }
     this.#cards = this.data.panels.map((panel) => new Card(panel, options.palette, events))
     byId('cards').replaceChildren(...this.#cards.map((card) => card.root))
     byId('zoom-back').addEventListener('click', options.back)
@@ -37,6 +38,16 @@ export class HostView {
     })
     setText(byId('host-name'), host)
     document.title = `${host} · SentinelStream`
+  }
+
+  /** All charts tell of the same drag, the one under the pointer first; the others would zoom into what is zoomed already. */
+  #zoomOnce(window: Window, zoom: (window: Window) => void): void {
+    if (this.#zooming) return
+    this.#zooming = true
+    queueMicrotask(() => {
+      this.#zooming = false
+      zoom(window)
+    })
   }
 
   /** The width of the narrowest plot, CSS pixels: as many buckets as are worth asking for. */

@@ -1,0 +1,89 @@
+// Makes docs/screenshots/*.png from the product itself: starts `sentinel up` on a temporary file, gives this machine something to
+// do, waits until the charts are full, and looks at the page as a reader will.
+//   node scripts/screenshots.mjs [--wait=310]   seconds until the pictures are taken
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { chromium } from 'playwright-core'
+
+const TARGET = 'docs/screenshots'
+const PICTURES = [
+  { name: 'hosts-light', width: 1440, height: 900, colorScheme: 'light' },
+  { name: 'hosts-dark', width: 1440, height: 900, colorScheme: 'dark' },
+  { name: 'phone', width: 390, height: 844, colorScheme: 'light' },
+]
+
+// Works for a part of each tenth of a second, in waves of a minute, and writes 40 MB now and then: a picture of an idle machine is dull.
+const LOAD = `
+const { writeFileSync } = require('node:fs')
+let waves = 0
+setInterval(() => {
+  const share = 0.25 + 0.2 * Math.sin(Date.now() / 9000) + 0.15 * Math.sin(Date.now() / 2300)
+  const until = performance.now() + 100 * share
+  while (performance.now() < until) Math.sqrt(Math.random())
+  if (++waves % 150 === 0) writeFileSync(process.argv[1], Buffer.alloc(40e6), { flush: true })
+}, 100)`
+
+const { values } = parseArgs({ options: { wait: { type: 'string', default: '310' } } })
+const folder = await mkdtemp(join(tmpdir(), 'sentinel-screenshots-'))
+const port = await freePort()
+const children = []
+try {
+  const ports = [`--api-port=${port}`, `--admin-port=${await freePort()}`]
+  start(
+    'dist/cmd/sentinel/main.js',
+    'up',
+    ...ports,
+    '--agent-host=web-01',
+    `--duckdb-path=${join(folder, 'sentinel.duckdb')}`,
+  )
+  start('-e', LOAD, join(folder, 'load'))
+  console.log(`waiting ${values.wait} s until the charts are full`)
+  await sleep(Number(values.wait) * 1000)
+  await takePictures()
+} finally {
+  for (const child of children) child.kill('SIGTERM')
+  await Promise.all(children.map((child) => child.exited))
+  await rm(folder, { recursive: true, force: true })
+}
+
+async function takePictures() {
+  await mkdir(TARGET, { recursive: true })
+  const browser = await chromium.launch({
+    executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+  })
+  for (const { name, width, height, colorScheme } of PICTURES) {
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme,
+      deviceScaleFactor: width < 500 ? 2 : 1,
+    })
+    const page = await context.newPage()
+    await page.goto(`http://127.0.0.1:${port}/`)
+    await page.locator('#card-network .number').first().filter({ hasText: /\d/ }).waitFor()
+    await sleep(3000)
+    await page.screenshot({ path: join(TARGET, `${name}.png`) })
+    await context.close()
+    console.log(join(TARGET, `${name}.png`))
+  }
+  await browser.close()
+}
+
+function start(...args) {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  child.exited = new Promise((resolve) => child.once('exit', resolve))
+  children.push(child)
+}
+
+async function freePort() {
+  const server = createServer()
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
