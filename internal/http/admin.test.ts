@@ -1,0 +1,135 @@
+import { connect } from 'node:net'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Admin, type AdminOptions, startAdmin } from './admin.ts'
+
+const reasons: string[] = []
+let admin: Admin
+
+const options: AdminOptions = {
+  host: '127.0.0.1',
+  port: 0,
+  portSetting: '--admin-port or SENTINEL_ADMIN_PORT',
+  hostSetting: '--admin-host or SENTINEL_ADMIN_HOST',
+  name: 'server',
+  version: '1.2.3',
+  logger: pino({ level: 'silent' }),
+  ready: () => reasons,
+  registry: { contentType: 'text/plain; version=0.0.4', metrics: async () => 'up 1\n' },
+}
+
+beforeEach(async () => {
+  reasons.length = 0
+  admin = await startAdmin(options)
+})
+afterEach(() => admin.close())
+
+async function ask(path: string, init: RequestInit = {}, url = admin.url) {
+  const response = await fetch(url + path, init)
+  return { status: response.status, type: response.headers.get('content-type'), body: await response.text() }
+}
+
+/** Bytes on a socket of their own; resolves with all that comes back until the server closes. */
+function raw(bytes: string): Promise<string> {
+  const port = Number(new URL(admin.url).port)
+  return new Promise((resolve, reject) => {
+    let answer = ''
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes))
+    socket.on('data', (chunk) => {
+      answer += chunk.toString()
+    })
+    socket.on('end', () => resolve(answer))
+    socket.on('error', reject)
+  })
+}
+
+describe('the admin listener', () => {
+  test('says that the process lives, and which it is', async () => {
+    const { status, body } = await ask('/health')
+    expect(status).toBe(200)
+    expect(JSON.parse(body)).toEqual({ status: 'ok', name: 'server', version: '1.2.3' })
+  })
+
+  test('is ready while nothing stands in the way, and else says what', async () => {
+    expect(await ask('/ready')).toMatchObject({ status: 200, body: '{"ready":true,"reasons":[]}\n' })
+    reasons.push('Redis at redis://a:6379 does not answer')
+    const { status, body } = await ask('/ready')
+    expect(status).toBe(503)
+    expect(JSON.parse(body)).toEqual({ ready: false, reasons: ['Redis at redis://a:6379 does not answer'] })
+  })
+
+  test('gives the metrics, whatever the query', async () => {
+    expect(await ask('/metrics?x=1')).toEqual({ status: 200, type: 'text/plain; version=0.0.4', body: 'up 1\n' })
+  })
+
+  test('answers HEAD with the head alone', async () => {
+    expect(await ask('/health', { method: 'HEAD' })).toMatchObject({ status: 200, body: '' })
+  })
+
+  test.each([
+    ['/', {}, 404, 'there is nothing at /'],
+    ['/constructor', {}, 404, 'there is nothing at /constructor'],
+    ['/health', { method: 'DELETE' }, 405, 'DELETE is not for /health'],
+    ['/health', { method: 'POST', body: 'x' }, 405, 'POST is not for /health'],
+  ] as const)('%s %o is %d with a problem document', async (path, init, status, detail) => {
+    const answer = await ask(path, init)
+    expect(answer).toMatchObject({ status, type: 'application/problem+json' })
+    expect(JSON.parse(answer.body)).toMatchObject({ type: 'about:blank', status, detail, instance: path })
+  })
+
+  test('takes no body, not even of a GET', async () => {
+    const answer = await raw('GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello')
+    expect(answer).toMatch(/^HTTP\/1\.1 413 .*connection: close/s)
+  })
+
+  test('answers what is no request, and headers without end', async () => {
+    expect(await raw('hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*"this is no HTTP request"/s)
+    expect(await raw(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /)
+  })
+})
+
+test('metrics that fail are a 500 without the reason, and the listener lives on', async () => {
+  const metrics = () => Promise.reject(new Error('secret detail'))
+  const failing = await startAdmin({ ...options, registry: { contentType: 'text/plain', metrics } })
+  const answer = await ask('/metrics', {}, failing.url)
+  expect(answer.status).toBe(500)
+  expect(answer.body).not.toContain('secret detail')
+  expect((await ask('/health', {}, failing.url)).status).toBe(200)
+  await failing.close()
+})
+
+test('a port that is taken is named, with what to change', async () => {
+  const port = Number(new URL(admin.url).port)
+  await expect(startAdmin({ ...options, port })).rejects.toThrow(
+    `port ${port} of 127.0.0.1 is taken by another program: end that, or set --admin-port or SENTINEL_ADMIN_PORT`,
+  )
+})
+
+test('an address of another machine is named, with what to change', async () => {
+  await expect(startAdmin({ ...options, host: '192.0.2.1' })).rejects.toThrow(
+    '192.0.2.1 is no address of this machine: set --admin-host or SENTINEL_ADMIN_HOST',
+  )
+})
+
+test('close ends connections that are kept alive, and answers what is being asked', async () => {
+  let finish = (_text: string): void => {}
+  let reached = (): void => {}
+  const isReached = new Promise<void>((resolve) => {
+    reached = resolve
+  })
+  const metrics = (): Promise<string> => {
+    reached()
+    return new Promise((resolve) => {
+      finish = resolve
+    })
+  }
+  const slow = await startAdmin({ ...options, registry: { contentType: 'text/plain', metrics } })
+  await ask('/health', {}, slow.url)
+  const asked = ask('/metrics', {}, slow.url)
+  await isReached
+  const closed = slow.close()
+  finish('up 1\n')
+  expect(await asked).toMatchObject({ status: 200, body: 'up 1\n' })
+  await closed
+  await expect(ask('/health', {}, slow.url)).rejects.toThrow('fetch failed')
+})
