@@ -117,9 +117,9 @@ export class RowBatch implements Batch {
 
   #groupOf({ series }: Plan, day: number): Group {
     const { measurement } = series
+    if (day > series.day) series.day = day
     const last = this.#lastGroup
     if (last !== undefined && last.measurement === measurement && last.day === day) return last
-    if (day > series.day) series.day = day
     const key = measurement.id * DAYS + day
     let group = this.groups.get(key)
     if (group === undefined) {

@@ -25,8 +25,8 @@ export interface Field {
 /** The table of one measurement and day (UTC): `time_ns`, `series`, and the columns in their order. */
 export interface DayTable {
   readonly name: string
-  readonly columns: Field[]
-  /** Whether a series may have a time twice in it; then its rows are merged when they are read. */
+  columns: readonly Field[]
+  /** Whether a series may have a time twice in it; then its rows are merged when they are read. Never false again. */
   repeats: boolean
 }
 

@@ -18,6 +18,8 @@ export interface DuckDbOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly memoryLimitMb?: number
+  /** With less than this on the disk nothing is written; 128 MiB unless told otherwise. */
+  readonly minFreeBytes?: number
   /** How often days beyond retention are looked for, besides at the start. */
   readonly sweepEveryMs?: number
 }
@@ -48,7 +50,10 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
     const catalogue = await loadCatalogue(connection)
     const writes = new Lane()
     const queries = new Lane()
-    const writer = new DuckDbWriter({ catalogue, connection, lane: writes, clock, retentionMs, path: database.path })
+    const writer = new DuckDbWriter({
+      ...{ catalogue, connection, lane: writes, clock, retentionMs },
+      ...{ path: database.path, minFreeBytes: options.minFreeBytes },
+    })
     const reader = new DuckDbReader({ catalogue, connection: readConnection, lane: queries })
     const retention = new Retention({ catalogue, connection, queries, writes, clock, retentionMs, logger })
     await retention.sweep()
@@ -56,8 +61,11 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
     let closed: Promise<void> | undefined
     const close = async (): Promise<void> => {
       retention.stop()
-      await queries.run(() => writes.run(() => connection.run('CHECKPOINT')))
-      release()
+      try {
+        await queries.run(() => writes.run(() => connection.run('CHECKPOINT')))
+      } finally {
+        release()
+      }
     }
     return {
       writer,

@@ -73,23 +73,14 @@ export class DuckDbReader implements StoreReader {
     const tables = tablesOf(measurement, field, query)
     const series = matching(measurement, Object.entries(query.tags))
     if (tables.length === 0 || series.size === 0) return []
-    const sql = historySql(field, tables, series.size < measurement.series.size ? series : undefined, query.aggregate)
+    const only = series.size < measurement.series.size ? series : undefined
     const values = [query.startUs, query.endUs, query.everyUs].map((us) => BigInt(us) * 1000n)
+    const merged = countMerged(tables)
+    const sql = historySql(field, tables, only, query.aggregate)
     const answer = await this.#connection.runAndReadAll(sql, values, [BIGINT, BIGINT, BIGINT])
-    const [ids = [], buckets = [], results = []] = answer.getColumns() as [number[], number[], number[]]
-    const found: HistorySeries[] = []
-    let points: Array<readonly [number, number]> = []
-    for (let i = 0; i < ids.length; i++) {
-      const of = series.get(ids[i]!)
-      // A sum of huge floats can pass the largest double: no answer, as JSON could not carry it.
-      if (of === undefined || !Number.isFinite(results[i])) continue
-      if (i === 0 || ids[i] !== ids[i - 1] || points.length === 0) {
-        points = []
-        found.push({ tags: Object.fromEntries(of.tags), field: name, points })
-      }
-      points.push([buckets[i]!, results[i]!])
-    }
-    return found.sort(bySeries)
+    // The first repeats have come to a table since the query was made, and may have counted twice: once more.
+    if (countMerged(tables) > merged) return this.#historyOf(name, query)
+    return toHistory(name, series, answer.getColumns() as number[][])
   }
 }
 
@@ -115,6 +106,29 @@ function matching(measurement: Measurement, tags: ReadonlyArray<[string, string]
     if (tags.every(([key, value]) => tag(series, key) === value)) found.set(series.id, series)
   }
   return found
+}
+
+function countMerged(tables: readonly DayTable[]): number {
+  return tables.filter(({ repeats }) => repeats).length
+}
+
+/** @param answer columns: series, start of the bucket, value; in the order of the series' ids */
+function toHistory(field: string, series: ReadonlyMap<number, StoredSeries>, answer: number[][]): HistorySeries[] {
+  const [ids = [], buckets = [], values = []] = answer
+  const found = new Map<number, { tags: Record<string, string>; field: string; points: Array<[number, number]> }>()
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i]!
+    const of = series.get(id)
+    // A sum of huge floats can pass the largest double: there is no mean then, and no way to say so in JSON.
+    if (of === undefined || !Number.isFinite(values[i])) continue
+    let entry = found.get(id)
+    if (entry === undefined) {
+      entry = { tags: Object.fromEntries(of.tags), field, points: [] }
+      found.set(id, entry)
+    }
+    entry.points.push([buckets[i]!, values[i]!])
+  }
+  return [...found.values()].sort(bySeries)
 }
 
 /** A tag's value; '' where the series has no such tag, as in InfluxQL. */

@@ -5,7 +5,7 @@ import type { Clock } from '../../observe/clock.ts'
 import type { Batch, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
 import { appendRows } from './append.ts'
 import { type BatchOwner, type Group, RowBatch } from './batch.ts'
-import { type Catalogue, DAY_US, type DayTable, type Field, type StoredSeries } from './catalogue.ts'
+import { type Catalogue, DAY_US, type DayTable, type Field } from './catalogue.ts'
 import { firstLine } from './database.ts'
 import type { Lane } from './lane.ts'
 import { addColumn, createTable, tableName } from './schema.ts'
@@ -17,8 +17,14 @@ const MAX_POOLED = 4
 
 const RETRY_AFTER_MS = 1000
 
-/** With less than this on the disk `check` speaks up: a checkpoint may need twice the write-ahead log. */
-const MIN_FREE_BYTES = 64 * 1024 * 1024
+/**
+ * With less than this on the disk nothing is written. A batch and a checkpoint need some 64 MiB; one that finds no room makes DuckDB
+ * give the whole database up until it is opened again (seen with 1.5.6), reading too.
+ */
+const MIN_FREE_BYTES = 128 * 1024 * 1024
+const LOOK_AT_DISK_EVERY_US = 1_000_000
+
+type Value = number | string | boolean
 
 /** Something to be done in memory once the transaction has it in the file. */
 type Change = () => void
@@ -32,6 +38,8 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
   readonly #clock: Clock
   readonly #retentionUs: number
   readonly #path: string
+  readonly #minFreeBytes: number
+  #diskLookedAtUs = -Infinity
   readonly #pool: RowBatch[] = []
 
   constructor(options: {
@@ -41,6 +49,7 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
     clock: Clock
     retentionMs: number
     path: string
+    minFreeBytes?: number | undefined
   }) {
     this.catalogue = options.catalogue
     this.#connection = options.connection
@@ -48,6 +57,7 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
     this.#clock = options.clock
     this.#retentionUs = options.retentionMs * 1000
     this.#path = options.path
+    this.#minFreeBytes = options.minFreeBytes ?? MIN_FREE_BYTES
   }
 
   openBatch(): RowBatch {
@@ -64,6 +74,8 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
     return this.#lane.run(async () => {
       if (signal.aborted) return { next: 'retry', problem: 'given up before it began' }
       try {
+        const problem = await this.#fullDisk()
+        if (problem !== '') return { next: 'wait', problem, afterMs: RETRY_AFTER_MS }
         await this.#store(batch, signal)
         return { next: 'ack', rejected: [...batch.rejected] }
       } catch (error) {
@@ -77,9 +89,8 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
     try {
       if (signal.aborted) return 'given up before it began'
       await this.#lane.run(() => this.#connection.run('SELECT 1'))
-      const { bavail, bsize } = await statfs(dirname(this.#path))
-      const free = bavail * bsize
-      return free < MIN_FREE_BYTES ? `only ${Math.floor(free / 2 ** 20)} MiB are free for ${this.#path}: make room` : ''
+      this.#diskLookedAtUs = -Infinity
+      return await this.#fullDisk()
     } catch (error) {
       return failure(error).problem
     }
@@ -88,6 +99,19 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
   /** Waits for the write in flight. The connection stays with whoever opened it. */
   async close(): Promise<void> {
     await this.#lane.run(async () => undefined)
+  }
+
+  /** What to do about a disk that is nearly full; '' while there is room. */
+  async #fullDisk(): Promise<string> {
+    const now = this.#clock.now()
+    if (now - this.#diskLookedAtUs < LOOK_AT_DISK_EVERY_US) return ''
+    const { bavail, bsize } = await statfs(dirname(this.#path))
+    const free = bavail * bsize
+    if (free < this.#minFreeBytes) {
+      return `only ${Math.floor(free / 2 ** 20)} MiB are free on the disk of ${this.#path}: make room there`
+    }
+    this.#diskLookedAtUs = now
+    return ''
   }
 
   #oldestUs(): number {
@@ -103,17 +127,9 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
     await this.#connection.run('BEGIN')
     await this.#storeNames(batch, groups, changes)
     for (const group of groups) {
-      const table = await this.#tableFor(group, changes)
-      const mayRepeat = await appendRows(this.#connection, table, batch.rows, group, signal)
-      if (mayRepeat && !table.repeats) {
-        const { measurement, day } = group
-        await this.#connection.run(
-          `UPDATE days SET repeats = true WHERE measurement = ${measurement.id} AND day = ${day}`,
-        )
-        changes.push(() => {
-          table.repeats = true
-        })
-      }
+      const { table, columns } = await this.#tableFor(group, changes)
+      const mayRepeat = await appendRows(this.#connection, table.name, columns, batch.rows, group, signal)
+      if (mayRepeat && !table.repeats) await this.#markRepeats(group, table)
     }
     await this.#connection.run('COMMIT')
     for (const change of changes) change()
@@ -122,47 +138,59 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
 
   /** Puts into the file's catalogue what it does not know yet of this batch: measurements, fields, series. */
   async #storeNames(batch: RowBatch, groups: readonly Group[], changes: Change[]): Promise<void> {
-    const measurements = new Set<Group['measurement']>()
-    const fields = new Map<Field, number>()
-    const series = new Set<StoredSeries>()
+    const found = new Set<{ stored: boolean }>()
+    const isNew = (named: { stored: boolean }): boolean =>
+      !named.stored && !found.has(named) && found.add(named) === found
+    const measurements: Value[][] = []
+    const fields: Value[][] = []
+    const series: Value[][] = []
     for (const { measurement, rows, counts } of groups) {
-      if (!measurement.stored) measurements.add(measurement)
-      for (const field of counts.keys()) if (!field.stored) fields.set(field, measurement.id)
+      if (isNew(measurement)) measurements.push([measurement.id, measurement.name])
+      for (const field of counts.keys()) {
+        if (isNew(field)) fields.push([measurement.id, field.id, field.name, field.kind])
+      }
       for (const row of rows) {
         const of = batch.rows.series(row)
-        if (!of.stored) series.add(of)
+        if (isNew(of)) series.push([of.id, measurement.id, JSON.stringify(of.tags)])
       }
     }
-    await this.#insert(
-      'measurements',
-      [...measurements].map(({ id, name }) => [id, name]),
-    )
-    await this.#insert('fields', [...fields].map(([{ id, name, kind }, measurement]) => [measurement, id, name, kind])) // biome-ignore format: one statement
-    await this.#insert('series', [...series].map(({ id, measurement, tags }) => [id, measurement.id, JSON.stringify(tags)])) // biome-ignore format: one statement
+    await this.#insert('measurements', measurements)
+    await this.#insert('fields', fields)
+    await this.#insert('series', series)
     changes.push(() => {
-      for (const stored of [...measurements, ...fields.keys(), ...series]) stored.stored = true
+      for (const named of found) named.stored = true
     })
   }
 
-  /** The table of a group with all columns that it needs; made, or widened, in the transaction. */
-  async #tableFor({ measurement, day, counts }: Group, changes: Change[]): Promise<DayTable> {
+  /** The table of a group and all columns that it then has; made, or widened, in the transaction. */
+  async #tableFor(group: Group, changes: Change[]): Promise<{ table: DayTable; columns: readonly Field[] }> {
+    const { measurement, day, counts } = group
     const known = measurement.days.get(day)
     if (known === undefined) {
       const table = { name: tableName(measurement, day), columns: [...counts.keys()], repeats: false }
       await this.#connection.run(createTable(table.name, table.columns))
       await this.#insert('days', [[measurement.id, day, false]])
       changes.push(() => measurement.days.set(day, table))
-      return table
+      return { table, columns: table.columns }
     }
     const missing = [...counts.keys()].filter((field) => !known.columns.includes(field))
-    if (missing.length === 0) return known
+    if (missing.length === 0) return { table: known, columns: known.columns }
     for (const field of missing) await this.#connection.run(addColumn(known.name, field))
-    const table = { ...known, columns: [...known.columns, ...missing] }
-    changes.push(() => measurement.days.set(day, table))
-    return table
+    const columns = [...known.columns, ...missing]
+    changes.push(() => {
+      known.columns = columns
+    })
+    return { table: known, columns }
   }
 
-  async #insert(table: string, rows: ReadonlyArray<ReadonlyArray<number | string | boolean>>): Promise<void> {
+  /** In memory before it is in the file: no query may see the repeats and not know of them. */
+  async #markRepeats({ measurement, day }: Group, table: DayTable): Promise<void> {
+    table.repeats = true
+    const where = `measurement = ${measurement.id} AND day = ${day}`
+    await this.#connection.run(`UPDATE days SET repeats = true WHERE ${where}`)
+  }
+
+  async #insert(table: string, rows: readonly Value[][]): Promise<void> {
     if (rows.length === 0) return
     const appender = await this.#connection.createAppender(table)
     for (const row of rows) {
@@ -186,9 +214,11 @@ function noteNewest({ rows }: RowBatch): void {
   }
 }
 
-/** The next action after a failed transaction: nothing of it is in the file. */
+/** The next action after a failed transaction: nothing of it is in the file, or all of it, which is then merged with the next try. */
 function failure(error: unknown): { next: 'retry' | 'wait'; problem: string; afterMs: number; cause: unknown } {
   const problem = firstLine(error)
-  const next = /no space left|out of disk|not enough disk|invalidated|read-only/i.test(problem) ? 'wait' : 'retry'
-  return { next, problem, afterMs: RETRY_AFTER_MS, cause: error }
+  const outcome = { afterMs: RETRY_AFTER_MS, cause: error }
+  if (/^FATAL|invalidated/i.test(problem))
+    return { ...outcome, next: 'wait', problem: `restart the program: ${problem}` }
+  return { ...outcome, next: 'retry', problem }
 }
