@@ -18,7 +18,7 @@ await build({
   bundle: true,
   minify: true,
   sourcemap: true,
-  format: 'esm',
+  format: 'iife',
   target: ['es2023', 'chrome123', 'firefox120', 'safari17.5'],
   logLevel: 'warning',
 })

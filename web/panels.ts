@@ -3,7 +3,7 @@ import { CounterRates, isWholeDisk, MomentSum } from './rates.ts'
 import { type Figure, formatBytes, formatLoad, formatPercent, formatRate, type Level, levelOf } from './units.ts'
 
 /** Takes one value of a sample; the label names a column that is not known beforehand, as a disk's path. */
-export type Put = (column: string, atMs: number, value: number | null, label?: string) => void
+type Put = (column: string, atMs: number, value: number | null, label?: string) => void
 
 /** Reads the values of a chart out of samples, oldest first. It may remember, as counters need it. */
 export type Reader = (sample: LiveSample, put: Put) => void

@@ -1,4 +1,5 @@
 // Runs before the first paint, so that a remembered theme does not flash in the other one. A file of its own, since the page
 // allows no inline script.
-const theme = localStorage.getItem('sentinel.theme')
-if (theme !== null) document.documentElement.dataset.theme = theme
+import { applyTheme } from './theme.ts'
+
+applyTheme()

@@ -2,6 +2,12 @@ const KEY = 'sentinel.theme'
 
 type Theme = 'light' | 'dark'
 
+/** Applies what is remembered. */
+export function applyTheme(): void {
+  const theme = localStorage.getItem(KEY)
+  if (theme !== null) document.documentElement.dataset.theme = theme
+}
+
 /**
  * Makes the button switch between light and dark. Only a choice against the system's is remembered: who switches back follows
  * the system again. `theme-first.ts` applies what is remembered before the first paint.

@@ -6,7 +6,6 @@ import {
   formatBytes,
   formatLatency,
   formatPercent,
-  formatRange,
   formatRate,
   formatSpan,
   formatTime,
@@ -90,13 +89,6 @@ describe('time', () => {
     [3 * 3_600_000, '3 h'],
     [12 * 86_400_000, '12 d'],
   ])('an age of %d ms is %s', (ageMs, text) => expect(formatAge(ageMs)).toBe(text))
-
-  it.each([
-    [300_000, '5 min'],
-    [86_400_000, '1 d'],
-    [90_000, '2 min'],
-    [250, '0 s'],
-  ])('a range of %d ms is %s', (rangeMs, text) => expect(formatRange(rangeMs)).toBe(text))
 
   it('names the day of a span once', () => {
     const noon = new Date(2025, 10, 23, 12, 0, 5).getTime()

@@ -70,11 +70,6 @@ export function formatAge(ageMs: number): string {
   return `${Math.floor(ageMs / unitMs)} ${name}`
 }
 
-export function formatRange(rangeMs: number): string {
-  const [unitMs, name] = AGES.find(([size]) => rangeMs >= size) ?? [1000, 's']
-  return `${Math.round(rangeMs / unitMs)} ${name}`
-}
-
 const twoDigits = (value: number) => String(value).padStart(2, '0')
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 

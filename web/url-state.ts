@@ -7,7 +7,7 @@ export const RANGES = [
   { name: '7d', ms: 604_800_000 },
 ] as const
 
-export type RangeName = (typeof RANGES)[number]['name']
+type RangeName = (typeof RANGES)[number]['name']
 
 /** What is shown of time: a range that ends now and slides, or a piece of the past that stands still (ms since the epoch). */
 export type Period = { readonly range: RangeName } | { readonly fromMs: number; readonly toMs: number }
