@@ -27,15 +27,15 @@ const LOWER_E = 0x65
 const OPEN = 0x7b
 const CLOSE = 0x7d
 
-const KEYS = ['cpu_usage', 'mem_usage', 'send_time_unix_nano', 'host', 'source', 'seq'] as const
-const [CPU, MEM, SEND_TIME, HOST, SOURCE, SEQ] = KEYS.map((key) => Buffer.from(key)) as [
-  Buffer,
-  Buffer,
-  Buffer,
-  Buffer,
-  Buffer,
-  Buffer,
-]
+/** The keys that are read, each with its closing quote. */
+const CPU = Buffer.from('cpu_usage"')
+const MEM = Buffer.from('mem_usage"')
+const SEND_TIME = Buffer.from('send_time_unix_nano"')
+const HOST = Buffer.from('host"')
+const SOURCE = Buffer.from('source"')
+const SEQ = Buffer.from('seq"')
+const LETTER = { c: 0x63, h: 0x68, m: 0x6d, n: 0x6e, o: 0x6f, s: 0x73 } as const
+
 const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word))
 const NULL = Buffer.from('null')
 
@@ -73,12 +73,12 @@ export class PlainScanner implements StatsMessage {
     for (;;) {
       at = skipSpace(bytes, at + 1)
       if (bytes[at] !== QUOTE) return false
-      const keyStart = at + 1
-      const keyEnd = endOfString(bytes, keyStart)
+      const key = keyAt(bytes, at + 1)
+      const keyEnd = key === undefined ? endOfString(bytes, at + 1) : at + key.length
       if (keyEnd < 0) return false
       at = skipSpace(bytes, keyEnd + 1)
       if (bytes[at] !== COLON) return false
-      at = this.#value(bytes, keyStart, keyEnd, skipSpace(bytes, at + 1))
+      at = this.#value(bytes, key, skipSpace(bytes, at + 1))
       if (at < 0) return false
       at = skipSpace(bytes, at)
       if (bytes[at] === COMMA) continue
@@ -87,47 +87,36 @@ export class PlainScanner implements StatsMessage {
   }
 
   /** @returns where the value ends, or -1 */
-  #value(bytes: Buffer, keyStart: number, keyEnd: number, at: number): number {
-    switch (keyEnd - keyStart) {
-      case 9:
-        if (matches(bytes, keyStart, CPU)) {
-          const end = this.#numberOrNull(bytes, at)
-          this.cpu = this.#number
-          return end
-        }
-        if (matches(bytes, keyStart, MEM)) {
-          const end = this.#numberOrNull(bytes, at)
-          this.mem = this.#number
-          return end
-        }
-        break
-      case 19:
-        if (matches(bytes, keyStart, SEND_TIME)) return this.#sendTime(bytes, at)
-        break
-      case 4:
-        if (matches(bytes, keyStart, HOST)) {
-          if (bytes[at] !== QUOTE) return -1
-          this.hostStart = at + 1
-          this.hostEnd = endOfString(bytes, at + 1)
-          return this.hostEnd < 0 ? -1 : this.hostEnd + 1
-        }
-        break
-      case 6:
-        if (matches(bytes, keyStart, SOURCE)) {
-          if (bytes[at] !== QUOTE) return -1
-          this.sourceStart = at + 1
-          this.sourceEnd = endOfString(bytes, at + 1)
-          return this.sourceEnd < 0 ? -1 : this.sourceEnd + 1
-        }
-        break
-      case 3:
-        if (matches(bytes, keyStart, SEQ)) {
-          const end = this.#numberOrNull(bytes, at)
-          this.seq = Number.isSafeInteger(this.#number) && this.#number >= 0 ? this.#number : -1
-          return end
-        }
+  #value(bytes: Buffer, key: Buffer | undefined, at: number): number {
+    let end: number
+    switch (key) {
+      case CPU:
+        end = this.#numberOrNull(bytes, at)
+        this.cpu = this.#number
+        return end
+      case MEM:
+        end = this.#numberOrNull(bytes, at)
+        this.mem = this.#number
+        return end
+      case SEND_TIME:
+        return this.#sendTime(bytes, at)
+      case HOST:
+        if (bytes[at] !== QUOTE) return -1
+        this.hostStart = at + 1
+        this.hostEnd = endOfString(bytes, at + 1)
+        return this.hostEnd < 0 ? -1 : this.hostEnd + 1
+      case SOURCE:
+        if (bytes[at] !== QUOTE) return -1
+        this.sourceStart = at + 1
+        this.sourceEnd = endOfString(bytes, at + 1)
+        return this.sourceEnd < 0 ? -1 : this.sourceEnd + 1
+      case SEQ:
+        end = this.#numberOrNull(bytes, at)
+        this.seq = Number.isSafeInteger(this.#number) && this.#number >= 0 ? this.#number : -1
+        return end
+      default:
+        return this.#skipScalar(bytes, at)
     }
-    return this.#skipScalar(bytes, at)
   }
 
   #skipScalar(bytes: Buffer, at: number): number {
@@ -200,6 +189,29 @@ export class PlainScanner implements StatsMessage {
     }
     return at
   }
+}
+
+/** Which of the keys begins here, if any: only one has to be compared. */
+function keyAt(bytes: Buffer, at: number): Buffer | undefined {
+  let key: Buffer
+  switch (bytes[at]) {
+    case LETTER.c:
+      key = CPU
+      break
+    case LETTER.m:
+      key = MEM
+      break
+    case LETTER.h:
+      key = HOST
+      break
+    case LETTER.s:
+      if (bytes[at + 1] === LETTER.o) key = SOURCE
+      else key = bytes[at + 2] === LETTER.n ? SEND_TIME : SEQ
+      break
+    default:
+      return undefined
+  }
+  return matches(bytes, at, key) ? key : undefined
 }
 
 function isDigit(byte: number): boolean {
