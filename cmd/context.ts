@@ -19,3 +19,8 @@ export interface Context {
   /** Each gives its columns of the closing summary line. */
   readonly summary: Array<() => Record<string, number | string>>
 }
+
+/** All that keeps the process from its work, in words; empty when it is ready. */
+export function reasons({ readiness }: Context): string[] {
+  return [...new Set(readiness.map((problem) => problem()).filter((problem) => problem !== ''))]
+}

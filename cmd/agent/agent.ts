@@ -1,79 +1,103 @@
 import type { Broker } from '../../internal/broker/broker.ts'
-import { frameCodec } from '../../internal/codec/frame.ts'
 import { OwnFigures } from '../../internal/observe/own-figures.ts'
-import { ProcessFigures } from '../../internal/observe/process.ts'
-import { Publisher } from '../../internal/publish/publisher.ts'
-import { PublisherLedger } from '../../internal/sample/ledger.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { createHostSource, hostFacts } from '../../internal/source/host.ts'
 import { Ticker } from '../../internal/source/ticker.ts'
-import type { Context, RoleSummary } from '../context.ts'
+import type { Context } from '../context.ts'
+import { processFigures } from '../process-figures.ts'
+import { openPublisher } from '../publisher.ts'
 
-/**
- * source → publisher → broker, once an interval. Opened in that order's reverse, so that the releaser stops it in the flow's: first no
- * tick begins any more, then the publisher sends what it holds.
- */
-export function openAgent(context: Context, broker: Broker): RoleSummary {
-  const { settings, logger, clock, releaser, throttle } = context
-  const { agent, outbox } = settings
+/** source → publisher → broker, once an interval. */
+export function openAgent(context: Context, broker: Broker): void {
+  const { settings, version, logger, clock, releaser, throttle, metrics, summary } = context
+  const { host, intervalMs, include, procRoot, sysRoot, mountRoot } = settings.agent
+  const { publisher, ledger, publishLatency } = openPublisher(context, broker, 'agent')
   const table = new SeriesTable()
-  const ledger = new PublisherLedger()
-  const publisher = new Publisher({
-    broker,
-    codec: frameCodec,
-    sourceId: context.sourceId('agent'),
-    clock,
-    logger,
-    throttle,
-    ledger,
-    outboxMaxBytes: outbox.maxBytes,
-    outboxMaxAgeMs: outbox.maxAgeMs,
-  })
-  const facts = hostFacts(agent.mountRoot)
-  const process = new ProcessFigures()
-  const host = createHostSource({
-    host: agent.host,
+  const facts = hostFacts(mountRoot)
+  let problems = 0
+  const source = createHostSource({
+    host,
     table,
-    procRoot: agent.procRoot,
-    sysRoot: agent.sysRoot,
-    mountRoot: agent.mountRoot,
-    include: agent.include,
-    onProblem: ({ part, message, cause, unsaid }) => logger.warn({ part, err: cause, unsaid }, message),
+    procRoot,
+    sysRoot,
+    mountRoot,
+    include,
+    onProblem: ({ part, message, cause, unsaid }) => {
+      problems++
+      logger.info({ part, err: cause, ...(unsaid > 0 ? { unsaid } : {}) }, message)
+    },
   })
   const own = new OwnFigures({
     table,
-    host: agent.host,
+    host,
     role: 'agent',
     figures: {
-      version: ['string', () => context.version],
+      version: ['string', () => version],
       os: ['string', () => facts.os],
       produced: ['int', () => ledger.produced],
       sent: ['int', () => ledger.sent],
       dropped: ['int', () => ledger.dropped],
       held: ['int', () => ledger.held],
       missed_ticks: ['int', () => ticker.missed],
-      ...process.figures(),
+      publish_p99_us: ['float', () => publishLatency.recent().p99Us],
+      ...processFigures(),
     },
   })
   const add = (sample: Sample): void => publisher.add(sample)
   const ticker: Ticker = new Ticker({
-    intervalMs: agent.intervalMs,
+    intervalMs,
     clock,
     onTick: async (atUs) => {
-      await host.collect(atUs, add)
+      await source.collect(atUs, add)
       await own.collect(atUs, add)
       publisher.flush()
     },
-    onError: (error) => throttle.error('tick', { err: error }, 'a tick failed: no host metrics this time'),
+    onError: (err) => throttle.error('tick', { err }, 'nothing of the host could be read'),
   })
 
-  publisher.start()
-  releaser.push('publisher', (signal) => publisher.stop(signal))
+  const samples = (outcome: string, help: string, read: () => number): void =>
+    metrics.counter({ name: `sentinel_${outcome}_samples_total`, help, read })
+  samples('produced', 'Samples made by the sources of this agent.', () => ledger.produced)
+  samples('sent', 'Samples that the broker has taken.', () => ledger.sent)
+  metrics.counter({
+    name: 'sentinel_unsent_samples_total',
+    help: 'Samples given up before they were sent, by the reason.',
+    label: 'reason',
+    read: () => ledger.droppedBy,
+  })
+  metrics.gauge({
+    name: 'sentinel_outbox_samples',
+    help: 'Samples kept while nobody takes them, or on their way.',
+    read: () => ledger.held,
+  })
+  metrics.gauge({ name: 'sentinel_outbox_bytes', help: 'Size of the outbox.', read: () => publisher.outboxBytes })
+  metrics.counter({
+    name: 'sentinel_missed_ticks_total',
+    help: 'Ticks left out because the one before was still going, or the process stood still.',
+    read: () => ticker.missed,
+  })
+  metrics.counter({
+    name: 'sentinel_source_problems_total',
+    help: 'Problems of reading that were logged.',
+    read: () => problems,
+  })
+  metrics.latency({
+    name: 'sentinel_publish_duration_seconds',
+    help: 'From the making of a message to the answer of the broker.',
+    read: () => publishLatency,
+  })
+  summary.push(() => ({
+    agent_produced: ledger.produced,
+    agent_sent: ledger.sent,
+    agent_dropped: ledger.dropped,
+    agent_held: ledger.held,
+  }))
+
   ticker.start()
   releaser.push('source', async () => {
     await ticker.stop()
-    await host.close()
+    await source.close()
   })
-  return {}
+  logger.info({ host, intervalMs, broker: broker.kind }, 'agent measures')
 }

@@ -7,6 +7,7 @@ import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { LatencyLog } from '../../internal/observe/latency-log.ts'
 import { OwnFigures } from '../../internal/observe/own-figures.ts'
+import { sourceId } from '../../internal/publish/source-id.ts'
 import { ServerLedger } from '../../internal/sample/ledger.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { Ticker } from '../../internal/source/ticker.ts'
@@ -34,7 +35,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const announcer = new LiveAnnouncer({
     channel: broker.live,
     codec: frameCodec,
-    source: context.sourceId('server'),
+    source: sourceId(settings.agent.host, 'server'),
     clock,
     intervalMs: live.intervalMs,
   })

@@ -1,0 +1,70 @@
+import { fileURLToPath } from 'node:url'
+import { buildApi } from '../../internal/api/api.ts'
+import type { Broker } from '../../internal/broker/broker.ts'
+import { frameCodec } from '../../internal/codec/frame.ts'
+import { listen, urlOf } from '../../internal/http/listen.ts'
+import { Feed } from '../../internal/live/feed.ts'
+import { LiveTable } from '../../internal/live/live-table.ts'
+import type { StoreReader } from '../../internal/store/store.ts'
+import { type Context, reasons } from '../context.ts'
+import { openOwnFigures } from '../own-figures.ts'
+
+/**
+ * live feed → table → clients, and history from the store. Its own figures go out over the broker, as an agent's do.
+ *
+ * @returns the address of the page
+ */
+export async function openApi(context: Context, broker: Broker, reader: StoreReader): Promise<string> {
+  const { settings, logger, clock, releaser, metrics, version } = context
+  const { api } = settings
+  const table = new LiveTable({ channel: broker.live, codec: frameCodec, clock, logger })
+  await table.open()
+  releaser.push('live table', () => table.close())
+  const feed = new Feed({
+    table,
+    maxClients: api.maxLiveClients,
+    maxOwedSeries: api.liveQueueSeries,
+    intervalMs: settings.live.intervalMs,
+  })
+  const app = buildApi({
+    reader,
+    table,
+    feed,
+    clock,
+    logger,
+    version,
+    ready: () => reasons(context),
+    metrics: () => metrics.registry.metrics(),
+    webRoot: fileURLToPath(new URL('../../web', import.meta.url)),
+    staleAfterMs: api.staleAfterMs,
+    corsOrigins: api.corsOrigins,
+    trustProxy: api.trustProxy,
+    limits: { requestsPerMinute: api.requestsPerMinute },
+  })
+  openOwnFigures(context, broker, 'api', {
+    live_clients: ['int', () => feed.stats.clients],
+    live_lost: ['int', () => feed.stats.lost],
+  })
+  metrics.gauge({ name: 'sentinel_live_clients', help: 'Live streams that are open.', read: () => feed.stats.clients })
+  metrics.counter({
+    name: 'sentinel_live_lost_readings_total',
+    help: 'Readings that clients missed because they were too slow.',
+    read: () => feed.stats.lost,
+  })
+  metrics.counter({
+    name: 'sentinel_live_stalled_clients_total',
+    help: 'Clients closed because they took nothing.',
+    read: () => feed.stats.stalled,
+  })
+  metrics.gauge({ name: 'sentinel_live_series', help: 'Series in the live table.', read: () => table.size })
+
+  feed.start()
+  releaser.push('http', () => app.close())
+  await app.ready()
+  const address = await listen(app.server, {
+    ...{ host: api.host, port: api.port },
+    portSetting: '--api-port or SENTINEL_API_PORT',
+    hostSetting: '--api-host or SENTINEL_API_HOST',
+  })
+  return urlOf(address)
+}

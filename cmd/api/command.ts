@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { connectBroker, connectInfluxReader } from '../connect.ts'
+import { roleCommand } from '../program.ts'
+import { openApi } from './api.ts'
+
+export function apiCommand(): Command {
+  return roleCommand({
+    role: 'api',
+    description: 'Answers current values and history, streams live, and serves the page.',
+    examples: [
+      'api --redis-url redis://10.0.0.5:6379 --influx-url http://10.0.0.6:8086',
+      'api --api-host 0.0.0.0 --api-port 80',
+    ],
+    async open(context) {
+      const broker = await connectBroker(context)
+      const address = await openApi(context, broker, connectInfluxReader(context))
+      context.logger.info({ address }, 'api listens')
+    },
+  })
+}

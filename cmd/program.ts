@@ -1,0 +1,30 @@
+import { Command } from 'commander'
+import { addSettingFlags, flagValues, runProgram, versionText } from '../internal/config/cli.ts'
+import { loadSettings } from '../internal/config/load.ts'
+import type { Role } from '../internal/config/setting.ts'
+import type { Context } from './context.ts'
+import { run } from './run.ts'
+import { readVersion } from './version.ts'
+
+export interface RoleProgram {
+  readonly role: Role
+  readonly description: string
+  readonly examples: readonly string[]
+  /** Opens the role's parts, each pushing its undo. */
+  open(context: Context): Promise<void>
+}
+
+/** A long-running role as a command: by itself a program, under `sentinel` a subcommand. */
+export function roleCommand({ role, description, examples, open }: RoleProgram): Command {
+  const command = new Command(role).description(description).helpOption('-h, --help', 'show this help')
+  addSettingFlags(command, role, examples)
+  return command.action(() => run(loadSettings(role, flagValues(command, role), process.env), open))
+}
+
+/** Runs a command as the program of this process. */
+export async function main(command: Command): Promise<void> {
+  const program = `${command.name()}`
+  command.version(versionText(program, readVersion()), '--version', 'show the version')
+  const code = await runProgram(command, process.argv.slice(2), (text) => void process.stderr.write(text))
+  process.exitCode ??= code
+}

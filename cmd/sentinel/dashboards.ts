@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises'
+import { Command, Option } from 'commander'
+import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
+import { loadSettings } from '../../internal/config/load.ts'
+import { applyDashboards } from '../../internal/store/influx/dashboards.ts'
+
+const TIMEOUT_MS = 60_000
+
+export function dashboardsCommand(): Command {
+  return new Command('dashboards').description('Dashboards of InfluxDB 2.x.').addCommand(applyCommand())
+}
+
+/** Puts the dashboards into InfluxDB, or brings those of an earlier run up to date. */
+function applyCommand(): Command {
+  const command = new Command('apply')
+    .description('Puts the dashboards into InfluxDB 2.x; run again, it updates them.')
+    .addOption(
+      new Option('--template <path>', 'the template to apply').default(
+        new URL('../../../deploy/influxdb/template.yml', import.meta.url).pathname,
+        'deploy/influxdb/template.yml of this package',
+      ),
+    )
+  addSettingFlags(command, 'server', [
+    'sentinel dashboards apply --influx-url http://127.0.0.1:8086 --influx-org sentinel --influx-token-file token.txt',
+  ])
+  return command.action(async ({ template }: { template: string }) => {
+    const { settings } = loadSettings('server', flagValues(command, 'server'), process.env)
+    const { url = '', token = '', org, bucket } = settings.influx
+    const { action, dashboards } = await applyDashboards({
+      ...{ url, token, org, bucket },
+      templateText: await readFile(template, 'utf8'),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    for (const { name, url: address } of dashboards) process.stdout.write(`${action} ${name}: ${address}\n`)
+  })
+}

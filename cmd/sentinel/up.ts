@@ -1,0 +1,27 @@
+import type { Command } from 'commander'
+import { openAgent } from '../agent/agent.ts'
+import { openApi } from '../api/api.ts'
+import { connectBroker, connectStore } from '../connect.ts'
+import { roleCommand } from '../program.ts'
+import { openServer } from '../server/server.ts'
+
+/** agent → server → api in one process, over one broker and one store. */
+export function upCommand(): Command {
+  return roleCommand({
+    role: 'up',
+    description: 'Runs the whole pipeline in one process: agent, server and api; without any server beside it.',
+    examples: [
+      'sentinel up',
+      'sentinel up --api-port 9000 --duckdb-path /var/lib/sentinel/history.duckdb',
+      'REDIS_URL=redis://127.0.0.1:6379 INFLUX_URL=http://127.0.0.1:8086 sentinel up',
+    ],
+    async open(context) {
+      const broker = await connectBroker(context)
+      const { writer, reader } = await connectStore(context)
+      await openServer(context, broker, writer)
+      const address = await openApi(context, broker, reader)
+      openAgent(context, broker)
+      process.stdout.write(`SentinelStream is up: ${address}\n`)
+    },
+  })
+}

@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { connectBroker, connectInfluxWriter } from '../connect.ts'
+import { roleCommand } from '../program.ts'
+import { openServer } from './server.ts'
+
+export function serverCommand(): Command {
+  return roleCommand({
+    role: 'server',
+    description: 'Consumes what agents publish, writes it to InfluxDB and publishes the live feed.',
+    examples: [
+      'server --redis-url redis://10.0.0.5:6379 --influx-url http://10.0.0.6:8086 --influx-token-file /run/secrets/influx',
+      'server --broker-kind streams      # at least once',
+      'server --stats-every 1000         # latencies every 1,000 messages',
+    ],
+    async open(context) {
+      const broker = await connectBroker(context)
+      await openServer(context, broker, connectInfluxWriter(context))
+    },
+  })
+}
