@@ -1,10 +1,10 @@
 import { type Command, CommanderError, Option } from 'commander'
 import { defaultInWords } from './describe.ts'
 import { ConfigError, EXIT } from './error.ts'
-import { CONFIG_VARIABLE, type FlagValues } from './load.ts'
 import { flagOf, variableOf } from './names.ts'
 import type { Role, Setting } from './setting.ts'
 import { allSettings, GROUPS } from './settings.ts'
+import { CONFIG_VARIABLE, type FlagValues } from './written.ts'
 
 const FOOTER = `
 Each setting can be written as a flag (--agent-interval-ms 500ms), as a variable (SENTINEL_AGENT_INTERVAL_MS), or in a YAML file

@@ -1,8 +1,9 @@
 import { stringify } from 'yaml'
-import type { LoadedSettings, Origin } from './load.ts'
+import type { LoadedSettings } from './load.ts'
 import { variableOf } from './names.ts'
 import { ROLES, type Setting } from './setting.ts'
 import { allSettings, SCHEMA } from './settings.ts'
+import type { Origin } from './written.ts'
 
 /**
  * The settings that a role runs with, each with where it comes from: a file of settings that, read back, gives the same. Secrets, and URLs that
