@@ -87,6 +87,7 @@ describe('GET /api/v1/hosts', () => {
       expect(hosts.map(({ host }: { host: string }) => host)).toEqual(['live', 'stored'])
     }
     expect(asked).toBe(1)
+    expect(scene.log.filter((line) => line.includes('ECONNREFUSED')).length).toBe(1)
     scene.reader.hosts = async () => []
     scene.way.clock.time += 2e6
     expect((await scene.ask('/api/v1/hosts')).json().partial).toBe(false)

@@ -3,6 +3,7 @@ import fastifyHelmet from '@fastify/helmet'
 import fastifyRateLimit from '@fastify/rate-limit'
 import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
+import { answerClientError } from '../http/problem.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LiveTable } from '../live/live-table.ts'
 import type { Clock } from '../observe/clock.ts'
@@ -10,7 +11,7 @@ import { LogThrottle } from '../observe/log-throttle.ts'
 import type { StoreReader } from '../store/store.ts'
 import type { Api } from './app-types.ts'
 import { docsRoutes } from './docs.ts'
-import { answerClientError, answerErrors, answerFrameworkError, refuseOtherMethods } from './errors.ts'
+import { answerErrors, answerFrameworkError, refuseOtherMethods } from './errors.ts'
 import { healthRoutes } from './health.ts'
 import { historyRoutes } from './history.ts'
 import { hostsRoutes } from './hosts.ts'
@@ -26,7 +27,7 @@ export interface ApiOptions {
   readonly clock: Clock
   readonly logger: Logger
   /** What keeps the process from doing its work, in words; empty when it is ready. */
-  ready(): string[]
+  ready(): readonly string[]
   /** Prometheus' text format. */
   metrics(): Promise<string>
   readonly version: string
@@ -132,7 +133,7 @@ export function buildApi(options: ApiOptions): Api {
           timeWindow: '1 minute',
           allowList: (request) => LOOPBACK.test(request.ip),
         })
-        hostsRoutes(api, { table, known, clock, staleAfterMs: options.staleAfterMs ?? 10_000 })
+        hostsRoutes(api, { table, known, clock, faults, staleAfterMs: options.staleAfterMs ?? 10_000 })
         historyRoutes(api, { reader, table, known, clock, ...limits })
         liveRoutes(api, options.feed)
         refuseOtherMethods(api, ['/hosts', '/hosts/:host/metrics', '/live'])

@@ -1,6 +1,5 @@
-import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { PROBLEM_TYPE, type Problem, problemDocument } from '../http/problem.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { StoreError } from '../store/store.ts'
 import type { Api } from './app-types.ts'
@@ -16,11 +15,7 @@ export class OverloadError extends Error {
   override readonly name = 'OverloadError'
 }
 
-/** What a client is told of an error: never more than it can use. */
-interface Answer {
-  readonly status: number
-  readonly detail: string
-  readonly parameter?: string
+interface Answer extends Problem {
   readonly retryAfterSeconds?: number
 }
 
@@ -92,10 +87,15 @@ function invalid(error: FastifyError): Answer {
 
 function logFault(faults: LogThrottle, err: FastifyError, answer: Answer, request: FastifyRequest): void {
   const fields = { err, path: pathOf(request.url) }
-  if (err instanceof StoreError && err.kind === 'away') faults.warn('store away', fields, 'the store does not answer')
-  else if (err instanceof StoreError)
-    faults.error('store refuses', fields, 'the store refuses a query: check its credentials and names')
+  if (err instanceof StoreError) logStoreFault(faults, err)
+  else if (err instanceof OverloadError) faults.warn(err.name, fields, 'a client was turned away')
   else if (answer.status >= 500) faults.error(err.message.slice(0, 80), fields, 'a request failed')
+}
+
+/** For the operator: what clients are not told. */
+export function logStoreFault(faults: LogThrottle, err: StoreError): void {
+  if (err.kind === 'away') faults.warn('store away', { err }, 'the store does not answer')
+  else faults.error('store refuses', { err }, 'the store refuses a query: check its credentials and names')
 }
 
 function pathOf(url: string): string {
@@ -107,30 +107,7 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, answer: Answe
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
   return reply
     .code(status)
-    .type('application/problem+json')
+    .type(PROBLEM_TYPE)
     .header('cache-control', 'no-store')
-    .send(problem(status, detail, pathOf(request.url), parameter))
-}
-
-function problem(status: number, detail: string, instance: string, parameter?: string): string {
-  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, instance, parameter })
-}
-
-const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, detail: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'the headers, or the URL, are too long'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
-}
-
-/** Answers bytes that are no request, straight on the socket: there is no reply to speak of. */
-export function answerClientError(error: { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [status, detail] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'this is no HTTP request']
-  const body = problem(status, detail, '')
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  )
+    .send(problemDocument({ status, detail, instance: pathOf(request.url), parameter }))
 }

@@ -4,7 +4,7 @@ import { HealthSchema, type ReadyAnswer, ReadySchema } from './schemas.ts'
 
 export interface HealthOptions {
   /** What keeps the process from doing its work, in words; empty when it is ready. */
-  ready(): string[]
+  ready(): readonly string[]
   /** Prometheus' text format. */
   metrics(): Promise<string>
 }
@@ -35,7 +35,7 @@ export function healthRoutes(app: Api, options: HealthOptions): void {
       },
     },
     async (_request, reply): Promise<ReadyAnswer> => {
-      const reasons = options.ready()
+      const reasons = [...options.ready()]
       const ready = reasons.length === 0
       reply.code(ready ? 200 : 503)
       return { ready, reasons }

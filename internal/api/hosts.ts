@@ -1,7 +1,9 @@
 import { type HostFigures, NO_FIGURES } from '../live/live-host.ts'
 import type { LiveTable } from '../live/live-table.ts'
 import type { Clock } from '../observe/clock.ts'
+import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { Api } from './app-types.ts'
+import { logStoreFault } from './errors.ts'
 import type { KnownHosts } from './known-hosts.ts'
 import { type HostsAnswer, HostsSchema, problems } from './schemas.ts'
 
@@ -10,6 +12,7 @@ export interface HostsOptions {
   readonly known: KnownHosts
   readonly clock: Clock
   readonly staleAfterMs: number
+  readonly faults: LogThrottle
 }
 
 type HostAnswer = HostsAnswer['hosts'][number]
@@ -18,7 +21,7 @@ const naturally = new Intl.Collator('en', { numeric: true })
 
 /** `GET /hosts`: who is there, and how they are. While the store is away the live ones are told. */
 export function hostsRoutes(app: Api, options: HostsOptions): void {
-  const { table, known, clock, staleAfterMs } = options
+  const { table, known, clock, staleAfterMs, faults } = options
 
   app.get(
     '/hosts',
@@ -32,6 +35,7 @@ export function hostsRoutes(app: Api, options: HostsOptions): void {
     },
     async (): Promise<HostsAnswer> => {
       const stored = await known.get()
+      if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
       const now = clock.now()
       const hosts: HostAnswer[] = []
       for (const host of table.hosts()) {

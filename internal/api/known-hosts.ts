@@ -1,5 +1,5 @@
 import type { Clock } from '../observe/clock.ts'
-import type { KnownHost, StoreReader } from '../store/store.ts'
+import { type KnownHost, StoreError, type StoreReader } from '../store/store.ts'
 
 export interface KnownHostsOptions {
   readonly reader: StoreReader
@@ -17,7 +17,7 @@ export interface KnownHostsOptions {
 export interface HostsOfStore {
   readonly hosts: ReadonlyMap<string, KnownHost>
   /** Why the store did not answer; the hosts are then those of its last answer. */
-  readonly failure: unknown
+  readonly failure: StoreError | undefined
 }
 
 /** The store's hosts of the last seven days, asked for by one query at a time, however many want to know. */
@@ -58,7 +58,9 @@ export class KnownHosts {
       this.#last = { hosts: new Map(hosts.map((known) => [known.host, known])), failure: undefined }
       this.#goodUntil = this.#clock.now() + this.#freshUs
     } catch (err) {
-      this.#last = { hosts: this.#last.hosts, failure: err }
+      const failure =
+        err instanceof StoreError ? err : new StoreError('away', 'the hosts could not be listed', { cause: err })
+      this.#last = { hosts: this.#last.hosts, failure }
       this.#goodUntil = this.#clock.now() + this.#retryUs
     }
     return this.#last

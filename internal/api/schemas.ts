@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox'
+import { PROBLEM_TYPE } from '../http/problem.ts'
 import type { HistorySeries } from '../store/store.ts'
 
 /** A figure that may be unknown. `type: [T, 'null']` and not `anyOf`, which costs a validation each time it is written. */
@@ -130,7 +131,7 @@ export function problems(...statuses: number[]) {
       status,
       {
         description: PROBLEM_DESCRIPTIONS[status],
-        content: { 'application/problem+json': { schema: Type.Ref('Problem#') } },
+        content: { [PROBLEM_TYPE]: { schema: Type.Ref('Problem#') } },
         ...(status === 429 || status === 503 ? { headers: RetryAfter } : {}),
       },
     ]),

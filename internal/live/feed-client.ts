@@ -56,10 +56,6 @@ export class FeedClient {
     this.#maxOwed = maxOwed
   }
 
-  get owed(): number {
-    return this.#owed.size
-  }
-
   /**
    * Puts the readings on the account of a client that waits. @returns how many were lost by it: readings that newer ones
    * replaced before they were sent, and those beyond the bound.

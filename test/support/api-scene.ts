@@ -23,6 +23,7 @@ export class ApiScene {
   readonly app: Api
   readonly log: string[] = []
   reasons: string[] = []
+  #document: OpenApi | undefined
 
   constructor(options: Partial<ApiOptions> = {}, feedOptions: Partial<FeedOptions> = {}) {
     this.feed = new Feed({ table: this.way.table, intervalMs: 20, ...feedOptions })
