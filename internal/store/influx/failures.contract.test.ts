@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startInflux, startVictoriaMetrics, type TestServer, until } from '../../../test/support/servers.ts'
+import type { HistoryQuery } from '../store.ts'
 import type { LineBatch } from './batch.ts'
 import { openInflux } from './open-influx.contract.ts'
+import { InfluxReader } from './query.ts'
 import { recordedBodiesContract } from './recorded-bodies.contract.ts'
 import { type InfluxServer, InfluxTransport } from './transport.ts'
 import { InfluxWriter } from './writer.ts'
@@ -123,6 +125,25 @@ describe('InfluxDB 1.6', () => {
     expect(result.rejected[0]?.refusal.detail).toContain('beyond retention policy')
     expect(await countOf(influx.url, 'short', 'aged')).toBe(4996)
     await short.close()
+  })
+
+  it('an answer of 25,000 buckets comes whole, and one beyond the bound not at all', async () => {
+    const lines = Array.from({ length: 25_000 }, (_, n) => `long,host=a v=${n} ${NOW_US - n * 1e6}000`)
+    for (let from = 0; from < lines.length; from += 5000) {
+      const result = await writer.write(batchOf(writer, lines.slice(from, from + 5000)), signal)
+      expect(result).toEqual({ next: 'ack', rejected: [] })
+    }
+    const query: HistoryQuery = {
+      ...{ measurement: 'long', fields: ['v'], tags: {}, aggregate: 'last', everyUs: 1e6 },
+      ...{ startUs: NOW_US - 25_000e6, endUs: NOW_US + 1 },
+    }
+    const transport = new InfluxTransport({ url: influx.url })
+    const reader = new InfluxReader({ transport, bucket: 'failures' })
+    const [found] = await reader.history(query, signal)
+    expect(found?.points.map(([, value]) => value)).toEqual(lines.map((_, n) => 24_999 - n))
+    const strict = new InfluxReader({ transport, bucket: 'failures', maxPoints: 24_999 })
+    await expect(strict.history(query, signal)).rejects.toMatchObject({ kind: 'refused' })
+    await reader.close()
   })
 
   it('is away and comes back: the same batch goes in', async () => {

@@ -70,7 +70,8 @@ export function outcomeOf(answer: InfluxAnswer, nowMs: number = Date.now()): Out
       ? refused(status, words, lines)
       : { action: 'wait', status, words: `a body where InfluxDB has none (${shorten(words)})` }
   }
-  if (status >= 400 && isAboutLines(words)) return refused(status, words, lines)
+  if (status < 400) return { action: 'wait', status, words: `a redirect to ${answer.headers.location ?? 'nowhere'}` }
+  if (isAboutLines(words)) return refused(status, words, lines)
   const action = ACTIONS[status] ?? (status >= 500 ? 'retry' : 'wait')
   switch (action) {
     case 'reject':
@@ -92,9 +93,9 @@ export function outcomeOfFailure(error: unknown): Outcome {
   return { action: code === 'NO_TOKEN' ? 'wait' : 'retry', status: 0, words, cause: error }
 }
 
-/** Texts that only an answer about single lines has, in whatever status. */
+/** Texts that only an answer about single lines has, in whatever status. `partial write` without more is a cluster's: some nodes have it all. */
 function isAboutLines(words: string): boolean {
-  return /unable to parse '|partial write|field type conflict/.test(words)
+  return /unable to parse '|partial write: |field type conflict/.test(words)
 }
 
 function refused(status: number, words: string, lines: readonly NamedLine[]): Refused {

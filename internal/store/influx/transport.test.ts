@@ -115,8 +115,12 @@ describe('the token', () => {
     expect(requests).toBe(1)
   })
 
-  it('that cannot be read is an error of its own', async () => {
-    const transport = transportTo('http://127.0.0.1:1', { token: () => Promise.reject(new Error('ENOENT: no file')) })
+  it.each<[string, () => string | Promise<string>]>([
+    ['cannot be read', () => Promise.reject(new Error('ENOENT: no file'))],
+    ['is two lines long', () => 'one\ntwo'],
+    ['no header can carry', () => 'käse\u2028'],
+  ])('that %s is an error of its own', async (_name, token) => {
+    const transport = transportTo('http://127.0.0.1:1', { token })
     expect(await codeOf(transport.send({ method: 'GET', path: '/' }, never))).toBe('NO_TOKEN')
   })
 })

@@ -98,6 +98,10 @@ export class InfluxTransport {
     } catch (error) {
       throw new TransportError('NO_TOKEN', `the token cannot be read: ${describe(error)}`, { cause: error })
     }
+    if (/[^\x21-\x7e]/.test(this.#token)) {
+      this.#token = undefined
+      throw new TransportError('NO_TOKEN', 'the token has spaces or characters that no token has')
+    }
     return this.#token === '' ? this.#basic : `Token ${this.#token}`
   }
 
@@ -159,7 +163,7 @@ export class InfluxTransport {
         if (bytes > maxBytes) finish(true)
       })
       response.once('end', () => finish(false))
-      response.once('error', (error) =>
+      response.on('error', (error) =>
         reject(new TransportError('ECONNRESET', `the answer broke off: ${describe(error)}`, { cause: error })),
       )
     })

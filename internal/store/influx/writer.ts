@@ -4,7 +4,7 @@ import type { Batch, Rejected, StoreWriter, WriteLimits, WriteResult } from '../
 import { BatchPool, LineBatch } from './batch.ts'
 import { blame, halves } from './blame.ts'
 import { type Outcome, outcomeOf, outcomeOfFailure, shorten } from './outcome.ts'
-import type { InfluxAnswer, InfluxTransport } from './transport.ts'
+import { type InfluxAnswer, type InfluxTransport, TransportError } from './transport.ts'
 
 const gzip = promisify(gzipCallback)
 
@@ -80,7 +80,7 @@ export class InfluxWriter implements StoreWriter {
           if (lines.length === 1) reject(lines[0]!, `too large: ${outcome.words}`)
           else {
             groups.push(...halves(lines))
-            this.#rememberTooLarge(body.length)
+            if (outcome.status === 413) this.#rememberTooLarge(body.length)
           }
           break
         case 'reject': {
@@ -200,21 +200,22 @@ export class InfluxWriter implements StoreWriter {
   }
 
   /** What, where, and what to do next. */
-  #describe({ action, status, words }: Undecided): string {
+  #describe({ action, status, words, cause }: Undecided): string {
     const { org, bucket } = this.#options
     const server = `InfluxDB at ${this.#transport.url}`
     const said = shorten(words)
-    if (status === 0) {
-      return action === 'wait'
-        ? `${server}: ${said}`
-        : `${server} cannot be reached: ${said}; is it running, and is INFLUX_URL right?`
+    if (cause instanceof TransportError && (cause.code === 'ABORTED' || cause.code === 'NO_TOKEN')) {
+      return `${server}: ${said}`
     }
-    const answer = `${server} answers ${status} ${said}`
+    if (status === 0) return `${server} cannot be reached: ${said}; is it running, and is INFLUX_URL right?`
+    const answer = `${server} answers ${`${status} ${said}`.trimEnd()}`
     if (status === 401) return `${answer}: check INFLUX_TOKEN or INFLUX_TOKEN_FILE`
     if (status === 403) return `${answer}: give the token the right to write to bucket "${bucket}"`
-    if (status === 404)
+    if (status === 404 && said.includes('database')) return `${answer}: create it, or correct INFLUX_BUCKET`
+    if (status === 404) {
       return `${answer}: create bucket "${bucket}" in organisation "${org}", or correct INFLUX_BUCKET and INFLUX_ORG`
-    if (action === 'retry') return `${answer}: trying again`
+    }
+    if (action === 'retry') return answer
     return `${answer}: check INFLUX_URL, INFLUX_ORG and INFLUX_BUCKET`
   }
 }
@@ -222,7 +223,7 @@ export class InfluxWriter implements StoreWriter {
 type Undecided = Extract<Outcome, { action: 'wait' | 'retry' }>
 
 /** Whether an answer comes from InfluxDB 1.x. 2.7 says `dev` or `v2.7.12`. */
-export function isVersion1(answer: InfluxAnswer): boolean {
+function isVersion1(answer: InfluxAnswer): boolean {
   return /^v?1\./.test(String(answer.headers['x-influxdb-version'] ?? ''))
 }
 

@@ -1,0 +1,172 @@
+import { createServer, type Server } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { recordedExchange } from '../../../test/support/recorded-influx.ts'
+import { freePort } from '../../../test/support/servers.ts'
+import type { HistoryQuery } from '../store.ts'
+import { InfluxReader, type InfluxReaderOptions } from './query.ts'
+import { InfluxTransport } from './transport.ts'
+
+const signal = new AbortController().signal
+const QUERY: HistoryQuery = {
+  ...{ measurement: 'cpu', fields: ['usage'], tags: { host: 'a' }, aggregate: 'mean' },
+  ...{ startUs: 0, endUs: 1_795_400_000_000_001, everyUs: 10_000_000 },
+}
+
+interface FakeAnswer {
+  readonly status?: number
+  readonly body: string
+}
+
+const servers: Server[] = []
+const readers: InfluxReader[] = []
+afterEach(async () => {
+  for (const reader of readers.splice(0)) await reader.close()
+  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
+})
+
+function readerTo(url: string, options: Partial<InfluxReaderOptions> = {}): InfluxReader {
+  const transport = new InfluxTransport({ url, token: () => 'secret' })
+  const reader = new InfluxReader({ transport, bucket: 'telemetry', ...options })
+  readers.push(reader)
+  return reader
+}
+
+/** A reader on a server that gives these answers one after the other, and the forms that it was sent. */
+async function readerWith(
+  answers: readonly FakeAnswer[],
+  options: Partial<InfluxReaderOptions> = {},
+): Promise<{ reader: InfluxReader; forms: URLSearchParams[] }> {
+  const forms: URLSearchParams[] = []
+  const server = createServer(async (request, response) => {
+    let text = ''
+    for await (const chunk of request) text += chunk
+    const { status = 200, body } = answers[forms.push(new URLSearchParams(text)) - 1]!
+    response.writeHead(status).end(body)
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  return { reader: readerTo(`http://127.0.0.1:${port}`, options), forms }
+}
+
+function chunk(tags: Record<string, string>, values: unknown[][], partial = false): string {
+  const series = [{ name: 'cpu', tags, columns: ['time', 'mean'], values, partial }]
+  return `${JSON.stringify({ results: [{ statement_id: 0, series, partial }] })}\n`
+}
+
+describe('history', () => {
+  it('binds all that the caller gave, and pastes nothing', async () => {
+    const { reader, forms } = await readerWith([{ body: '{"results":[{"statement_id":0}]}\n' }])
+    const odd = '"; DROP SERIES --'
+    expect(await reader.history({ ...QUERY, measurement: odd, fields: [odd], tags: { [odd]: odd } }, signal)).toEqual(
+      [],
+    )
+    const [form] = forms
+    expect(form?.get('q')).toBe(
+      'SELECT mean($field::field) FROM $measurement WHERE time >= $start AND time < $end AND $key0::tag = $value0 GROUP BY time($every), * fill(none)',
+    )
+    expect(form?.get('params')).toBe(
+      `{"field":{"identifier":${JSON.stringify(odd)}},"measurement":{"identifier":${JSON.stringify(odd)}},"start":{"integer":0},"end":{"integer":1795400000000001000},"every":{"duration":"10000000u"},"key0":{"identifier":${JSON.stringify(odd)}},"value0":${JSON.stringify(odd)}}`,
+    )
+    expect([form?.get('db'), form?.get('epoch'), form?.get('chunked')]).toEqual(['telemetry', 'u', 'true'])
+  })
+
+  it('joins a series that comes in several chunks', async () => {
+    const { reader } = await readerWith([
+      {
+        body: [
+          chunk({ host: 'b', cpu: '' }, [[1, 1], [2, 2]], true), // biome-ignore format: pairs
+          chunk({ host: 'b', cpu: '' }, [[3, 3]]),
+          chunk({ host: 'a', cpu: '0' }, [[1, true], [2, null], [3, false]]), // biome-ignore format: pairs
+          chunk({ host: 'c', cpu: '' }, [[1, 'text']]),
+        ].join(''),
+      },
+    ])
+    expect(await reader.history(QUERY, signal)).toEqual([
+      { tags: { cpu: '0', host: 'a' }, field: 'usage', points: [[1, 1], [3, 0]] }, // biome-ignore format: pairs
+      { tags: { host: 'b' }, field: 'usage', points: [[1, 1], [2, 2], [3, 3]] }, // biome-ignore format: pairs
+    ])
+  })
+
+  it('refuses an answer with too many points, in one field or in all together', async () => {
+    const body = chunk({}, [[1, 1], [2, 2]]) // biome-ignore format: pairs
+    const fields = ['x', 'y']
+    const answers = [{ body }, { body }]
+    for (const [maxPoints, fits] of [
+      [4, true],
+      [3, false],
+      [1, false],
+    ] as const) {
+      // biome-ignore format: pairs
+      const { reader } = await readerWith(answers, { maxPoints })
+      const asked = reader.history({ ...QUERY, fields }, signal)
+      if (fits) expect(await asked).toHaveLength(2)
+      else
+        await expect(asked).rejects.toMatchObject({
+          kind: 'refused',
+          message: /more than \d points: ask for a shorter range/,
+        })
+    }
+  })
+
+  it('takes a mean of booleans for no points', async () => {
+    const error = 'unsupported mean iterator type: *query.booleanInterruptIterator'
+    const { reader } = await readerWith([{ body: JSON.stringify({ results: [{ error }] }) }])
+    expect(await reader.history(QUERY, signal)).toEqual([])
+  })
+})
+
+describe('hosts', () => {
+  it('takes the newest of all measurements, asked 50 at a time', async () => {
+    const names = Array.from({ length: 60 }, (_, n) => [`m${n}`])
+    const show = { results: [{ series: [{ name: 'measurements', columns: ['name'], values: names }] }] }
+    const { reader, forms } = await readerWith([
+      { body: JSON.stringify(show) },
+      { body: chunk({ host: 'b' }, [[5, 1]]) + chunk({ host: 'a' }, [[7, 1]]) + chunk({ host: '' }, [[9, 1]]) },
+      { body: chunk({ host: 'b' }, [[6, 1]]) + chunk({ host: 'a' }, [[2, 1]]) },
+    ])
+    expect(await reader.hosts(1, signal)).toEqual([
+      { host: 'a', lastSeenAt: 7 },
+      { host: 'b', lastSeenAt: 6 },
+    ])
+    expect(forms.map((form) => form.get('q')?.split('; ').length)).toEqual([1, 50, 10])
+    expect(JSON.parse(forms[2]?.get('params') ?? '')).toMatchObject({
+      m0: { identifier: 'm50' },
+      since: { integer: 1000 },
+    })
+  })
+})
+
+describe('errors', () => {
+  const recorded = (name: string): FakeAnswer => recordedExchange(name).response
+  const cases: Array<[string, FakeAnswer, 'away' | 'refused', RegExp]> = [
+    ['no token', recorded('query no auth'), 'refused', /answers 401 unauthorized access: check INFLUX_TOKEN/],
+    ['an unknown bucket', recorded('query unknown db'), 'refused', /answers: database not found: nodb/],
+    ['a query that cannot be read', recorded('query missing param'), 'refused', /answers 400 failed to parse query/],
+    ['a server in trouble', { status: 503, body: '{"error":"busy"}' }, 'away', /answers 503 busy/],
+    [
+      'too many queries',
+      { body: '{"results":[{"error":"max-concurrent-queries limit exceeded(10)"}]}' },
+      'away',
+      /limit exceeded/,
+    ],
+    [
+      'a query that took too long',
+      { body: '{"results":[{"error":"query-timeout limit exceeded"}]}' },
+      'away',
+      /query-timeout/,
+    ],
+    ['no JSON', { body: '<html>' }, 'away', /answers what is not JSON: <html>/],
+    ['other JSON', { body: '{"error":"something"}' }, 'refused', /answers: something/],
+  ]
+  it.each(cases)('%s', async (_name, answer, kind, message) => {
+    const { reader } = await readerWith([answer])
+    await expect(reader.history(QUERY, signal)).rejects.toMatchObject({ kind, message })
+  })
+
+  it('nobody listens', async () => {
+    const reader = readerTo(`http://127.0.0.1:${await freePort()}`)
+    await expect(reader.hosts(0, signal)).rejects.toMatchObject({ kind: 'away', message: /ECONNREFUSED/ })
+  })
+})
