@@ -2,7 +2,8 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { BrokerStats } from './broker.ts'
 import type { Gate } from './gate.ts'
-import { isReply, RedisConnection, type RedisOptions } from './redis.ts'
+import { RedisConnection, type RedisOptions } from './redis.ts'
+import { isReply } from './redis-problem.ts'
 import type { Unacked } from './unacked.ts'
 
 /** The field of an entry that carries the message. */

@@ -326,7 +326,7 @@ describe('StreamsBroker', () => {
 
   it('takes over what a dead server has left, and leaves a live one what it holds', async () => {
     await empty()
-    const visibilityMs = 600
+    const visibilityMs = 1500
     const dead = await open('streams', { consumer: 'dead', visibilityMs })
     const left = receiver()
     await dead.subscribe(left.handler)
@@ -346,7 +346,7 @@ describe('StreamsBroker', () => {
     const stolen = receiver()
     await idle.subscribe(stolen.handler)
     const startedAt = Date.now()
-    await until('five visibility times are over', () => Date.now() - startedAt > 5 * visibilityMs)
+    await until('three visibility times are over', () => Date.now() - startedAt > 3 * visibilityMs)
     expect(texts(stolen)).toEqual([])
     slowSubscription.ack(8)
     await until('nothing is pending', async () => (await pending()) === 0)

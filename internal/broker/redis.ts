@@ -3,6 +3,8 @@ import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { BrokerError, type BrokerHealth, type BrokerStats } from './broker.ts'
 import { type Deferred, deferred } from './deferred.ts'
+import { describeProblem, isRefusal, isReply } from './redis-problem.ts'
+import { parseRedisUrl } from './redis-url.ts'
 
 /** Where Redis is and how to get in. */
 export interface RedisOptions {
@@ -56,7 +58,7 @@ export class RedisConnection {
   #asked: { stream: Redis['stream']; bytesRead: number } | undefined
 
   constructor({ redis, purpose, logger, stats, setUp }: ConnectionOptions) {
-    const place = parseUrl(redis.url)
+    const place = parseRedisUrl(redis.url)
     const password = redis.password ?? place.password
     this.#name = `${redis.clientName ?? 'sentinel'}:${purpose}`
     this.#address = place.address
@@ -222,82 +224,6 @@ export class RedisConnection {
     const kind = neverWritten ? 'not_sent' : 'unknown'
     return new BrokerError(kind, describeProblem(error, this.#address), { cause: error })
   }
-}
-
-/** Whether Redis itself answered with this error: then nothing was done. */
-export function isReply(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError'
-}
-
-/**
- * `ERR` means that the command itself is wrong, and will be next time. All other words (OOM, NOAUTH, READONLY, LOADING …) speak of
- * the server's state, which somebody will put right.
- */
-function isRefusal(error: Error): boolean {
-  return error.message.startsWith('ERR ') && !error.message.startsWith('ERR max number of clients')
-}
-
-/** What is wrong and what to do, without the password. `undefined`: the connection ended and nobody said why. */
-export function describeProblem(error: unknown, address: string): string {
-  const text = error instanceof Error ? error.message : String(error ?? '')
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const at = `Redis at ${address}`
-  if (text.includes('NOAUTH')) return `${at} refuses: ${text}: set REDIS_URL with the password, or REDIS_PASSWORD_FILE`
-  if (text.includes('WRONGPASS') || text.includes('invalid password')) {
-    return `${at} refuses the user or the password: check REDIS_URL and REDIS_PASSWORD_FILE`
-  }
-  if (text.includes('NOPERM')) return `${at} refuses: ${text}: give the user this permission with ACL SETUSER`
-  if (text.startsWith('LOADING')) return `${at} is still loading its data`
-  if (text.startsWith('OOM')) return `${at} is full: ${text}: raise maxmemory, or keep less`
-  if (text.startsWith('Protocol error')) return `${at} answers, but not as Redis does: check host and port of REDIS_URL`
-  if (code === 'ECONNREFUSED') return `${at} refuses the connection: is it running there? check REDIS_URL`
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `${at}: the host's name is not known: check REDIS_URL`
-  if (code === 'ETIMEDOUT' && address.startsWith('rediss:')) {
-    return `${at} does not complete a TLS handshake: check host and port, or use redis:// in REDIS_URL if it has no TLS`
-  }
-  if (code === 'ETIMEDOUT' || code === 'EHOSTUNREACH')
-    return `${at} cannot be reached (${code}): check host and firewall`
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
-    return `${at} does not speak TLS (${code}): use redis:// in REDIS_URL, or its TLS port`
-  }
-  if (text === 'no answer to PING') return `${at} does not answer: connecting anew`
-  if (text === '') return `${at}: the connection was lost`
-  return `${at}: ${text}`
-}
-
-interface Place {
-  readonly host: string
-  readonly port: number
-  readonly database: number
-  readonly username: string
-  readonly password: string
-  readonly secure: boolean
-  /** For people: the URL without user and password. */
-  readonly address: string
-}
-
-/** @throws TypeError without the URL's text, for it may hold a password */
-function parseUrl(text: string): Place {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const database = Number(url?.pathname.slice(1))
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !Number.isInteger(database)) {
-    throw new TypeError(`${redactUrl(text)} is not a Redis URL: redis://[user[:password]@]host[:port][/database]`)
-  }
-  const port = url.port === '' ? 6379 : Number(url.port)
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port,
-    database,
-    username: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    secure: url.protocol === 'rediss:',
-    address: `${url.protocol}//${url.hostname}:${port}`,
-  }
-}
-
-/** A URL as it may be logged: user and password give way to `***`, even where the rest is no URL. */
-export function redactUrl(text: string): string {
-  return text.replace(/^([a-z]+:\/\/)?[^/]*@/i, '$1***@')
 }
 
 function jittered(ms: number): number {

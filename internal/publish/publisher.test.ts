@@ -4,10 +4,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Broker, BrokerError, type LiveChannel, newStats, type Subscription } from '../broker/broker.ts'
 import { MemoryBroker } from '../broker/memory.ts'
 import type { Codec, MessageHeader } from '../codec/codec.ts'
+import { frameCodec } from '../codec/frame.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
-import { Series } from '../sample/series.ts'
+import { Series, SeriesTable } from '../sample/series.ts'
 import { Publisher, type PublisherOptions } from './publisher.ts'
 import { sourceId } from './source-id.ts'
 
@@ -34,7 +35,7 @@ function stubCodec(name: Codec['name'] = 'frame', maxSamples = 4): Codec {
           return values.length
         },
         add({ values: [value] }) {
-          if ((value ?? 0) < 0 || values.length === maxSamples) return false
+          if ((typeof value === 'number' && value < 0) || values.length === maxSamples) return false
           if (typeof value === 'number') values.push(value)
           return true
         },
@@ -307,6 +308,29 @@ describe('Publisher', () => {
     subscription.resume()
     await vi.advanceTimersByTimeAsync(5000)
     expect(heard).toEqual(Array.from({ length: 1500 }, (_, i) => i))
+  })
+
+  it('speaks frames: samples, a sign of life, the end', async () => {
+    const broker = new MemoryBroker({ logger })
+    const decoder = frameCodec.decoder(new SeriesTable())
+    const heard: unknown[] = []
+    await broker.subscribe((payload) => {
+      const refusal = decoder.decode(payload, { receivedAt: Date.now() * 1000, tie: 0 }, () => {})
+      const { source, seq, firstSample, heldFrom, sampleCount } = decoder.header
+      heard.push(refusal ?? [source, seq, firstSample, heldFrom, sampleCount])
+    })
+    const { publisher } = start({ broker, codec: frameCodec })
+    const cpu = new Series('cpu', 'cpu', [])
+    cpu.field('usage', 'float')
+    for (const value of [1, 2, 3]) publisher.add({ series: cpu, values: [value], at: value, tie: 0 })
+    publisher.flush()
+    await vi.advanceTimersByTimeAsync(5000)
+    await publisher.stop(never)
+    expect(heard).toEqual([
+      ['h/agent/1', 0, 0, 0, 3],
+      ['h/agent/1', 1, 3, 1, 0],
+      ['h/agent/1', 2, 3, 2, 0],
+    ])
   })
 
   describe('stop', () => {

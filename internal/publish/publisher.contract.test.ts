@@ -1,0 +1,73 @@
+import { pino } from 'pino'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sleep, startRedis, type TestServer, until } from '../../test/support/servers.ts'
+import { openBroker } from '../broker/open.ts'
+import { frameCodec } from '../codec/frame.ts'
+import { WallClock } from '../observe/clock.ts'
+import { LogThrottle } from '../observe/log-throttle.ts'
+import { PublisherLedger } from '../sample/ledger.ts'
+import { Series, SeriesTable } from '../sample/series.ts'
+import { Publisher } from './publisher.ts'
+import { sourceId } from './source-id.ts'
+
+const logger = pino({ level: 'silent' })
+const clock = new WallClock()
+let redis: TestServer
+
+beforeAll(async () => {
+  redis = await startRedis()
+})
+
+afterAll(() => redis.stop())
+
+describe('Publisher over Redis Pub/Sub', () => {
+  it('loses nothing while servers come and go', async () => {
+    const options = { kind: 'pubsub', redis: { url: redis.url }, logger } as const
+    const agent = await openBroker(options)
+    const ledger = new PublisherLedger()
+    const publisher = new Publisher({
+      broker: agent,
+      codec: frameCodec,
+      sourceId: sourceId('h', 'agent'),
+      clock,
+      logger,
+      throttle: new LogThrottle(logger),
+      ledger,
+      heartbeatMs: 100,
+    })
+    publisher.start()
+    const series = new Series('m', 'm', [])
+    series.field('n', 'float')
+    let produced = 0
+    const ticking = setInterval(() => {
+      for (let i = 0; i < 3; i++) publisher.add({ series, values: [produced], at: ++produced, tie: 0 })
+      publisher.flush()
+    }, 1)
+
+    const stored = new Map<number, number>()
+    for (let life = 0; life < 10; life++) {
+      const server = await openBroker(options)
+      const decoder = frameCodec.decoder(new SeriesTable())
+      const subscription = await server.subscribe((payload) => {
+        const refusal = decoder.decode(payload, { receivedAt: 0, tie: 0 }, ({ at }) => {
+          stored.set(at, (stored.get(at) ?? 0) + 1)
+        })
+        expect(refusal).toBeUndefined()
+      })
+      const before = stored.size
+      await until('this server has some', () => stored.size > before + 50)
+      if (life === 9) {
+        clearInterval(ticking)
+        await publisher.stop(AbortSignal.timeout(10_000))
+      }
+      await subscription.stop()
+      await server.close()
+      if (life < 9) await sleep(20)
+    }
+    await agent.close()
+
+    expect([ledger.sent, ledger.dropped, ledger.held]).toEqual([produced, 0, 0])
+    expect(stored.size).toBe(produced)
+    expect(Math.max(...stored.values())).toBe(1)
+  })
+})
