@@ -57,11 +57,8 @@ export class ApiScene {
   /** Asks, and holds the answer against the OpenAPI document: its status, its media type and its schema must stand there. */
   async ask(request: string | InjectOptions): Promise<LightMyRequestResponse> {
     const answer = await this.app.inject(request)
-    await expectDocumented(
-      (await this.app.inject('/docs/json')).json(),
-      typeof request === 'string' ? { url: request } : request,
-      answer,
-    )
+    this.#document ??= (await this.app.inject('/docs/json')).json<OpenApi>()
+    await expectDocumented(this.#document, typeof request === 'string' ? { url: request } : request, answer)
     return answer
   }
 }
