@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 export type RecordedServer = 'influxdb-2.7.12' | 'influxdb-1.6.7' | 'victoria-metrics-1.79.5'
 
 /** What a real server answered to a body of line protocol with times in µs, and what it had stored afterwards. */
-export interface RecordedAnswer {
+interface RecordedAnswer {
   readonly status: number
   readonly body?: string
   readonly 'x-influxdb-error'?: string
@@ -49,7 +49,7 @@ export function linesOf({ case: name, body }: Pick<RecordedWrite, 'case' | 'body
   return lines.map((line) => `${line.replace(/ (-?\d+)(\r?)$/, ' $1000$2')}\n`)
 }
 
-export interface ScriptedAnswer {
+interface ScriptedAnswer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
