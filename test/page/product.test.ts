@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Program, startProgram } from '../support/programs.ts'
-import { freePort } from '../support/servers.ts'
+import { freePort, until } from '../support/servers.ts'
 import { accessibilityViolations } from './accessibility.ts'
 import { openPage, SCREENS, type Screen, startBrowser } from './browser.ts'
 
@@ -28,9 +28,10 @@ async function startProduct(): Promise<void> {
       `--duckdb-path=${join(folder, 'sentinel.duckdb')}`,
     ],
   })
-  await expect
-    .poll(() => fetch(url('api/v1/hosts')).then((answer) => answer.text(), String), { timeout: 30_000 })
-    .toContain(HOST)
+  await until('the API names this machine', async () => {
+    const answer = await fetch(url('api/v1/hosts')).then((response) => response.text(), String)
+    return answer.includes(HOST)
+  })
 }
 
 beforeAll(async () => {
@@ -59,14 +60,14 @@ async function waitForChange(page: Page, selector: string): Promise<void> {
   await expect.poll(() => textOf(page, selector), { timeout: 30_000 }).not.toBe(before)
 }
 
-/** Drags over the middle half of the first chart's plot. */
+/** Drags over a fifth of the first chart's plot, near its end: this machine has been watched for a few seconds only. */
 async function drag(page: Page): Promise<void> {
   const box = await page.locator('#card-cpu .u-over').boundingBox()
   if (box === null) throw new Error('the chart is not to be seen')
   const y = box.y + box.height / 2
-  await page.mouse.move(box.x + box.width * 0.25, y)
+  await page.mouse.move(box.x + box.width * 0.77, y)
   await page.mouse.down()
-  await page.mouse.move(box.x + box.width * 0.75, y, { steps: 5 })
+  await page.mouse.move(box.x + box.width * 0.97, y, { steps: 5 })
   await page.mouse.up()
 }
 
@@ -109,8 +110,8 @@ describe('zoom', () => {
     await drag(page)
     await waitForText(page, '#zoom', / – /)
     const [from, to] = ['from', 'to'].map((name) => Date.parse(queryOf(page).get(name) ?? ''))
-    expect(to! - from!).toBeGreaterThan(140_000)
-    expect(to! - from!).toBeLessThan(160_000)
+    expect(to! - from!).toBeGreaterThan(55_000)
+    expect(to! - from!).toBeLessThan(65_000)
     expect(await page.locator('#ranges [aria-pressed=true]').count()).toBe(0)
 
     const other = await open(new URL(page.url()).search)
@@ -140,7 +141,7 @@ describe('zoom', () => {
     const page = await open()
     await page.locator('#card-cpu .plot[aria-label*=between]').waitFor()
     const box = await page.locator('#card-cpu .u-over').boundingBox()
-    await page.mouse.move(box!.x + box!.width - 4, box!.y + 40)
+    await page.mouse.move(box!.x + box!.width - 12, box!.y + 40)
     await waitForText(page, '#card-cpu .at', /^\d\d:\d\d:\d\d$/)
     const times = await page.locator('.card .at').allTextContents()
     expect(new Set(times).size).toBe(1)
