@@ -10,7 +10,10 @@ export interface RoleProgram {
   readonly role: Role
   readonly description: string
   readonly examples: readonly string[]
-  /** Opens the role's parts, each pushing its undo. */
+  /**
+   * Opens the role's parts, each pushing its undo. It imports them itself, so that a program loads what it runs and no more: an agent
+   * with DuckDB and the API in memory was 40 MB larger and started half a second later.
+   */
   open(context: Context): Promise<void>
 }
 

@@ -1,7 +1,5 @@
 import type { Command } from 'commander'
-import { connectBroker } from '../connect.ts'
 import { roleCommand } from '../program.ts'
-import { openAgent } from './agent.ts'
 
 export function agentCommand(): Command {
   return roleCommand({
@@ -13,6 +11,10 @@ export function agentCommand(): Command {
       'HOST_PROC=/host/proc HOST_SYS=/host/sys HOST_MOUNT_PREFIX=/host/root agent   # from a container',
     ],
     async open(context) {
+      const [{ connectBroker }, { openAgent }] = await Promise.all([
+        import('../connect-broker.ts'),
+        import('./agent.ts'),
+      ])
       openAgent(context, await connectBroker(context))
     },
   })

@@ -15,11 +15,13 @@ import { openOwnFigures } from '../own-figures.ts'
  * @returns the address of the page
  */
 export async function openApi(context: Context, broker: Broker, reader: StoreReader): Promise<string> {
-  const { settings, logger, clock, releaser, metrics, version } = context
+  const { settings, logger, clock, releaser, metrics, readiness, version } = context
   const { api } = settings
   const table = new LiveTable({ channel: broker.live, codec: frameCodec, clock, logger })
-  await table.open()
+  // Not waited for: history is there while Redis is away, and the page says that nothing is live.
+  table.open().catch((err: unknown) => logger.error({ err }, 'the live feed cannot be opened'))
   releaser.push('live table', () => table.close())
+  readiness.push(() => (table.opened ? '' : 'the live feed is not open yet'))
   const feed = new Feed({
     table,
     maxClients: api.maxLiveClients,

@@ -1,7 +1,5 @@
 import type { Command } from 'commander'
-import { connectBroker, connectInfluxReader } from '../connect.ts'
 import { roleCommand } from '../program.ts'
-import { openApi } from './api.ts'
 
 export function apiCommand(): Command {
   return roleCommand({
@@ -12,6 +10,11 @@ export function apiCommand(): Command {
       'api --api-host 0.0.0.0 --api-port 80',
     ],
     async open(context) {
+      const [{ connectBroker }, { connectInfluxReader }, { openApi }] = await Promise.all([
+        import('../connect-broker.ts'),
+        import('../connect-influx.ts'),
+        import('./api.ts'),
+      ])
       const broker = await connectBroker(context)
       const address = await openApi(context, broker, connectInfluxReader(context))
       context.logger.info({ address }, 'api listens')

@@ -1,9 +1,5 @@
 import type { Command } from 'commander'
-import { openAgent } from '../agent/agent.ts'
-import { openApi } from '../api/api.ts'
-import { connectBroker, connectStore } from '../connect.ts'
 import { roleCommand } from '../program.ts'
-import { openServer } from '../server/server.ts'
 
 /** agent → server → api in one process, over one broker and one store. */
 export function upCommand(): Command {
@@ -16,6 +12,13 @@ export function upCommand(): Command {
       'REDIS_URL=redis://127.0.0.1:6379 INFLUX_URL=http://127.0.0.1:8086 sentinel up',
     ],
     async open(context) {
+      const [{ connectBroker }, { connectStore }, { openServer }, { openApi }, { openAgent }] = await Promise.all([
+        import('../connect-broker.ts'),
+        import('../connect-store.ts'),
+        import('../server/server.ts'),
+        import('../api/api.ts'),
+        import('../agent/agent.ts'),
+      ])
       const broker = await connectBroker(context)
       const { writer, reader } = await connectStore(context)
       await openServer(context, broker, writer)

@@ -1,7 +1,5 @@
 import type { Command } from 'commander'
-import { connectBroker, connectInfluxWriter } from '../connect.ts'
 import { roleCommand } from '../program.ts'
-import { openServer } from './server.ts'
 
 export function serverCommand(): Command {
   return roleCommand({
@@ -13,6 +11,11 @@ export function serverCommand(): Command {
       'server --stats-every 1000         # latencies every 1,000 messages',
     ],
     async open(context) {
+      const [{ connectBroker }, { connectInfluxWriter }, { openServer }] = await Promise.all([
+        import('../connect-broker.ts'),
+        import('../connect-influx.ts'),
+        import('./server.ts'),
+      ])
       const broker = await connectBroker(context)
       await openServer(context, broker, connectInfluxWriter(context))
     },

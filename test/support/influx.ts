@@ -10,18 +10,25 @@ export async function influxQuery(
     error?: string
     results?: Array<{
       error?: string
-      series?: Array<{ name: string; tags?: Record<string, string>; columns: string[]; values: unknown[][] }>
+      series?: Array<{ name: string; tags?: Record<string, string>; columns: string[]; values?: unknown[][] }>
     }>
   }
   const failure = body.error ?? body.results?.[0]?.error
   if (failure !== undefined) throw new Error(`${query}: ${failure}`)
   return (body.results?.[0]?.series ?? []).flatMap(({ name, tags, columns, values }) =>
-    values.map((row) => ({ measurement: name, ...tags, ...Object.fromEntries(columns.map((c, i) => [c, row[i]])) })),
+    (values ?? []).map((row) => ({
+      measurement: name,
+      ...tags,
+      ...Object.fromEntries(columns.map((c, i) => [c, row[i]])),
+    })),
   )
 }
 
-/** How many points a field has. */
+/** How many points a field has; 0 where there is no database yet. */
 export async function influxCount(url: string, database: string, measurement: string, field: string): Promise<number> {
-  const rows = await influxQuery(url, database, `SELECT count("${field}") FROM "${measurement}"`)
-  return Number(rows[0]?.count ?? 0)
+  const databases = await influxQuery(url, database, 'SHOW DATABASES')
+  // The server makes the database with its first write.
+  if (!databases.some(({ name }) => name === database)) return 0
+  const [row] = await influxQuery(url, database, `SELECT count("${field}") FROM "${measurement}"`)
+  return Number(row?.count ?? 0)
 }

@@ -71,6 +71,7 @@ describe('bad input reaches a running server', () => {
     ['broken JSON', Buffer.from('{"cpu_usage":12.5,"mem_us')],
     ['JSON of the wrong shape', Buffer.from('{"hello":["world"]}')],
     ['JSON with a text for a figure', jsonWith('"cpu_usage":"high","mem_usage":"low"')],
+    ['JSON of 1 MB', jsonWith(`"cpu_usage":1,"mem_usage":2,"note":"${'x'.repeat(1024 * 1024)}"`)],
     ['31 bytes', packed(1, 2, Date.now()).subarray(0, 31)],
     ['33 bytes', Buffer.concat([packed(1, 2, Date.now()), Buffer.from([0])])],
     ['nothing at all', Buffer.alloc(0)],
@@ -91,13 +92,11 @@ describe('bad input reaches a running server', () => {
   const taken: Array<[string, Buffer]> = [
     ['Packed that begins with a brace', changed(packed(1, 2, Date.now()), (copy) => copy.writeUInt8(0x7b, 0))],
     ['32 bytes of good JSON', Buffer.from('{"cpu_usage":1.5,"mem_usage":22}')],
-    ['JSON of 1 MB', jsonWith(`"cpu_usage":1,"mem_usage":2,"note":"${'x'.repeat(1024 * 1024)}"`)],
     ['Packed with one figure that is NaN', packed(1, Number.NaN, Date.now())],
     ['a host with a quote, an emoji, a comma and a space', jsonWith('"cpu_usage":1,"host":"a \\"b\\", 🚀=c"')],
     ['a host with a line break', jsonWith('"cpu_usage":1,"host":"two\\nlines"')],
   ]
   it.each(taken)('%s is taken', async (_name, message) => {
-    expect(message.length === 32 || message.length > 32).toBe(true)
     expect(await send(message)).toEqual({ rejected: 0, written: 1 })
   })
 

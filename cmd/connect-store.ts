@@ -1,0 +1,17 @@
+import { openDuckDb } from '../internal/store/duckdb/open.ts'
+import type { StoreReader, StoreWriter } from '../internal/store/store.ts'
+import { connectInfluxReader, connectInfluxWriter } from './connect-influx.ts'
+import type { Context } from './context.ts'
+
+/** Both ends of whichever store the settings name, for a process that has both. */
+export async function connectStore(context: Context): Promise<{ writer: StoreWriter; reader: StoreReader }> {
+  if (context.settings.store.kind === 'influx') {
+    return { writer: connectInfluxWriter(context), reader: connectInfluxReader(context) }
+  }
+  const { clock, logger, settings, releaser } = context
+  const { path, retentionMs, memoryLimitBytes } = settings.duckdb
+  const memoryLimitMb = Math.floor(memoryLimitBytes / 1024 ** 2)
+  const store = await openDuckDb({ path, retentionMs, memoryLimitMb, clock, logger })
+  releaser.push('store', () => store.close())
+  return store
+}
