@@ -1,10 +1,271 @@
+import { describe, expect, it } from 'vitest'
 import { arbitrarySample } from '../../test/support/arbitrary-samples.ts'
 import { encodeLine } from '../line/encode.ts'
-import { codecContract } from './codec.contract.ts'
+import { isRefusal } from '../sample/border.ts'
+import type { Sample } from '../sample/sample.ts'
+import { Series, SeriesTable } from '../sample/series.ts'
+import type { FieldKind, Slot, Tag } from '../sample/value.ts'
+import { codecContract, decode, encode } from './codec.contract.ts'
+import { blankHeader, type MessageHeader } from './codec.ts'
 import { frameCodec } from './frame.ts'
 
 codecContract({
   codec: frameCodec,
   samples: arbitrarySample().filter((sample) => encodeLine(sample) !== ''),
   seen: (header) => header,
+})
+
+const AT = 1_763_900_000_123_456
+const HEADER: MessageHeader = { source: 'web-01', seq: 3, firstSample: 40, heldFrom: 2, sentAt: AT, sampleCount: 0 }
+
+type Field = [name: string, kind: FieldKind, value: Slot]
+
+/** A sample of a series that no border has seen. */
+function sampleOf(measurement: string, tags: Tag[], fields: Field[], at = AT, tie = 0): Sample {
+  const series = new Series(measurement, measurement, tags)
+  const values = fields.map(([name, kind, value]) => {
+    series.fieldNames.push(name)
+    series.fieldKinds.push(kind)
+    return value
+  })
+  return { series, values, at, tie }
+}
+
+/** The messages of docs/wire-format.md, byte by byte. */
+const HEADER_BYTES = {
+  beginning: '535346f5 01 00', // magic, version, flags
+  counts: '0600 02000000 01000000', // length of the source id, samples, blocks
+  numbers: '0300000000000000 2800000000000000 0200000000000000 403aedf841440600', // seq, firstSample, heldFrom, sentAt
+  source: '7765622d3031', // web-01
+}
+const BLOCK_BYTES = {
+  lengths: '22000000 02000000 01', // 34 bytes of names, 2 rows, with ties
+  series: '0300 637075 0100 0400 686f7374 0100 61', // cpu, 1 tag: host = a
+  fields: '0300 00 0400 69646c65 01 0100 6e 04 0200 7573', // 3 fields: float idle, int n, string us
+  times: '403aedf841440600 413aedf841440600',
+  ties: '0000 0700',
+  idle: '00 0000000000002940 000000000000f03f', // all present: 12.5, 1
+  n: '02', // none present
+  us: '01 02 02000000 c3a9', // a bit a row; the second has "é"
+}
+
+/** The frame with some of its parts replaced. */
+function frame(
+  header: Partial<typeof HEADER_BYTES> = {},
+  block: Partial<typeof BLOCK_BYTES> = {},
+  behind = '',
+): Buffer {
+  const parts = [
+    ...Object.values({ ...HEADER_BYTES, ...header }),
+    ...Object.values({ ...BLOCK_BYTES, ...block }),
+    behind,
+  ]
+  return Buffer.from(parts.join('').replaceAll(' ', ''), 'hex')
+}
+
+function decodeFresh(payload: Buffer): ReturnType<typeof decode> {
+  return decode(frameCodec.decoder(new SeriesTable()), payload)
+}
+
+describe('a frame', () => {
+  const row = (idle: number, us: Slot): Field[] => [
+    ['idle', 'float', idle],
+    ['n', 'int', undefined],
+    ['us', 'string', us],
+  ]
+
+  it('is made of these bytes', () => {
+    const first = sampleOf('cpu', [['host', 'a']], row(12.5, undefined))
+    const second = { ...first, values: [1, undefined, 'é'], at: AT + 1, tie: 7 }
+    expect(encode(frameCodec, [first, second], HEADER).toString('hex')).toBe(frame().toString('hex'))
+  })
+
+  it('is read from these bytes', () => {
+    expect(decodeFresh(frame())).toEqual({
+      refusal: undefined,
+      seen: [
+        { series: 'cpu\0host\u0001a', fields: { idle: 12.5 }, at: AT, tie: 0 },
+        { series: 'cpu\0host\u0001a', fields: { idle: 1, us: 'é' }, at: AT + 1, tie: 7 },
+      ],
+      header: { ...HEADER, sampleCount: 2 },
+    })
+  })
+
+  const malformed: Array<[string, Buffer, string]> = [
+    ['another magic', frame({ beginning: '535346f4 01 00' }), 'frame_malformed'],
+    ['another version', frame({ beginning: '535346f5 02 00' }), 'frame_version'],
+    ['unknown flags', frame({ beginning: '535346f5 01 80' }), 'frame_malformed'],
+    ['a source beyond the end', frame({ counts: '0001 02000000 01000000' }), 'frame_truncated'],
+    ['a source that is too long', frame({ counts: '0101 02000000 01000000' }), 'frame_malformed'],
+    ['a source that is not UTF-8', frame({ source: '7765622d30ff' }), 'frame_malformed'],
+    ['4 billion samples', frame({ counts: '0600 ffffffff 01000000' }), 'too_large'],
+    ['one sample too many', frame({ counts: '0600 03000000 01000000' }), 'frame_malformed'],
+    ['one sample too few', frame({ counts: '0600 01000000 01000000' }), 'frame_malformed'],
+    ['4 billion blocks', frame({ counts: '0600 02000000 ffffffff' }), 'frame_truncated'],
+    ['no block', frame({ counts: '0600 02000000 00000000' }), 'frame_malformed'],
+    ['a seq of 2^53', frame({ numbers: `0000000000002000 ${'00'.repeat(24)}` }), 'frame_malformed'],
+    ['a time of sending before 1970', frame({ numbers: `${'00'.repeat(24)}${'ff'.repeat(8)}` }), 'frame_malformed'],
+    ['4 billion bytes of names', frame({}, { lengths: 'ffffffff 02000000 01' }), 'frame_truncated'],
+    ['4 billion rows', frame({}, { lengths: '22000000 ffffffff 01' }), 'frame_malformed'],
+    ['no rows', frame({}, { lengths: '22000000 00000000 01' }), 'frame_malformed'],
+    ['unknown flags of a block', frame({}, { lengths: '22000000 02000000 03' }), 'frame_malformed'],
+    ['names shorter than said', frame({}, { lengths: '23000000 02000000 01' }), 'frame_malformed'],
+    ['names longer than said', frame({}, { lengths: '21000000 02000000 01' }), 'frame_malformed'],
+    [
+      'a measurement that is not UTF-8',
+      frame({}, { series: '0300 6370ff 0100 0400 686f7374 0100 61' }),
+      'frame_malformed',
+    ],
+    ['more tags than there are', frame({}, { series: '0300 637075 ffff 0400 686f7374 0100 61' }), 'frame_malformed'],
+    ['a reserved tag', frame({}, { series: '0300 637075 0100 0400 74696d65 0100 61' }), 'reserved_name'],
+    [
+      'an empty measurement',
+      frame({}, { lengths: '1f000000 02000000 01', series: '0000 0100 0400 686f7374 0100 61' }),
+      'bad_name',
+    ],
+    ['a field named time', frame({}, { fields: '0300 00 0400 74696d65 01 0100 6e 04 0200 7573' }), 'reserved_name'],
+    [
+      'a kind of field that there is not',
+      frame({}, { fields: '0300 05 0400 69646c65 01 0100 6e 04 0200 7573' }),
+      'frame_malformed',
+    ],
+    ['a field twice', frame({}, { fields: '0300 00 0400 69646c65 00 0100 6e 04 0100 6e20' }), 'frame_malformed'],
+    ['a time beyond 2^53', frame({}, { times: '403aedf841440600 0000000000002000' }), 'frame_malformed'],
+    ['a tie of 1000', frame({}, { ties: '0000 e803' }), 'frame_malformed'],
+    ['an unknown presence', frame({}, { n: '03' }), 'frame_malformed'],
+    ['bits of presence beyond the rows', frame({}, { us: '01 06 02000000 c3a9' }), 'frame_malformed'],
+    ['a string beyond the end', frame({}, { us: '01 02 ffffffff c3a9' }), 'frame_truncated'],
+    ['a string that is not UTF-8', frame({}, { us: '01 02 02000000 c3c3' }), 'frame_malformed'],
+    ['strings that share a character', frame({}, { us: '00 01000000 01000000 c3a9' }), 'frame_malformed'],
+    ['a byte behind its end', frame({}, {}, '00'), 'frame_malformed'],
+  ]
+  it.each(malformed)('with %s is refused as a whole', (_name, payload, reason) => {
+    expect(decodeFresh(payload)).toMatchObject({ refusal: { reason }, seen: [] })
+  })
+
+  it('says in its header, where that could be read, what is refused', () => {
+    expect(decodeFresh(frame({}, {}, '00')).header).toEqual({ ...HEADER, sampleCount: 2 })
+    expect(decodeFresh(frame({ counts: '0600 ffffffff 01000000' })).header).toEqual(blankHeader())
+  })
+
+  it('without samples says how far its source is', () => {
+    const payload = frameCodec.encoder().finish(HEADER)
+    expect(decodeFresh(payload)).toEqual({ refusal: undefined, seen: [], header: { ...HEADER, sampleCount: 0 } })
+  })
+
+  it('without a seq has no place in the count of its source', () => {
+    expect(decodeFresh(encode(frameCodec, [], { ...HEADER, seq: -1 })).header).toMatchObject({
+      source: 'web-01',
+      seq: -1,
+    })
+    expect(decodeFresh(encode(frameCodec, [], { ...HEADER, source: '' })).header).toMatchObject({ source: '', seq: -1 })
+  })
+
+  it('carries what any source may say, and the border cleans it', () => {
+    const tags: Tag[] = [['host', 'a\nb "c" 🚀\\'], ['empty', '']] // biome-ignore format: one line
+    const { seen } = decodeFresh(encode(frameCodec, [sampleOf('m\t', tags, [['f\n', 'float', 1]])]))
+    expect(seen).toMatchObject([{ series: 'm\\t\0host\u0001a\\nb "c" 🚀', fields: { 'f\\n': 1 } }])
+  })
+
+  it('leaves out NaN, the infinities and strings that are too long, and counts them', () => {
+    const decoder = frameCodec.decoder(new SeriesTable())
+    const nan = frame({}, { idle: '00 000000000000f87f 000000000000f0ff' })
+    expect(decode(decoder, nan).seen.map((sample) => sample.fields)).toEqual([{}, { us: 'é' }])
+    expect(decoder.cleaned).toBe(2)
+    const long = frame({}, { us: `01 02 00000100 ${'61'.repeat(65_536)}` })
+    expect(decode(decoder, long).seen.map((sample) => sample.fields)).toEqual([{ idle: 12.5 }, { idle: 1 }])
+    expect(decoder.cleaned).toBe(3)
+    const longest = frame({}, { us: `01 02 ffff0000 ${'61'.repeat(65_535)}` })
+    expect(decode(decoder, longest).seen[1]?.fields).toMatchObject({ us: 'a'.repeat(65_535) })
+  })
+})
+
+describe('a field that is known as another kind', () => {
+  const cases: Array<[FieldKind, FieldKind, Slot, unknown]> = [
+    ['float', 'int', 5, 5],
+    ['float', 'int', -5, -5],
+    ['float', 'uint', 2n ** 63n, 2 ** 63],
+    ['float', 'int', 2n ** 53n + 1n, 'field_type'],
+    ['int', 'uint', 2n ** 63n - 1n, 2n ** 63n - 1n],
+    ['int', 'uint', 2n ** 63n, 'field_type'],
+    ['uint', 'int', 5, 5],
+    ['uint', 'int', -5, 'field_type'],
+    ['int', 'float', 5, 'field_type'],
+    ['string', 'int', 5, 'field_type'],
+    ['float', 'bool', true, 'field_type'],
+    ['bool', 'string', 'true', 'field_type'],
+  ]
+  it.each(cases)('%s: a value of %s, %s, gives %s', (known, kind, value, want) => {
+    const table = new SeriesTable()
+    const series = table.intern('m', [], 0)
+    if (isRefusal(series)) throw new Error(series.detail)
+    series.field('f', known)
+    const { seen, refusal } = decode(
+      frameCodec.decoder(table),
+      encode(frameCodec, [sampleOf('m', [], [['f', kind, value]])]),
+    )
+    expect(refusal?.reason ?? seen[0]?.fields.f).toBe(want)
+  })
+
+  it('refuses the whole frame, other series too', () => {
+    const table = new SeriesTable()
+    const decoder = frameCodec.decoder(table)
+    const good = sampleOf('good', [], [['f', 'float', 1]])
+    decode(decoder, encode(frameCodec, [sampleOf('m', [], [['f', 'string', 'text']])]))
+    expect(decode(decoder, encode(frameCodec, [good, sampleOf('m', [], [['f', 'float', 1]])]))).toMatchObject({
+      refusal: { reason: 'field_type' },
+      seen: [],
+    })
+  })
+})
+
+describe('FrameEncoder', () => {
+  it('is full at 65,536 samples', () => {
+    const encoder = frameCodec.encoder()
+    const sample = sampleOf('m', [], [['f', 'float', 1]])
+    while (encoder.add(sample));
+    expect([encoder.count, frameCodec.maxSamples]).toEqual([65_536, 65_536])
+    expect(decodeFresh(encoder.finish(HEADER)).header.sampleCount).toBe(65_536)
+  })
+
+  it('never exceeds 8 MiB, and takes any one sample', () => {
+    const encoder = frameCodec.encoder()
+    const fields = Array.from({ length: 512 }, (_, i): Field => [`f${i}`, 'string', '€'.repeat(21_000)])
+    const sample = sampleOf('m', [], fields)
+    while (encoder.add(sample));
+    expect(encoder.count).toBe(2)
+    const message = encoder.finish(HEADER)
+    expect(message.length).toBeLessThanOrEqual(8 * 1024 * 1024)
+    expect(Object.keys(decodeFresh(message).seen[0]!.fields)).toHaveLength(66)
+  })
+
+  it('gives the rows so far an empty place in a field that comes later', () => {
+    const encoder = frameCodec.encoder()
+    const early = sampleOf('m', [], [['a', 'float', 1]])
+    encoder.add(early)
+    early.series.fieldNames.push('b')
+    early.series.fieldKinds.push('int')
+    encoder.add({ ...early, values: [undefined, 2] })
+    expect(decodeFresh(encoder.finish(HEADER)).seen.map((sample) => sample.fields)).toEqual([{ a: 1 }, { b: 2 }])
+    encoder.add(early)
+    expect(decodeFresh(encoder.finish(HEADER)).seen.map((sample) => sample.fields)).toEqual([{ a: 1 }])
+  })
+
+  it('leaves out what is not of its field’s kind', () => {
+    const fields: Field[] = [
+      ['float', 'float', 1n],
+      ['fraction', 'int', 1.5],
+      ['large', 'int', 2n ** 63n],
+      ['negative', 'uint', -1],
+      ['text', 'bool', 'true'],
+      ['number', 'string', 1],
+      ['good', 'int', 2 ** 60],
+    ]
+    const { seen } = decodeFresh(encode(frameCodec, [sampleOf('m', [], fields)]))
+    expect(seen[0]?.fields).toEqual({ good: 2n ** 60n })
+  })
+
+  it('does not take a source id that no decoder would', () => {
+    expect(() => frameCodec.encoder().finish({ ...HEADER, source: 'a'.repeat(257) })).toThrow(RangeError)
+  })
 })

@@ -202,11 +202,15 @@ class JsonEncoder implements Encoder {
     this.count = 0
     const seconds = Math.floor(this.#at / 1e6)
     const sent = `${header.sentAt || this.#at}000`
-    const host = this.#host === '' ? '' : `,"host":${JSON.stringify(this.#host)}`
-    const from =
-      header.source === '' || header.seq < 0 ? '' : `,"source":${JSON.stringify(header.source)},"seq":${header.seq}`
+    const host = this.#host === '' ? '' : `,"host":${text(this.#host)}`
+    const from = header.source === '' || header.seq < 0 ? '' : `,"source":${text(header.source)},"seq":${header.seq}`
     return Buffer.from(`{"timestamp":${seconds}${this.#fields},"send_time_unix_nano":${sent}${host}${from}}`)
   }
+}
+
+/** Most names need no escapes, and then this takes a third of the time of JSON.stringify. */
+function text(value: string): string {
+  return /^[\w ./:-]*$/.test(value) ? `"${value}"` : JSON.stringify(value)
 }
 
 /** JSON.stringify would lose the sign of -0. */
