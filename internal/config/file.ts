@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml'
 
 /** One value of a settings file, as text, or as texts where it is a list. */
-export interface FileEntry {
+interface FileEntry {
   readonly key: string
   readonly value: string | readonly string[]
   readonly line: number

@@ -110,7 +110,10 @@ export function choices<const T extends string>(
       isList: true,
       placeholder: '<a,b,…>',
       allowed: `a list of ${values.join(', ')}`,
-      parse: (written) => allOf(items(written).map((item) => values.find((value) => value === item))),
+      parse: (written) => {
+        const found = allOf(items(written).map((item) => values.find((value) => value === item)))
+        return found?.length === 0 ? undefined : found
+      },
       format: (value) => value.join(','),
     },
   )
@@ -198,5 +201,5 @@ function items(written: string): string[] {
 
 function allOf<T>(found: readonly (T | undefined)[]): readonly T[] | undefined {
   const known = found.filter((item) => item !== undefined)
-  return known.length === found.length && known.length > 0 ? known : undefined
+  return known.length === found.length ? known : undefined
 }

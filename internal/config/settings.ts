@@ -193,7 +193,7 @@ export const SCHEMA = {
     writePath: choice(['auto', 'v1', 'v2'], {
       default: 'auto',
       roles: CONSUMERS,
-      description: 'v1 writes to /write, v2 to /api/v2/write; auto asks the server.',
+      description: 'Where writes go: v1 is /write, v2 is /api/v2/write; auto asks the server.',
     }),
     gzip: onOff({ default: false, roles: CONSUMERS, description: 'Compresses writes: less network for more CPU.' }),
     timeoutMs: duration(

@@ -4,7 +4,7 @@ import { didYouMean, flagOf, VARIABLE_PREFIX, variableOf } from './names.ts'
 import type { Setting } from './setting.ts'
 
 /** Where a value comes from, the weakest first. */
-export const ORIGIN_KINDS = ['default', 'file', 'variable', 'flag'] as const
+const ORIGIN_KINDS = ['default', 'file', 'variable', 'flag'] as const
 
 export interface Origin {
   readonly kind: (typeof ORIGIN_KINDS)[number]

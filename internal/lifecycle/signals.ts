@@ -20,14 +20,14 @@ const LINGER_MS = 1000
  * once (128 + the signal's number: 130, 143, 129), a stop that fails or misses the deadline ends it with 1, and so does an
  * exception that nobody caught, after a try at stopping. It takes the process over: call it once, from a program's main.
  *
- * @throws what `start` threw, once all that it had opened is stopped
+ * @throws what `start` threw, once all that it had opened is stopped; the exit code is then the caller's to choose
  */
 export async function runUntilSignal(run: Run): Promise<void> {
   const { logger, deadlineMs } = run
   let stopping: Promise<void> | undefined
 
-  const stop = (exitCode: number): Promise<void> => {
-    stopping ??= stopAll(run, exitCode)
+  const stop = (): Promise<void> => {
+    stopping ??= stopAll(run)
     return stopping
   }
 
@@ -39,13 +39,14 @@ export async function runUntilSignal(run: Run): Promise<void> {
           process.exit(128 + constants.signals[signal])
         }
         logger.info({ signal, deadlineMs }, 'stopping; a second signal ends at once')
-        stop(0).then(resolve)
+        process.exitCode ??= 0
+        stop().then(resolve)
       })
     }
     const fail = (what: string) => (error: unknown) => {
       logger.fatal({ err: error }, what)
       process.exitCode = 1
-      stop(1).then(resolve)
+      stop().then(resolve)
     }
     process.on('uncaughtException', fail('an exception that nobody caught'))
     process.on('unhandledRejection', fail('a rejection that nobody caught'))
@@ -56,7 +57,7 @@ export async function runUntilSignal(run: Run): Promise<void> {
     await Promise.race([run.start(), told])
   } catch (error) {
     if (stopping === undefined) {
-      await stop(1)
+      await stop()
       throw error
     }
     logger.debug({ err: error }, 'the start was cut off by the stop')
@@ -64,14 +65,13 @@ export async function runUntilSignal(run: Run): Promise<void> {
   await told
 }
 
-async function stopAll(run: Run, exitCode: number): Promise<void> {
+async function stopAll(run: Run): Promise<void> {
   const deadline = setTimeout(() => {
     run.logger.fatal({ deadlineMs: run.deadlineMs }, 'not stopped within the deadline: ending with what is still held')
     process.exit(1)
   }, run.deadlineMs)
   try {
     await run.stop(run.deadlineMs)
-    process.exitCode ??= exitCode
   } catch (error) {
     run.logger.error({ err: error }, 'not everything stopped well')
     process.exitCode = 1

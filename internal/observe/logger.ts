@@ -1,9 +1,9 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 /** `auto` is text at a terminal and JSON elsewhere. */
-export type LogFormat = 'auto' | 'text' | 'json'
+type LogFormat = 'auto' | 'text' | 'json'
 
 export interface LoggerOptions {
   readonly level: LogLevel

@@ -3,7 +3,7 @@ import type { Histogram } from './histogram.ts'
 import type { LatencyRecorder } from './latency.ts'
 
 /** What a metric says when it is scraped: one number, or one for each value of its label. */
-export type Reading = number | Iterable<readonly [labelValue: string, value: number]>
+type Reading = number | Iterable<readonly [labelValue: string, value: number]>
 
 export interface MetricOptions {
   /** `sentinel_<thing>_<unit>`; a counter's ends in `_total`. */

@@ -1,0 +1,318 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError } from './error.ts'
+import { type LoadedSettings, loadSettings } from './load.ts'
+import type { Role } from './setting.ts'
+import type { ReadFile } from './written.ts'
+
+interface Given {
+  readonly role?: Role
+  readonly flags?: Record<string, string>
+  readonly env?: Record<string, string>
+  /** Text by path; `sentinel.yaml` is the file of settings when it is there. */
+  readonly files?: Record<string, string>
+  readonly mode?: number
+}
+
+function load({ role = 'server', flags = {}, env = {}, files = {}, mode = 0o600 }: Given = {}): LoadedSettings {
+  const readFile: ReadFile = (path) => {
+    const text = files[path]
+    if (text === undefined) throw Object.assign(new Error(`no such file, open '${path}'`), { code: 'ENOENT' })
+    return { text, mode }
+  }
+  const all = 'sentinel.yaml' in files ? { config: 'sentinel.yaml', ...flags } : flags
+  return loadSettings(role, all, env, readFile)
+}
+
+function problemsOf(given: Given): readonly string[] {
+  try {
+    load(given)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('a value', () => {
+  const key = 'ingest.flushMaxMs'
+  const file = { 'sentinel.yaml': 'log:\n  level: info\ningest:\n  flushMaxMs: 1s\n' }
+  const variable = { SENTINEL_INGEST_FLUSH_MAX_MS: '2s' }
+  const flag = { [key]: '3s' }
+
+  test.each([
+    ['the default', {}, 250, 'default', ''],
+    ['the file', { files: file }, 1000, 'file', 'sentinel.yaml:4'],
+    ['a variable over the file', { files: file, env: variable }, 2000, 'variable', 'SENTINEL_INGEST_FLUSH_MAX_MS'],
+    ['a flag over all', { files: file, env: variable, flags: flag }, 3000, 'flag', '--ingest-flush-max-ms'],
+  ] as const)('comes from %s', (_what, given, expected, kind, where) => {
+    const { settings, origins } = load(given)
+    expect(settings.ingest.flushMaxMs).toBe(expected)
+    expect(origins.get(key)).toEqual({ kind, where })
+  })
+
+  test('the file may be named by SENTINEL_CONFIG', () => {
+    const files = { 'other.yaml': 'api: { port: 81 }' }
+    expect(load({ env: { SENTINEL_CONFIG: 'other.yaml' }, files }).settings.api.port).toBe(81)
+  })
+
+  test.each([
+    [{ REDIS_URL: 'redis://a' }, 'redis://a'],
+    [{ REDIS_URL: 'redis://a', SENTINEL_REDIS_URL: 'redis://b' }, 'redis://b'],
+    [{ REDIS_URL: '' }, 'redis://127.0.0.1:6379'],
+  ])('from %o: redis.url is %s', (env, expected) => {
+    expect(load({ env }).settings.redis.url).toBe(expected)
+  })
+
+  test.each([
+    ['INFLUX_URL', 'INFLUXDB_URL', 'url', 'http://db:8086'],
+    ['INFLUX_TOKEN', 'INFLUXDB_TOKEN', 'token', 'secret-token'],
+    ['INFLUX_ORG', 'INFLUXDB_ORG', 'org', 'acme'],
+    ['INFLUX_BUCKET', 'INFLUXDB_BUCKET', 'bucket', 'metrics'],
+  ] as const)('is known as %s and as %s', (one, other, name, value) => {
+    for (const variable of [one, other]) expect(load({ env: { [variable]: value } }).settings.influx[name]).toBe(value)
+  })
+
+  test.each([
+    ['agent.include', 'cpu, mem', ['cpu', 'mem']],
+    ['agent.intervalMs', '1.5s', 1500],
+    ['outbox.maxBytes', '128MiB', 134_217_728],
+    ['influx.gzip', 'on', true],
+    ['api.corsOrigins', 'https://a, https://b', ['https://a', 'https://b']],
+    ['broker.consumes', '0', [0]],
+  ] as const)('%s, written %j, is %j', (key, text, expected) => {
+    const [group, name] = key.split('.') as [keyof LoadedSettings['settings'], string]
+    const { settings } = load({ role: 'up', flags: { [key]: text } })
+    expect((settings[group] as Record<string, unknown>)[name]).toEqual(expected)
+  })
+
+  test('that is a list may be one in the file too', () => {
+    const files = { 'sentinel.yaml': 'agent:\n  include: [cpu, mem]\n' }
+    expect(load({ role: 'agent', files }).settings.agent.include).toEqual(['cpu', 'mem'])
+  })
+})
+
+describe('servers that are left out', () => {
+  const kinds = (given: Given) => {
+    const { broker, store, redis, influx, admin } = load(given).settings
+    return [broker.kind, broker.partitions, store.kind, redis.url, influx.url, admin.port]
+  }
+  const REDIS = 'redis://127.0.0.1:6379'
+  const INFLUX = 'http://127.0.0.1:8086'
+
+  test.each([
+    ['up', {}, ['memory', 1, 'duckdb', undefined, undefined, 6060]],
+    ['up', { REDIS_URL: 'redis://r' }, ['pubsub', 1, 'duckdb', 'redis://r', undefined, 6060]],
+    ['up', { INFLUX_URL: 'http://i' }, ['memory', 1, 'influx', undefined, 'http://i', 6060]],
+    ['up', { SENTINEL_BROKER_KIND: 'streams' }, ['streams', 4, 'duckdb', REDIS, undefined, 6060]],
+    ['up', { SENTINEL_STORE_KIND: 'influx' }, ['memory', 1, 'influx', undefined, INFLUX, 6060]],
+    [
+      'up',
+      { REDIS_URL: 'redis://r', SENTINEL_BROKER_KIND: 'memory' },
+      ['memory', 1, 'duckdb', 'redis://r', undefined, 6060],
+    ],
+    ['agent', {}, ['pubsub', 1, 'influx', REDIS, INFLUX, 9101]],
+    ['server', { SENTINEL_BROKER_KIND: 'streams' }, ['streams', 4, 'influx', REDIS, INFLUX, 6060]],
+    ['api', {}, ['pubsub', 1, 'influx', REDIS, INFLUX, 6061]],
+  ] as const)('%s with %o', (role, env, expected) => {
+    expect(kinds({ role, env })).toEqual(expected)
+  })
+})
+
+describe('a secret', () => {
+  const files = { '/etc/token': 'from-a-file\n', '/etc/other': 'from-another\r\n', '/etc/empty': '\n' }
+
+  test.each([
+    ['its variable', { env: { INFLUX_TOKEN: 'direct' } }, 'direct', 'INFLUX_TOKEN'],
+    [
+      'a file by INFLUX_TOKEN_FILE',
+      { env: { INFLUX_TOKEN_FILE: '/etc/token' } },
+      'from-a-file',
+      '/etc/token (INFLUX_TOKEN_FILE)',
+    ],
+    [
+      'a file by INFLUXDB_TOKEN_FILE',
+      { env: { INFLUXDB_TOKEN_FILE: '/etc/other' } },
+      'from-another',
+      '/etc/other (INFLUXDB_TOKEN_FILE)',
+    ],
+    [
+      'a file by its flag, over the variable',
+      { env: { INFLUX_TOKEN: 'direct' }, flags: { 'influx.tokenFile': '/etc/token' } },
+      'from-a-file',
+      '/etc/token (--influx-token-file)',
+    ],
+    [
+      'the variable, over a file that the settings file names',
+      { env: { INFLUX_TOKEN: 'direct' }, files: { 'sentinel.yaml': 'influx: { tokenFile: /etc/token }' } },
+      'direct',
+      'INFLUX_TOKEN',
+    ],
+  ] as const)('comes from %s', (_what, given, expected, where) => {
+    const { settings, origins, secrets } = load({
+      ...given,
+      files: { ...files, ...('files' in given ? given.files : {}) },
+    })
+    expect(settings.influx.token).toBe(expected)
+    expect(origins.get('influx.token')?.where).toBe(where)
+    expect(secrets).toEqual([expected])
+  })
+
+  test('of a URL is a secret too, as it stands there and as it is meant', () => {
+    const { secrets } = load({ env: { REDIS_URL: 'redis://app:p%40ss@host' } })
+    expect(secrets).toEqual(['p%40ss', 'p@ss'])
+  })
+
+  test.each([
+    [
+      'a missing file',
+      { INFLUX_TOKEN_FILE: '/no/such' },
+      'influx.tokenFile (from INFLUX_TOKEN_FILE): /no/such cannot be read: there is no such file',
+    ],
+    [
+      'an empty file',
+      { INFLUX_TOKEN_FILE: '/etc/empty' },
+      'influx.tokenFile (from INFLUX_TOKEN_FILE): /etc/empty is empty',
+    ],
+    [
+      'two at once',
+      { INFLUX_TOKEN: 'hunter2', INFLUX_TOKEN_FILE: '/etc/token' },
+      'influx.token (from INFLUX_TOKEN) and influx.tokenFile (from INFLUX_TOKEN_FILE): set one of them',
+    ],
+  ])('with %s is refused', (_what, env, problem) => {
+    expect(problemsOf({ env, files })).toEqual([problem])
+  })
+
+  test.each([
+    ['/etc/token', 0o644, ['/etc/token (influx.tokenFile) can be read by every user: chmod 600 it']],
+    ['/etc/token', 0o640, []],
+    ['/run/secrets/token', 0o444, []],
+  ])('in %s with mode %o warns: %j', (path, mode, warnings) => {
+    expect(load({ env: { INFLUX_TOKEN_FILE: path }, files: { [path]: 'x' }, mode }).warnings).toEqual(warnings)
+  })
+
+  test('on the command line warns', () => {
+    expect(load({ flags: { 'influx.token': 'hunter2' } }).warnings).toEqual([
+      '--influx-token shows the secret to all who can list processes; --influx-token-file does not',
+    ])
+  })
+})
+
+describe('what cannot work is refused, with where it was written and what to do', () => {
+  const file = (text: string): Given => ({ files: { 'sentinel.yaml': text } })
+
+  test.each<readonly [string, Given, RegExp]>([
+    [
+      'a word for a number',
+      { flags: { 'api.port': 'eighty' } },
+      /^api\.port: "eighty" \(from --api-port\) must be a whole number from 0 to 65535$/,
+    ],
+    [
+      'a number out of bounds',
+      { env: { SENTINEL_API_PORT: '65536' } },
+      /^api\.port: "65536" \(from SENTINEL_API_PORT\) must be/,
+    ],
+    [
+      'a fraction of a millisecond',
+      { flags: { 'ingest.flushMinMs': '1.5' } },
+      /must be a time from 1ms to 10s, such as/,
+    ],
+    [
+      'a word that is not offered',
+      { env: { LOG_LEVEL: 'loud' } },
+      /^log\.level: "loud" \(from LOG_LEVEL\) must be one of trace, debug,/,
+    ],
+    [
+      'an unknown item of a list',
+      { flags: { 'agent.include': 'cpu,gpu' } },
+      /^agent\.include: "cpu,gpu" .* must be a list of cpu, mem,/,
+    ],
+    [
+      'a URL of another scheme',
+      { env: { REDIS_URL: 'http://h' } },
+      /^redis\.url: "http:\/\/h" .* begins with redis:\/\/ or rediss:\/\/$/,
+    ],
+    ['no URL', { env: { INFLUX_URL: 'localhost:8086' } }, /^influx\.url: "localhost:8086" .* begins with http:\/\//],
+    [
+      'an unknown variable',
+      { env: { SENTINEL_REDIS_ULR: 'x' } },
+      /^there is no setting for the variable SENTINEL_REDIS_ULR, did you mean SENTINEL_REDIS_URL\?$/,
+    ],
+    [
+      'an unknown key',
+      file('agent:\n  host: a\n  intervalms: 1s\n'),
+      /^sentinel\.yaml:3: there is no setting agent\.intervalms, did you mean agent\.intervalMs\?$/,
+    ],
+    [
+      'an unknown group',
+      file('agnet: { host: a }\n'),
+      /^sentinel\.yaml:1: there is no setting agnet\.host, did you mean agent\.host\?$/,
+    ],
+    ['a key without a value', file('agent:\n  host:\n'), /^sentinel\.yaml:2: agent\.host has no value/],
+    ['a group without settings', file('agent: 5\n'), /^sentinel\.yaml:1: agent is a group/],
+    [
+      'a list for one value',
+      file('agent:\n  host: [a, b]\n'),
+      /^sentinel\.yaml:2: agent\.host must be a text, not a list$/,
+    ],
+    ['a map for a value', file('agent:\n  host: { a: b }\n'), /^sentinel\.yaml:2: agent\.host has no value/],
+    ['a key that stands twice', file('agent:\n  host: a\n  host: b\n'), /^sentinel\.yaml:3: Map keys must be unique/],
+    ['a file that is no YAML', file('agent: [\n'), /^sentinel\.yaml:\d: /],
+    ['a file that is a list', file('- a\n'), /^sentinel\.yaml:1: a file of settings has groups/],
+    [
+      'no such file',
+      { flags: { config: 'none.yaml' } },
+      /^the file of settings none\.yaml cannot be read: there is no such file$/,
+    ],
+    [
+      'memory between processes',
+      { role: 'agent', env: { SENTINEL_BROKER_KIND: 'memory' } },
+      /^broker\.kind memory serves one process, .*"sentinel up"/,
+    ],
+    [
+      'a locked file between processes',
+      { env: { SENTINEL_STORE_KIND: 'duckdb' } },
+      /^store\.kind duckdb serves one process, .*"sentinel up"/,
+    ],
+    ['one port for two', { role: 'up', flags: { 'api.port': '6060' } }, /^admin\.port and api\.port are both 6060/],
+    [
+      'bounds the wrong way round',
+      { flags: { 'ingest.flushMinMs': '1s' } },
+      /^ingest\.flushMinMs \(1000\) must not be above/,
+    ],
+    [
+      'a partition that is not there',
+      { flags: { 'broker.consumes': '1' } },
+      /^broker\.consumes names partition 1, but there are 1/,
+    ],
+  ])('%s', (_what, given, expected) => {
+    const problems = problemsOf(given)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatch(expected)
+  })
+
+  test('all of it at once', () => {
+    const problems = problemsOf({ env: { SENTINEL_X: '1', LOG_LEVEL: 'loud' }, flags: { 'api.port': '-1' } })
+    expect(problems).toHaveLength(3)
+  })
+
+  test('a file that is empty, or has a comment only, is none of it', () => {
+    expect(problemsOf(file(''))).toEqual([])
+    expect(problemsOf(file('# nothing yet\n'))).toEqual([])
+  })
+
+  test('nor is what one role needs and another only hears of', () => {
+    expect(problemsOf({ role: 'agent', env: { SENTINEL_STORE_KIND: 'duckdb', SENTINEL_API_PORT: '81' } })).toEqual([])
+  })
+
+  test('nor are the variables by which Kubernetes tells of a service named sentinel-api', () => {
+    const env = {
+      SENTINEL_API_SERVICE_HOST: '10.0.0.1',
+      SENTINEL_API_SERVICE_PORT: '8080',
+      SENTINEL_API_SERVICE_PORT_HTTP: '8080',
+      SENTINEL_API_PORT: 'tcp://10.0.0.1:8080',
+      SENTINEL_API_PORT_8080_TCP: 'tcp://10.0.0.1:8080',
+      SENTINEL_API_PORT_8080_TCP_ADDR: '10.0.0.1',
+    }
+    expect(load({ role: 'api', env }).settings.api.port).toBe(8080)
+  })
+})
