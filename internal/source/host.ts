@@ -13,7 +13,7 @@ import { Swap } from './host/swap.ts'
 import { System } from './host/system.ts'
 import { type ProblemSink, ProblemThrottle, type Source } from './source.ts'
 
-export { type HostFacts, hostFacts } from './host/facts.ts'
+export { hostFacts } from './host/facts.ts'
 
 /** Telegraf's names. */
 export const HOST_MEASUREMENTS = ['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'] as const
