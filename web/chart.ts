@@ -117,12 +117,13 @@ export class Chart {
 
   #series(index: number): uPlot.Series {
     const colour = () => this.#palette.colour(`line-${Math.min(index, 5) + 1}`)
-    const stacked = this.#panel.stacked
+    const { stacked, axis } = this.#panel
+    const isFilled = stacked ? this.#lines[index]!.isRest !== true : index === 0 && axis === 'decimal'
     const fill = () => this.#palette.colour(stacked ? `area-${Math.min(index, 5) + 1}` : 'area-soft')
     return {
       stroke: colour,
       width: stacked && index > 0 ? 1 : 1.5,
-      ...(stacked || (index === 0 && this.#panel.axis === 'decimal') ? { fill } : {}),
+      ...(isFilled ? { fill } : {}),
       points: { size: 4, fill: colour, filter: lonelyPoints },
     }
   }

@@ -109,5 +109,6 @@ function factsOf(host: Host): string[] {
   if (host.cores !== null) facts.push(`${host.cores} ${host.cores === 1 ? 'core' : 'cores'}`)
   if (host.os !== null) facts.push(host.os.replace('GNU/Linux ', ''))
   if (host.agentVersion !== null) facts.push(`agent ${host.agentVersion}`)
-  return facts
+  // A line may break between facts, not within one.
+  return facts.map((fact) => fact.replaceAll(' ', '\u00a0'))
 }

@@ -11,6 +11,8 @@ export type Reader = (sample: LiveSample, put: Put) => void
 export interface Line {
   readonly column: string
   readonly label: string
+  /** The rest of a whole, as free memory: a line without an area. */
+  readonly isRest?: boolean
 }
 
 /** A figure of the headline: a mark before it ("↓"), words after its unit ("of 15.6 GiB"), a level where it has thresholds. */
@@ -140,7 +142,11 @@ const MEMORY: Panel = {
   measurement: 'mem',
   fields: ['used', 'cached', 'buffered', 'free', 'total'],
   aggregate: 'mean',
-  lines: ['used', 'cached', 'free'].map((name) => ({ column: name, label: name })),
+  lines: [
+    { column: 'used', label: 'used' },
+    { column: 'cached', label: 'cached' },
+    { column: 'free', label: 'free', isRest: true },
+  ],
   stacked: true,
   axis: 'binary',
   format: formatBytes,

@@ -79,7 +79,7 @@ describe.each(SCREENS)('at $width px, $theme', (screen) => {
     await waitForText(page, '#live', /^live[\d.]+ s behind$/)
     for (const card of ['cpu', 'memory', 'load', 'disk']) await waitForText(page, `#card-${card} .number`, /^[\d.]+$/)
     await waitForText(page, '#card-network .headline', /↓[\d.]+.*↑[\d.]+/)
-    await waitForText(page, '#host-facts', /^up .* core.* · agent \d/)
+    await waitForText(page, '#host-facts', /^up\s.*core.* · agent\s\d/)
     await waitForChange(page, '#card-cpu .legend')
     await waitForText(page, '#rate', /^[1-9][\d,]*$/)
     await waitForText(page, '#pipeline-note', 'memory → duckdb')
