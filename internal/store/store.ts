@@ -37,10 +37,16 @@ export interface Rejected {
 export type WriteResult =
   /** Every sample is stored or rejected, and will be found by a query. */
   | { readonly next: 'ack'; readonly rejected: readonly Rejected[] }
-  /** Nothing is decided: write the same batch again, after `afterMs` if it is given. `wait` means that a person must act (token, bucket). */
+  /**
+   * Nothing is decided: write the same batch again, after `afterMs` if it is given. `wait` means that a person must act
+   * (token, bucket).
+   */
   | { readonly next: 'retry' | 'wait'; readonly problem: string; readonly afterMs?: number; readonly cause?: unknown }
 
-/** Writes batches. `write` may be called up to `limits.inFlight` times at once, and writing a batch twice changes nothing. */
+/**
+ * Writes batches. `write` may be called up to `limits.inFlight` times at once, and writing a batch twice changes
+ * nothing.
+ */
 export interface StoreWriter {
   readonly limits: WriteLimits
   /** Never fails: pools are bounded by what the batcher holds. */
@@ -73,7 +79,10 @@ export interface HistorySeries {
   readonly points: ReadonlyArray<readonly [atUs: number, value: number]>
 }
 
-/** The order of tag sets in an answer: keys and values one after the other, by UTF-16 units; where one ends first it comes first. */
+/**
+ * The order of tag sets in an answer: keys and values one after the other, by UTF-16 units; where one ends first it
+ * comes first.
+ */
 export function bySeries(a: HistorySeries, b: HistorySeries): number {
   const x = Object.entries(a.tags).sort(byText).flat()
   const y = Object.entries(b.tags).sort(byText).flat()
@@ -98,8 +107,8 @@ export interface StoreReader {
   /** Every value of the tag `host` that has a sample since `sinceUs`, in the order of the names (UTF-16 units). */
   hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]>
   /**
-   * One entry a field and tag set that has any point, sorted by field (in the order asked for), then `bySeries`. Only numbers and
-   * booleans: these are 0 and 1 in a min, max or last, and have no mean and no percentile.
+   * One entry a field and tag set that has any point, sorted by field (in the order asked for), then `bySeries`. Only
+   * numbers and booleans: these are 0 and 1 in a min, max or last, and have no mean and no percentile.
    */
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>
   close(): Promise<void>

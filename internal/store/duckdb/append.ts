@@ -27,13 +27,14 @@ const TYPES: Readonly<Record<FieldKind, DuckDBType>> = {
 /** DuckDB's own; a chunk never has more. */
 const MAX_CHUNK_ROWS = 2048
 /**
- * After so many cells, some 3 ms of work, the event loop has its turn. A very wide table gets shorter chunks for its sake; fewer cells
- * cost more: appending 2,048 rows at a time takes a fifth more CPU than 8,192.
+ * After so many cells, some 3 ms of work, the event loop has its turn. A very wide table gets shorter chunks for its
+ * sake; fewer cells cost more: appending 2,048 rows at a time takes a fifth more CPU than 8,192.
  */
 const CELLS_PER_TURN = 32_768
 
 /**
- * Appends a group to its table, whose columns after the first two are `columns`, in the transaction that is open, giving the event loop its turn between the chunks.
+ * Appends a group to its table, whose columns after the first two are `columns`, in the transaction that is open,
+ * giving the event loop its turn between the chunks.
  *
  * @returns whether a series may now have a time twice in that table
  */

@@ -32,7 +32,9 @@ export interface BatchOwner {
   takeBack(batch: RowBatch): void
 }
 
-/** Samples as rows, grouped by the table that they go into. What the store will not take is found out as it is added. */
+/**
+ * Samples as rows, grouped by the table that they go into. What the store will not take is found out as it is added.
+ */
 export class RowBatch implements Batch {
   samples = 0
   bytes = 0
@@ -169,10 +171,8 @@ const TYPE_NAMES = { float: 'float', int: 'integer', uint: 'unsigned', bool: 'bo
 
 function typeConflict(measurement: Measurement, field: Field, kind: FieldKind): Refusal {
   const where = `input field ${quote(field.name)} on measurement ${quote(measurement.name)}`
-  return {
-    reason: 'store_refused',
-    detail: `field type conflict: ${where} is type ${TYPE_NAMES[kind]}, already exists as type ${TYPE_NAMES[field.kind]}`,
-  }
+  const types = `is type ${TYPE_NAMES[kind]}, already exists as type ${TYPE_NAMES[field.kind]}`
+  return { reason: 'store_refused', detail: `field type conflict: ${where} ${types}` }
 }
 
 function beyondRetention({ at }: Sample, oldestUs: number): Refusal {

@@ -2,7 +2,10 @@ import { quote, type Refusal } from '../../sample/border.ts'
 import type { Series } from '../../sample/series.ts'
 import type { FieldKind, Tag } from '../../sample/value.ts'
 
-/** Each measurement has a table a day, which takes at least one block (256 KiB) of the file: 500 of them are 1 GiB in eight days. */
+/**
+ * Each measurement has a table a day, which takes at least one block (256 KiB) of the file: 500 of them are 1 GiB in
+ * eight days.
+ */
 const MAX_MEASUREMENTS = 500
 /** A column each; a publisher that makes more has a value in its field names. */
 const MAX_FIELDS = 1024
@@ -65,8 +68,8 @@ export interface Plan {
 }
 
 /**
- * What stands in the file, held in memory: measurements, their fields and series, and which tables there are. Only the writer adds
- * to it, and what it adds is `stored` once a transaction has put it into the file.
+ * What stands in the file, held in memory: measurements, their fields and series, and which tables there are. Only the
+ * writer adds to it, and what it adds is `stored` once a transaction has put it into the file.
  */
 export class Catalogue {
   readonly measurements = new Map<string, Measurement>()
@@ -102,7 +105,10 @@ export class Catalogue {
     return plan
   }
 
-  /** Forgets the tables of days before this one, and all that no later sample has used. Returns what to take out of the file. */
+  /**
+   * Forgets the tables of days before this one, and all that no later sample has used. Returns what to take out of the
+   * file.
+   */
   forget(firstDay: number): { tables: string[]; series: number[]; measurements: number[] } {
     const gone = { tables: [] as string[], series: [] as number[], measurements: [] as number[] }
     for (const measurement of this.measurements.values()) {

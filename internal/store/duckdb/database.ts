@@ -6,7 +6,10 @@ import { StoreError } from '../store.ts'
 /** What a write, a query and the pages held in memory may take together, unless told otherwise. */
 const MEMORY_LIMIT_MB = 256
 
-/** The write-ahead log is moved into the file when it is this long: a start after a kill then replays at most so much (0.2 s). */
+/**
+ * The write-ahead log is moved into the file when it is this long: a start after a kill then replays at most so much
+ * (0.2 s).
+ */
 const CHECKPOINT_THRESHOLD = '16MB'
 
 /** What a query may put on disk when it does not fit in memory; without a bound DuckDB takes 90 % of the disk. */
@@ -32,7 +35,10 @@ export function settings(memoryLimitMb = MEMORY_LIMIT_MB): Record<string, string
 
 /** The file of an embedded store, open in this process and, by DuckDB's own lock, in no other. */
 export class Database {
-  /** DuckDB's lock is a POSIX one, which tells processes apart only: two instances in one process would write over each other. */
+  /**
+   * DuckDB's lock is a POSIX one, which tells processes apart only: two instances in one process would write over each
+   * other.
+   */
   static readonly #openPaths = new Set<string>()
 
   readonly path: string
@@ -46,7 +52,8 @@ export class Database {
   /**
    * Opens the file, and makes it and its folder (for this user only) where they are missing.
    *
-   * @throws StoreError, `away` while another process has the file, `refused` when it cannot be used; its message says what to do
+   * @throws StoreError, `away` while another process has the file, `refused` when it cannot be used; its message says
+   * what to do
    */
   static async open(file: string, memoryLimitMb?: number): Promise<Database> {
     const path = resolve(file)
@@ -85,7 +92,7 @@ function openError(path: string, cause: unknown): StoreError {
     })
   }
   if (NOT_READABLE.test(reason)) {
-    const advice = `move it away (and ${path}.wal beside it) and start again with an empty one, or put a backup in its place`
+    const advice = `move it away, with ${path}.wal, to start with an empty one, or put a backup in its place`
     return new StoreError('refused', `${path} is damaged or no database of this version (${reason}): ${advice}`, {
       cause,
     })

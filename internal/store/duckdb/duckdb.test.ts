@@ -24,15 +24,14 @@ storeContract(
     return {
       ...store,
       async texts(measurement, field) {
-        const named = await rows(
-          `SELECT fields.measurement, fields.id, fields.kind FROM fields JOIN measurements ON measurements.id = fields.measurement
-           WHERE measurements.name = $1 AND fields.name = $2`,
+        const [[id, fieldId, kind] = []] = await rows(
+          `SELECT fields.measurement, fields.id, fields.kind FROM fields, measurements
+           WHERE measurements.id = fields.measurement AND measurements.name = $1 AND fields.name = $2`,
           [measurement, field],
         )
-        if (named.length === 0) return []
-        const [[measurementId, fieldId, kind] = []] = named
         const tables = await rows(
-          `SELECT table_name FROM duckdb_columns() WHERE table_name LIKE 'samples_${measurementId}_%' AND column_name = 'f${fieldId}'`,
+          `SELECT table_name FROM duckdb_columns()
+           WHERE table_name LIKE 'samples_${id}_%' AND column_name = 'f${fieldId}'`,
         )
         if (tables.length === 0) return []
         const each = tables.map(

@@ -1,4 +1,7 @@
-/** Runs jobs one after the other, in the order of asking. A DuckDB connection does one thing at a time, and a transaction is one job. */
+/**
+ * Runs jobs one after the other, in the order of asking. A DuckDB connection does one thing at a time, and a
+ * transaction is one job.
+ */
 export class Lane {
   #tail: Promise<unknown> = Promise.resolve()
   #waiting = 0

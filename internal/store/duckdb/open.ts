@@ -28,14 +28,18 @@ export interface DuckDbOptions {
 export interface DuckDbStore {
   readonly writer: StoreWriter
   readonly reader: StoreReader
-  /** Waits for what runs, moves the write-ahead log into the file and lets it go. Writer and reader are of no use afterwards. */
+  /**
+   * Waits for what runs, moves the write-ahead log into the file and lets it go. Writer and reader are of no use
+   * afterwards.
+   */
   close(): Promise<void>
 }
 
 /**
  * Opens a store in a file, with what earlier runs have written to it.
  *
- * @throws StoreError, `away` while another process has the file, `refused` when it cannot be used; its message says what to do
+ * @throws StoreError, `away` while another process has the file, `refused` when it cannot be used; its message says
+ * what to do
  */
 export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
   const { clock, logger, retentionMs } = options

@@ -15,6 +15,9 @@ import type { Lane } from './lane.ts'
 /** Queries run one after the other; more than this waiting means that nobody will see the answers in time. */
 const MAX_WAITING = 64
 
+/** How soon a query ends that nobody waits for. */
+const INTERRUPT_EVERY_MS = 50
+
 /** Answers from the tables of samples. One query at a time: a slow one keeps others waiting, never the writer. */
 export class DuckDbReader implements StoreReader {
   readonly #catalogue: Catalogue
@@ -46,17 +49,18 @@ export class DuckDbReader implements StoreReader {
     }
     return this.#lane.run(async () => {
       if (signal.aborted) throw givenUp()
-      const interrupt = (): void => this.#connection.interrupt()
-      signal.addEventListener('abort', interrupt)
+      // Again and again: DuckDB forgets one that comes between two statements.
+      const interrupting = setInterval(() => signal.aborted && this.#connection.interrupt(), INTERRUPT_EVERY_MS)
       try {
         const found: HistorySeries[] = []
-        for (const name of query.fields) found.push(...(await this.#historyOf(name, query)))
+        for (const name of query.fields) found.push(...(await this.#historyOf(name, query, signal)))
         return found
       } catch (cause) {
+        if (cause instanceof StoreError) throw cause
         if (signal.aborted) throw givenUp()
         throw new StoreError('refused', `the query failed: ${firstLine(cause)}`, { cause })
       } finally {
-        signal.removeEventListener('abort', interrupt)
+        clearInterval(interrupting)
       }
     })
   }
@@ -66,7 +70,7 @@ export class DuckDbReader implements StoreReader {
     await this.#lane.run(async () => undefined)
   }
 
-  async #historyOf(name: string, query: HistoryQuery): Promise<HistorySeries[]> {
+  async #historyOf(name: string, query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]> {
     const measurement = this.#catalogue.measurements.get(query.measurement)
     const field = measurement?.fields.get(name)
     if (measurement === undefined || field === undefined || !hasAggregate(field, query.aggregate)) return []
@@ -78,8 +82,9 @@ export class DuckDbReader implements StoreReader {
     const merged = countMerged(tables)
     const sql = historySql(field, tables, only, query.aggregate)
     const answer = await this.#connection.runAndReadAll(sql, values, [BIGINT, BIGINT, BIGINT])
+    if (signal.aborted) throw givenUp()
     // The first repeats have come to a table since the query was made, and may have counted twice: once more.
-    if (countMerged(tables) > merged) return this.#historyOf(name, query)
+    if (countMerged(tables) > merged) return this.#historyOf(name, query, signal)
     return toHistory(name, series, answer.getColumns() as number[][])
   }
 }
@@ -147,8 +152,8 @@ const AGGREGATES = {
 const PERCENTS = { p50: 50, p90: 90, p99: 99 } as const
 
 /**
- * Answers (series, start of the bucket in µs, value), ordered by both. Bound: $1 start, $2 end, $3 width of a bucket, in ns. All
- * names in it are our own.
+ * Answers (series, start of the bucket in µs, value), ordered by both. Bound: $1 start, $2 end, $3 width of a bucket,
+ * in ns. All names in it are our own.
  *
  * @param only the series that are asked for; undefined: all of them
  */
@@ -168,11 +173,12 @@ function historySql(
     const value = AGGREGATES[aggregate as keyof typeof AGGREGATES]
     return `${answer(value)} FROM (${values}) GROUP BY series, bucket ${order}`
   }
-  // The rank of InfluxQL, floor(n · p / 100 + 0.5), in whole numbers; DuckDB's quantile_disc takes another. A window goes to disk
-  // where it outgrows the memory limit, a list of the values does not.
+  // The rank of InfluxQL, floor(n · p / 100 + 0.5), in whole numbers; DuckDB's quantile_disc takes another. A window
+  // goes to disk where it outgrows the memory limit, a list of the values does not.
   const percent = PERCENTS[aggregate as keyof typeof PERCENTS]
   const part = 'PARTITION BY series, bucket'
-  const ranked = `SELECT *, row_number() OVER (${part} ORDER BY v) AS rank, count(*) OVER (${part}) AS n FROM (${values})`
+  const places = `row_number() OVER (${part} ORDER BY v) AS rank, count(*) OVER (${part}) AS n`
+  const ranked = `SELECT series, bucket, v, ${places} FROM (${values})`
   return `${answer('v')} FROM (${ranked}) WHERE rank = (n * ${percent} + 50) // 100 ${order}`
 
   function rowsOf({ name, repeats }: DayTable): string {

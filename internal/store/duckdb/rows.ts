@@ -2,7 +2,8 @@ import type { FieldValue } from '../../sample/value.ts'
 import type { Field, StoredSeries } from './catalogue.ts'
 
 /**
- * Rows in flat arrays, so that half a million a second leave no objects behind: a row is a series, a time and a run of values.
+ * Rows in flat arrays, so that half a million a second leave no objects behind: a row is a series, a time and a run of
+ * values.
  */
 export class Rows {
   count = 0

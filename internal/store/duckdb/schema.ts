@@ -29,7 +29,9 @@ export function tableName(measurement: Measurement, day: number): string {
   return `samples_${measurement.id}_${day < 0 ? `b${-day}` : day}`
 }
 
-/** No index and no key: an append with a key fails as a whole on a repeat, and repeats are merged when they are read. */
+/**
+ * No index and no key: an append with a key fails as a whole on a repeat, and repeats are merged when they are read.
+ */
 export function createTable(name: string, columns: readonly Field[]): string {
   const all = ['time_ns BIGINT NOT NULL', 'series INTEGER NOT NULL', ...columns.map(columnDefinition)]
   return `CREATE TABLE ${name} (${all.join(', ')})`

@@ -18,8 +18,8 @@ const MAX_POOLED = 4
 const RETRY_AFTER_MS = 1000
 
 /**
- * With less than this on the disk nothing is written. A batch and a checkpoint need some 64 MiB; one that finds no room makes DuckDB
- * give the whole database up until it is opened again (seen with 1.5.6), reading too.
+ * With less than this on the disk nothing is written. A batch and a checkpoint need some 64 MiB; one that finds no room
+ * makes DuckDB give the whole database up until it is opened again (seen with 1.5.6), reading too.
  */
 const MIN_FREE_BYTES = 128 * 1024 * 1024
 const LOOK_AT_DISK_EVERY_US = 1_000_000
@@ -214,7 +214,10 @@ function noteNewest({ rows }: RowBatch): void {
   }
 }
 
-/** The next action after a failed transaction: nothing of it is in the file, or all of it, which is then merged with the next try. */
+/**
+ * The next action after a failed transaction: nothing of it is in the file, or all of it, which is then merged with the
+ * next try.
+ */
 function failure(error: unknown): { next: 'retry' | 'wait'; problem: string; afterMs: number; cause: unknown } {
   const problem = firstLine(error)
   const outcome = { afterMs: RETRY_AFTER_MS, cause: error }

@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { pino } from 'pino'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { CRASH_DAY_US, NEXT_DAY_US, PER_TABLE, writeUntilKilled } from './crash-child.contract.ts'
+import { openDuckDb } from './open.ts'
+
+let folder: string
+// Beside the packages, so that the program finds them.
+const program = join(import.meta.dirname, '../../../node_modules', `.sentinel-crash-${process.pid}.mjs`)
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sentinel-crash-'))
+  await build({
+    stdin: {
+      contents: `import { ${writeUntilKilled.name} as run } from './crash-child.contract.ts'
+                 await run(process.argv[2], Number(process.argv[3]))`,
+      resolveDir: import.meta.dirname,
+    },
+    ...{ outfile: program, bundle: true, packages: 'external', platform: 'node', format: 'esm' },
+  })
+})
+afterAll(async () => {
+  await rm(program, { force: true })
+  await rm(folder, { recursive: true })
+})
+
+/**
+ * Lets a process write until it has acked `acks` batches and `afterMs` have passed, then kills it. Returns the last
+ * batch acked.
+ */
+async function killedWriter(path: string, first: number, acks: number, afterMs: number): Promise<number> {
+  const child = spawn(process.execPath, [program, path, `${first}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exit = once(child, 'exit')
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+    if (output.split('\n').length > acks) setTimeout(() => child.kill('SIGKILL'), afterMs)
+  })
+  expect(await exit).toEqual([null, 'SIGKILL'])
+  return Number(output.slice(0, output.lastIndexOf('\n')).split('\n').at(-1))
+}
+
+/** Number of samples found of each batch of a measurement. */
+async function found(path: string, measurement: string, startUs: number): Promise<Map<number, number>> {
+  const store = await openDuckDb({
+    ...{ path, retentionMs: 7 * 86_400_000, clock: { now: () => NEXT_DAY_US } },
+    logger: pino({ enabled: false }),
+  })
+  const range = { startUs, endUs: startUs + 3_600_000_000, everyUs: 1 }
+  const query = { ...range, measurement, fields: ['batch'], tags: {}, aggregate: 'last' as const }
+  const [series] = await store.reader.history(query, new AbortController().signal)
+  await store.close()
+  const counts = new Map<number, number>()
+  for (const [, batch] of series?.points ?? []) counts.set(batch, (counts.get(batch) ?? 0) + 1)
+  return counts
+}
+
+it('has every batch that was acked after kill -9, and no half of one', async () => {
+  const path = join(folder, 'telemetry.duckdb')
+  let next = 0
+  for (const [acks, afterMs] of [
+    [1, 0],
+    [12, 3],
+    [7, 9],
+    [20, 1],
+    [4, 17],
+  ] as const) {
+    // biome-ignore format: a pair a kill
+    const acked = await killedWriter(path, next, acks, afterMs)
+    const today = await found(path, 'today', CRASH_DAY_US)
+    const tomorrow = await found(path, 'tomorrow', NEXT_DAY_US)
+    expect([...today.values()].every((count) => count === PER_TABLE)).toBe(true)
+    expect(tomorrow).toEqual(today)
+    // The last may be in the file though the kill came before the ack was heard.
+    const batches = [...today.keys()].sort((a, b) => a - b)
+    expect(batches).toEqual(Array.from({ length: batches.length }, (_, n) => n))
+    expect(batches.length).toBeGreaterThan(acked)
+    expect(batches.length).toBeLessThanOrEqual(acked + 2)
+    next = batches.length
+  }
+})

@@ -1,0 +1,336 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { until } from '../../../test/support/servers.ts'
+import { isRefusal } from '../../sample/border.ts'
+import type { Sample } from '../../sample/sample.ts'
+import { type Series, SeriesTable } from '../../sample/series.ts'
+import type { FieldKind, Slot } from '../../sample/value.ts'
+import type { WriteResult } from '../store.ts'
+import { settings } from './database.ts'
+import { type DuckDbOptions, type DuckDbStore, openDuckDb } from './open.ts'
+
+const DAY_US = 86_400_000_000
+/** Noon, so that a few seconds more or less stay on the day. */
+const NOON_US = Date.UTC(2026, 0, 10, 12) * 1000
+const { signal } = new AbortController()
+
+let folder: string
+let path: string
+let nowUs: number
+const open: DuckDbStore[] = []
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sentinel-duckdb-'))
+  path = join(folder, 'data', 'telemetry.duckdb')
+  nowUs = NOON_US
+})
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((store) => store.close()))
+  await rm(folder, { recursive: true })
+})
+
+async function opened(options: Partial<DuckDbOptions> = {}): Promise<DuckDbStore> {
+  const store = await openDuckDb({
+    ...{ path, retentionMs: 7 * 86_400_000, clock: { now: () => nowUs }, logger: pino({ enabled: false }) },
+    ...options,
+  })
+  open.push(store)
+  return store
+}
+
+async function closed(store: DuckDbStore): Promise<void> {
+  open.splice(open.indexOf(store), 1)
+  await store.close()
+}
+
+function seriesOf(measurement: string, host: string, fields: Record<string, FieldKind>): Series {
+  const series = new SeriesTable().intern(measurement, [['host', host]], 0)
+  if (isRefusal(series)) throw new Error(series.detail)
+  for (const [name, kind] of Object.entries(fields)) series.field(name, kind)
+  return series
+}
+
+function sampleOf(series: Series, values: Slot[], at: number): Sample {
+  return { series, values, at, tie: 0 }
+}
+
+async function write(store: DuckDbStore, samples: Sample[]): Promise<WriteResult> {
+  const batch = store.writer.openBatch()
+  for (const sample of samples) {
+    const answer = batch.add(sample)
+    if (answer !== undefined) throw new Error(`not taken: ${JSON.stringify(answer)}`)
+  }
+  const result = await store.writer.write(batch, signal)
+  batch.release()
+  return result
+}
+
+async function points(store: DuckDbStore, measurement: string, field: string): Promise<number[]> {
+  const range = { startUs: nowUs - 30 * DAY_US, endUs: nowUs + 2 * DAY_US, everyUs: 1_000_000 }
+  const found = await store.reader.history(
+    { ...range, measurement, fields: [field], tags: {}, aggregate: 'last' },
+    signal,
+  )
+  return found.flatMap((series) => series.points.map(([, value]) => value))
+}
+
+/** What stands in the file, told by DuckDB: rows of one column. */
+async function ask(sql: string): Promise<unknown[]> {
+  const connection = await (await DuckDBInstance.fromCache(path, settings())).connect()
+  const rows = (await connection.runAndReadAll(sql)).getRows()
+  connection.closeSync()
+  return rows.map(([value]) => value)
+}
+
+describe('opening', () => {
+  it('makes the folder and the file for this user only', async () => {
+    await opened()
+    expect((await stat(join(folder, 'data'))).mode & 0o777).toBe(0o700)
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+  })
+
+  it('keeps the history, the types and the hosts of the run before', async () => {
+    const first = await opened()
+    const float = seriesOf('cpu', 'a', { usage: 'float' })
+    await write(first, [sampleOf(float, [1], NOON_US), sampleOf(float, [2], NOON_US + 1_000_000)])
+    await closed(first)
+
+    const second = await opened()
+    expect(await points(second, 'cpu', 'usage')).toEqual([1, 2])
+    expect(await second.reader.hosts(0, signal)).toEqual([{ host: 'a', lastSeenAt: NOON_US + 1_000_000 }])
+    const result = await write(second, [
+      sampleOf(seriesOf('cpu', 'a', { usage: 'int' }), [3], NOON_US + 2_000_000),
+      // A repeat from before the start, and something new beside it.
+      sampleOf(seriesOf('cpu', 'a', { usage: 'float', steal: 'float' }), [4, 5], NOON_US),
+      sampleOf(seriesOf('cpu', 'b', { usage: 'float' }), [6], NOON_US),
+    ])
+    expect(result).toMatchObject({ next: 'ack', rejected: [{ index: 0 }] })
+    await closed(second)
+
+    const third = await opened()
+    expect(await points(third, 'cpu', 'usage')).toEqual([4, 2, 6])
+    expect(await points(third, 'cpu', 'steal')).toEqual([5])
+    expect(await ask('SELECT count(*)::INTEGER FROM series')).toEqual([2])
+  })
+
+  it('merges only where a time has come twice', async () => {
+    const store = await opened()
+    const series = seriesOf('cpu', 'a', { usage: 'float' })
+    const repeats = async (): Promise<unknown[]> => await ask('SELECT repeats FROM days ORDER BY day')
+    await write(store, [sampleOf(series, [1], NOON_US - DAY_US), sampleOf(series, [2], NOON_US)])
+    await write(store, [sampleOf(series, [3], NOON_US + 1)])
+    await write(store, [sampleOf(seriesOf('cpu', 'b', { usage: 'float' }), [3], NOON_US)])
+    expect(await repeats()).toEqual([false, false])
+    await closed(store)
+    const again = await opened()
+    await write(again, [sampleOf(series, [4], NOON_US + 2)])
+    expect(await repeats()).toEqual([false, false])
+    await write(again, [sampleOf(series, [5], NOON_US + 2)])
+    expect(await repeats()).toEqual([false, true])
+    await write(again, [sampleOf(series, [6], NOON_US - DAY_US)])
+    expect(await repeats()).toEqual([true, true])
+  })
+
+  it('says who has the file, and what to do', async () => {
+    const api = createRequire(import.meta.url).resolve('@duckdb/node-api')
+    await mkdir(join(folder, 'data'))
+    const script = `require(${JSON.stringify(api)}).DuckDBInstance.create(${JSON.stringify(path)}).then((db) => {
+      globalThis.db = db; console.log('open'); setInterval(() => {}, 1000) })`
+    const other = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      await once(other.stdout, 'data')
+      const failure = opened()
+      await expect(failure).rejects.toMatchObject({ name: 'StoreError', kind: 'away' })
+      await expect(failure).rejects.toThrow(`${path} is in use by process ${other.pid}`)
+      await expect(failure).rejects.toThrow('stop that process, or give this one a file of its own')
+    } finally {
+      other.kill('SIGKILL')
+      await once(other, 'exit')
+    }
+    expect(await points(await opened(), 'cpu', 'usage')).toEqual([])
+  })
+
+  it('refuses a second time in one process', async () => {
+    await opened()
+    await expect(opened()).rejects.toThrow(`${path} is already open in this process`)
+  })
+
+  const damages: Array<[string, (path: string) => Promise<void>]> = [
+    ['is something else', (file) => writeFile(file, 'not a database'.repeat(1000))],
+    ['is empty', (file) => truncate(file, 0)],
+    ['was cut off', (file) => truncate(file, 20_000)],
+    ['has flipped bits', async (file) => writeFile(file, (await readFile(file)).fill(0xff, 4096, 12_288))],
+  ]
+  it.each(damages)('leaves a file alone that %s, and says what to do', async (_how, damage) => {
+    const store = await opened()
+    await write(store, [sampleOf(seriesOf('cpu', 'a', { usage: 'float' }), [1], NOON_US)])
+    await closed(store)
+    await damage(path)
+    const before = await readFile(path)
+    const failure = opened()
+    await expect(failure).rejects.toMatchObject({ name: 'StoreError', kind: 'refused' })
+    await expect(failure).rejects.toThrow(`${path} is damaged or no database of this version`)
+    await expect(failure).rejects.toThrow('move it away')
+    expect((await readFile(path)).equals(before)).toBe(true)
+  })
+
+  it('refuses a file of another schema', async () => {
+    await closed(await opened())
+    const instance = await DuckDBInstance.create(path)
+    const connection = await instance.connect()
+    await connection.run('UPDATE sentinel_schema SET version = 99')
+    connection.closeSync()
+    instance.closeSync()
+    await expect(opened()).rejects.toThrow('schema 99')
+  })
+
+  it('names the path when there can be no such file', async () => {
+    await mkdir(path, { recursive: true })
+    await expect(opened()).rejects.toThrow(`${path} cannot be opened`)
+  })
+})
+
+describe('a write that fails', () => {
+  it('leaves nothing behind, and succeeds when it is tried again', async () => {
+    const store = await opened()
+    const series = seriesOf('cpu', 'a', { usage: 'float' })
+    await write(store, [sampleOf(series, [1], NOON_US)])
+    const [table] = await ask("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'samples%'")
+    await ask(`ALTER TABLE ${table} RENAME TO hidden`)
+    const batch = store.writer.openBatch()
+    batch.add(sampleOf(seriesOf('mem', 'b', { used: 'int' }), [2], NOON_US))
+    batch.add(sampleOf(series, [3], NOON_US + 1_000_000))
+    expect(await store.writer.write(batch, signal)).toMatchObject({
+      next: 'retry',
+      problem: expect.stringContaining('samples'),
+    })
+    expect(await points(store, 'mem', 'used')).toEqual([])
+    expect(await store.reader.hosts(0, signal)).toEqual([{ host: 'a', lastSeenAt: NOON_US }])
+    await ask(`ALTER TABLE hidden RENAME TO ${table}`)
+    expect(await store.writer.write(batch, signal)).toEqual({ next: 'ack', rejected: [] })
+    batch.release()
+    expect(await points(store, 'cpu', 'usage')).toEqual([1, 3])
+    expect(await points(store, 'mem', 'used')).toEqual([2])
+  })
+
+  it('is not begun while the disk is nearly full', async () => {
+    const store = await opened({ minFreeBytes: Number.MAX_SAFE_INTEGER })
+    const want = expect.stringContaining(`on the disk of ${path}: make room there`)
+    expect(await write(store, [sampleOf(seriesOf('cpu', 'a', { usage: 'float' }), [1], NOON_US)])).toMatchObject({
+      ...{ next: 'wait', problem: want },
+    })
+    expect(await store.writer.check(signal)).toEqual(want)
+  })
+})
+
+describe('queries', () => {
+  it('wait in a bounded queue', async () => {
+    const store = await opened()
+    await write(store, [sampleOf(seriesOf('cpu', 'a', { usage: 'float' }), [1], NOON_US)])
+    const asked = await Promise.allSettled(Array.from({ length: 70 }, () => points(store, 'cpu', 'usage')))
+    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(64)
+    expect(asked.at(-1)).toMatchObject({ reason: { kind: 'away', message: expect.stringContaining('64') } })
+  })
+
+  it('end when nobody waits for them any more', async () => {
+    const store = await opened()
+    const series = seriesOf('cpu', 'a', { usage: 'float' })
+    const many = Array.from({ length: 50_000 }, (_, n) => sampleOf(series, [n], NOON_US + n))
+    await write(store, many)
+    await write(store, many)
+    const controller = new AbortController()
+    const range = { startUs: 0, endUs: NOON_US + DAY_US, everyUs: 1 }
+    const query = { ...range, measurement: 'cpu', fields: ['usage'], tags: {}, aggregate: 'p99' as const }
+    const asked = Array.from({ length: 3 }, () =>
+      store.reader.history(query, controller.signal).then((found) => found.length),
+    )
+    setImmediate(() => controller.abort())
+    for (const one of asked) await expect(one).rejects.toMatchObject({ kind: 'away' })
+    expect(await store.reader.history({ ...query, everyUs: DAY_US }, signal)).toHaveLength(1)
+  })
+})
+
+describe('retention', () => {
+  const tables = (): Promise<unknown[]> =>
+    ask("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'samples%' ORDER BY ALL")
+
+  it('refuses samples that are older, as the store of a server does', async () => {
+    const store = await opened()
+    const series = seriesOf('cpu', 'a', { usage: 'float' })
+    const oldest = NOON_US - 7 * DAY_US
+    const result = await write(store, [sampleOf(series, [1], oldest - 1), sampleOf(series, [2], oldest)])
+    const refusal = {
+      reason: 'store_refused',
+      detail: 'points beyond retention policy: 2026-01-03T11:59:59.999Z is before 2026-01-03T12:00:00.000Z',
+    }
+    const line = `cpu,host=a usage=1 ${oldest - 1}000`
+    expect(result).toEqual({ next: 'ack', rejected: [{ index: 0, line, refusal }] })
+    expect(await points(store, 'cpu', 'usage')).toEqual([2])
+  })
+
+  it('drops days at the start, with all that only they had', async () => {
+    const first = await opened()
+    await write(first, [sampleOf(seriesOf('cpu', 'old', { usage: 'float', gone: 'bool' }), [1, true], NOON_US)])
+    await write(first, [sampleOf(seriesOf('mem', 'old', { used: 'int' }), [1], NOON_US)])
+    await write(first, [sampleOf(seriesOf('cpu', 'new', { usage: 'float' }), [2], NOON_US + DAY_US)])
+    await closed(first)
+    expect(await points(await opened(), 'cpu', 'usage')).toEqual([2, 1])
+    await closed(open[0]!)
+
+    nowUs += 8 * DAY_US
+    const store = await opened()
+    expect(await points(store, 'cpu', 'usage')).toEqual([2])
+    expect(await store.reader.hosts(0, signal)).toEqual([{ host: 'new', lastSeenAt: NOON_US + DAY_US }])
+    expect(await tables()).toHaveLength(1)
+    expect(await ask('SELECT name FROM measurements')).toEqual(['cpu'])
+    expect(await ask('SELECT tags FROM series')).toEqual(['[["host","new"]]'])
+    // Where no sample of a measurement is left, its fields are free to have another type.
+    const result = await write(store, [
+      sampleOf(seriesOf('mem', 'a', { used: 'float' }), [1.5], nowUs),
+      sampleOf(seriesOf('cpu', 'a', { usage: 'int' }), [1], nowUs),
+    ])
+    expect(result).toMatchObject({ next: 'ack', rejected: [{ index: 1 }] })
+  })
+
+  it('drops days while it runs, and goes on with series and batches that are open', async () => {
+    const store = await opened({ sweepEveryMs: 10 })
+    const old = seriesOf('cpu', 'old', { usage: 'float' })
+    const lasting = seriesOf('cpu', 'lasting', { usage: 'float' })
+    await write(store, [sampleOf(old, [1], NOON_US), sampleOf(lasting, [2], NOON_US)])
+    const batch = store.writer.openBatch()
+    batch.add(sampleOf(old, [3], NOON_US + 1_000_000))
+    batch.add(sampleOf(lasting, [4], NOON_US + 8 * DAY_US))
+    nowUs += 8 * DAY_US
+    await until('the old day is dropped', async () => (await tables()).length === 0)
+    expect(await points(store, 'cpu', 'usage')).toEqual([])
+    expect(await store.writer.write(batch, signal)).toEqual({ next: 'ack', rejected: [] })
+    batch.release()
+    await write(store, [sampleOf(old, [5], nowUs + 1_000_000), sampleOf(lasting, [6], nowUs + 2_000_000)])
+    expect(await points(store, 'cpu', 'usage')).toEqual([4, 6, 5])
+    expect(await tables()).toHaveLength(1)
+  })
+
+  it('uses the room of dropped days again', async () => {
+    const sizes: number[] = []
+    for (let day = 0; day < 12; day++) {
+      const store = await opened({ retentionMs: 2 * 86_400_000 })
+      const series = seriesOf('cpu', 'a', { value: 'float' })
+      // Random digits do not compress: a day takes half a megabyte, beside a quarter for the catalogue.
+      const samples = Array.from({ length: 50_000 }, (_, n) => sampleOf(series, [Math.random()], nowUs + n))
+      expect(await write(store, samples)).toEqual({ next: 'ack', rejected: [] })
+      await closed(store)
+      sizes.push((await stat(path)).size)
+      nowUs += DAY_US
+    }
+    // Three days are kept, and a fourth has room until it is dropped.
+    expect(sizes[3]).toBeGreaterThan(1_500_000)
+    expect(Math.max(...sizes)).toBeLessThan(sizes[3]! * 1.4)
+  })
+})
