@@ -2,7 +2,10 @@
 export interface Delivery {
   /** Counts up by one from 1. */
   id: number
-  /** 0–999: keeps messages apart that carry the same microsecond, and is the same again when one is delivered again. */
+  /**
+   * 0–999 for a message that may be delivered again: the same each time, and different for most messages of a moment. −1 where the engine
+   * knows no message twice.
+   */
   tie: number
 }
 

@@ -19,7 +19,7 @@ export class Deliveries {
   deliver(payload: Buffer, tie?: number): void {
     const delivery = this.#delivery
     delivery.id++
-    delivery.tie = tie ?? delivery.id % 1000
+    delivery.tie = tie ?? -1
     try {
       this.#handler(payload, delivery)
       this.#throwing = false

@@ -217,7 +217,7 @@ class StreamsSubscription implements Subscription {
   #deliver(partition: number, id: string, payload: Buffer): void {
     this.#unacked.push(partition, id)
     if (this.#unacked.size >= this.#options.maxUnacked) this.#updateGate()
-    this.#deliveries.deliver(payload, tieOf(id))
+    this.#deliveries.deliver(payload, tieOf(partition, id))
   }
 
   #updateGate(): void {
@@ -272,7 +272,13 @@ class StreamsSubscription implements Subscription {
   }
 }
 
-/** The part of an entry's id after the dash, mod 1000: the same at every delivery. */
-function tieOf(id: string): number {
-  return Number(id.slice(Math.max(id.indexOf('-') + 1, id.length - 3)))
+/**
+ * A number that an entry has at every delivery. Its sequence alone begins at 0 again in each millisecond and each partition, so entries of one
+ * moment of a publisher would often share it; odd steps for both keep about 30 entries a millisecond apart in each of four partitions.
+ */
+function tieOf(partition: number, id: string): number {
+  const dash = id.indexOf('-')
+  const ms = Number(id.slice(Math.max(dash - 3, 0), dash))
+  const sequence = Number(id.slice(Math.max(dash + 1, id.length - 3)))
+  return (sequence + ms * 31 + partition * 251) % 1000
 }

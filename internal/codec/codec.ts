@@ -40,7 +40,7 @@ export function resetHeader(header: MessageHeader): void {
 export interface Arrival {
   /** µs since the epoch. */
   receivedAt: number
-  /** 0–999; becomes `tie` of the samples whose format has whole seconds only. */
+  /** 0–999: becomes `tie` of the samples whose format has whole seconds only; or NO_TIE (ties.ts), and the decoder chooses. */
   tie: number
 }
 

@@ -6,6 +6,7 @@ import { FrameDecoder } from './frame-decoder.ts'
 import { MAGIC, MAX_FRAME_BYTES } from './frame-layout.ts'
 import { JsonDecoder } from './json.ts'
 import { PACKED_BYTES, PackedDecoder } from './packed.ts'
+import { Ties } from './ties.ts'
 
 const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
@@ -28,9 +29,10 @@ export class MessageDecoder implements Decoder {
 
   constructor(table: SeriesTable, options: { maxMessageBytes?: number } = {}) {
     this.#maxMessageBytes = options.maxMessageBytes ?? MAX_FRAME_BYTES
+    const ties = new Ties()
     this.#decoders = {
-      json: new JsonDecoder(table, this.header),
-      packed: new PackedDecoder(table, this.header),
+      json: new JsonDecoder(table, this.header, ties),
+      packed: new PackedDecoder(table, this.header, ties),
       frame: new FrameDecoder(table, this.header),
     }
   }

@@ -13,6 +13,7 @@ import {
 } from './codec.ts'
 import { PlainScanner, type StatsMessage } from './json-scanner.ts'
 import { MEASUREMENT, type StatsSeries, SystemStats, statsValue } from './system-stats.ts'
+import { Ties } from './ties.ts'
 
 /** One sample is about 120 bytes; what is far beyond that is no such message, and need not be parsed to know it. */
 export const MAX_JSON_BYTES = 65_536
@@ -33,8 +34,8 @@ export class JsonDecoder implements Decoder {
   readonly #knownHosts = new ByteCache<StatsSeries>()
   readonly #knownSources = new ByteCache<string>()
 
-  constructor(table: SeriesTable, header = blankHeader()) {
-    this.#stats = new SystemStats(table)
+  constructor(table: SeriesTable, header = blankHeader(), ties = new Ties()) {
+    this.#stats = new SystemStats(table, ties)
     this.header = header
   }
 

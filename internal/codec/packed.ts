@@ -11,6 +11,7 @@ import {
   resetHeader,
 } from './codec.ts'
 import { MEASUREMENT, type StatsSeries, SystemStats, statsValue } from './system-stats.ts'
+import { Ties } from './ties.ts'
 
 /** int64 seconds, float64 cpu, float64 mem, int64 send time in ns, little-endian. */
 export const PACKED_BYTES = 32
@@ -34,8 +35,8 @@ export class PackedDecoder implements Decoder {
   readonly #stats: SystemStats
   #series: StatsSeries | undefined
 
-  constructor(table: SeriesTable, header = blankHeader()) {
-    this.#stats = new SystemStats(table)
+  constructor(table: SeriesTable, header = blankHeader(), ties = new Ties()) {
+    this.#stats = new SystemStats(table, ties)
     this.header = header
   }
 

@@ -3,6 +3,7 @@ import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { Series, SeriesTable } from '../sample/series.ts'
 import type { Tag } from '../sample/value.ts'
 import type { Arrival, MessageHeader } from './codec.ts'
+import { NO_TIE, type Ties } from './ties.ts'
 
 export const MEASUREMENT = 'system_stats'
 
@@ -18,10 +19,13 @@ export interface StatsSeries {
 /** What JSON and Packed have in common: one sample of the measurement `system_stats`, with the fields `cpu` and `mem`. */
 export class SystemStats {
   readonly #table: SeriesTable
+  readonly #ties: Ties
   #sample: Sample | undefined
 
-  constructor(table: SeriesTable) {
+  /** @param ties shared by all decoders of one table, because they share its series */
+  constructor(table: SeriesTable, ties: Ties) {
     this.#table = table
+    this.#ties = ties
   }
 
   /** @param host '' where unknown: then the series has no tag */
@@ -63,8 +67,12 @@ export class SystemStats {
     const sample = this.#sample
     sample.series = series
     sample.values = values
-    sample.at = header.sentAt === 0 ? arrival.receivedAt : header.sentAt
-    sample.tie = arrival.tie
+    const at = header.sentAt === 0 ? arrival.receivedAt : header.sentAt
+    if (arrival.tie === NO_TIE) this.#ties.place(sample, at)
+    else {
+      sample.at = at
+      sample.tie = arrival.tie
+    }
     header.sampleCount = 1
     emit(sample)
     return undefined
