@@ -145,7 +145,7 @@ export class Chart {
         ...shared,
         size: 24,
         gap: 8,
-        space: 60,
+        space: 52,
         grid: { show: false },
         incrs: TIME_STEPS,
         values: (_plot, splits, _axis, _space, step) => timesOf(splits, step),

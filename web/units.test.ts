@@ -100,15 +100,15 @@ describe('time', () => {
 
 describe('axes and buckets', () => {
   it.each([
-    [0, false, 1],
-    [0.03, false, 0.05],
-    [3.1, false, 5],
-    [5, false, 5],
-    [5.1, false, 10],
-    [5, true, 8],
-  ])('the axis of %d (binary: %s) ends at %d', (value, binary, top) =>
-    expect(niceCeiling(value, binary)).toBeCloseTo(top, 12),
-  )
+    [0, 1],
+    [0.03, 0.03],
+    [0.035, 0.04],
+    [3.1, 4],
+    [5, 5],
+    [5.1, 6],
+    [8.1, 10],
+    [256e6, 300e6],
+  ])('the axis of %d ends at %d', (value, top) => expect(niceCeiling(value)).toBeCloseTo(top, 12))
 
   it.each([
     [300_000, 340, 1000],

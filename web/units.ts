@@ -101,12 +101,11 @@ export function levelOf(percent: number): Level {
   return percent >= 75 ? 'warning' : 'ok'
 }
 
-/** The next of 1, 2, 5, 10 … (1, 2, 4, 8 … in powers of 1024) at or above the value: an axis that moves rarely. */
-export function niceCeiling(value: number, binary = false): number {
+/** The next round number at or above the value: an axis that moves rarely. */
+export function niceCeiling(value: number): number {
   if (!(value > 0)) return 1
-  if (binary) return 2 ** Math.ceil(Math.log2(value))
   const decade = 10 ** Math.floor(Math.log10(value))
-  return ([1, 2, 5].find((step) => step * decade >= value) ?? 10) * decade
+  return ([1, 1.5, 2, 3, 4, 5, 6, 8].find((step) => step * decade >= value) ?? 10) * decade
 }
 
 const SECOND = 1000
