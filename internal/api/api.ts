@@ -71,6 +71,9 @@ const DEFAULT_LIMITS: ApiLimits = {
 /** No resource takes a body yet; fastify wants one byte at least. */
 const MAX_BODY_BYTES = 1
 
+/** What an answer may still take once the process ends. */
+const CLOSE_GRACE_MS = 1_000
+
 /** A host's name is at most 1,024 bytes, each of them three when percent-encoded. */
 const MAX_PATH_PART_LENGTH = 3 * 1024
 
@@ -115,6 +118,10 @@ export function buildApi(options: ApiOptions): Api {
     if (request.raw.url!.length > limits.maxUrlLength) throw new UrlTooLongError(limits.maxUrlLength)
   })
   app.addHook('onClose', async () => faults.flush())
+  // A browser opens connections before it has a request for them. To Node they are never idle, and closing would wait for them to time out.
+  app.addHook('preClose', async () => {
+    setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
+  })
   app.register(fastifyHelmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_CSP },
     // TLS ends at a proxy, which knows whether all of its host is TLS only.

@@ -217,6 +217,17 @@ describe('GET /api/v1/live', () => {
 })
 
 describe('a connection', () => {
+  it('does not wait, either, for a connection over which nothing was asked yet', async () => {
+    const { scene, port } = await listen()
+    const silent = connect(port, '127.0.0.1')
+    clients.push(silent)
+    await new Promise((resolve) => silent.once('connect', resolve))
+    const closed = new Promise((resolve) => silent.once('close', resolve))
+    // Closed by Node after 10 s at the earliest, were it not for the API: the test's own timeout is no longer than that.
+    await scene.app.close()
+    await closed
+  }, 8_000)
+
   it('calls the query off when the client goes away', async () => {
     const { scene, port } = await listen()
     scene.way.send('cpu', { host: 'a' }, { v: 1 })

@@ -4,8 +4,9 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ApiClient, metric } from '../support/api.ts'
+import { influxCount } from '../support/influx.ts'
 import { type Program, run, startProgram } from '../support/programs.ts'
-import { freePort, sleep, until } from '../support/servers.ts'
+import { freePort, sleep, startInflux, startRedis, until } from '../support/servers.ts'
 
 const HOST_MEASUREMENTS = ['cpu', 'disk', 'diskio', 'mem', 'net', 'processes', 'swap', 'system']
 
@@ -150,5 +151,26 @@ describe('sentinel up: the whole pipeline in one process, with no server', () =>
     await sleep(5000)
     expect(Math.abs(countFiles() - before)).toBeLessThanOrEqual(2)
     expect(readFileSync(`/proc/${up.pid}/cmdline`, 'utf8')).toContain('sentinel')
+  })
+})
+
+describe('sentinel up with REDIS_URL and INFLUX_URL', () => {
+  it('uses those servers instead, and makes no file', async () => {
+    const [redis, influx] = await Promise.all([startRedis(), startInflux()])
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-up-'))
+    const [apiPort, adminPort] = await Promise.all([freePort(), freePort()])
+    const up = startProgram('sentinel', {
+      args: ['up', `--api-port=${apiPort}`, `--admin-port=${adminPort}`, '--agent-host=web-01'],
+      env: { REDIS_URL: redis.url, INFLUX_URL: influx.url },
+      cwd: folder,
+    })
+    const api = new ApiClient(apiPort)
+    expect(await api.firstHost()).toMatchObject({ host: 'web-01' })
+    await until('InfluxDB has it', async () => (await influxCount(influx.url, 'telemetry', 'cpu', 'usage_idle')) > 2)
+    const [figures] = await api.live((samples) => samples.length > 0, '?measurement=sentinel_pipeline')
+    expect(figures?.tags.host).toBe('web-01')
+    expect(await up.stop()).toBe(0)
+    expect(readdirSync(folder)).toEqual([])
+    await Promise.all([redis.stop(), influx.stop(), rm(folder, { recursive: true })])
   })
 })
