@@ -35,8 +35,8 @@ await runUntilSignal({
     await behaviours[behaviour]?.()
     logger.info('up')
   },
-  stop: (deadlineMs) => (behaviour === 'never_stops' ? new Promise(() => {}) : releaser.release(deadlineMs / 2)),
-  deadlineMs: 400,
+  stop: (deadlineMs) => (behaviour === 'never_stops' ? new Promise(() => {}) : releaser.release(behaviour === 'hangs' ? 200 : deadlineMs)),
+  deadlineMs: behaviour === 'never_stops' ? 200 : 10_000,
   logger,
 }).catch((error) => {
   logger.fatal('main: ' + error.message)

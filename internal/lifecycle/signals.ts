@@ -1,4 +1,6 @@
+import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
+import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
 
 export interface Run {
@@ -24,6 +26,7 @@ const LINGER_MS = 1000
  */
 export async function runUntilSignal(run: Run): Promise<void> {
   const { logger, deadlineMs } = run
+  const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor))
   let stopping: Promise<void> | undefined
 
   const stop = (): Promise<void> => {
@@ -39,6 +42,7 @@ export async function runUntilSignal(run: Run): Promise<void> {
           process.exit(128 + constants.signals[signal])
         }
         logger.info({ signal, deadlineMs }, 'stopping; a second signal ends at once')
+        if (signal === 'SIGHUP') process.once('exit', () => letGoOf(terminals))
         process.exitCode ??= 0
         stop().then(resolve)
       })
@@ -81,4 +85,9 @@ async function stopAll(run: Run): Promise<void> {
     run.logger.warn({ heldBy: process.getActiveResourcesInfo() }, 'stopped, but something holds the process: ending it')
     process.exit()
   }, LINGER_MS).unref()
+}
+
+/** At its end Node.js resets the terminal, and aborts with a core dump where that is gone: unless the descriptors are closed. */
+function letGoOf(descriptors: readonly number[]): void {
+  for (const descriptor of descriptors) closeSync(descriptor)
 }

@@ -16,7 +16,7 @@ const LAG_INTERVAL_MS = 200
  * @returns the undo of what it watches
  */
 export function addProcessMetrics(metrics: Metrics): () => void {
-  const startedAtS = Math.round(Date.now() / 1000 - process.uptime())
+  const startedAtS = Math.floor(Date.now() / 1000 - process.uptime())
   metrics.counter({
     name: 'process_cpu_seconds_total',
     help: 'CPU time of the process and its ended children.',
