@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -385,12 +385,15 @@ describe('the page', () => {
     const folder = await mkdtemp(join(tmpdir(), 'page-'))
     try {
       await writeFile(join(folder, 'index.html'), '<title>page</title>')
-      await writeFile(join(folder, 'main.js'), 'go()')
+      await mkdir(join(folder, 'assets'))
+      await writeFile(join(folder, 'assets', 'main-1A2B3C4D.js'), 'go()')
       const { app } = await ApiScene.open({ webRoot: folder })
       const page = await app.inject('/')
       expect([page.statusCode, page.body]).toEqual([200, '<title>page</title>'])
       expect(page.headers['content-type']).toContain('text/html')
-      expect((await app.inject('/main.js')).body).toBe('go()')
+      expect(page.headers['cache-control']).toBe('public, max-age=0')
+      const script = await app.inject('/assets/main-1A2B3C4D.js')
+      expect([script.body, script.headers['cache-control']]).toEqual(['go()', 'public, max-age=31536000, immutable'])
       expect((await app.inject('/api/v1/hosts')).statusCode).toBe(200)
       for (const url of ['/nothing.js', '/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json']) {
         const answer = await app.inject(url)

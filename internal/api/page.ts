@@ -3,10 +3,24 @@ import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { Api } from './app-types.ts'
 
-/** The page at `/`: static files, asked for again each time (`max-age=0` with an ETag), so a new version shows at once. */
+const YEAR_S = 31_536_000
+
+/**
+ * The page at `/`: static files. It is asked for again each time (`max-age=0` with an ETag), so a new version shows at once; what it
+ * names has a hash in its name, and is kept for good.
+ */
 export async function pageRoutes(app: Api, webRoot: string): Promise<void> {
   if (existsSync(join(webRoot, 'index.html'))) {
-    await app.register(fastifyStatic, { root: webRoot, index: 'index.html' })
+    const assets = join(webRoot, 'assets')
+    await app.register(fastifyStatic, {
+      root: webRoot,
+      index: 'index.html',
+      cacheControl: false,
+      setHeaders: (reply, path) => {
+        const kept = path.startsWith(assets) ? `public, max-age=${YEAR_S}, immutable` : 'public, max-age=0'
+        reply.setHeader('cache-control', kept)
+      },
+    })
     return
   }
   app.get('/', { schema: { hide: true } }, (_request, reply) => {
