@@ -11,11 +11,14 @@ const message = (seq: number, heldFrom = seq, source = 'a'): MessageHeader => ({
 function observe(...messages: MessageHeader[]) {
   const tracker = new LossTracker()
   for (const header of messages) tracker.observe(header)
-  const { lostSamples, lostMessages, missingSamples, duplicateMessages, unnumberedMessages } = tracker
-  return { lostSamples, lostMessages, missingSamples, duplicateMessages, unnumberedMessages }
+  const { lostSamples, lostMessages, missingSamples, duplicateSamples, duplicateMessages, unnumberedMessages } = tracker
+  return { lostSamples, lostMessages, missingSamples, duplicateSamples, duplicateMessages, unnumberedMessages }
 }
 
-const NOTHING = { lostSamples: 0, lostMessages: 0, missingSamples: 0, duplicateMessages: 0, unnumberedMessages: 0 }
+const NOTHING = {
+  ...{ lostSamples: 0, lostMessages: 0, missingSamples: 0 },
+  ...{ duplicateSamples: 0, duplicateMessages: 0, unnumberedMessages: 0 },
+}
 
 describe('LossTracker', () => {
   const cases: Array<[string, MessageHeader[], Partial<typeof NOTHING>]> = [
@@ -35,7 +38,11 @@ describe('LossTracker', () => {
       [message(0), message(5, 3), message(3, 3), message(6, 4)],
       { lostSamples: 4, lostMessages: 2, missingSamples: 2 },
     ],
-    ['a repeat is a duplicate', [message(0), message(1), message(1), message(0)], { duplicateMessages: 2 }],
+    [
+      'a repeat is a duplicate',
+      [message(0), message(1), message(1), message(0)],
+      { duplicateSamples: 4, duplicateMessages: 2 },
+    ],
     ['what was held before the first sight may come', [message(5, 3), message(3, 3), message(4, 4), message(6)], {}],
     ['without numbers nothing is known', [message(-1), message(1, 1, '')], { unnumberedMessages: 2 }],
     ['sources are apart', [message(0), message(5, 5, 'b'), message(1)], {}],
@@ -60,9 +67,10 @@ describe('LossTracker', () => {
         let received = 0
         for (const { header, arrives, twice } of [...sent].sort((a, b) => a.place - b.place)) {
           if (!arrives) continue
-          received += header.sampleCount
-          tracker.observe(header)
-          if (twice) tracker.observe(header)
+          for (let times = twice ? 2 : 1; times > 0; times--) {
+            received += header.sampleCount
+            tracker.observe(header)
+          }
         }
         // The empty message at the end gives everything up that has not come.
         tracker.observe({
@@ -73,7 +81,7 @@ describe('LossTracker', () => {
           heldFrom: steps.length,
           sentAt: 1,
         })
-        expect(tracker.lostSamples).toBe(firstSample - received)
+        expect(firstSample).toBe(received - tracker.duplicateSamples + tracker.lostSamples)
         expect(tracker.lostMessages).toBe(sent.filter(({ arrives }) => !arrives).length)
         expect(tracker.missingSamples).toBe(0)
         expect(tracker.duplicateMessages).toBe(sent.filter(({ arrives, twice }) => arrives && twice).length)

@@ -35,6 +35,8 @@ export class LossTracker {
   /** Samples that are gone for good, and the messages that they were in. */
   lostSamples = 0
   lostMessages = 0
+  /** What came twice: written again, it changes nothing. */
+  duplicateSamples = 0
   duplicateMessages = 0
   /** Messages without a seq: nothing can be said of their loss. */
   unnumberedMessages = 0
@@ -84,6 +86,7 @@ export class LossTracker {
     const gap = state.gaps[index]
     if (gap === undefined) {
       this.duplicateMessages++
+      this.duplicateSamples += sampleCount
       return
     }
     const before: Gap = { ...gap, to: seq, endSample: firstSample }

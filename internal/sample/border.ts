@@ -1,27 +1,29 @@
 import type { Tag } from './value.ts'
 
 /** Why a sample or a message does not become a point. One catalogue: each word is a label of `sentinel_rejected_samples_total`. */
-export type RejectReason =
-  | 'not_a_message'
-  | 'json_syntax'
-  | 'json_shape'
-  | 'packed_size'
-  | 'frame_version'
-  | 'frame_truncated'
-  | 'frame_malformed'
-  | 'too_large'
-  | 'bad_name'
-  | 'reserved_name'
-  | 'too_many_tags'
-  | 'duplicate_tag'
-  | 'too_many_fields'
-  | 'too_many_series'
-  | 'field_type'
-  | 'no_fields'
-  | 'time_too_old'
-  | 'time_in_future'
-  | 'store_refused'
-  | 'line_syntax'
+export const REJECT_REASONS = [
+  'not_a_message',
+  'json_syntax',
+  'json_shape',
+  'packed_size',
+  'frame_version',
+  'frame_truncated',
+  'frame_malformed',
+  'too_large',
+  'bad_name',
+  'reserved_name',
+  'too_many_tags',
+  'duplicate_tag',
+  'too_many_fields',
+  'too_many_series',
+  'field_type',
+  'no_fields',
+  'time_too_old',
+  'time_in_future',
+  'store_refused',
+  'line_syntax',
+] as const
+export type RejectReason = (typeof REJECT_REASONS)[number]
 
 /** A reason, with the value and the rule that it broke, in words for the log. */
 export interface Refusal {

@@ -1,14 +1,18 @@
 import type { RejectReason } from './border.ts'
 
-/** Why a sample that was fine did not reach the store. One catalogue: each word is a label of `sentinel_dropped_samples_total`. */
-export type DropReason =
-  | 'queue_full'
-  | 'outbox_full'
-  | 'outbox_age'
-  | 'broker_refused'
-  | 'message_too_large'
-  | 'store_away'
-  | 'stopped'
+/**
+ * Why a sample that was fine did not reach the store. One catalogue: each word is a label of `sentinel_dropped_samples_total` (a server's) or
+ * `sentinel_unsent_samples_total` (a publisher's).
+ */
+export const DROP_REASONS = [
+  'queue_full',
+  'outbox_full',
+  'outbox_age',
+  'broker_refused',
+  'message_too_large',
+  'stopped',
+] as const
+export type DropReason = (typeof DROP_REASONS)[number]
 
 /**
  * Where every sample of a server is. Each ends in exactly one of `written`, `rejected`, `dropped`; the rest is `held`:
@@ -22,8 +26,6 @@ export class ServerLedger {
   own = 0
   /** Messages, however many samples each carried. */
   messages = 0
-  /** Field values that were left out of a sample that went on: NaN, the infinities, control characters. */
-  cleaned = 0
   readonly rejectedBy = new Map<RejectReason, number>()
   readonly droppedBy = new Map<DropReason, number>()
 
