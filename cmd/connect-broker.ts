@@ -4,13 +4,13 @@ import type { Context } from './context.ts'
 
 /** The broker that the settings name. It closes after all that is opened from now on. */
 export async function connectBroker({ settings, logger, releaser, readiness }: Context): Promise<Broker> {
-  const { kind, topic, partitions, group, consumer, maxLength, visibilityMs } = settings.broker
+  const { kind, topic, consumes, partitions, group, consumer, maxLength, visibilityMs } = settings.broker
   const redis = { url: settings.redis.url ?? '', password: settings.redis.password }
   const broker = await openBroker(
     kind === 'memory'
       ? { kind, logger }
       : kind === 'pubsub'
-        ? { kind, logger, redis, partitions }
+        ? { kind, logger, redis, partitions, ...(consumes.length > 0 ? { consumes } : {}) }
         : { kind, logger, redis, topic, partitions, group, consumer, maxLength, visibilityMs },
   )
   releaser.push('broker', () => broker.close())

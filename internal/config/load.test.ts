@@ -190,6 +190,18 @@ describe('a secret', () => {
     expect(load({ env: { INFLUX_TOKEN_FILE: path }, files: { [path]: 'x' }, mode }).warnings).toEqual(warnings)
   })
 
+  test('so may the other names of servers be read from files, which anybody may read where they hold no secret', () => {
+    const env = { REDIS_URL_FILE: '/etc/redis', INFLUX_URL_FILE: '/etc/url', INFLUX_BUCKET_FILE: '/etc/bucket' }
+    const contents = { '/etc/redis': 'redis://:pw@h:1\n', '/etc/url': 'http://h:2\n', '/etc/bucket': 'b\n' }
+    const { settings, warnings } = load({ env, files: contents, mode: 0o644 })
+    expect([settings.redis.url, settings.influx.url, settings.influx.bucket]).toEqual([
+      'redis://:pw@h:1',
+      'http://h:2',
+      'b',
+    ])
+    expect(warnings.map((warning) => warning.split(' ')[0])).toEqual(['/etc/redis', '/etc/url'])
+  })
+
   test('on the command line warns', () => {
     expect(load({ flags: { 'influx.token': 'hunter2' } }).warnings).toEqual([
       '--influx-token shows the secret to all who can list processes; --influx-token-file does not',

@@ -69,7 +69,7 @@ export function secret(common: Omit<Common<string | undefined>, 'default'>): Set
   return { ...optionalText(common), secret: true }
 }
 
-/** The path of a file that holds the secret of the same group named `holds`; a line break at its end is not part of it. */
+/** The path of a file that holds the setting of the same group named `holds`; a line break at its end is not part of it. */
 export function secretFile(
   holds: string,
   common: Omit<Common<string | undefined>, 'default'>,

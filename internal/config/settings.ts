@@ -78,6 +78,10 @@ export const SCHEMA = {
       description: 'The Redis server; rediss:// for TLS. With up, setting it takes the place of the memory broker.',
       alsoFrom: ['REDIS_URL'],
     }),
+    urlFile: secretFile('url', {
+      description: 'A file that holds the same, where the URL has a password in it.',
+      alsoFrom: ['REDIS_URL_FILE'],
+    }),
     password: secret({ description: 'Wins over a password in the URL.', alsoFrom: ['REDIS_PASSWORD'] }),
     passwordFile: secretFile('password', {
       description: 'A file that holds the same.',
@@ -152,6 +156,11 @@ export const SCHEMA = {
       description: 'InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics. With up, setting it takes the place of DuckDB.',
       alsoFrom: ['INFLUX_URL', 'INFLUXDB_URL'],
     }),
+    urlFile: secretFile('url', {
+      roles: STORE_USERS,
+      description: 'A file that holds the same, where the URL has a password in it.',
+      alsoFrom: ['INFLUX_URL_FILE', 'INFLUXDB_URL_FILE'],
+    }),
     token: secret({
       roles: STORE_USERS,
       description: 'The API token of InfluxDB 2.x and 3.x.',
@@ -169,11 +178,21 @@ export const SCHEMA = {
       description: 'The organization of InfluxDB 2.x.',
       alsoFrom: ['INFLUX_ORG', 'INFLUXDB_ORG'],
     }),
+    orgFile: secretFile('org', {
+      roles: STORE_USERS,
+      description: 'A file that holds the same.',
+      alsoFrom: ['INFLUX_ORG_FILE', 'INFLUXDB_ORG_FILE'],
+    }),
     bucket: text({
       default: 'telemetry',
       roles: STORE_USERS,
       description: 'The bucket; on InfluxDB 1.x the database.',
       alsoFrom: ['INFLUX_BUCKET', 'INFLUXDB_BUCKET'],
+    }),
+    bucketFile: secretFile('bucket', {
+      roles: STORE_USERS,
+      description: 'A file that holds the same.',
+      alsoFrom: ['INFLUX_BUCKET_FILE', 'INFLUXDB_BUCKET_FILE'],
     }),
     username: optionalText({
       roles: STORE_USERS,

@@ -118,11 +118,17 @@ export class WrittenSettings {
       const { text, mode } = this.#sources.readFile(path)
       const secret = text.replace(/\r?\n$/, '')
       if (secret === '') this.problems.push(`${fileKey} (from ${origin.where}): ${path} is empty`)
-      if (isOpenToAll(path, mode)) this.warnings.push(`${path} (${fileKey}) can be read by every user: chmod 600 it`)
+      if (this.#mayHoldSecret(secretKey) && isOpenToAll(path, mode))
+        this.warnings.push(`${path} (${fileKey}) can be read by every user: chmod 600 it`)
       this.byKey.set(secretKey, { text: secret, origin: { kind: origin.kind, where: `${path} (${origin.where})` } })
     } catch (error) {
       this.problems.push(`${fileKey} (from ${origin.where}): ${path} cannot be read: ${reasonOf(error)}`)
     }
+  }
+
+  /** A URL may have a password in it; the name of a bucket is for everybody to see. */
+  #mayHoldSecret(key: string): boolean {
+    return this.#schema.get(key)?.secret === true || key.endsWith('.url')
   }
 }
 
