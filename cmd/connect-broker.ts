@@ -1,9 +1,10 @@
 import type { Broker } from '../internal/broker/broker.ts'
 import { openBroker } from '../internal/broker/open.ts'
+import { addBrokerMetrics } from './broker-metrics.ts'
 import type { Context } from './context.ts'
 
 /** The broker that the settings name. It closes after all that is opened from now on. */
-export async function connectBroker({ settings, logger, releaser, readiness }: Context): Promise<Broker> {
+export async function connectBroker({ settings, logger, releaser, metrics, readiness }: Context): Promise<Broker> {
   const { kind, topic, consumes, partitions, group, consumer, maxLength, visibilityMs } = settings.broker
   const redis = { url: settings.redis.url ?? '', password: settings.redis.password }
   const broker = await openBroker(
@@ -15,5 +16,6 @@ export async function connectBroker({ settings, logger, releaser, readiness }: C
   )
   releaser.push('broker', () => broker.close())
   readiness.push(() => broker.health().problem)
+  addBrokerMetrics(metrics, broker)
   return broker
 }

@@ -2,8 +2,11 @@ import type { Logger } from 'pino'
 import type { Settings } from '../internal/config/settings.ts'
 import type { Releaser } from '../internal/lifecycle/releaser.ts'
 import type { Clock } from '../internal/observe/clock.ts'
+import type { LatencyRecorder } from '../internal/observe/latency.ts'
 import type { LogThrottle } from '../internal/observe/log-throttle.ts'
 import type { Metrics } from '../internal/observe/metrics.ts'
+import type { Publisher } from '../internal/publish/publisher.ts'
+import type { PublisherLedger } from '../internal/sample/ledger.ts'
 
 /** What the roles of one process share. */
 export interface Context {
@@ -14,10 +17,21 @@ export interface Context {
   readonly clock: Clock
   readonly releaser: Releaser
   readonly metrics: Metrics
+  /** All that publish from this process. */
+  readonly publishers: OpenPublisher[]
   /** Each says what keeps the process from its work; '' when nothing does. */
   readonly readiness: Array<() => string>
   /** Each gives its columns of the closing summary line. */
   readonly summary: Array<() => Record<string, number | string>>
+}
+
+export interface OpenPublisher {
+  /** The role that it publishes for. */
+  readonly role: string
+  readonly publisher: Publisher
+  readonly ledger: PublisherLedger
+  /** From the making of a message to the broker's answer. */
+  readonly publishLatency: LatencyRecorder
 }
 
 /** All that keeps the process from its work, in words; empty when it is ready. */

@@ -3,15 +3,8 @@ import { frameCodec } from '../internal/codec/frame.ts'
 import { LatencyRecorder } from '../internal/observe/latency.ts'
 import { Publisher } from '../internal/publish/publisher.ts'
 import { sourceId } from '../internal/publish/source-id.ts'
-import { PublisherLedger } from '../internal/sample/ledger.ts'
-import type { Context } from './context.ts'
-
-export interface OpenPublisher {
-  readonly publisher: Publisher
-  readonly ledger: PublisherLedger
-  /** From the making of a message to the broker's answer. */
-  readonly publishLatency: LatencyRecorder
-}
+import { type DropReason, PublisherLedger } from '../internal/sample/ledger.ts'
+import type { Context, OpenPublisher } from './context.ts'
 
 /** A publisher of frames under a source id of its own, started; it stops after whatever is opened from now on. */
 export function openPublisher(context: Context, broker: Broker, role: string): OpenPublisher {
@@ -32,5 +25,53 @@ export function openPublisher(context: Context, broker: Broker, role: string): O
   })
   publisher.start()
   releaser.push(`${role} publisher`, (signal) => publisher.stop(signal))
-  return { publisher, ledger, publishLatency }
+  const opened: OpenPublisher = { role, publisher, ledger, publishLatency }
+  if (context.publishers.push(opened) === 1) addPublisherMetrics(context)
+  return opened
+}
+
+/** The ledger of all publishers of the process together: what it has sent is what a server must have received of it. */
+function addPublisherMetrics({ metrics, publishers }: Context): void {
+  const total = (figure: (publisher: OpenPublisher) => number) => (): number =>
+    publishers.reduce((sum, publisher) => sum + figure(publisher), 0)
+  metrics.counter({
+    name: 'sentinel_produced_samples_total',
+    help: 'Samples that this process made to publish them.',
+    read: total(({ ledger }) => ledger.produced),
+  })
+  metrics.counter({
+    name: 'sentinel_sent_samples_total',
+    help: 'Samples that the broker has taken.',
+    read: total(({ ledger }) => ledger.sent),
+  })
+  metrics.counter({
+    name: 'sentinel_unsent_samples_total',
+    help: 'Samples given up before they were sent, by the reason.',
+    label: 'reason',
+    read: () => unsentByReason(publishers),
+  })
+  metrics.gauge({
+    name: 'sentinel_outbox_samples',
+    help: 'Samples kept while nobody takes them, or on their way.',
+    read: total(({ ledger }) => ledger.held),
+  })
+  metrics.gauge({
+    name: 'sentinel_outbox_bytes',
+    help: 'Size of the outbox.',
+    read: total(({ publisher }) => publisher.outboxBytes),
+  })
+  metrics.latency({
+    name: 'sentinel_publish_duration_seconds',
+    help: 'From the making of a message to the answer of the broker.',
+    label: 'role',
+    read: () => publishers.map(({ role, publishLatency }) => [role, publishLatency]),
+  })
+}
+
+function unsentByReason(publishers: readonly OpenPublisher[]): Map<DropReason, number> {
+  const total = new Map<DropReason, number>()
+  for (const { ledger } of publishers) {
+    for (const [reason, samples] of ledger.droppedBy) total.set(reason, (total.get(reason) ?? 0) + samples)
+  }
+  return total
 }

@@ -29,9 +29,12 @@ export async function run(loaded: LoadedSettings, open: (context: Context) => Pr
     clock: new WallClock(),
     releaser,
     metrics: new Metrics(),
+    publishers: [],
     readiness: [],
     summary: [],
   }
+  let started = false
+  context.readiness.push(() => (started ? '' : 'starting'))
   await runUntilSignal({
     logger,
     deadlineMs: settings.stop.deadlineMs,
@@ -50,6 +53,7 @@ export async function run(loaded: LoadedSettings, open: (context: Context) => Pr
       })
       releaser.push('admin listener', () => admin.close())
       await open(context)
+      started = true
       logger.info({ version: readVersion(), startMs: Math.round(process.uptime() * 1000) }, 'started')
     },
     stop: async (deadlineMs) => {

@@ -56,22 +56,6 @@ export function openAgent(context: Context, broker: Broker): void {
     onError: (err) => throttle.error('tick', { err }, 'nothing of the host could be read'),
   })
 
-  const samples = (outcome: string, help: string, read: () => number): void =>
-    metrics.counter({ name: `sentinel_${outcome}_samples_total`, help, read })
-  samples('produced', 'Samples made by the sources of this agent.', () => ledger.produced)
-  samples('sent', 'Samples that the broker has taken.', () => ledger.sent)
-  metrics.counter({
-    name: 'sentinel_unsent_samples_total',
-    help: 'Samples given up before they were sent, by the reason.',
-    label: 'reason',
-    read: () => ledger.droppedBy,
-  })
-  metrics.gauge({
-    name: 'sentinel_outbox_samples',
-    help: 'Samples kept while nobody takes them, or on their way.',
-    read: () => ledger.held,
-  })
-  metrics.gauge({ name: 'sentinel_outbox_bytes', help: 'Size of the outbox.', read: () => publisher.outboxBytes })
   metrics.counter({
     name: 'sentinel_missed_ticks_total',
     help: 'Ticks left out because the one before was still going, or the process stood still.',
@@ -81,11 +65,6 @@ export function openAgent(context: Context, broker: Broker): void {
     name: 'sentinel_source_problems_total',
     help: 'Problems of reading that were logged.',
     read: () => problems,
-  })
-  metrics.latency({
-    name: 'sentinel_publish_duration_seconds',
-    help: 'From the making of a message to the answer of the broker.',
-    read: () => publishLatency,
   })
   summary.push(() => ({
     agent_produced: ledger.produced,

@@ -19,8 +19,14 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   const { api } = settings
   const table = new LiveTable({ channel: broker.live, codec: frameCodec, clock, logger })
   // Not waited for: history is there while Redis is away, and the page says that nothing is live.
-  table.open().catch((err: unknown) => logger.error({ err }, 'the live feed cannot be opened'))
-  releaser.push('live table', () => table.close())
+  let closing = false
+  table.open().catch((err: unknown) => {
+    if (!closing) logger.error({ err }, 'the live feed cannot be opened')
+  })
+  releaser.push('live table', () => {
+    closing = true
+    return table.close()
+  })
   readiness.push(() => (table.opened ? '' : 'the live feed is not open yet'))
   const feed = new Feed({
     table,
@@ -57,6 +63,21 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     name: 'sentinel_live_stalled_clients_total',
     help: 'Clients closed because they took nothing.',
     read: () => feed.stats.stalled,
+  })
+  metrics.counter({
+    name: 'sentinel_live_refused_clients_total',
+    help: 'Clients turned away because there were too many.',
+    read: () => feed.stats.refused,
+  })
+  metrics.counter({
+    name: 'sentinel_live_missed_messages_total',
+    help: 'Messages of the live feed that never arrived; the next change of each series heals it.',
+    read: () => table.stats.missed,
+  })
+  metrics.counter({
+    name: 'sentinel_live_refused_messages_total',
+    help: 'Messages of the live feed that could not be read.',
+    read: () => table.stats.refused,
   })
   metrics.gauge({ name: 'sentinel_live_series', help: 'Series in the live table.', read: () => table.size })
 

@@ -143,6 +143,7 @@ function quietContext({ settings }: LoadedSettings): Context {
     clock: new WallClock(),
     releaser: new Releaser(logger),
     metrics: new Metrics(),
+    publishers: [],
     readiness: [],
     summary: [],
   }

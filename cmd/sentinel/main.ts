@@ -13,7 +13,6 @@ import { versionCommand } from './version.ts'
 
 const sentinel = new Command('sentinel')
   .description('Real-time telemetry: measures hosts, carries, stores and shows what they say, and how late that is.')
-  .helpOption('-h, --help', 'show this help')
   .commandsGroup('Run:')
   .addCommand(upCommand())
   .addCommand(agentCommand())
@@ -33,9 +32,7 @@ Examples:
   sentinel up                          the whole pipeline on this machine, http://127.0.0.1:8080
   sentinel validate --config my.yaml   are these settings sound?
   sentinel doctor                      do the servers answer, and keep a sample?
-  sentinel tail --measurement cpu      what comes through, as it comes
-
-Exit codes: 0 ended well, 1 failed, 2 wrong command line, 78 settings that cannot work.`,
+  sentinel tail --measurement cpu      what comes through, as it comes`,
   )
 
 await main(sentinel)

@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { API_URL_VARIABLE } from '../../internal/config/written.ts'
 
 /** A server that goes away is asked again after this long, as a browser does. */
 const RECONNECT_MS = 1000
@@ -12,34 +13,47 @@ interface TailOptions {
 
 /** Follows the live stream of an API and writes a JSON line a reading. */
 export function tailCommand(): Command {
+  const api = new Option('--api <url>', 'where the API is')
+    .default('http://127.0.0.1:8080')
+    .env(API_URL_VARIABLE)
+    .argParser(apiUrl)
   return new Command('tail')
     .description('Shows what comes through, as it comes: a JSON line for each reading of the live stream.')
-    .addOption(new Option('--api <url>', 'where the API is').default('http://127.0.0.1:8080').env('SENTINEL_API_URL'))
+    .addOption(api)
     .option('--host <names>', 'only these hosts, with commas between')
     .option('--measurement <names>', 'only these measurements')
     .option('--once', 'ends after the first snapshot')
     .addHelpText('after', '\nExample:\n  sentinel tail --measurement cpu | jq .fields.usage_idle')
     .action(async (options: TailOptions) => {
-      let resumeFrom = ''
-      do {
+      const last = { eventId: '' }
+      for (;;) {
+        let why = 'the API closed it'
         try {
-          resumeFrom = await follow(options, resumeFrom)
+          await follow(options, last)
+          if (options.once) return
         } catch (error) {
-          if (options.once || resumeFrom === '') throw error
-          process.stderr.write(`the live stream ended (${describe(error)}): connecting again\n`)
-          await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
+          // Nobody reads any more: there is nothing left to do.
+          if (process.stdout.errored !== null) return
+          if (options.once || last.eventId === '') throw error
+          why = describe(error)
         }
-      } while (!options.once)
+        process.stderr.write(`the live stream ended (${why}): connecting again\n`)
+        await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
+      }
     })
 }
 
-/** @returns the id of the last event, to resume from */
-async function follow({ api, host, measurement, once }: TailOptions, resumeFrom: string): Promise<string> {
+function apiUrl(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text
+  throw new InvalidArgumentError('It must be a URL, such as http://127.0.0.1:8080.')
+}
+
+/** @param last where the stream is resumed, kept up to date */
+async function follow({ api, host, measurement, once }: TailOptions, last: { eventId: string }): Promise<void> {
   const url = new URL('/api/v1/live', api)
   if (host !== undefined) url.searchParams.set('host', host)
   if (measurement !== undefined) url.searchParams.set('measurement', measurement)
-  const response = await open(url, resumeFrom)
-  let id = resumeFrom
+  const response = await open(url, last.eventId)
   let text = ''
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     text += chunk
@@ -47,15 +61,20 @@ async function follow({ api, host, measurement, once }: TailOptions, resumeFrom:
     text = events.pop()!
     for (const event of events) {
       const fields = new Map(event.split('\n').map((line) => line.split(/: (.*)/s) as [string, string]))
-      id = fields.get('id') ?? id
+      last.eventId = fields.get('id') ?? last.eventId
       if (fields.get('event') !== 'samples') continue
-      for (const sample of JSON.parse(fields.get('data')!) as unknown[]) {
-        process.stdout.write(`${JSON.stringify(sample)}\n`)
-      }
-      if (once) return id
+      const samples = JSON.parse(fields.get('data')!) as unknown[]
+      await write(samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''))
+      if (once) return
     }
   }
-  return id
+}
+
+/** Waits until it is taken: a reader that is slow holds up the stream, and the API leaves out what it misses, instead of filling our memory. */
+function write(lines: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(lines, (error) => (error ? reject(error) : resolve()))
+  })
 }
 
 async function open(url: URL, resumeFrom: string): Promise<Response> {

@@ -1,4 +1,5 @@
 import type { Broker } from '../../internal/broker/broker.ts'
+import type { Decoder } from '../../internal/codec/codec.ts'
 import type { LossTracker } from '../../internal/ingest/loss.ts'
 import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
 import type { LiveAnnouncer } from '../../internal/live/announcer.ts'
@@ -11,6 +12,7 @@ import { processFigures } from '../process-figures.ts'
 
 /** What a server counts, and so tells. */
 export interface ServerParts {
+  readonly decoder: Decoder
   readonly ledger: ServerLedger
   readonly loss: LossTracker
   readonly latencies: Latencies
@@ -69,7 +71,7 @@ function percentiles(name: string, recorder: LatencyRecorder): Record<string, Fi
 }
 
 export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
-  const { ledger, loss, latencies, pipeline, table, announcer } = parts
+  const { decoder, ledger, loss, latencies, pipeline, table, announcer } = parts
   const { batcher } = pipeline
   metrics.counter({
     name: 'sentinel_received_messages_total',
@@ -80,6 +82,11 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     name: 'sentinel_received_samples_total',
     help: 'Samples taken in; a message that cannot be read counts as one.',
     read: () => ledger.received,
+  })
+  metrics.counter({
+    name: 'sentinel_own_samples_total',
+    help: 'Those of the received that the server made itself, its own figures: no wire brought them.',
+    read: () => ledger.own,
   })
   metrics.counter({
     name: 'sentinel_written_samples_total',
@@ -119,9 +126,19 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     read: () => loss.duplicateMessages,
   })
   metrics.counter({
+    name: 'sentinel_duplicate_samples_total',
+    help: 'Samples in the messages that came twice.',
+    read: () => loss.duplicateSamples,
+  })
+  metrics.counter({
     name: 'sentinel_unnumbered_messages_total',
     help: 'Messages without a sequence number, whose loss cannot be known.',
     read: () => loss.unnumberedMessages,
+  })
+  metrics.counter({
+    name: 'sentinel_cleaned_values_total',
+    help: 'Values left out of samples that went on: NaN, the infinities, strings that are too long.',
+    read: () => decoder.cleaned,
   })
   metrics.gauge({
     name: 'sentinel_queue_bytes',

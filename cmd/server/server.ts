@@ -40,8 +40,9 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     intervalMs: live.intervalMs,
   })
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
+  const decoder = new MessageDecoder(table)
   const pipeline = new Pipeline({
-    decoder: new MessageDecoder(table),
+    decoder,
     live: (sample) => announcer.record(sample),
     onMessage: () => latencyLog.message(),
     writer,
@@ -58,6 +59,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     brokerKeepsUnacked: broker.kind === 'streams',
   })
   const parts: ServerParts = {
+    decoder,
     ledger,
     loss,
     latencies,
@@ -79,10 +81,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     onTick: (atUs) => own.collect(atUs, (sample) => pipeline.take(sample)),
   })
   addServerMetrics(context.metrics, parts)
-  context.readiness.push(
-    () => pipeline.batcher.problem,
-    () => broker.health().problem,
-  )
+  context.readiness.push(() => pipeline.batcher.problem)
 
   announcer.start()
   releaser.push('live feed', () => announcer.stop())

@@ -46,6 +46,7 @@ describe('the command line', () => {
 
   test.each([
     [['server', '--influx-ulr', 'x'], /unknown option '--influx-ulr'\n\(Did you mean --influx-url\?\)/],
+    [['server', '--influx-tokn=hunter2'], /unknown option '--influx-tokn'\n\(Did you mean --influx-token\?\)/],
     [['servre'], /unknown command 'servre'\n\(Did you mean server\?\)/],
     [['server', '--influx-url'], /argument missing/],
     [['server', 'extra'], /too many arguments/],

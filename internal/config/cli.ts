@@ -8,8 +8,9 @@ import { CONFIG_VARIABLE, type FlagValues } from './written.ts'
 
 const FOOTER = `
 Each setting can be written as a flag (--agent-interval-ms 500ms), as a variable (SENTINEL_AGENT_INTERVAL_MS), or in a YAML file
-(agent: { intervalMs: 500ms }) given by --config. Flags win over variables, variables over the file, the file over defaults.
+(agent: { intervalMs: 500ms }) given by --config. Flags win over variables, variables over the file, the file over defaults.`
 
+const EXIT_CODES = `
 Exit codes: 0 ended well, 1 failed, 2 wrong command line, 78 settings that cannot work; 130 and 143 ended by a second signal.`
 
 /**
@@ -65,9 +66,9 @@ export async function runProgram(
   argv: readonly string[],
   say: (text: string) => void,
 ): Promise<number> {
-  throwInsteadOfExit(program)
+  prepare(program)
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await program.parseAsync(inTwoWords(argv), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     // Commander has said by itself what is wrong with the command line, and shown the help where that was asked for.
@@ -83,7 +84,19 @@ export async function runProgram(
   }
 }
 
-function throwInsteadOfExit(command: Command): void {
-  command.exitOverride()
-  for (const subcommand of command.commands) throwInsteadOfExit(subcommand)
+/** What is the same for a program and all of its subcommands. */
+function prepare(command: Command): void {
+  command.exitOverride().helpOption('-h, --help', 'show this help').addHelpText('after', EXIT_CODES)
+  if (command.commands.length > 0) command.helpCommand('help [command]', 'show the help of a command')
+  for (const subcommand of command.commands) prepare(subcommand)
+}
+
+/** `--name=value` as `--name value`: of a name that it does not know commander would show the value too, which may be a secret. */
+function inTwoWords(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--')
+  const isOption = (at: number): boolean => end === -1 || at < end
+  return argv.flatMap((word, at) => {
+    const [, name, value] = (isOption(at) && /^(--[^=]+)=(.*)$/s.exec(word)) || []
+    return name === undefined ? [word] : [name, value!]
+  })
 }

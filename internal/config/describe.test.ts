@@ -53,7 +53,7 @@ describe('the settings that a role runs with', () => {
   })
 
   test('say where each comes from, and no secret', () => {
-    const env = { REDIS_URL: 'redis://app:hunter2@r', INFLUX_TOKEN: 'hunter2', SENTINEL_INFLUX_ORG: 'acme' }
+    const env = { REDIS_URL: 'redis://app:hun@hunter2@r', INFLUX_TOKEN: 'hunter2', SENTINEL_INFLUX_ORG: 'acme' }
     const printed = describeSettings(loadSettings('server', { 'log.level': 'debug' }, env))
     expect(printed).not.toContain('hunter2')
     expect(printed).toContain('  level: debug  # from --log-level\n')

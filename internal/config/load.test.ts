@@ -244,6 +244,7 @@ describe('what cannot work is refused, with where it was written and what to do'
       /^redis\.url: "http:\/\/h" .* begins with redis:\/\/ or rediss:\/\/$/,
     ],
     ['no URL', { env: { INFLUX_URL: 'localhost:8086' } }, /^influx\.url: "localhost:8086" .* begins with http:\/\//],
+    ['a URL with a password', { env: { REDIS_URL: 'redis://:p/ss@h' } }, /^redis\.url: "redis:\/\/\*\*\*@h" /],
     [
       'an unknown variable',
       { env: { SENTINEL_REDIS_ULR: 'x' } },

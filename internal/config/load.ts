@@ -56,7 +56,7 @@ function parse(key: string, setting: Setting<unknown>, written: Written): { read
   const text = setting.secret ? written.text : written.text.trim()
   const value = setting.parse(text)
   if (value !== undefined) return { value }
-  const shown = setting.secret ? 'the value' : JSON.stringify(text)
+  const shown = setting.secret ? 'the value' : JSON.stringify(setting.show(text))
   return `${key}: ${shown} (from ${written.origin.where}) must be ${setting.allowed}`
 }
 

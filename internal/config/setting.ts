@@ -34,8 +34,10 @@ export interface Setting<T> {
   readonly isSwitch: boolean
   /** @returns undefined when the text is not what is allowed */
   parse(text: string): T | undefined
-  /** The value as one would write it. */
+  /** The value as one would write it, without a password that it holds. */
   format(value: T): string
+  /** The same for a text that cannot be parsed. */
+  show(text: string): string
 }
 
 type Common<T> = Pick<Setting<T>, 'description'> &
@@ -49,6 +51,7 @@ function setting<T>(common: Common<T>, kind: Pick<Setting<T>, 'allowed' | 'parse
     placeholder: '<text>',
     isList: false,
     isSwitch: false,
+    show: (written: string) => written,
   }
   return { ...everywhere, format: (value) => (value === undefined ? '' : String(value)), ...kind, ...common }
 }
@@ -87,7 +90,9 @@ export function url(schemes: readonly string[], common: Common<string | undefine
       const scheme = URL.canParse(written) ? new URL(written).protocol.slice(0, -1) : ''
       return schemes.includes(scheme) ? written : undefined
     },
-    format: (value) => value?.replace(/(:\/\/[^/@]*):[^/@]*@/, '$1:***@') ?? '',
+    // To the last @ before the path: an @ in a password need not be escaped, and every parser takes it so.
+    format: (value) => value?.replace(/(:\/\/[^/?#:]*):[^/?#]*@/, '$1:***@') ?? '',
+    show: (written) => written.replace(/^([a-z+]*:\/\/)?.*@/is, '$1***@'),
   })
 }
 

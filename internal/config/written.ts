@@ -25,6 +25,8 @@ export type ReadFile = (path: string) => { readonly text: string; readonly mode:
 export type FlagValues = Readonly<Record<string, string>>
 
 export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`
+/** Where `sentinel tail` finds the API: its option, and no setting of a role. */
+export const API_URL_VARIABLE = `${VARIABLE_PREFIX}API_URL`
 
 export interface Sources {
   readonly flags: FlagValues
@@ -82,7 +84,7 @@ export class WrittenSettings {
 
   #readVariables(): void {
     const { env } = this.#sources
-    const ours = new Set([CONFIG_VARIABLE])
+    const ours = new Set([CONFIG_VARIABLE, API_URL_VARIABLE])
     for (const [key, setting] of this.#schema) {
       const own = variableOf(key)
       ours.add(own)

@@ -56,6 +56,7 @@ describe('a secret', () => {
     ['one level down', (l) => l.info({ influx: { token: 'hunter2' } }), 'hunter2'],
     ['in a URL of a message', (l) => l.info('connecting to redis://app:hunter2@host:6379'), 'hunter2'],
     ['in the URL of an error', (l) => l.info({ err: new Error('http://app:hunter2@host/ refused') }), 'hunter2'],
+    ['with an @ in it', (l) => l.info('connecting to redis://app:hun@ter2@host:6379'), 'ter2'],
     ['that is known, wherever it stands', (l) => l.info(`Authorization: Token ${secrets[0]}`), 'quoted'],
   ]
   test.each(cases)('%s is not written, in either format', (_where, log, secret) => {

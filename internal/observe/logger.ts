@@ -25,7 +25,7 @@ const REDACTED = '[redacted]'
 /** Names of fields that hold a secret, at the top of a line or one level down. */
 const SECRET_FIELDS = ['password', 'token', 'secret', 'authorization']
 /** `scheme://user:password@`; the user stays, since it helps to find a wrong one. */
-const URL_PASSWORD = /(:\/\/[^\s/:@"]*):[^\s/@"]+@/g
+const URL_PASSWORD = /(:\/\/[^\s/?#:"]*):[^\s/?#"]+@/g
 /** A shorter one would cut holes into ordinary words. */
 const SHORTEST_SECRET = 4
 
@@ -76,8 +76,8 @@ function hider(secrets: readonly string[]): (line: string) => string {
     .filter((secret) => secret.length >= SHORTEST_SECRET)
     .map((secret) => JSON.stringify(secret).slice(1, -1))
   return (line) => {
-    let clean = line.includes('://') ? line.replace(URL_PASSWORD, '$1:***@') : line
+    let clean = line
     for (const secret of asWritten) clean = clean.replaceAll(secret, REDACTED)
-    return clean
+    return clean.includes('://') ? clean.replace(URL_PASSWORD, '$1:***@') : clean
   }
 }

@@ -1,0 +1,42 @@
+import type { Broker } from '../internal/broker/broker.ts'
+import type { Metrics } from '../internal/observe/metrics.ts'
+
+/** What there is to say of the way between the processes, the same in every role. */
+export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
+  const { stats } = broker
+  metrics.gauge({
+    name: 'sentinel_broker_ready',
+    help: '1 while the broker is connected, 0 while it is away.',
+    read: () => (broker.health().connected ? 1 : 0),
+  })
+  metrics.counter({
+    name: 'sentinel_broker_reconnects_total',
+    help: 'Connections that were lost and came up again.',
+    read: () => stats.reconnects,
+  })
+  metrics.counter({
+    name: 'sentinel_broker_handler_errors_total',
+    help: 'Messages lost because the program failed on them: each is a bug.',
+    read: () => stats.handlerErrors,
+  })
+  metrics.counter({
+    name: 'sentinel_broker_groups_remade_total',
+    help: 'Streams: consumer groups that had vanished and were made anew.',
+    read: () => stats.groupsRemade,
+  })
+  metrics.counter({
+    name: 'sentinel_broker_trimmed_messages_total',
+    help: 'Streams: messages trimmed away after they had been read and before they were acknowledged.',
+    read: () => stats.trimmedUnacked,
+  })
+  metrics.counter({
+    name: 'sentinel_broker_taken_over_messages_total',
+    help: 'Streams: messages taken over from a server that is gone.',
+    read: () => stats.takenOver,
+  })
+  metrics.counter({
+    name: 'sentinel_live_dropped_messages_total',
+    help: 'Messages of the live feed that were not published because the broker was away or slow.',
+    read: () => stats.liveDropped,
+  })
+}
