@@ -17,6 +17,7 @@ import { readVersion } from '../version.ts'
 const TIMEOUT_MS = 15_000
 /** Two CPU readings have to be apart. */
 const BETWEEN_READINGS_MS = 100
+const LOOKED_BACK_US = 3_600e6
 
 /** What a check found, in words, and whether it is well. */
 export interface Finding {
@@ -78,7 +79,7 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
   const context = quietContext(loaded)
   try {
     const { writer, reader } = await connectStore(context)
-    return await writeAndReadBack(context, writer, reader)
+    return await (loaded.role === 'api' ? readOnly(context, reader) : writeAndReadBack(context, writer, reader))
   } catch (error) {
     const isLocked = error instanceof StoreError && error.kind === 'away' && loaded.settings.store.kind === 'duckdb'
     if (isLocked) return askRunning(loaded, error)
@@ -86,6 +87,12 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
   } finally {
     await context.releaser.release(TIMEOUT_MS)
   }
+}
+
+/** An api never writes, so its token need not allow it. */
+async function readOnly({ settings, clock }: Context, reader: StoreReader): Promise<Verdict> {
+  const hosts = await reader.hosts(clock.now() - LOOKED_BACK_US, AbortSignal.timeout(TIMEOUT_MS))
+  return well(`${settings.store.kind} answers; ${hosts.length} hosts have written to it within the hour`)
 }
 
 /** One sample of the measurement `sentinel_doctor`, there and back. */
@@ -123,7 +130,7 @@ function doctorSample(host: string, at: number): Sample {
 async function askRunning({ settings }: LoadedSettings, locked: StoreError): Promise<Verdict> {
   const { host, port } = settings.admin
   try {
-    const response = await fetch(`http://${host}:${port}/ready`)
+    const response = await fetch(`http://${host}:${port}/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
     const { ready, reasons } = (await response.json()) as { ready: boolean; reasons: string[] }
     return ready
       ? well(`the running process on port ${port} has ${settings.duckdb.path} and is ready`)

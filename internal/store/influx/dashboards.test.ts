@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
-import { recordedExchange } from '../../../test/support/recorded-influx.ts'
 import { freePort } from '../../../test/support/servers.ts'
+import { startTemplatesInflux, type TemplatesInflux } from '../../../test/support/templates-influx.ts'
 import { type AppliedDashboards, applyDashboards, readTemplate } from './dashboards.ts'
 
 const templateText = readFileSync(new URL('../../../deploy/influxdb/template.yml', import.meta.url), 'utf8')
@@ -124,90 +123,15 @@ describe('the template', () => {
   })
 })
 
-/** Organisation, stacks and templates as InfluxDB 2.7.12 keeps them: what is applied without a stack is made again each time. */
-interface FakeInflux {
-  readonly url: string
-  /** Method and path of each request. */
-  readonly paths: readonly string[]
-  readonly dashboards: ReadonlyMap<string, string>
-  /** Takes the newest stack away, as `influx stacks remove` does. */
-  uninstall(): void
-}
-
-const open: Server[] = []
+const open: TemplatesInflux[] = []
 afterEach(async () => {
-  for (const server of open.splice(0)) {
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
-  }
+  for (const influx of open.splice(0)) await influx.stop()
 })
 
-async function startFake(version = 'dev'): Promise<FakeInflux> {
-  const paths: string[] = []
-  const dashboards = new Map<string, string>()
-  const stacks: Array<{ id: string; orgID: string; events: Array<{ eventType: string; name: string }> }> = []
-  const answer = async (request: IncomingMessage): Promise<{ status: number; body?: unknown }> => {
-    let text = ''
-    for await (const chunk of request) text += chunk
-    const body = text === '' ? undefined : JSON.parse(text)
-    const url = new URL(request.url ?? '', 'http://fake')
-    paths.push(`${request.method} ${url.pathname}`)
-    if (url.pathname === '/ping') return { status: 204 }
-    if (request.headers.authorization !== 'Token right') {
-      const { response } = recordedExchange('query no auth')
-      return { status: response.status, body: JSON.parse(response.body) }
-    }
-    switch (`${request.method} ${url.pathname}`) {
-      case 'GET /api/v2/orgs': {
-        const name = url.searchParams.get('org')
-        if (name === 'sentinel') return { status: 200, body: { orgs: [{ id: 'fcef2b019e669307', name }] } }
-        return { status: 404, body: { code: 'not found', message: `organization name "${name}" not found` } }
-      }
-      case 'GET /api/v2/stacks': {
-        const name = url.searchParams.get('name')
-        const found = stacks.filter(
-          ({ orgID, events }) => orgID === url.searchParams.get('orgID') && events[0]?.name === name,
-        )
-        return { status: 200, body: { stacks: found } }
-      }
-      case 'POST /api/v2/stacks': {
-        const stack = {
-          id: `stack${stacks.length + 1}`,
-          orgID: body.orgID,
-          events: [{ eventType: 'create', name: body.name }],
-        }
-        stacks.push(stack)
-        return { status: 201, body: stack }
-      }
-      case 'POST /api/v2/templates/apply': {
-        const applied = (body.template.contents as Resource[]).filter(({ kind }) => kind === 'Dashboard')
-        const summary = applied.map(({ metadata, spec }) => {
-          const key = `${body.stackID ?? dashboards.size} ${metadata.name}`
-          const id = dashboards.get(key) ?? `id${dashboards.size + 1}`
-          dashboards.set(key, id)
-          return { id, name: spec.name }
-        })
-        return { status: 201, body: { stackID: body.stackID, summary: { dashboards: summary } } }
-      }
-      default:
-        return { status: 404, body: { code: 'not found', message: 'path not found' } }
-    }
-  }
-  const server = createServer(async (request, response) => {
-    const { status, body } = await answer(request)
-    response.writeHead(status, version === '' ? {} : { 'x-influxdb-version': version })
-    response.end(body === undefined ? '' : JSON.stringify(body))
-  })
-  open.push(server)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  const port = typeof address === 'object' ? address?.port : undefined
-  return {
-    url: `http://127.0.0.1:${port}`,
-    paths,
-    dashboards,
-    uninstall: () => stacks.at(-1)?.events.push({ eventType: 'uninstall', name: '' }),
-  }
+async function startFake(version?: string): Promise<TemplatesInflux> {
+  const influx = await startTemplatesInflux(version)
+  open.push(influx)
+  return influx
 }
 
 describe('applyDashboards', () => {
