@@ -3,6 +3,7 @@ import {
   BIGINT,
   BOOLEAN,
   DOUBLE,
+  type DuckDBAppender,
   type DuckDBConnection,
   DuckDBDataChunk,
   type DuckDBType,
@@ -33,109 +34,104 @@ const MAX_CHUNK_ROWS = 2048
 const CELLS_PER_TURN = 32_768
 
 /**
- * Appends a group to its table, whose columns after the first two are `columns`, in the transaction that is open,
- * giving the event loop its turn between the chunks.
- *
- * @returns whether a series may now have a time twice in that table
+ * Appends to one table, again and again: what DuckDB takes for it (an appender and a chunk, 100 KiB with four fields) is
+ * freed by the garbage collector only, which cannot see it; made anew for each batch it doubled the process's memory.
  */
-export async function appendRows(
-  connection: DuckDBConnection,
-  table: string,
-  columns: readonly Field[],
-  rows: Rows,
-  group: Group,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const types = [BIGINT, INTEGER, ...columns.map(({ kind }) => TYPES[kind])]
-  const size = Math.min(group.rows.length, MAX_CHUNK_ROWS, Math.ceil(CELLS_PER_TURN / types.length))
-  const chunk = DuckDBDataChunk.create(types, size)
-  const filler = new ChunkFiller(chunk, columns, rows, group)
-  const appender = await connection.createAppender(table)
-  let cells = 0
-  try {
+export class TableAppender {
+  /** The table's, after `time_ns` and `series`; when it gets another, it needs another appender. */
+  readonly columns: readonly Field[]
+  readonly #appender: DuckDBAppender
+  readonly #chunk: DuckDBDataChunk
+  #times!: DuckDBVector
+  #series!: DuckDBVector
+  /** By field id. */
+  readonly #vectors: DuckDBVector[] = []
+  #mayRepeat = false
+
+  private constructor(appender: DuckDBAppender, columns: readonly Field[]) {
+    this.#appender = appender
+    this.columns = columns
+    this.#chunk = DuckDBDataChunk.create([BIGINT, INTEGER, ...columns.map(({ kind }) => TYPES[kind])], 0)
+  }
+
+  static async open(connection: DuckDBConnection, table: string, columns: readonly Field[]): Promise<TableAppender> {
+    return new TableAppender(await connection.createAppender(table), columns)
+  }
+
+  /**
+   * Appends a group's rows in the transaction that is open, giving the event loop its turn between the chunks. After a
+   * failure only `discard` may be called.
+   *
+   * @returns whether a series may now have a time twice in the table
+   */
+  async append(rows: Rows, group: Group, signal: AbortSignal): Promise<boolean> {
+    const width = this.columns.length + 2
+    const size = Math.min(MAX_CHUNK_ROWS, Math.ceil(CELLS_PER_TURN / width))
+    let cells = 0
+    this.#mayRepeat = false
+    this.#chunk.reset()
     for (let from = 0; from < group.rows.length; from += size) {
-      filler.fill(from, Math.min(from + size, group.rows.length))
-      appender.appendDataChunk(chunk)
-      cells += size * types.length
+      const to = Math.min(from + size, group.rows.length)
+      if (this.#chunk.rowCount !== to - from) this.#resize(to - from, group)
+      this.#fill(rows, group, from, to)
+      this.#appender.appendDataChunk(this.#chunk)
+      cells += (to - from) * width
       if (cells < CELLS_PER_TURN) continue
       cells = 0
-      appender.flushSync()
+      this.#appender.flushSync()
       await setImmediate()
       signal.throwIfAborted()
     }
-    appender.closeSync()
-    return filler.mayRepeat
-  } catch (error) {
-    // Closing (the garbage collector does it too) would append what is left, into whatever transaction is open then.
-    appender.clear()
-    throw error
-  }
-}
-
-/** Fills one chunk again and again: columns that the group has no value for are empty from the first time on. */
-class ChunkFiller {
-  mayRepeat = false
-  readonly #chunk: DuckDBDataChunk
-  readonly #columns: readonly Field[]
-  readonly #rows: Rows
-  readonly #group: Group
-  /** By field id: its vector in the chunk. */
-  readonly #vectors: DuckDBVector[] = []
-  #times!: DuckDBVector
-  #series!: DuckDBVector
-
-  constructor(chunk: DuckDBDataChunk, columns: readonly Field[], rows: Rows, group: Group) {
-    this.#chunk = chunk
-    this.#columns = columns
-    this.#rows = rows
-    this.#group = group
-    this.#takeVectors()
-    for (const field of columns) if (!group.counts.has(field)) clear(this.#vectors[field.id]!).flush()
+    this.#appender.flushSync()
+    return this.#mayRepeat
   }
 
-  /** @param from counted in the rows of the group */
-  fill(from: number, to: number): void {
-    if (to - from !== this.#chunk.rowCount) {
-      this.#chunk.rowCount = to - from
-      this.#takeVectors()
+  /** Forgets what is not flushed: closing would append it to whatever transaction is open then. */
+  discard(): void {
+    this.#appender.clear()
+    this.#appender.closeSync()
+  }
+
+  /** Vectors are made for a number of rows. Columns that the group has no value for are emptied once. */
+  #resize(count: number, group: Group): void {
+    this.#chunk.rowCount = count
+    this.#times = this.#chunk.getColumnVector(0)
+    this.#series = this.#chunk.getColumnVector(1)
+    this.columns.forEach((field, i) => {
+      const vector = this.#chunk.getColumnVector(i + 2)
+      this.#vectors[field.id] = vector
+      if (!group.counts.has(field)) empty(vector).flush()
+    })
+  }
+
+  #fill(rows: Rows, group: Group, from: number, to: number): void {
+    for (const [field, count] of group.counts) {
+      if (count < group.rows.length) empty(this.#vectors[field.id]!)
     }
-    for (const [field, count] of this.#group.counts) {
-      if (count < this.#group.rows.length) clear(this.#vectors[field.id]!)
-    }
-    for (let i = from; i < to; i++) this.#fillRow(i - from, this.#group.rows[i]!)
+    for (let i = from; i < to; i++) this.#fillRow(i - from, rows, group.rows[i]!)
     this.#times.flush()
     this.#series.flush()
-    for (const field of this.#group.counts.keys()) this.#vectors[field.id]!.flush()
+    for (const field of group.counts.keys()) this.#vectors[field.id]!.flush()
   }
 
-  #fillRow(place: number, row: number): void {
-    const rows = this.#rows
+  #fillRow(place: number, rows: Rows, row: number): void {
     const at = rows.at(row)
     const tie = rows.tie(row)
     const series = rows.series(row)
     if (at > series.lastAt || (at === series.lastAt && tie > series.lastTie)) {
       series.lastAt = at
       series.lastTie = tie
-    } else this.mayRepeat = true
+    } else this.#mayRepeat = true
     this.#times.setItem(place, nanoseconds(at, tie))
     this.#series.setItem(place, series.id)
     for (let i = rows.firstValue(row); i < rows.firstValue(row + 1); i++) {
       this.#vectors[rows.field(i).id]!.setItem(place, rows.value(i))
     }
   }
-
-  /** Anew for each number of rows: a vector is made for one. */
-  #takeVectors(): void {
-    this.#times = this.#chunk.getColumnVector(0)
-    this.#series = this.#chunk.getColumnVector(1)
-    this.#columns.forEach((field, i) => {
-      this.#vectors[field.id] = this.#chunk.getColumnVector(i + 2)
-    })
-  }
 }
 
 /** Empties every row of a vector. */
-function clear(vector: DuckDBVector): DuckDBVector {
+function empty(vector: DuckDBVector): DuckDBVector {
   for (let i = 0; i < vector.itemCount; i++) vector.setItem(i, null)
   return vector
 }

@@ -6,10 +6,7 @@ import { StoreError } from '../store.ts'
 /** What a write, a query and the pages held in memory may take together, unless told otherwise. */
 const MEMORY_LIMIT_MB = 256
 
-/**
- * The write-ahead log is moved into the file when it is this long: a start after a kill then replays at most so much
- * (0.2 s).
- */
+/** The write-ahead log is moved into the file when it is this long. */
 const CHECKPOINT_THRESHOLD = '16MB'
 
 /** What a query may put on disk when it does not fit in memory; without a bound DuckDB takes 90 % of the disk. */
@@ -17,7 +14,7 @@ const MAX_SPILL = '2GB'
 
 const HELD_BY = /lock is held in (?:(\S+) )?\(PID (\d+)\)/i
 const NOT_READABLE =
-  /not a valid DuckDB|corrupt|checksum|Could not read enough bytes|Serialization Error|newer version|storage version/i
+  /not a valid DuckDB|corrupt|checksum|Could not read enough bytes|Serialization Error|newer version|storage version|replaying WAL/i
 
 /** DuckDB's own options. */
 export function settings(memoryLimitMb = MEMORY_LIMIT_MB): Record<string, string> {
@@ -43,6 +40,7 @@ export class Database {
 
   readonly path: string
   readonly #instance: DuckDBInstance
+  readonly #connections: DuckDBConnection[] = []
 
   private constructor(path: string, instance: DuckDBInstance) {
     this.path = path
@@ -70,18 +68,23 @@ export class Database {
     }
   }
 
-  connect(): Promise<DuckDBConnection> {
-    return this.#instance.connect()
+  async connect(): Promise<DuckDBConnection> {
+    const connection = await this.#instance.connect()
+    this.#connections.push(connection)
+    return connection
   }
 
-  /** Lets the file go. Every connection must be closed before. */
+  /** Ends every connection and lets the file go. */
   close(): void {
+    for (const connection of this.#connections) connection.closeSync()
     this.#instance.closeSync()
     Database.#openPaths.delete(this.path)
   }
 }
 
-function openError(path: string, cause: unknown): StoreError {
+/** Why a file could not be opened or read, and what to do. */
+export function openError(path: string, cause: unknown): StoreError {
+  if (cause instanceof StoreError) return cause
   const reason = firstLine(cause)
   const holder = HELD_BY.exec(reason)
   if (holder !== null || /could not set lock/i.test(reason)) {

@@ -18,7 +18,8 @@ storeContract(
       clock: { now: () => CONTRACT_DAY_US + 86_400e6 },
       logger: pino({ enabled: false }),
     })
-    const connection = await (await DuckDBInstance.fromCache(path, settings())).connect()
+    const instance = await DuckDBInstance.fromCache(path, settings())
+    const connection = await instance.connect()
     const rows = async (sql: string, values: string[] = []): Promise<unknown[][]> =>
       (await connection.runAndReadAll(sql, values)).getRows()
     return {
@@ -43,6 +44,7 @@ storeContract(
       },
       async close() {
         connection.closeSync()
+        instance.closeSync()
         await store.close()
         await rm(folder, { recursive: true })
       },

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -83,10 +83,21 @@ async function points(store: DuckDbStore, measurement: string, field: string): P
 
 /** What stands in the file, told by DuckDB: rows of one column. */
 async function ask(sql: string): Promise<unknown[]> {
-  const connection = await (await DuckDBInstance.fromCache(path, settings())).connect()
+  const instance = await DuckDBInstance.fromCache(path, settings())
+  const connection = await instance.connect()
   const rows = (await connection.runAndReadAll(sql)).getRows()
   connection.closeSync()
+  instance.closeSync()
   return rows.map(([value]) => value)
+}
+
+/** Has another process open the file, and then do something; `output` is the first that it says. */
+function openElsewhere(then: string): { other: ChildProcess; output: Promise<string> } {
+  const api = createRequire(import.meta.url).resolve('@duckdb/node-api')
+  const script = `require(${JSON.stringify(api)}).DuckDBInstance.create(${JSON.stringify(path)})
+    .then((db) => { globalThis.db = db; console.log('open'); ${then} }, (error) => console.log(error.message))`
+  const other = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return { other, output: once(other.stdout, 'data').then(([chunk]) => `${chunk}`) }
 }
 
 describe('opening', () => {
@@ -139,13 +150,10 @@ describe('opening', () => {
   })
 
   it('says who has the file, and what to do', async () => {
-    const api = createRequire(import.meta.url).resolve('@duckdb/node-api')
     await mkdir(join(folder, 'data'))
-    const script = `require(${JSON.stringify(api)}).DuckDBInstance.create(${JSON.stringify(path)}).then((db) => {
-      globalThis.db = db; console.log('open'); setInterval(() => {}, 1000) })`
-    const other = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const { other, output } = openElsewhere('setInterval(() => {}, 1000)')
     try {
-      await once(other.stdout, 'data')
+      expect(await output).toBe('open\n')
       const failure = opened()
       await expect(failure).rejects.toMatchObject({ name: 'StoreError', kind: 'away' })
       await expect(failure).rejects.toThrow(`${path} is in use by process ${other.pid}`)
@@ -155,6 +163,15 @@ describe('opening', () => {
       await once(other, 'exit')
     }
     expect(await points(await opened(), 'cpu', 'usage')).toEqual([])
+  })
+
+  it('lets another process have the file as soon as it is closed', async () => {
+    const store = await opened()
+    await write(store, [sampleOf(seriesOf('cpu', 'a', { usage: 'float' }), [1], NOON_US)])
+    await points(store, 'cpu', 'usage')
+    expect(await openElsewhere('').output).toContain('Conflicting lock')
+    await closed(store)
+    expect(await openElsewhere('').output).toBe('open\n')
   })
 
   it('refuses a second time in one process', async () => {
@@ -179,6 +196,19 @@ describe('opening', () => {
     await expect(failure).rejects.toThrow(`${path} is damaged or no database of this version`)
     await expect(failure).rejects.toThrow('move it away')
     expect((await readFile(path)).equals(before)).toBe(true)
+  })
+
+  it('says so when the samples themselves are damaged', async () => {
+    const store = await opened()
+    const series = seriesOf('cpu', 'a', { usage: 'float' })
+    await write(
+      store,
+      Array.from({ length: 50_000 }, (_, n) => sampleOf(series, [Math.random()], NOON_US + n)),
+    )
+    await closed(store)
+    const bytes = await readFile(path)
+    await writeFile(path, bytes.fill(0xff, 12_288 + 100, bytes.length - 300_000))
+    await expect(opened()).rejects.toMatchObject({ kind: 'refused', message: expect.stringContaining('move it away') })
   })
 
   it('refuses a file of another schema', async () => {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../../observe/clock.ts'
 import type { StoreReader, StoreWriter } from '../store.ts'
-import { Database } from './database.ts'
+import { Database, openError } from './database.ts'
 import { Lane } from './lane.ts'
 import { DuckDbReader } from './reader.ts'
 import { Retention } from './retention.ts'
@@ -44,13 +44,9 @@ export interface DuckDbStore {
 export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
   const { clock, logger, retentionMs } = options
   const database = await Database.open(options.path, options.memoryLimitMb)
-  const connections = [await database.connect(), await database.connect()] as const
-  const release = (): void => {
-    for (const connection of connections) connection.closeSync()
-    database.close()
-  }
   try {
-    const [connection, readConnection] = connections
+    const connection = await database.connect()
+    const queryConnection = await database.connect()
     const catalogue = await loadCatalogue(connection)
     const writes = new Lane()
     const queries = new Lane()
@@ -58,7 +54,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
       ...{ catalogue, connection, lane: writes, clock, retentionMs },
       ...{ path: database.path, minFreeBytes: options.minFreeBytes },
     })
-    const reader = new DuckDbReader({ catalogue, connection: readConnection, lane: queries })
+    const reader = new DuckDbReader({ catalogue, connection: queryConnection, lane: queries })
     const retention = new Retention({ catalogue, connection, queries, writes, clock, retentionMs, logger })
     await retention.sweep()
     retention.start(options.sweepEveryMs ?? SWEEP_EVERY_MS)
@@ -66,9 +62,10 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
     const close = async (): Promise<void> => {
       retention.stop()
       try {
+        await writer.close()
         await queries.run(() => writes.run(() => connection.run('CHECKPOINT')))
       } finally {
-        release()
+        database.close()
       }
     }
     return {
@@ -80,7 +77,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
       },
     }
   } catch (error) {
-    release()
-    throw error
+    database.close()
+    throw openError(database.path, error)
   }
 }

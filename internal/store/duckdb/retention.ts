@@ -13,11 +13,14 @@ export class Retention {
     this.#options = options
   }
 
-  /** Sweeps again and again, until `stop`. A sweep that fails is logged and tried again at the next turn. */
+  /** Sweeps again and again, until `stop`. A sweep that fails is logged. */
   start(everyMs: number): void {
     this.#timer = setInterval(() => {
       this.sweep().catch((error: unknown) => {
-        this.#options.logger.error({ err: error }, 'old samples could not be dropped: the next try is in an hour')
+        this.#options.logger.error(
+          { err: error },
+          'old samples could not be dropped: their room is free again after the next start',
+        )
       })
     }, everyMs).unref()
   }
@@ -42,7 +45,13 @@ export class Retention {
           ...deletions('fields', 'measurement', measurements),
           ...deletions('measurements', 'id', measurements),
         ]
-        await connection.run(`BEGIN; ${statements.join('; ')}; COMMIT`)
+        try {
+          await connection.run(`BEGIN; ${statements.join('; ')}; COMMIT`)
+        } catch (error) {
+          // Forgotten in memory they take room until the next start finds them again.
+          await connection.run('ROLLBACK').catch(() => undefined)
+          throw error
+        }
         // Gives the blocks of the tables back: the next ones are written into them.
         await connection.run('CHECKPOINT')
         logger.info({ tables: tables.length, series: series.length }, 'dropped the samples of days beyond retention')
