@@ -27,6 +27,7 @@ const TYPES: Readonly<Record<FieldKind, DuckDBType>> = {
 
 /** DuckDB's own; a chunk never has more. */
 const MAX_CHUNK_ROWS = 2048
+
 /**
  * After so many cells, some 3 ms of work, the event loop has its turn. A very wide table gets shorter chunks for its
  * sake; fewer cells cost more: appending 2,048 rows at a time takes a fifth more CPU than 8,192.
@@ -88,8 +89,12 @@ export class TableAppender {
 
   /** Forgets what is not flushed: closing would append it to whatever transaction is open then. */
   discard(): void {
-    this.#appender.clear()
-    this.#appender.closeSync()
+    try {
+      this.#appender.clear()
+      this.#appender.closeSync()
+    } catch {
+      // It had failed before, and the transaction is rolled back.
+    }
   }
 
   /** Vectors are made for a number of rows. Columns that the group has no value for are emptied once. */
