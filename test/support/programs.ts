@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { startKeeper } from './keeper.ts'
 import { until } from './servers.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -28,15 +29,22 @@ export interface ProgramOptions {
   readonly cwd?: string
 }
 
-/** Starts `dist/cmd/<name>/main.js` with nothing of this process's own settings in the environment. */
-export function startProgram(name: string, options: ProgramOptions = {}): Program {
+/** The file of a built program. */
+export function mainOf(name: string): string {
   const main = `${ROOT}dist/cmd/${name}/main.js`
   if (!existsSync(main)) throw new Error(`${main} is missing: npm run build`)
-  const child: ChildProcess = spawn(process.execPath, [main, ...(options.args ?? [])], {
+  return main
+}
+
+/** Starts `dist/cmd/<name>/main.js` with nothing of this process's own settings in the environment. */
+export function startProgram(name: string, options: ProgramOptions = {}): Program {
+  const child: ChildProcess = spawn(process.execPath, [mainOf(name), ...(options.args ?? [])], {
     cwd: options.cwd ?? ROOT,
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  const keeper = startKeeper()
+  keeper.watch(child.pid)
   let stdout = ''
   let stderr = ''
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -46,7 +54,10 @@ export function startProgram(name: string, options: ProgramOptions = {}): Progra
     stderr += chunk.toString()
   })
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('close', (code, signal) => resolve(code ?? signal ?? -1))
+    child.once('close', (code, signal) => {
+      keeper.watch(undefined)
+      keeper.release().then(() => resolve(code ?? signal ?? -1))
+    })
   })
   const log = (): Array<Record<string, unknown>> => stderr.split('\n').flatMap(parseLine)
   return {

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startKeeper } from './keeper.ts'
 
 /** A real server on a free port of 127.0.0.1, its data in a temporary folder. */
 export interface TestServer {
@@ -110,6 +111,7 @@ interface ServerKind {
 
 async function startServer(kind: ServerKind): Promise<TestServer> {
   const place = { folder: await mkdtemp(join(tmpdir(), 'sentinel-test-')), port: await freePort() }
+  const keeper = startKeeper(place.folder)
   let child: ChildProcess | undefined
   let output = ''
 
@@ -117,6 +119,8 @@ async function startServer(kind: ServerKind): Promise<TestServer> {
     const env = { ...process.env, ...(await kind.env?.(place)) }
     const started = spawn(kind.program, kind.args(place), { stdio: ['ignore', 'pipe', 'pipe'], cwd: place.folder, env })
     child = started
+    keeper.watch(started.pid)
+    started.once('exit', () => keeper.watch(undefined))
     const keep = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-4000)
     }
@@ -124,8 +128,8 @@ async function startServer(kind: ServerKind): Promise<TestServer> {
     started.stderr?.on('data', keep)
     const deadline = Date.now() + 30_000
     while (!(await kind.isUp(place.port))) {
-      if (started.exitCode !== null || Date.now() > deadline) {
-        started.kill('SIGKILL')
+      if (hasEnded(started) || Date.now() > deadline) {
+        await halt('SIGKILL')
         throw new Error(`${kind.program} did not start on port ${place.port}:\n${output}`)
       }
       await sleep(30)
@@ -135,7 +139,7 @@ async function startServer(kind: ServerKind): Promise<TestServer> {
   const halt = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     const running = child
     child = undefined
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
+    if (running === undefined || hasEnded(running)) return
     const ended = new Promise((resolve) => running.once('exit', resolve))
     running.kill(signal)
     const forced = setTimeout(() => running.kill('SIGKILL'), 10_000)
@@ -143,7 +147,17 @@ async function startServer(kind: ServerKind): Promise<TestServer> {
     clearTimeout(forced)
   }
 
-  await start()
+  const stop = async (): Promise<void> => {
+    await halt('SIGKILL')
+    await keeper.release()
+  }
+
+  try {
+    await start()
+  } catch (error) {
+    await stop()
+    throw error
+  }
   return {
     port: place.port,
     url: `${kind.scheme}://127.0.0.1:${place.port}`,
@@ -153,11 +167,12 @@ async function startServer(kind: ServerKind): Promise<TestServer> {
     },
     halt,
     start,
-    async stop() {
-      await halt('SIGKILL')
-      await rm(place.folder, { recursive: true, force: true })
-    },
+    stop,
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
 }
 
 export function sleep(ms: number): Promise<void> {
