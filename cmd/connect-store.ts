@@ -11,6 +11,8 @@ export async function connectStore(context: Context): Promise<{ writer: StoreWri
   const { clock, logger, settings, releaser } = context
   const { path, retentionMs, memoryLimitBytes } = settings.duckdb
   const memoryLimitMb = Math.floor(memoryLimitBytes / 1024 ** 2)
+  // DuckDB makes its write-ahead log readable to all who may enter the folder; it is the history of this machine.
+  process.umask(0o077)
   const store = await openDuckDb({ path, retentionMs, memoryLimitMb, clock, logger })
   releaser.push('store', () => store.close())
   return store
