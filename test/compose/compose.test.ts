@@ -1,118 +1,219 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, statfsSync } from 'node:fs'
+import { cpus, networkInterfaces, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ApiClient } from '../support/api.ts'
-import { influxCount } from '../support/influx.ts'
-import { until } from '../support/servers.ts'
+import { ComposeProject, containerLog, docker } from '../support/compose.ts'
+import { influxQuery } from '../support/influx.ts'
+import { freePort, until } from '../support/servers.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PROJECT = 'sentinelstream-test'
-const SERVICES = ['redis', 'influxdb', 'server', 'api', 'agent']
+const SERVERS = ['redis', 'influxdb']
+const ROLES = ['agent', 'server', 'api']
+const SERVICES = [...SERVERS, ...ROLES]
+const TOKEN = 'token-of-this-test'
 
-/** `docker compose` where the engine has the plugin, else the program of the same name. */
-function composeCommand(): string[] {
-  const engine = spawnSync('docker', ['info'], { encoding: 'utf8' })
-  if (engine.error !== undefined || engine.status !== 0) {
-    throw new Error(
-      'no Docker engine answers: apt-get install docker.io docker-compose, then start dockerd (https://docs.docker.com/engine/install)',
-    )
-  }
-  if (spawnSync('docker', ['compose', 'version']).status === 0) return ['docker', 'compose']
-  if (spawnSync('docker-compose', ['version']).status === 0) return ['docker-compose']
-  throw new Error('Docker Compose is missing: apt-get install docker-compose')
-}
+const BUILD_MS = 900_000
+const START_MS = 120_000
+
+let compose: ComposeProject
+let api: ApiClient
+let influxUrl: string
+
+beforeAll(async () => {
+  const [apiPort, influxPort] = [await freePort(), await freePort()]
+  api = new ApiClient(apiPort)
+  influxUrl = `http://127.0.0.1:${influxPort}`
+  compose = new ComposeProject({
+    project: PROJECT,
+    folder: fileURLToPath(new URL('../..', import.meta.url)),
+    built: [...ROLES, 'dashboards'],
+    env: {
+      API_PORT: `${apiPort}`,
+      INFLUX_PORT: `${influxPort}`,
+      REDIS_PORT: `${await freePort()}`,
+      API_ADMIN_PORT: `${await freePort()}`,
+      SERVER_ADMIN_PORT: `${await freePort()}`,
+      AGENT_ADMIN_PORT: `${await freePort()}`,
+      INFLUX_TOKEN: TOKEN,
+      // Empty is the same as not set: what this shell has of these names is not for the test.
+      INFLUX_ORG: '',
+      INFLUX_BUCKET: '',
+      SENTINEL_AGENT_HOST: '',
+    },
+  })
+  await compose.remove()
+  await compose.run('up', '--build', '--detach')
+}, BUILD_MS)
+
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail') return
+  console.error([...(await compose.services())].map(([service, { health }]) => `${service}: ${health}`).join('\n'))
+  console.error(await compose.run('logs', '--tail=20'))
+})
+
+afterAll(async () => {
+  await compose?.remove()
+  compose?.close()
+}, START_MS)
 
 describe('docker compose up --build', () => {
-  let command: string[]
-  let override: string
+  it(
+    'comes up with every service healthy',
+    async () => {
+      await compose.untilHealthy(SERVICES, START_MS)
+    },
+    START_MS + 5_000,
+  )
 
-  function compose(...args: string[]): string {
-    const [program, ...first] = command
-    const files = ['-f', join(ROOT, 'docker-compose.yml'), '-f', override, '-p', PROJECT]
-    return execFileSync(program!, [...first, ...files, ...args], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      maxBuffer: 64 * 1024 * 1024,
-    })
-  }
-
-  function health(service: string): string {
-    const id = compose('ps', '-q', service).trim()
-    if (id === '') return 'not there'
-    const format = '{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}'
-    return execFileSync('docker', ['inspect', '-f', format, id], { encoding: 'utf8' }).trim()
-  }
-
-  const allHealthy = (): boolean => SERVICES.every((service) => health(service) === 'healthy')
-
-  beforeAll(() => {
-    command = composeCommand()
-    override = join(mkdtempSync(join(tmpdir(), 'sentinel-compose-')), 'override.yml')
-    // A build inside a network of its own may not reach the package registry that this machine reaches.
-    const build = { build: { network: 'host' } }
-    writeFileSync(
-      override,
-      JSON.stringify({ services: { server: build, api: build, agent: build, dashboards: build } }),
+  it('puts the dashboards into InfluxDB 2.x; of an older one it says so, and stops trying', async () => {
+    const version = (await fetch(`${influxUrl}/ping`)).headers.get('x-influxdb-version') ?? ''
+    const since2 = /^v?2\./.test(version)
+    const id = await compose.container('dashboards')
+    const state = async (format: string): Promise<string> => docker('inspect', '-f', format, id)
+    await until(
+      'the dashboards have ended',
+      async () => (await state('{{.State.Status}} {{.State.Restarting}}')) === 'exited false',
+      90_000,
     )
-    compose('down', '--volumes', '--remove-orphans')
-    compose('up', '--build', '--detach')
-  }, 900_000)
+    expect(await state('{{.State.ExitCode}} {{.RestartCount}}')).toBe(since2 ? '0 0' : '1 5')
+    expect(await containerLog(id)).toContain(since2 ? 'created ' : `they need InfluxDB 2.x, this is ${version}`)
+  })
 
-  afterAll(() => {
-    if (override === undefined) return
-    compose('down', '--volumes', '--remove-orphans')
-    rmSync(override, { force: true })
-  }, 120_000)
-
-  const api = new ApiClient(8080)
-
-  it('comes up with every service healthy', async () => {
-    await until('all services are healthy', allHealthy, 180_000)
-  }, 200_000)
-
-  it('shows this host’s real samples over the API and keeps them in the database', async () => {
+  it('shows samples over the API and keeps them in the database', async () => {
     const host = await api.firstHost(60_000)
     expect(host).toMatchObject({ host: 'demo', stale: false })
     expect(host.memPercent).toBeGreaterThan(0)
-    await until('cpu stands in the database', async () => {
-      return (await influxCount('http://127.0.0.1:8086', 'telemetry', 'cpu', 'usage_idle')) > 5
+    expect((await api.hosts()).map(({ host: name }) => name)).toEqual(['demo'])
+    await until('five readings of the CPU are stored', async () => {
+      return Number(await stored("SELECT count(usage_idle) FROM cpu WHERE cpu = 'cpu-total'", 'count')) >= 5
     })
+    await until('the figures of each role are stored', async () => {
+      const roles = await rows('SHOW TAG VALUES FROM sentinel_pipeline WITH KEY = "role"')
+      return ROLES.every((role) => roles.some(({ value }) => value === role))
+    })
+  })
+
+  it('measures this machine, not the container of the agent', async () => {
+    const agent = await compose.container('agent')
+    const inContainer = async (glob: string): Promise<number> =>
+      Number(await docker('exec', agent, 'bash', '-c', `set -- ${glob}; echo $#`))
+
+    expect(await stored('SELECT last(total) FROM mem', 'last')).toBe(totalmem())
+    expect(await stored('SELECT last(n_cpus) FROM system', 'last')).toBe(cpus().length)
+    const { blocks, bsize } = statfsSync('/')
+    expect(await stored("SELECT last(total) FROM disk WHERE path = '/'", 'last')).toBe(blocks * bsize)
+    expect(await stored('SELECT last(reads) FROM diskio', 'last')).toBeGreaterThan(0)
+    const processes = await stored('SELECT last(total) FROM processes', 'last')
+    expect(processes).toBeGreaterThan(await inContainer('/proc/[0-9]*'))
+    const interfaces = (await rows('SHOW TAG VALUES FROM net WITH KEY = interface')).map(({ value }) => value)
+    for (const [name, addresses] of Object.entries(networkInterfaces())) {
+      if (addresses?.[0]?.internal === false) expect(interfaces).toContain(name)
+    }
+    // What is not to be had is said.
+    expect((await containerLog(agent)).includes('"part":"system.n_users"')).toBe(!existsSync('/run/utmp'))
   })
 
   it('serves the page on this machine only', async () => {
-    const page = await fetch('http://127.0.0.1:8080/')
-    expect(await page.text()).toContain('SentinelStream')
-    const ports = compose('port', 'api', '8080').trim()
-    expect(ports).toBe('127.0.0.1:8080')
+    expect(await (await fetch(api.url)).text()).toContain('SentinelStream')
+    expect(await compose.run('port', 'api', '8080')).toBe(api.url.slice('http://'.length))
   })
 
-  it.each(['server', 'redis', 'influxdb'])('heals when %s is stopped and started again', async (service) => {
-    compose('stop', service)
-    expect(health(service)).not.toBe('healthy')
-    compose('start', service)
-    await until('all services are healthy again', allHealthy, 120_000)
-    const startedAt = Date.now() * 1000
-    await until('a fresh sample has come through', async () => {
-      return (await api.hosts().catch(() => [])).some(({ host, lastSeenAt }) => host === 'demo' && lastSeenAt > startedAt)
-    })
-    const query = { measurement: 'mem', field: 'used_percent', start: '-1m', every: '1s', aggregate: 'last' }
-    await until('and is stored', async () => {
-      const { series } = await api.history('demo', query).catch(() => ({ series: [] }))
-      return (series[0]?.points ?? []).some(([at]) => at > startedAt)
-    })
-  }, 200_000)
+  it.each(ROLES)('runs %s as a user without rights, on a file system that it cannot write', async (role) => {
+    const id = await compose.container(role)
+    const status = await docker('exec', id, 'bash', '-c', 'cat /proc/1/status')
+    expect(status).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m)
+    expect(status).toMatch(/^CapBnd:\t0+$/m)
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+    await expect(docker('exec', id, 'bash', '-c', ': >/app/x')).rejects.toThrow('Read-only file system')
+    // An anonymous volume would be left behind by each new container.
+    expect(await docker('inspect', '-f', '{{range .Mounts}}{{.Type}} {{end}}', id)).not.toContain('volume')
+  })
 
-  it('runs as a user without rights, on a file system that it cannot write', () => {
-    for (const service of ['agent', 'server', 'api']) {
-      const id = compose('ps', '-q', service).trim()
-      const user = execFileSync('docker', ['exec', id, 'node', '-p', 'process.getuid()'], { encoding: 'utf8' }).trim()
-      expect(Number(user)).toBeGreaterThan(0)
-      const write = spawnSync('docker', ['exec', id, 'node', '-e', 'require("fs").writeFileSync("/app/x", "")'])
-      expect(write.status).not.toBe(0)
-    }
+  it.each(['server', ...SERVERS])(
+    'heals when %s is stopped and started again',
+    async (service) => {
+      await compose.run('stop', service)
+      expect((await compose.services()).get(service)?.health).toBe('exited')
+      await compose.run('start', service)
+      await samplesFlowAgain()
+    },
+    2 * START_MS,
+  )
+
+  it.each(ROLES)(
+    'comes back when %s is killed',
+    async (role) => {
+      const id = await compose.container(role)
+      await docker('exec', id, 'bash', '-c', 'kill -9 -1').catch(() => {})
+      await until('the engine has started it again', async () => {
+        return (await docker('inspect', '-f', '{{.RestartCount}}', id)) === '1'
+      })
+      await samplesFlowAgain()
+    },
+    2 * START_MS,
+  )
+
+  it.each(ROLES)('%s ends by itself when it is stopped, and sums up', async (role) => {
+    const id = await compose.container(role)
+    await compose.run('stop', role)
+    expect(await docker('inspect', '-f', '{{.State.ExitCode}}', id)).toBe('0')
+    expect((await containerLog(id)).trim().split('\n').at(-1)).toContain('"msg":"summary"')
   })
 })
+
+describe('docker run, without any server beside it', () => {
+  const name = `${PROJECT}-up`
+  const volume = `${PROJECT}-up-data`
+  let alone: ApiClient
+
+  const remove = async (): Promise<void> => {
+    await docker('rm', '--force', name).catch(() => {})
+    await docker('volume', 'rm', '--force', volume)
+  }
+
+  beforeAll(async () => {
+    await remove()
+    const port = await freePort()
+    alone = new ApiClient(port)
+    const image = await docker('inspect', '-f', '{{.Image}}', await compose.container('server'))
+    await docker('run', '--detach', '--name', name, '-p', `127.0.0.1:${port}:8080`, '-v', `${volume}:/app/data`, image)
+  }, START_MS)
+  afterAll(remove, START_MS)
+
+  it('shows samples, keeps them over a restart, and ends by itself', async () => {
+    const { host } = await alone.firstHost(60_000)
+    await docker('stop', name)
+    expect(await docker('inspect', '-f', '{{.State.ExitCode}}', name)).toBe('0')
+    expect((await containerLog(name)).trim().split('\n').at(-1)).toContain('"msg":"summary"')
+    const stoppedAt = Date.now() * 1000
+    await docker('start', name)
+    await alone.firstHost(60_000)
+    const query = { measurement: 'mem', field: 'used_percent', start: '-5m', every: '1s', aggregate: 'last' }
+    const { series } = await alone.history(host, query)
+    expect(series[0]?.points.some(([at]) => at < stoppedAt)).toBe(true)
+  })
+})
+
+function rows(query: string): Promise<Array<Record<string, unknown>>> {
+  return influxQuery(influxUrl, 'telemetry', query, TOKEN)
+}
+
+/** One column of the only row that a query gives. */
+async function stored(query: string, column: string): Promise<unknown> {
+  return (await rows(query).catch(() => []))[0]?.[column]
+}
+
+/** Every service is healthy, and a sample that was made after that has reached the API and the database. */
+async function samplesFlowAgain(): Promise<void> {
+  await compose.untilHealthy(SERVICES, START_MS)
+  const since = Date.now() * 1000
+  await until('a fresh sample has come through', async () => {
+    return (await api.hosts().catch(() => [])).some(({ host, lastSeenAt }) => host === 'demo' && lastSeenAt > since)
+  })
+  const query = { measurement: 'mem', field: 'used_percent', start: '-1m', every: '1s', aggregate: 'last' }
+  await until('and is stored', async () => {
+    const { series } = await api.history('demo', query).catch(() => ({ series: [] }))
+    return (series[0]?.points ?? []).some(([at]) => at > since)
+  })
+}

@@ -3,9 +3,11 @@ export async function influxQuery(
   url: string,
   database: string,
   query: string,
+  token?: string,
 ): Promise<Array<Record<string, unknown>>> {
+  const headers = new Headers(token === undefined ? {} : { authorization: `Token ${token}` })
   const parameters = new URLSearchParams({ db: database, q: query, epoch: 'us' })
-  const response = await fetch(`${url}/query?${parameters}`)
+  const response = await fetch(`${url}/query?${parameters}`, { headers })
   const body = (await response.json()) as {
     error?: string
     results?: Array<{

@@ -1,0 +1,209 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { loadSettings } from '../../internal/config/load.ts'
+import type { Role } from '../../internal/config/setting.ts'
+
+// What docker-compose.yml and the image promise, without Docker.
+
+interface Service {
+  readonly image?: string
+  readonly build?: { readonly context: string; readonly dockerfile: string }
+  readonly command?: string
+  readonly environment?: Readonly<Record<string, string>>
+  readonly ports?: readonly string[]
+  readonly volumes?: readonly string[]
+  readonly healthcheck?: { readonly test: readonly string[] }
+  readonly restart: string
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
+  readonly stop_grace_period?: string
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const read = (path: string): string => readFileSync(`${ROOT}/${path}`, 'utf8')
+
+const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Readonly<Record<string, Service>> }
+const services = Object.entries(compose.services)
+const built = services.filter(([, { build }]) => build !== undefined)
+const roles = built.filter(([name]) => name !== 'dashboards') as Array<[Role, Service]>
+const { influxdb, dashboards, server, api, agent } = compose.services as Record<string, Service>
+
+/** `${NAME:-default}` as it is where NAME is not set. */
+function withDefaults(values: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const entries = Object.entries(values).map(([name, value]) => [name, value.replace(/\$\{\w+:-([^}]*)\}/g, '$1')])
+  return Object.fromEntries(entries)
+}
+
+describe('docker-compose.yml', () => {
+  it('has the servers, the roles, and one service that ends', () => {
+    expect(services.map(([name]) => name).sort()).toEqual(['agent', 'api', 'dashboards', 'influxdb', 'redis', 'server'])
+    expect(built.map(([name]) => name)).toEqual(['dashboards', 'server', 'api', 'agent'])
+    expect(dashboards?.restart).toBe('on-failure:5')
+  })
+
+  it.each(services)('%s is reached from this machine only', (_name, { ports = [] }) => {
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\$\{[A-Z_]+:-(\d+)\}:\1$/)
+  })
+
+  it.each(services.filter(([name]) => name !== 'dashboards'))('%s has a health check', (_name, service) => {
+    expect(service).toMatchObject({
+      restart: 'unless-stopped',
+      healthcheck: { interval: expect.any(String), timeout: '3s', retries: 3, start_period: '60s' },
+    })
+  })
+
+  it.each(services)('%s writes no more than 30 MB of log', (_name, service) => {
+    expect(service).toMatchObject({ logging: { options: { 'max-size': '10m', 'max-file': '3' } } })
+  })
+
+  it.each(built)('%s may do nothing but its work', (_name, service) => {
+    expect(service).toMatchObject({
+      init: true,
+      read_only: true,
+      tmpfs: ['/tmp'],
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+    })
+    for (const forbidden of ['privileged', 'cap_add', 'network_mode', 'pid', 'user', 'devices']) {
+      expect(service).not.toHaveProperty(forbidden)
+    }
+    for (const volume of service.volumes ?? []) expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro$/)
+  })
+
+  // Several builds of one name at once fail where the engine keeps its images in containerd.
+  it('gives the images that it builds no common name', () => {
+    for (const [, { build, image }] of built) {
+      expect(build).toEqual({ context: '.', dockerfile: 'deploy/Dockerfile' })
+      expect(image).toBeUndefined()
+    }
+  })
+
+  it('sets InfluxDB up as the roles use it', () => {
+    const init = influxdb!.environment!
+    expect(Object.keys(init).sort()).toEqual(
+      ['ADMIN_TOKEN', 'BUCKET', 'MODE', 'ORG', 'PASSWORD', 'RETENTION', 'USERNAME'].map(
+        (name) => `DOCKER_INFLUXDB_INIT_${name}`,
+      ),
+    )
+    expect(init.DOCKER_INFLUXDB_INIT_MODE).toBe('setup')
+    // InfluxDB refuses a shorter one.
+    expect(withDefaults(init).DOCKER_INFLUXDB_INIT_PASSWORD!.length).toBeGreaterThanOrEqual(8)
+    for (const service of [dashboards, server, api]) {
+      expect(service?.environment).toMatchObject({
+        INFLUX_URL: 'http://influxdb:8086',
+        INFLUX_TOKEN: init.DOCKER_INFLUXDB_INIT_ADMIN_TOKEN,
+        INFLUX_ORG: init.DOCKER_INFLUXDB_INIT_ORG,
+        INFLUX_BUCKET: init.DOCKER_INFLUXDB_INIT_BUCKET,
+      })
+    }
+  })
+
+  it('keeps the token from the agent, which needs none', () => {
+    expect(Object.keys(agent!.environment!).filter((name) => name.startsWith('INFLUX'))).toEqual([])
+  })
+
+  it('has the secrets of the demo, and nothing else has them', () => {
+    const { DOCKER_INFLUXDB_INIT_ADMIN_TOKEN: token, DOCKER_INFLUXDB_INIT_PASSWORD: password } = withDefaults(
+      influxdb!.environment,
+    )
+    const files = ['cmd', 'internal', 'web', 'deploy', 'scripts', 'docs'].flatMap((folder) =>
+      readdirSync(`${ROOT}/${folder}`, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => `${entry.parentPath}/${entry.name}`),
+    )
+    expect(files.length).toBeGreaterThan(100)
+    for (const file of files) {
+      const text = readFileSync(file, 'latin1')
+      for (const secret of [token!, password!]) expect([file, text.includes(secret)]).toEqual([file, false])
+    }
+  })
+
+  it.each(roles)('%s understands its variables, and is asked for its health where it answers', (role, service) => {
+    expect(service.command).toBe(role)
+    const { settings, warnings } = loadSettings(role, {}, { ...imageEnv, ...withDefaults(service.environment) })
+    expect(warnings).toEqual([])
+    expect(settings).toMatchObject({
+      redis: { url: 'redis://redis:6379' },
+      admin: { host: '0.0.0.0' },
+      api: { host: '0.0.0.0' },
+      agent: { host: 'demo' },
+    })
+    if (role !== 'agent') expect(settings.influx).toMatchObject({ url: 'http://influxdb:8086', org: 'sentinel' })
+    const { procRoot, sysRoot, mountRoot } = settings.agent
+    if (role === 'agent') {
+      expect(service.volumes).toEqual([`/proc:${procRoot}:ro`, `/sys:${sysRoot}:ro`, `/:${mountRoot}:ro`])
+    }
+    const port = role === 'api' ? settings.api.port : settings.admin.port
+    expect(service.healthcheck?.test).toEqual(['CMD', 'bash', 'deploy/ready.sh', `${port}`])
+    const published = service.ports!.map((mapping) => Number(mapping.split(':').at(-1)))
+    expect(published).toEqual(role === 'api' ? [settings.api.port, settings.admin.port] : [settings.admin.port])
+    // The engine kills only after the role has given up by itself.
+    expect(Number.parseInt(service.stop_grace_period!, 10) * 1000).toBeGreaterThan(settings.stop.deadlineMs)
+  })
+
+  it.each(built)('%s starts once the servers that it is given answer', (_name, { environment = {}, depends_on }) => {
+    const given = Object.values(environment).flatMap((value) => /^\w+:\/\/(\w+):/.exec(value)?.[1] ?? [])
+    expect(depends_on).toEqual(Object.fromEntries(given.map((name) => [name, { condition: 'service_healthy' }])))
+  })
+})
+
+const instructions = read('deploy/Dockerfile')
+  .split('\n')
+  .filter((line) => /^[A-Z]+ /.test(line))
+const imageEnv = Object.fromEntries(
+  instructions
+    .filter((line) => line.startsWith('ENV '))
+    .flatMap((line) => line.slice('ENV '.length).split(' '))
+    .map((pair) => pair.split('=', 2) as [string, string]),
+)
+
+describe('the image', () => {
+  const bases = instructions.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1]!)
+  const final = instructions.slice(instructions.findLastIndex((line) => line.startsWith('FROM ')))
+
+  it('and the servers beside it come from pinned tags', () => {
+    const stages = instructions.flatMap((line) => / AS (\w+)$/.exec(line)?.[1] ?? [])
+    const images = [
+      ...bases.filter((base) => !stages.includes(base)),
+      ...services.flatMap(([, { image }]) => image ?? []),
+    ]
+    expect(images.length).toBe(4)
+    for (const image of images) expect(image).toMatch(/^[a-z]+:\d+(\.\d+)?(-[\w-]+)?$/)
+    expect(new Set(images.filter((image) => image.startsWith('node:'))).size).toBe(1)
+  })
+
+  it('runs as a user without rights, who owns the folder of the embedded store and nothing else', () => {
+    expect(final.filter((line) => line.startsWith('USER '))).toEqual(['USER node'])
+    expect(final.findIndex((line) => line.startsWith('USER '))).toBeGreaterThan(
+      final.findLastIndex((line) => /^(RUN|COPY) /.test(line)),
+    )
+    expect(final.filter((line) => line.includes('chown'))).toEqual(['RUN mkdir data && chown node:node data'])
+    expect(loadSettings('up', {}, imageEnv).settings.duckdb.path).toBe('./data/sentinel.duckdb')
+  })
+
+  it('exposes the ports of all roles', () => {
+    const ports = (['agent', 'server', 'api', 'up'] as const).flatMap((role) => {
+      const { settings } = loadSettings(role, {}, imageEnv)
+      return [settings.admin.port, settings.api.port]
+    })
+    const exposed = final
+      .find((line) => line.startsWith('EXPOSE '))!
+      .split(' ')
+      .slice(1)
+      .map(Number)
+    expect(exposed.sort()).toEqual([...new Set(ports)].sort())
+  })
+
+  it('gets from this folder only what it copies', () => {
+    const copied = instructions
+      .filter((line) => line.startsWith('COPY ') && !line.includes('--from='))
+      .flatMap((line) => line.split(' ').slice(1, -1))
+    const sent = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line.startsWith('!'))
+      .map((line) => line.slice(1))
+    expect(sent.sort()).toEqual([...new Set(copied)].sort())
+    expect(read('.dockerignore').split('\n')).toContain('*')
+  })
+})
