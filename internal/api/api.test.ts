@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ApiScene, type OpenApi } from '../../test/support/api-scene.ts'
-import { type HistoryQuery, StoreError } from '../store/store.ts'
+import { type HistoryQuery, StoreError, tooManyPoints } from '../store/store.ts'
 
 const HISTORY = '/api/v1/hosts/web-01/metrics?measurement=cpu&field=usage_user'
 const away = () => Promise.reject(new StoreError('away', 'connect ECONNREFUSED 10.1.2.3:8086'))
@@ -201,6 +201,14 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
       expect(answer.body).not.toContain(inLog)
     }
     expect(scene.log.filter((line) => line.includes(inLog)).length).toBe(1)
+  })
+
+  it('400 when the store finds more points than anybody can use', async () => {
+    const scene = await openWithHost()
+    scene.reader.history = () => Promise.reject(tooManyPoints(100_000))
+    const answer = await scene.ask(HISTORY)
+    expect(answer.json()).toMatchObject({ status: 400, parameter: 'every', detail: expect.stringContaining('100,000') })
+    expect(scene.log).toEqual([])
   })
 
   it('503 when the store does not answer in time, and the query is called off', async () => {

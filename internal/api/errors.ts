@@ -55,6 +55,9 @@ function answerTo(error: FastifyError): Answer {
   if (error instanceof ParameterError) return { status: 400, detail: error.message, parameter: error.parameter }
   if (error instanceof NotFoundError) return { status: 404, detail: error.message }
   if (error instanceof OverloadError) return { status: 503, detail: error.message, retryAfterSeconds: 1 }
+  if (error instanceof StoreError && error.kind === 'too_much') {
+    return { status: 400, detail: error.message, parameter: 'every' }
+  }
   if (error instanceof StoreError)
     return { status: 503, detail: storeDetail(error), retryAfterSeconds: STORE_RETRY_SECONDS }
   if (error.validation !== undefined) return invalid(error)
@@ -87,9 +90,10 @@ function invalid(error: FastifyError): Answer {
 
 function logFault(faults: LogThrottle, err: FastifyError, answer: Answer, request: FastifyRequest): void {
   const fields = { err, path: pathOf(request.url) }
+  if (answer.status < 500) return
   if (err instanceof StoreError) logStoreFault(faults, err)
   else if (err instanceof OverloadError) faults.warn(err.name, fields, 'a client was turned away')
-  else if (answer.status >= 500) faults.error(err.message.slice(0, 80), fields, 'a request failed')
+  else faults.error(err.message.slice(0, 80), fields, 'a request failed')
 }
 
 /** For the operator: what clients are not told. */

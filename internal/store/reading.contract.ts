@@ -10,7 +10,7 @@ import {
   sampleOf,
 } from './harness.contract.ts'
 import { randomData, reference, snapped } from './reference.contract.ts'
-import type { Aggregate, HistoryQuery } from './store.ts'
+import { type Aggregate, type HistoryQuery, MAX_HISTORY_POINTS } from './store.ts'
 
 const AGGREGATES: readonly Aggregate[] = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99']
 
@@ -64,6 +64,21 @@ export function readingContract(store: Harness): void {
       expect(await values(measurement, 'load')).toEqual([[[CONTRACT_DAY_US, 2]]])
       expect(await values(measurement.toLowerCase(), 'load')).toEqual([[[CONTRACT_DAY_US, 3]]])
       expect(await history({ measurement, fields: ['load'], tags: { host: 'a' } })).toEqual([])
+    })
+
+    it('gives no more than 100,000 points, in one field or in two together, and says what to ask for', async () => {
+      const series = newSeries({ v: 'float', w: 'float' }, { host: 'a' })
+      const seconds = MAX_HISTORY_POINTS / 2 + 1
+      await stored(Array.from({ length: seconds }, (_, s) => sampleOf(series, [s, s], CONTRACT_DAY_US + s * SECOND_US)))
+      const query: HistoryQuery = {
+        ...{ measurement: series.measurement, tags: {}, aggregate: 'last', everyUs: SECOND_US },
+        ...{ startUs: CONTRACT_DAY_US, endUs: CONTRACT_DAY_US + DAY_US, fields: ['v'] },
+      }
+      expect((await store.reader.history(query, signal))[0]?.points).toHaveLength(seconds)
+      await expect(store.reader.history({ ...query, fields: ['v', 'w'] }, signal)).rejects.toMatchObject({
+        kind: 'too_much',
+        message: 'more than 100,000 points: ask for a shorter range, or for larger buckets',
+      })
     })
 
     it('knows nothing of names that nobody wrote', async () => {

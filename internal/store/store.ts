@@ -102,7 +102,7 @@ export interface KnownHost {
   readonly lastSeenAt: number
 }
 
-/** Reads what was written. Rejects with a StoreError. */
+/** Reads what was written. Rejects with a StoreError, `too_much` for a history of more than MAX_HISTORY_POINTS. */
 export interface StoreReader {
   /** Every value of the tag `host` that has a sample since `sinceUs`, in the order of the names (UTF-16 units). */
   hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]>
@@ -114,13 +114,23 @@ export interface StoreReader {
   close(): Promise<void>
 }
 
-/** `away`: try later. `refused`: the store will not answer this (credentials, no such database). */
+/** The most points that one `history` gives: 100,000 are some 3 MB of JSON, and more than any screen has room for. */
+export const MAX_HISTORY_POINTS = 100_000
+
+/** `away`: try later. `refused`: the store will not answer this (credentials, no such database). `too_much`: ask for less. */
 export class StoreError extends Error {
-  readonly kind: 'away' | 'refused'
+  readonly kind: 'away' | 'refused' | 'too_much'
 
   constructor(kind: StoreError['kind'], message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.name = 'StoreError'
     this.kind = kind
   }
+}
+
+export function tooManyPoints(most: number): StoreError {
+  return new StoreError(
+    'too_much',
+    `more than ${most.toLocaleString('en')} points: ask for a shorter range, or for larger buckets`,
+  )
 }

@@ -5,8 +5,10 @@ import {
   type HistoryQuery,
   type HistorySeries,
   type KnownHost,
+  MAX_HISTORY_POINTS,
   StoreError,
   type StoreReader,
+  tooManyPoints,
 } from '../store.ts'
 import { type Catalogue, DAY_US, type DayTable, type Field, type Measurement, type StoredSeries } from './catalogue.ts'
 import { firstLine } from './database.ts'
@@ -53,7 +55,14 @@ export class DuckDbReader implements StoreReader {
       const interrupting = setInterval(() => signal.aborted && this.#connection.interrupt(), INTERRUPT_EVERY_MS)
       try {
         const found: HistorySeries[] = []
-        for (const name of query.fields) found.push(...(await this.#historyOf(name, query, signal)))
+        let points = 0
+        for (const name of query.fields) {
+          for (const series of await this.#historyOf(name, query, signal)) {
+            points += series.points.length
+            found.push(series)
+          }
+          if (points > MAX_HISTORY_POINTS) throw tooManyPoints(MAX_HISTORY_POINTS)
+        }
         return found
       } catch (cause) {
         if (cause instanceof StoreError) throw cause
@@ -81,7 +90,7 @@ export class DuckDbReader implements StoreReader {
     const values = [query.startUs, query.endUs, query.everyUs].map((us) => BigInt(us) * 1000n)
     const merged = countMerged(tables)
     const sql = historySql(field, tables, only, query.aggregate)
-    const answer = await this.#connection.runAndReadAll(sql, values, [BIGINT, BIGINT, BIGINT])
+    const answer = await this.#connection.runAndReadUntil(sql, MAX_HISTORY_POINTS + 1, values, [BIGINT, BIGINT, BIGINT])
     if (signal.aborted) throw givenUp()
     // The first repeats have come to a table since the query was made, and may have counted twice: once more.
     if (countMerged(tables) > merged) return this.#historyOf(name, query, signal)

@@ -142,7 +142,7 @@ describe('InfluxDB 1.6', () => {
     const [found] = await reader.history(query, signal)
     expect(found?.points.map(([, value]) => value)).toEqual(lines.map((_, n) => 24_999 - n))
     const strict = new InfluxReader({ transport, bucket: 'failures', maxPoints: 24_999 })
-    await expect(strict.history(query, signal)).rejects.toMatchObject({ kind: 'refused' })
+    await expect(strict.history(query, signal)).rejects.toMatchObject({ kind: 'too_much' })
     await reader.close()
   })
 

@@ -104,7 +104,7 @@ describe('history', () => {
       if (fits) expect(await asked).toHaveLength(2)
       else
         await expect(asked).rejects.toMatchObject({
-          kind: 'refused',
+          kind: 'too_much',
           message: /more than \d points: ask for a shorter range/,
         })
     }

@@ -4,13 +4,14 @@ import {
   type HistoryQuery,
   type HistorySeries,
   type KnownHost,
+  MAX_HISTORY_POINTS,
   StoreError,
   type StoreReader,
+  tooManyPoints,
 } from '../store.ts'
 import { readError, shorten } from './outcome.ts'
 import { type InfluxTransport, TransportError } from './transport.ts'
 
-const MAX_POINTS = 100_000
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 /** Asked for in chunks, an answer is never silently cut off at `max-row-limit`, and an endless one is given up early. */
 const CHUNK_ROWS = 10_000
@@ -54,7 +55,7 @@ export class InfluxReader implements StoreReader {
   constructor(options: InfluxReaderOptions) {
     this.#transport = options.transport
     this.#bucket = options.bucket
-    this.#maxPoints = options.maxPoints ?? MAX_POINTS
+    this.#maxPoints = options.maxPoints ?? MAX_HISTORY_POINTS
   }
 
   /**
@@ -91,7 +92,7 @@ export class InfluxReader implements StoreReader {
     const found = await Promise.all(query.fields.map((field) => this.#fieldHistory(field, query, signal)))
     const series = found.flat()
     const points = series.reduce((sum, one) => sum + one.points.length, 0)
-    if (points > this.#maxPoints) throw this.#tooMuch()
+    if (points > this.#maxPoints) throw tooManyPoints(this.#maxPoints)
     return series
   }
 
@@ -154,7 +155,7 @@ export class InfluxReader implements StoreReader {
       const advice = status === 401 ? ': check INFLUX_TOKEN or INFLUX_TOKEN_FILE' : ''
       throw this.#error(kind, `answers ${status} ${shorten(readError(answer).words)}${advice}`)
     }
-    if (answer.cut) throw this.#tooMuch()
+    if (answer.cut) throw tooManyPoints(this.#maxPoints)
     return this.#readChunks(answer.body, maxPoints)
   }
 
@@ -172,7 +173,7 @@ export class InfluxReader implements StoreReader {
         }
         for (const { name, tags = {}, values } of series) {
           points += values.length
-          if (points > maxPoints) throw this.#tooMuch()
+          if (points > maxPoints) throw tooManyPoints(this.#maxPoints)
           const key = JSON.stringify([name, tags])
           if (key === open) rows.at(-1)!.values.push(...values)
           else rows.push({ tags, values })
@@ -190,11 +191,6 @@ export class InfluxReader implements StoreReader {
     } catch (error) {
       throw this.#error('away', `answers what is not JSON: ${shorten(line)}`, error)
     }
-  }
-
-  #tooMuch(): StoreError {
-    const most = this.#maxPoints.toLocaleString('en')
-    return new StoreError('refused', `more than ${most} points: ask for a shorter range or larger buckets`)
   }
 
   #error(kind: StoreError['kind'], words: string, cause?: unknown): StoreError {
