@@ -136,7 +136,8 @@ export class DiskSpace implements Measurement {
 async function beforeDeadline<T>(answer: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, DEADLINE_MS, undefined)
+    // After a long pause of this process the answer is there, but timers run before it is looked at: it gets one more turn.
+    timer = setTimeout(() => setImmediate(resolve, undefined), DEADLINE_MS)
   })
   try {
     return await Promise.race([answer, late])
