@@ -32,8 +32,7 @@ export function tailCommand(): Command {
           await follow(options, last)
           if (options.once) return
         } catch (error) {
-          // Nobody reads any more: there is nothing left to do.
-          if (process.stdout.errored !== null) return
+          if (error instanceof OutputFailure) return
           if (options.once || last.eventId === '') throw error
           why = describe(error)
         }
@@ -70,10 +69,13 @@ async function follow({ api, host, measurement, once }: TailOptions, last: { eve
   }
 }
 
+/** Nobody reads any more, or the disk is full; `main` says what there is to say of it. */
+class OutputFailure extends Error {}
+
 /** Waits until it is taken: a reader that is slow holds up the stream, and the API leaves out what it misses, instead of filling our memory. */
 function write(lines: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(lines, (error) => (error ? reject(error) : resolve()))
+    process.stdout.write(lines, (cause) => (cause ? reject(new OutputFailure('', { cause })) : resolve()))
   })
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtemp } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startKeeper } from './keeper.ts'
@@ -94,6 +94,36 @@ export function startVictoriaMetrics(): Promise<TestServer> {
     args: ({ folder, port }) => [`-storageDataPath=${folder}`, `-httpListenAddr=127.0.0.1:${port}`],
     isUp: (port) => answersHttp(port, '/health'),
   })
+}
+
+/** A server that takes connections and never says a word. */
+export interface SilentServer {
+  /** `127.0.0.1:<port>` */
+  readonly address: string
+  /** So many have come. */
+  readonly connections: number
+  stop(): Promise<void>
+}
+
+export async function startSilentServer(): Promise<SilentServer> {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    sockets.push(socket.resume())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return {
+    address: `127.0.0.1:${address.port}`,
+    get connections() {
+      return sockets.length
+    },
+    async stop() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
 }
 
 interface Place {

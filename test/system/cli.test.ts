@@ -1,0 +1,341 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ApiClient } from '../support/api.ts'
+import { mainOf, type Program, run, startProgram } from '../support/programs.ts'
+import { freePort, startInflux, startRedis, startSilentServer, until } from '../support/servers.ts'
+import { startTemplatesInflux } from '../support/templates-influx.ts'
+
+type Env = Record<string, string>
+type Ended = Awaited<ReturnType<typeof run>>
+
+const sentinel = (args: string[], env: Env = {}, cwd?: string): Promise<Ended> =>
+  run('sentinel', { args, env, ...(cwd === undefined ? {} : { cwd }) })
+
+const ROLES = ['up', 'agent', 'server', 'api']
+const COMMANDS = [...ROLES, 'validate', 'doctor', 'tail', 'version', 'dashboards', 'dashboards apply']
+/** Each program and each subcommand, as one types them. */
+const TYPED: Array<[string, string, string[]]> = [
+  ...['agent', 'server', 'api', 'sentinel'].map((name): [string, string, string[]] => [name, name, []]),
+  ...COMMANDS.map((command): [string, string, string[]] => [`sentinel ${command}`, 'sentinel', command.split(' ')]),
+]
+
+describe.concurrent('help and version', () => {
+  it.each(TYPED)('%s --help goes to stdout, whatever the settings', async (typed, program, words) => {
+    const { code, stdout, stderr } = await run(program, { args: [...words, '--help'], env: { SENTINEL_BROKEN: '1' } })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain(`Usage: ${typed.split(' ').slice(0, 2).join(' ')}`)
+    expect(stdout).toContain('Exit codes: 0 ended well, 1 failed, 2 wrong command line, 78 settings')
+    expect(stdout).not.toContain('display help')
+  })
+
+  it.each(TYPED.filter(([, program, words]) => program !== 'sentinel' || ROLES.includes(words[0] ?? '')))(
+    '%s --help has each setting’s default and variables, and examples',
+    async (_typed, program, words) => {
+      const { stdout } = await run(program, { args: [...words, '--help'] })
+      expect(stdout).toMatch(/--redis-url <url> .*\(default: redis:.*; SENTINEL_REDIS_URL, REDIS_URL\)/)
+      expect(stdout).toMatch(/--stop-deadline-ms <time> .*\(default: 25s; SENTINEL_STOP_DEADLINE_MS\)/)
+      expect(stdout).toMatch(/\nExamples:\n {2}\S/)
+    },
+  )
+
+  it.each(TYPED)('%s --version', async (_typed, program, words) => {
+    const { code, stdout, stderr } = await run(program, {
+      args: [...words, '--version'],
+      env: { SENTINEL_BROKEN: '1' },
+    })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(new RegExp(`^${program} \\d+\\.\\d+\\.\\d+ \\(.*Node\\.js v\\d+`))
+  })
+})
+
+describe.concurrent('a wrong command line ends with 2, and says on stderr what was meant', () => {
+  it.each([
+    [['upp'], "unknown command 'upp'\n(Did you mean up?)"],
+    [['dashboards', 'aply'], "unknown command 'aply'\n(Did you mean apply?)"],
+    [['up', '--redis-ulr', 'x'], "unknown option '--redis-ulr'\n(Did you mean --redis-url?)"],
+    [['up', '--redis-ulr=x'], "unknown option '--redis-ulr'\n(Did you mean --redis-url?)"],
+    [['up', 'now'], "too many arguments for 'up'"],
+    [['tail', 'now'], "too many arguments for 'tail'"],
+    [['up', '--redis-url'], "option '--redis-url <url>' argument missing"],
+    [['agent', '--influx-url', 'http://h'], "unknown option '--influx-url'"],
+    [['validate', 'servre'], 'Allowed choices are up, agent, server, api'],
+    [['tail', '--api', 'localhost:8080'], 'It must be a URL, such as http://127.0.0.1:8080'],
+    [[], 'Usage: sentinel'],
+    [['dashboards'], 'Usage: sentinel dashboards'],
+  ] as Array<[string[], string]>)('%j', async (args, words) => {
+    const { code, stdout, stderr } = await sentinel(args)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(words)
+  })
+})
+
+describe.concurrent('settings, as `sentinel validate` shows them', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sentinel-cli-'))
+    const files = {
+      'good.yaml': 'agent:\n  host: from-file\n  intervalMs: 500ms\napi:\n  port: 9001\n',
+      'typo.yaml': 'agent:\n  host: a\n  intervalMS: 5s\n',
+      token: 'from-a-file\n',
+    }
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text, { mode: 0o600 })
+  })
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  it('flags win over variables, variables over the file, the file over defaults', async () => {
+    const { code, stdout } = await sentinel(
+      ['validate', '--config', 'good.yaml', '--agent-host', 'from-flag'],
+      { SENTINEL_AGENT_HOST: 'from-env', SENTINEL_API_PORT: '9002' },
+      folder,
+    )
+    expect(code).toBe(0)
+    expect(stdout).toContain('  host: from-flag  # from --agent-host\n')
+    expect(stdout).toContain('  port: 9002  # from SENTINEL_API_PORT\n')
+    expect(stdout).toContain('  intervalMs: 500ms  # from good.yaml:3\n')
+    expect(stdout).toContain('  deadlineMs: 25s  # default\n')
+  })
+
+  it('shows no secret, in a URL neither', async () => {
+    const env = {
+      REDIS_URL: 'redis://app:se@cret-1@h:1',
+      INFLUX_URL: 'http://u:secret-2@h:1',
+      INFLUX_TOKEN: 'secret-3',
+      REDIS_PASSWORD: 'secret-4',
+    }
+    const { code, stdout, stderr } = await sentinel(['validate'], env)
+    expect(code).toBe(0)
+    expect(stdout + stderr).not.toMatch(/cret-\d/)
+    expect(stdout).toContain('redis://app:***@h:1')
+  })
+
+  it('understands the other spelling of InfluxDB’s variables, and a token in a file', async () => {
+    const env = { INFLUXDB_URL: 'http://h:1', INFLUXDB_ORG: 'o', INFLUXDB_BUCKET: 'b', INFLUX_TOKEN_FILE: 'token' }
+    const { code, stdout } = await sentinel(['validate', 'server'], env, folder)
+    expect(code).toBe(0)
+    expect(stdout).toContain('  url: http://h:1  # from INFLUXDB_URL\n')
+    expect(stdout).toContain('  org: o  # from INFLUXDB_ORG\n')
+    expect(stdout).toContain('  bucket: b  # from INFLUXDB_BUCKET\n')
+    expect(stdout).toContain('  # token: [redacted], from token (INFLUX_TOKEN_FILE)\n')
+  })
+
+  it('knows the variable of tail', async () => {
+    expect((await sentinel(['validate'], { SENTINEL_API_URL: 'http://h:1' })).code).toBe(0)
+  })
+
+  it('asks no server', async () => {
+    const server = await startSilentServer()
+    const env = { REDIS_URL: `redis://${server.address}`, INFLUX_URL: `http://${server.address}` }
+    expect((await sentinel(['validate', 'server'], env)).code).toBe(0)
+    expect(server.connections).toBe(0)
+    await server.stop()
+  })
+
+  const sound: Env = {}
+  it.each([
+    [
+      ['validate', '--config', 'typo.yaml'],
+      sound,
+      'typo.yaml:3: there is no setting agent.intervalMS, did you mean agent.intervalMs?',
+    ],
+    [['validate', '--config', 'none.yaml'], sound, 'none.yaml cannot be read: there is no such file'],
+    [
+      ['validate'],
+      { SENTINEL_API_PROT: '1' },
+      'no setting for the variable SENTINEL_API_PROT, did you mean SENTINEL_API_PORT?',
+    ],
+    [
+      ['validate', '--api-port', '99999'],
+      sound,
+      'api.port: "99999" (from --api-port) must be a whole number from 0 to 65535',
+    ],
+    [
+      ['validate'],
+      { SENTINEL_AGENT_INTERVAL_MS: 'abc' },
+      'agent.intervalMs: "abc" (from SENTINEL_AGENT_INTERVAL_MS) must be a time from 100ms to 1h',
+    ],
+    [['validate'], { REDIS_URL: 'redis://:pass/word@h' }, 'redis.url: "redis://***@h" (from REDIS_URL) must be a URL'],
+    [
+      ['validate', 'server'],
+      { INFLUX_TOKEN: 'x', INFLUX_TOKEN_FILE: 'token' },
+      'influx.token (from INFLUX_TOKEN) and influx.tokenFile (from INFLUX_TOKEN_FILE): set one of them',
+    ],
+    [['validate', 'server', '--store-kind', 'duckdb'], sound, 'run "sentinel up", or set influx'],
+    [['server', '--store-kind', 'duckdb'], sound, 'run "sentinel up", or set influx'],
+    [['api', '--store-kind', 'duckdb'], sound, 'run "sentinel up", or set influx'],
+    [['agent', '--broker-kind', 'memory'], sound, 'run "sentinel up", or set pubsub or streams'],
+    [['doctor', '--api-port', 'x'], sound, 'api.port: "x"'],
+  ] as Array<[string[], Env, string]>)('%j with %j ends with 78, and says why', async (args, env, words) => {
+    const { code, stdout, stderr } = await sentinel(args, env, folder)
+    expect([code, stdout]).toEqual([78, ''])
+    expect(stderr).toContain(words)
+  })
+})
+
+describe.concurrent('no secret is shown', () => {
+  const token = 'very-secret-token-123'
+  const password = 'very-secret-pass@word-456'
+  const expectNoSecret = (text: string): void => expect(text).not.toMatch(/very-secret|token-123|word-456/)
+
+  it('by a server that Redis refuses', async () => {
+    const redis = await startRedis()
+    const admin = new Redis(redis.port)
+    await admin.config('SET', 'requirepass', 'another')
+    const env = { REDIS_URL: `redis://:${password}@127.0.0.1:${redis.port}`, INFLUX_TOKEN: token, LOG_LEVEL: 'trace' }
+    const adminPort = await freePort()
+    const server = startProgram('server', { env, args: ['--admin-port', `${adminPort}`] })
+    await server.logged('refuses the user or the password')
+    const ready = await fetch(`http://127.0.0.1:${adminPort}/ready`)
+    expect(ready.status).toBe(503)
+    expectNoSecret(await ready.text())
+    expectNoSecret(readFileSync(`/proc/${server.pid}/cmdline`, 'utf8'))
+    expect(await server.stop()).toBe(0)
+    expectNoSecret(server.stdout() + server.stderr())
+    const doctor = await sentinel(['doctor', 'server', '--influx-timeout-ms', '1s'], env)
+    expect(doctor.code).toBe(1)
+    expectNoSecret(doctor.stdout + doctor.stderr)
+    admin.disconnect()
+    await redis.stop()
+  })
+
+  it('by a server that InfluxDB refuses', async () => {
+    const [redis, influx] = await Promise.all([
+      startRedis(),
+      startInflux({ env: { INFLUXDB_HTTP_AUTH_ENABLED: 'true' } }),
+    ])
+    const query = new URLSearchParams({ q: `CREATE USER admin WITH PASSWORD 'another' WITH ALL PRIVILEGES` })
+    await fetch(`${influx.url}/query`, { method: 'POST', body: query })
+    for (const credentials of [{ INFLUX_USERNAME: 'app', INFLUX_PASSWORD: password }, { INFLUX_TOKEN: token }]) {
+      const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url, LOG_LEVEL: 'trace', ...credentials }
+      const server = startProgram('server', { env, args: ['--admin-port', '0', '--stop-deadline-ms', '1s'] })
+      await server.logged('answers 401')
+      await server.stop()
+      const doctor = await sentinel(['doctor', 'server'], env)
+      expect(doctor.code).toBe(1)
+      expectNoSecret(server.stdout() + server.stderr() + doctor.stdout + doctor.stderr)
+    }
+    await Promise.all([redis.stop(), influx.stop()])
+  })
+
+  it('but a secret on the command line is warned of, for others can list processes', async () => {
+    const { code, stderr } = await sentinel(['validate', '--influx-token', token])
+    expect(code).toBe(0)
+    expect(stderr).toContain(
+      '--influx-token shows the secret to all who can list processes; --influx-token-file does not',
+    )
+    expectNoSecret(stderr)
+  })
+})
+
+describe('sentinel tail', () => {
+  let folder: string
+  let up: Program
+  let api: string
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sentinel-tail-'))
+    const port = await freePort()
+    api = `http://127.0.0.1:${port}`
+    up = startProgram('sentinel', { args: ['up', `--api-port=${port}`, '--admin-port=0'], cwd: folder })
+    await new ApiClient(port).firstHost()
+  })
+  afterAll(async () => {
+    await up?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('prints a JSON line for each reading', async () => {
+    const { code, stdout, stderr } = await sentinel(['tail', '--once', '--measurement', 'mem,swap', '--api', api])
+    expect([code, stderr]).toEqual([0, ''])
+    const samples = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { measurement: string; at: number })
+    expect(samples.map(({ measurement }) => measurement).toSorted()).toEqual(['mem', 'swap'])
+    expect(samples[0]?.at).toBeGreaterThan(0)
+  })
+
+  it('finds the API by its variable too', async () => {
+    const { code, stdout } = await sentinel(['tail', '--once', '--measurement', 'mem'], { SENTINEL_API_URL: api })
+    expect(code).toBe(0)
+    expect(stdout).toContain('"measurement":"mem"')
+  })
+
+  it.each(['tail', 'tail --once', 'up --help', 'validate'])(
+    'ends quietly when its reader has had enough, as all others do: %s',
+    async (words) => {
+      const { stdout, stderr } = await shell(`node "$MAIN" ${words} | head -1; echo "exit code \${PIPESTATUS[0]}"`, {
+        SENTINEL_API_URL: api,
+      })
+      expect(stdout).toMatch(/^.+\nexit code 0\n$/)
+      expect(stderr).not.toMatch(/ {4}at |Error/)
+    },
+  )
+
+  it('fails, and says so, where what it shows cannot be written', async () => {
+    const { stdout, stderr } = await shell(`node "$MAIN" tail > /dev/full; echo "exit code $?"`, {
+      SENTINEL_API_URL: api,
+    })
+    expect(stdout).toBe('exit code 1\n')
+    expect(stderr).toMatch(/^sentinel: what it shows cannot be written: ENOSPC.*\n$/)
+  })
+
+  it('says where it looked in vain', async () => {
+    const nowhere = `http://127.0.0.1:${await freePort()}`
+    const { code, stdout, stderr } = await sentinel(['tail', '--api', nowhere])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(
+      new RegExp(`^sentinel: no API at ${nowhere} \\(.*\\): is "sentinel up" or "api" running\\?.*\n$`),
+    )
+  })
+
+  it('comes back to an API that was away', async () => {
+    const port = Number(new URL(api).port)
+    const tail = startProgram('sentinel', { args: ['tail', '--measurement', 'mem', '--api', api] })
+    await until('it shows something', () => tail.stdout() !== '')
+    up.signal('SIGKILL')
+    await up.ended
+    await until('it has noticed', () => tail.stderr().includes('connecting again'))
+    up = startProgram('sentinel', { args: ['up', `--api-port=${port}`, '--admin-port=0'], cwd: folder })
+    const shown = tail.stdout().length
+    await until('it shows more', () => tail.stdout().length > shown)
+    tail.signal('SIGINT')
+    expect(await tail.ended).toBe('SIGINT')
+  })
+})
+
+describe.concurrent('sentinel dashboards apply', () => {
+  it('makes them once and then brings them up to date', async () => {
+    const influx = await startTemplatesInflux()
+    const env = { INFLUX_URL: influx.url, INFLUX_TOKEN: 'right', INFLUX_ORG: 'sentinel' }
+    for (const word of ['created', 'updated']) {
+      const { code, stdout } = await sentinel(['dashboards', 'apply'], env)
+      expect(code).toBe(0)
+      expect(stdout.split('\n')[0]).toMatch(
+        new RegExp(`^${word} SentinelStream host: ${influx.url}/orgs/\\w+/dashboards/id1$`),
+      )
+    }
+    expect(influx.dashboards.size).toBe(2)
+    await influx.stop()
+  })
+
+  it('says that InfluxDB 1.x has none', async () => {
+    const influx = await startInflux()
+    const { code, stderr } = await sentinel(['dashboards', 'apply'], { INFLUX_URL: influx.url })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^sentinel: InfluxDB at .* they need InfluxDB 2\.x, this is 1\.6/)
+    await influx.stop()
+  })
+})
+
+/** A line of bash in which $MAIN is the program `sentinel`. */
+function shell(line: string, env: Env): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)('bash', ['--norc', '-c', line], {
+    env: { PATH: process.env.PATH ?? '', MAIN: mainOf('sentinel'), ...env },
+  })
+}

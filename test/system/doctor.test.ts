@@ -1,0 +1,173 @@
+import { readdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { influxCount, influxQuery } from '../support/influx.ts'
+import { run, startProgram } from '../support/programs.ts'
+import { freePort, startInflux, startRedis, startSilentServer, type TestServer } from '../support/servers.ts'
+
+/** What doctor found: its exit code, and a line for each part. */
+async function doctor(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  cwd?: string,
+): Promise<{ code: number | string; host?: string; broker?: string; store?: string }> {
+  const { code, stdout, stderr } = await run('sentinel', {
+    args: ['doctor', ...args],
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+  })
+  expect(stderr).toBe('')
+  const lines = stdout.trimEnd().split('\n')
+  return {
+    code,
+    ...Object.fromEntries(lines.map((line) => [/^(?:ok {2}|FAIL) (\w+): /.exec(line)?.[1] ?? 'stray', line])),
+  }
+}
+
+describe('sentinel doctor', () => {
+  let redis: TestServer
+  let influx: TestServer
+  let env: Record<string, string>
+  let folder: string
+
+  beforeAll(async () => {
+    ;[redis, influx] = await Promise.all([startRedis(), startInflux()])
+    env = { REDIS_URL: redis.url, INFLUX_URL: influx.url }
+    folder = await mkdtemp(join(tmpdir(), 'sentinel-doctor-'))
+  })
+  afterAll(async () => {
+    await redis?.stop()
+    await influx?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('finds all well, and leaves nothing behind but its one sample', async () => {
+    expect(await doctor([], env, folder)).toEqual({
+      code: 0,
+      host: expect.stringMatching(/^ok {3}host: \S+ gives cpu, mem, swap, system, processes, net, diskio, disk/),
+      broker: 'ok   broker: pubsub over Redis answers; no server has announced a series yet',
+      store: 'ok   store: influx took a sample and gave it back',
+    })
+    const measurements = await influxQuery(influx.url, 'telemetry', 'SHOW MEASUREMENTS')
+    expect(measurements.map(({ name }) => name)).toEqual(['sentinel_doctor'])
+    expect(await influxCount(influx.url, 'telemetry', 'sentinel_doctor', 'value')).toBe(1)
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('looks at what a role uses, and leaves no key in Redis', async () => {
+    expect(await doctor(['agent', '--broker-kind', 'streams'], env)).toEqual({
+      code: 0,
+      host: expect.stringContaining('ok   host'),
+      broker: expect.stringContaining('ok   broker: streams'),
+    })
+    // The host that wrote is this one, by the sample of the test before.
+    expect(await doctor(['api'], env)).toMatchObject({
+      code: 0,
+      store: 'ok   store: influx answers; hosts that wrote to it within the hour: 1',
+    })
+    const client = new Redis(redis.port)
+    expect(await client.dbsize()).toBe(0)
+    client.disconnect()
+  })
+
+  it('needs no server, where the settings name none', async () => {
+    expect(await doctor([], {}, folder)).toEqual({
+      code: 0,
+      host: expect.stringContaining('ok   host'),
+      broker: 'ok   broker: memory, inside the process',
+      store: 'ok   store: duckdb took a sample and gave it back',
+    })
+  })
+
+  it('asks the process that has the file of DuckDB', async () => {
+    const ports = [await freePort(), await freePort()]
+    const settings = [`--admin-port=${ports[0]}`, `--api-port=${ports[1]}`]
+    const up = startProgram('sentinel', { args: ['up', ...settings], cwd: folder })
+    await up.logged('started')
+    expect(await doctor(settings, {}, folder)).toMatchObject({
+      code: 0,
+      store: `ok   store: the running process on port ${ports[0]} has ./data/sentinel.duckdb and is ready`,
+    })
+    const elsewhere = await doctor([`--admin-port=${await freePort()}`], {}, folder)
+    expect(elsewhere.code).toBe(1)
+    expect(elsewhere.store).toMatch(/^FAIL store: .*sentinel\.duckdb is in use by process \d+/)
+    expect(await up.stop()).toBe(0)
+  })
+})
+
+describe.concurrent('sentinel doctor says what is wrong, and what to do', () => {
+  it('servers that are not there', async () => {
+    const [redis, influx] = [await freePort(), await freePort()]
+    expect(
+      await doctor(['server'], { REDIS_URL: `redis://127.0.0.1:${redis}`, INFLUX_URL: `http://127.0.0.1:${influx}` }),
+    ).toEqual({
+      code: 1,
+      broker: `FAIL broker: Redis at redis://127.0.0.1:${redis} refuses the connection: is it running there? check REDIS_URL`,
+      store: `FAIL store: InfluxDB at http://127.0.0.1:${influx} cannot be reached: connect ECONNREFUSED 127.0.0.1:${influx}; is it running, and is INFLUX_URL right?`,
+    })
+  })
+
+  it('a wrong password, and none where one is wanted', async () => {
+    const redis = await startRedis()
+    const client = new Redis(redis.port)
+    await client.config('SET', 'requirepass', 'right')
+    const broker = async (url: string): Promise<string | undefined> =>
+      (await doctor(['agent'], { REDIS_URL: url })).broker
+    expect(await broker(`redis://:wrong@127.0.0.1:${redis.port}`)).toMatch(
+      /^FAIL .* refuses the user or the password: check REDIS_URL and REDIS_PASSWORD_FILE$/,
+    )
+    expect(await broker(redis.url)).toMatch(/^FAIL .*: set REDIS_URL with the password, or REDIS_PASSWORD_FILE$/)
+    expect(await broker(`redis://:right@127.0.0.1:${redis.port}`)).toMatch(/^ok /)
+    client.disconnect()
+    await redis.stop()
+  })
+
+  it('a server of another kind', async () => {
+    const [redis, influx] = await Promise.all([startRedis(), startInflux()])
+    const crossed = { REDIS_URL: `redis://127.0.0.1:${influx.port}`, INFLUX_URL: `http://127.0.0.1:${redis.port}` }
+    expect(await doctor(['server'], crossed)).toEqual({
+      code: 1,
+      broker: expect.stringMatching(
+        /^FAIL broker: .* answers, but not as Redis does: check host and port of REDIS_URL$/,
+      ),
+      store: expect.stringMatching(/^FAIL store: .*is INFLUX_URL right\?$/),
+    })
+    await Promise.all([redis.stop(), influx.stop()])
+  })
+
+  it('servers that take the connection and never answer', async () => {
+    const silent = await startSilentServer()
+    const env = { REDIS_URL: `redis://${silent.address}`, INFLUX_URL: `http://${silent.address}` }
+    expect(await doctor(['server', '--influx-timeout-ms', '1s'], env)).toEqual({
+      code: 1,
+      broker: expect.stringMatching(/^FAIL broker: Redis at .* does not answer/),
+      store: expect.stringMatching(/^FAIL store: InfluxDB at .* no answer within 1000 ms/),
+    })
+    await silent.stop()
+  })
+
+  it('a process that has the file of DuckDB and does not answer', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-doctor-'))
+    const port = await freePort()
+    const up = startProgram('sentinel', { args: ['up', `--admin-port=${port}`, '--api-port=0'], cwd: folder })
+    await up.logged('started')
+    up.signal('SIGSTOP')
+    const found = await doctor([`--admin-port=${port}`], {}, folder)
+    expect(found.code).toBe(1)
+    expect(found.store).toMatch(/^FAIL store: .*sentinel\.duckdb is in use by process \d+/)
+    up.signal('SIGCONT')
+    expect(await up.stop()).toBe(0)
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('a host that cannot be measured', async () => {
+    const { code, host } = await doctor(['--agent-proc-root=/nowhere', '--agent-include=cpu,net'], {
+      SENTINEL_DUCKDB_PATH: join(tmpdir(), 'sentinel-doctor.duckdb'),
+    })
+    expect(code).toBe(1)
+    expect(host).toMatch(/^FAIL host: \S+ gives no cpu, net \(cpu: cannot be read: .*\/nowhere\/stat/)
+  })
+})
