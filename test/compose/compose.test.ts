@@ -43,13 +43,14 @@ beforeAll(async () => {
     },
   })
   await compose.remove()
-  await compose.run('up', '--build', '--detach')
+  await compose.run('up', '--build', '--detach').catch(async (error: unknown) => {
+    await showState()
+    throw error
+  })
 }, BUILD_MS)
 
 afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail') return
-  console.error([...(await compose.services())].map(([service, { health }]) => `${service}: ${health}`).join('\n'))
-  console.error(await compose.run('logs', '--tail=20'))
+  if (task.result?.state === 'fail') await showState()
 })
 
 afterAll(async () => {
@@ -194,6 +195,12 @@ describe('docker run, without any server beside it', () => {
     expect(series[0]?.points.some(([at]) => at < stoppedAt)).toBe(true)
   })
 })
+
+/** What one looks at first when a test has failed. */
+async function showState(): Promise<void> {
+  console.error([...(await compose.services())].map(([service, { health }]) => `${service}: ${health}`).join('\n'))
+  console.error(await compose.run('logs', '--tail=20'))
+}
 
 function rows(query: string): Promise<Array<Record<string, unknown>>> {
   return influxQuery(influxUrl, 'telemetry', query, TOKEN)
