@@ -13,8 +13,8 @@ export async function connectBroker({ settings, logger, releaser, metrics, readi
       : kind === 'pubsub'
         ? { kind, logger, redis, partitions, ...(consumes.length > 0 ? { consumes } : {}) }
         : { kind, logger, redis, topic, partitions, group, consumer, maxLength, visibilityMs },
+    (begun) => releaser.push('broker', () => begun.close()),
   )
-  releaser.push('broker', () => broker.close())
   readiness.push(() => broker.health().problem)
   addBrokerMetrics(metrics, broker)
   return broker

@@ -11,11 +11,17 @@ export type BrokerOptions =
 /**
  * A broker that is connected, or has tried once: then it goes on trying by itself, and `health` says what is wrong.
  *
+ * @param begun is given the broker at once: it may be closed while it still tries, and then this rejects
  * @throws TypeError when the URL is none
  */
-export async function openBroker(options: BrokerOptions): Promise<Broker> {
-  if (options.kind === 'memory') return new MemoryBroker(options)
+export async function openBroker(options: BrokerOptions, begun: (broker: Broker) => void = () => {}): Promise<Broker> {
+  if (options.kind === 'memory') {
+    const broker = new MemoryBroker(options)
+    begun(broker)
+    return broker
+  }
   const broker = options.kind === 'pubsub' ? new PubSubBroker(options) : new StreamsBroker(options)
+  begun(broker)
   await broker.whenTried()
   return broker
 }

@@ -106,7 +106,7 @@ export class RedisConnection {
     return this.#cameUp.promise
   }
 
-  /** Resolves when it is up, or is known not to be: then `health` says why. */
+  /** Resolves when it is up, or is known not to be: then `health` says why. Rejects when it is closed first. */
   whenTried(): Promise<void> {
     return this.#tried.promise
   }
@@ -134,8 +134,9 @@ export class RedisConnection {
     this.#problem = `Redis at ${this.#address}: closed`
     clearInterval(this.#heartbeat)
     clearTimeout(this.#retry)
-    this.#tried.resolve()
-    this.#cameUp.reject(new BrokerError('not_sent', this.#problem))
+    const closed = new BrokerError('not_sent', this.#problem)
+    this.#tried.reject(closed)
+    this.#cameUp.reject(closed)
     if (status === 'end') return
     const ended = new Promise<void>((resolve) => this.client.once('end', resolve))
     this.client.disconnect()

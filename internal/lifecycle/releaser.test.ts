@@ -83,3 +83,10 @@ test('undoes what is opened while the release runs', async () => {
   await releaser.release(PLENTY_MS)
   expect(done).toEqual(['late', 'store'])
 })
+
+test('undoes what is opened afterwards at once, and tells its opener', async () => {
+  const { done, releaser, note } = setUp()
+  await releaser.release(PLENTY_MS)
+  expect(() => releaser.push('late', note('late'))).toThrow('late was opened when everything had been stopped')
+  expect(done).toEqual(['late'])
+})

@@ -20,13 +20,23 @@ export class Releaser {
   readonly #logger: Logger
   readonly #undos: Array<{ readonly name: string; readonly undo: Undo }> = []
   #released: Promise<void> | undefined
+  #over = false
 
   constructor(logger: Logger) {
     this.#logger = logger
   }
 
-  /** @param name says in the log what took how long, or failed. What is pushed while the release runs is undone before the rest. */
+  /**
+   * What is pushed while the release runs is undone before the rest.
+   *
+   * @param name says in the log what took how long, or failed
+   * @throws when the release is over: what was opened so late is undone at once, and its opener need not go on
+   */
   push(name: string, undo: Undo): void {
+    if (this.#over) {
+      void withLimit(HURRIED_MS, async () => undo(AbortSignal.abort())).catch(() => {})
+      throw new Error(`${name} was opened when everything had been stopped`)
+    }
     this.#undos.push({ name, undo })
   }
 
@@ -61,6 +71,7 @@ export class Releaser {
       }
     } finally {
       clearTimeout(hurryTimer)
+      this.#over = true
     }
     this.#logger.info({ stopMs: Math.round(performance.now() - startedAt), stages: tookMs }, 'stopped')
     if (failures.length > 0) throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '))

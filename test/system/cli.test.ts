@@ -210,7 +210,8 @@ describe.concurrent('no secret is shown', () => {
     ])
     const query = new URLSearchParams({ q: `CREATE USER admin WITH PASSWORD 'another' WITH ALL PRIVILEGES` })
     await fetch(`${influx.url}/query`, { method: 'POST', body: query })
-    for (const credentials of [{ INFLUX_USERNAME: 'app', INFLUX_PASSWORD: password }, { INFLUX_TOKEN: token }]) {
+    const wrong: Env[] = [{ INFLUX_USERNAME: 'app', INFLUX_PASSWORD: password }, { INFLUX_TOKEN: token }]
+    for (const credentials of wrong) {
       const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url, LOG_LEVEL: 'trace', ...credentials }
       const server = startProgram('server', { env, args: ['--admin-port', '0', '--stop-deadline-ms', '1s'] })
       await server.logged('answers 401')
