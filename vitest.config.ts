@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{cmd,internal,web}/**/*.test.ts'],
+          include: ['{cmd,internal,web}/**/*.test.ts', 'test/compose/rules.test.ts'],
           exclude: ['**/*.contract.test.ts', '**/*.influxdb2.test.ts'],
           testTimeout: 20_000,
         },
@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           // Stands apart: needs a Docker engine, and builds the images.
           name: 'compose',
-          include: ['test/compose/**/*.test.ts'],
+          include: ['test/compose/compose.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 900_000,
           fileParallelism: false,

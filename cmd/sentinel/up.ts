@@ -24,7 +24,9 @@ export function upCommand(): Command {
       await openServer(context, broker, writer)
       const address = await openApi(context, broker, reader)
       openAgent(context, broker)
-      process.stdout.write(`SentinelStream is up: ${address}\n`)
+      // An address of this machine that a browser can open, where it listens on all of them.
+      const page = address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+      process.stdout.write(`SentinelStream is up: ${page}\n`)
     },
   })
 }
