@@ -1,56 +1,16 @@
 import fc from 'fast-check'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { AWAY, ScriptedStore, STORED } from '../../test/support/scripted-store.ts'
 import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
-import type { Batch, StoreWriter, WriteResult } from '../store/store.ts'
 import { Batcher, type SettledBatch } from './batcher.ts'
 
 const series = new SeriesTable().intern('m', [], 0)
 if (isRefusal(series)) throw new Error(series.detail)
 series.field('v', 'float')
 const sample = (value: number): Sample => ({ series, values: [value], at: 1, tie: 0 })
-
-/** A store whose answers the test gives, one at a time and in any order. */
-class ScriptedStore implements StoreWriter {
-  readonly limits = { maxSamples: 3, maxBytes: 1000, inFlight: 2 }
-  readonly asked: Array<{ values: number[]; answer: (result: WriteResult) => void }> = []
-  openBatches = 0
-
-  openBatch(): Batch & { values: number[] } {
-    this.openBatches++
-    const values: number[] = []
-    return {
-      values,
-      get samples() {
-        return values.length
-      },
-      get bytes() {
-        return values.length * 100
-      },
-      add: (added: Sample) => {
-        if (values.length === this.limits.maxSamples) return 'full'
-        values.push(added.values[0] as number)
-        return undefined
-      },
-      release: () => {
-        this.openBatches--
-      },
-    }
-  }
-
-  write(batch: Batch): Promise<WriteResult> {
-    const { values } = batch as Batch & { values: number[] }
-    return new Promise((resolve) => this.asked.push({ values: [...values], answer: resolve }))
-  }
-
-  check = async (): Promise<string> => ''
-  close = async (): Promise<void> => {}
-}
-
-const ACK: WriteResult = { next: 'ack', rejected: [] }
-const AWAY: WriteResult = { next: 'retry', problem: 'connection refused' }
 
 function setUp(queueMaxBytes = 10_000) {
   const store = new ScriptedStore()
@@ -99,7 +59,7 @@ describe('Batcher', () => {
     await vi.advanceTimersByTimeAsync(1000)
     expect(store.asked).toHaveLength(2)
     batcher.add(sample(8))
-    store.asked[1]?.answer(ACK)
+    store.asked[1]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(1000)
     expect(store.asked[2]?.values).toEqual([7, 8])
     batcher.close()
@@ -109,13 +69,13 @@ describe('Batcher', () => {
     const { store, batcher } = setUp()
     for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
     await vi.advanceTimersByTimeAsync(10)
-    for (const { answer } of store.asked) answer(ACK)
+    for (const { answer } of store.asked) answer(STORED)
     await rest()
     const meanBefore = batcher.meanWriteMs
     for (const value of [5, 6, 7, 8]) batcher.add(sample(value))
     await vi.advanceTimersByTimeAsync(40)
-    store.asked.at(-1)?.answer(ACK)
-    store.asked.at(-2)?.answer(ACK)
+    store.asked.at(-1)?.answer(STORED)
+    store.asked.at(-2)?.answer(STORED)
     await rest()
     expect(batcher.meanWriteMs).toBeGreaterThan(meanBefore)
     batcher.add(sample(9))
@@ -134,10 +94,10 @@ describe('Batcher', () => {
       batcher.endMessage(value, value)
     }
     await vi.advanceTimersByTimeAsync(11)
-    store.asked[1]?.answer(ACK)
+    store.asked[1]?.answer(STORED)
     await rest()
     expect([acked, settled]).toEqual([[], []])
-    store.asked[0]?.answer(ACK)
+    store.asked[0]?.answer(STORED)
     await rest()
     expect([acked, settled]).toEqual([[3, 6], [3, 3]]) // biome-ignore format: two columns
     expect(store.openBatches).toBe(0)
@@ -148,11 +108,11 @@ describe('Batcher', () => {
     const { store, batcher, acked, times } = setUp()
     for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
     batcher.endMessage(1, 77)
-    store.asked[0]?.answer(ACK)
+    store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([])
     await vi.advanceTimersByTimeAsync(300)
-    store.asked[1]?.answer(ACK)
+    store.asked[1]?.answer(STORED)
     await rest()
     expect([acked, times]).toEqual([[1], [77]])
     batcher.close()
@@ -168,7 +128,7 @@ describe('Batcher', () => {
     expect(acked).toEqual([1])
     await vi.advanceTimersByTimeAsync(11)
     batcher.endMessage(4, 0)
-    store.asked[0]?.answer(ACK)
+    store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([1, 4])
     batcher.close()
@@ -189,11 +149,11 @@ describe('Batcher', () => {
     store.asked.splice(0)[0]?.answer(AWAY)
     await vi.advanceTimersByTimeAsync(1000)
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
-    store.asked.splice(0)[0]?.answer(ACK)
+    store.asked.splice(0)[0]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(300)
     expect(batcher.problem).toBe('')
     expect(store.asked.map(({ values }) => values)).toEqual([[4, 5, 6], [7, 8, 9]]) // biome-ignore format: two batches
-    for (const { answer } of store.asked) answer(ACK)
+    for (const { answer } of store.asked) answer(STORED)
     await rest()
     expect(acked).toEqual([3, 6, 9])
     batcher.close()
@@ -215,9 +175,9 @@ describe('Batcher', () => {
     const answers = [1, 2, 3, 4, 5, 6, 7].map((value) => batcher.add(sample(value)))
     expect(answers).toEqual([undefined, undefined, undefined, undefined, undefined, undefined, 'full'])
     expect(full).toEqual([true])
-    store.asked[0]?.answer(ACK)
+    store.asked[0]?.answer(STORED)
     await rest()
-    store.asked[1]?.answer(ACK)
+    store.asked[1]?.answer(STORED)
     await rest()
     expect(full).toEqual([true, false])
     expect(batcher.add(sample(8))).toBeUndefined()
@@ -237,7 +197,7 @@ describe('Batcher', () => {
     const { store, batcher } = setUp()
     batcher.add(sample(1))
     const drained = batcher.drain(new AbortController().signal)
-    store.asked[0]?.answer(ACK)
+    store.asked[0]?.answer(STORED)
     await expect(drained).resolves.toBeUndefined()
 
     batcher.add(sample(2))
@@ -258,7 +218,7 @@ describe('Batcher', () => {
     expect(batcher.problem).toBe('broken')
     store.write = write
     await vi.advanceTimersByTimeAsync(300)
-    store.asked[0]?.answer(ACK)
+    store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([1])
     batcher.close()
@@ -273,13 +233,13 @@ describe('Batcher, whatever the store answers', () => {
       fc.asyncProperty(messages, answers, async (sizes, outcomes) => {
         vi.useFakeTimers()
         const { store, batcher, acked, settled } = setUp(1e9)
-        const stored: number[] = []
-        store.write = async (batch) => {
+        const write = store.write.bind(store)
+        store.write = (batch, signal) => {
+          const result = write(batch, signal)
+          const { answer } = store.asked.at(-1)!
           const next = outcomes.next().value
-          await new Promise((resolve) => setTimeout(resolve, 3))
-          if (next === 'retry' || next === 'wait') return { next, problem: next }
-          stored.push(...(batch as Batch & { values: number[] }).values)
-          return ACK
+          setTimeout(() => answer(next === 'ack' ? STORED : { next, problem: next }), 3)
+          return result
         }
         let taken = 0
         sizes.forEach((size, index) => {
@@ -289,7 +249,7 @@ describe('Batcher, whatever the store answers', () => {
         const drained = batcher.drain(new AbortController().signal)
         await vi.advanceTimersByTimeAsync(3_600_000)
         await drained
-        expect(new Set(stored).size).toBe(taken)
+        expect(new Set(store.stored).size).toBe(taken)
         expect(settled.reduce((sum, samples) => sum + samples, 0)).toBe(taken)
         expect(acked).toEqual([...acked].sort((a, b) => a - b))
         expect(acked.at(-1) ?? 0).toBe(sizes.length)

@@ -1,0 +1,76 @@
+import type { Refusal } from '../../internal/sample/border.ts'
+import type { Sample } from '../../internal/sample/sample.ts'
+import type { Batch, StoreWriter, WriteResult } from '../../internal/store/store.ts'
+
+export const STORED: WriteResult = { next: 'ack', rejected: [] }
+export const AWAY: WriteResult = { next: 'retry', problem: 'connection refused' }
+
+/** What a scripted batch holds of a sample: its first value. */
+export interface ScriptedBatch extends Batch {
+  readonly values: number[]
+}
+
+export interface Asked {
+  readonly values: readonly number[]
+  answer(result: WriteResult): void
+}
+
+export const BYTES_A_SAMPLE = 100
+
+/**
+ * A store whose answers the test gives, one at a time and in any order. A value below 0 is refused at once, and one that is no finite number
+ * is too large for any batch.
+ */
+export class ScriptedStore implements StoreWriter {
+  readonly limits = { maxSamples: 3, maxBytes: 1000, inFlight: 2 }
+  /** Writes begun, the oldest first. */
+  readonly asked: Asked[] = []
+  /** The values that the store has said are stored, as often as it said so. */
+  readonly stored: number[] = []
+  /** Batches that were opened and not released. */
+  openBatches = 0
+
+  openBatch(): ScriptedBatch {
+    this.openBatches++
+    const values: number[] = []
+    return {
+      values,
+      get samples() {
+        return values.length
+      },
+      get bytes() {
+        return values.length * BYTES_A_SAMPLE
+      },
+      add: ({ values: [value] }: Sample): 'full' | Refusal | undefined => {
+        if (typeof value !== 'number' || value < 0) return { reason: 'no_fields', detail: 'a value below 0' }
+        if (values.length === this.limits.maxSamples || !Number.isFinite(value)) return 'full'
+        values.push(value)
+        return undefined
+      },
+      release: () => {
+        this.openBatches--
+      },
+    }
+  }
+
+  write(batch: Batch, _signal: AbortSignal): Promise<WriteResult> {
+    const values = [...(batch as ScriptedBatch).values]
+    return new Promise((resolve) => {
+      this.asked.push({
+        values,
+        answer: (result) => {
+          if (result.next === 'ack') this.#keep(values, result)
+          resolve(result)
+        },
+      })
+    })
+  }
+
+  check = async (): Promise<string> => ''
+  close = async (): Promise<void> => {}
+
+  #keep(values: readonly number[], { rejected }: Extract<WriteResult, { next: 'ack' }>): void {
+    const refused = new Set(rejected.map(({ index }) => index))
+    this.stored.push(...values.filter((_value, index) => !refused.has(index)))
+  }
+}
