@@ -20,7 +20,6 @@ function setUp(queueMaxBytes = 10_000) {
   const times: number[] = []
   const batcher = new Batcher({
     writer: store,
-    clock: { now: () => performance.now() * 1000 },
     logger: pino({ level: 'silent' }),
     flushMinMs: 10,
     flushMaxMs: 250,
@@ -205,6 +204,107 @@ describe('Batcher', () => {
     const given = batcher.drain(deadline.signal)
     deadline.abort()
     await expect(given).rejects.toThrow('1 samples still wait')
+    batcher.close()
+  })
+
+  it('asks a store that was away once more at the end, however long the pause was to be', async () => {
+    const { store, batcher, acked } = setUp()
+    batcher.add(sample(1))
+    batcher.endMessage(1, 1)
+    await vi.advanceTimersByTimeAsync(11)
+    store.asked[0]?.answer({ ...AWAY, afterMs: 3_600_000 })
+    await rest()
+    const drained = batcher.drain(new AbortController().signal)
+    expect(store.asked).toHaveLength(2)
+    store.asked[1]?.answer(STORED)
+    await drained
+    expect(acked).toEqual([1])
+    batcher.close()
+  })
+
+  it('drains what comes in meanwhile, too', async () => {
+    const { store, batcher } = setUp()
+    batcher.add(sample(1))
+    const drained = batcher.drain(new AbortController().signal)
+    batcher.add(sample(2))
+    store.asked[0]?.answer(STORED)
+    await rest()
+    store.asked[1]?.answer(STORED)
+    await drained
+    expect(batcher.queuedSamples).toBe(0)
+    expect(store.stored).toEqual([1, 2])
+    batcher.close()
+  })
+
+  it('ends a drain when it is closed', async () => {
+    const { batcher } = setUp()
+    batcher.add(sample(1))
+    const drained = batcher.drain(new AbortController().signal)
+    batcher.close()
+    await expect(drained).rejects.toThrow('1 samples still wait')
+  })
+
+  it('refuses a sample that no batch can hold, whatever the open one holds already', () => {
+    const { batcher } = setUp()
+    expect(batcher.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
+    expect(batcher.add(sample(1))).toBeUndefined()
+    expect(batcher.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
+    expect(batcher.queuedSamples).toBe(1)
+    batcher.close()
+  })
+
+  it('writes no batch without a sample, and acks what ended in one with the batch before', async () => {
+    const { store, batcher, acked, times } = setUp()
+    batcher.add(sample(-1))
+    batcher.endMessage(1, 0)
+    await vi.advanceTimersByTimeAsync(300)
+    expect(acked).toEqual([1])
+    for (const value of [1, 2, 3]) batcher.add(sample(value))
+    batcher.endMessage(2, 77)
+    for (const value of [4, 5, 6, -1]) batcher.add(sample(value))
+    batcher.add(sample(Infinity))
+    batcher.endMessage(3, 78)
+    await vi.advanceTimersByTimeAsync(300)
+    expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3], [4, 5, 6]]) // biome-ignore format: two batches
+    for (const { answer } of store.asked) answer(STORED)
+    await rest()
+    expect([acked, times]).toEqual([[1, 2, 3], [77, 78]]) // biome-ignore format: two columns
+    expect(store.openBatches).toBe(0)
+    expect(batcher.writes).toBe(2)
+    batcher.close()
+  })
+
+  it('leaves the oldest its pause, though a younger one that was on its way is stored', async () => {
+    const { store, batcher } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7]) batcher.add(sample(value))
+    store.asked[0]?.answer({ ...AWAY, afterMs: 5000 })
+    await rest()
+    store.asked[1]?.answer(STORED)
+    await vi.advanceTimersByTimeAsync(4999)
+    expect(store.asked).toHaveLength(2)
+    expect(batcher.problem).toBe('connection refused')
+    await vi.advanceTimersByTimeAsync(1)
+    expect(store.asked.slice(2).map(({ values }) => values)).toEqual([[1, 2, 3]])
+    store.asked[2]?.answer(STORED)
+    await rest()
+    expect(batcher.problem).toBe('')
+    batcher.close()
+  })
+
+  it('takes samples of its own, but never over the bound, and knows how many it holds', async () => {
+    const { store, batcher } = setUp(500)
+    batcher.dropsWhenFull = false
+    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    expect(batcher.addOwn(sample(5))).toBeUndefined()
+    expect(batcher.addOwn(sample(-1))).toMatchObject({ reason: 'no_fields' })
+    expect(batcher.ownSamples).toBe(1)
+    batcher.add(sample(6))
+    batcher.add(sample(7))
+    expect(batcher.addOwn(sample(8))).toBe('full')
+    expect(batcher.ownSamples).toBe(1)
+    for (const { answer } of store.asked.splice(0)) answer(STORED)
+    await rest()
+    expect(batcher.ownSamples).toBe(0)
     batcher.close()
   })
 

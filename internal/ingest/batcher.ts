@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import type { Clock } from '../observe/clock.ts'
 import type { Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import type { Batch, StoreWriter, WriteResult } from '../store/store.ts'
@@ -7,7 +6,6 @@ import { Backoff } from './backoff.ts'
 
 export interface BatcherOptions {
   readonly writer: StoreWriter
-  readonly clock: Clock
   readonly logger: Logger
   /** Bounds of a batch's age at sealing while a slot is free, ms. */
   readonly flushMinMs: number
@@ -42,7 +40,10 @@ const NEWEST_WEIGHT = 0.2
 
 interface OpenBatch {
   readonly batch: Batch
-  readonly openedAt: number
+  /** By the monotonic timer, as all durations here: the wall clock may be set back by hours. */
+  readonly openedAtMs: number
+  /** Samples that no message brought. */
+  own: number
   /** The last delivery whose samples are all in this batch or an earlier one; 0 where none ended here. */
   upTo: number
   sentAt: Float64Array<ArrayBuffer>
@@ -64,7 +65,6 @@ interface OpenBatch {
  */
 export class Batcher {
   readonly #writer: StoreWriter
-  readonly #clock: Clock
   readonly #logger: Logger
   readonly #options: BatcherOptions
   readonly #on: BatcherEvents
@@ -93,7 +93,6 @@ export class Batcher {
   constructor(options: BatcherOptions) {
     this.#options = options
     this.#writer = options.writer
-    this.#clock = options.clock
     this.#logger = options.logger
     this.#on = options.on
   }
@@ -113,6 +112,13 @@ export class Batcher {
     return samples
   }
 
+  /** Those of `queuedSamples` that no message brought. */
+  get ownSamples(): number {
+    let samples = this.#open?.own ?? 0
+    for (const { own } of this.#sealed) samples += own
+    return samples
+  }
+
   /** The running mean of the store's write time, ms: what the age of a batch is set by. */
   get meanWriteMs(): number {
     return this.#meanWriteMs
@@ -123,18 +129,14 @@ export class Batcher {
    * @returns `full` when the queue is over its bound: the sample was not taken; a refusal when no store would take it.
    */
   add(sample: Sample): 'full' | Refusal | undefined {
-    if (this.#full && this.dropsWhenFull) return 'full'
-    let open = this.#open ?? this.#openBatch()
-    let answer = open.batch.add(sample)
-    if (answer === 'full') {
-      if (open.batch.samples === 0) {
-        return { reason: 'too_large', detail: `a sample of ${sample.series.measurement} is larger than a batch may be` }
-      }
-      this.#seal()
-      if (this.#full && this.dropsWhenFull) return 'full'
-      open = this.#openBatch()
-      answer = open.batch.add(sample)
-    }
+    return this.#full && this.dropsWhenFull ? 'full' : this.#put(sample)
+  }
+
+  /** Takes a sample that no message brought. No broker can be held back for it: over the bound it is never taken. */
+  addOwn(sample: Sample): 'full' | Refusal | undefined {
+    if (this.#full) return 'full'
+    const answer = this.#put(sample)
+    if (answer === undefined) this.#open!.own++
     return answer
   }
 
@@ -144,7 +146,8 @@ export class Batcher {
    * @param sentAt µs; 0 when it is unknown, or when nothing of the message was taken
    */
   endMessage(delivery: number, sentAt: number): void {
-    const newest = this.#open ?? this.#sealed.at(-1)
+    const open = this.#open
+    const newest = open !== undefined && open.batch.samples > 0 ? open : this.#sealed.at(-1)
     if (newest === undefined) {
       this.#on.ack(delivery)
       return
@@ -156,20 +159,15 @@ export class Batcher {
     }
   }
 
-  /** Seals the open batch and waits until all have settled. Rejects when the signal fires first: the rest stays held. */
+  /**
+   * Seals the open batch and waits until all have settled, those of what comes in meanwhile too. A store that is away is asked at once.
+   * Rejects when the signal fires first, or the batcher is closed: the rest stays held.
+   */
   async drain(signal: AbortSignal): Promise<void> {
-    this.#seal()
-    if (this.#sealed.length === 0) return
-    await new Promise<void>((resolve, reject) => {
-      const stop = (): void =>
-        reject(new Error(`${this.queuedSamples} samples still wait for the store: ${this.#problem}`))
-      if (signal.aborted) return stop()
-      signal.addEventListener('abort', stop, { once: true })
-      this.#onIdle.push(() => {
-        signal.removeEventListener('abort', stop)
-        resolve()
-      })
-    })
+    this.#endPause()
+    this.#writeWaiting()
+    const giveUp = AbortSignal.any([signal, this.#abort.signal])
+    for (this.#seal(); this.#sealed.length > 0; this.#seal()) await this.#allSettled(giveUp)
   }
 
   /** Ends writes under way and timers. What has not settled is the caller's to account for. */
@@ -179,12 +177,36 @@ export class Batcher {
     clearTimeout(this.#sealTimer)
   }
 
+  #put(sample: Sample): 'full' | Refusal | undefined {
+    const open = this.#open ?? this.#openBatch()
+    let answer = open.batch.add(sample)
+    if (answer === 'full' && open.batch.samples > 0) {
+      this.#seal()
+      if (this.#full && this.dropsWhenFull) return 'full'
+      answer = this.#openBatch().batch.add(sample)
+    }
+    if (answer !== 'full') return answer
+    return { reason: 'too_large', detail: `a sample of ${sample.series.measurement} is larger than a batch may be` }
+  }
+
+  #allSettled(giveUp: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = (): void =>
+        reject(new Error(`${this.queuedSamples} samples still wait for the store: ${this.#problem}`))
+      if (giveUp.aborted) return stop()
+      giveUp.addEventListener('abort', stop, { once: true })
+      this.#onIdle.push(() => {
+        giveUp.removeEventListener('abort', stop)
+        resolve()
+      })
+    })
+  }
+
   #openBatch(): OpenBatch {
-    const openedAt = this.#clock.now()
-    const batch = this.#writer.openBatch()
     this.#open = {
-      batch,
-      openedAt,
+      batch: this.#writer.openBatch(),
+      openedAtMs: performance.now(),
+      own: 0,
       upTo: 0,
       sentAt: this.#spareTimes.pop() ?? new Float64Array(1024),
       messages: 0,
@@ -198,7 +220,7 @@ export class Batcher {
   #armSealTimer(): void {
     clearTimeout(this.#sealTimer)
     if (this.#open === undefined || !this.#slotFree()) return
-    const ageMs = (this.#clock.now() - this.#open.openedAt) / 1000
+    const ageMs = performance.now() - this.#open.openedAtMs
     this.#sealTimer = setTimeout(() => this.#seal(), Math.max(0, this.#sealAgeMs() - ageMs))
   }
 
@@ -216,6 +238,11 @@ export class Batcher {
     if (open === undefined) return
     clearTimeout(this.#sealTimer)
     this.#open = undefined
+    if (open.batch.samples === 0) {
+      // What it was opened for was refused: a write of nothing would pass for a quick answer of the store.
+      this.#recycle(open)
+      return
+    }
     this.#sealed.push(open)
     this.#sealedBytes += open.batch.bytes
     if (!this.#full && this.#sealedBytes > this.#options.queueMaxBytes) this.#setFull(true)
@@ -242,17 +269,18 @@ export class Batcher {
     entry.state = 'writing'
     this.#writing++
     this.writes++
-    const startedAt = this.#clock.now()
+    const startedAtMs = performance.now()
     const result = await this.#writeGuarded(entry.batch)
     this.#writing--
     if (this.#abort.signal.aborted) return
     if (result.next === 'ack') {
-      const writeMs = (this.#clock.now() - startedAt) / 1000
+      const writeMs = performance.now() - startedAtMs
       this.#meanWriteMs =
         this.#meanWriteMs === 0 ? writeMs : writeMs * NEWEST_WEIGHT + this.#meanWriteMs * (1 - NEWEST_WEIGHT)
       entry.state = 'settled'
       entry.result = result
-      this.#storeIsBack()
+      // A younger batch that was on its way says nothing of the oldest, which the store still refuses.
+      if (entry === this.#sealed[0]) this.#storeIsBack()
       this.#settleInOrder()
     } else {
       entry.state = 'waiting'
@@ -275,6 +303,10 @@ export class Batcher {
     if (this.#problem === '') return
     this.#logger.info({ waiting: this.#sealed.length }, 'store takes batches again')
     this.#problem = ''
+    this.#endPause()
+  }
+
+  #endPause(): void {
     this.#backoff.reset()
     clearTimeout(this.#retryTimer)
     this.#retryTimer = undefined
@@ -304,13 +336,17 @@ export class Batcher {
       const { batch, upTo, sentAt, messages, result } = entry
       this.#sealedBytes -= batch.bytes
       this.#on.settled({ result, samples: batch.samples, sentAt, messages })
-      batch.release()
-      this.#spareTimes.push(sentAt)
+      this.#recycle(entry)
       if (upTo > 0) this.#on.ack(upTo)
       entry = this.#sealed[0]
     }
     if (this.#full && this.#sealedBytes <= this.#options.queueMaxBytes / 2) this.#setFull(false)
     if (this.#sealed.length === 0) for (const done of this.#onIdle.splice(0)) done()
+  }
+
+  #recycle({ batch, sentAt }: OpenBatch): void {
+    batch.release()
+    this.#spareTimes.push(sentAt)
   }
 }
 

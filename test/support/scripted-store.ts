@@ -3,7 +3,7 @@ import type { Sample } from '../../internal/sample/sample.ts'
 import type { Batch, StoreWriter, WriteResult } from '../../internal/store/store.ts'
 
 export const STORED: WriteResult = { next: 'ack', rejected: [] }
-export const AWAY: WriteResult = { next: 'retry', problem: 'connection refused' }
+export const AWAY = { next: 'retry', problem: 'connection refused' } as const satisfies WriteResult
 
 /** What a scripted batch holds of a sample: its first value. */
 export interface ScriptedBatch extends Batch {
