@@ -53,7 +53,7 @@ function addPublisherMetrics({ metrics, publishers }: Context): void {
   metrics.gauge({
     name: 'sentinel_outbox_samples',
     help: 'Samples kept while nobody takes them, or on their way.',
-    read: total(({ ledger }) => ledger.held),
+    read: total(({ publisher }) => publisher.held),
   })
   metrics.gauge({
     name: 'sentinel_outbox_bytes',

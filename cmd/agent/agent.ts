@@ -38,7 +38,7 @@ export function openAgent(context: Context, broker: Broker): void {
       produced: ['int', () => ledger.produced],
       sent: ['int', () => ledger.sent],
       dropped: ['int', () => ledger.dropped],
-      held: ['int', () => ledger.held],
+      held: ['int', () => publisher.held],
       missed_ticks: ['int', () => ticker.missed],
       publish_p99_us: ['float', () => publishLatency.recent().p99Us],
       ...processFigures(),

@@ -44,7 +44,7 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
     written: ['int', () => ledger.written],
     rejected: ['int', () => ledger.rejected],
     dropped: ['int', () => ledger.dropped],
-    held: ['int', () => ledger.held],
+    held: ['int', () => pipeline.batcher.queuedSamples],
     lost: ['int', () => loss.lostSamples],
     lost_known: ['bool', () => lossKnown(loss)],
     duplicates: ['int', () => loss.duplicateMessages],
@@ -108,7 +108,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   metrics.gauge({
     name: 'sentinel_held_samples',
     help: 'Samples taken in and not settled yet.',
-    read: () => ledger.held,
+    read: () => batcher.queuedSamples,
   })
   metrics.counter({
     name: 'sentinel_lost_samples_total',

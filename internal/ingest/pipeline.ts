@@ -72,7 +72,7 @@ export class Pipeline {
     })
   }
 
-  get batcher(): Pick<Batcher, 'problem' | 'queuedBytes' | 'writes' | 'retries'> {
+  get batcher(): Pick<Batcher, 'problem' | 'queuedBytes' | 'queuedSamples' | 'writes' | 'retries'> {
     return this.#batcher
   }
 
