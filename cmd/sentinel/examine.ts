@@ -84,6 +84,9 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
   } catch (error) {
     const isLocked = error instanceof StoreError && error.kind === 'away' && loaded.settings.store.kind === 'duckdb'
     if (isLocked) return askRunning(loaded, error)
+    if (error instanceof StoreError && error.kind === 'away') {
+      return ill(`${error.message}; is it running, and is INFLUX_URL right?`)
+    }
     return ill(error instanceof Error ? error.message : String(error))
   } finally {
     await context.releaser.release(TIMEOUT_MS)

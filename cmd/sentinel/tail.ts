@@ -80,9 +80,17 @@ function write(lines: string): Promise<void> {
 }
 
 async function open(url: URL, resumeFrom: string): Promise<Response> {
+  const headers = new Headers(resumeFrom === '' ? {} : { 'last-event-id': resumeFrom })
+  const { username, password } = url
+  if (username !== '' || password !== '') {
+    // For a proxy that asks for it. `fetch` takes none in a URL, and its error would show them.
+    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`)
+    url.username = url.password = ''
+  }
   let response: Response
   try {
-    response = await fetch(url, { headers: resumeFrom === '' ? {} : { 'last-event-id': resumeFrom } })
+    response = await fetch(url, { headers })
   } catch (cause) {
     throw new Error(`no API at ${url.origin} (${describe(cause)}): is "sentinel up" or "api" running? see --api`, {
       cause,

@@ -241,9 +241,16 @@ describe('what cannot work is refused, with where it was written and what to do'
     [
       'a URL of another scheme',
       { env: { REDIS_URL: 'http://h' } },
-      /^redis\.url: "http:\/\/h" .* begins with redis:\/\/ or rediss:\/\/$/,
+      /^redis\.url: "http:\/\/h" .* begins with redis:\/\/ or rediss:\/\/,/,
     ],
     ['no URL', { env: { INFLUX_URL: 'localhost:8086' } }, /^influx\.url: "localhost:8086" .* begins with http:\/\//],
+    [
+      'a password with a bare %',
+      { env: { REDIS_URL: 'redis://:5%off@h' } },
+      /^redis\.url: "redis:\/\/\*\*\*@h" .* such as %25$/,
+    ],
+    ['a database of a name', { env: { REDIS_URL: 'redis://h:1/main' } }, /^redis\.url: "redis:\/\/h:1\/main" /],
+    ['a URL of no server', { env: { REDIS_URL: 'redis://' } }, /^redis\.url: "redis:\/\/" /],
     ['a URL with a password', { env: { REDIS_URL: 'redis://:p/ss@h' } }, /^redis\.url: "redis:\/\/\*\*\*@h" /],
     [
       'an unknown variable',

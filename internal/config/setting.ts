@@ -80,20 +80,35 @@ export function secretFile(
   return { ...optionalText(common), holds, placeholder: '<path>' }
 }
 
-/** The URL of a server, of one of the schemes. */
-export function url(schemes: readonly string[], common: Common<string | undefined>): Setting<string | undefined> {
-  const allowed = `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`
+/** The URL of a server, of one of the schemes, and with a path of that form. */
+export function url(
+  schemes: readonly string[],
+  common: Common<string | undefined>,
+  path = /^/,
+): Setting<string | undefined> {
+  const allowed = `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, and has % only in escapes such as %25`
   return setting(common, {
     allowed,
     placeholder: '<url>',
     parse: (written) => {
-      const scheme = URL.canParse(written) ? new URL(written).protocol.slice(0, -1) : ''
-      return schemes.includes(scheme) ? written : undefined
+      if (!URL.canParse(written)) return undefined
+      const { protocol, hostname, pathname, username, password } = new URL(written)
+      const isServer = schemes.includes(protocol.slice(0, -1)) && hostname !== '' && path.test(pathname)
+      return isServer && canDecode(username) && canDecode(password) ? written : undefined
     },
     // To the last @ before the path: an @ in a password need not be escaped, and every parser takes it so.
     format: (value) => value?.replace(/(:\/\/[^/?#:]*):[^/?#]*@/, '$1:***@') ?? '',
     show: (written) => written.replace(/^([a-z+]*:\/\/)?.*@/is, '$1***@'),
   })
+}
+
+function canDecode(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 export function choice<const T extends string>(values: readonly T[], common: Common<T>): Setting<T> {

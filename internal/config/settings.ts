@@ -72,12 +72,16 @@ export const SCHEMA = {
     }),
   },
   redis: {
-    url: url(['redis', 'rediss'], {
-      default: (context) => (needsRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
-      defaultText: 'redis://127.0.0.1:6379; with up none',
-      description: 'The Redis server; rediss:// for TLS. With up, setting it takes the place of the memory broker.',
-      alsoFrom: ['REDIS_URL'],
-    }),
+    url: url(
+      ['redis', 'rediss'],
+      {
+        default: (context) => (needsRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
+        defaultText: 'redis://127.0.0.1:6379; with up none',
+        description: 'The Redis server; rediss:// for TLS. With up, setting it takes the place of the memory broker.',
+        alsoFrom: ['REDIS_URL'],
+      },
+      /^\/?\d*$/,
+    ),
     urlFile: secretFile('url', {
       description: 'A file that holds the same, where the URL has a password in it.',
       alsoFrom: ['REDIS_URL_FILE'],

@@ -210,7 +210,8 @@ describe.concurrent('a server whose InfluxDB is away', () => {
 
 describe.concurrent('a signal while a program starts', () => {
   /** What it said that is more than information: of a start that was cut off there is nothing to say. */
-  const complaints = (program: Program): unknown[] => program.log().filter(({ level }) => level !== 'info')
+  const complaints = (program: Program): Array<Record<string, unknown>> =>
+    program.log().filter(({ level }) => level !== 'info')
 
   it.each(['agent', 'server', 'api'])('ends the %s well, though Redis never answers', async (role) => {
     const silent = await startSilentServer()
@@ -234,7 +235,8 @@ describe.concurrent('a signal while a program starts', () => {
     })
     await program.logged('admin listener')
     expect(await program.stop()).toBe(0)
-    expect(complaints(program)).toEqual([])
+    // On a busy machine it may take over a second to load the rest of the program, and that is said: nothing can cut it off.
+    expect(complaints(program).filter(({ msg }) => !`${msg}`.startsWith('stopped, but'))).toEqual([])
     await silent.stop()
     await rm(folder, { recursive: true, force: true })
   })

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -293,6 +295,20 @@ describe('sentinel tail', () => {
     expect(stderr).toMatch(
       new RegExp(`^sentinel: no API at ${nowhere} \\(.*\\): is "sentinel up" or "api" running\\?.*\n$`),
     )
+  })
+
+  it('gives a proxy the name and the password of its URL, and shows them to nobody', async () => {
+    let authorization: string | undefined
+    const proxy = createServer((request, response) => {
+      authorization = request.headers.authorization
+      response.writeHead(403).end('not you')
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const { port } = proxy.address() as AddressInfo
+    const { code, stderr } = await sentinel(['tail', '--api', `http://me:hunter%402@127.0.0.1:${port}`])
+    expect([code, stderr]).toEqual([1, `sentinel: http://127.0.0.1:${port} answers 403: not you\n`])
+    expect(authorization).toBe(`Basic ${Buffer.from('me:hunter@2').toString('base64')}`)
+    proxy.close()
   })
 
   it('comes back to an API that was away', async () => {

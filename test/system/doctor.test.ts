@@ -108,6 +108,9 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
       broker: `FAIL broker: Redis at redis://127.0.0.1:${redis} refuses the connection: is it running there? check REDIS_URL`,
       store: `FAIL store: InfluxDB at http://127.0.0.1:${influx} cannot be reached: connect ECONNREFUSED 127.0.0.1:${influx}; is it running, and is INFLUX_URL right?`,
     })
+    expect((await doctor(['api'], { INFLUX_URL: `http://127.0.0.1:${influx}` })).store).toMatch(
+      /^FAIL store: InfluxDB at .* ECONNREFUSED .*; is it running, and is INFLUX_URL right\?$/,
+    )
   })
 
   it('a wrong password, and none where one is wanted', async () => {
