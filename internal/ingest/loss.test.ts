@@ -101,4 +101,17 @@ describe('LossTracker', () => {
     for (let i = 0; i < 100; i++) holes.observe(message(i * 2, 0))
     expect([holes.lostMessages, holes.missingSamples]).toEqual([35, 64 * 2])
   })
+
+  it('forgets the sources that have been quiet the longest, however long it has known the others', () => {
+    const tracker = new LossTracker(20)
+    tracker.observe(message(0, 0, 'old but alive'))
+    tracker.observe(message(2, 0, 'old but alive'))
+    for (let i = 0; i < 100; i++) {
+      tracker.observe(message(0, 0, `stranger ${i}`))
+      tracker.observe(message(3 + i, 0, 'old but alive'))
+    }
+    tracker.observe(message(1, 0, 'old but alive'))
+    const { lostSamples, missingSamples, duplicateMessages } = tracker
+    expect([lostSamples, missingSamples, duplicateMessages]).toEqual([0, 0, 0])
+  })
 })

@@ -15,6 +15,8 @@ interface SourceState {
   /** The seq that should come next, and the samples that should have been sent before it. */
   next: number
   nextSample: number
+  /** Which message of all was its last. */
+  heardAt: number
   /** Ascending, apart from each other. */
   readonly gaps: Gap[]
 }
@@ -32,6 +34,7 @@ const MAX_GAPS = 64
 export class LossTracker {
   readonly #sources = new Map<string, SourceState>()
   readonly #maxSources: number
+  #observed = 0
   /** Samples that are gone for good, and the messages that they were in. */
   lostSamples = 0
   lostMessages = 0
@@ -58,14 +61,15 @@ export class LossTracker {
       return
     }
     const state = this.#sources.get(header.source) ?? this.#meet(header)
+    state.heardAt = ++this.#observed
     if (header.seq >= state.next) this.#advance(state, header)
     else this.#fill(state, header)
     this.#giveUp(state, header.heldFrom)
   }
 
   #meet({ source, seq, firstSample, heldFrom }: Readonly<MessageHeader>): SourceState {
-    if (this.#sources.size >= this.#maxSources) this.#forgetOldest()
-    const state: SourceState = { next: seq, nextSample: firstSample, gaps: [] }
+    if (this.#sources.size >= this.#maxSources) this.#forgetQuietest()
+    const state: SourceState = { next: seq, nextSample: firstSample, heardAt: 0, gaps: [] }
     // What the source held for a server to come is not missing yet, but how many samples it is shows only as it arrives.
     if (heldFrom < seq) state.gaps.push({ from: heldFrom, to: seq, firstSample: UNKNOWN, endSample: firstSample })
     this.#sources.set(source, state)
@@ -110,12 +114,13 @@ export class LossTracker {
     this.lostSamples += samplesIn(gap)
   }
 
-  /** The source that has been quiet the longest: a Map keeps the order of first sight, and a restarted source has a new id. */
-  #forgetOldest(): void {
-    const oldest = this.#sources.keys().next().value
-    if (oldest === undefined) return
-    for (const gap of this.#sources.get(oldest)?.gaps ?? []) this.#lose(gap)
-    this.#sources.delete(oldest)
+  /** A tenth of all at once, so that strangers in any number do not make each message search through them. */
+  #forgetQuietest(): void {
+    const byQuiet = [...this.#sources].sort(([, a], [, b]) => a.heardAt - b.heardAt)
+    for (const [source, { gaps }] of byQuiet.slice(0, Math.ceil(this.#maxSources / 10))) {
+      for (const gap of gaps) this.#lose(gap)
+      this.#sources.delete(source)
+    }
   }
 }
 
