@@ -44,7 +44,7 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
     written: ['int', () => ledger.written],
     rejected: ['int', () => ledger.rejected],
     dropped: ['int', () => ledger.dropped],
-    held: ['int', () => pipeline.batcher.queuedSamples],
+    held: ['int', () => pipeline.held],
     lost: ['int', () => loss.lostSamples],
     lost_known: ['bool', () => lossKnown(loss)],
     duplicates: ['int', () => loss.duplicateMessages],
@@ -80,7 +80,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   })
   metrics.counter({
     name: 'sentinel_received_samples_total',
-    help: 'Samples taken in; a message that cannot be read counts as one.',
+    help: 'Samples taken in; a message that cannot be read counts as those that it says it carries, one at least.',
     read: () => ledger.received,
   })
   metrics.counter({
@@ -108,7 +108,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   metrics.gauge({
     name: 'sentinel_held_samples',
     help: 'Samples taken in and not settled yet.',
-    read: () => batcher.queuedSamples,
+    read: () => pipeline.held,
   })
   metrics.counter({
     name: 'sentinel_lost_samples_total',

@@ -94,6 +94,8 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     written: ledger.written,
     rejected: ledger.rejected,
     dropped: ledger.dropped,
+    // Left with a broker that keeps what is not acked.
+    held: pipeline.held,
     spooled: 0,
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
   }))

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { MessageHandler, Subscription } from '../broker/broker.ts'
-import type { Decoder } from '../codec/codec.ts'
+import type { Decoder, MessageHeader } from '../codec/codec.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { LatencyRecorder } from '../observe/latency.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
@@ -54,6 +54,8 @@ export class Pipeline {
   readonly #clock: Clock
   readonly #batcher: Batcher
   #subscription: Subscription | undefined
+  #finished = false
+  #givenUp = 0
   #receivedAt = 0
   /** Samples of the current message that stand in a batch. */
   #taken = 0
@@ -72,14 +74,22 @@ export class Pipeline {
     })
   }
 
-  get batcher(): Pick<Batcher, 'problem' | 'queuedBytes' | 'queuedSamples' | 'writes' | 'retries'> {
+  get batcher(): Pick<Batcher, 'problem' | 'queuedBytes' | 'writes' | 'retries'> {
     return this.#batcher
+  }
+
+  /** Samples that stand in batches and were not given up: counted where they are, so that the ledger can be held against it. */
+  get held(): number {
+    return this.#batcher.queuedSamples - this.#givenUp
   }
 
   /** Starts to consume what `subscribe` gives. */
   async start(subscribe: (handler: MessageHandler) => Promise<Subscription>): Promise<void> {
-    this.#subscription = await subscribe(this.#message)
-    this.#batcher.dropsWhenFull = !this.#subscription.canPause
+    const subscription = await subscribe(this.#message)
+    // Told to stop while the broker was away: nobody is left to write what it brings.
+    if (this.#finished) return subscription.close()
+    this.#subscription = subscription
+    this.#batcher.dropsWhenFull = !subscription.canPause
   }
 
   /** Takes in what was sent before now, and nothing more. */
@@ -92,22 +102,26 @@ export class Pipeline {
    * with a broker that keeps it, and is counted as dropped where none does.
    */
   async finish(signal: AbortSignal): Promise<void> {
+    this.#finished = true
     try {
       await this.#batcher.drain(signal)
     } catch (error) {
-      this.#options.logger.error({ err: error, held: this.#ledger.held }, 'stopped before the store had everything')
-      if (!this.#options.brokerKeepsUnacked) this.#ledger.drop('stopped', this.#ledger.held)
+      this.#options.logger.error({ err: error, held: this.held }, 'stopped before the store had everything')
     } finally {
       this.#batcher.close()
+      const { ownSamples, queuedSamples } = this.#batcher
+      this.#givenUp = this.#options.brokerKeepsUnacked ? ownSamples : queuedSamples
+      if (this.#givenUp > 0) this.#ledger.drop('stopped', this.#givenUp)
       await this.#subscription?.close()
     }
   }
 
   /** A sample of the server's own: it takes the way of all others from here on. */
   take(sample: Sample): void {
-    this.#receivedAt = this.#clock.now()
     this.#ledger.own++
-    this.#sample(sample)
+    this.#ledger.received++
+    const refusal = refuseTime(sample.at, this.#clock.now(), this.#options.timeWindow)
+    this.#account(sample, refusal ?? this.#batcher.addOwn(sample))
   }
 
   readonly #message: MessageHandler = (payload, delivery) => {
@@ -117,7 +131,7 @@ export class Pipeline {
     this.#ledger.messages++
     const refusal = decoder.decode(payload, { receivedAt: this.#receivedAt, tie: delivery.tie }, this.#sample)
     if (refusal === undefined) loss.observe(decoder.header)
-    else this.#refuseMessage(refusal)
+    else this.#refuseMessage(refusal, decoder.header)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
     this.#batcher.endMessage(delivery.id, sentAt)
@@ -131,26 +145,36 @@ export class Pipeline {
     const refusal = refuseTime(sample.at, this.#receivedAt, this.#options.timeWindow)
     const answer = refusal ?? this.#batcher.add(sample)
     if (answer === undefined) this.#taken++
-    else if (answer === 'full') this.#drop()
-    else this.#refuse(answer)
-    if (answer === undefined || answer === 'full') this.#options.live(sample)
+    this.#account(sample, answer)
+  }
+
+  #account(sample: Sample, answer: 'full' | Refusal | undefined): void {
+    if (answer !== undefined && answer !== 'full') {
+      this.#refuse(answer)
+      return
+    }
+    if (answer === 'full') this.#drop()
+    this.#options.live(sample)
   }
 
   #settled({ result, samples, sentAt, messages }: SettledBatch): void {
     this.#ledger.written += samples - result.rejected.length
-    for (const { refusal, line } of result.rejected) this.#refuse(refusal, line)
+    for (const { refusal, line } of result.rejected) this.#refuse(refusal, 1, line)
     const storedAt = this.#clock.now()
     const { durable } = this.#options.latencies
     for (let i = 0; i < messages; i++) durable.record(storedAt - sentAt[i]!)
   }
 
-  #refuseMessage(refusal: Refusal): void {
-    this.#ledger.received++
-    this.#refuse(refusal)
+  /** All that it says it carried is rejected, and so not lost on the way. */
+  #refuseMessage(refusal: Refusal, header: Readonly<MessageHeader>): void {
+    const sampleCount = Math.max(1, header.sampleCount)
+    this.#ledger.received += sampleCount
+    this.#refuse(refusal, sampleCount)
+    if (header.seq >= 0) this.#options.loss.observe({ ...header, sampleCount })
   }
 
-  #refuse({ reason, detail }: Refusal, line?: string): void {
-    this.#ledger.reject(reason)
+  #refuse({ reason, detail }: Refusal, samples = 1, line?: string): void {
+    this.#ledger.reject(reason, samples)
     const fields = { reason, detail, ...(line === undefined ? {} : { line: line.slice(0, 200) }) }
     this.#options.throttle.warn(`rejected ${reason}`, fields, 'sample rejected')
   }

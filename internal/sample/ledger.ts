@@ -19,7 +19,7 @@ export type DropReason = (typeof DROP_REASONS)[number]
  * `received = written + rejected + dropped + held`. Plain numbers, read when somebody asks.
  */
 export class ServerLedger {
-  /** Samples; a message that cannot be decoded counts as one. */
+  /** Samples; a message that cannot be decoded counts as those that it says it carries, one at least. */
   received = 0
   written = 0
   /** Those of `received` that the server made itself, its own figures: no wire brought them. */

@@ -27,13 +27,21 @@ export class ScriptedStore implements StoreWriter {
   readonly asked: Asked[] = []
   /** The values that the store has said are stored, as often as it said so. */
   readonly stored: number[] = []
+  readonly #batches = new Set<ScriptedBatch>()
+
   /** Batches that were opened and not released. */
-  openBatches = 0
+  get openBatches(): number {
+    return this.#batches.size
+  }
+
+  /** The values in them. */
+  get held(): number[] {
+    return Array.from(this.#batches, ({ values }) => values).flat()
+  }
 
   openBatch(): ScriptedBatch {
-    this.openBatches++
     const values: number[] = []
-    return {
+    const batch: ScriptedBatch = {
       values,
       get samples() {
         return values.length
@@ -48,9 +56,11 @@ export class ScriptedStore implements StoreWriter {
         return undefined
       },
       release: () => {
-        this.openBatches--
+        this.#batches.delete(batch)
       },
     }
+    this.#batches.add(batch)
+    return batch
   }
 
   write(batch: Batch, _signal: AbortSignal): Promise<WriteResult> {
