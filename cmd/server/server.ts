@@ -79,6 +79,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     intervalMs: OWN_FIGURES_INTERVAL_MS,
     clock,
     onTick: (atUs) => own.collect(atUs, (sample) => pipeline.take(sample)),
+    onError: (err) => throttle.error('own figures', { err }, 'the figures of this process could not be read'),
   })
   addServerMetrics(context.metrics, parts)
   context.readiness.push(() => pipeline.batcher.problem)
@@ -100,10 +101,10 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
   }))
   await pipeline.start((handler) => broker.subscribe(handler))
-  ownTicker.start()
   releaser.push('intake', async () => {
     await ownTicker.stop()
     await pipeline.stopIntake()
   })
+  ownTicker.start()
   logger.info({ broker: broker.kind, store: settings.store.kind }, 'server consumes')
 }

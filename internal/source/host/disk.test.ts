@@ -110,10 +110,14 @@ test('the list of mounts is read again after ten seconds, and when the clock was
 })
 
 test.each<[string, Partial<FileSystemSize>, number[] | undefined]>([
-  ['df’s percentage', {}, [409_600, 122_880, 245_760, 66.66666666666667, 10, 4, 6]],
-  ['full for all but root', { bavail: 0 }, [409_600, 0, 245_760, 100, 10, 4, 6]],
-  ['no inodes', { files: 0, ffree: 0 }, [409_600, 122_880, 245_760, 66.66666666666667, 0, 0, 0]],
-  ['more free inodes than there are', { files: 1, ffree: 4 }, [409_600, 122_880, 245_760, 66.66666666666667, 1, 4, 0]],
+  ['df’s percentage', {}, [409_600, 122_880, 245_760, 66.66666666666667, 10, 4, 6, 60]],
+  ['full for all but root', { bavail: 0 }, [409_600, 0, 245_760, 100, 10, 4, 6, 60]],
+  ['no inodes', { files: 0, ffree: 0 }, [409_600, 122_880, 245_760, 66.66666666666667, 0, 0, 0, 0]],
+  [
+    'more free inodes than there are',
+    { files: 1, ffree: 4 },
+    [409_600, 122_880, 245_760, 66.66666666666667, 1, 4, 0, 0],
+  ],
   ['no blocks', { blocks: 0, bfree: 0, bavail: 0 }, undefined],
 ])('the figures of a file system: %s', (_, change, expected) => {
   const values = diskValues({ ...SIZE, ...change })

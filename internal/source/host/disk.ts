@@ -16,6 +16,7 @@ const DISK_FIELDS: FieldList = [
   ['inodes_total', 'int'],
   ['inodes_free', 'int'],
   ['inodes_used', 'int'],
+  ['inodes_used_percent', 'float'],
 ]
 
 /** What statfs(2) says of a file system. */
@@ -39,7 +40,9 @@ export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileS
   const used = (blocks - bfree) * bsize
   const free = bavail * bsize
   const usedPercent = used + free > 0 ? (100 * used) / (used + free) : 0
-  return [blocks * bsize, free, used, usedPercent, files, ffree, Math.max(0, files - ffree)]
+  const usedFiles = Math.max(0, files - ffree)
+  const usedFilesPercent = files > 0 ? (100 * usedFiles) / files : 0
+  return [blocks * bsize, free, used, usedPercent, files, ffree, usedFiles, usedFilesPercent]
 }
 
 /** A file system answers within microseconds, or its server or disk is away. */
