@@ -1,5 +1,6 @@
 // Runs `sentinel up`, and an agent of its own over a real Redis, for some minutes, and says what they cost: CPU, memory and open files,
-// from /proc, in windows of equal length so that growth shows. Linux only.
+// from /proc, in windows of equal length so that growth shows. RSS goes up and down with V8's collections, minutes apart; what the process
+// keeps is the least heap of a window. Linux only.
 //
 //   npm run build && node scripts/soak.mjs [minutes]     (10 unless told otherwise)
 import { execFileSync, spawn } from 'node:child_process'
@@ -43,10 +44,11 @@ const agent = program('agent', '--redis-url', `redis://127.0.0.1:${redisPort}`, 
 await sleep(10_000)
 
 const watched = { 'sentinel up': up.pid, agent: agent.pid }
+const adminPorts = [adminPort, agentAdminPort]
 const rows = []
 let before = Object.values(watched).map(look)
 for (let window = 1; window <= WINDOWS; window++) {
-  await sleep((minutes * 60_000) / WINDOWS)
+  const leastHeap = await watchHeap((minutes * 60_000) / WINDOWS)
   const now = Object.values(watched).map(look)
   for (const [i, name] of Object.keys(watched).entries()) {
     const seconds = (now[i].atMs - before[i].atMs) / 1000
@@ -55,6 +57,7 @@ for (let window = 1; window <= WINDOWS; window++) {
       'until min': Number(((window * minutes) / WINDOWS).toFixed(1)),
       'CPU % of a core': Number((((now[i].cpuS - before[i].cpuS) / seconds) * 100).toFixed(2)),
       'RSS MB': Number((now[i].rssBytes / 1e6).toFixed(1)),
+      'least heap MB': Number((leastHeap[i] / 1e6).toFixed(1)),
       'open files': now[i].openFiles,
     })
   }
@@ -95,6 +98,19 @@ function look(pid) {
     rssBytes: rssKb * 1024,
     openFiles: readdirSync(`/proc/${pid}/fd`).length,
   }
+}
+
+/** The least heap in use that each program told within the time, looked at every ten seconds. */
+async function watchHeap(ms) {
+  const least = adminPorts.map(() => Infinity)
+  for (const endMs = performance.now() + ms; performance.now() < endMs; await sleep(10_000)) {
+    for (const [i, port] of adminPorts.entries()) {
+      const text = await fetch(`http://127.0.0.1:${port}/metrics`).then((response) => response.text())
+      const used = Number(/^nodejs_memory_bytes\{kind="heapUsed"\} (\d+)$/m.exec(text)?.[1])
+      least[i] = Math.min(least[i], used)
+    }
+  }
+  return least
 }
 
 async function firstSample(port) {
