@@ -4,11 +4,18 @@ import { MAX_EVENT_LENGTH } from './event-stream.ts'
 import { Feed, type FeedOptions, type FeedPlace } from './feed.ts'
 import { FeedFilter, type FeedSink } from './feed-client.ts'
 
+interface Reading {
+  readonly measurement: string
+  readonly tags: Record<string, string>
+  readonly fields: { readonly v: number }
+  readonly at: number
+}
+
 interface Event {
   readonly id: string | undefined
   readonly event: string
-  // biome-ignore lint/suspicious/noExplicitAny: what stands in it is what the tests look at
-  readonly data: any
+  /** Readings, or of an event `lost` how many series. */
+  readonly data: Reading[] & { readonly series?: number }
 }
 
 /** A connection whose reading end is in the test's hand. */

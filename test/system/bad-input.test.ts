@@ -3,10 +3,10 @@ import { frameCodec } from '../../internal/codec/frame.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { metric } from '../support/api.ts'
-import { influxCount, influxQuery } from '../support/influx.ts'
-import { type Program, startProgram } from '../support/programs.ts'
+import { type Consumer, startConsumer } from '../support/consumer.ts'
+import { influxQuery } from '../support/influx.ts'
 import { json, packed, publishRaw } from '../support/raw-redis.ts'
-import { freePort, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
+import { until } from '../support/servers.ts'
 
 const YEAR_MS = 366 * 86_400_000
 
@@ -30,39 +30,28 @@ function changed(bytes: Buffer, change: (copy: Buffer) => void): Buffer {
 const jsonWith = (rest: string): Buffer => Buffer.from(`{"send_time_unix_nano":${Date.now()}000000,${rest}}`)
 
 describe('bad input reaches a running server', () => {
-  let redis: TestServer
-  let influx: TestServer
-  let server: Program
-  let admin: string
+  let consumer: Consumer
 
   beforeAll(async () => {
-    ;[redis, influx] = await Promise.all([startRedis(), startInflux()])
-    const port = await freePort()
-    admin = `http://127.0.0.1:${port}`
-    server = startProgram('server', {
-      env: { REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_ADMIN_PORT: `${port}` },
-    })
-    await server.logged('server consumes')
+    consumer = await startConsumer()
   })
-  afterAll(async () => {
-    await server?.stop()
-    await redis?.stop()
-    await influx?.stop()
-  })
+  afterAll(() => consumer?.stop())
 
   /** Sends a message, then a good one, and tells what the server counted for the first. */
   async function send(message: Buffer): Promise<{ rejected: number; written: number }> {
     const read = async (): Promise<number[]> =>
-      Promise.all(['received_messages', 'rejected_samples'].map((name) => metric(admin, `sentinel_${name}_total`)))
+      Promise.all(
+        ['received_messages', 'rejected_samples'].map((name) => metric(consumer.admin, `sentinel_${name}_total`)),
+      )
     const [messagesBefore, rejectedBefore] = (await read()) as [number, number]
-    const pointsBefore = await influxCount(influx.url, 'telemetry', 'system_stats', 'cpu')
-    await publishRaw(redis.port, 'metrics', [message, json(1, 2, Date.now())])
+    const pointsBefore = await consumer.points()
+    await publishRaw(consumer.redis.port, 'metrics', [message, json(1, 2, Date.now())])
     await until('both messages are in', async () => {
       const [messages] = await read()
-      return messages! >= messagesBefore + 2 && (await metric(admin, 'sentinel_held_samples')) === 0
+      return messages! >= messagesBefore + 2 && (await metric(consumer.admin, 'sentinel_held_samples')) === 0
     })
     const [, rejected] = (await read()) as [number, number]
-    const points = await influxCount(influx.url, 'telemetry', 'system_stats', 'cpu')
+    const points = await consumer.points()
     return { rejected: rejected - rejectedBefore, written: points - pointsBefore - 1 }
   }
 
@@ -101,24 +90,28 @@ describe('bad input reaches a running server', () => {
   })
 
   it('stores strange hosts as the wire format says', async () => {
-    const rows = await influxQuery(influx.url, 'telemetry', 'SHOW TAG VALUES FROM system_stats WITH KEY = host')
+    const rows = await influxQuery(
+      consumer.influx.url,
+      'telemetry',
+      'SHOW TAG VALUES FROM system_stats WITH KEY = host',
+    )
     expect(rows.map(({ value }) => value)).toEqual(['a "b", 🚀=c', 'two\\nlines'])
   })
 
   it('survives a flood of rubbish without flooding its log', async () => {
-    const lines = server.log().length
-    const before = await metric(admin, 'sentinel_rejected_samples_total')
+    const lines = consumer.server.log().length
+    const before = await metric(consumer.admin, 'sentinel_rejected_samples_total')
     await publishRaw(
-      redis.port,
+      consumer.redis.port,
       'metrics',
       Array.from({ length: 20_000 }, (_, i) => Buffer.from(`rubbish ${i}`)),
       8,
     )
     await until(
       'all are counted',
-      async () => (await metric(admin, 'sentinel_rejected_samples_total')) >= before + 20_000,
+      async () => (await metric(consumer.admin, 'sentinel_rejected_samples_total')) >= before + 20_000,
     )
-    expect(server.log().length - lines).toBeLessThan(20)
+    expect(consumer.server.log().length - lines).toBeLessThan(20)
     expect(await send(json(3, 4, Date.now()))).toEqual({ rejected: 0, written: 1 })
   })
 })

@@ -1,58 +1,45 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { metric } from '../support/api.ts'
-import { influxCount, influxQuery } from '../support/influx.ts'
-import { type Program, startProgram } from '../support/programs.ts'
+import { type Consumer, startConsumer } from '../support/consumer.ts'
+import { influxQuery } from '../support/influx.ts'
 import { json, packed, publishRaw } from '../support/raw-redis.ts'
-import { freePort, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
+import { until } from '../support/servers.ts'
 
 /** All messages of a test carry the same millisecond, as a burst of 64 publishers would: only `tie` keeps their points apart. */
 const MESSAGES = 10_000
 
 describe('publishers of the JSON and the Packed format, over raw sockets', () => {
-  let redis: TestServer
-  let influx: TestServer
-  let server: Program
-  let admin: string
+  let consumer: Consumer
 
   beforeAll(async () => {
-    ;[redis, influx] = await Promise.all([startRedis(), startInflux()])
-    const port = await freePort()
-    admin = `http://127.0.0.1:${port}`
-    server = startProgram('server', {
-      env: { REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_ADMIN_PORT: `${port}` },
-    })
-    await server.logged('server consumes')
+    consumer = await startConsumer()
   })
-  afterAll(async () => {
-    await server?.stop()
-    await redis?.stop()
-    await influx?.stop()
-  })
+  afterAll(() => consumer?.stop())
 
   it.each([1, 64])(
     '10,000 Packed and 10,000 JSON messages over %i connections become 20,000 points',
     async (connections) => {
-      const before = await influxCount(influx.url, 'telemetry', 'system_stats', 'cpu')
-      const receivedBefore = await metric(admin, 'sentinel_received_samples_total')
+      const before = await consumer.points()
+      const receivedBefore = await metric(consumer.admin, 'sentinel_received_samples_total')
       const now = Date.now()
       const messages = Array.from({ length: MESSAGES * 2 }, (_, i) =>
         i % 2 === 0 ? packed(i / 100, 50, now + (i >> 9)) : json(i / 100, 50, now + (i >> 9)),
       )
-      expect(await publishRaw(redis.port, 'metrics', messages, connections)).toBe(MESSAGES * 2)
+      expect(await publishRaw(consumer.redis.port, 'metrics', messages, connections)).toBe(MESSAGES * 2)
       await until('all are settled', async () => {
-        const received = (await metric(admin, 'sentinel_received_samples_total')) - receivedBefore
-        return received >= MESSAGES * 2 && (await metric(admin, 'sentinel_held_samples')) <= 1
+        const received = (await metric(consumer.admin, 'sentinel_received_samples_total')) - receivedBefore
+        return received >= MESSAGES * 2 && (await metric(consumer.admin, 'sentinel_held_samples')) <= 1
       })
-      const after = await influxCount(influx.url, 'telemetry', 'system_stats', 'cpu')
+      const after = await consumer.points()
       expect(after - before).toBe(MESSAGES * 2)
-      expect(await metric(admin, 'sentinel_rejected_samples_total')).toBe(0)
-      expect(await metric(admin, 'sentinel_dropped_samples_total')).toBe(0)
+      expect(await metric(consumer.admin, 'sentinel_rejected_samples_total')).toBe(0)
+      expect(await metric(consumer.admin, 'sentinel_dropped_samples_total')).toBe(0)
     },
   )
 
   it('keeps their values', async () => {
     const [row] = await influxQuery(
-      influx.url,
+      consumer.influx.url,
       'telemetry',
       'SELECT max(cpu) AS cpu, max(mem) AS mem FROM system_stats',
     )
