@@ -20,15 +20,15 @@ describe('publishers of the JSON and the Packed format, over raw sockets', () =>
     '10,000 Packed and 10,000 JSON messages over %i connections become 20,000 points',
     async (connections) => {
       const before = await consumer.points()
-      const receivedBefore = await metric(consumer.admin, 'sentinel_received_samples_total')
+      const messagesBefore = await metric(consumer.admin, 'sentinel_received_messages_total')
       const now = Date.now()
       const messages = Array.from({ length: MESSAGES * 2 }, (_, i) =>
         i % 2 === 0 ? packed(i / 100, 50, now + (i >> 9)) : json(i / 100, 50, now + (i >> 9)),
       )
       expect(await publishRaw(consumer.redis.port, 'metrics', messages, connections)).toBe(MESSAGES * 2)
       await until('all are settled', async () => {
-        const received = (await metric(consumer.admin, 'sentinel_received_samples_total')) - receivedBefore
-        return received >= MESSAGES * 2 && (await metric(consumer.admin, 'sentinel_held_samples')) <= 1
+        const received = (await metric(consumer.admin, 'sentinel_received_messages_total')) - messagesBefore
+        return received >= MESSAGES * 2 && (await metric(consumer.admin, 'sentinel_held_samples')) === 0
       })
       const after = await consumer.points()
       expect(after - before).toBe(MESSAGES * 2)
