@@ -18,7 +18,7 @@ function largestIn(bucket: number): number {
 
 /**
  * A high dynamic range histogram of integers: the layout and the percentiles of HdrHistogram, to which its test holds it, in 188 KB.
- * Why not hdr-histogram-js itself: a record costs 6 ns here, 27 ns in its WebAssembly and 120 ns in its JavaScript, three are made for
+ * Why not hdr-histogram-js itself: a record costs a fifth of the library's (histogram.bench.ts: 3.7 ns against 20), three are made for
  * each message; its WebAssembly counts cannot be read out for Prometheus, and its 32-bit counts wrap around unnoticed.
  */
 export class Histogram {
