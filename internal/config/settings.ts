@@ -126,13 +126,21 @@ export const SCHEMA = {
       default: () => hostname(),
       defaultText: 'the host name',
       roles: CONSUMERS,
-      description: 'Names this server in its group: another for each server, and the same after a restart.',
+      description: 'Names this server: another for each server, and the same after a restart.',
     }),
     maxLength: integer(
       { min: 1000, max: 100_000_000 },
       {
         default: 250_000,
         description: 'Entries that a stream keeps, read or not; older ones are trimmed away, and counted.',
+      },
+    ),
+    maxAgeMs: duration(
+      { min: 0, max: 365 * DAY },
+      {
+        default: 0,
+        defaultText: '0: by length alone',
+        description: 'Trims the streams by age in place of length.',
       },
     ),
     visibilityMs: duration(
@@ -280,6 +288,13 @@ export const SCHEMA = {
       alsoFrom: ['HOST_MOUNT_PREFIX'],
     }),
   },
+  data: {
+    path: text({
+      default: './data',
+      description:
+        'The folder for what cannot be sent or stored yet: outbox, spool and dead letters. One for each process.',
+    }),
+  },
   outbox: {
     maxBytes: size(
       { min: MIB, max: 4 * GIB },
@@ -288,6 +303,40 @@ export const SCHEMA = {
     maxAgeMs: duration(
       { min: SECOND, max: 7 * DAY },
       { default: HOUR, roles: PUBLISHERS, description: 'How long it keeps it.' },
+    ),
+  },
+  spool: {
+    maxBytes: size(
+      { min: 16 * MIB, max: 1024 * GIB },
+      {
+        default: GIB,
+        roles: CONSUMERS,
+        description: 'What a server of pubsub or memory keeps on disk at most while the store is away.',
+      },
+    ),
+    whenFull: choice(['block', 'drop-oldest', 'drop-newest'], {
+      default: 'block',
+      roles: CONSUMERS,
+      description:
+        'What a full spool does: block takes nothing more from the broker, so that agents keep it; the others drop, and count.',
+    }),
+    replayBytesPerSecond: size(
+      { min: 64 * KIB, max: 16 * GIB },
+      {
+        default: 8 * MIB,
+        roles: CONSUMERS,
+        description: 'How fast it is written to a store that is back, beside what is fresh.',
+      },
+    ),
+  },
+  deadLetters: {
+    maxBytes: size(
+      { min: MIB, max: 64 * GIB },
+      {
+        default: 64 * MIB,
+        roles: CONSUMERS,
+        description: 'What is kept of rejected samples and messages; the oldest goes first.',
+      },
     ),
   },
   ingest: {
@@ -398,7 +447,10 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   influx: 'InfluxDB',
   duckdb: 'DuckDB',
   agent: 'Host metrics',
+  data: 'Data on disk',
   outbox: 'Outbox of the agent',
+  spool: 'Spool of the server',
+  deadLetters: 'Dead letters',
   ingest: 'Ingest',
   stats: 'Latency lines in the log',
   live: 'Live feed',

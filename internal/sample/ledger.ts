@@ -8,6 +8,9 @@ export const DROP_REASONS = [
   'queue_full',
   'outbox_full',
   'outbox_age',
+  'outbox_damaged',
+  'spool_full',
+  'spool_damaged',
   'broker_refused',
   'message_too_large',
   'stopped',
@@ -16,12 +19,14 @@ export type DropReason = (typeof DROP_REASONS)[number]
 
 /**
  * Where every sample of a server is. Each ends in exactly one of `written`, `rejected`, `dropped`; the rest is `held`:
- * `received = written + rejected + dropped + held`. Plain numbers, read when somebody asks.
+ * `received + takenOver = written + rejected + dropped + held`. Plain numbers, read when somebody asks.
  */
 export class ServerLedger {
   /** Samples; a message that cannot be decoded counts as those that it says it carries, one at least. */
   received = 0
   written = 0
+  /** Found in the spool at the start: an earlier process received them. */
+  takenOver = 0
   /** Those of `received` that the server made itself, its own figures: no wire brought them. */
   own = 0
   /** Messages, however many samples each carried. */
@@ -46,13 +51,15 @@ export class ServerLedger {
   }
 
   get held(): number {
-    return this.received - this.written - this.rejected - this.dropped
+    return this.received + this.takenOver - this.written - this.rejected - this.dropped
   }
 }
 
-/** Where every sample of a publisher is: `produced = sent + dropped + held`. */
+/** Where every sample of a publisher is: `produced + takenOver = sent + dropped + held`. */
 export class PublisherLedger {
   produced = 0
+  /** Found in the outbox at the start: an earlier process produced them. */
+  takenOver = 0
   sent = 0
   readonly droppedBy = new Map<DropReason, number>()
 
@@ -65,7 +72,7 @@ export class PublisherLedger {
   }
 
   get held(): number {
-    return this.produced - this.sent - this.dropped
+    return this.produced + this.takenOver - this.sent - this.dropped
   }
 }
 
