@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -23,7 +24,10 @@ interface Service {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(`${ROOT}/${path}`, 'utf8')
 
-const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Readonly<Record<string, Service>> }
+const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+  services: Readonly<Record<string, Service>>
+  volumes: Readonly<Record<string, object>>
+}
 const services = Object.entries(compose.services)
 const built = services.filter(([, { build }]) => build !== undefined)
 const roles = built.filter(([name]) => name !== 'dashboards') as Array<[Role, Service]>
@@ -68,7 +72,17 @@ describe('docker-compose.yml', () => {
     for (const forbidden of ['privileged', 'cap_add', 'network_mode', 'pid', 'user', 'devices']) {
       expect(service).not.toHaveProperty(forbidden)
     }
-    for (const volume of service.volumes ?? []) expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro$/)
+    // Of the machine it may read; write only what it keeps.
+    for (const volume of service.volumes ?? [])
+      expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro$|^[a-z]+-data:\/app\/data$/)
+  })
+
+  it.each(roles)('%s keeps what is on its disk when its container is made anew', (role, service) => {
+    expect(service.volumes).toContain(`${role}-data:/app/data`)
+    expect(Object.keys(compose.volumes)).toContain(`${role}-data`)
+    const { settings } = loadSettings(role, {}, { ...imageEnv, ...withDefaults(service.environment) })
+    const names = { server: settings.broker.consumer, agent: settings.agent.host, api: settings.agent.host, up: '' }
+    expect(names[role]).not.toBe(hostname())
   })
 
   // Several builds of one name at once fail where the engine keeps its images in containerd.
@@ -132,7 +146,8 @@ describe('docker-compose.yml', () => {
     if (role !== 'agent') expect(settings.influx).toMatchObject({ url: 'http://influxdb:8086', org: 'sentinel' })
     const { procRoot, sysRoot, mountRoot } = settings.agent
     if (role === 'agent') {
-      expect(service.volumes).toEqual([`/proc:${procRoot}:ro`, `/sys:${sysRoot}:ro`, `/:${mountRoot}:ro`])
+      const machine = [`/proc:${procRoot}:ro`, `/sys:${sysRoot}:ro`, `/:${mountRoot}:ro`]
+      expect(service.volumes).toEqual([...machine, 'agent-data:/app/data'])
     }
     const port = role === 'api' ? settings.api.port : settings.admin.port
     expect(service.healthcheck?.test).toEqual(['CMD', 'bash', 'deploy/ready.sh', `${port}`])
