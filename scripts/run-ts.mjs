@@ -1,0 +1,27 @@
+// Runs a TypeScript program of the repo that no build contains, with the programs beside it that it starts (`*-process.ts`).
+//
+//   node scripts/run-ts.mjs <program.ts> [arguments]
+import { readdirSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const [program, ...args] = process.argv.slice(2)
+if (program === undefined) {
+  console.error('usage: node scripts/run-ts.mjs <program.ts> [arguments]')
+  process.exit(2)
+}
+const folder = dirname(program)
+const others = readdirSync(folder).filter((name) => name.endsWith('-process.ts'))
+// Beside the packages, so that it finds them, and two folders deep, as cmd/<name>/ is: the package's version is read from there.
+const out = fileURLToPath(new URL(`../node_modules/.run-${process.pid}`, import.meta.url))
+process.on('exit', () => rmSync(out, { recursive: true, force: true }))
+await build({
+  entryPoints: [program, ...others.map((name) => join(folder, name))],
+  ...{ outdir: out, outExtension: { '.js': '.mjs' }, bundle: true, packages: 'external', platform: 'node' },
+  ...{ format: 'esm', target: 'node20', sourcemap: 'inline', legalComments: 'none' },
+})
+const built = join(out, basename(program).replace(/\.ts$/, '.mjs'))
+process.argv = [process.execPath, built, ...args]
+process.setSourceMapsEnabled(true)
+await import(pathToFileURL(built).href)

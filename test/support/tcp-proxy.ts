@@ -1,0 +1,139 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+/** What becomes of the bytes that come through. */
+export type TcpFault =
+  | { readonly kind: 'none' }
+  /** Nothing passes and nothing is closed: a cable that was pulled. `answers` holds back only what the server says. */
+  | { readonly kind: 'silent'; readonly only?: 'answers' }
+  /** Each piece passes so much later. */
+  | { readonly kind: 'slow'; readonly delayMs: number }
+  /** Every connection that comes is closed at once. */
+  | { readonly kind: 'closed' }
+
+/** Stands before a server of 127.0.0.1 and spoils what passes, on connections that are open as on new ones. */
+export interface TcpProxy {
+  readonly port: number
+  /** Connections that are open. */
+  readonly connections: number
+  /** What was held back by a fault that ends goes on its way now. */
+  become(fault: TcpFault): void
+  /** Breaks all connections that are open, with what is on its way in them. */
+  cut(): void
+  stop(): Promise<void>
+}
+
+export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+  const pipes = new Set<Pipe>()
+  const cutOff = new Set<Socket>()
+  let fault: TcpFault = { kind: 'none' }
+
+  const cut = (): void => {
+    for (const { from, to } of pipes) {
+      from.destroy()
+      to.destroy()
+    }
+  }
+  const server: Server = createServer((client) => {
+    if (fault.kind === 'closed') return void client.destroy()
+    const upstream = connect(targetPort, '127.0.0.1')
+    for (const [from, to, isAnswer] of [
+      [client, upstream, false],
+      [upstream, client, true],
+    ] as const) {
+      const pipe = new Pipe(from, to, isAnswer)
+      pipe.become(fault)
+      pipes.add(pipe)
+      from.setNoDelay(true)
+      from.on('error', () => {})
+      from.once('close', () => {
+        pipes.delete(pipe)
+        // Over a cable that was pulled the other side does not hear of it: Redis goes on counting a dead subscriber.
+        if (fault.kind === 'silent') cutOff.add(to)
+        else pipe.finish()
+      })
+    }
+  })
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return {
+    port: address.port,
+    get connections() {
+      return pipes.size / 2
+    },
+    become(next) {
+      fault = next
+      if (next.kind !== 'silent') {
+        for (const socket of cutOff) socket.destroy()
+        cutOff.clear()
+      }
+      for (const pipe of pipes) pipe.become(next)
+      if (next.kind === 'closed') cut()
+    },
+    cut,
+    async stop() {
+      cut()
+      for (const socket of cutOff) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** One direction of a connection. */
+class Pipe {
+  readonly from: Socket
+  readonly to: Socket
+  readonly #isAnswer: boolean
+  #fault: TcpFault = { kind: 'none' }
+  /** What was read and may not pass yet, each piece with the time at which it may. */
+  #waiting: Array<{ chunk: Buffer; dueMs: number }> = []
+  #timer: NodeJS.Timeout | undefined
+  #ended = false
+
+  constructor(from: Socket, to: Socket, isAnswer: boolean) {
+    this.from = from
+    this.to = to
+    this.#isAnswer = isAnswer
+    from.on('data', (chunk: Buffer) => this.#take(chunk))
+    to.on('drain', () => this.#flow())
+  }
+
+  become(fault: TcpFault): void {
+    this.#fault = fault
+    if (fault.kind !== 'slow') for (const piece of this.#waiting) piece.dueMs = 0
+    this.#flow()
+  }
+
+  /** The sender has closed: the receiver is told so once it has all. */
+  finish(): void {
+    this.#ended = true
+    this.#flow()
+  }
+
+  get #isSilent(): boolean {
+    return this.#fault.kind === 'silent' && (this.#fault.only === undefined || this.#isAnswer)
+  }
+
+  #take(chunk: Buffer): void {
+    const delayMs = this.#fault.kind === 'slow' ? this.#fault.delayMs : 0
+    this.#waiting.push({ chunk, dueMs: delayMs === 0 ? 0 : Date.now() + delayMs })
+    this.#flow()
+  }
+
+  /** Passes on what may pass; the rest stays in the sender's socket, as it would with a network that has stopped. */
+  #flow(): void {
+    clearTimeout(this.#timer)
+    while (!this.#isSilent && this.#waiting.length > 0 && !this.to.writableNeedDrain) {
+      const waitMs = this.#waiting[0]!.dueMs - Date.now()
+      if (waitMs > 0) {
+        this.#timer = setTimeout(() => this.#flow(), waitMs)
+        break
+      }
+      this.to.write(this.#waiting.shift()!.chunk)
+    }
+    if (this.#ended && this.#waiting.length === 0) this.to.end()
+    const isHeldUp = this.#isSilent || this.to.writableNeedDrain
+    if (isHeldUp) this.from.pause()
+    else this.from.resume()
+  }
+}
