@@ -21,6 +21,8 @@ export interface Batch {
    * @returns undefined when it is in; `full` when the batch must be sealed first; or why no store will take it.
    */
   add(sample: Sample): 'full' | Refusal | undefined
+  /** Its samples as bytes of their own, to be kept until `StoreWriter.batchOf` makes a batch of them again. */
+  toRecord(): Buffer
   release(): void
 }
 
@@ -28,7 +30,10 @@ export interface Batch {
 export interface Rejected {
   /** Which sample of the batch, counted from 0 in the order of `add`; -1 where the store did not say. */
   readonly index: number
-  /** The sample as line protocol. */
+  /**
+   * The sample as line protocol. Where the store did not say which, the first of those that it left out has all that they can be, and the
+   * others have nothing.
+   */
   readonly line: string
   readonly refusal: Refusal
 }
@@ -51,6 +56,13 @@ export interface StoreWriter {
   readonly limits: WriteLimits
   /** Never fails: pools are bounded by what the batcher holds. */
   openBatch(): Batch
+  /**
+   * A batch of what stands in a record, with the same samples in the same order, whichever store's batch made it. The record is the
+   * batch's own from then on.
+   *
+   * @throws RangeError when it is none
+   */
+  batchOf(record: Buffer): Batch
   /** Never rejects: whatever happens is a WriteResult. */
   write(batch: Batch, signal: AbortSignal): Promise<WriteResult>
   /** Connects and finds out whether writing would work; resolves with '' or with what is wrong and what to do. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { readLineRecord, writeLineRecord } from '../line/record.ts'
 import type { FieldKind, Slot } from '../sample/value.ts'
 import { CONTRACT_DAY_US, DAY_US, type Harness, newName, newSeries, sampleOf } from './harness.contract.ts'
 
@@ -204,6 +205,86 @@ export function writingContract(store: Harness, traits: StoreTraits): void {
       for (const batch of batches) batch.release()
       const found = await store.texts(series.measurement, 'v')
       expect(found).toEqual(Array.from({ length: 500 * batches.length }, (_, n) => `${n}`))
+    })
+  })
+
+  describe('a batch made of the record of another', () => {
+    it('stores the same samples', async () => {
+      const a = newSeries({ f: 'float', i: 'int', b: 'bool', s: 'string' }, { host: 'a b', rack: 'x,y=z' })
+      const b = newSeries({ other: 'float' })
+      const batch = filled([
+        sampleOf(a, [5e-324, -(2n ** 63n), true, 'two\nlines and a "quote\\'], CONTRACT_DAY_US, 7),
+        sampleOf(b, [-0.1], -1, 999),
+        sampleOf(a, [1e21, 2n ** 53n + 1n, undefined, ''], CONTRACT_DAY_US + 1),
+        sampleOf(a, [undefined, undefined, false, 'Grüße, 東京 🚀\r\n'], CONTRACT_DAY_US + DAY_US),
+      ])
+      const record = batch.toRecord()
+      batch.release()
+      filled([sampleOf(b, [1], CONTRACT_DAY_US)]).release()
+      const again = store.writer.batchOf(record)
+      expect(again.samples).toBe(4)
+      expect(again.toRecord()).toEqual(record)
+      expect(await store.writer.write(again, signal)).toEqual({ next: 'ack', rejected: [] })
+      again.release()
+      expect(await store.texts(a.measurement, 'f')).toEqual(['5e-324', '1e+21'])
+      expect(await store.texts(a.measurement, 'i')).toEqual(['-9223372036854775808', '9007199254740993'])
+      expect(await store.texts(a.measurement, 'b')).toEqual(['true', 'false'])
+      const strings = ['two\nlines and a "quote\\', '', 'Grüße, 東京 🚀\r\n']
+      expect(await store.texts(a.measurement, 's')).toEqual(strings)
+      expect(await store.texts(b.measurement, 'other')).toEqual(['-0.1'])
+    })
+
+    it('may be larger than the store would fill one', async () => {
+      const series = newSeries({ v: 'string' })
+      const text = 'x'.repeat(1000)
+      const most = Math.floor(store.writer.limits.maxBytes / 3000)
+      const batch = filled(Array.from({ length: most }, (_, i) => sampleOf(series, [text], CONTRACT_DAY_US + i)))
+      const { body, ends } = readLineRecord(batch.toRecord())
+      batch.release()
+      const copies = 4
+      const record = writeLineRecord({
+        body: Buffer.concat(Array.from({ length: copies }, () => body)),
+        ends: Uint32Array.from(
+          { length: copies * most },
+          (_, i) => body.length * Math.floor(i / most) + ends[i % most]!,
+        ),
+      })
+      const large = store.writer.batchOf(record)
+      expect(large.samples).toBe(copies * most)
+      expect(await store.writer.write(large, signal)).toEqual({ next: 'ack', rejected: [] })
+      large.release()
+      expect(await store.texts(series.measurement, 'v')).toHaveLength(most)
+    })
+
+    it('rejects the same samples', async () => {
+      const measurement = newName('conflict')
+      const good = newSeries({ v: 'float' }, { host: 'good' }, measurement)
+      const bad = newSeries({ v: 'string' }, { host: 'bad' }, measurement)
+      await stored([sampleOf(good, [1], CONTRACT_DAY_US)])
+      const batch = filled([
+        sampleOf(good, [2], CONTRACT_DAY_US + 1),
+        sampleOf(bad, ['Grüße'], CONTRACT_DAY_US + 2),
+        sampleOf(good, [3], CONTRACT_DAY_US + 3),
+      ])
+      const again = store.writer.batchOf(batch.toRecord())
+      const [first, second] = [await store.writer.write(batch, signal), await store.writer.write(again, signal)]
+      for (const result of [first, second]) {
+        if (result.next !== 'ack') throw new Error(result.problem)
+        expect(result.rejected).toMatchObject([
+          {
+            index: 1,
+            line: `${measurement},host=bad v="Grüße" ${CONTRACT_DAY_US + 2}000`,
+            refusal: { reason: 'store_refused' },
+          },
+        ])
+      }
+      batch.release()
+      again.release()
+      expect(await store.texts(measurement, 'v')).toEqual(['1', '2', '3'])
+    })
+
+    it('is made of nothing else', () => {
+      expect(() => store.writer.batchOf(Buffer.from('anything'))).toThrow(RangeError)
     })
   })
 

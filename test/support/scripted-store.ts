@@ -40,7 +40,14 @@ export class ScriptedStore implements StoreWriter {
   }
 
   openBatch(): ScriptedBatch {
-    const values: number[] = []
+    return this.#open([])
+  }
+
+  batchOf(record: Buffer): ScriptedBatch {
+    return this.#open(JSON.parse(record.toString()))
+  }
+
+  #open(values: number[]): ScriptedBatch {
     const batch: ScriptedBatch = {
       values,
       get samples() {
@@ -55,6 +62,7 @@ export class ScriptedStore implements StoreWriter {
         values.push(value)
         return undefined
       },
+      toRecord: () => Buffer.from(JSON.stringify(values)),
       release: () => {
         this.#batches.delete(batch)
       },

@@ -4,6 +4,7 @@ import type { Sample } from '../../sample/sample.ts'
 import type { FieldKind, Slot } from '../../sample/value.ts'
 import type { Batch, Rejected, WriteLimits } from '../store.ts'
 import { type Catalogue, DAY_US, type Field, fieldOf, type Measurement, type Plan } from './catalogue.ts'
+import { recordOf } from './record.ts'
 import { Rows } from './rows.ts'
 
 /** What a row and a value take in `Rows`, rounded up. */
@@ -63,14 +64,32 @@ export class RowBatch implements Batch {
     const plan = catalogue.plan(sample.series)
     if (isRefusal(plan)) return plan
     const bytes = this.#measure(sample, plan)
-    if (typeof bytes !== 'number') return bytes.reason === 'store_refused' ? this.#reject(sample, bytes) : bytes
+    if (typeof bytes !== 'number') {
+      return bytes.reason === 'store_refused' ? this.reject(encodeLineText(sample), bytes) : bytes
+    }
     if (bytes > limits.maxBytes) return { reason: 'too_large', detail: `${bytes} bytes, at most ${limits.maxBytes}` }
     if (this.bytes + bytes > limits.maxBytes) return 'full'
-    if (sample.at < this.#oldestUs) return this.#reject(sample, beyondRetention(sample, this.#oldestUs))
+    if (sample.at < this.#oldestUs) {
+      return this.reject(encodeLineText(sample), beyondRetention(sample, this.#oldestUs))
+    }
     this.#put(sample, plan)
     this.samples++
     this.bytes += bytes
     return undefined
+  }
+
+  /** Takes a sample, as a line without its line feed, that is not to be stored. */
+  reject(line: string, refusal: Refusal): 'full' | undefined {
+    const bytes = ROW_BYTES + 2 * line.length
+    if (this.bytes + bytes > this.#owner.limits.maxBytes) return 'full'
+    this.rejected.push({ index: this.samples, line, refusal })
+    this.samples++
+    this.bytes += bytes
+    return undefined
+  }
+
+  toRecord(): Buffer {
+    return recordOf(this.rows, this.rejected)
   }
 
   release(): void {
@@ -130,16 +149,6 @@ export class RowBatch implements Batch {
     }
     this.#lastGroup = group
     return group
-  }
-
-  #reject(sample: Sample, refusal: Refusal): 'full' | undefined {
-    const line = encodeLineText(sample)
-    const bytes = ROW_BYTES + 2 * line.length
-    if (this.bytes + bytes > this.#owner.limits.maxBytes) return 'full'
-    this.rejected.push({ index: this.samples, line, refusal })
-    this.samples++
-    this.bytes += bytes
-    return undefined
   }
 }
 

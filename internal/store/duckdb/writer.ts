@@ -1,13 +1,16 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { readLineRecord } from '../../line/record.ts'
 import type { Clock } from '../../observe/clock.ts'
+import { SeriesTable } from '../../sample/series.ts'
 import type { Batch, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
 import { TableAppender } from './append.ts'
 import { type BatchOwner, type Group, RowBatch } from './batch.ts'
 import { type Catalogue, DAY_US, type DayTable, type Field } from './catalogue.ts'
 import { firstLine } from './database.ts'
 import type { Lane } from './lane.ts'
+import { addLines } from './record.ts'
 import { addColumn, createTable, tableName } from './schema.ts'
 
 const LIMITS: WriteLimits = { maxSamples: 50_000, maxBytes: 32 * 1024 * 1024, inFlight: 1 }
@@ -51,6 +54,8 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
   #diskLookedAtUs = -Infinity
   #appendsInLog = 0
   readonly #pool: RowBatch[] = []
+  /** Of the samples that come back from records. */
+  readonly #replayed = new SeriesTable()
   /** By table, the one used last at the end. */
   readonly #appenders = new Map<string, TableAppender>()
 
@@ -79,6 +84,14 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
 
   takeBack(batch: RowBatch): void {
     if (this.#pool.length < MAX_POOLED && !this.#pool.includes(batch)) this.#pool.push(batch)
+  }
+
+  batchOf(record: Buffer): RowBatch {
+    const lines = readLineRecord(record)
+    const limits = { ...LIMITS, maxSamples: lines.ends.length, maxBytes: Infinity }
+    const batch = new RowBatch({ limits, catalogue: this.catalogue, takeBack: () => {} }).open(this.#oldestUs())
+    addLines(batch, lines, this.#replayed)
+    return batch
   }
 
   write(batch: Batch, signal: AbortSignal): Promise<WriteResult> {

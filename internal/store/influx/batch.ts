@@ -1,4 +1,5 @@
 import { encodeLine } from '../../line/encode.ts'
+import { readLineRecord, writeLineRecord } from '../../line/record.ts'
 import type { Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
 import type { Batch } from '../store.ts'
@@ -23,15 +24,35 @@ export class LineBatch implements Batch {
   #bytes = 0
   #samples = 0
   #limits: BatchLimits
-  #text: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  #text: Buffer
   /** Where each line ends (behind its newline). Lines cannot be found again by newlines: a string field may hold some. */
   readonly #lineEnd: Uint32Array
   readonly #giveBack: (batch: LineBatch) => void
 
-  constructor(limits: BatchLimits, giveBack: (batch: LineBatch) => void) {
+  constructor(
+    limits: BatchLimits,
+    giveBack: (batch: LineBatch) => void,
+    text: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES),
+    lineEnd: Uint32Array = new Uint32Array(limits.maxSamples),
+  ) {
     this.#limits = limits
-    this.#lineEnd = new Uint32Array(limits.maxSamples)
     this.#giveBack = giveBack
+    this.#text = text
+    this.#lineEnd = lineEnd
+  }
+
+  /**
+   * A full batch of what another has put into a record; not pooled.
+   *
+   * @throws RangeError when it is no record
+   */
+  static from(record: Buffer): LineBatch {
+    const { body, ends } = readLineRecord(record)
+    const full = { maxSamples: ends.length, maxBytes: body.length, maxLineBytes: 0 }
+    const batch = new LineBatch(full, () => {}, body, ends)
+    batch.#bytes = body.length
+    batch.#samples = ends.length
+    return batch
   }
 
   get samples(): number {
@@ -75,6 +96,10 @@ export class LineBatch implements Batch {
   /** One line as text, without its newline. */
   line(index: number): string {
     return this.#text.toString('utf8', this.#lineStart(index), this.#lineEnd[index]! - NEWLINE_BYTES)
+  }
+
+  toRecord(): Buffer {
+    return writeLineRecord({ body: this.body, ends: this.#lineEnd.subarray(0, this.#samples) })
   }
 
   release(): void {

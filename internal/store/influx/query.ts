@@ -48,11 +48,19 @@ const EXPRESSIONS: Readonly<Record<Aggregate, string>> = {
 
 /** Reads by InfluxQL, the one language that InfluxDB 1, 2 and 3 answer. Names and values are always bound, never pasted. */
 export class InfluxReader implements StoreReader {
-  readonly #transport: InfluxTransport
-  readonly #bucket: string
-  readonly #maxPoints: number
+  #transport: InfluxTransport
+  #bucket: string
+  #maxPoints: number
 
   constructor(options: InfluxReaderOptions) {
+    this.#transport = options.transport
+    this.#bucket = options.bucket
+    this.#maxPoints = options.maxPoints ?? MAX_HISTORY_POINTS
+  }
+
+  /** Asks by these from now on; what was asked before is answered by the server that it went to. */
+  reconfigure(options: InfluxReaderOptions): void {
+    this.#transport.retire()
     this.#transport = options.transport
     this.#bucket = options.bucket
     this.#maxPoints = options.maxPoints ?? MAX_HISTORY_POINTS

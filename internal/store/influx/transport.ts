@@ -63,6 +63,8 @@ export class InfluxTransport {
   readonly #agent: HttpAgent
   readonly #basic: string
   #token: string | undefined
+  #underWay = 0
+  #retired = false
 
   constructor(server: InfluxServer) {
     const base = new URL(server.url)
@@ -80,16 +82,32 @@ export class InfluxTransport {
 
   /** Rejects with a TransportError where there is no answer; every status is an answer. */
   async send(request: InfluxRequest, signal: AbortSignal): Promise<InfluxAnswer> {
+    this.#underWay++
+    try {
+      return await this.#sendAuthorized(request, signal)
+    } finally {
+      this.#underWay--
+      if (this.#retired && this.#underWay === 0) this.close()
+    }
+  }
+
+  /** Closes once what is under way has ended: for one that another has taken the place of. */
+  retire(): void {
+    this.#retired = true
+    if (this.#underWay === 0) this.close()
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #sendAuthorized(request: InfluxRequest, signal: AbortSignal): Promise<InfluxAnswer> {
     const authorization = await this.#authorization()
     const answer = await this.#sendAlive(request, authorization, signal)
     if (answer.status !== 401) return answer
     this.#token = undefined
     const newAuthorization = await this.#authorization()
     return newAuthorization === authorization ? answer : this.#sendAlive(request, newAuthorization, signal)
-  }
-
-  close(): void {
-    this.#agent.destroy()
   }
 
   async #authorization(): Promise<string> {

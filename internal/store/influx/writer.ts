@@ -36,8 +36,7 @@ export interface InfluxWriterOptions {
 
 /** Writes batches as line protocol with times in nanoseconds. */
 export class InfluxWriter implements StoreWriter {
-  readonly #options: InfluxWriterOptions
-  readonly #transport: InfluxTransport
+  #options: InfluxWriterOptions
   readonly #pool = new BatchPool()
   #limits: WriteLimits
   /** Found out at the first request, and again after one that went to the wrong place: the server may have been replaced. */
@@ -45,11 +44,18 @@ export class InfluxWriter implements StoreWriter {
 
   constructor(options: InfluxWriterOptions) {
     this.#options = options
-    this.#transport = options.transport
-    this.#limits = { maxSamples: MAX_SAMPLES, maxBytes: MAX_BYTES, inFlight: 2, ...options.limits }
+    this.#limits = limitsOf(options)
   }
 
-  /** `maxBytes` shrinks when the server (or a proxy before it) answers 413, and stays small until the next start. */
+  /** Writes by these from now on, and opens batches within these limits; what a server is being asked meanwhile it may still answer. */
+  reconfigure(options: InfluxWriterOptions): void {
+    this.#options.transport.retire()
+    this.#options = options
+    this.#limits = limitsOf(options)
+    this.#dialect = undefined
+  }
+
+  /** `maxBytes` shrinks when the server (or a proxy before it) answers 413, and stays small until the next start or `reconfigure`. */
   get limits(): WriteLimits {
     return this.#limits
   }
@@ -59,8 +65,20 @@ export class InfluxWriter implements StoreWriter {
     return this.#pool.open({ maxSamples, maxBytes, maxLineBytes: Math.max(MAX_BYTES, maxBytes) })
   }
 
+  batchOf(record: Buffer): LineBatch {
+    return LineBatch.from(record)
+  }
+
   async write(batch: Batch, signal: AbortSignal): Promise<WriteResult> {
     if (!(batch instanceof LineBatch)) throw new TypeError('a batch of another store')
+    const options = this.#options
+    const result = await this.#write(batch, signal)
+    // That a server which has been replaced meanwhile did not take it says nothing of the new one.
+    const isOutdated = result.next !== 'ack' && this.#options !== options && !signal.aborted
+    return isOutdated ? this.write(batch, signal) : result
+  }
+
+  async #write(batch: LineBatch, signal: AbortSignal): Promise<WriteResult> {
     const rejected: Rejected[] = []
     const reject = (index: number, words: string): void => {
       const refusal = { reason: 'store_refused', detail: shorten(words) } as const
@@ -114,7 +132,7 @@ export class InfluxWriter implements StoreWriter {
   }
 
   async close(): Promise<void> {
-    this.#transport.close()
+    this.#options.transport.close()
   }
 
   /** What is wrong with every write, whatever its lines; undefined when nothing is. */
@@ -137,8 +155,10 @@ export class InfluxWriter implements StoreWriter {
 
   async #send(body: Buffer, signal: AbortSignal): Promise<Outcome> {
     try {
-      this.#dialect ??= await this.#findDialect(signal)
-      let outcome = outcomeOf(await this.#post(this.#dialect, body, signal))
+      const options = this.#options
+      const dialect = this.#dialect ?? (await this.#findDialect(signal))
+      if (this.#options === options) this.#dialect = dialect
+      let outcome = outcomeOf(await this.#post(dialect, body, signal))
       if (this.#misses(outcome)) {
         const creation = await this.#createDatabase(signal)
         outcome = creation ?? outcomeOf(await this.#post('v1', body, signal))
@@ -155,16 +175,16 @@ export class InfluxWriter implements StoreWriter {
     const query = new URLSearchParams(dialect === 'v1' ? { db: bucket } : { org, bucket })
     const path = `${dialect === 'v1' ? '/write' : '/api/v2/write'}?${query}&precision=ns`
     const headers: Record<string, string> = { 'content-type': 'text/plain; charset=utf-8' }
-    if (!this.#options.gzip) return this.#transport.send({ method: 'POST', path, headers, body }, signal)
+    if (!this.#options.gzip) return this.#options.transport.send({ method: 'POST', path, headers, body }, signal)
     headers['content-encoding'] = 'gzip'
-    return this.#transport.send({ method: 'POST', path, headers, body: await gzip(body) }, signal)
+    return this.#options.transport.send({ method: 'POST', path, headers, body: await gzip(body) }, signal)
   }
 
   /** Only InfluxDB 1.x and its kin say so; VictoriaMetrics 1.79 says nothing and takes `/api/v2/write`. */
   async #findDialect(signal: AbortSignal): Promise<'v1' | 'v2'> {
     const { writePath = 'auto' } = this.#options
     if (writePath !== 'auto') return writePath
-    const answer = await this.#transport.send({ method: 'GET', path: '/ping' }, signal)
+    const answer = await this.#options.transport.send({ method: 'GET', path: '/ping' }, signal)
     return isVersion1(answer) ? 'v1' : 'v2'
   }
 
@@ -178,7 +198,7 @@ export class InfluxWriter implements StoreWriter {
     const name = this.#options.bucket.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')
     const body = new URLSearchParams({ q: `CREATE DATABASE "${name}"` }).toString()
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    const answer = await this.#transport.send({ method: 'POST', path: '/query', headers, body }, signal)
+    const answer = await this.#options.transport.send({ method: 'POST', path: '/query', headers, body }, signal)
     if (answer.status === 200 && !answer.body.includes('"error"')) return undefined
     const words = `the database is missing and cannot be made: ${answer.body.trim()}`
     return { action: answer.status >= 500 ? 'retry' : 'wait', status: answer.status, words }
@@ -202,7 +222,7 @@ export class InfluxWriter implements StoreWriter {
   /** What, where, and what to do next. */
   #describe({ action, status, words, cause }: Undecided): string {
     const { org, bucket } = this.#options
-    const server = `InfluxDB at ${this.#transport.url}`
+    const server = `InfluxDB at ${this.#options.transport.url}`
     const said = shorten(words)
     if (cause instanceof TransportError && (cause.code === 'ABORTED' || cause.code === 'NO_TOKEN')) {
       return `${server}: ${said}`
@@ -218,6 +238,10 @@ export class InfluxWriter implements StoreWriter {
     if (action === 'retry') return answer
     return `${answer}: check INFLUX_URL, INFLUX_ORG and INFLUX_BUCKET`
   }
+}
+
+function limitsOf({ limits }: InfluxWriterOptions): WriteLimits {
+  return { maxSamples: MAX_SAMPLES, maxBytes: MAX_BYTES, inFlight: 2, ...limits }
 }
 
 type Undecided = Extract<Outcome, { action: 'wait' | 'retry' }>

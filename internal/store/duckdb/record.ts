@@ -1,0 +1,87 @@
+import { encodeLine } from '../../line/encode.ts'
+import { isBadLine, type ParsedLine, parseLines } from '../../line/parse.ts'
+import { type Lines, writeLineRecord } from '../../line/record.ts'
+import { isRefusal, type Refusal } from '../../sample/border.ts'
+import type { Sample } from '../../sample/sample.ts'
+import { Series, type SeriesTable } from '../../sample/series.ts'
+import type { Batch, Rejected } from '../store.ts'
+import type { StoredSeries } from './catalogue.ts'
+import type { Rows } from './rows.ts'
+
+/** What a batch does with the samples of a record. */
+interface Taker extends Pick<Batch, 'add'> {
+  reject(line: string, refusal: Refusal): unknown
+}
+
+/** Rows and rejected samples as lines of line protocol, in the order in which they were added. */
+export function recordOf(rows: Rows, rejected: readonly Rejected[]): Buffer {
+  const ends = new Uint32Array(rows.count + rejected.length)
+  const lines: string[] = []
+  const seriesOf = new Map<StoredSeries, Series>()
+  let row = 0
+  let next = 0
+  let end = 0
+  for (let index = 0; index < ends.length; index++) {
+    const line =
+      rejected[next]?.index === index
+        ? Buffer.from(`${rejected[next++]!.line}\n`).toString('latin1')
+        : encodeLine(sampleOf(rows, row++, seriesOf))
+    lines.push(line)
+    end += line.length
+    ends[index] = end
+  }
+  return writeLineRecord({ body: Buffer.from(lines.join(''), 'latin1'), ends })
+}
+
+function sampleOf(rows: Rows, row: number, seriesOf: Map<StoredSeries, Series>): Sample {
+  const stored = rows.series(row)
+  let series = seriesOf.get(stored)
+  if (series === undefined) {
+    series = new Series('', stored.measurement.name, stored.tags)
+    seriesOf.set(stored, series)
+  }
+  const sample: Sample = { series, values: [], at: rows.at(row), tie: rows.tie(row) }
+  for (let place = rows.firstValue(row); place < rows.firstValue(row + 1); place++) {
+    const { name, kind } = rows.field(place)
+    const index = series.field(name, kind)
+    if (typeof index === 'number') sample.values[index] = rows.value(place)
+  }
+  return sample
+}
+
+/** Puts lines of a record into a batch without bounds, each as a sample of its own; what cannot be one is rejected. */
+export function addLines(batch: Taker, { body, ends }: Lines, table: SeriesTable): void {
+  let start = 0
+  for (const end of ends) {
+    const text = body.subarray(start, end - 1)
+    const refusal = addLine(batch, text, table)
+    if (refusal !== undefined) batch.reject(text.toString('utf8'), refusal)
+    start = end
+  }
+}
+
+function addLine(batch: Taker, text: Buffer, table: SeriesTable): Refusal | undefined {
+  const [line] = parseLines(text)
+  if (line === undefined) return { reason: 'line_syntax', detail: 'an empty line' }
+  if (isBadLine(line)) return { reason: 'line_syntax', detail: line.reason }
+  const sample = parsedSample(line, table)
+  const answer = isRefusal(sample) ? sample : batch.add(sample)
+  return answer === 'full' ? { reason: 'too_large', detail: 'a sample larger than a batch may be' } : answer
+}
+
+function parsedSample({ measurement, tags, fields, timeNs = 0n }: ParsedLine, table: SeriesTable): Sample | Refusal {
+  const tie = Number(((timeNs % 1000n) + 1000n) % 1000n)
+  const at = Number((timeNs - BigInt(tie)) / 1000n)
+  const series = table.intern(measurement, tags, at)
+  if (isRefusal(series)) return series
+  const sample: Sample = { series, values: [], at, tie }
+  for (const { name, kind, value } of fields) {
+    const index = series.field(name, kind)
+    if (typeof index !== 'number') return index
+    const known = series.fieldKinds[index]
+    if (known !== kind)
+      return { reason: 'store_refused', detail: `field type conflict: ${name} is ${kind}, was ${known}` }
+    sample.values[index] = value
+  }
+  return sample
+}
