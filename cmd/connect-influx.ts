@@ -1,32 +1,39 @@
 import { readFile } from 'node:fs/promises'
-import { InfluxReader } from '../internal/store/influx/query.ts'
+import type { Settings } from '../internal/config/settings.ts'
+import { InfluxReader, type InfluxReaderOptions } from '../internal/store/influx/query.ts'
 import { type InfluxServer, InfluxTransport } from '../internal/store/influx/transport.ts'
-import { InfluxWriter } from '../internal/store/influx/writer.ts'
+import { InfluxWriter, type InfluxWriterOptions } from '../internal/store/influx/writer.ts'
 import type { StoreReader, StoreWriter } from '../internal/store/store.ts'
 import type { Context } from './context.ts'
 
 /** The writing end of InfluxDB. */
-export function connectInfluxWriter(context: Context): StoreWriter {
-  const { org, bucket, writePath, gzip, maxSamples, maxBytes, inFlight } = context.settings.influx
-  const limits = { maxSamples, maxBytes, inFlight }
-  const transport = new InfluxTransport(influxServer(context))
-  const writer = new InfluxWriter({ transport, org, bucket, writePath, gzip, limits })
-  context.releaser.push('store', () => writer.close())
+export function connectInfluxWriter({ settings, onReload, releaser }: Context): StoreWriter {
+  const writer = new InfluxWriter(writerOptions(settings))
+  onReload(['influx'], (changed) => writer.reconfigure(writerOptions(changed)))
+  releaser.push('store', () => writer.close())
   return writer
 }
 
 /** The reading end of InfluxDB. */
-export function connectInfluxReader(context: Context): StoreReader {
-  const reader = new InfluxReader({
-    transport: new InfluxTransport(influxServer(context)),
-    bucket: context.settings.influx.bucket,
-  })
-  context.releaser.push('store reader', () => reader.close())
+export function connectInfluxReader({ settings, onReload, releaser }: Context): StoreReader {
+  const reader = new InfluxReader(readerOptions(settings))
+  onReload(['influx'], (changed) => reader.reconfigure(readerOptions(changed)))
+  releaser.push('store reader', () => reader.close())
   return reader
 }
 
-function influxServer({ settings }: Context): InfluxServer {
-  const { url, token = '', tokenFile, username, password, timeoutMs } = settings.influx
+function writerOptions({ influx }: Settings): InfluxWriterOptions {
+  const { org, bucket, writePath, gzip, maxSamples, maxBytes, inFlight } = influx
+  const transport = new InfluxTransport(influxServer(influx))
+  return { transport, org, bucket, writePath, gzip, limits: { maxSamples, maxBytes, inFlight } }
+}
+
+function readerOptions({ influx }: Settings): InfluxReaderOptions {
+  return { transport: new InfluxTransport(influxServer(influx)), bucket: influx.bucket }
+}
+
+function influxServer(influx: Settings['influx']): InfluxServer {
+  const { url, token = '', tokenFile, username, password, timeoutMs } = influx
   return {
     url: url ?? '',
     // Asked for again after a 401: whoever replaced the file need not restart anything.

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Settings } from '../internal/config/settings.ts'
+import type { SettingKey, Settings } from '../internal/config/settings.ts'
 import type { Releaser } from '../internal/lifecycle/releaser.ts'
 import type { Clock } from '../internal/observe/clock.ts'
 import type { LatencyRecorder } from '../internal/observe/latency.ts'
@@ -10,7 +10,13 @@ import type { PublisherLedger } from '../internal/sample/ledger.ts'
 
 /** What the roles of one process share. */
 export interface Context {
+  /** Those in effect; after a reload others than before. */
   readonly settings: Settings
+  /**
+   * `apply` takes over those settings whenever a reload changes one of them: whoever copies from `settings` what can be swapped calls this
+   * in the same breath. A key is a setting, or a group for all of it.
+   */
+  readonly onReload: (keys: readonly SettingKey[], apply: (settings: Settings) => void) => void
   readonly version: string
   readonly logger: Logger
   readonly throttle: LogThrottle

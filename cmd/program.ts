@@ -22,7 +22,7 @@ export interface RoleProgram {
 export function roleCommand({ role, description, examples, open }: RoleProgram): Command {
   const command = new Command(role).description(description)
   addSettingFlags(command, role, examples)
-  return command.action(() => run(loadSettings(role, flagValues(command, role), process.env), open))
+  return command.action(() => run(() => loadSettings(role, flagValues(command, role), process.env), open))
 }
 
 /** Runs a command as the program of this process. */

@@ -1,4 +1,7 @@
+import type { Logger } from 'pino'
+import { ConfigError } from '../internal/config/error.ts'
 import type { LoadedSettings } from '../internal/config/load.ts'
+import { LiveSettings } from '../internal/config/reload.ts'
 import { startAdmin } from '../internal/http/admin.ts'
 import { Releaser } from '../internal/lifecycle/releaser.ts'
 import { runUntilSignal } from '../internal/lifecycle/signals.ts'
@@ -14,15 +17,22 @@ import { readVersion } from './version.ts'
  * The life of every long-running program: its admin listener, what `open` opens, a wait for a signal, and the stop in the order of
  * the flow with one closing line.
  *
+ * @param load reads the settings: once now, and again at each reload
  * @throws what kept it from starting
  */
-export async function run(loaded: LoadedSettings, open: (context: Context) => Promise<void>): Promise<void> {
-  const { role, settings, warnings, secrets } = loaded
-  const logger = createLogger({ ...settings.log, role, secrets })
+export async function run(load: () => LoadedSettings, open: (context: Context) => Promise<void>): Promise<void> {
+  const loaded = load()
+  const { role, warnings } = loaded
+  const live = new LiveSettings(loaded, load)
+  const secrets = new Set(loaded.secrets)
+  const logger = createLogger({ ...loaded.settings.log, role, secrets })
   for (const warning of warnings) logger.warn(warning)
   const releaser = new Releaser(logger)
   const context: Context = {
-    settings,
+    get settings() {
+      return live.settings
+    },
+    onReload: (keys, apply) => live.onReload(keys, apply),
     version: readVersion(),
     logger,
     throttle: new LogThrottle(logger),
@@ -33,16 +43,23 @@ export async function run(loaded: LoadedSettings, open: (context: Context) => Pr
     readiness: [],
     summary: [],
   }
-  let started = false
-  context.readiness.push(() => (started ? '' : 'starting'))
+  context.readiness.push(() => (live.allOpen ? '' : 'starting'))
+  context.onReload(['log.level'], ({ log }) => {
+    logger.level = log.level
+  })
+  // The stop looks it up when it begins.
+  context.onReload(['stop.deadlineMs'], () => {})
   await runUntilSignal({
     logger,
-    deadlineMs: settings.stop.deadlineMs,
+    get deadlineMs() {
+      return live.settings.stop.deadlineMs
+    },
+    reload: () => reload(live, logger, secrets),
     start: async () => {
       releaser.push('log', () => context.throttle.flush())
       releaser.push('process metrics', addProcessMetrics(context.metrics))
       const admin = await startAdmin({
-        ...settings.admin,
+        ...loaded.settings.admin,
         portSetting: '--admin-port or SENTINEL_ADMIN_PORT',
         hostSetting: '--admin-host or SENTINEL_ADMIN_HOST',
         name: role,
@@ -53,7 +70,7 @@ export async function run(loaded: LoadedSettings, open: (context: Context) => Pr
       })
       releaser.push('admin listener', () => admin.close())
       await open(context)
-      started = true
+      live.allOpen = true
       logger.info({ version: readVersion(), startMs: Math.round(process.uptime() * 1000) }, 'started')
     },
     stop: async (deadlineMs) => {
@@ -65,4 +82,20 @@ export async function run(loaded: LoadedSettings, open: (context: Context) => Pr
       }
     },
   })
+}
+
+/** Says in one line what came of it. A reload never ends a process that works. */
+function reload(live: LiveSettings, logger: Logger, secrets: Set<string>): void {
+  try {
+    const { changed, atNextStart, warnings, failures, ...loaded } = live.reload()
+    for (const secret of loaded.secrets) secrets.add(secret)
+    for (const warning of warnings) logger.warn(warning)
+    for (const { keys, error } of failures) logger.error({ err: error }, `not taken over: ${keys.join(', ')}`)
+    if (atNextStart.length > 0) logger.warn(`changed but takes effect at the next start: ${atNextStart.join(', ')}`)
+    const hasChanged = Object.keys(changed).length > 0
+    logger.info({ changed }, hasChanged ? 'settings reloaded' : 'settings reloaded: nothing to take over has changed')
+  } catch (error) {
+    const problems = error instanceof ConfigError ? error.problems : [String(error)]
+    logger.error(`not reloaded, the settings stay as they were: ${problems.join('; ')}`)
+  }
 }

@@ -148,6 +148,7 @@ function quietContext({ settings }: LoadedSettings): Context {
   const logger = pino({ level: 'silent' })
   return {
     settings,
+    onReload: () => {},
     version: readVersion(),
     logger,
     throttle: new LogThrottle(logger),

@@ -8,7 +8,8 @@ import { CONFIG_VARIABLE, type FlagValues } from './written.ts'
 
 const FOOTER = `
 Each setting can be written as a flag (--agent-interval-ms 500ms), as a variable (SENTINEL_AGENT_INTERVAL_MS), or in a YAML file
-(agent: { intervalMs: 500ms }) given by --config. Flags win over variables, variables over the file, the file over defaults.`
+(agent: { intervalMs: 500ms }) given by --config. Flags win over variables, variables over the file, the file over defaults.
+SIGHUP reads the file and all files of secrets again. What is marked ↻ takes effect at once, the rest at the next start.`
 
 const EXIT_CODES = `
 Exit codes: 0 ended well, 1 failed, 2 wrong command line, 78 settings that cannot work; 130 and 143 ended by a second signal.`
@@ -31,7 +32,8 @@ export function addSettingFlags(command: Command, role: Role, examples: readonly
 
 function describe(key: string, setting: Setting<unknown>): string {
   const variables = [variableOf(key), ...setting.alsoFrom].join(', ')
-  return `${setting.description.replace(/\.$/, '')} (default: ${defaultInWords(setting)}; ${variables})`
+  const mark = setting.reloads ? ' ↻' : ''
+  return `${setting.description.replace(/\.$/, '')}${mark} (default: ${defaultInWords(setting)}; ${variables})`
 }
 
 /** What the command line of a parsed command says, by key, for `loadSettings`. */

@@ -7,7 +7,7 @@ import { allSettings, GROUPS, SCHEMA } from './settings.ts'
 
 describe('the schema', () => {
   test.each(allSettings().map(([key, setting]) => ({ key, ...setting })))('$key is well formed', (setting) => {
-    expect(setting.key).toMatch(/^[a-z]+\.[a-z][A-Za-z]*$/)
+    expect(setting.key).toMatch(/^[a-z][A-Za-z]*\.[a-z][A-Za-z]*$/)
     expect(setting.description).toMatch(/^[A-Z].*\.$/s)
     expect(setting.roles.length).toBeGreaterThan(0)
     if (typeof setting.default === 'function') expect(setting.defaultText).toBeTypeOf('string')

@@ -38,9 +38,10 @@ export function configTable(): string {
   const rows = allSettings().map(([key, setting]) => {
     const variables = [variableOf(key), ...setting.alsoFrom].map((name) => `\`${name}\``).join(' ')
     const roles = setting.roles.length === ROLES.length ? 'all' : setting.roles.join(', ')
-    return `| \`${key}\` | ${variables} | ${defaultInWords(setting)} | ${roles} | ${setting.description} |`
+    const mark = setting.reloads ? ' ↻' : ''
+    return `| \`${key}\`${mark} | ${variables} | ${defaultInWords(setting)} | ${roles} | ${setting.description} |`
   })
-  return ['| Setting | Variables | Default | Used by | |', '|---|---|---|---|---|', ...rows, '']
+  return ['| Setting (↻: SIGHUP reloads it) | Variables | Default | Used by | |', '|---|---|---|---|---|', ...rows, '']
     .join('\n')
     .replaceAll('<', '&lt;')
 }

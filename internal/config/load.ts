@@ -65,7 +65,8 @@ function defaultOf(setting: Setting<unknown>, role: Role, given: ReadonlyMap<str
   return setting.default({ role, given: (key: string) => given.get(key) })
 }
 
-function nest(values: ReadonlyMap<string, unknown>): Settings {
+/** Settings by group of values by key. */
+export function nest(values: ReadonlyMap<string, unknown>): Settings {
   const groups: Record<string, Record<string, unknown>> = {}
   for (const [key, value] of values) {
     const [group = '', name = ''] = key.split('.')

@@ -20,6 +20,8 @@ export interface Setting<T> {
   /** Other variables that set it, known from elsewhere; SENTINEL_… wins over them. */
   readonly alsoFrom: readonly string[]
   readonly secret: boolean
+  /** Whether a running process takes it over when it is told to reload; the others take effect at the next start. */
+  readonly reloads: boolean
   /** For the key of a file that holds a secret: the name of that secret, in the same group. */
   readonly holds?: string
   readonly default: T | ((context: DefaultContext) => T)
@@ -41,13 +43,16 @@ export interface Setting<T> {
 }
 
 type Common<T> = Pick<Setting<T>, 'description'> &
-  Partial<Pick<Setting<T>, 'roles' | 'alsoFrom' | 'defaultText'>> & { readonly default: Setting<T>['default'] }
+  Partial<Pick<Setting<T>, 'roles' | 'alsoFrom' | 'defaultText' | 'reloads'>> & {
+    readonly default: Setting<T>['default']
+  }
 
 function setting<T>(common: Common<T>, kind: Pick<Setting<T>, 'allowed' | 'parse'> & Partial<Setting<T>>): Setting<T> {
   const everywhere = {
     roles: ROLES,
     alsoFrom: [],
     secret: false,
+    reloads: false,
     placeholder: '<text>',
     isList: false,
     isSwitch: false,

@@ -52,6 +52,7 @@ export const SCHEMA = {
   log: {
     level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
       default: 'info',
+      reloads: true,
       description: 'The least important lines that are logged.',
       alsoFrom: ['LOG_LEVEL'],
     }),
@@ -165,21 +166,25 @@ export const SCHEMA = {
       default: (context) => (needsInflux(context) ? 'http://127.0.0.1:8086' : undefined),
       defaultText: 'http://127.0.0.1:8086; with up none',
       roles: STORE_USERS,
+      reloads: true,
       description: 'InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics. With up, setting it takes the place of DuckDB.',
       alsoFrom: ['INFLUX_URL', 'INFLUXDB_URL'],
     }),
     urlFile: secretFile('url', {
       roles: STORE_USERS,
+      reloads: true,
       description: 'A file that holds the same, where the URL has a password in it.',
       alsoFrom: ['INFLUX_URL_FILE', 'INFLUXDB_URL_FILE'],
     }),
     token: secret({
       roles: STORE_USERS,
+      reloads: true,
       description: 'The API token of InfluxDB 2.x and 3.x.',
       alsoFrom: ['INFLUX_TOKEN', 'INFLUXDB_TOKEN'],
     }),
     tokenFile: secretFile('token', {
       roles: STORE_USERS,
+      reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_TOKEN_FILE', 'INFLUXDB_TOKEN_FILE'],
     }),
@@ -187,61 +192,79 @@ export const SCHEMA = {
       default: '',
       defaultText: 'none',
       roles: STORE_USERS,
+      reloads: true,
       description: 'The organization of InfluxDB 2.x.',
       alsoFrom: ['INFLUX_ORG', 'INFLUXDB_ORG'],
     }),
     orgFile: secretFile('org', {
       roles: STORE_USERS,
+      reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_ORG_FILE', 'INFLUXDB_ORG_FILE'],
     }),
     bucket: text({
       default: 'telemetry',
       roles: STORE_USERS,
+      reloads: true,
       description: 'The bucket; on InfluxDB 1.x the database.',
       alsoFrom: ['INFLUX_BUCKET', 'INFLUXDB_BUCKET'],
     }),
     bucketFile: secretFile('bucket', {
       roles: STORE_USERS,
+      reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_BUCKET_FILE', 'INFLUXDB_BUCKET_FILE'],
     }),
     username: optionalText({
       roles: STORE_USERS,
+      reloads: true,
       description: 'The user of InfluxDB 1.x.',
       alsoFrom: ['INFLUX_USERNAME', 'INFLUXDB_USERNAME'],
     }),
     password: secret({
       roles: STORE_USERS,
+      reloads: true,
       description: 'The password of that user.',
       alsoFrom: ['INFLUX_PASSWORD', 'INFLUXDB_PASSWORD'],
     }),
     passwordFile: secretFile('password', {
       roles: STORE_USERS,
+      reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_PASSWORD_FILE', 'INFLUXDB_PASSWORD_FILE'],
     }),
     writePath: choice(['auto', 'v1', 'v2'], {
       default: 'auto',
       roles: CONSUMERS,
+      reloads: true,
       description: 'Where writes go: v1 is /write, v2 is /api/v2/write; auto asks the server.',
     }),
-    gzip: onOff({ default: false, roles: CONSUMERS, description: 'Compresses writes: less network for more CPU.' }),
+    gzip: onOff({
+      default: false,
+      roles: CONSUMERS,
+      reloads: true,
+      description: 'Compresses writes: less network for more CPU.',
+    }),
     timeoutMs: duration(
       { min: 100, max: 10 * MINUTE },
-      { default: 10 * SECOND, roles: STORE_USERS, description: 'How long an answer of InfluxDB may take.' },
+      {
+        default: 10 * SECOND,
+        roles: STORE_USERS,
+        reloads: true,
+        description: 'How long an answer of InfluxDB may take.',
+      },
     ),
     maxSamples: integer(
       { min: 1, max: 100_000 },
-      { default: 5000, roles: CONSUMERS, description: 'Samples in one write at most.' },
+      { default: 5000, roles: CONSUMERS, reloads: true, description: 'Samples in one write at most.' },
     ),
     maxBytes: size(
       { min: 64 * KIB, max: 64 * MIB },
-      { default: MIB, roles: CONSUMERS, description: 'Bytes in one write at most.' },
+      { default: MIB, roles: CONSUMERS, reloads: true, description: 'Bytes in one write at most.' },
     ),
     inFlight: integer(
       { min: 1, max: 16 },
-      { default: 2, roles: CONSUMERS, description: 'Writes that run side by side.' },
+      { default: 2, roles: CONSUMERS, reloads: true, description: 'Writes that run side by side.' },
     ),
   },
   duckdb: {
@@ -263,10 +286,11 @@ export const SCHEMA = {
     }),
     intervalMs: duration(
       { min: 100, max: HOUR },
-      { default: SECOND, roles: PUBLISHERS, description: 'How often the host is measured.' },
+      { default: SECOND, roles: PUBLISHERS, reloads: true, description: 'How often the host is measured.' },
     ),
     include: choices(['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'], {
       roles: PUBLISHERS,
+      reloads: true,
       description: 'What is measured.',
     }),
     procRoot: text({
@@ -368,7 +392,7 @@ export const SCHEMA = {
   stats: {
     intervalMs: duration(
       { min: 100, max: DAY },
-      { default: 10 * SECOND, roles: CONSUMERS, description: 'How often latencies are logged.' },
+      { default: 10 * SECOND, roles: CONSUMERS, reloads: true, description: 'How often latencies are logged.' },
     ),
     every: integer(
       { min: 0, max: 1_000_000_000 },
@@ -376,6 +400,7 @@ export const SCHEMA = {
         default: 0,
         defaultText: '0: by time',
         roles: CONSUMERS,
+        reloads: true,
         description: 'Logs latencies every so many messages, not by time.',
       },
     ),
@@ -424,7 +449,7 @@ export const SCHEMA = {
   stop: {
     deadlineMs: duration(
       { min: SECOND, max: 10 * MINUTE },
-      { default: 25 * SECOND, description: 'How long a graceful stop may take.' },
+      { default: 25 * SECOND, reloads: true, description: 'How long a graceful stop may take.' },
     ),
   },
 } satisfies Record<string, Record<string, Setting<unknown>>>
@@ -436,6 +461,9 @@ type ValueOf<S> = S extends Setting<infer T> ? T : never
 export type Settings = {
   readonly [Group in keyof Schema]: { readonly [Name in keyof Schema[Group]]: ValueOf<Schema[Group][Name]> }
 }
+
+/** `agent.intervalMs`, or `agent` for all of a group. */
+export type SettingKey = { [Group in keyof Schema]: Group | `${Group}.${keyof Schema[Group] & string}` }[keyof Schema]
 
 /** What each group is about: the headings of the help. */
 export const GROUPS: Readonly<Record<keyof Schema, string>> = {

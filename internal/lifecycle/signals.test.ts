@@ -22,6 +22,7 @@ const alive = setInterval(() => {}, 1000)
 const behaviours = {
   fails_to_start: () => { throw new Error('port taken') },
   starts_slowly: () => { logger.info('up'); return new Promise(() => {}) },
+  stops_slowly: () => releaser.push('store', () => new Promise((resolve) => process.once('SIGHUP', resolve))),
   hangs: () => releaser.push('store', () => new Promise(() => {})),
   fails_to_stop: () => releaser.push('store', () => { throw new Error('disk full') }),
   leaves_a_timer: () => setInterval(() => {}, 1000),
@@ -35,6 +36,7 @@ await runUntilSignal({
     await behaviours[behaviour]?.()
     logger.info('up')
   },
+  reload: () => logger.info('reloaded'),
   stop: (deadlineMs) => (behaviour.startsWith('never_stops') ? new Promise(() => {}) : releaser.release(behaviour === 'hangs' ? 200 : deadlineMs)),
   deadlineMs: behaviour === 'never_stops_in_time' ? 200 : 60_000,
   logger,
@@ -64,9 +66,21 @@ interface Ending {
   readonly messages: readonly string[]
 }
 
-/** Runs the program, sends it a signal at each log line that is named, and waits for its end. */
-async function run(behaviour: string, signals: ReadonlyArray<readonly [at: string, signal: NodeJS.Signals]> = []) {
-  const child: ChildProcess = spawn(process.execPath, [program, behaviour], { stdio: ['ignore', 'pipe', 'inherit'] })
+type Signals = ReadonlyArray<readonly [at: string, signal: NodeJS.Signals]>
+
+/** Runs the program without a terminal, sends it a signal at each log line that is named, and waits for its end. */
+function run(behaviour: string, signals: Signals = []): Promise<Ending> {
+  return follow(spawn(process.execPath, [program, behaviour], { stdio: ['ignore', 'pipe', 'ignore'] }), signals)
+}
+
+/** The same at a terminal, which `script` (of bsdutils) makes. */
+function runAtTerminal(behaviour: string, signals: Signals): Promise<Ending> {
+  const command = `'${process.execPath}' '${program}' '${behaviour}'`
+  const script = ['--quiet', '--return', '--command', command, '/dev/null']
+  return follow(spawn('script', script, { stdio: ['ignore', 'pipe', 'ignore'] }), signals)
+}
+
+async function follow(child: ChildProcess, signals: Signals): Promise<Ending> {
   const waiting = [...signals]
   const messages: string[] = []
   let rest = ''
@@ -74,23 +88,23 @@ async function run(behaviour: string, signals: ReadonlyArray<readonly [at: strin
     const lines = (rest + chunk.toString()).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) {
-      const message: string = JSON.parse(line).msg
+      const { msg: message, pid } = JSON.parse(line) as { msg: string; pid: number }
       messages.push(message)
       const next = waiting[0]
       if (next !== undefined && message.startsWith(next[0])) {
         waiting.shift()
-        child.kill(next[1])
+        process.kill(pid, next[1])
       }
     }
   })
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  return { code, messages } satisfies Ending
+  return { code, messages }
 }
 
 const STOPPING = 'stopping; a second signal ends at once'
 
 describe('a program that is told to end', () => {
-  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('by %s stops gracefully and ends with 0', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('by %s stops gracefully and ends with 0', async (signal) => {
     const { code, messages } = await run('', [['up', signal]])
     expect(messages).toEqual(['up', STOPPING, 'stopped', 'main ended'])
     expect(code).toBe(0)
@@ -128,6 +142,47 @@ describe('a program that is told to end', () => {
     const { code, messages } = await run('leaves_a_timer', [['up', 'SIGTERM']])
     expect(messages.at(-1)).toBe('stopped, but something holds the process: ending it')
     expect(code).toBe(0)
+  })
+})
+
+describe('SIGHUP', () => {
+  test('reloads a program without a terminal, as often as it comes, while it starts too', async () => {
+    const { code, messages } = await run('', [
+      ['up', 'SIGHUP'],
+      ['reloaded', 'SIGHUP'],
+      ['reloaded', 'SIGTERM'],
+    ])
+    expect(messages).toEqual(['up', 'reloaded', 'reloaded', STOPPING, 'stopped', 'main ended'])
+    expect(code).toBe(0)
+    const starting = await run('starts_slowly', [
+      ['up', 'SIGHUP'],
+      ['reloaded', 'SIGTERM'],
+    ])
+    expect(starting.messages.slice(0, 3)).toEqual(['up', 'reloaded', STOPPING])
+  })
+
+  test('says nothing to one that stops', async () => {
+    const { code, messages } = await run('stops_slowly', [
+      ['up', 'SIGTERM'],
+      ['stopping', 'SIGHUP'],
+    ])
+    expect(messages).toEqual(['up', STOPPING, 'stopped', 'main ended'])
+    expect(code).toBe(0)
+  })
+
+  test('stops one at a terminal, which was closed', async () => {
+    const { code, messages } = await runAtTerminal('', [['up', 'SIGHUP']])
+    expect(messages).toEqual(['up', STOPPING, 'stopped', 'main ended'])
+    expect(code).toBe(0)
+  })
+
+  test('ends one at a terminal at once when it is the second signal', async () => {
+    const { code, messages } = await runAtTerminal('never_stops', [
+      ['up', 'SIGINT'],
+      ['stopping', 'SIGHUP'],
+    ])
+    expect(messages.at(-1)).toMatch(/^second signal/)
+    expect(code).toBe(129)
   })
 })
 

@@ -1,13 +1,16 @@
 import type { Logger } from 'pino'
 import { type LatencyRecorder, statsLine } from './latency.ts'
 
-export interface LatencyLogOptions {
+export interface LatencyLogOptions extends LogRhythm {
   readonly latencies: {
     readonly internal: LatencyRecorder
     readonly e2e: LatencyRecorder
     readonly durable: LatencyRecorder
   }
   readonly logger: Logger
+}
+
+interface LogRhythm {
   readonly everyMs: number
   /** Logs after this many messages instead; 0 means by time. */
   readonly everyMessages: number
@@ -16,21 +19,29 @@ export interface LatencyLogOptions {
 /** Says the three latencies of the last period, every so often and at the end. A period without a message says nothing. */
 export class LatencyLog {
   readonly #options: LatencyLogOptions
+  #everyMessages: number
   #messages = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: LatencyLogOptions) {
     this.#options = options
+    this.#everyMessages = options.everyMessages
   }
 
   /** Counts a message, where the log goes by messages. */
   message(): void {
-    if (this.#options.everyMessages === 0) return
-    if (++this.#messages >= this.#options.everyMessages) this.#write()
+    if (this.#everyMessages === 0) return
+    if (++this.#messages >= this.#everyMessages) this.#write()
   }
 
   start(): void {
-    const { everyMessages, everyMs } = this.#options
+    this.setRhythm(this.#options)
+  }
+
+  /** A period begins anew with it. */
+  setRhythm({ everyMs, everyMessages }: LogRhythm): void {
+    clearInterval(this.#timer)
+    this.#everyMessages = everyMessages
     if (everyMessages === 0) this.#timer = setInterval(() => this.#write(), everyMs).unref()
   }
 

@@ -10,8 +10,8 @@ export interface LoggerOptions {
   readonly format: LogFormat
   /** Stands in every JSON line: which program of the pipeline is speaking. */
   readonly role: string
-  /** Values that no line may show, wherever they come from: an error's message, a URL, a stack. */
-  readonly secrets?: readonly string[]
+  /** Values that no line may show, wherever they come from: an error's message, a URL, a stack. Those added later are hidden from then on. */
+  readonly secrets?: Iterable<string>
   /** Where lines go instead of stderr. */
   readonly destination?: DestinationStream
   /** Whether `auto` finds a terminal. stderr's own answer unless given. */
@@ -71,13 +71,12 @@ function asReadableText(destination: DestinationStream, colour: boolean): Destin
 }
 
 /** Takes the given secrets and every URL's password out of a finished line. */
-function hider(secrets: readonly string[]): (line: string) => string {
-  const asWritten = secrets
-    .filter((secret) => secret.length >= SHORTEST_SECRET)
-    .map((secret) => JSON.stringify(secret).slice(1, -1))
+function hider(secrets: Iterable<string>): (line: string) => string {
   return (line) => {
     let clean = line
-    for (const secret of asWritten) clean = clean.replaceAll(secret, REDACTED)
+    for (const secret of secrets) {
+      if (secret.length >= SHORTEST_SECRET) clean = clean.replaceAll(JSON.stringify(secret).slice(1, -1), REDACTED)
+    }
     return clean.includes('://') ? clean.replace(URL_PASSWORD, '$1:***@') : clean
   }
 }

@@ -23,8 +23,8 @@ export interface TickerOptions {
  * new clock at once.
  */
 export class Ticker {
-  readonly #intervalMs: number
-  readonly #intervalUs: number
+  #intervalMs: number
+  #nextIntervalMs: number
   readonly #clock: Clock
   readonly #onTick: (atUs: number) => Promise<void>
   readonly #onError: (error: unknown) => void
@@ -42,11 +42,11 @@ export class Ticker {
   /** The multiple that is waited for or being done, and when the monotonic timer (ms) should reach it. */
   #dueUs = 0
   #dueMs = 0
+  /** The multiple that was done last. */
+  #doneUs = 0
 
   constructor(options: TickerOptions) {
-    if (!(options.intervalMs > 0)) throw new RangeError(`intervalMs must be above 0, not ${options.intervalMs}`)
-    this.#intervalMs = options.intervalMs
-    this.#intervalUs = options.intervalMs * 1000
+    this.#intervalMs = this.#nextIntervalMs = checked(options.intervalMs)
     this.#clock = options.clock
     this.#onTick = options.onTick
     this.#onError = options.onError ?? (() => {})
@@ -59,6 +59,14 @@ export class Ticker {
     this.#aimAtNext()
   }
 
+  /** The next tick comes at the next multiple of this; one that is going is not disturbed. */
+  setInterval(intervalMs: number): void {
+    this.#nextIntervalMs = checked(intervalMs)
+    if (!this.#started || this.#running !== undefined) return
+    clearTimeout(this.#timer)
+    this.#aimAtNext()
+  }
+
   /** No tick begins any more; resolves when the one that is going has ended. */
   async stop(): Promise<void> {
     this.#started = false
@@ -66,11 +74,16 @@ export class Ticker {
     await this.#running
   }
 
+  get #intervalUs(): number {
+    return this.#intervalMs * 1000
+  }
+
   #aimAtNext(): void {
+    this.#intervalMs = this.#nextIntervalMs
     const nowUs = this.#clock.now()
     const nextUs = (Math.floor(nowUs / this.#intervalUs) + 1) * this.#intervalUs
     // A clock that was set back a little during a tick shows the multiple again that this tick was for.
-    this.#dueUs = nextUs === this.#dueUs ? nextUs + this.#intervalUs : nextUs
+    this.#dueUs = nextUs === this.#doneUs ? nextUs + this.#intervalUs : nextUs
     this.#wait((this.#dueUs - nowUs) / 1000)
   }
 
@@ -111,6 +124,13 @@ export class Ticker {
     }
     this.ticks++
     this.#passMissed()
+    this.#doneUs = this.#dueUs
+    this.#running = undefined
     if (this.#started) this.#aimAtNext()
   }
+}
+
+function checked(intervalMs: number): number {
+  if (intervalMs > 0) return intervalMs
+  throw new RangeError(`intervalMs must be above 0, not ${intervalMs}`)
 }
