@@ -7,17 +7,40 @@ export interface Delivery {
    * knows no message twice.
    */
   tie: number
+  /** Whether it may have been delivered before, to this consumer or to one that is gone (streams). */
+  redelivered: boolean
 }
 
-/** Called once a message, never concurrently. `payload` and `delivery` are valid only during the call. Must not throw. */
+/**
+ * Called once a message, never concurrently. `payload` and `delivery` are valid only during the call. It should not throw: a message on
+ * which it does is poison, and its delivery need not be acked.
+ */
 export type MessageHandler = (payload: Buffer, delivery: Readonly<Delivery>) => void
+
+export interface SubscribeOptions {
+  /**
+   * Takes a message that the consumer cannot bear: its handler threw on it, or the process died of it again and again (streams). The engine
+   * forgets it when this has returned, and where it gives a promise, when that has resolved. `payload` is the callee's to keep.
+   *
+   * @param id names the message in the engine; '' where it has no names
+   * @param deliveries how often it was delivered
+   * @param problem for people
+   */
+  onPoison?(payload: Buffer, id: string, deliveries: number, problem: string): void | Promise<void>
+}
 
 /** The receiving end. Messages of one key arrive in the order in which they were published. */
 export interface Subscription {
-  /** Whether `pause` holds messages back where nothing is lost; otherwise it does nothing, and the consumer drops and counts. */
+  /** Always true, and soon gone. */
   readonly canPause: boolean
+  /**
+   * Holds messages back where nothing is lost: in Redis (streams), or with their publishers, which hear that nobody listens (pubsub) or
+   * wait (memory). Over Redis some that are on their way may still come.
+   */
   pause(): void
   resume(): void
+  /** While the store is away, streams takes nothing over from others: it could not do better with it than they. */
+  storeAway(isAway: boolean): void
   /** All messages up to and including this delivery are stored or dead letters: the broker may forget them. Cumulative. */
   ack(upTo: number): void
   /**
@@ -33,7 +56,7 @@ export interface Subscription {
 export interface BrokerStats {
   /** Connections to the engine that were lost and came up again. */
   reconnects: number
-  /** Messages whose handler threw: each is a bug of ours, and lost. */
+  /** Times that a handler threw: each is a bug of ours. */
   handlerErrors: number
   /** Streams: consumer groups that had vanished and were made anew. */
   groupsRemade: number
@@ -80,7 +103,7 @@ export interface Broker {
    */
   publish(key: string, payload: Buffer): Promise<number>
   /** Resolves when messages come; stays pending while the engine is away (`health` says why), and rejects when the broker is closed. */
-  subscribe(handler: MessageHandler): Promise<Subscription>
+  subscribe(handler: MessageHandler, options?: SubscribeOptions): Promise<Subscription>
   readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
   health(): BrokerHealth

@@ -4,6 +4,7 @@ import { type ConnectionOptions, RedisConnection } from './redis.ts'
 export class ChannelListener {
   readonly connection: RedisConnection
   readonly #channels: readonly string[]
+  #listening = true
   #stopped: Promise<void> | undefined
 
   /** @param onMessage called with each payload, valid only during the call; must not throw */
@@ -16,15 +17,24 @@ export class ChannelListener {
     this.connection = new RedisConnection({
       ...options,
       setUp: async (client) => {
-        if (this.#stopped === undefined) await client.subscribe(...channels)
+        if (this.#listening) await client.subscribe(...channels)
       },
     })
     this.connection.client.on('messageBuffer', (_channel: Buffer, payload: Buffer) => onMessage(payload))
   }
 
+  /** Redis stops sending when it hears of it; what it had sent before still comes. */
+  pause(): void {
+    this.#listen(false)
+  }
+
+  resume(): void {
+    if (this.#stopped === undefined) this.#listen(true)
+  }
+
   /** Resolves when Redis has confirmed that nothing more will come, all that it sent before having been handed over. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#unsubscribe()
+    this.#stopped ??= this.#stop()
     return this.#stopped
   }
 
@@ -33,7 +43,22 @@ export class ChannelListener {
     await this.connection.close()
   }
 
-  async #unsubscribe(): Promise<void> {
+  /**
+   * Commands of one connection take effect in their order, so the last wish wins. A connection that is not ready yet hears of it in
+   * its set-up; one that is in its set-up may hear of it twice, which changes nothing.
+   */
+  #listen(wanted: boolean): void {
+    if (this.#listening === wanted) return
+    this.#listening = wanted
+    const { client } = this.connection
+    if (client.status !== 'ready') return
+    const told = wanted ? client.subscribe(...this.#channels) : client.unsubscribe(...this.#channels)
+    // Refused, or lost with the connection: the set-up of the next one says it again.
+    told.catch((error: unknown) => this.connection.renew(error))
+  }
+
+  async #stop(): Promise<void> {
+    this.#listening = false
     const { client, up } = this.connection
     try {
       if (up) await client.unsubscribe(...this.#channels)

@@ -1,32 +1,54 @@
 import type { Logger } from 'pino'
-import type { BrokerStats, Delivery, MessageHandler } from './broker.ts'
+import type { BrokerStats, Delivery, MessageHandler, SubscribeOptions } from './broker.ts'
 
 /** Numbers the messages of one subscription and hands them over. A handler that throws is our bug, never the end of the way. */
 export class Deliveries {
   readonly #handler: MessageHandler
+  readonly #options: SubscribeOptions
   readonly #stats: BrokerStats
   readonly #logger: Logger
-  readonly #delivery: Delivery = { id: 0, tie: 0 }
-  #throwing = false
+  readonly #delivery: Delivery = { id: 0, tie: 0, redelivered: false }
 
-  constructor(handler: MessageHandler, stats: BrokerStats, logger: Logger) {
+  constructor(handler: MessageHandler, options: SubscribeOptions, stats: BrokerStats, logger: Logger) {
     this.#handler = handler
+    this.#options = options
     this.#stats = stats
     this.#logger = logger
   }
 
-  /** @param tie the message's own, where the engine has one that is the same again at the next delivery */
-  deliver(payload: Buffer, tie?: number): void {
+  /**
+   * @param tie the message's own, where the engine has one that is the same again at the next delivery
+   * @returns what the handler threw, for people; '' when it took the message
+   */
+  deliver(payload: Buffer, tie = -1, redelivered = false): string {
     const delivery = this.#delivery
     delivery.id++
-    delivery.tie = tie ?? -1
+    delivery.tie = tie
+    delivery.redelivered = redelivered
     try {
       this.#handler(payload, delivery)
-      this.#throwing = false
+      return ''
+    } catch (error) {
+      if (this.#stats.handlerErrors++ === 0) this.#logger.error({ err: error }, 'the handler threw on a message')
+      return error instanceof Error ? error.message || error.name : String(error)
+    }
+  }
+
+  /** Delivers a message that comes only once: one that cannot be borne is poison at once. */
+  deliverOnce(payload: Buffer): void {
+    const problem = this.deliver(payload)
+    if (problem !== '') this.poison(Buffer.from(payload), '', 1, problem).catch(() => {})
+  }
+
+  /** Gives a message up to whoever keeps such. Rejects when that one failed too: then the message should stay where it is. */
+  async poison(payload: Buffer, id: string, deliveries: number, problem: string): Promise<void> {
+    this.#logger.error({ id, deliveries, bytes: payload.length, problem }, 'a message is poison: it was taken out')
+    try {
+      await this.#options.onPoison?.(payload, id, deliveries, problem)
     } catch (error) {
       this.#stats.handlerErrors++
-      if (!this.#throwing) this.#logger.error({ err: error }, 'a message was lost: its handler threw')
-      this.#throwing = true
+      this.#logger.error({ err: error, id }, 'a message that is poison could not be given up')
+      throw error
     }
   }
 }

@@ -8,7 +8,7 @@ const logger = pino({ level: 'silent' })
 
 describeBroker({
   name: 'memory',
-  canPause: true,
+  whilePaused: 'waits',
   keepsUnacked: false,
   tellsWhenNobodyListens: true,
   open: async () => new MemoryBroker({ logger }),

@@ -6,6 +6,7 @@ import {
   type LiveChannel,
   type MessageHandler,
   newStats,
+  type SubscribeOptions,
   type Subscription,
 } from './broker.ts'
 import { type Deferred, deferred } from './deferred.ts'
@@ -34,10 +35,10 @@ export class MemoryBroker implements Broker {
     return this.#subscription?.take(payload) ?? 0
   }
 
-  async subscribe(handler: MessageHandler): Promise<Subscription> {
+  async subscribe(handler: MessageHandler, options: SubscribeOptions = {}): Promise<Subscription> {
     if (this.#closed) throw new BrokerError('not_sent', 'the broker is closed')
     if (this.#subscription !== undefined) throw new Error('the memory broker has a subscriber already')
-    const deliveries = new Deliveries(handler, this.stats, this.#logger)
+    const deliveries = new Deliveries(handler, options, this.stats, this.#logger)
     const subscription = new MemorySubscription(deliveries, () => {
       this.#subscription = undefined
     })
@@ -70,7 +71,7 @@ class MemorySubscription implements Subscription {
 
   take(payload: Buffer): number | Promise<number> {
     if (this.#mode === 'running' && this.#waiting.length === 0) {
-      this.#deliveries.deliver(payload)
+      this.#deliveries.deliverOnce(payload)
       return 1
     }
     const taken = deferred<number>()
@@ -87,7 +88,7 @@ class MemorySubscription implements Subscription {
     this.#mode = 'running'
     // A handler may pause again at any message.
     for (let next = this.#nextWaiting(); next !== undefined; next = this.#nextWaiting()) {
-      this.#deliveries.deliver(next.payload)
+      this.#deliveries.deliverOnce(next.payload)
       next.taken.resolve(1)
     }
   }
@@ -97,6 +98,7 @@ class MemorySubscription implements Subscription {
   }
 
   ack(): void {}
+  storeAway(): void {}
 
   /** What waited was not taken: its publishers hear that nobody listens, and keep it. */
   async stop(): Promise<void> {

@@ -22,7 +22,9 @@ export interface PartitionReaderOptions {
   readonly gate: Gate
   /** What is held already, and must not be delivered again. */
   readonly unacked: Unacked
-  readonly deliver: (partition: number, id: string, payload: Buffer) => void
+  /** Asked before entries of others are looked for. */
+  readonly mayTakeOver: () => boolean
+  readonly deliver: (partition: number, id: string, payload: Buffer, redelivered: boolean) => void
   /** Called for an entry of which nothing is left. */
   readonly forget: (partition: number, id: string) => void
 }
@@ -59,6 +61,7 @@ export class PartitionReader {
   /** Read and not yet delivered, from `#next` on: the gate was shut in the middle. */
   #batch: RawEntry[] = []
   #next = 0
+  #redelivered = false
   #hadGroup = false
   #stopping = false
   #running: Promise<void> | undefined
@@ -115,8 +118,10 @@ export class PartitionReader {
   }
 
   #read(): Promise<RawEntry[]> {
+    this.#redelivered = true
     if (this.#ownPendingAfter !== undefined) return this.#readOwnPending(this.#ownPendingAfter)
-    if (Date.now() >= this.#takeOverAt) return this.#takeOver()
+    if (Date.now() >= this.#takeOverAt && this.#options.mayTakeOver()) return this.#takeOver()
+    this.#redelivered = false
     return this.#readNew()
   }
 
@@ -182,7 +187,7 @@ export class PartitionReader {
       }
       const payload = payloadOf(fields)
       bytes += payload.length
-      deliver(partition, id, payload)
+      deliver(partition, id, payload, this.#redelivered)
     }
     this.#fitCount(bytes, this.#batch.length)
     this.#batch = []

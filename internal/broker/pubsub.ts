@@ -1,5 +1,12 @@
 import type { Logger } from 'pino'
-import { type Broker, type BrokerHealth, type MessageHandler, newStats, type Subscription } from './broker.ts'
+import {
+  type Broker,
+  type BrokerHealth,
+  type MessageHandler,
+  newStats,
+  type SubscribeOptions,
+  type Subscription,
+} from './broker.ts'
 import { ChannelListener } from './channel-listener.ts'
 import { Deliveries } from './deliveries.ts'
 import { HashRing } from './hash-ring.ts'
@@ -51,14 +58,14 @@ export class PubSubBroker implements Broker {
     return this.#commands.send((client) => client.publish(channel, payload))
   }
 
-  async subscribe(handler: MessageHandler): Promise<Subscription> {
+  async subscribe(handler: MessageHandler, options: SubscribeOptions = {}): Promise<Subscription> {
     const { redis, logger, consumes } = this.#options
     const channels = consumes === undefined ? this.#channels : consumes.map((partition) => this.#channel(partition))
-    const deliveries = new Deliveries(handler, this.stats, logger)
+    const deliveries = new Deliveries(handler, options, this.stats, logger)
     const listener = new ChannelListener(
       { redis, purpose: 'metrics', logger, stats: this.stats },
       channels,
-      (payload) => deliveries.deliver(payload),
+      (payload) => deliveries.deliverOnce(payload),
     )
     const subscription = new PubSubSubscription(listener, () => this.#subscriptions.delete(subscription))
     this.#subscriptions.add(subscription)
@@ -88,7 +95,7 @@ export class PubSubBroker implements Broker {
 }
 
 class PubSubSubscription implements Subscription {
-  readonly canPause = false
+  readonly canPause = true
   readonly listener: ChannelListener
   readonly #leave: () => void
 
@@ -97,9 +104,16 @@ class PubSubSubscription implements Subscription {
     this.#leave = leave
   }
 
-  pause(): void {}
-  resume(): void {}
+  pause(): void {
+    this.listener.pause()
+  }
+
+  resume(): void {
+    this.listener.resume()
+  }
+
   ack(): void {}
+  storeAway(): void {}
 
   stop(): Promise<void> {
     return this.listener.stop()

@@ -80,7 +80,7 @@ async function withFrozenRedis(work: () => Promise<void>): Promise<void> {
 
 describeBroker({
   name: 'pubsub',
-  canPause: false,
+  whilePaused: 'nobody listens',
   keepsUnacked: false,
   tellsWhenNobodyListens: true,
   open: () => open('pubsub'),
@@ -89,7 +89,7 @@ describeBroker({
 
 describeBroker({
   name: 'streams',
-  canPause: true,
+  whilePaused: 'is kept',
   keepsUnacked: true,
   tellsWhenNobodyListens: false,
   open: () => open('streams'),

@@ -127,6 +127,11 @@ export class RedisConnection {
     }
   }
 
+  /** Gives the connection up for a new one, which is set up from the beginning. */
+  renew(cause: unknown): void {
+    this.client.stream?.destroy(cause instanceof Error ? cause : undefined)
+  }
+
   async close(): Promise<void> {
     if (this.#mode === 'closed') return
     const { status } = this.client

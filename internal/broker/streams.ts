@@ -5,6 +5,7 @@ import {
   type BrokerStats,
   type MessageHandler,
   newStats,
+  type SubscribeOptions,
   type Subscription,
 } from './broker.ts'
 import { Deliveries } from './deliveries.ts'
@@ -80,7 +81,7 @@ export class StreamsBroker implements Broker {
     return 1
   }
 
-  async subscribe(handler: MessageHandler): Promise<Subscription> {
+  async subscribe(handler: MessageHandler, poison: SubscribeOptions = {}): Promise<Subscription> {
     if (this.#subscription !== undefined) throw new Error('a consumer has one subscription: this one is in use')
     const subscription = new StreamsSubscription({
       ...this.#options,
@@ -88,6 +89,7 @@ export class StreamsBroker implements Broker {
       keys: this.#keys,
       commands: this.#commands,
       handler,
+      poison,
       leave: () => {
         this.#subscription = undefined
       },
@@ -125,6 +127,7 @@ interface SubscriptionOptions {
   readonly maxUnacked: number
   readonly commands: RedisConnection
   readonly handler: MessageHandler
+  readonly poison: SubscribeOptions
   readonly leave: () => void
 }
 
@@ -137,6 +140,7 @@ class StreamsSubscription implements Subscription {
   readonly #readers: readonly PartitionReader[]
   readonly #renewal: NodeJS.Timeout
   #paused = false
+  #storeAway = false
   #stopped: Promise<void> | undefined
   #closed: Promise<void> | undefined
   #ackTimer: NodeJS.Timeout | undefined
@@ -146,7 +150,7 @@ class StreamsSubscription implements Subscription {
 
   constructor(options: SubscriptionOptions) {
     this.#options = options
-    this.#deliveries = new Deliveries(options.handler, options.stats, options.logger)
+    this.#deliveries = new Deliveries(options.handler, options.poison, options.stats, options.logger)
     this.#unacked = new Unacked(options.keys.length)
     this.#readers = options.keys.map(
       (key, partition) =>
@@ -156,7 +160,8 @@ class StreamsSubscription implements Subscription {
           partition,
           gate: this.#gate,
           unacked: this.#unacked,
-          deliver: (from, id, payload) => this.#deliver(from, id, payload),
+          mayTakeOver: () => !this.#storeAway,
+          deliver: (from, id, payload, redelivered) => this.#deliver(from, id, payload, redelivered),
           forget: (from, id) => {
             this.#unacked.acking(from, id)
             this.#flushLater()
@@ -183,6 +188,10 @@ class StreamsSubscription implements Subscription {
   resume(): void {
     this.#paused = false
     this.#updateGate()
+  }
+
+  storeAway(isAway: boolean): void {
+    this.#storeAway = isAway
   }
 
   ack(upTo: number): void {
@@ -214,10 +223,19 @@ class StreamsSubscription implements Subscription {
     this.#options.leave()
   }
 
-  #deliver(partition: number, id: string, payload: Buffer): void {
+  #deliver(partition: number, id: string, payload: Buffer, redelivered: boolean): void {
     this.#unacked.push(partition, id)
     if (this.#unacked.size >= this.#options.maxUnacked) this.#updateGate()
-    this.#deliveries.deliver(payload, tieOf(partition, id))
+    const problem = this.#deliveries.deliver(payload, tieOf(partition, id), redelivered)
+    if (problem === '') return
+    this.#deliveries
+      .poison(Buffer.from(payload), id, 1, problem)
+      .then(
+        () =>
+          this.#options.commands.send((client) => client.xack(this.#options.keys[partition]!, this.#options.group, id)),
+        () => {},
+      )
+      .catch(() => {})
   }
 
   #updateGate(): void {

@@ -60,13 +60,15 @@ class HandSubscription implements Subscription {
 
   deliver(payload: Buffer): void {
     if (this.#paused && this.canPause) this.#waiting.push(payload)
-    else this.#handler!(payload, { id: ++this.delivered, tie: 0 })
+    else this.#handler!(payload, { id: ++this.delivered, tie: 0, redelivered: false })
   }
 
   pause(): void {
     this.events.push('pause')
     this.#paused = true
   }
+
+  storeAway(): void {}
 
   resume(): void {
     this.events.push('resume')
