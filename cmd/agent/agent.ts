@@ -10,7 +10,7 @@ import { openPublisher } from '../publisher.ts'
 
 /** source → publisher → broker, once an interval. */
 export function openAgent(context: Context, broker: Broker): void {
-  const { settings, version, logger, clock, releaser, throttle, metrics, summary } = context
+  const { settings, onReload, version, logger, clock, releaser, throttle, metrics, summary } = context
   const { host, intervalMs, include, procRoot, sysRoot, mountRoot } = settings.agent
   const { publisher, ledger, publishLatency } = openPublisher(context, broker, 'agent')
   const table = new SeriesTable()
@@ -73,6 +73,8 @@ export function openAgent(context: Context, broker: Broker): void {
     agent_held: ledger.held,
   }))
 
+  onReload(['agent.include'], ({ agent }) => source.include(agent.include))
+  onReload(['agent.intervalMs'], ({ agent }) => ticker.setInterval(agent.intervalMs))
   ticker.start()
   releaser.push('source', async () => {
     await ticker.stop()

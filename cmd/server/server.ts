@@ -87,6 +87,9 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   announcer.start()
   releaser.push('live feed', () => announcer.stop())
   latencyLog.start()
+  context.onReload(['stats'], (changed) =>
+    latencyLog.setRhythm({ everyMs: changed.stats.intervalMs, everyMessages: changed.stats.every }),
+  )
   releaser.push('latency log', () => latencyLog.stop())
   releaser.push('batches', (signal) => pipeline.finish(signal))
   context.summary.push(() => ({

@@ -67,6 +67,15 @@ describe('a secret', () => {
     }
   })
 
+  test('that becomes known later is not written from then on', () => {
+    const known = new Set<string>()
+    const lines = written({ secrets: known }, (logger) => {
+      known.add('hunter2')
+      logger.info('the token hunter2')
+    })
+    expect(JSON.parse(lines).msg).toBe('the token [redacted]')
+  })
+
   test('in a URL leaves the rest of it readable', () => {
     const line = written({}, (logger) => logger.info('redis://app:hunter2@host:6379/0 and http://host:8086/ping?a=b@c'))
     expect(JSON.parse(line).msg).toBe('redis://app:***@host:6379/0 and http://host:8086/ping?a=b@c')

@@ -163,6 +163,22 @@ test('only what is included is read and spoken of', async () => {
   expect(problems).toHaveLength(1)
 })
 
+test('what is included may change: what stays goes on counting, what comes begins anew, what goes is not spoken of', async () => {
+  const root = temporaryFolder()
+  cpSync(join(TESTDATA, 'container/tick0'), root, { recursive: true })
+  const { source, problems, collect } = sourceUnder(root, { include: ['mem', 'cpu'] })
+  cpSync(join(TESTDATA, 'container/tick1'), root, { recursive: true })
+  source.include(['cpu', 'processes'])
+  const lines = await collect(AT_US)
+  expect([...new Set(lines.map((line) => line.split(',', 1)[0]))]).toEqual(['cpu', 'processes'])
+  expect([...source.unavailable.keys()]).toEqual(['cpu'])
+  source.include(['mem'])
+  expect((await collect(AT_US + 1e6)).map((line) => line.split(',', 1)[0])).toEqual(['mem'])
+  expect([...source.unavailable.keys()]).toEqual(['mem'])
+  // Each was said once, whenever it came and went.
+  expect(problems.map(({ part }) => part)).toEqual(['mem', 'cpu'])
+})
+
 test('a full table costs the series that it refuses, and no other', async () => {
   const root = temporaryFolder()
   cpSync(join(TESTDATA, 'server/tick0'), root, { recursive: true })

@@ -43,6 +43,8 @@ export interface HostSource extends Source {
    * (`diskio`) or fields of it (`swap.in, swap.out`). Each is also told to `onProblem` once.
    */
   readonly unavailable: ReadonlyMap<string, string>
+  /** Makes these measurements from the next tick on. Those made before as well go on counting from their last reading. */
+  include(measurements: readonly HostMeasurement[]): void
 }
 
 /**
@@ -57,7 +59,10 @@ class LocalHost implements HostSource {
   readonly name = 'host'
   readonly unavailable = new Map<string, string>()
   readonly #problems: ProblemThrottle
-  readonly #measurements: readonly Measurement[]
+  readonly #all: readonly Measurement[]
+  /** What was known to be unavailable before the first reading, of measurements left out too. */
+  readonly #knownUnavailable: ReadonlyMap<string, string>
+  #measurements: readonly Measurement[] = []
   /** The keys of `unavailable` that were said. */
   readonly #said = new Set<string>()
   /** Measurements whose last reading failed → what was in `unavailable` for them before. */
@@ -73,13 +78,21 @@ class LocalHost implements HostSource {
     }
     const surroundings = { host, table, roots, problems: this.#problems, unavailable: this.unavailable }
     const onLinux = (options.platform ?? process.platform) === 'linux'
-    const all = onLinux ? linuxMeasurements(surroundings, options) : portableMeasurements(surroundings)
-    const include: readonly string[] = options.include ?? HOST_MEASUREMENTS
-    this.#measurements = all.filter(({ name }) => include.includes(name))
-    for (const figures of this.unavailable.keys()) {
-      if (!include.includes(figures.split('.', 1)[0]!)) this.unavailable.delete(figures)
+    this.#all = onLinux ? linuxMeasurements(surroundings, options) : portableMeasurements(surroundings)
+    this.#knownUnavailable = new Map(this.unavailable)
+    this.unavailable.clear()
+    this.include(options.include ?? HOST_MEASUREMENTS)
+  }
+
+  include(names: readonly string[]): void {
+    const before = this.#measurements
+    this.#measurements = this.#all.filter(({ name }) => names.includes(name))
+    for (const { name } of before) if (!names.includes(name)) this.#forget(name)
+    const added = this.#measurements.filter((measurement) => !before.includes(measurement))
+    for (const [figures, reason] of this.#knownUnavailable) {
+      if (added.some(({ name }) => name === measurementOf(figures))) this.unavailable.set(figures, reason)
     }
-    for (const measurement of this.#measurements) this.#prime(measurement)
+    for (const measurement of added) this.#prime(measurement)
     this.#sayUnavailable()
   }
 
@@ -91,6 +104,11 @@ class LocalHost implements HostSource {
   }
 
   async close(): Promise<void> {}
+
+  #forget(name: string): void {
+    this.#failing.delete(name)
+    for (const figures of this.unavailable.keys()) if (measurementOf(figures) === name) this.unavailable.delete(figures)
+  }
 
   #prime(measurement: Measurement): void {
     try {
@@ -147,6 +165,11 @@ function linuxMeasurements(surroundings: Surroundings, options: HostSourceOption
     new DiskIo(surroundings, options.monotonicMs ?? (() => performance.now())),
     DiskSpace.linux(surroundings, options.askFileSystem),
   ]
+}
+
+/** Of a key of `unavailable`. */
+function measurementOf(figures: string): string {
+  return figures.split('.', 1)[0]!
 }
 
 /** `/proc/` and `/proc` are the same place; they are compared as text. */

@@ -212,3 +212,38 @@ test('for any steps of the clock: no tick is ahead of it or behind by an interva
 test('an interval of nothing is refused', () => {
   expect(() => new Ticker({ intervalMs: 0, clock, onTick: async () => {} })).toThrow(RangeError)
 })
+
+test('another interval counts from now, whether it is shorter or longer, and no time is used twice', async () => {
+  const { ticker: t, at } = ticker()
+  t.start()
+  await vi.advanceTimersByTimeAsync(800)
+  expect(at).toEqual([second(1)])
+  t.setInterval(500)
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(at).toEqual([1, 1.5, 2].map(second))
+  // The time that was waited for before is one of the new interval too.
+  t.setInterval(250)
+  t.setInterval(500)
+  await vi.advanceTimersByTimeAsync(500)
+  t.setInterval(2000)
+  await vi.advanceTimersByTimeAsync(2000)
+  await t.stop()
+  expect(at).toEqual([1, 1.5, 2, 2.5, 4].map(second))
+  expect(t.missed).toBe(0)
+})
+
+test('another interval, set while a tick is going, lets it end', async () => {
+  const { ticker: t, at } = ticker(() => sleep(100))
+  t.start()
+  await vi.advanceTimersByTimeAsync(760)
+  t.setInterval(100)
+  expect(at).toEqual([second(1)])
+  await vi.advanceTimersByTimeAsync(200)
+  expect(at).toEqual([1, 1.2].map(second))
+  const stopped = t.stop()
+  t.setInterval(100)
+  await vi.advanceTimersByTimeAsync(1000)
+  await stopped
+  expect(at).toHaveLength(2)
+  expect(() => t.setInterval(0)).toThrow('intervalMs must be above 0, not 0')
+})

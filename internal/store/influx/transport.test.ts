@@ -186,3 +186,36 @@ describe('the signal', () => {
     expect(await codeOf(transport.send({ method: 'GET', path: '/' }, controller.signal))).toBe('ABORTED')
   })
 })
+
+describe('a transport that another takes the place of', () => {
+  it('gets the answers that it waits for, and holds no connection after that', async () => {
+    let answer = (): void => {}
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const server = await listen(async (_request, response) => {
+      await asked
+      response.end('fine')
+    })
+    const closed = new Promise((resolve) => {
+      server.once('connection', (socket) => socket.once('close', resolve))
+    })
+    const transport = transportTo(server.url)
+    const sent = transport.send({ method: 'GET', path: '/' }, never)
+    transport.retire()
+    answer()
+    expect((await sent).body).toBe('fine')
+    await closed
+  })
+
+  it('closes what it keeps open for later at once', async () => {
+    const server = await listen((_request, response) => response.end())
+    const closed = new Promise((resolve) => {
+      server.once('connection', (socket) => socket.once('close', resolve))
+    })
+    const transport = transportTo(server.url)
+    await transport.send({ method: 'GET', path: '/' }, never)
+    transport.retire()
+    await closed
+  })
+})

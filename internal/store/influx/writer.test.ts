@@ -321,3 +321,33 @@ function partial(words: string): string {
   const message = `failure writing points to database: partial write: field type conflict: ${words}`
   return JSON.stringify({ code: 'unprocessable entity', message })
 }
+
+describe('a writer that is given other settings', () => {
+  it('writes to the other server from then on, and asks it what it is', async () => {
+    const other = await startRecordedInflux()
+    const lines = fiveThousand()
+    const early = batchOf(lines)
+    await writer.write(batchOf([good(9000)]), signal)
+    const transport = new InfluxTransport({ url: other.url, token: () => 'other' })
+    writer.reconfigure({ transport, org: 'acme', bucket: 'other', limits: { maxSamples: 3 } })
+    expect(await writer.write(early, signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(other.stored).toEqual(new Set(lines))
+    expect(other.requests.map(({ path }) => path)).toEqual([
+      '/ping',
+      '/api/v2/write?org=acme&bucket=other&precision=ns',
+    ])
+    expect(other.requests.at(-1)?.headers.authorization).toBe('Token other')
+    const later = batchOf([1, 2, 3].map(good))
+    expect(later.addLine(`${good(4)}\n`)).toBe('full')
+    await other.stop()
+  })
+
+  it('takes no answer of the server before for one of its own', async () => {
+    const nobody = writerTo(`http://127.0.0.1:${await freePort()}`)
+    const written = nobody.write(batchOf([good(1)], nobody), signal)
+    nobody.reconfigure({ transport: new InfluxTransport({ url: influx.url }), org: 'sentinel', bucket: 'telemetry' })
+    expect(await written).toEqual({ next: 'ack', rejected: [] })
+    expect(influx.stored).toEqual(new Set([good(1)]))
+    await nobody.close()
+  })
+})
