@@ -14,9 +14,10 @@ export interface Context {
   readonly settings: Settings
   /**
    * `apply` takes over those settings whenever a reload changes one of them: whoever copies from `settings` what can be swapped calls this
-   * in the same breath. A key is a setting, or a group for all of it.
+   * in the same breath. Who looks them up in `settings` at each use says so by leaving `apply` out. A key is a setting, or a group for
+   * all of it.
    */
-  readonly onReload: (keys: readonly SettingKey[], apply: (settings: Settings) => void) => void
+  readonly onReload: (keys: readonly SettingKey[], apply?: (settings: Settings) => void) => void
   readonly version: string
   readonly logger: Logger
   readonly throttle: LogThrottle

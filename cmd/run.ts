@@ -47,8 +47,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   context.onReload(['log.level'], ({ log }) => {
     logger.level = log.level
   })
-  // The stop looks it up when it begins.
-  context.onReload(['stop.deadlineMs'], () => {})
+  context.onReload(['stop.deadlineMs'])
   await runUntilSignal({
     logger,
     get deadlineMs() {

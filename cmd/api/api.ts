@@ -15,7 +15,7 @@ import { openOwnFigures } from '../own-figures.ts'
  * @returns the address of the page
  */
 export async function openApi(context: Context, broker: Broker, reader: StoreReader): Promise<string> {
-  const { settings, logger, clock, releaser, metrics, readiness, version } = context
+  const { settings, onReload, logger, clock, releaser, metrics, readiness, version } = context
   const { api } = settings
   const table = new LiveTable({ channel: broker.live, codec: frameCodec, clock, logger })
   // Not waited for: history is there while Redis is away, and the page says that nothing is live.
@@ -34,6 +34,10 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     maxOwedSeries: api.liveQueueSeries,
     intervalMs: settings.live.intervalMs,
   })
+  onReload(['api.maxLiveClients', 'api.liveQueueSeries'], (changed) =>
+    feed.setLimits({ maxClients: changed.api.maxLiveClients, maxOwedSeries: changed.api.liveQueueSeries }),
+  )
+  onReload(['api.staleAfterMs', 'api.requestsPerMinute'])
   const app = buildApi({
     reader,
     table,
@@ -44,10 +48,10 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     ready: () => reasons(context),
     metrics: () => metrics.registry.metrics(),
     webRoot: fileURLToPath(new URL('../../web', import.meta.url)),
-    staleAfterMs: api.staleAfterMs,
+    staleAfterMs: () => context.settings.api.staleAfterMs,
     corsOrigins: api.corsOrigins,
     trustProxy: api.trustProxy,
-    limits: { requestsPerMinute: api.requestsPerMinute },
+    limits: { requestsPerMinute: () => context.settings.api.requestsPerMinute },
   })
   openOwnFigures(context, broker, 'api', {
     live_clients: ['int', () => feed.stats.clients],

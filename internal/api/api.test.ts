@@ -342,6 +342,16 @@ describe('every answer', () => {
     expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0)
     expect(limited.json()).toMatchObject({ status: 429, title: 'Too Many Requests' })
   })
+
+  it('has a limit that may change while it runs', async () => {
+    let requestsPerMinute = 1
+    const scene = await ApiScene.open({ limits: { requestsPerMinute: () => requestsPerMinute } })
+    const ask = async (): Promise<number> =>
+      (await scene.ask({ url: '/api/v1/hosts', remoteAddress: '192.0.2.1' })).statusCode
+    expect([await ask(), await ask()]).toEqual([200, 429])
+    requestsPerMinute = 10
+    expect(await ask()).toBe(200)
+  })
 })
 
 describe('the documentation', () => {

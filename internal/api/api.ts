@@ -33,8 +33,8 @@ export interface ApiOptions {
   readonly version: string
   /** The folder of the built page. */
   readonly webRoot: string
-  /** A host is stale when its newest sample is older than this, ms. */
-  readonly staleAfterMs?: number
+  /** A host is stale when its newest sample is older than this, ms. Asked at each request. */
+  readonly staleAfterMs?: () => number
   /** Origins whose pages may read this API; none by default. */
   readonly corsOrigins?: readonly string[]
   /** Whether `X-Forwarded-For` tells the client's address: only behind a proxy that sets it. */
@@ -46,9 +46,9 @@ interface ApiLimits {
   /**
    * Requests a minute that one address may make of `/api/v1`. Ten a second is a wall of dashboards, and far from what hurts. This
    * machine itself is not counted: its users run the dashboards, and could do worse. (Behind a proxy on this machine, set
-   * `trustProxy`, or nobody is counted.)
+   * `trustProxy`, or nobody is counted.) A function is asked at each request.
    */
-  readonly requestsPerMinute: number
+  readonly requestsPerMinute: number | (() => number)
   /** Queries to the store side by side. */
   readonly maxQueries: number
   readonly queryTimeoutMs: number
@@ -140,7 +140,7 @@ export function buildApi(options: ApiOptions): Api {
           timeWindow: '1 minute',
           allowList: (request) => LOOPBACK.test(request.ip),
         })
-        hostsRoutes(api, { table, known, clock, faults, staleAfterMs: options.staleAfterMs ?? 10_000 })
+        hostsRoutes(api, { table, known, clock, faults, staleAfterMs: options.staleAfterMs ?? (() => 10_000) })
         historyRoutes(api, { reader, table, known, clock, ...limits })
         liveRoutes(api, options.feed)
         refuseOtherMethods(api, ['/hosts', '/hosts/:host/metrics', '/live'])

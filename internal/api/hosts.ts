@@ -11,7 +11,7 @@ export interface HostsOptions {
   readonly table: LiveTable
   readonly known: KnownHosts
   readonly clock: Clock
-  readonly staleAfterMs: number
+  readonly staleAfterMs: () => number
   readonly faults: LogThrottle
 }
 
@@ -50,7 +50,7 @@ export function hostsRoutes(app: Api, options: HostsOptions): void {
 
       function hostAnswer(host: string, lastSeenAt: number, figures: HostFigures): HostAnswer {
         const ageMs = Math.max(0, Math.round((now - lastSeenAt) / 1000))
-        return { host, lastSeenAt, ageMs, stale: ageMs > staleAfterMs, ...figures }
+        return { host, lastSeenAt, ageMs, stale: ageMs > staleAfterMs(), ...figures }
       }
     },
   )

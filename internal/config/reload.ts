@@ -46,8 +46,8 @@ export class LiveSettings {
     return this.#inEffect
   }
 
-  /** `apply` is called when a reload has changed one of the keys. */
-  onReload(keys: readonly SettingKey[], apply: Apply): void {
+  /** `apply` is called when a reload has changed one of the keys; who looks up `settings` at each use needs none. */
+  onReload(keys: readonly SettingKey[], apply: Apply = () => {}): void {
     this.#listeners.push({ keys, apply })
   }
 

@@ -416,21 +416,32 @@ export const SCHEMA = {
     port: port({ default: 8080, roles: READERS, description: 'The port of the same; 0 takes a free one.' }),
     staleAfterMs: duration(
       { min: SECOND, max: DAY },
-      { default: 10 * SECOND, roles: READERS, description: 'A host that is silent for longer is stale.' },
+      {
+        default: 10 * SECOND,
+        roles: READERS,
+        reloads: true,
+        description: 'A host that is silent for longer is stale.',
+      },
     ),
     requestsPerMinute: integer(
       { min: 1, max: 1_000_000 },
-      { default: 600, roles: READERS, description: 'Requests that one address may make; this machine is not counted.' },
+      {
+        default: 600,
+        roles: READERS,
+        reloads: true,
+        description: 'Requests that one address may make; this machine is not counted.',
+      },
     ),
     maxLiveClients: integer(
       { min: 1, max: 10_000 },
-      { default: 200, roles: READERS, description: 'Live streams that are open at once.' },
+      { default: 200, roles: READERS, reloads: true, description: 'Live streams that are open at once.' },
     ),
     liveQueueSeries: integer(
       { min: 100, max: 1_000_000 },
       {
         default: 20_000,
         roles: READERS,
+        reloads: true,
         description: 'Changed series that wait for a slow client; it misses the oldest.',
       },
     ),

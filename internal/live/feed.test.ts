@@ -339,6 +339,18 @@ describe('Feed', () => {
     expect(scene.join().place).toBeDefined()
   })
 
+  it('keeps those that are in when it may take fewer', async () => {
+    const scene = await Scene.open({ maxClients: 2 })
+    scene.join()
+    const second = scene.join()
+    scene.feed.setLimits({ maxClients: 1, maxOwedSeries: 100 })
+    expect(scene.feed.stats.clients).toBe(2)
+    second.place?.leave()
+    expect(scene.join().place).toBeUndefined()
+    scene.feed.setLimits({ maxClients: 2, maxOwedSeries: 100 })
+    expect(scene.join().place).toBeDefined()
+  })
+
   it('says goodbye when it closes, and takes nobody any more', async () => {
     const scene = await Scene.open()
     const sink = scene.join()

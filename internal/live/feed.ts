@@ -47,8 +47,8 @@ export class Feed {
   readonly stats: FeedStats
 
   readonly #table: LiveTable
-  readonly #maxClients: number
-  readonly #maxOwedSeries: number
+  #maxClients: number
+  #maxOwedSeries: number
   readonly #intervalMs: number
   readonly #pingIntervalMs: number
   readonly #stallTimeoutMs: number
@@ -81,6 +81,12 @@ export class Feed {
 
   start(): void {
     this.#timer ??= setInterval(() => this.tick(), this.#intervalMs).unref()
+  }
+
+  /** For the clients that come from now on; those that are in stay. */
+  setLimits({ maxClients, maxOwedSeries }: Required<Pick<FeedOptions, 'maxClients' | 'maxOwedSeries'>>): void {
+    this.#maxClients = maxClients
+    this.#maxOwedSeries = maxOwedSeries
   }
 
   /** Whether one more client would be taken. */
