@@ -4,7 +4,7 @@ import type { Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
 import { type FieldValue, hasValue } from '../sample/value.ts'
-import { type Arrival, blankHeader, type Codec, type Decoder, type MessageHeader } from './codec.ts'
+import { type Arrival, blankHeader, type Codec, type Decoder, type MessageHeader, NOTHING_MORE } from './codec.ts'
 
 export interface CodecCase {
   readonly codec: Codec
@@ -71,7 +71,10 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
     source: fc.constantFrom('web-01/agent/5f3a', 'é "quoted"', 'a'.repeat(256)),
     seq: fc.constantFrom(0, 1, 4_294_967_296, 2 ** 53 - 1),
     firstSample: fc.constantFrom(0, 17, 2 ** 53 - 1),
-    heldFrom: fc.constantFrom(0, 3),
+    heldFrom: fc.constantFrom(0, 3, NOTHING_MORE),
+    heldFirstSample: fc.constantFrom(0, 5, 2 ** 53 - 1),
+    withdrawnMessages: fc.constantFrom(0, 4_294_967_297),
+    withdrawnSamples: fc.constantFrom(0, 2 ** 53 - 1),
     sentAt: fc.constantFrom(0),
     sampleCount: fc.constant(-1),
   })
@@ -101,6 +104,20 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
         expect(decode(codec.decoder(new SeriesTable()), early).seen).toEqual([see(first)])
       }
       fc.assert(fc.property(samples, samples, check))
+    })
+
+    it('gives the same samples for a later moment, and leaves the message as it is', () => {
+      const check = (some: Sample[], header: MessageHeader, later: MessageHeader): void => {
+        const payload = encode(codec, some, header)
+        const before = payload.toString('hex')
+        const { heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples } = later
+        const standing = { heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples }
+        const read = (message: Buffer): Decoded => decode(codec.decoder(new SeriesTable()), message)
+        const want = read(encode(codec, some, { ...header, ...standing }))
+        expect(read(codec.restamp(payload, standing))).toEqual(want)
+        expect(payload.toString('hex')).toBe(before)
+      }
+      fc.assert(fc.property(message, headers, headers, check), { numRuns: 50 })
     })
 
     it('hands over one sample again and again', () => {

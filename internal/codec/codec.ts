@@ -5,25 +5,50 @@ import type { SeriesTable } from '../sample/series.ts'
 export type CodecName = 'json' | 'packed' | 'frame'
 
 /**
+ * How far a source is, as of the moment in which a message leaves it. It lets a receiver tell what is lost from what may still come, and
+ * from what the source itself gave up.
+ */
+export interface Standing {
+  /** The oldest seq that the source may still send: what is missing below it will not come. NOTHING_MORE once the source has ended. */
+  heldFrom: number
+  /** How many samples the source numbered before those of the message `heldFrom`. */
+  heldFirstSample: number
+  /** Messages, and the samples in them, that the source gave up after it had numbered them, since it began: no receiver can have lost those. */
+  withdrawnMessages: number
+  withdrawnSamples: number
+}
+
+/** As `heldFrom`: the source has ended, and nothing of it is to come. */
+export const NOTHING_MORE = Number.MAX_SAFE_INTEGER
+
+/**
  * What a message says of itself beside its samples. A decoder reuses one: copy what is to be kept. After a refusal it holds what could still be
  * read: `seq` is -1 where that was nothing, `sampleCount` what the message claimed to carry (0 where unknown).
  */
-export interface MessageHeader {
+export interface MessageHeader extends Standing {
   /** The source id; '' where the format has none, and then `seq` is unknown too. */
   source: string
   /** Counts the messages of one source from 0; -1 where unknown. */
   seq: number
-  /** How many samples the source sent before this message. */
+  /** How many samples the source numbered before those of this message. */
   firstSample: number
-  /** The oldest seq that the source may still send: what is missing below it is lost. */
-  heldFrom: number
   /** When the send was due, µs since the epoch; 0 where unknown. */
   sentAt: number
   sampleCount: number
 }
 
 export function blankHeader(): MessageHeader {
-  return { source: '', seq: -1, firstSample: 0, heldFrom: 0, sentAt: 0, sampleCount: 0 }
+  return {
+    source: '',
+    seq: -1,
+    firstSample: 0,
+    heldFrom: 0,
+    heldFirstSample: 0,
+    withdrawnMessages: 0,
+    withdrawnSamples: 0,
+    sentAt: 0,
+    sampleCount: 0,
+  }
 }
 
 /** Makes a header blank again, for the next message. */
@@ -32,6 +57,9 @@ export function resetHeader(header: MessageHeader): void {
   header.seq = -1
   header.firstSample = 0
   header.heldFrom = 0
+  header.heldFirstSample = 0
+  header.withdrawnMessages = 0
+  header.withdrawnSamples = 0
   header.sentAt = 0
   header.sampleCount = 0
 }
@@ -78,4 +106,9 @@ export interface Codec {
   readonly maxSamples: number
   encoder(): Encoder
   decoder(table: SeriesTable): Decoder
+  /**
+   * The same message for a later moment: a copy with another standing, or the message itself where the format has no place for one. What was
+   * true when a message was made and kept is not when it is sent.
+   */
+  restamp(message: Buffer, standing: Readonly<Standing>): Buffer
 }

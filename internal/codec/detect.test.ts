@@ -75,7 +75,10 @@ describe('MessageDecoder', () => {
       one,
       encode(frameCodec, [SAMPLE], { ...blankHeader(), source: 'a', seq: 3, firstSample: 5, heldFrom: 2, sentAt: 9 }),
     )
-    expect(header).toEqual({ source: 'a', seq: 3, firstSample: 5, heldFrom: 2, sentAt: 9, sampleCount: 1 })
+    expect(header).toEqual({
+      ...blankHeader(),
+      ...{ source: 'a', seq: 3, firstSample: 5, heldFrom: 2, sentAt: 9, sampleCount: 1 },
+    })
     for (const payload of [Buffer.from('hello'), Buffer.alloc(9_000_000), Buffer.alloc(32)]) {
       expect(decode(one, payload).header).toEqual({ ...blankHeader(), sampleCount: payload.length === 32 ? 1 : 0 })
       expect(one.header).toBe(header)

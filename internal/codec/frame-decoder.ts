@@ -13,6 +13,7 @@ import {
   FIXED_BYTES,
   FLAGS_AT,
   HAS_TIES,
+  HELD_FIRST_SAMPLE_AT,
   HELD_FROM_AT,
   MAGIC,
   MAGIC_AT,
@@ -28,6 +29,8 @@ import {
   VALUE_BYTES,
   VERSION,
   VERSION_AT,
+  WITHDRAWN_MESSAGES_AT,
+  WITHDRAWN_SAMPLES_AT,
 } from './frame-layout.ts'
 import { type BlockNames, type ColumnName, readNames } from './frame-names.ts'
 
@@ -116,13 +119,22 @@ export class FrameDecoder implements Decoder {
     const seq = this.#exactInteger(SEQ_AT)
     const firstSample = this.#exactInteger(FIRST_SAMPLE_AT)
     const heldFrom = this.#exactInteger(HELD_FROM_AT)
+    const heldFirstSample = this.#exactInteger(HELD_FIRST_SAMPLE_AT)
+    const withdrawnMessages = this.#exactInteger(WITHDRAWN_MESSAGES_AT)
+    const withdrawnSamples = this.#exactInteger(WITHDRAWN_SAMPLES_AT)
     const sentAt = this.#exactInteger(SENT_AT_AT)
-    if (!(seq >= -1 && firstSample >= 0 && heldFrom >= 0 && sentAt >= 0))
+    // NaN, where one is beyond 2^53, fails every comparison.
+    const inRange = seq >= -1 && firstSample >= 0 && heldFrom >= 0 && heldFirstSample >= 0 && sentAt >= 0
+    if (!(inRange && withdrawnMessages >= 0 && withdrawnSamples >= 0)) {
       return malformed('a count beyond 2^53, or below 0')
+    }
     header.source = source
     header.seq = source === '' ? -1 : seq
     header.firstSample = firstSample
     header.heldFrom = heldFrom
+    header.heldFirstSample = heldFirstSample
+    header.withdrawnMessages = withdrawnMessages
+    header.withdrawnSamples = withdrawnSamples
     header.sentAt = sentAt
     header.sampleCount = sampleCount
     return undefined

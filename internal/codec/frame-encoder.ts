@@ -2,7 +2,7 @@ import { MAX_NAME_BYTES, MAX_STRING_BYTES } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import type { Series } from '../sample/series.ts'
 import { type FieldKind, hasValue, type Slot } from '../sample/value.ts'
-import type { Encoder, MessageHeader } from './codec.ts'
+import type { Encoder, MessageHeader, Standing } from './codec.ts'
 import {
   ALL_PRESENT,
   BLOCK_COUNT_AT,
@@ -11,6 +11,7 @@ import {
   FIXED_BYTES,
   FLAGS_AT,
   HAS_TIES,
+  HELD_FIRST_SAMPLE_AT,
   HELD_FROM_AT,
   KINDS,
   MAGIC,
@@ -27,6 +28,8 @@ import {
   VALUE_BYTES,
   VERSION,
   VERSION_AT,
+  WITHDRAWN_MESSAGES_AT,
+  WITHDRAWN_SAMPLES_AT,
 } from './frame-layout.ts'
 
 /** Strings of one sample, together: what is beyond is left out, so that any sample fits into an empty frame. */
@@ -217,6 +220,26 @@ function uint16(value: number): Buffer {
   return bytes
 }
 
+/** A copy of a frame with another standing. */
+export function restampFrame(frame: Buffer, standing: Readonly<Standing>): Buffer {
+  const copy = Buffer.from(frame)
+  putStanding(copy, standing)
+  return copy
+}
+
+function putStanding(frame: Buffer, standing: Readonly<Standing>): void {
+  putInteger(frame, standing.heldFrom, HELD_FROM_AT)
+  putInteger(frame, standing.heldFirstSample, HELD_FIRST_SAMPLE_AT)
+  putInteger(frame, standing.withdrawnMessages, WITHDRAWN_MESSAGES_AT)
+  putInteger(frame, standing.withdrawnSamples, WITHDRAWN_SAMPLES_AT)
+}
+
+function putInteger(bytes: Buffer, value: number, at: number): void {
+  const high = Math.floor(value / TWO_TO_32)
+  bytes.writeUInt32LE(value - high * TWO_TO_32, at)
+  bytes.writeInt32LE(high, at + 4)
+}
+
 /** Writes a frame from left to right into a Buffer that is large enough. */
 class FrameWriter {
   readonly #bytes: Buffer
@@ -240,10 +263,10 @@ class FrameWriter {
     bytes.writeUInt16LE(sourceBytes, SOURCE_BYTES_AT)
     bytes.writeUInt32LE(samples, SAMPLE_COUNT_AT)
     bytes.writeUInt32LE(blocks, BLOCK_COUNT_AT)
-    this.#putInteger(header.seq, SEQ_AT)
-    this.#putInteger(header.firstSample, FIRST_SAMPLE_AT)
-    this.#putInteger(header.heldFrom, HELD_FROM_AT)
-    this.#putInteger(header.sentAt, SENT_AT_AT)
+    putInteger(bytes, header.seq, SEQ_AT)
+    putInteger(bytes, header.firstSample, FIRST_SAMPLE_AT)
+    putStanding(bytes, header)
+    putInteger(bytes, header.sentAt, SENT_AT_AT)
     this.#at = FIXED_BYTES + bytes.write(header.source, FIXED_BYTES, 'utf8')
   }
 
@@ -294,14 +317,8 @@ class FrameWriter {
   }
 
   #integer(value: number): void {
-    this.#putInteger(value, this.#at)
+    putInteger(this.#bytes, value, this.#at)
     this.#at += 8
-  }
-
-  #putInteger(value: number, at: number): void {
-    const high = Math.floor(value / TWO_TO_32)
-    this.#bytes.writeUInt32LE(value - high * TWO_TO_32, at)
-    this.#bytes.writeInt32LE(high, at + 4)
   }
 
   #bigInteger(value: bigint): void {

@@ -3,7 +3,7 @@ import type { FieldKind } from '../sample/value.ts'
 /**
  * The frame, little-endian; docs/wire-format.md has the whole table.
  *
- *   fixed header    magic, version, flags, lengths and counts, seq, firstSample, heldFrom, sentAt
+ *   fixed header    magic, version, flags, lengths and counts, seq, firstSample, standing, sentAt
  *   source id       UTF-8
  *   series blocks   names: measurement, tags, fields with kinds; then rows: times, ties, and each field's values
  */
@@ -26,8 +26,11 @@ export const BLOCK_COUNT_AT = 12
 export const SEQ_AT = 16
 export const FIRST_SAMPLE_AT = 24
 export const HELD_FROM_AT = 32
-export const SENT_AT_AT = 40
-export const FIXED_BYTES = 48
+export const HELD_FIRST_SAMPLE_AT = 40
+export const WITHDRAWN_MESSAGES_AT = 48
+export const WITHDRAWN_SAMPLES_AT = 56
+export const SENT_AT_AT = 64
+export const FIXED_BYTES = 72
 
 /** A block begins with the lengths of its names (u32), its rows (u32) and its flags (u8). */
 export const BLOCK_FIXED_BYTES = 9

@@ -6,7 +6,7 @@ import type { Sample } from '../sample/sample.ts'
 import { Series, SeriesTable } from '../sample/series.ts'
 import type { FieldKind, Slot, Tag } from '../sample/value.ts'
 import { codecContract, decode, encode } from './codec.contract.ts'
-import { blankHeader, type MessageHeader } from './codec.ts'
+import { blankHeader, type MessageHeader, NOTHING_MORE } from './codec.ts'
 import { frameCodec } from './frame.ts'
 
 codecContract({
@@ -16,7 +16,10 @@ codecContract({
 })
 
 const AT = 1_763_900_000_123_456
-const HEADER: MessageHeader = { source: 'web-01', seq: 3, firstSample: 40, heldFrom: 2, sentAt: AT, sampleCount: 0 }
+const HEADER: MessageHeader = {
+  ...{ source: 'web-01', seq: 3, firstSample: 40, sentAt: AT, sampleCount: 0 },
+  ...{ heldFrom: 2, heldFirstSample: 24, withdrawnMessages: 1, withdrawnSamples: 12 },
+}
 
 type Field = [name: string, kind: FieldKind, value: Slot]
 
@@ -35,7 +38,9 @@ function sampleOf(measurement: string, tags: Tag[], fields: Field[], at = AT, ti
 const HEADER_BYTES = {
   beginning: '535346f5 01 00', // magic, version, flags
   counts: '0600 02000000 01000000', // length of the source id, samples, blocks
-  numbers: '0300000000000000 2800000000000000 0200000000000000 403aedf841440600', // seq, firstSample, heldFrom, sentAt
+  numbers: '0300000000000000 2800000000000000', // seq, firstSample
+  standing: '0200000000000000 1800000000000000 0100000000000000 0c00000000000000', // heldFrom and its firstSample, withdrawn
+  sentAt: '403aedf841440600',
   source: '7765622d3031', // web-01
 }
 const BLOCK_BYTES = {
@@ -103,8 +108,20 @@ describe('a frame', () => {
     ['one sample too few', frame({ counts: '0600 01000000 01000000' }), 'frame_malformed'],
     ['4 billion blocks', frame({ counts: '0600 02000000 ffffffff' }), 'frame_truncated'],
     ['no block', frame({ counts: '0600 02000000 00000000' }), 'frame_malformed'],
-    ['a seq of 2^53', frame({ numbers: `0000000000002000 ${'00'.repeat(24)}` }), 'frame_malformed'],
-    ['a time of sending before 1970', frame({ numbers: `${'00'.repeat(24)}${'ff'.repeat(8)}` }), 'frame_malformed'],
+    ['a seq of 2^53', frame({ numbers: `0000000000002000 ${'00'.repeat(8)}` }), 'frame_malformed'],
+    ['a time of sending before 1970', frame({ sentAt: 'ff'.repeat(8) }), 'frame_malformed'],
+    ['a heldFrom of 2^53', frame({ standing: `0000000000002000 ${'00'.repeat(24)}` }), 'frame_malformed'],
+    [
+      'fewer than no samples before heldFrom',
+      frame({ standing: `${'00'.repeat(8)} ${'ff'.repeat(8)} ${'00'.repeat(16)}` }),
+      'frame_malformed',
+    ],
+    [
+      'fewer than no messages withdrawn',
+      frame({ standing: `${'00'.repeat(16)} ${'ff'.repeat(8)} ${'00'.repeat(8)}` }),
+      'frame_malformed',
+    ],
+    ['fewer than no samples withdrawn', frame({ standing: `${'00'.repeat(24)} ${'ff'.repeat(8)}` }), 'frame_malformed'],
     ['4 billion bytes of names', frame({}, { lengths: 'ffffffff 02000000 01' }), 'frame_truncated'],
     ['4 billion rows', frame({}, { lengths: '22000000 ffffffff 01' }), 'frame_malformed'],
     ['no rows', frame({}, { lengths: '22000000 00000000 01' }), 'frame_malformed'],
@@ -146,6 +163,14 @@ describe('a frame', () => {
   it('says in its header, where that could be read, what is refused', () => {
     expect(decodeFresh(frame({}, {}, '00')).header).toEqual({ ...HEADER, sampleCount: 2 })
     expect(decodeFresh(frame({ counts: '0600 ffffffff 01000000' })).header).toEqual(blankHeader())
+  })
+
+  it('can be sent later, with what is true then', () => {
+    const payload = frame()
+    const standing = { heldFrom: NOTHING_MORE, heldFirstSample: 42, withdrawnMessages: 7, withdrawnSamples: 99 }
+    const later = frameCodec.restamp(payload, standing)
+    expect(decodeFresh(later)).toEqual({ ...decodeFresh(payload), header: { ...HEADER, ...standing, sampleCount: 2 } })
+    expect(payload).toEqual(frame())
   })
 
   it('without samples says how far its source is', () => {

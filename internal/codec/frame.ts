@@ -1,6 +1,6 @@
 import type { Codec } from './codec.ts'
 import { FrameDecoder } from './frame-decoder.ts'
-import { FrameEncoder } from './frame-encoder.ts'
+import { FrameEncoder, restampFrame } from './frame-encoder.ts'
 import { MAX_FRAME_SAMPLES } from './frame-layout.ts'
 
 /** Many samples of any series, column by column: the format that this project's own programs speak. */
@@ -9,4 +9,5 @@ export const frameCodec: Codec = {
   maxSamples: MAX_FRAME_SAMPLES,
   encoder: () => new FrameEncoder(),
   decoder: (table) => new FrameDecoder(table),
+  restamp: restampFrame,
 }

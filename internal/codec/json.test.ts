@@ -4,6 +4,7 @@ import { arbitraryStats } from '../../test/support/stats-samples.ts'
 import { isRefusal } from '../sample/border.ts'
 import { SeriesTable } from '../sample/series.ts'
 import { ARRIVAL, codecContract, type Decoded, decode } from './codec.contract.ts'
+import { blankHeader } from './codec.ts'
 import { jsonCodec, MAX_JSON_BYTES, parseUnusual } from './json.ts'
 import { PlainScanner } from './json-scanner.ts'
 
@@ -15,7 +16,7 @@ const hosts = fc.oneof(
 codecContract({
   codec: jsonCodec,
   samples: arbitraryStats({ host: hosts, tie: ARRIVAL.tie }),
-  seen: (header) => ({ ...header, firstSample: header.seq, heldFrom: header.seq }),
+  seen: ({ source, seq }) => ({ ...blankHeader(), source, seq, firstSample: seq, heldFrom: seq, heldFirstSample: seq }),
 })
 
 function decodeText(text: string | Buffer): Decoded {
@@ -31,7 +32,18 @@ describe('a JSON message', () => {
     expect(decodeText(text)).toEqual({
       refusal: undefined,
       seen: [{ series: 'system_stats\0host\u0001web-01', fields: { cpu: 12.5, mem: 63.1 }, at: SENT_AT, tie: 7 }],
-      header: { source: 'a/1', seq: 17, firstSample: 17, heldFrom: 17, sentAt: SENT_AT, sampleCount: 1 },
+      header: {
+        ...blankHeader(),
+        ...{
+          source: 'a/1',
+          seq: 17,
+          firstSample: 17,
+          heldFrom: 17,
+          heldFirstSample: 17,
+          sentAt: SENT_AT,
+          sampleCount: 1,
+        },
+      },
     })
   })
 

@@ -24,6 +24,7 @@ export const jsonCodec: Codec = {
   maxSamples: 1,
   encoder: () => new JsonEncoder(),
   decoder: (table) => new JsonDecoder(table),
+  restamp: (message) => message,
 }
 
 export class JsonDecoder implements Decoder {
@@ -68,7 +69,7 @@ export class JsonDecoder implements Decoder {
     const { header } = this
     header.source = source
     // A publisher of JSON sends each message once and in order: nothing older than this one is still to come.
-    if (source !== '' && seq >= 0) header.seq = header.firstSample = header.heldFrom = seq
+    if (source !== '' && seq >= 0) header.seq = header.firstSample = header.heldFrom = header.heldFirstSample = seq
     header.sentAt = message.sentAt
     if (Number.isNaN(cpu) && Number.isNaN(mem)) {
       return { reason: 'json_shape', detail: 'neither cpu_usage nor mem_usage is a number' }

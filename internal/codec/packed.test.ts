@@ -27,7 +27,7 @@ describe('a Packed message', () => {
     expect(decode(packedCodec.decoder(new SeriesTable()), packed(12.5, 63.1, 1_763_900_000_123_456_789n))).toEqual({
       refusal: undefined,
       seen: [{ series: 'system_stats', fields: { cpu: 12.5, mem: 63.1 }, at, tie: 7 }],
-      header: { source: '', seq: -1, firstSample: 0, heldFrom: 0, sentAt: at, sampleCount: 1 },
+      header: { ...blankHeader(), sentAt: at, sampleCount: 1 },
     })
   })
 

@@ -27,6 +27,7 @@ export const packedCodec: Codec = {
   maxSamples: 1,
   encoder: () => new PackedEncoder(),
   decoder: (table) => new PackedDecoder(table),
+  restamp: (message) => message,
 }
 
 export class PackedDecoder implements Decoder {

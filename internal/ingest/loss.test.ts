@@ -1,24 +1,42 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { MessageHeader } from '../codec/codec.ts'
+import { blankHeader, type MessageHeader, NOTHING_MORE } from '../codec/codec.ts'
 import { LossTracker } from './loss.ts'
 
 /** Message `seq` of a source whose messages carry two samples each. */
-const message = (seq: number, heldFrom = seq, source = 'a'): MessageHeader => ({
-  ...{ source, seq, firstSample: seq * 2, sampleCount: 2, heldFrom, sentAt: 1 },
-})
+function message(seq: number, heldFrom = seq, more: Partial<MessageHeader> = {}): MessageHeader {
+  return {
+    ...blankHeader(),
+    ...{ source: 'a', seq, firstSample: seq * 2, sampleCount: 2, sentAt: 1 },
+    ...{ heldFrom, heldFirstSample: heldFrom * 2, ...more },
+  }
+}
 
 function observe(...messages: MessageHeader[]) {
   const tracker = new LossTracker()
   for (const header of messages) tracker.observe(header)
-  const { lostSamples, lostMessages, missingSamples, duplicateSamples, duplicateMessages, unnumberedMessages } = tracker
-  return { lostSamples, lostMessages, missingSamples, duplicateSamples, duplicateMessages, unnumberedMessages }
+  return counts(tracker)
+}
+
+function counts(tracker: LossTracker): typeof NOTHING {
+  const counted = { ...NOTHING }
+  for (const name of Object.keys(NOTHING) as Array<keyof typeof NOTHING>) counted[name] = tracker[name]
+  return counted
 }
 
 const NOTHING = {
-  ...{ lostSamples: 0, lostMessages: 0, missingSamples: 0 },
+  ...{ lostSamples: 0, lostMessages: 0, lostSamplesAtMost: 0, lostMessagesAtMost: 0, missingSamples: 0 },
+  ...{ withdrawnSamples: 0, withdrawnMessages: 0 },
   ...{ duplicateSamples: 0, duplicateMessages: 0, unnumberedMessages: 0 },
 }
+
+/** The source says that it gave up so many messages of two samples. */
+const withdrew = (messages: number): Partial<MessageHeader> => ({
+  ...{ withdrawnMessages: messages, withdrawnSamples: messages * 2 },
+})
+/** The last word on a source. */
+const ended = (seq: number, more: Partial<MessageHeader> = {}): MessageHeader =>
+  message(seq, NOTHING_MORE, { sampleCount: 0, heldFirstSample: seq * 2, ...more })
 
 describe('LossTracker', () => {
   const cases: Array<[string, MessageHeader[], Partial<typeof NOTHING>]> = [
@@ -44,58 +62,113 @@ describe('LossTracker', () => {
       { duplicateSamples: 4, duplicateMessages: 2 },
     ],
     ['what was held before the first sight may come', [message(5, 3), message(3, 3), message(4, 4), message(6)], {}],
-    ['without numbers nothing is known', [message(-1), message(1, 1, '')], { unnumberedMessages: 2 }],
-    ['sources are apart', [message(0), message(5, 5, 'b'), message(1)], {}],
+    ['part of it may not', [message(5, 2), message(3, 3), message(6, 6)], { lostSamples: 4, lostMessages: 2 }],
+    [
+      'what the source gave up itself is withdrawn, not lost',
+      [message(0), message(3, 3, withdrew(2))],
+      { withdrawnSamples: 4, withdrawnMessages: 2 },
+    ],
+    [
+      'and where one of two is lost, it is the other',
+      [message(0), message(3, 1), message(4, 4, withdrew(1))],
+      { withdrawnSamples: 2, withdrawnMessages: 1, lostSamples: 2, lostMessages: 1 },
+    ],
+    [
+      'what is withdrawn of an open gap stays missing until the gap is closed',
+      [message(0), message(5, 1), message(6, 1, withdrew(3))],
+      { missingSamples: 8 },
+    ],
+    [
+      'a gap of which a part is given up, and a part of that withdrawn',
+      [message(0), message(5, 1), message(6, 4, withdrew(2))],
+      { withdrawnSamples: 4, withdrawnMessages: 2, lostSamples: 2, lostMessages: 1, missingSamples: 2 },
+    ],
+    [
+      'what was withdrawn before the first sight is not known of',
+      [message(9, 9, withdrew(4)), message(10, 10, withdrew(4))],
+      {},
+    ],
+    [
+      'what was held at the first sight and is then withdrawn',
+      [message(5, 2, withdrew(7)), message(6, 6, withdrew(10))],
+      { withdrawnSamples: 6, withdrawnMessages: 3 },
+    ],
+    [
+      'an older word on what is withdrawn changes nothing',
+      [message(0), message(4, 1, withdrew(2)), message(3, 1, withdrew(0)), message(5, 5, withdrew(2))],
+      { withdrawnSamples: 4, withdrawnMessages: 2 },
+    ],
+    [
+      'withdrawn, but it had come: it pays for no later loss',
+      [message(0), message(1), message(2, 2, withdrew(1)), message(4, 4, withdrew(1))],
+      { lostSamples: 2, lostMessages: 1 },
+    ],
+    ['the end of a source: nothing is missing', [message(0), message(1), ended(2)], {}],
+    ['and what is, is lost', [message(0), message(3, 1), ended(5)], { lostSamples: 6, lostMessages: 3 }],
+    [
+      'an end told by one that does not know how far it got',
+      [message(0), message(3, 1), message(9, 1), ended(4)],
+      { lostSamples: 14, lostMessages: 7 },
+    ],
+    ['the end of a source that was never heard', [ended(4)], {}],
+    ['without numbers nothing is known', [message(-1), message(1, 1, { source: '' })], { unnumberedMessages: 2 }],
+    ['sources are apart', [message(0), message(5, 5, { source: 'b' }), message(1)], {}],
   ]
   it.each(cases)('%s', (_name, messages, want) => expect(observe(...messages)).toEqual({ ...NOTHING, ...want }))
 
-  it('is exact: whatever the order and the losses, sent = received − duplicates + lost', () => {
-    const plan = fc.array(fc.record({ samples: fc.nat(9), lost: fc.boolean(), late: fc.nat(6), twice: fc.boolean() }), {
-      minLength: 1,
-      maxLength: 60,
-    })
+  it('is exact: whatever the order, the losses and what the source gives up itself', () => {
+    const plan = fc.array(
+      fc.record({
+        samples: fc.nat(9),
+        fate: fc.constantFrom('sent', 'sent', 'sent', 'lost', 'kept', 'kept and given up'),
+        twice: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 60 },
+    )
     fc.assert(
-      fc.property(plan, (steps) => {
-        let firstSample = 0
-        const sent = steps.map(({ samples, lost, late, twice }, seq) => {
-          const header = { source: 'a', seq, firstSample, sampleCount: samples, heldFrom: 0, sentAt: 1 }
-          firstSample += samples
-          // The first of all arrives, so that the counting begins with it.
-          return { header, arrives: seq === 0 || !lost, place: seq === 0 ? -1 : seq + late, twice }
-        })
+      fc.property(plan, fc.nat(8), (steps, keptAtMost) => {
+        const source = new ModelSource()
         const tracker = new LossTracker()
+        const kept: Array<{ number: Numbered; fate: string }> = []
         let received = 0
-        for (const { header, arrives, twice } of [...sent].sort((a, b) => a.place - b.place)) {
-          if (!arrives) continue
+        const send = (number: Numbered, twice: boolean): void => {
           for (let times = twice ? 2 : 1; times > 0; times--) {
-            received += header.sampleCount
-            tracker.observe(header)
+            received += number.sampleCount
+            tracker.observe(source.stamp(number, kept))
           }
         }
-        // The empty message at the end gives everything up that has not come.
-        tracker.observe({
-          source: 'a',
-          seq: steps.length,
-          firstSample,
-          sampleCount: 0,
-          heldFrom: steps.length,
-          sentAt: 1,
-        })
-        expect(firstSample).toBe(received - tracker.duplicateSamples + tracker.lostSamples)
-        expect(tracker.lostMessages).toBe(sent.filter(({ arrives }) => !arrives).length)
-        expect(tracker.missingSamples).toBe(0)
-        expect(tracker.duplicateMessages).toBe(sent.filter(({ arrives, twice }) => arrives && twice).length)
+        const release = (): void => {
+          const { number, fate } = kept.shift()!
+          if (fate === 'kept') send(number, false)
+          else source.withdraw(number)
+        }
+        for (const [index, { samples, fate, twice }] of steps.entries()) {
+          const number = source.number(samples)
+          // The first of all arrives, so that the counting begins with it.
+          if (index === 0 || fate === 'sent') send(number, twice)
+          else if (fate === 'lost') source.lost += samples
+          else kept.push({ number, fate })
+          if (kept.length > keptAtMost) release()
+          expect(tracker.lostSamples).toBeLessThanOrEqual(source.lost + source.withdrawn)
+        }
+        while (kept.length > 0) release()
+        tracker.observe(source.stamp(source.number(0), []))
+        expect([tracker.lostSamples, tracker.withdrawnSamples]).toEqual([source.lost, source.withdrawn])
+        expect(source.numbered - source.withdrawn).toBe(received - tracker.duplicateSamples + tracker.lostSamples)
+        expect([tracker.missingSamples, tracker.lostSamplesAtMost]).toEqual([0, 0])
       }),
     )
   })
 
   it('is bounded in sources and in gaps', () => {
-    const tracker = new LossTracker(2)
-    tracker.observe(message(0, 0, 'a'))
-    tracker.observe(message(2, 0, 'a'))
-    tracker.observe(message(0, 0, 'b'))
-    tracker.observe(message(0, 0, 'c'))
+    const tracker = new LossTracker({ maxSources: 2 })
+    tracker.observe(message(0, 0, { source: 'a' }))
+    tracker.observe(message(2, 0, { source: 'a' }))
+    tracker.observe(message(0, 0, { source: 'b' }))
+    tracker.observe(message(0, 0, { source: 'c' }))
     expect(tracker.lostSamples).toBe(2)
+    expect(tracker.takeForgotten()).toEqual(['a'])
+    expect(tracker.takeForgotten()).toEqual([])
 
     const holes = new LossTracker()
     for (let i = 0; i < 100; i++) holes.observe(message(i * 2, 0))
@@ -103,15 +176,58 @@ describe('LossTracker', () => {
   })
 
   it('forgets the sources that have been quiet the longest, however long it has known the others', () => {
-    const tracker = new LossTracker(20)
-    tracker.observe(message(0, 0, 'old but alive'))
-    tracker.observe(message(2, 0, 'old but alive'))
+    const tracker = new LossTracker({ maxSources: 20 })
+    tracker.observe(message(0, 0, { source: 'old but alive' }))
+    tracker.observe(message(2, 0, { source: 'old but alive' }))
     for (let i = 0; i < 100; i++) {
-      tracker.observe(message(0, 0, `stranger ${i}`))
-      tracker.observe(message(3 + i, 0, 'old but alive'))
+      tracker.observe(message(0, 0, { source: `stranger ${i}` }))
+      tracker.observe(message(3 + i, 0, { source: 'old but alive' }))
     }
-    tracker.observe(message(1, 0, 'old but alive'))
+    tracker.observe(message(1, 0, { source: 'old but alive' }))
     const { lostSamples, missingSamples, duplicateMessages } = tracker
     expect([lostSamples, missingSamples, duplicateMessages]).toEqual([0, 0, 0])
   })
+
+  it('counts duplicates alone where servers share each source', () => {
+    const tracker = new LossTracker({ shared: true })
+    tracker.observe(message(0))
+    tracker.observe(message(7), true)
+    tracker.observe(message(3))
+    tracker.observe(message(-1))
+    expect(counts(tracker)).toEqual({ ...NOTHING, duplicateMessages: 1, duplicateSamples: 2 })
+  })
 })
+
+interface Numbered {
+  readonly seq: number
+  readonly firstSample: number
+  readonly sampleCount: number
+}
+
+/** A source as the wire format says it is: every message is numbered, and each is sent, lost on the way, or given up. */
+class ModelSource {
+  numbered = 0
+  lost = 0
+  withdrawn = 0
+  #withdrawnMessages = 0
+  #seq = 0
+
+  number(sampleCount: number): Numbered {
+    const number = { seq: this.#seq++, firstSample: this.numbered, sampleCount }
+    this.numbered += sampleCount
+    return number
+  }
+
+  withdraw({ sampleCount }: Numbered): void {
+    this.withdrawn += sampleCount
+    this.#withdrawnMessages++
+  }
+
+  stamp(number: Numbered, kept: ReadonlyArray<{ number: Numbered }>): MessageHeader {
+    const oldest = kept[0] !== undefined && kept[0].number.seq < number.seq ? kept[0].number : number
+    return {
+      ...{ source: 'a', ...number, sentAt: 1, heldFrom: oldest.seq, heldFirstSample: oldest.firstSample },
+      ...{ withdrawnMessages: this.#withdrawnMessages, withdrawnSamples: this.withdrawn },
+    }
+  }
+}

@@ -6,7 +6,7 @@ import { json, packed } from '../../test/support/raw-redis.ts'
 import { type Asked, AWAY, BYTES_A_SAMPLE, ScriptedStore, STORED } from '../../test/support/scripted-store.ts'
 import type { MessageHandler, Subscription } from '../broker/broker.ts'
 import { MemoryBroker } from '../broker/memory.ts'
-import type { MessageHeader } from '../codec/codec.ts'
+import { blankHeader, type MessageHeader } from '../codec/codec.ts'
 import { MessageDecoder } from '../codec/detect.ts'
 import { frameCodec } from '../codec/frame.ts'
 import { LatencyRecorder } from '../observe/latency.ts'
@@ -34,7 +34,7 @@ const sample = (value: number, at = NOW): Sample => ({ series, values: [value], 
 function frame(samples: readonly Sample[], header: Partial<MessageHeader> = {}): Buffer {
   const encoder = frameCodec.encoder()
   for (const each of samples) encoder.add(each)
-  return encoder.finish({ source: '', seq: -1, firstSample: 0, heldFrom: 0, sentAt: NOW, sampleCount: 0, ...header })
+  return encoder.finish({ ...blankHeader(), sentAt: NOW, ...header })
 }
 const frameOf = (...values: number[]): Buffer => frame(values.map((value) => sample(value)))
 
@@ -253,7 +253,7 @@ describe('Pipeline', () => {
       const numbered = (seq: number, ...values: number[]): Buffer =>
         frame(
           values.map((value) => sample(value)),
-          { source: 'a', seq, firstSample: seq * 2, heldFrom: seq },
+          { source: 'a', seq, firstSample: seq * 2, heldFrom: seq, heldFirstSample: seq * 2 },
         )
       broker.deliver(numbered(0, 1, 2))
       broker.deliver(cut(numbered(1, 3, 4)))

@@ -159,5 +159,11 @@ function withRoomFor(maxSamples: number): Codec {
       finish: (header) => inner.finish(header),
     }
   }
-  return { name: 'frame', maxSamples, encoder, decoder: (table) => frameCodec.decoder(table) }
+  return {
+    name: 'frame',
+    maxSamples,
+    encoder,
+    decoder: (table) => frameCodec.decoder(table),
+    restamp: frameCodec.restamp,
+  }
 }

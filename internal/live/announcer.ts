@@ -1,5 +1,5 @@
 import type { LiveChannel } from '../broker/broker.ts'
-import type { Codec, Encoder, MessageHeader } from '../codec/codec.ts'
+import { blankHeader, type Codec, type Encoder, type MessageHeader } from '../codec/codec.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { Sample } from '../sample/sample.ts'
 import { Series } from '../sample/series.ts'
@@ -61,7 +61,7 @@ export class LiveAnnouncer {
     this.#encoder = options.codec.encoder()
     this.#intervalMs = options.intervalMs ?? 250
     this.#intervalsPerSave = Math.max(1, Math.round((options.saveIntervalMs ?? 5_000) / this.#intervalMs))
-    this.#header = { source: options.source, seq: 0, firstSample: 0, heldFrom: 0, sentAt: 0, sampleCount: 0 }
+    this.#header = { ...blankHeader(), source: options.source, seq: 0 }
   }
 
   /** For each sample, on the hot path: no allocation. A sample older than the series' latest changes nothing. */
@@ -121,6 +121,7 @@ export class LiveAnnouncer {
     const readings = this.#encoder.count
     header.sentAt = this.#clock.now()
     header.heldFrom = header.seq
+    header.heldFirstSample = header.firstSample
     const payload = this.#encoder.finish(header)
     header.seq++
     header.firstSample += readings

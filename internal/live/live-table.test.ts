@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LiveWay, SampleMaker, silent } from '../../test/support/live-feed.ts'
+import { blankHeader } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
 import type { FieldValue } from '../sample/value.ts'
 import { NO_FIGURES } from './live-host.ts'
@@ -211,5 +212,5 @@ async function openWayParts() {
 function frameOf(measurement: string, fields: Record<string, FieldValue>, at: number, seq = 0): Buffer {
   const encoder = frameCodec.encoder()
   encoder.add(new SampleMaker().sample(measurement, {}, fields, at))
-  return encoder.finish({ source: 's', seq, firstSample: 0, heldFrom: 0, sentAt: 1, sampleCount: 0 })
+  return encoder.finish({ ...blankHeader(), source: 's', seq, sentAt: 1 })
 }

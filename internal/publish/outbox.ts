@@ -4,6 +4,8 @@ import type { DropReason } from '../sample/ledger.ts'
 export interface OutgoingMessage {
   readonly payload: Buffer
   readonly seq: number
+  /** How many samples were numbered before its own. */
+  readonly firstSample: number
   /** How many samples it carries: none for one that only says "I am alive". */
   readonly samples: number
   /** When it was made, µs since the epoch. */
@@ -24,14 +26,14 @@ const OVERHEAD_BYTES = 128
  */
 export class Outbox {
   readonly #limits: OutboxLimits
-  readonly #onDrop: (reason: DropReason, samples: number) => void
+  readonly #onDrop: (reason: DropReason, message: OutgoingMessage) => void
   /** In the order of seq; places before `#head` are empty. */
   #messages: Array<OutgoingMessage | undefined> = []
   #head = 0
   #bytes = 0
   #samples = 0
 
-  constructor(limits: OutboxLimits, onDrop: (reason: DropReason, samples: number) => void) {
+  constructor(limits: OutboxLimits, onDrop: (reason: DropReason, message: OutgoingMessage) => void) {
     this.#limits = limits
     this.#onDrop = onDrop
   }
@@ -48,9 +50,8 @@ export class Outbox {
     return this.#samples
   }
 
-  /** The seq of the oldest message, if there is one. */
-  get oldestSeq(): number | undefined {
-    return this.#messages[this.#head]?.seq
+  get oldest(): OutgoingMessage | undefined {
+    return this.#messages[this.#head]
   }
 
   /** Puts a message in its place, and drops the oldest until all fits. */
@@ -92,7 +93,7 @@ export class Outbox {
 
   #drop(reason: DropReason): void {
     const message = this.#shift()
-    if (message !== undefined && message.samples > 0) this.#onDrop(reason, message.samples)
+    if (message !== undefined) this.#onDrop(reason, message)
   }
 
   #shift(): OutgoingMessage | undefined {

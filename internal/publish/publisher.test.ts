@@ -25,6 +25,10 @@ function stubCodec(name: Codec['name'] = 'frame', maxSamples = 4): Codec {
   return {
     name,
     maxSamples,
+    restamp: (message, { heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples }) => {
+      const standing = { heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples }
+      return Buffer.from(JSON.stringify({ ...JSON.parse(message.toString()), ...standing }))
+    },
     decoder: () => {
       throw new Error('not here')
     },

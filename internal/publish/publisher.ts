@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { type Broker, BrokerError } from '../broker/broker.ts'
-import type { Codec, Encoder, MessageHeader } from '../codec/codec.ts'
+import { blankHeader, type Codec, type Encoder, type MessageHeader } from '../codec/codec.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { DropReason, PublisherLedger } from '../sample/ledger.ts'
@@ -73,9 +73,9 @@ export class Publisher {
     this.#encoder = options.codec.encoder()
     this.#outbox = new Outbox(
       { maxBytes: options.outboxMaxBytes ?? 64 * 2 ** 20, maxAgeMs: options.outboxMaxAgeMs ?? 3_600_000 },
-      (reason, samples) => this.#drop(reason, samples),
+      (reason, message) => this.#withdraw(reason, message),
     )
-    this.#header = { source: options.sourceId, seq: 0, firstSample: 0, heldFrom: 0, sentAt: 0, sampleCount: 0 }
+    this.#header = { ...blankHeader(), source: options.sourceId, seq: 0 }
   }
 
   /** Samples in the unfinished message, on their way, and in the outbox. */
@@ -128,14 +128,13 @@ export class Publisher {
 
   #finish(): OutgoingMessage {
     const header = this.#header
-    if (this.#inFlight.size < SEARCHED_IN_FLIGHT || header.seq % SEARCHED_IN_FLIGHT === 0) {
-      header.heldFrom = this.#oldestSeq(header.seq)
-    }
+    if (this.#inFlight.size < SEARCHED_IN_FLIGHT || header.seq % SEARCHED_IN_FLIGHT === 0) this.#updateHeldFrom(header)
     header.sentAt = this.#options.clock.now()
     header.sampleCount = this.#encoder.count
     const message = {
       payload: this.#encoder.finish(header),
       seq: header.seq,
+      firstSample: header.firstSample,
       samples: header.sampleCount,
       madeAt: header.sentAt,
     }
@@ -144,11 +143,13 @@ export class Publisher {
     return message
   }
 
-  /** The oldest message that may still be sent, this one among them. It never goes down, so an earlier answer is still true. */
-  #oldestSeq(seq: number): number {
-    let oldest = Math.min(seq, this.#outbox.oldestSeq ?? seq)
-    for (const message of this.#inFlight.keys()) if (message.seq < oldest) oldest = message.seq
-    return oldest
+  /** From the oldest message that may still be sent, `next` among them. It never goes down, so an earlier answer is still true. */
+  #updateHeldFrom(next: Pick<OutgoingMessage, 'seq' | 'firstSample'>): void {
+    let oldest = next
+    if ((this.#outbox.oldest?.seq ?? next.seq) < next.seq) oldest = this.#outbox.oldest!
+    for (const message of this.#inFlight.keys()) if (message.seq < oldest.seq) oldest = message
+    this.#header.heldFrom = oldest.seq
+    this.#header.heldFirstSample = oldest.firstSample
   }
 
   #send(message: OutgoingMessage): void {
@@ -209,8 +210,15 @@ export class Publisher {
   }
 
   #refused(message: OutgoingMessage, error: BrokerError): void {
-    this.#drop('broker_refused', message.samples)
+    this.#withdraw('broker_refused', message)
     this.#options.throttle.error('refused', { err: error }, 'the broker refuses a message for good')
+  }
+
+  /** Gives a numbered message up, and has the servers told, so that they do not count it as lost. */
+  #withdraw(reason: DropReason, message: OutgoingMessage): void {
+    this.#header.withdrawnMessages++
+    this.#header.withdrawnSamples += message.samples
+    if (message.samples > 0) this.#drop(reason, message.samples)
   }
 
   #drop(reason: DropReason, samples: number): void {
@@ -227,8 +235,10 @@ export class Publisher {
     for (let sent = 0; sent < most && bytes < TURN_BYTES && this.#hasRoom(); sent++) {
       const message = this.#outbox.take(this.#options.clock.now())
       if (message === undefined) return
-      bytes += message.payload.length
-      this.#publish(message)
+      this.#updateHeldFrom(message)
+      const payload = this.#options.codec.restamp(message.payload, this.#header)
+      bytes += payload.length
+      this.#publish({ ...message, payload })
     }
   }
 
@@ -265,10 +275,9 @@ export class Publisher {
 
   #abandon(): void {
     this.#outbox.abandon('stopped')
-    const samples = this.#inFlightSamples
-    this.#inFlight.clear()
-    this.#inFlightBytes = 0
-    this.#inFlightSamples = 0
-    if (samples > 0) this.#drop('stopped', samples)
+    for (const message of this.#inFlight.keys()) {
+      this.#landed(message)
+      this.#withdraw('stopped', message)
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { blankHeader } from '../../internal/codec/codec.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -17,7 +18,7 @@ function frame(): Buffer {
   if (typeof place !== 'number') throw new Error(place.detail)
   const encoder = frameCodec.encoder()
   encoder.add({ series, values: [1], at: Date.now() * 1000, tie: 0 })
-  const header = { source: 's', seq: 0, firstSample: 0, heldFrom: 0, sentAt: Date.now() * 1000, sampleCount: 0 }
+  const header = { ...blankHeader(), source: 's', seq: 0, sentAt: Date.now() * 1000 }
   return encoder.finish(header)
 }
 
