@@ -13,8 +13,8 @@ if (program === undefined) {
 }
 const folder = dirname(program)
 const others = readdirSync(folder).filter((name) => name.endsWith('-process.ts'))
-// Beside the packages, so that it finds them, and two folders deep, as cmd/<name>/ is: the package's version is read from there.
-const out = fileURLToPath(new URL(`../node_modules/.run-${process.pid}`, import.meta.url))
+// Two folders deep, as cmd/<name>/ is: a program finds the root of the project, and its packages, from there.
+const out = fileURLToPath(new URL(`../dist/.run-${process.pid}`, import.meta.url))
 process.on('exit', () => rmSync(out, { recursive: true, force: true }))
 await build({
   entryPoints: [program, ...others.map((name) => join(folder, name))],

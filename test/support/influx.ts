@@ -6,7 +6,7 @@ export async function influxQuery(
   token?: string,
 ): Promise<Array<Record<string, unknown>>> {
   const headers = new Headers(token === undefined ? {} : { authorization: `Token ${token}` })
-  const parameters = new URLSearchParams({ db: database, q: query, epoch: 'us' })
+  const parameters = new URLSearchParams({ db: database, q: query, epoch: 'u' })
   const response = await fetch(`${url}/query?${parameters}`, { headers })
   const body = (await response.json()) as {
     error?: string

@@ -38,7 +38,12 @@ export function mainOf(name: string): string {
 
 /** Starts `dist/cmd/<name>/main.js` with nothing of this process's own settings in the environment. */
 export function startProgram(name: string, options: ProgramOptions = {}): Program {
-  const child: ChildProcess = spawn(process.execPath, [mainOf(name), ...(options.args ?? [])], {
+  return startFile(mainOf(name), name, options)
+}
+
+/** Starts any file as a program, likewise. @param name what errors call it */
+export function startFile(file: string, name: string, options: ProgramOptions = {}): Program {
+  const child: ChildProcess = spawn(process.execPath, [file, ...(options.args ?? [])], {
     cwd: options.cwd ?? ROOT,
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,185 @@
+import type { StoreFault } from '../support/influx-proxy.ts'
+import { sleep, type TestServer } from '../support/servers.ts'
+import type { TcpFault, TcpProxy } from '../support/tcp-proxy.ts'
+import { IDS_A_LIFE } from './samples.ts'
+import type { Scene } from './scene.ts'
+
+/** One turn of a fault. It begins with everything at work, and leaves it so. */
+export type Turn = (scene: Scene) => Promise<void>
+
+/** How long a publisher or a server is at work between two ends. */
+const LIFE_MS = 1500
+/** How long one is away. */
+const AWAY_MS = 700
+
+export const nothing: Turn = () => sleep(2000)
+
+export const publisherStops: Turn = async ({ publisher }) => {
+  await publisher.stop()
+  await sleep(AWAY_MS)
+  await publisher.start()
+  await sleep(LIFE_MS)
+}
+
+export const publisherIsKilled: Turn = async (scene) => {
+  await scene.killPublisher()
+  await scene.publisher.start()
+  await sleep(LIFE_MS)
+}
+
+/** What it kept for want of a server is on its disk. */
+export const publisherIsKilledUnheard: Turn = async (scene) => {
+  await scene.server.stop()
+  await sleep(3000)
+  await scene.killPublisher()
+  await sleep(AWAY_MS)
+  await scene.publisher.start()
+  await sleep(LIFE_MS)
+  await scene.server.start()
+  await sleep(LIFE_MS)
+}
+
+export const serverStops: Turn = async ({ server }) => {
+  await server.stop()
+  await sleep(AWAY_MS)
+  await server.start()
+  await sleep(LIFE_MS)
+}
+
+export const serverIsKilled: Turn = async ({ server }) => {
+  await server.kill()
+  await sleep(AWAY_MS)
+  await server.start()
+  await sleep(LIFE_MS)
+}
+
+/** Killed wherever it is after a second: in the middle of its start, as often as not. */
+export const serverIsKilledEachSecond: Turn = async ({ server }) => {
+  for (let life = 0; life < 5; life++) {
+    await server.kill()
+    await server.start(false)
+    await sleep(1000)
+  }
+  await server.kill()
+  await server.start()
+}
+
+export const serverRestartsTenTimes: Turn = async ({ server }) => {
+  for (let restart = 0; restart < 10; restart++) {
+    await server.stop()
+    await server.start()
+    await sleep(LIFE_MS)
+  }
+}
+
+/** What it had spooled is found again. */
+export const serverIsKilledWithoutStore: Turn = async ({ server, store }) => {
+  await store.become({ kind: 'refuse' })
+  await sleep(3000)
+  await server.kill()
+  await server.start()
+  await sleep(LIFE_MS)
+  await store.become({ kind: 'none' })
+  await sleep(LIFE_MS)
+}
+
+export const serverStopsWithoutStore: Turn = async ({ server, store }) => {
+  await store.become({ kind: 'refuse' })
+  await sleep(3000)
+  await server.stop()
+  await server.start()
+  await sleep(LIFE_MS)
+  await store.become({ kind: 'none' })
+  await sleep(LIFE_MS)
+}
+
+/** The second of two; the first takes over what it had not stored. */
+export const oneOfTwoIsKilled: Turn = async ({ servers }) => {
+  await servers[1]!.kill()
+  await sleep(4000)
+  await servers[1]!.start()
+  await sleep(LIFE_MS)
+}
+
+export function redisEnds(signal: NodeJS.Signals): Turn {
+  return (scene) => away(scene.redis, signal, AWAY_MS)
+}
+
+/** An append-only file that is written to disk once a second may lack the last two when Redis dies. */
+export const redisForgets: Turn = async (scene) => {
+  scene.forgive(Date.now() - 2000, Date.now() + 100)
+  await away(scene.redis, 'SIGKILL', AWAY_MS)
+}
+
+export function storeEnds(signal: NodeJS.Signals, awayMs = 4000): Turn {
+  return (scene) => away(scene.influx, signal, awayMs)
+}
+
+async function away(server: TestServer, signal: NodeJS.Signals, awayMs: number): Promise<void> {
+  await server.halt(signal)
+  await sleep(awayMs)
+  await server.start()
+  await sleep(LIFE_MS * 2)
+}
+
+export function storeFails(fault: StoreFault, ms = 4000): Turn {
+  return async ({ store }) => {
+    const before = store.spoiled
+    await store.become(fault)
+    await sleep(ms)
+    // A fault that nothing ran into proves nothing. Where nobody can connect, nothing can be counted.
+    while (fault.kind !== 'refuse' && store.spoiled === before) await sleep(50)
+    await store.become({ kind: 'none' })
+    await sleep(LIFE_MS)
+  }
+}
+
+/** A publisher's samples of some numbers are refused by the store: each has to become a dead letter. */
+export function storeRefusesLines(status: 400 | 422): Turn {
+  return storeFails({ kind: 'bad lines', status, isBad })
+}
+
+/** One line in a thousand. */
+function isBad(line: string): boolean {
+  const id = /[ ,]id=(\d+)i/.exec(line)
+  return id !== null && (Number(id[1]) % IDS_A_LIFE) % 997 === 5
+}
+
+export function redisIs(fault: TcpFault, whose: 'server' | 'publisher', ms: number): Turn {
+  return async (scene) => {
+    const proxy = proxyOf(scene, whose)
+    proxy.become(fault)
+    await sleep(ms)
+    proxy.become({ kind: 'none' })
+    await sleep(LIFE_MS)
+  }
+}
+
+export function connectionsBreak(whose: 'server' | 'publisher'): Turn {
+  return async (scene) => {
+    proxyOf(scene, whose).cut()
+    await sleep(LIFE_MS)
+  }
+}
+
+function proxyOf({ redisProxies }: Scene, whose: 'server' | 'publisher'): TcpProxy {
+  if (redisProxies === undefined) throw new Error('the row has no proxies in front of Redis')
+  return redisProxies[whose]
+}
+
+/** A server that stands still for so long that Redis has more for it than it may hold. */
+export const serverStandsStill: Turn = async ({ server }) => {
+  server.signal('SIGSTOP')
+  await sleep(6000)
+  server.signal('SIGCONT')
+  await sleep(LIFE_MS * 2)
+}
+
+/** Any of the above, chosen by a seed, one after the other. */
+export function anyOf(turns: readonly Turn[], seed: number): Turn {
+  let state = seed
+  return async (scene) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    await turns[state % turns.length]!(scene)
+  }
+}

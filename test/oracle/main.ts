@@ -1,0 +1,77 @@
+import { parseArgs } from 'node:util'
+import { sleep } from '../support/servers.ts'
+import { MATRIX, type Row } from './matrix.ts'
+import { type Line, table, writePage } from './report.ts'
+import { Scene } from './scene.ts'
+import { judge } from './verdict.ts'
+
+const USAGE = `Sends numbered samples through real programs and real servers, makes faults, and asks the database what is missing.
+
+  npm run test:oracle                      the short matrix
+  npm run oracle -- --minutes 15           all rows, in at least so many minutes
+  npm run oracle -- --rows 'kill -9'       those whose broker and fault contain the text (several: --rows a --rows b)
+  npm run oracle -- --minutes 15 --write   and writes docs/reliability.md
+
+Ends with 1 when a row has an unaccounted sample or anything else that must not be.`
+
+/** Load before the first fault: the servers have stored something then. */
+const WARM_UP_MS = 1500
+/** A row's time for its fault in the short matrix, where one turn is all there is. */
+const SHORT_MS = 1
+
+const { values } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '0' },
+    rows: { type: 'string', multiple: true, default: [] },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const minutes = Number(values.minutes)
+if (values.help || !(minutes >= 0)) {
+  console.error(USAGE)
+  process.exit(values.help ? 0 : 2)
+}
+const rows = MATRIX.filter(({ isShort }) => isShort || !values.short).filter(({ broker, fault }) =>
+  values.rows.length === 0 ? true : values.rows.some((text) => `${broker} ${fault}`.includes(text)),
+)
+const startedAt = new Date()
+const lines: Line[] = []
+for (const [n, row] of rows.entries()) {
+  const elapsedMs = Date.now() - startedAt.getTime()
+  // Each row gets its share of what is left; what one needs beside its fault is not known before, so later rows make up for it.
+  const slotMs = Math.max(SHORT_MS, (minutes * 60_000 - elapsedMs) / (rows.length - n))
+  const line = await runRow(row, slotMs)
+  lines.push(line)
+  console.error(`${n + 1}/${rows.length} ${table([line]).split('\n').at(-1)}`)
+}
+console.log(table(lines))
+const isGood = lines.every(({ problems }) => problems.length === 0)
+if (values.write) writePage({ lines, startedAt, endedAt: new Date(), args: process.argv.slice(2) })
+if (!isGood) console.error('not everything is accounted for')
+process.exit(isGood ? 0 : 1)
+
+async function runRow(row: Row, slotMs: number): Promise<Line> {
+  const { broker, fault, options, prepare, turn, isOnce } = row
+  const untilMs = Date.now() + slotMs
+  let turns = 0
+  let scene: Scene | undefined
+  try {
+    scene = await Scene.open({ broker, ...options })
+    await prepare?.(scene)
+    await sleep(WARM_UP_MS)
+    do {
+      await turn(scene)
+      turns++
+    } while (!isOnce && Date.now() < untilMs)
+    const verdict = await judge(scene)
+    const lost = verdict.unaccounted > 0 ? [`${verdict.unaccounted} samples are unaccounted for`] : []
+    return { broker, fault, turns, verdict, problems: [...lost, ...verdict.problems] }
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    return { broker, fault, turns, verdict: undefined, problems: [`could not be run to its end: ${problem}`] }
+  } finally {
+    await scene?.close()
+  }
+}

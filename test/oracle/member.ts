@@ -1,0 +1,167 @@
+import type { Program } from '../support/programs.ts'
+import { sleep } from '../support/servers.ts'
+
+/** Between two looks at a member's metrics. */
+const LOOK_MS = 250
+/** SIGTERM to exit, at most: what the product promises. */
+const STOP_MS = 25_000
+
+/** The numbers of `/metrics`, each metric summed over its labels. */
+export type Figures = ReadonlyMap<string, number>
+
+interface Life {
+  readonly program: Program
+  /** As last seen; of a life that was killed there will be no more. */
+  figures: Figures
+  /** The closing line of one that ended in good order. */
+  summary: Readonly<Record<string, unknown>>
+}
+
+export interface MemberOptions {
+  /** `server-1` */
+  readonly name: string
+  readonly adminPort: number
+  readonly launch: (life: number) => Program
+  /** The message that it logs when it is at work. */
+  readonly atWork: string
+}
+
+/** A program of the row, over all its lives: each ends by a signal, and is followed by the next with the same settings and folder. */
+export class Member {
+  readonly name: string
+  /** What it did that no fault excuses. */
+  readonly problems: string[] = []
+  readonly #options: MemberOptions
+  readonly #lives: Life[] = []
+  readonly #looking: NodeJS.Timeout
+  #isRunning = false
+
+  constructor(options: MemberOptions) {
+    this.name = options.name
+    this.#options = options
+    this.#looking = setInterval(() => void this.look(), LOOK_MS)
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning
+  }
+
+  get pid(): number {
+    return this.#life.program.pid
+  }
+
+  get lives(): number {
+    return this.#lives.length
+  }
+
+  /** Starts the next life. @param wait false: returns before it is at work */
+  async start(wait = true): Promise<void> {
+    const program = this.#options.launch(this.#lives.length)
+    const life: Life = { program, figures: new Map(), summary: {} }
+    this.#lives.push(life)
+    this.#isRunning = true
+    program.ended.then(() => {
+      if (this.#life === life) this.#isRunning = false
+    })
+    if (wait) await program.logged(this.#options.atWork, 30_000)
+  }
+
+  /** `kill -9`, right after a last look at its metrics. */
+  async kill(): Promise<void> {
+    await this.look()
+    this.signal('SIGKILL')
+    await this.#life.program.ended
+  }
+
+  /** SIGTERM: it has to end by itself, with 0, within the promised time. */
+  async stop(): Promise<void> {
+    const { program } = this.#life
+    const startedMs = Date.now()
+    const forced = setTimeout(() => program.signal('SIGKILL'), STOP_MS + 5000)
+    const code = await program.stop()
+    clearTimeout(forced)
+    const seconds = (Date.now() - startedMs) / 1000
+    if (code !== 0) this.problems.push(`${this.name} ended with ${code} after SIGTERM: ${lastLines(program)}`)
+    else if (seconds * 1000 > STOP_MS) this.problems.push(`${this.name} took ${seconds.toFixed(0)} s to stop`)
+    this.#life.summary = program.log().find(({ msg }) => msg === 'summary') ?? {}
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#life.program.signal(name)
+  }
+
+  /** Looks at the metrics of the life that runs; undefined when it does not answer. */
+  async look(): Promise<Figures | undefined> {
+    const life = this.#lives.at(-1)
+    if (life === undefined || !this.#isRunning) return undefined
+    try {
+      const answer = await fetch(`http://127.0.0.1:${this.#options.adminPort}/metrics`, {
+        signal: AbortSignal.timeout(2000),
+      })
+      life.figures = readFigures(await answer.text())
+      return life.figures
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A counter over all lives. @param column the closing line's word for it, which is newer than the last look */
+  total(metric: string, column = ''): number {
+    return this.#lives.reduce((sum, { figures, summary }) => {
+      const closing = summary[column]
+      return sum + (typeof closing === 'number' ? closing : (figures.get(metric) ?? 0))
+    }, 0)
+  }
+
+  /** The closing line of the last life. */
+  get summary(): Readonly<Record<string, unknown>> {
+    return this.#life.summary
+  }
+
+  /** Log lines of all lives at this level. */
+  logged(level: string): number {
+    return this.#lives.reduce(
+      (sum, { program }) => sum + program.log().filter((line) => line.level === level).length,
+      0,
+    )
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#looking)
+    if (!this.#isRunning) return
+    this.signal('SIGCONT')
+    this.signal('SIGKILL')
+    await this.#life.program.ended
+  }
+
+  /** Waits until its metrics say so. */
+  async until(condition: (figures: Figures) => boolean, deadlineMs: number): Promise<boolean> {
+    for (;;) {
+      const figures = await this.look()
+      if (figures !== undefined && condition(figures)) return true
+      if (Date.now() > deadlineMs) return false
+      await sleep(100)
+    }
+  }
+
+  get #life(): Life {
+    const life = this.#lives.at(-1)
+    if (life === undefined) throw new Error(`${this.name} was never started`)
+    return life
+  }
+}
+
+function readFigures(text: string): Figures {
+  const figures = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    if (line.startsWith('#') || line === '') continue
+    const nameEnd = line.search(/[ {]/)
+    const name = line.slice(0, nameEnd)
+    figures.set(name, (figures.get(name) ?? 0) + Number(line.slice(line.lastIndexOf(' ') + 1)))
+  }
+  return figures
+}
+
+function lastLines(program: Program): string {
+  return program.stderr().trimEnd().split('\n').slice(-3).join(' | ').slice(-600)
+}

@@ -1,0 +1,179 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type InfluxProxy, startInfluxProxy } from '../support/influx-proxy.ts'
+import { startFile, startProgram } from '../support/programs.ts'
+import { freePort, startInflux, startRedis, type TestServer } from '../support/servers.ts'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import { Member } from './member.ts'
+import { Obligations } from './obligations.ts'
+
+export type BrokerKind = 'pubsub' | 'streams'
+
+export interface SceneOptions {
+  readonly broker: BrokerKind
+  readonly messagesPerSecond?: number
+  readonly samplesAMessage?: number
+  /** Redis with an append-only file, written to disk before each answer or once a second; without it in memory only. */
+  readonly appendFsync?: 'always' | 'everysec'
+  readonly redisProxies?: boolean
+  /** What the proxy in front of the store claims to be. */
+  readonly store?: '1.6' | '2.7'
+  readonly servers?: number
+  readonly serverArgs?: readonly string[]
+  readonly publisherArgs?: readonly string[]
+  /** The data folder of this role is a disk of this size. */
+  readonly smallDisk?: { readonly of: 'server' | 'agent'; readonly bytes: number }
+}
+
+export const DATABASE = 'telemetry'
+const ORG = 'sentinel'
+/** Beside this file's bundle: see scripts/run-ts.mjs. */
+const PUBLISHER = fileURLToPath(new URL('./publisher-process.mjs', import.meta.url))
+
+/** A row's world: publisher → Redis → servers → store, each a process of its own, and what can be done to them. */
+export class Scene {
+  readonly options: SceneOptions
+  readonly folder: string
+  readonly redis: TestServer
+  readonly influx: TestServer
+  readonly store: InfluxProxy
+  /** Between Redis and whom its name says; only where the options ask for them. */
+  readonly redisProxies: { readonly server: TcpProxy; readonly publisher: TcpProxy } | undefined
+  readonly servers: Member[] = []
+  publisher!: Member
+  readonly #mounts: string[] = []
+  /** Life of the publisher → when it was killed. */
+  readonly #killedAtMs = new Map<number, number>()
+  readonly #forgiven: Array<readonly [number, number]> = []
+
+  private constructor(
+    options: SceneOptions,
+    parts: Pick<Scene, 'folder' | 'redis' | 'influx' | 'store' | 'redisProxies'>,
+  ) {
+    this.options = options
+    this.folder = parts.folder
+    this.redis = parts.redis
+    this.influx = parts.influx
+    this.store = parts.store
+    this.redisProxies = parts.redisProxies
+  }
+
+  /** Everything at work, the publisher publishing. */
+  static async open(options: SceneOptions): Promise<Scene> {
+    const { appendFsync, store = '1.6', servers = 1, redisProxies = false } = options
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-oracle-'))
+    const aof = appendFsync === undefined ? [] : ['--appendonly', 'yes', '--appendfsync', appendFsync]
+    const [redis, influx] = await Promise.all([startRedis({ args: aof }), startInflux()])
+    await fetch(`${influx.url}/query`, {
+      method: 'POST',
+      body: new URLSearchParams({ q: `CREATE DATABASE "${DATABASE}"` }),
+    })
+    const scene = new Scene(options, {
+      ...{ folder, redis, influx, store: await startInfluxProxy(influx.url, store) },
+      redisProxies: redisProxies
+        ? { server: await startTcpProxy(redis.port), publisher: await startTcpProxy(redis.port) }
+        : undefined,
+    })
+    try {
+      for (let n = 1; n <= servers; n++) scene.servers.push(await scene.#server(`server-${n}`))
+      scene.publisher = await scene.#publisher()
+      await Promise.all(scene.servers.map((server) => server.start()))
+      await scene.publisher.start()
+      return scene
+    } catch (error) {
+      await scene.close()
+      throw error
+    }
+  }
+
+  get server(): Member {
+    return this.servers[0]!
+  }
+
+  async killPublisher(): Promise<void> {
+    await this.publisher.look()
+    this.#killedAtMs.set(this.publisher.lives - 1, Date.now())
+    await this.publisher.kill()
+  }
+
+  /** What Redis takes within this time is not owed: it has said that it may forget it. */
+  forgive(fromMs: number, toMs: number): void {
+    this.#forgiven.push([fromMs, toMs])
+  }
+
+  obligations(): Obligations {
+    const logs = Array.from({ length: this.publisher.lives }, (_, life) => ({
+      source: this.publisher.name,
+      path: this.#logOf(life),
+    }))
+    return new Obligations(logs, this.#killedAtMs, this.#forgiven)
+  }
+
+  dataOf(member: Member): string {
+    return join(this.folder, member.name)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.publisher, ...this.servers].map((member) => member?.close()))
+    await this.store.stop()
+    await this.redisProxies?.server.stop()
+    await this.redisProxies?.publisher.stop()
+    await Promise.all([this.redis.stop(), this.influx.stop()])
+    for (const path of this.#mounts) execFileSync('umount', ['-l', path])
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  async #server(name: string): Promise<Member> {
+    const { broker, serverArgs = [] } = this.options
+    const [adminPort, data] = await Promise.all([freePort(), this.#dataFolder(name, 'server')])
+    const redisPort = this.redisProxies?.server.port ?? this.redis.port
+    const args = [
+      ...[`--broker-kind=${broker}`, `--broker-consumer=${name}`, `--redis-url=redis://127.0.0.1:${redisPort}`],
+      ...[`--influx-url=${this.store.url}`, `--influx-org=${ORG}`, `--influx-bucket=${DATABASE}`],
+      ...[`--admin-port=${adminPort}`, `--data-path=${data}`, `--agent-host=${name}`, ...serverArgs],
+    ]
+    const launch = () => startProgram('server', { args, env: { INFLUX_TOKEN: 'any' } })
+    return new Member({ name, adminPort, launch, atWork: 'server consumes' })
+  }
+
+  async #publisher(): Promise<Member> {
+    const { broker, publisherArgs = [], messagesPerSecond = 1000, samplesAMessage = 2 } = this.options
+    const name = 'publisher'
+    const [adminPort, data] = await Promise.all([freePort(), this.#dataFolder(name, 'agent')])
+    const redisPort = this.redisProxies?.publisher.port ?? this.redis.port
+    const args = [
+      ...[`--broker-kind=${broker}`, `--redis-url=redis://127.0.0.1:${redisPort}`, `--agent-host=${name}`],
+      ...[`--admin-port=${adminPort}`, `--data-path=${data}`, ...publisherArgs],
+    ]
+    const launch = (life: number) =>
+      startFile(PUBLISHER, name, {
+        args,
+        env: {
+          ORACLE_LIFE: `${life}`,
+          ORACLE_LOG: this.#logOf(life),
+          ORACLE_SOURCE: name,
+          ORACLE_MESSAGES_PER_SECOND: `${messagesPerSecond}`,
+          ORACLE_SAMPLES_A_MESSAGE: `${samplesAMessage}`,
+        },
+      })
+    return new Member({ name, adminPort, launch, atWork: 'publishes' })
+  }
+
+  async #dataFolder(name: string, role: 'server' | 'agent'): Promise<string> {
+    const path = join(this.folder, name)
+    await mkdir(path)
+    const { smallDisk } = this.options
+    if (smallDisk?.of === role) {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${smallDisk.bytes}`, 'tmpfs', path])
+      this.#mounts.push(path)
+    }
+    return path
+  }
+
+  #logOf(life: number): string {
+    return join(this.folder, `obligations-${life}.log`)
+  }
+}
