@@ -49,5 +49,8 @@ export class DeadLetters {
     this.kept++
   }
 
+  /** Resolves when every letter so far has reached the file system, or could not be written: an ack of what it came from may follow. */
+  async written(): Promise<void> {}
+
   async close(): Promise<void> {}
 }
