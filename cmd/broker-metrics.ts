@@ -1,4 +1,4 @@
-import type { Broker } from '../internal/broker/broker.ts'
+import type { Broker, PartitionBacklog } from '../internal/broker/broker.ts'
 import type { Metrics } from '../internal/observe/metrics.ts'
 
 /** What there is to say of the way between the processes, the same in every role. */
@@ -16,7 +16,7 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
   })
   metrics.counter({
     name: 'sentinel_broker_handler_errors_total',
-    help: 'Messages lost because the program failed on them: each is a bug.',
+    help: 'Times that the program failed on a message, which is tried again or becomes a dead letter: each is a bug.',
     read: () => stats.handlerErrors,
   })
   metrics.counter({
@@ -30,6 +30,11 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     read: () => stats.trimmedUnacked,
   })
   metrics.counter({
+    name: 'sentinel_broker_trimmed_unread_messages_total',
+    help: 'Streams: messages trimmed away before any server had read them. Each is counted by one server.',
+    read: () => stats.trimmedUnread,
+  })
+  metrics.counter({
     name: 'sentinel_broker_taken_over_messages_total',
     help: 'Streams: messages taken over from a server that is gone.',
     read: () => stats.takenOver,
@@ -38,5 +43,28 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     name: 'sentinel_live_dropped_messages_total',
     help: 'Messages of the live feed that were not published because the broker was away or slow.',
     read: () => stats.liveDropped,
+  })
+  const byPartition = (pick: (backlog: PartitionBacklog) => number | undefined) => (): Array<[string, number]> =>
+    (broker.backlog ?? []).flatMap((backlog) => {
+      const value = pick(backlog)
+      return value === undefined ? [] : [[`${backlog.partition}`, value]]
+    })
+  metrics.gauge({
+    name: 'sentinel_broker_lag_messages',
+    help: 'Streams: messages that no server of the group has read yet.',
+    label: 'partition',
+    read: byPartition(({ lag }) => lag),
+  })
+  metrics.gauge({
+    name: 'sentinel_broker_pending_messages',
+    help: 'Streams: messages that servers of the group have read and not acknowledged.',
+    label: 'partition',
+    read: byPartition(({ pending }) => pending),
+  })
+  metrics.gauge({
+    name: 'sentinel_broker_oldest_message_seconds',
+    help: 'Streams: age of the oldest message that is not acknowledged, read or not.',
+    label: 'partition',
+    read: byPartition(({ oldestAgeMs }) => oldestAgeMs / 1000),
   })
 }

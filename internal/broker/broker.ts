@@ -1,3 +1,5 @@
+import type { MarkStore } from './marks.ts'
+
 /** One message's place among the deliveries of a subscription. Reused: valid only during the call. */
 export interface Delivery {
   /** Counts up by one from 1. */
@@ -62,6 +64,8 @@ export interface BrokerStats {
   groupsRemade: number
   /** Streams: entries that trimming took away after they had been read and before they were acked. */
   trimmedUnacked: number
+  /** Streams: entries that trimming took away before anybody had read them. Each is counted by one server of the group. */
+  trimmedUnread: number
   /** Streams: entries taken over from a consumer that is gone. */
   takenOver: number
   /** Messages of the live channel that were let go because the engine was away or slow. */
@@ -69,7 +73,26 @@ export interface BrokerStats {
 }
 
 export function newStats(): BrokerStats {
-  return { reconnects: 0, handlerErrors: 0, groupsRemade: 0, trimmedUnacked: 0, takenOver: 0, liveDropped: 0 }
+  return {
+    reconnects: 0,
+    handlerErrors: 0,
+    groupsRemade: 0,
+    trimmedUnacked: 0,
+    trimmedUnread: 0,
+    takenOver: 0,
+    liveDropped: 0,
+  }
+}
+
+/** What a partition of Streams has in store for its group, whichever of its servers asks. */
+export interface PartitionBacklog {
+  readonly partition: number
+  /** Messages not read yet; undefined where Redis does not know (before 7.0). */
+  readonly lag: number | undefined
+  /** Messages read and not acked. */
+  readonly pending: number
+  /** How long ago the oldest message that is not acked, read or not, was published; 0 where there is none. */
+  readonly oldestAgeMs: number
 }
 
 /** State of the connection, for `/ready` and the log. */
@@ -106,6 +129,10 @@ export interface Broker {
   subscribe(handler: MessageHandler, options?: SubscribeOptions): Promise<Subscription>
   readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
+  /** Where a server keeps how far each source had got; none where the engine itself keeps what a server has not had (streams, memory). */
+  readonly marks?: MarkStore
+  /** Streams: of the partitions that the subscriber reads, some seconds old. None while there is no subscriber, and while Redis is away. */
+  readonly backlog?: readonly PartitionBacklog[]
   health(): BrokerHealth
   close(): Promise<void>
 }

@@ -8,6 +8,7 @@ export class Deliveries {
   readonly #stats: BrokerStats
   readonly #logger: Logger
   readonly #delivery: Delivery = { id: 0, tie: 0, redelivered: false }
+  #throwing = false
 
   constructor(handler: MessageHandler, options: SubscribeOptions, stats: BrokerStats, logger: Logger) {
     this.#handler = handler
@@ -27,9 +28,12 @@ export class Deliveries {
     delivery.redelivered = redelivered
     try {
       this.#handler(payload, delivery)
+      this.#throwing = false
       return ''
     } catch (error) {
-      if (this.#stats.handlerErrors++ === 0) this.#logger.error({ err: error }, 'the handler threw on a message')
+      this.#stats.handlerErrors++
+      if (!this.#throwing) this.#logger.error({ err: error }, 'the handler threw on a message')
+      this.#throwing = true
       return error instanceof Error ? error.message || error.name : String(error)
     }
   }
@@ -42,12 +46,12 @@ export class Deliveries {
 
   /** Gives a message up to whoever keeps such. Rejects when that one failed too: then the message should stay where it is. */
   async poison(payload: Buffer, id: string, deliveries: number, problem: string): Promise<void> {
-    this.#logger.error({ id, deliveries, bytes: payload.length, problem }, 'a message is poison: it was taken out')
     try {
-      await this.#options.onPoison?.(payload, id, deliveries, problem)
+      if (this.#options.onPoison === undefined) throw new Error('nobody keeps messages that are poison')
+      await this.#options.onPoison(payload, id, deliveries, problem)
     } catch (error) {
       this.#stats.handlerErrors++
-      this.#logger.error({ err: error, id }, 'a message that is poison could not be given up')
+      this.#logger.error({ err: error, id, deliveries, problem }, 'a message that is poison could not be given up')
       throw error
     }
   }

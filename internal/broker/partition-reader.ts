@@ -4,10 +4,9 @@ import type { BrokerStats } from './broker.ts'
 import type { Gate } from './gate.ts'
 import { RedisConnection, type RedisOptions } from './redis.ts'
 import { isReply } from './redis-problem.ts'
-import type { Unacked } from './unacked.ts'
-
-/** The field of an entry that carries the message. */
-export const PAYLOAD_FIELD = 'd'
+import { idOf, payloadOf, type RawEntry } from './stream-entry.ts'
+import { claim, makeGroup } from './stream-scripts.ts'
+import { SUSPECT_AFTER } from './trials.ts'
 
 export interface PartitionReaderOptions {
   readonly redis: RedisOptions
@@ -20,18 +19,24 @@ export interface PartitionReaderOptions {
   readonly visibilityMs: number
   /** Shut while the consumer wants nothing more. */
   readonly gate: Gate
-  /** What is held already, and must not be delivered again. */
-  readonly unacked: Unacked
+  /** The ids of this partition that are held already, and must not be delivered again. */
+  readonly held: () => Iterable<string>
   /** Asked before entries of others are looked for. */
   readonly mayTakeOver: () => boolean
   readonly deliver: (partition: number, id: string, payload: Buffer, redelivered: boolean) => void
-  /** Called for an entry of which nothing is left. */
-  readonly forget: (partition: number, id: string) => void
+  /** Takes care of an entry that is the consumer's and was delivered too often. */
+  readonly suspect: (partition: number, id: string, deliveries: number) => void
 }
 
-/** An entry as Redis sends it: id, then names and values in turn; null in their place when trimming has eaten it. */
-type RawEntry = [id: Buffer, fields: Buffer[] | null]
 type RawReply = Array<[key: Buffer, entries: RawEntry[]]> | null
+type PendingEntry = [id: string, owner: string, idleMs: number, deliveries: number]
+
+/** Pending entries that are to be delivered again, from `next` on. */
+interface Wanted {
+  readonly ids: readonly string[]
+  readonly from: 'own' | { readonly idleMs: number }
+  next: number
+}
 
 /** How long Redis holds back an empty answer; also how long `stop` may have to wait. */
 const BLOCK_MS = 500
@@ -39,24 +44,27 @@ const BLOCK_MS = 500
 const TARGET_READ_BYTES = 2 * 2 ** 20
 const FIRST_COUNT = 10
 const MAX_COUNT = 1000
-/** Entries taken over at a time: Redis goes through a dead consumer's list for each. */
-const TAKE_OVER_COUNT = 100
+/** Pending entries looked at in one command, which Redis does in less than a millisecond. */
+const PENDING_COUNT = 1000
 const RETRY_MS = 200
-const EMPTY = Buffer.alloc(0)
 
 /**
  * Reads one partition for one consumer of the group, over a connection of its own. What comes first after each connect is what is
  * the consumer's already: the entries of its last life, and those of an answer that never arrived. Then what is new, and from time to time
  * what other consumers have let lie for longer than the visibility time.
+ *
+ * Pending entries are found by XPENDING and taken by XCLAIM: XREADGROUP would count a delivery for each that is held already, and XAUTOCLAIM
+ * would give us what we hold ourselves. Both would make healthy entries look like poison.
  */
 export class PartitionReader {
   readonly connection: RedisConnection
   readonly #options: PartitionReaderOptions
-  /** The id after which the consumer's own pending entries are still to be read; undefined when all have been. */
-  #ownPendingAfter: string | undefined = '0'
+  /** Where in the consumer's own pending entries the search goes on; undefined when all have been found. */
+  #ownPendingFrom: string | undefined = '-'
   #takeOverAt: number
   /** Where in the group's pending entries the search for forsaken ones goes on: `-` is the beginning. */
   #takeOverFrom = '-'
+  #wanted: Wanted | undefined
   #count = FIRST_COUNT
   /** Read and not yet delivered, from `#next` on: the gate was shut in the middle. */
   #batch: RawEntry[] = []
@@ -98,7 +106,7 @@ export class PartitionReader {
 
   /** Entries read and not yet delivered: they must be renewed too. */
   waitingIds(): string[] {
-    return this.#batch.slice(this.#next).map(([id]) => id.toString('latin1'))
+    return this.#batch.slice(this.#next).map(idOf)
   }
 
   async #run(): Promise<void> {
@@ -117,77 +125,94 @@ export class PartitionReader {
     }
   }
 
-  #read(): Promise<RawEntry[]> {
+  /** May find nothing to deliver at once. */
+  async #read(): Promise<RawEntry[]> {
     this.#redelivered = true
-    if (this.#ownPendingAfter !== undefined) return this.#readOwnPending(this.#ownPendingAfter)
-    if (Date.now() >= this.#takeOverAt && this.#options.mayTakeOver()) return this.#takeOver()
-    this.#redelivered = false
-    return this.#readNew()
+    if (this.#wanted !== undefined) return this.#claimWanted(this.#wanted)
+    if (this.#ownPendingFrom !== undefined) await this.#findOwnPending(this.#ownPendingFrom)
+    else if (Date.now() >= this.#takeOverAt && this.#options.mayTakeOver()) await this.#findForsaken()
+    else {
+      this.#redelivered = false
+      return this.#readNew()
+    }
+    return []
   }
 
   async #readNew(): Promise<RawEntry[]> {
     const { group, consumer, key } = this.#options
-    const reply = await this.connection.client.callBuffer(
+    const reply = (await this.connection.client.callBuffer(
       'XREADGROUP',
       ...['GROUP', group, consumer, 'COUNT', this.#count, 'BLOCK', BLOCK_MS, 'STREAMS', key, '>'],
-    )
-    return entriesOf(reply as RawReply)
+    )) as RawReply
+    return reply?.[0]?.[1] ?? []
   }
 
-  async #readOwnPending(after: string): Promise<RawEntry[]> {
-    const { group, consumer, key, partition, unacked } = this.#options
-    const reply = await this.connection.client.callBuffer(
-      'XREADGROUP',
-      ...['GROUP', group, consumer, 'COUNT', this.#count, 'STREAMS', key, after],
-    )
-    const entries = entriesOf(reply as RawReply)
-    this.#ownPendingAfter = entries.at(-1)?.[0].toString('latin1')
-    const held = new Set(unacked.idsOf(partition))
-    return entries.filter(([id]) => !held.has(id.toString('latin1')))
+  async #findOwnPending(from: string): Promise<void> {
+    const { group, consumer, key, partition, held, suspect } = this.#options
+    const pending = (await this.connection.client.xpending(
+      ...([key, group, from, '+', PENDING_COUNT, consumer] as const),
+    )) as PendingEntry[]
+    this.#ownPendingFrom = pending.length === PENDING_COUNT ? `(${pending.at(-1)![0]}` : undefined
+    const known = new Set(held())
+    const unheld = pending.filter(([id]) => !known.has(id))
+    for (const [id, , , deliveries] of unheld) if (deliveries >= SUSPECT_AFTER) suspect(partition, id, deliveries)
+    this.#want(unheld.filter(isNoSuspect), 'own')
   }
 
-  /** XPENDING and XCLAIM rather than XAUTOCLAIM, which would also give us what we hold ourselves. */
-  async #takeOver(): Promise<RawEntry[]> {
-    const { group, consumer, key, visibilityMs, stats, logger, partition } = this.#options
-    const { client } = this.connection
-    const pending = (await client.xpending(
-      ...([key, group, 'IDLE', visibilityMs, this.#takeOverFrom, '+', TAKE_OVER_COUNT] as const),
-    )) as Array<[id: string, owner: string, idleMs: number, deliveries: number]>
-    const more = pending.length === TAKE_OVER_COUNT
+  async #findForsaken(): Promise<void> {
+    const { group, consumer, key, visibilityMs, partition, suspect } = this.#options
+    const pending = (await this.connection.client.xpending(
+      ...([key, group, 'IDLE', visibilityMs, this.#takeOverFrom, '+', PENDING_COUNT] as const),
+    )) as PendingEntry[]
+    const more = pending.length === PENDING_COUNT
     this.#takeOverFrom = more ? `(${pending.at(-1)![0]}` : '-'
     if (!more) this.#takeOverAt = this.#nextTakeOver()
-    const ids = pending.filter(([, owner]) => owner !== consumer).map(([id]) => id)
-    if (ids.length === 0) return []
-    const claimed = (await client.callBuffer(
-      'XCLAIM',
-      key,
-      group,
-      consumer,
-      visibilityMs,
-      ...ids,
-    )) as Array<RawEntry | null>
-    const entries = claimed.filter((entry) => entry !== null)
-    stats.takenOver += entries.length
-    logger.warn({ partition, entries: entries.length }, 'took over entries that another consumer has left unacked')
+    const forsaken = pending.filter(([, owner]) => owner !== consumer)
+    const from = { idleMs: visibilityMs }
+    this.#want(forsaken.filter(isNoSuspect), from)
+    const deliveriesOf = new Map(forsaken.filter((each) => !isNoSuspect(each)).map(([id, , , count]) => [id, count]))
+    const taken = await this.#claim([...deliveriesOf.keys()], from, true)
+    for (const entry of taken.entries) suspect(partition, idOf(entry), deliveriesOf.get(idOf(entry))!)
+  }
+
+  #want(pending: readonly PendingEntry[], from: Wanted['from']): void {
+    this.#wanted = pending.length === 0 ? undefined : { ids: pending.map(([id]) => id), from, next: 0 }
+  }
+
+  async #claimWanted(wanted: Wanted): Promise<RawEntry[]> {
+    const { looked, entries } = await this.#claim(wanted.ids.slice(wanted.next), wanted.from, false)
+    wanted.next += looked
+    if (wanted.next >= wanted.ids.length) this.#wanted = undefined
     return entries
   }
 
+  async #claim(
+    ids: readonly string[],
+    from: Wanted['from'],
+    idsOnly: boolean,
+  ): Promise<{ looked: number; entries: RawEntry[] }> {
+    if (ids.length === 0) return { looked: 0, entries: [] }
+    const { key, group, consumer, stats, logger, partition } = this.#options
+    const options = { key, group, consumer, from, maxBytes: TARGET_READ_BYTES, idsOnly }
+    const { looked, trimmed, entries } = await claim(this.connection.client, options, ids)
+    stats.trimmedUnacked += trimmed
+    if (from !== 'own' && entries.length > 0) {
+      stats.takenOver += entries.length
+      logger.warn({ partition, entries: entries.length }, 'took over entries that another consumer has left unacked')
+    }
+    return { looked, entries }
+  }
+
   async #deliverBatch(): Promise<void> {
-    const { gate, partition, deliver, forget, stats } = this.#options
+    const { gate, partition, deliver } = this.#options
     let bytes = 0
     for (; this.#next < this.#batch.length; this.#next++) {
       while (!gate.open && !this.#stopping) await gate.passable()
       if (!gate.open) return
-      const [rawId, fields] = this.#batch[this.#next]!
-      const id = rawId.toString('latin1')
-      if (fields === null) {
-        stats.trimmedUnacked++
-        forget(partition, id)
-        continue
-      }
-      const payload = payloadOf(fields)
+      const entry = this.#batch[this.#next]!
+      const payload = payloadOf(entry)
       bytes += payload.length
-      deliver(partition, id, payload, this.#redelivered)
+      deliver(partition, idOf(entry), payload, this.#redelivered)
     }
     this.#fitCount(bytes, this.#batch.length)
     this.#batch = []
@@ -204,7 +229,7 @@ export class PartitionReader {
   /** Whatever went wrong, an answer may have been lost on its way, and its entries are ours in Redis' eyes. */
   async #recover(error: unknown): Promise<void> {
     if (this.#stopping) return
-    this.#ownPendingAfter = '0'
+    this.#findOwnAgain()
     if (!this.connection.up) return
     const { logger, partition } = this.#options
     try {
@@ -219,20 +244,20 @@ export class PartitionReader {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
   }
 
-  /** From id 0: what was published before the first server came is read too. */
   async #makeGroup(client: Redis): Promise<void> {
     const { key, group, partition, stats, logger } = this.#options
-    try {
-      await client.xgroup('CREATE', key, group, '0', 'MKSTREAM')
-      if (this.#hadGroup) {
-        stats.groupsRemade++
-        logger.warn({ partition, group }, 'the consumer group had vanished from Redis and was made anew')
-      }
-    } catch (error) {
-      if (!isReply(error) || !error.message.startsWith('BUSYGROUP')) throw error
+    const made = await makeGroup(client, key, group, this.#hadGroup)
+    if (made && this.#hadGroup) {
+      stats.groupsRemade++
+      logger.warn({ partition, group }, 'the consumer group had vanished from Redis and was made anew')
     }
     this.#hadGroup = true
-    this.#ownPendingAfter = '0'
+    this.#findOwnAgain()
+  }
+
+  #findOwnAgain(): void {
+    this.#ownPendingFrom = '-'
+    this.#wanted = undefined
   }
 
   /** With jitter, so that servers started together do not all ask at once. */
@@ -241,15 +266,6 @@ export class PartitionReader {
   }
 }
 
-function entriesOf(reply: RawReply): RawEntry[] {
-  return reply?.[0]?.[1] ?? []
-}
-
-/** An entry that somebody else wrote without the field gives an empty message, which no codec accepts: it is rejected and counted. */
-function payloadOf(fields: Buffer[]): Buffer {
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const name = fields[i]!
-    if (name.length === 1 && name[0] === PAYLOAD_FIELD.charCodeAt(0)) return fields[i + 1]!
-  }
-  return EMPTY
+function isNoSuspect([, , , deliveries]: PendingEntry): boolean {
+  return deliveries < SUSPECT_AFTER
 }

@@ -11,6 +11,7 @@ import { ChannelListener } from './channel-listener.ts'
 import { Deliveries } from './deliveries.ts'
 import { HashRing } from './hash-ring.ts'
 import { RedisLiveChannel } from './live-channel.ts'
+import { RedisMarks } from './marks.ts'
 import { RedisConnection, type RedisOptions } from './redis.ts'
 
 export interface PubSubOptions {
@@ -33,6 +34,7 @@ export class PubSubBroker implements Broker {
   readonly kind = 'pubsub'
   readonly stats = newStats()
   readonly live: RedisLiveChannel
+  readonly marks: RedisMarks
   readonly #options: PubSubOptions
   readonly #channels: readonly string[]
   readonly #ring: HashRing
@@ -40,13 +42,14 @@ export class PubSubBroker implements Broker {
   readonly #subscriptions = new Set<PubSubSubscription>()
 
   constructor(options: PubSubOptions) {
-    const { redis, logger, partitions = 1 } = options
+    const { redis, logger, partitions = 1, consumes } = options
     this.#options = options
     this.#ring = new HashRing(partitions)
     this.#channels =
       partitions === 1 ? [CHANNEL] : Array.from({ length: partitions }, (_, partition) => `${CHANNEL}:${partition}`)
     this.#commands = new RedisConnection({ redis, purpose: 'commands', logger, stats: this.stats })
     this.live = new RedisLiveChannel({ redis, commands: this.#commands, stats: this.stats, logger })
+    this.marks = new RedisMarks(this.#commands, consumes)
   }
 
   whenTried(): Promise<void> {

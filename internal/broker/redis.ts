@@ -33,7 +33,8 @@ export interface ConnectionOptions {
 
 const MAX_BACKOFF_MS = 2000
 const CONNECT_TIMEOUT_MS = 5000
-const DEFAULT_PING_INTERVAL_MS = 5000
+/** A connection on which nothing comes back is seen after two of these at most, and must be replaced within 10 s. */
+const DEFAULT_PING_INTERVAL_MS = 4000
 
 /**
  * One connection to Redis that heals itself. It is `up` when Redis has answered a PING and `setUp` has run, and then only are

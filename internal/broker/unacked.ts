@@ -14,6 +14,8 @@ export class Unacked {
   /** A partition's entries that Redis must be told of, or is being told of. */
   readonly #acking: string[][]
   #ackingCount = 0
+  /** Deliveries from `#head` on that were withdrawn: their id is ''. */
+  #withdrawn = 0
 
   constructor(partitions: number) {
     this.#acking = Array.from({ length: partitions }, () => [])
@@ -21,7 +23,7 @@ export class Unacked {
 
   /** Entries held in all. */
   get size(): number {
-    return this.#ids.length - this.#head + this.#ackingCount
+    return this.#ids.length - this.#head - this.#withdrawn + this.#ackingCount
   }
 
   get ackingCount(): number {
@@ -38,21 +40,21 @@ export class Unacked {
     this.#partitions.push(partition)
   }
 
+  /** The newest delivery was none: its entry is not held here, and no ack is meant for it. */
+  withdraw(): void {
+    this.#ids[this.#ids.length - 1] = ''
+    this.#withdrawn++
+  }
+
   /** Everything up to and including this delivery is done with. */
   ackUpTo(delivery: number): void {
     const end = Math.min(delivery + 1 - this.#base, this.#ids.length)
-    for (; this.#head < end; this.#head++) this.acking(this.#partitions[this.#head]!, this.#ids[this.#head]!)
+    for (; this.#head < end; this.#head++) this.#ack(this.#partitions[this.#head]!, this.#ids[this.#head]!)
     if (this.#head < COMPACT_AT || this.#head * 2 < this.#ids.length) return
     this.#base += this.#head
     this.#ids = this.#ids.slice(this.#head)
     this.#partitions = this.#partitions.slice(this.#head)
     this.#head = 0
-  }
-
-  /** An entry that was never delivered and is done with all the same. */
-  acking(partition: number, id: string): void {
-    this.#acking[partition]!.push(id)
-    this.#ackingCount++
   }
 
   /** The first entries of a partition to tell Redis of: they stay held until `acked`. */
@@ -70,7 +72,18 @@ export class Unacked {
   idsOf(partition: number, beforeDelivery = Infinity): string[] {
     const ids = this.#acking[partition]!.slice()
     const end = Math.min(beforeDelivery - this.#base, this.#ids.length)
-    for (let i = this.#head; i < end; i++) if (this.#partitions[i] === partition) ids.push(this.#ids[i]!)
+    for (let i = this.#head; i < end; i++) {
+      if (this.#partitions[i] === partition && this.#ids[i] !== '') ids.push(this.#ids[i]!)
+    }
     return ids
+  }
+
+  #ack(partition: number, id: string): void {
+    if (id === '') {
+      this.#withdrawn--
+      return
+    }
+    this.#acking[partition]!.push(id)
+    this.#ackingCount++
   }
 }

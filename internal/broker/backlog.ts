@@ -1,0 +1,101 @@
+import type { Logger } from 'pino'
+import { LogThrottle } from '../observe/log-throttle.ts'
+import type { BrokerStats, PartitionBacklog } from './broker.ts'
+import type { RedisConnection } from './redis.ts'
+import { isReply } from './redis-problem.ts'
+import { forgetConsumers, inspect } from './stream-scripts.ts'
+
+export interface BacklogOptions {
+  readonly keys: readonly string[]
+  readonly group: string
+  readonly consumer: string
+  readonly commands: RedisConnection
+  readonly stats: BrokerStats
+  readonly logger: Logger
+  readonly intervalMs: number
+  /** Consumers that have done nothing for so long, and hold nothing, are forgotten. */
+  readonly forgetAfterMs: number
+}
+
+/** A value as old as this many polls is no longer shown: no value says more than one of an hour ago. */
+const STALE_POLLS = 3
+const FORGET_INTERVAL_MS = 600_000
+
+/**
+ * Asks Redis every few seconds what each partition still has in store for the group, and counts what trimming has eaten unread. Every server of
+ * the group does so and sees the same; what was eaten is told to one of them only.
+ */
+export class Backlog {
+  readonly #options: BacklogOptions
+  readonly #throttle: LogThrottle
+  readonly #timer: NodeJS.Timeout
+  readonly #polled: Array<PartitionBacklog | undefined> = []
+  #polledAtMs = 0
+  #forgetAtMs = 0
+  #polling: Promise<void> | undefined
+
+  constructor(options: BacklogOptions) {
+    this.#options = options
+    this.#throttle = new LogThrottle(options.logger, { everyMs: 60_000 })
+    this.#timer = setInterval(() => this.#poll(), options.intervalMs).unref()
+    this.#poll()
+  }
+
+  /** By partition; none of those that Redis said nothing of for a while. */
+  get partitions(): PartitionBacklog[] {
+    const tooOld = performance.now() - this.#polledAtMs > STALE_POLLS * this.#options.intervalMs
+    return tooOld ? [] : this.#polled.filter((each) => each !== undefined)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#throttle.flush()
+    await this.#polling
+  }
+
+  #poll(): void {
+    this.#polling ??= this.#pollAll().finally(() => {
+      this.#polling = undefined
+    })
+  }
+
+  async #pollAll(): Promise<void> {
+    const { keys, logger } = this.#options
+    const nowMs = performance.now()
+    const forget = nowMs >= this.#forgetAtMs
+    try {
+      await Promise.all(keys.map((key, partition) => this.#pollOne(key, partition, forget)))
+      this.#polledAtMs = performance.now()
+      if (forget) this.#forgetAtMs = nowMs + FORGET_INTERVAL_MS
+    } catch (error) {
+      logger.debug({ err: error }, 'the streams could not be looked at, next attempt in a few seconds')
+    }
+  }
+
+  async #pollOne(key: string, partition: number, forget: boolean): Promise<void> {
+    const { group, consumer, commands, stats, logger, forgetAfterMs } = this.#options
+    try {
+      const { trimmedUnread, lag, pending, oldestAgeMs } = await commands.send((client) => inspect(client, key, group))
+      this.#polled[partition] = { partition, lag, pending, oldestAgeMs }
+      if (trimmedUnread > 0) this.#tell(partition, trimmedUnread)
+      stats.trimmedUnread += trimmedUnread
+      if (!forget) return
+      const forgotten = await commands.send((client) => forgetConsumers(client, key, group, consumer, forgetAfterMs))
+      if (forgotten > 0) logger.info({ partition, consumers: forgotten }, 'forgot consumers that are long gone')
+    } catch (error) {
+      this.#polled[partition] = undefined
+      // The group has vanished, and the reader makes it anew; or the connection has, and all partitions say so.
+      const cause = error instanceof Error ? error.cause : undefined
+      if (!isReply(cause)) throw error
+      logger.debug({ err: error, partition }, 'a stream could not be looked at')
+    }
+  }
+
+  #tell(partition: number, messages: number): void {
+    this.#throttle.error(
+      `partition ${partition}`,
+      { partition, messages },
+      'Redis trimmed messages away before any server had read them: add servers, or keep more (broker.maxLength, broker.maxAgeMs)',
+    )
+  }
+}

@@ -1,0 +1,68 @@
+import type { RedisConnection } from './redis.ts'
+
+/**
+ * Keeps for the servers of a channel how far each source had got, so that the next process goes on counting. A line of text a source; what
+ * it means is its writer's affair.
+ */
+export interface MarkStore {
+  /** All that is kept. Stays pending while the engine is away; rejects when the broker is closed, or the engine refuses. */
+  load(): Promise<Map<string, string>>
+  /** Puts these in the place of what was kept of the same sources, and forgets others. @throws BrokerError */
+  save(marks: ReadonlyMap<string, string>, forget?: readonly string[]): Promise<void>
+}
+
+/** So long after the last word of any source, nothing of it is worth going on from. */
+const KEPT_MS = 24 * 3_600_000
+/** Sources a command: 10,000 at once would hold Redis up for some milliseconds. */
+const SOURCES_A_COMMAND = 1000
+
+/** In a hash: one for all servers of the same channels, because each source speaks on one channel. */
+export class RedisMarks implements MarkStore {
+  readonly #commands: RedisConnection
+  readonly #key: string
+
+  /** @param consumes the partitions that the server listens to; undefined for all of them */
+  constructor(commands: RedisConnection, consumes?: readonly number[]) {
+    this.#commands = commands
+    this.#key = consumes === undefined ? 'sentinel:sources' : `sentinel:sources:${consumes.toSorted().join(',')}`
+  }
+
+  async load(): Promise<Map<string, string>> {
+    for (;;) {
+      await this.#commands.whenUp()
+      try {
+        return await this.#scan()
+      } catch (error) {
+        if (this.#commands.up) throw error
+      }
+    }
+  }
+
+  async save(marks: ReadonlyMap<string, string>, forget: readonly string[] = []): Promise<void> {
+    const key = this.#key
+    const entries = [...marks]
+    const sent: Promise<unknown>[] = []
+    for (let i = 0; i < entries.length; i += SOURCES_A_COMMAND) {
+      const some = entries.slice(i, i + SOURCES_A_COMMAND).flat()
+      sent.push(this.#commands.send((client) => client.hset(key, ...some)))
+    }
+    for (let i = 0; i < forget.length; i += SOURCES_A_COMMAND) {
+      const some = forget.slice(i, i + SOURCES_A_COMMAND)
+      sent.push(this.#commands.send((client) => client.hdel(key, ...some)))
+    }
+    sent.push(this.#commands.send((client) => client.pexpire(key, KEPT_MS)))
+    await Promise.all(sent)
+  }
+
+  async #scan(): Promise<Map<string, string>> {
+    const marks = new Map<string, string>()
+    let cursor = '0'
+    do {
+      const from = cursor
+      const [next, pairs] = await this.#commands.send((client) => client.hscan(this.#key, from, 'COUNT', 1000))
+      for (let i = 0; i + 1 < pairs.length; i += 2) marks.set(pairs[i]!, pairs[i + 1]!)
+      cursor = next
+    } while (cursor !== '0')
+    return marks
+  }
+}

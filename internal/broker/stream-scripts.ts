@@ -1,0 +1,181 @@
+import type { Redis } from 'ioredis'
+import type { RawEntry } from './stream-entry.ts'
+
+/**
+ * What must be looked at and changed in one step, because other servers do the same. Each script touches the keys of one partition. They are
+ * sent as text: all are rare, and none is worth the second round trip that a forgotten hash costs.
+ */
+const CLAIM = `
+local group, consumer, from, idle, room, bare = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'ids'
+local looked, trimmed, entries = 0, 0, {}
+for i = 7, #ARGV do
+  if room <= 0 then break end
+  looked = looked + 1
+  local pending = redis.call('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1)[1]
+  if pending and (pending[2] == consumer) == (from == 'own') and pending[3] >= idle then
+    local entry
+    if bare then entry = redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i], 'JUSTID')[1]
+    else entry = redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i])[1] end
+    if not entry then
+      redis.call('XACK', KEYS[1], group, ARGV[i])
+      trimmed = trimmed + 1
+    elseif bare then entries[#entries + 1] = {entry, {}}
+    else
+      entries[#entries + 1] = entry
+      for _, field in ipairs(entry[2]) do room = room - #field end
+    end
+  end
+end
+return {looked, trimmed, entries}`
+
+export interface ClaimOptions {
+  readonly key: string
+  readonly group: string
+  readonly consumer: string
+  /** Only entries that are the consumer's already, or only those that are not and have lain for `idleMs`. */
+  readonly from: 'own' | { readonly idleMs: number }
+  /** Ends with the entry that reaches it. */
+  readonly maxBytes: number
+  /** Takes them without their content, which leaves the delivery count as it is. */
+  readonly idsOnly?: boolean
+}
+
+export interface Claimed {
+  /** So many of the ids have been looked at. */
+  readonly looked: number
+  /** Entries of which trimming had left nothing: nobody holds them any more. */
+  readonly trimmed: number
+  readonly entries: RawEntry[]
+}
+
+/** Takes pending entries, one more delivery each, as long as they are still whose they were thought to be. */
+export async function claim(client: Redis, options: ClaimOptions, ids: readonly string[]): Promise<Claimed> {
+  const { key, group, consumer, from, maxBytes, idsOnly = false } = options
+  const whose = from === 'own' ? ['own', 0] : ['others', from.idleMs]
+  const [looked, trimmed, entries] = (await client.callBuffer(
+    ...(['EVAL', CLAIM, 1, key, group, consumer, ...whose, maxBytes, idsOnly ? 'ids' : 'entries', ...ids] as const),
+  )) as [number, number, RawEntry[]]
+  return { looked, trimmed, entries }
+}
+
+const MAKE_GROUP = `
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if made.err then
+  if string.find(made.err, 'BUSYGROUP', 1, true) then return 0 end
+  return made
+end
+local stream, info = {}, redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
+if stream['entries-added'] then
+  local read = stream['entries-added'] - stream.length
+  if ARGV[2] == 'first' and stream.groups == 1 then read = 0 end
+  redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], '0', 'ENTRIESREAD', read)
+end
+return 1`
+
+/**
+ * Makes a consumer group that begins with the first entry there is. What was trimmed before counts as never read when it is the first group of
+ * its stream, and does not when the consumer knows of a group before it.
+ *
+ * @returns false when it is there already
+ */
+export async function makeGroup(client: Redis, key: string, group: string, hadGroup: boolean): Promise<boolean> {
+  return (await client.eval(MAKE_GROUP, 1, key, group, hadGroup ? 'again' : 'first')) === 1
+}
+
+const INSPECT = `
+local function fields(reply)
+  local named = {}
+  for i = 1, #reply, 2 do named[reply[i]] = reply[i + 1] end
+  return named
+end
+local function before(a, b)
+  local aMs, aSeq = string.match(a, '(%d+)-(%d+)')
+  local bMs, bSeq = string.match(b, '(%d+)-(%d+)')
+  if aMs ~= bMs then return #aMs < #bMs or (#aMs == #bMs and aMs < bMs) end
+  return #aSeq < #bSeq or (#aSeq == #bSeq and aSeq < bSeq)
+end
+local stream, group = fields(redis.call('XINFO', 'STREAM', KEYS[1])), nil
+for _, reply in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local each = fields(reply)
+  if each.name == ARGV[1] then group = each end
+end
+if not group then return redis.error_reply('NOGROUP no such group') end
+local added, length, last, read = stream['entries-added'], stream.length, group['last-delivered-id'], group['entries-read']
+local first = stream['first-entry'] and stream['first-entry'][1]
+local position, lost = nil, 0
+if added then
+  if not first or not before(last, stream['last-generated-id']) then position = added
+  elseif before(last, first) then position = added - length
+  elseif last == first then position = added - length + 1 end
+end
+if position and position ~= read then
+  if read and position > read then lost = position - read end
+  redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], last, 'ENTRIESREAD', position)
+end
+local lag = -1
+if position or (added and read) then lag = added - (position or read) end
+local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
+local oldest = pending[2]
+local unread = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)[1]
+if unread and (not oldest or before(unread[1], oldest)) then oldest = unread[1] end
+local ageMs = 0
+if oldest then
+  local now = redis.call('TIME')
+  ageMs = math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(oldest, '%d+')))
+end
+return {lost, lag, pending[1], ageMs}`
+
+export interface Inspection {
+  /** Entries trimmed away unread since the last inspection by anybody: each is reported once. */
+  readonly trimmedUnread: number
+  /** Entries not read yet; undefined where Redis does not know (before 7.0). */
+  readonly lag: number | undefined
+  /** Entries read and not acked. */
+  readonly pending: number
+  /** How long ago the oldest entry that is not acked, read or not, was published; 0 where there is none. */
+  readonly oldestAgeMs: number
+}
+
+/**
+ * Measures what a group has before it. Redis counts the entries ever added and those that the group has read, and takes entries away at the
+ * beginning only. So where it is known how many entries lie at or before the last one read, the difference to those counted as read has been eaten
+ * unread. That is known when the group has read everything, or when the last one it has read is the first that is left, or gone itself.
+ * In between nothing can be eaten unread that will not show later. The count of the group is then put right in the same step.
+ */
+export async function inspect(client: Redis, key: string, group: string): Promise<Inspection> {
+  const [trimmedUnread, lag, pending, oldestAgeMs] = (await client.eval(INSPECT, 1, key, group)) as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  return { trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs }
+}
+
+const FORGET_CONSUMERS = `
+local forgotten = 0
+for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local consumer = {}
+  for i = 1, #reply, 2 do consumer[reply[i]] = reply[i + 1] end
+  if consumer.name ~= ARGV[2] and consumer.pending == 0 and consumer.idle >= tonumber(ARGV[3]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
+    forgotten = forgotten + 1
+  end
+end
+return forgotten`
+
+/**
+ * Takes out the names of consumers that have done nothing for long and hold nothing. One that comes back is there again with its first read.
+ *
+ * @returns how many
+ */
+export async function forgetConsumers(
+  client: Redis,
+  key: string,
+  group: string,
+  except: string,
+  idleMs: number,
+): Promise<number> {
+  return (await client.eval(FORGET_CONSUMERS, 1, key, group, except, idleMs)) as number
+}
