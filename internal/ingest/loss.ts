@@ -93,15 +93,21 @@ export class LossTracker {
     return marks
   }
 
-  /** Goes on from the marks of an earlier process. Call it before the first message; what is no mark is left out. */
-  restore(marks: ReadonlyMap<string, string>): void {
+  /**
+   * Goes on from the marks of an earlier process. To be called before the first message.
+   *
+   * @param oldestMs sources last heard before this are left out, ms since the epoch
+   * @returns the sources left out: those, what is no mark, and the quietest where they are too many
+   */
+  restore(marks: ReadonlyMap<string, string>, oldestMs = 0): string[] {
     const states: Array<[string, SourceState]> = []
     for (const [source, mark] of marks) {
       const state = readMark(mark)
-      if (state !== undefined) states.push([source, state])
+      if (state !== undefined && state.markedAtMs >= oldestMs) states.push([source, state])
     }
     states.sort(([, a], [, b]) => b.markedAtMs - a.markedAtMs)
     for (const [source, state] of states.slice(0, this.#maxSources)) this.#sources.set(source, state)
+    return [...marks.keys()].filter((source) => !this.#sources.has(source))
   }
 
   /** Sources that have become too many since this was last asked: their marks are of no use any more. */
