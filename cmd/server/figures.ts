@@ -8,6 +8,7 @@ import type { Metrics } from '../../internal/observe/metrics.ts'
 import type { Figure } from '../../internal/observe/own-figures.ts'
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
+import type { DeadLetters } from '../../internal/spool/dead-letters.ts'
 import { processFigures } from '../process-figures.ts'
 
 /** What a server counts, and so tells. */
@@ -17,6 +18,7 @@ export interface ServerParts {
   readonly loss: LossTracker
   readonly latencies: Latencies
   readonly pipeline: Pipeline
+  readonly deadLetters: DeadLetters
   readonly table: SeriesTable
   readonly announcer: LiveAnnouncer
   readonly broker: Broker
@@ -25,7 +27,7 @@ export interface ServerParts {
 
 /** The server's own sample, once a second. */
 export function serverFigures(parts: ServerParts): Record<string, Figure> {
-  const { ledger, loss, latencies, pipeline, broker, storeKind } = parts
+  const { ledger, loss, latencies, pipeline, deadLetters, broker, storeKind } = parts
   let receivedBefore = 0
   let readAtMs = performance.now()
   const samplesPerSecond = (): number => {
@@ -38,13 +40,16 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
   return {
     broker: ['string', () => broker.kind],
     store: ['string', () => storeKind],
-    store_ready: ['bool', () => pipeline.batcher.problem === ''],
+    store_ready: ['bool', () => pipeline.gate.problem === ''],
     messages: ['int', () => ledger.messages],
     received: ['int', () => ledger.received],
+    taken_over: ['int', () => ledger.takenOver],
     written: ['int', () => ledger.written],
     rejected: ['int', () => ledger.rejected],
     dropped: ['int', () => ledger.dropped],
     held: ['int', () => pipeline.held],
+    spooled: ['int', () => pipeline.heldOnDisk],
+    dead_letters: ['int', () => deadLetters.kept],
     lost: ['int', () => loss.lostSamples],
     lost_known: ['bool', () => lossKnown(loss)],
     duplicates: ['int', () => loss.duplicateMessages],
@@ -71,8 +76,7 @@ function percentiles(name: string, recorder: LatencyRecorder): Record<string, Fi
 }
 
 export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
-  const { decoder, ledger, loss, latencies, pipeline, table, announcer } = parts
-  const { batcher } = pipeline
+  const { decoder, ledger, loss, latencies, table, announcer } = parts
   metrics.counter({
     name: 'sentinel_received_messages_total',
     help: 'Messages taken in, however many samples each carried.',
@@ -82,6 +86,11 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     name: 'sentinel_received_samples_total',
     help: 'Samples taken in; a message that cannot be read counts as those that it says it carries, one at least.',
     read: () => ledger.received,
+  })
+  metrics.counter({
+    name: 'sentinel_taken_over_samples_total',
+    help: 'Samples found in the spool at the start: an earlier process received them.',
+    read: () => ledger.takenOver,
   })
   metrics.counter({
     name: 'sentinel_own_samples_total',
@@ -104,11 +113,6 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     help: 'Good samples given up, by the reason.',
     label: 'reason',
     read: () => ledger.droppedBy,
-  })
-  metrics.gauge({
-    name: 'sentinel_held_samples',
-    help: 'Samples taken in and not settled yet.',
-    read: () => pipeline.held,
   })
   metrics.counter({
     name: 'sentinel_lost_samples_total',
@@ -140,22 +144,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     help: 'Values left out of samples that went on: NaN, the infinities, strings that are too long.',
     read: () => decoder.cleaned,
   })
-  metrics.gauge({
-    name: 'sentinel_queue_bytes',
-    help: 'Size of the batches that wait for the store.',
-    read: () => batcher.queuedBytes,
-  })
-  metrics.counter({ name: 'sentinel_store_writes_total', help: 'Writes begun.', read: () => batcher.writes })
-  metrics.counter({
-    name: 'sentinel_store_retries_total',
-    help: 'Writes that must be tried again.',
-    read: () => batcher.retries,
-  })
-  metrics.gauge({
-    name: 'sentinel_store_ready',
-    help: '1 while the store takes batches, 0 while it is away.',
-    read: () => (batcher.problem === '' ? 1 : 0),
-  })
+  addHoldingMetrics(metrics, parts)
   metrics.gauge({ name: 'sentinel_series', help: 'Series in the table.', read: () => table.size })
   metrics.counter({
     name: 'sentinel_evicted_series_total',
@@ -179,5 +168,73 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     label: 'stage',
     read: () =>
       (Object.entries(latencies) as Array<[string, LatencyRecorder]>).map(([stage, r]) => [stage, r.negative]),
+  })
+}
+
+/** What waits between the broker and the store, and what was set aside for good. */
+function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerParts): void {
+  const { batcher, gate, spool } = pipeline
+  metrics.gauge({
+    name: 'sentinel_held_samples',
+    help: 'Samples taken in and not settled yet, in memory and on disk.',
+    read: () => pipeline.held,
+  })
+  metrics.gauge({
+    name: 'sentinel_queue_bytes',
+    help: 'Size of the batches that wait for the store in memory.',
+    read: () => batcher.queuedBytes,
+  })
+  metrics.counter({ name: 'sentinel_store_writes_total', help: 'Writes begun.', read: () => gate.writes })
+  metrics.counter({
+    name: 'sentinel_store_retries_total',
+    help: 'Writes that must be tried again.',
+    read: () => gate.retries,
+  })
+  metrics.gauge({
+    name: 'sentinel_store_ready',
+    help: '1 while the store takes batches, 0 while it is away.',
+    read: () => (gate.problem === '' ? 1 : 0),
+  })
+  metrics.gauge({
+    name: 'sentinel_store_away_seconds',
+    help: 'How long the store has been away; 0 while it is not.',
+    read: () => gate.awayForMs / 1000,
+  })
+  metrics.latency({
+    name: 'sentinel_store_write_duration_seconds',
+    help: 'How long writes took that the store answered for good.',
+    read: () => gate.writeTime,
+  })
+  metrics.gauge({
+    name: 'sentinel_spool_samples',
+    help: 'Those of the held samples that are on disk.',
+    read: () => pipeline.heldOnDisk,
+  })
+  metrics.gauge({ name: 'sentinel_spool_bytes', help: 'Size of the spool.', read: () => spool?.bytes ?? 0 })
+  metrics.gauge({ name: 'sentinel_spool_batches', help: 'Batches in it.', read: () => spool?.records ?? 0 })
+  metrics.gauge({
+    name: 'sentinel_spool_ready',
+    help: '1 while its disk takes what it is given, 0 while something is wrong with it.',
+    read: () => (spool === undefined || spool.problem === '' ? 1 : 0),
+  })
+  metrics.counter({
+    name: 'sentinel_replayed_samples_total',
+    help: 'Samples of the spool that were written, or refused for good.',
+    read: () => batcher.replayedSamples,
+  })
+  metrics.counter({
+    name: 'sentinel_dead_letters_total',
+    help: 'Dead letters written since the start.',
+    read: () => deadLetters.kept,
+  })
+  metrics.counter({
+    name: 'sentinel_discarded_dead_letters_total',
+    help: 'Dead letters that could not be kept, or had to make room.',
+    read: () => deadLetters.discarded,
+  })
+  metrics.gauge({
+    name: 'sentinel_dead_letters_bytes',
+    help: 'Size of what is kept of dead letters.',
+    read: () => deadLetters.bytes,
   })
 }

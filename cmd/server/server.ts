@@ -14,6 +14,7 @@ import { Ticker } from '../../internal/source/ticker.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import type { Context } from '../context.ts'
 import { addServerMetrics, lossKnown, type ServerParts, serverFigures } from './figures.ts'
+import { openStorage } from './storage.ts'
 
 const OWN_FIGURES_INTERVAL_MS = 1000
 
@@ -26,7 +27,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const { ingest, live, stats } = settings
   const table = new SeriesTable({ maxSeries: ingest.maxSeries })
   const ledger = new ServerLedger()
-  const loss = new LossTracker()
+  const loss = new LossTracker({ shared: broker.kind === 'streams' })
   const latencies: Latencies = {
     internal: new LatencyRecorder(),
     e2e: new LatencyRecorder(),
@@ -41,6 +42,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
   const decoder = new MessageDecoder(table)
+  const { deadLetters, spool } = await openStorage(context, broker)
   const pipeline = new Pipeline({
     decoder,
     live: (sample) => announcer.record(sample),
@@ -57,6 +59,9 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     flushMaxMs: ingest.flushMaxMs,
     queueMaxBytes: ingest.queueMaxBytes,
     brokerKeepsUnacked: broker.kind === 'streams',
+    spool,
+    replayBytesPerSecond: settings.spool.replayBytesPerSecond,
+    deadLetters,
   })
   const parts: ServerParts = {
     decoder,
@@ -64,6 +69,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     loss,
     latencies,
     pipeline,
+    deadLetters,
     table,
     announcer,
     broker,
@@ -82,7 +88,9 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     onError: (err) => throttle.error('own figures', { err }, 'the figures of this process could not be read'),
   })
   addServerMetrics(context.metrics, parts)
-  context.readiness.push(() => pipeline.batcher.problem)
+  context.readiness.push(() => pipeline.gate.problem)
+  // Who has corrected a setting need not wait for the end of a pause.
+  context.onReload(['influx'], () => pipeline.askStore())
 
   announcer.start()
   releaser.push('live feed', () => announcer.stop())
@@ -94,16 +102,17 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   releaser.push('batches', (signal) => pipeline.finish(signal))
   context.summary.push(() => ({
     received: ledger.received,
+    taken_over: ledger.takenOver,
     own: ledger.own,
     written: ledger.written,
     rejected: ledger.rejected,
     dropped: ledger.dropped,
     // Left with a broker that keeps what is not acked.
-    held: pipeline.held,
-    spooled: 0,
+    held: pipeline.heldInMemory,
+    spooled: pipeline.heldOnDisk,
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
   }))
-  await pipeline.start((handler) => broker.subscribe(handler))
+  await pipeline.start((handler, poison) => broker.subscribe(handler, poison))
   releaser.push('intake', async () => {
     await ownTicker.stop()
     await pipeline.stopIntake()

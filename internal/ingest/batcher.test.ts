@@ -5,7 +5,8 @@ import { AWAY, ScriptedStore, STORED } from '../../test/support/scripted-store.t
 import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
-import { Batcher, type SettledBatch } from './batcher.ts'
+import { Batcher } from './batcher.ts'
+import type { SettledBatch } from './settled.ts'
 
 const series = new SeriesTable().intern('m', [], 0)
 if (isRefusal(series)) throw new Error(series.detail)
@@ -24,6 +25,7 @@ function setUp(queueMaxBytes = 10_000) {
     flushMinMs: 10,
     flushMaxMs: 250,
     queueMaxBytes,
+    replayBytesPerSecond: 1e9,
     on: {
       settled: (batch: SettledBatch) => {
         settled.push(batch.samples)
@@ -31,6 +33,7 @@ function setUp(queueMaxBytes = 10_000) {
       },
       ack: (upTo) => acked.push(upTo),
       full: (isFull) => full.push(isFull),
+      away: () => {},
     },
   })
   return { store, batcher, settled, acked, full, times }
@@ -49,7 +52,7 @@ describe('Batcher', () => {
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
     await vi.advanceTimersByTimeAsync(11)
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3], [4]])
-    batcher.close()
+    await batcher.close()
   })
 
   it('lets a batch grow while no slot is free, and writes it as soon as one is', async () => {
@@ -61,7 +64,7 @@ describe('Batcher', () => {
     store.asked[1]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(1000)
     expect(store.asked[2]?.values).toEqual([7, 8])
-    batcher.close()
+    await batcher.close()
   })
 
   it('waits four times the recent write time, within the bounds', async () => {
@@ -70,23 +73,23 @@ describe('Batcher', () => {
     await vi.advanceTimersByTimeAsync(10)
     for (const { answer } of store.asked) answer(STORED)
     await rest()
-    const meanBefore = batcher.meanWriteMs
+    const meanBefore = batcher.gate.meanWriteMs
     for (const value of [5, 6, 7, 8]) batcher.add(sample(value))
     await vi.advanceTimersByTimeAsync(40)
     store.asked.at(-1)?.answer(STORED)
     store.asked.at(-2)?.answer(STORED)
     await rest()
-    expect(batcher.meanWriteMs).toBeGreaterThan(meanBefore)
+    expect(batcher.gate.meanWriteMs).toBeGreaterThan(meanBefore)
     batcher.add(sample(9))
     const written = store.asked.length
-    await vi.advanceTimersByTimeAsync(4 * batcher.meanWriteMs - 1)
+    await vi.advanceTimersByTimeAsync(4 * batcher.gate.meanWriteMs - 1)
     expect(store.asked).toHaveLength(written)
     await vi.advanceTimersByTimeAsync(2)
     expect(store.asked).toHaveLength(written + 1)
-    batcher.close()
+    await batcher.close()
   })
 
-  it('settles and acks in order, whichever write ends first', async () => {
+  it('settles what is stored, and acks in order, whichever write ends first', async () => {
     const { store, batcher, acked, settled } = setUp()
     for (const value of [1, 2, 3, 4, 5, 6]) {
       batcher.add(sample(value))
@@ -95,12 +98,12 @@ describe('Batcher', () => {
     await vi.advanceTimersByTimeAsync(11)
     store.asked[1]?.answer(STORED)
     await rest()
-    expect([acked, settled]).toEqual([[], []])
+    expect([acked, settled]).toEqual([[], [3]])
     store.asked[0]?.answer(STORED)
     await rest()
     expect([acked, settled]).toEqual([[3, 6], [3, 3]]) // biome-ignore format: two columns
     expect(store.openBatches).toBe(0)
-    batcher.close()
+    await batcher.close()
   })
 
   it('acks a message with its last sample, when it lies over two batches', async () => {
@@ -114,7 +117,7 @@ describe('Batcher', () => {
     store.asked[1]?.answer(STORED)
     await rest()
     expect([acked, times]).toEqual([[1], [77]])
-    batcher.close()
+    await batcher.close()
   })
 
   it('acks a message of which nothing was taken with the one before it, or at once', async () => {
@@ -130,7 +133,7 @@ describe('Batcher', () => {
     store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([1, 4])
-    batcher.close()
+    await batcher.close()
   })
 
   it('tries only the oldest batch while the store is away, and all when it is back', async () => {
@@ -142,7 +145,7 @@ describe('Batcher', () => {
     await rest()
     for (const { answer } of store.asked.splice(0)) answer(AWAY)
     await rest()
-    expect(batcher.problem).toBe('connection refused')
+    expect(batcher.gate.problem).toBe('connection refused')
     await vi.advanceTimersByTimeAsync(400)
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
     store.asked.splice(0)[0]?.answer(AWAY)
@@ -150,12 +153,12 @@ describe('Batcher', () => {
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
     store.asked.splice(0)[0]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(300)
-    expect(batcher.problem).toBe('')
+    expect(batcher.gate.problem).toBe('')
     expect(store.asked.map(({ values }) => values)).toEqual([[4, 5, 6], [7, 8, 9]]) // biome-ignore format: two batches
     for (const { answer } of store.asked) answer(STORED)
     await rest()
     expect(acked).toEqual([3, 6, 9])
-    batcher.close()
+    await batcher.close()
   })
 
   it('waits as long as the store asked for', async () => {
@@ -166,45 +169,36 @@ describe('Batcher', () => {
     expect(store.asked).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(2)
     expect(store.asked).toHaveLength(2)
-    batcher.close()
+    await batcher.close()
   })
 
-  it('says when the queue is full, takes nothing then, and says when it is half empty', async () => {
+  it('says when the queue is full, and when it is half empty; what a broker had already read it takes', async () => {
     const { store, batcher, full } = setUp(500)
     const answers = [1, 2, 3, 4, 5, 6, 7].map((value) => batcher.add(sample(value)))
-    expect(answers).toEqual([undefined, undefined, undefined, undefined, undefined, undefined, 'full'])
+    expect(answers.every((answer) => answer === undefined)).toBe(true)
     expect(full).toEqual([true])
     store.asked[0]?.answer(STORED)
     await rest()
+    expect(full).toEqual([true])
     store.asked[1]?.answer(STORED)
     await rest()
     expect(full).toEqual([true, false])
-    expect(batcher.add(sample(8))).toBeUndefined()
-    batcher.close()
-  })
-
-  it('takes what a broker had already read over the bound, where the broker holds back', () => {
-    const { batcher, full } = setUp(500)
-    batcher.dropsWhenFull = false
-    const answers = [1, 2, 3, 4, 5, 6, 7, 8].map((value) => batcher.add(sample(value)))
-    expect(answers.every((answer) => answer === undefined)).toBe(true)
-    expect(full).toEqual([true])
-    batcher.close()
+    await batcher.close()
   })
 
   it('drains: seals what is open and waits for the store; gives up at the signal', async () => {
     const { store, batcher } = setUp()
     batcher.add(sample(1))
-    const drained = batcher.drain(new AbortController().signal)
+    const drained = batcher.drain(new AbortController().signal, false)
     store.asked[0]?.answer(STORED)
     await expect(drained).resolves.toBeUndefined()
 
     batcher.add(sample(2))
     const deadline = new AbortController()
-    const given = batcher.drain(deadline.signal)
+    const given = batcher.drain(deadline.signal, false)
     deadline.abort()
     await expect(given).rejects.toThrow('1 samples still wait')
-    batcher.close()
+    await batcher.close()
   })
 
   it('asks a store that was away once more at the end, however long the pause was to be', async () => {
@@ -214,18 +208,18 @@ describe('Batcher', () => {
     await vi.advanceTimersByTimeAsync(11)
     store.asked[0]?.answer({ ...AWAY, afterMs: 3_600_000 })
     await rest()
-    const drained = batcher.drain(new AbortController().signal)
+    const drained = batcher.drain(new AbortController().signal, false)
     expect(store.asked).toHaveLength(2)
     store.asked[1]?.answer(STORED)
     await drained
     expect(acked).toEqual([1])
-    batcher.close()
+    await batcher.close()
   })
 
   it('drains what comes in meanwhile, too', async () => {
     const { store, batcher } = setUp()
     batcher.add(sample(1))
-    const drained = batcher.drain(new AbortController().signal)
+    const drained = batcher.drain(new AbortController().signal, false)
     batcher.add(sample(2))
     store.asked[0]?.answer(STORED)
     await rest()
@@ -233,24 +227,24 @@ describe('Batcher', () => {
     await drained
     expect(batcher.queuedSamples).toBe(0)
     expect(store.stored).toEqual([1, 2])
-    batcher.close()
+    await batcher.close()
   })
 
   it('ends a drain when it is closed', async () => {
     const { batcher } = setUp()
     batcher.add(sample(1))
-    const drained = batcher.drain(new AbortController().signal)
-    batcher.close()
+    const drained = batcher.drain(new AbortController().signal, false)
+    await batcher.close()
     await expect(drained).rejects.toThrow('1 samples still wait')
   })
 
-  it('refuses a sample that no batch can hold, whatever the open one holds already', () => {
+  it('refuses a sample that no batch can hold, whatever the open one holds already', async () => {
     const { batcher } = setUp()
     expect(batcher.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
     expect(batcher.add(sample(1))).toBeUndefined()
     expect(batcher.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
     expect(batcher.queuedSamples).toBe(1)
-    batcher.close()
+    await batcher.close()
   })
 
   it('writes no batch without a sample, and acks what ended in one with the batch before', async () => {
@@ -270,8 +264,8 @@ describe('Batcher', () => {
     await rest()
     expect([acked, times]).toEqual([[1, 2, 3], [77, 78]]) // biome-ignore format: two columns
     expect(store.openBatches).toBe(0)
-    expect(batcher.writes).toBe(2)
-    batcher.close()
+    expect(batcher.gate.writes).toBe(2)
+    await batcher.close()
   })
 
   it('leaves the oldest its pause, though a younger one that was on its way is stored', async () => {
@@ -282,18 +276,17 @@ describe('Batcher', () => {
     store.asked[1]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(4999)
     expect(store.asked).toHaveLength(2)
-    expect(batcher.problem).toBe('connection refused')
+    expect(batcher.gate.problem).toBe('connection refused')
     await vi.advanceTimersByTimeAsync(1)
     expect(store.asked.slice(2).map(({ values }) => values)).toEqual([[1, 2, 3]])
     store.asked[2]?.answer(STORED)
     await rest()
-    expect(batcher.problem).toBe('')
-    batcher.close()
+    expect(batcher.gate.problem).toBe('')
+    await batcher.close()
   })
 
   it('takes samples of its own, but never over the bound, and knows how many it holds', async () => {
     const { store, batcher } = setUp(500)
-    batcher.dropsWhenFull = false
     for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
     expect(batcher.addOwn(sample(5))).toBeUndefined()
     expect(batcher.addOwn(sample(-1))).toMatchObject({ reason: 'no_fields' })
@@ -305,7 +298,7 @@ describe('Batcher', () => {
     for (const { answer } of store.asked.splice(0)) answer(STORED)
     await rest()
     expect(batcher.ownSamples).toBe(0)
-    batcher.close()
+    await batcher.close()
   })
 
   it('survives a writer that breaks its promise and rejects', async () => {
@@ -315,13 +308,13 @@ describe('Batcher', () => {
     batcher.add(sample(1))
     batcher.endMessage(1, 1)
     await vi.advanceTimersByTimeAsync(11)
-    expect(batcher.problem).toBe('broken')
+    expect(batcher.gate.problem).toBe('broken')
     store.write = write
     await vi.advanceTimersByTimeAsync(300)
     store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([1])
-    batcher.close()
+    await batcher.close()
   })
 })
 
@@ -346,7 +339,7 @@ describe('Batcher, whatever the store answers', () => {
           for (let i = 0; i < size; i++) batcher.add(sample(taken++))
           batcher.endMessage(index + 1, 1)
         })
-        const drained = batcher.drain(new AbortController().signal)
+        const drained = batcher.drain(new AbortController().signal, false)
         await vi.advanceTimersByTimeAsync(3_600_000)
         await drained
         expect(new Set(store.stored).size).toBe(taken)
@@ -354,7 +347,7 @@ describe('Batcher, whatever the store answers', () => {
         expect(acked).toEqual([...acked].sort((a, b) => a - b))
         expect(acked.at(-1) ?? 0).toBe(sizes.length)
         expect(store.openBatches).toBe(0)
-        batcher.close()
+        await batcher.close()
         vi.useRealTimers()
       }),
       { numRuns: 60 },

@@ -1,15 +1,20 @@
 import type { Logger } from 'pino'
-import type { MessageHandler, Subscription } from '../broker/broker.ts'
-import type { Decoder, MessageHeader } from '../codec/codec.ts'
+import type { MessageHandler, SubscribeOptions, Subscription } from '../broker/broker.ts'
+import type { Decoder } from '../codec/codec.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { LatencyRecorder } from '../observe/latency.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { type Refusal, refuseTime, type TimeWindow } from '../sample/border.ts'
-import type { ServerLedger } from '../sample/ledger.ts'
+import type { DropReason, ServerLedger } from '../sample/ledger.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
+import type { DeadLetters } from '../spool/dead-letters.ts'
 import type { StoreWriter } from '../store/store.ts'
-import { Batcher, type SettledBatch } from './batcher.ts'
+import { BatchSpool, type BatchSpoolOptions } from './batch-spool.ts'
+import { Batcher } from './batcher.ts'
 import type { LossTracker } from './loss.ts'
+import { Rejects } from './rejects.ts'
+import type { SettledBatch } from './settled.ts'
+import type { StoreGate } from './store-gate.ts'
 
 /** The three latencies of a server, µs. */
 export interface Latencies {
@@ -27,6 +32,8 @@ export interface PipelineOptions {
   readonly live: SampleSink
   /** Told of each message once it is through, good or bad. */
   readonly onMessage?: () => void
+  /** Told of each delivery that has been taken in, and of those up to which all are settled. */
+  readonly marks?: { delivered(id: number): void; acked(upTo: number): void }
   readonly writer: StoreWriter
   readonly ledger: ServerLedger
   readonly loss: LossTracker
@@ -40,19 +47,25 @@ export interface PipelineOptions {
   readonly queueMaxBytes: number
   /** Whether the broker gives unacked messages again to whoever comes next (Streams). */
   readonly brokerKeepsUnacked: boolean
+  /** Where batches wait that the store does not take; without it they wait in memory. Closed by `finish`. */
+  readonly spool?: Pick<BatchSpoolOptions, 'log' | 'maxBytes' | 'whenFull'> | undefined
+  readonly replayBytesPerSecond: number
+  readonly deadLetters: Pick<DeadLetters, 'add' | 'written'>
 }
 
 /**
  * broker → decode → live → batch → store → ack.
  *
  * Every sample that comes in ends in exactly one column of the ledger; the message it came in is acked once that is so for all of its
- * samples, and for all messages before it.
+ * samples, or they are on disk, and for all messages before it.
  */
 export class Pipeline {
   readonly #options: PipelineOptions
   readonly #ledger: ServerLedger
   readonly #clock: Clock
+  readonly #rejects: Rejects
   readonly #batcher: Batcher
+  readonly spool: BatchSpool | undefined
   #subscription: Subscription | undefined
   #finished = false
   #givenUp = 0
@@ -64,32 +77,55 @@ export class Pipeline {
     this.#options = options
     this.#ledger = options.ledger
     this.#clock = options.clock
+    this.#rejects = new Rejects(options)
+    this.spool = this.#openSpool()
     this.#batcher = new Batcher({
       ...options,
+      spool: this.spool,
       on: {
         settled: (batch) => this.#settled(batch),
-        ack: (upTo) => this.#subscription?.ack(upTo),
-        full: (isFull) => this.#holdBack(isFull),
+        ack: (upTo) => this.#ack(upTo),
+        full: (isFull) => (isFull ? this.#subscription?.pause() : this.#subscription?.resume()),
+        away: (isAway) => this.#subscription?.storeAway(isAway),
       },
     })
+    this.spool?.accountForDamage()
   }
 
-  get batcher(): Pick<Batcher, 'problem' | 'queuedBytes' | 'writes' | 'retries'> {
+  get batcher(): Pick<Batcher, 'queuedBytes' | 'replayedSamples'> {
     return this.#batcher
   }
 
-  /** Samples that stand in batches and were not given up: counted where they are, so that the ledger can be held against it. */
+  get gate(): Pick<StoreGate, 'problem' | 'awayForMs' | 'writes' | 'retries' | 'writeTime'> {
+    return this.#batcher.gate
+  }
+
+  /** Samples that are in memory or on disk, and were not given up: counted where they are, so that the ledger can be held against it. */
   get held(): number {
+    return this.heldInMemory + this.heldOnDisk
+  }
+
+  get heldInMemory(): number {
     return this.#batcher.queuedSamples - this.#givenUp
   }
 
-  /** Starts to consume what `subscribe` gives. */
-  async start(subscribe: (handler: MessageHandler) => Promise<Subscription>): Promise<void> {
-    const subscription = await subscribe(this.#message)
+  get heldOnDisk(): number {
+    return this.spool?.samples ?? 0
+  }
+
+  /** Starts to consume what `subscribe` gives, and to write what an earlier process has left on disk. */
+  async start(subscribe: (handler: MessageHandler, options: SubscribeOptions) => Promise<Subscription>): Promise<void> {
+    this.#batcher.ask()
+    const subscription = await subscribe(this.#message, { onPoison: this.#poison })
     // Told to stop while the broker was away: nobody is left to write what it brings.
     if (this.#finished) return subscription.close()
     this.#subscription = subscription
-    this.#batcher.dropsWhenFull = !subscription.canPause
+    if (this.gate.problem !== '') subscription.storeAway(true)
+  }
+
+  /** Tries the store again at once, however long the pause was to be. */
+  askStore(): void {
+    this.#batcher.ask()
   }
 
   /** Takes in what was sent before now, and nothing more. */
@@ -98,20 +134,27 @@ export class Pipeline {
   }
 
   /**
-   * Waits until the store has all that was taken in, acks it, and lets the broker go. When the signal fires first, what is left stays
-   * with a broker that keeps it, and is counted as dropped where none does.
+   * Waits until the store has all that was taken in, acks it, and lets the broker go. When the signal fires first, or the store is away,
+   * what is left goes to the spool; without one it stays with a broker that keeps it, and is counted as dropped where none does.
    */
   async finish(signal: AbortSignal): Promise<void> {
     this.#finished = true
+    const { brokerKeepsUnacked, logger } = this.#options
     try {
-      await this.#batcher.drain(signal)
+      await this.#batcher.drain(signal, brokerKeepsUnacked)
     } catch (error) {
-      this.#options.logger.error({ err: error, held: this.held }, 'stopped before the store had everything')
+      logger.warn({ err: error, held: this.held }, 'stops before the store has everything')
     } finally {
-      this.#batcher.close()
+      const unwritten = await this.#batcher.close()
       const { ownSamples, queuedSamples } = this.#batcher
-      this.#givenUp = this.#options.brokerKeepsUnacked ? ownSamples : queuedSamples
-      if (this.#givenUp > 0) this.#ledger.drop('stopped', this.#givenUp)
+      this.#givenUp = brokerKeepsUnacked ? ownSamples : queuedSamples
+      const dropped = this.#givenUp + unwritten
+      if (dropped > 0) {
+        this.#ledger.drop('stopped', dropped)
+        logger.error({ dropped }, 'samples dropped: neither the store nor the disk has taken them')
+      }
+      // The acks of what was rejected last wait for its dead letters.
+      await new Promise<void>((resolve) => this.#rejects.whenKept(resolve))
       await this.#subscription?.close()
     }
   }
@@ -121,19 +164,22 @@ export class Pipeline {
     this.#ledger.own++
     this.#ledger.received++
     const refusal = refuseTime(sample.at, this.#clock.now(), this.#options.timeWindow)
-    this.#account(sample, refusal ?? this.#batcher.addOwn(sample))
+    const answer = refusal ?? this.#batcher.addOwn(sample)
+    if (answer === 'full') this.#drop('queue_full', 1)
+    this.#account(sample, answer === 'full' ? undefined : answer, '')
   }
 
   readonly #message: MessageHandler = (payload, delivery) => {
-    const { decoder, latencies, loss } = this.#options
+    const { decoder, latencies, loss, marks } = this.#options
     this.#receivedAt = this.#clock.now()
     this.#taken = 0
     this.#ledger.messages++
     const refusal = decoder.decode(payload, { receivedAt: this.#receivedAt, tie: delivery.tie }, this.#sample)
-    if (refusal === undefined) loss.observe(decoder.header)
-    else this.#refuseMessage(refusal, decoder.header)
+    if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered)
+    else this.#refuseMessage(refusal, payload, delivery.redelivered)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
+    marks?.delivered(delivery.id)
     this.#batcher.endMessage(delivery.id, sentAt)
     if (this.#taken > 0) latencies.internal.record(inBatchAt - this.#receivedAt)
     if (sentAt > 0) latencies.e2e.record(inBatchAt - sentAt)
@@ -145,50 +191,58 @@ export class Pipeline {
     const refusal = refuseTime(sample.at, this.#receivedAt, this.#options.timeWindow)
     const answer = refusal ?? this.#batcher.add(sample)
     if (answer === undefined) this.#taken++
-    this.#account(sample, answer)
+    this.#account(sample, answer, this.#options.decoder.header.source)
   }
 
-  #account(sample: Sample, answer: 'full' | Refusal | undefined): void {
-    if (answer !== undefined && answer !== 'full') {
-      this.#refuse(answer)
-      return
-    }
-    if (answer === 'full') this.#drop()
-    this.#options.live(sample)
+  #account(sample: Sample, refusal: Refusal | undefined, source: string): void {
+    if (refusal === undefined) this.#options.live(sample)
+    else this.#rejects.sample(refusal, sample, source)
+  }
+
+  /** All that it says it carried is rejected, and so not lost on the way. */
+  #refuseMessage(refusal: Refusal, payload: Buffer, redelivered: boolean): void {
+    const { decoder, loss } = this.#options
+    const sampleCount = Math.max(1, decoder.header.sampleCount)
+    this.#ledger.received += sampleCount
+    this.#rejects.message(refusal, sampleCount, decoder.header.source, payload)
+    if (decoder.header.seq >= 0) loss.observe({ ...decoder.header, sampleCount }, redelivered)
+  }
+
+  /** Nothing more is read of it than that it is there: to decode it may be what nobody survives. */
+  readonly #poison: NonNullable<SubscribeOptions['onPoison']> = (payload, id, deliveries, problem) => {
+    this.#ledger.messages++
+    this.#ledger.received++
+    const detail = `${problem} (message ${id}, delivered ${deliveries} times)`
+    this.#rejects.message({ reason: 'poison', detail }, 1, '', payload)
+    return new Promise((resolve) => this.#rejects.whenKept(resolve))
   }
 
   #settled({ result, samples, sentAt, messages }: SettledBatch): void {
     this.#ledger.written += samples - result.rejected.length
-    for (const { refusal, line } of result.rejected) this.#refuse(refusal, 1, line)
+    for (const rejected of result.rejected) this.#rejects.line(rejected)
     const storedAt = this.#clock.now()
     const { durable } = this.#options.latencies
     for (let i = 0; i < messages; i++) durable.record(storedAt - sentAt[i]!)
   }
 
-  /** All that it says it carried is rejected, and so not lost on the way. */
-  #refuseMessage(refusal: Refusal, header: Readonly<MessageHeader>): void {
-    const sampleCount = Math.max(1, header.sampleCount)
-    this.#ledger.received += sampleCount
-    this.#refuse(refusal, sampleCount)
-    if (header.seq >= 0) this.#options.loss.observe({ ...header, sampleCount })
+  #ack(upTo: number): void {
+    this.#rejects.whenKept(() => {
+      this.#subscription?.ack(upTo)
+      this.#options.marks?.acked(upTo)
+    })
   }
 
-  #refuse({ reason, detail }: Refusal, samples = 1, line?: string): void {
-    this.#ledger.reject(reason, samples)
-    const fields = { reason, detail, ...(line === undefined ? {} : { line: line.slice(0, 200) }) }
-    this.#options.throttle.warn(`rejected ${reason}`, fields, 'sample rejected')
+  #openSpool(): BatchSpool | undefined {
+    const { spool, writer } = this.#options
+    if (spool === undefined) return undefined
+    const opened = new BatchSpool({ ...spool, writer, onLoss: (reason, samples) => this.#drop(reason, samples) })
+    this.#ledger.takenOver = opened.takenOver
+    return opened
   }
 
-  #drop(): void {
-    this.#ledger.drop('queue_full')
-    const fields = { reason: 'queue_full', problem: this.#batcher.problem }
-    this.#options.throttle.error('dropped queue_full', fields, 'sample dropped: the queue to the store is full')
-  }
-
-  #holdBack(isFull: boolean): void {
-    const subscription = this.#subscription
-    if (subscription === undefined || !subscription.canPause) return
-    if (isFull) subscription.pause()
-    else subscription.resume()
+  #drop(reason: DropReason, samples: number): void {
+    this.#ledger.drop(reason, samples)
+    const fields = { reason, dropped: this.#ledger.droppedBy.get(reason), problem: this.gate.problem }
+    this.#options.throttle.error(`dropped ${reason}`, fields, 'samples dropped')
   }
 }

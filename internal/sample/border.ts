@@ -22,6 +22,7 @@ export const REJECT_REASONS = [
   'time_in_future',
   'store_refused',
   'line_syntax',
+  'poison',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 

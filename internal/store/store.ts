@@ -43,10 +43,16 @@ export type WriteResult =
   /** Every sample is stored or rejected, and will be found by a query. */
   | { readonly next: 'ack'; readonly rejected: readonly Rejected[] }
   /**
-   * Nothing is decided: write the same batch again, after `afterMs` if it is given. `wait` means that a person must act
-   * (token, bucket).
+   * Nothing is decided: write the same batch again, after `afterMs` if it is given. `retry` and `wait` mean that the store takes nothing
+   * now, and `wait` that a person must act (token, bucket). `postpone` means that it does not take this batch, and nothing else is known
+   * to be wrong: write others first.
    */
-  | { readonly next: 'retry' | 'wait'; readonly problem: string; readonly afterMs?: number; readonly cause?: unknown }
+  | {
+      readonly next: 'retry' | 'wait' | 'postpone'
+      readonly problem: string
+      readonly afterMs?: number
+      readonly cause?: unknown
+    }
 
 /**
  * Writes batches. `write` may be called up to `limits.inFlight` times at once, and writing a batch twice changes

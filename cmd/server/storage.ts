@@ -1,0 +1,31 @@
+import { join } from 'node:path'
+import type { Broker } from '../../internal/broker/broker.ts'
+import type { PipelineOptions } from '../../internal/ingest/pipeline.ts'
+import { type DeadLetters, openDeadLetters } from '../../internal/spool/dead-letters.ts'
+import { openSegmentLog } from '../../internal/spool/segment-log.ts'
+import type { Context } from '../context.ts'
+
+/** What a server keeps on disk. */
+export interface ServerStorage {
+  readonly deadLetters: DeadLetters
+  /** None with streams, which keep what is not acked themselves. The pipeline closes it. */
+  readonly spool: PipelineOptions['spool']
+}
+
+/** Opens the folder of a server. A disk that is full, or spoiled, is no reason not to start: `/ready` says what is wrong with it. */
+export async function openStorage(context: Context, broker: Broker): Promise<ServerStorage> {
+  const { settings, logger, releaser, readiness } = context
+  const folder = join(settings.data.path, 'server', settings.broker.consumer.replace(/[^\w.-]/g, '_'))
+  const deadLetters = await openDeadLetters({
+    folder: join(folder, 'dead-letters'),
+    maxBytes: settings.deadLetters.maxBytes,
+    logger,
+  })
+  releaser.push('dead letters', () => deadLetters.close())
+  readiness.push(() => deadLetters.problem)
+  if (broker.kind === 'streams') return { deadLetters, spool: undefined }
+  const { maxBytes, whenFull } = settings.spool
+  const log = await openSegmentLog({ folder: join(folder, 'spool'), maxBytes, logger })
+  readiness.push(() => log.problem)
+  return { deadLetters, spool: { log, maxBytes, whenFull } }
+}

@@ -1,0 +1,162 @@
+import type { SegmentLog } from '../spool/segment-log.ts'
+import type { Batch, StoreWriter } from '../store/store.ts'
+import { readSpoolRecord, type SpoolRecord, writeSpoolRecord } from './spool-record.ts'
+
+/** What a full spool does: takes nothing more, or makes room, or lets what comes go. */
+export type WhenFull = 'block' | 'drop-oldest' | 'drop-newest'
+
+export interface BatchSpoolOptions {
+  /** Closed with the spool. */
+  readonly log: SegmentLog
+  /** The log's own bound. */
+  readonly maxBytes: number
+  readonly whenFull: WhenFull
+  readonly writer: Pick<StoreWriter, 'batchOf'>
+  /** Samples that are gone. */
+  readonly onLoss: (reason: 'spool_full' | 'spool_damaged', samples: number) => void
+}
+
+/** The oldest batch of a spool, taken out to be written. */
+export interface SpooledBatch extends SpoolRecord {
+  readonly bytes: number
+}
+
+/**
+ * A spool that blocks takes nothing more beyond this part of its bound, and takes batches again once it is emptier than the second: not for each
+ * that is replayed, which would be a flutter. The rest is for what is in memory at a stop.
+ */
+const BLOCKED_AT = 0.95
+const ROOM_AT = 0.9
+
+/** Batches that wait on disk for the store, over restarts too, the oldest first. */
+export class BatchSpool {
+  readonly #options: BatchSpoolOptions
+  readonly #log: SegmentLog
+  /** The batch that is out. `ownRecord` once the log has let go of it to make room: then it is held here alone. */
+  #out: { readonly number: number; readonly samples: number; readonly payload: Buffer; ownRecord: boolean } | undefined
+  #refused = false
+  #isClosing = false
+  /** Samples that the disk had not taken at the end. */
+  #gone = 0
+  /** Of what the log has found damaged, the part that has been accounted for. */
+  #damagedSamples = 0
+  /** Samples found at the start, the damaged among them. */
+  readonly takenOver: number
+
+  constructor(options: BatchSpoolOptions) {
+    this.#options = options
+    this.#log = options.log
+    this.takenOver = this.#log.samples + this.#log.damaged.samples
+  }
+
+  get samples(): number {
+    return this.#log.samples + (this.#out?.ownRecord ? this.#out.samples : 0) - this.#gone
+  }
+
+  get bytes(): number {
+    return this.#log.bytes
+  }
+
+  get records(): number {
+    return this.#log.records
+  }
+
+  /** What is wrong with the disk, in words; '' while it takes what it is given. */
+  get problem(): string {
+    return this.#log.problem
+  }
+
+  /** It took nothing more when it was asked last, and there is no room yet. */
+  get isBlocked(): boolean {
+    const { maxBytes } = this.#options
+    if (this.#refused && this.#log.problem === '' && this.#log.bytes < maxBytes * ROOM_AT) this.#refused = false
+    return this.#refused
+  }
+
+  /** Takes a copy of a batch in. @returns `full`: it was not taken; `dropped`: it was let go, and counted */
+  put(batch: Batch, sentAt: Float64Array): 'kept' | 'full' | 'dropped' {
+    const { whenFull, maxBytes } = this.#options
+    if (whenFull === 'block' && !this.#isClosing && this.#log.bytes > maxBytes * BLOCKED_AT) this.#refused = true
+    return this.isBlocked ? 'full' : this.#append(writeSpoolRecord({ batch, sentAt }), batch.samples)
+  }
+
+  /** From now on takes what it has room for: nothing can be held back any more. */
+  takeAll(): void {
+    this.#isClosing = true
+    this.#refused = false
+  }
+
+  /** Waits for the file system. @returns whether it has everything that was put in before the call */
+  async written(): Promise<boolean> {
+    await this.#log.written()
+    return this.#log.problem === ''
+  }
+
+  /** Takes the oldest batch out; it stays in the spool until `done`. undefined when there is none. */
+  async takeOldest(): Promise<SpooledBatch | undefined> {
+    for (;;) {
+      const record = await this.#log.next()
+      this.accountForDamage()
+      if (record === undefined) return undefined
+      try {
+        const { batch, sentAt } = readSpoolRecord(record.payload, this.#options.writer)
+        this.#out = { ...record, ownRecord: false }
+        return { batch, sentAt, bytes: record.payload.length }
+      } catch {
+        // Whole by its checksum, and yet nothing that this version can read.
+        this.#log.commit(record.number)
+        this.#options.onLoss('spool_damaged', record.samples)
+      }
+    }
+  }
+
+  /** The batch that was taken out is written: the spool forgets it. */
+  done(): void {
+    if (this.#out?.ownRecord === false) this.#log.commit(this.#out.number)
+    this.#out = undefined
+  }
+
+  /** Counts what the log has found damaged since. */
+  accountForDamage(): void {
+    const { samples } = this.#log.damaged
+    if (samples > this.#damagedSamples) this.#options.onLoss('spool_damaged', samples - this.#damagedSamples)
+    this.#damagedSamples = samples
+  }
+
+  /** Writes what waits. @returns samples that the disk did not take, and that are gone with this process */
+  async close(): Promise<number> {
+    const out = this.#out
+    this.#out = undefined
+    const hasRoom = !out?.ownRecord || this.#log.append([out.payload], out.samples) !== 'full'
+    await this.#log.close()
+    this.#gone = this.#log.unwritten.samples
+    return hasRoom ? this.#gone : this.#gone + out.samples
+  }
+
+  #append(parts: readonly Buffer[], samples: number): 'kept' | 'full' | 'dropped' {
+    const { whenFull, onLoss } = this.#options
+    while (this.#log.append(parts, samples) === 'full') {
+      // To drop helps against a full spool, not against a disk that takes nothing.
+      if (whenFull === 'block' || this.#log.problem !== '' || this.#log.records === 0) {
+        this.#refused = true
+        return 'full'
+      }
+      if (whenFull === 'drop-newest') {
+        onLoss('spool_full', samples)
+        return 'dropped'
+      }
+      this.#dropOldest()
+    }
+    return 'kept'
+  }
+
+  /** The batch that is out does not go: it may be stored any moment. */
+  #dropOldest(): void {
+    if (this.#out?.ownRecord === false) {
+      this.#log.commit(this.#out.number)
+      this.#out.ownRecord = true
+    }
+    const loss = this.#log.dropOldest()
+    if (loss !== undefined && loss.samples > 0) this.#options.onLoss('spool_full', loss.samples)
+  }
+}
