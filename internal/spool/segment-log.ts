@@ -1,5 +1,21 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { Cursor } from './cursor.ts'
+import { Gaps, type Loss } from './gaps.ts'
+import { SampleRuns } from './sample-runs.ts'
+import {
+  type Place,
+  parseSegmentFile,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER,
+  type SegmentName,
+} from './segment-format.ts'
+import { SegmentReader } from './segment-reader.ts'
+import type { StoredRecord } from './segment-scanner.ts'
+import { type Segment, SegmentWriter } from './segment-writer.ts'
+
+export type { Loss }
 
 export interface SegmentLogOptions {
   /** Made where it is missing; belongs to one process at a time (`lockFolder`). */
@@ -11,6 +27,8 @@ export interface SegmentLogOptions {
   /** What may wait in memory for the disk; 8 MiB by default. */
   readonly maxUnwrittenBytes?: number
   readonly logger: Logger
+  /** Opens the files that are written; another one is for tests that need a disk to fail. */
+  readonly open?: typeof open
 }
 
 export interface LogRecord {
@@ -21,105 +39,411 @@ export interface LogRecord {
   readonly samples: number
 }
 
-/** What went: records, the samples in them. */
-export interface Loss {
-  readonly records: number
-  readonly samples: number
-}
+const KIB = 1024
+const MIB = 1024 * KIB
+const DEFAULT_UNWRITTEN_BYTES = 8 * MIB
+const HOUSEKEEPING_MS = 1000
 
-/** Opens the log of a folder. Nothing that the folder holds, nor that it cannot be written to, keeps it from opening: see `problem`. */
+/**
+ * Opens the log of a folder. Nothing that the folder holds, nor that it cannot be written to, keeps it from opening: see `problem`. It takes the
+ * same time however much there is: only the last file is read, to find its end.
+ */
 export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
-  await mkdir(options.folder, { recursive: true }).catch(() => {})
-  return new SegmentLog(options)
+  const { folder, logger } = options
+  const cursor = new Cursor(folder)
+  const saved = await cursor.load()
+  const segments = await listSegments(folder, logger)
+  const last = segments.at(-1)
+  if (last !== undefined) last.end = await endOf(last, saved?.end.number ?? -1, logger)
+  const end = later(last?.end, saved?.end)
+  const committed = saved?.committed ?? segments[0]?.name.first ?? end
+  return new SegmentLog(options, { cursor, segments, committed, end: later(end, committed) })
 }
 
-/** A log of opaque records. */
-export class SegmentLog {
-  /** Found since the start: parts that no longer hold what was written. */
-  readonly damaged = { records: 0, samples: 0, bytes: 0 }
-  readonly #maxBytes: number
-  #records: LogRecord[] = []
-  #nextNumber = 0
-  #readNumber = 0
-  #bytes = 0
-  #samples = 0
+interface Found {
+  readonly cursor: Cursor
+  readonly segments: Segment[]
+  readonly committed: Place
+  readonly end: Place
+}
 
-  constructor({ maxBytes }: SegmentLogOptions) {
+/**
+ * A log of opaque records on disk, in order, written and read at the same time.
+ *
+ * What `written` has confirmed survives the end of the process, `kill -9` too: the file system has it. A power cut may take the last second, for
+ * that is how often it is synced. How far the log is committed is saved as often, so after `kill -9` records of the last second may come
+ * a second time; who reads a log must be able to bear that.
+ *
+ * A part that can no longer be read (cut, flipped bits, a file that is gone) is passed over, and what was in it is counted: exactly, because
+ * the intact records around it say where they stand. Only behind the last record no neighbour tells; unless the cursor does, an unreadable
+ * rest counts there as one record without samples.
+ *
+ * Committed records go with their file, once all in it are committed.
+ */
+export class SegmentLog {
+  /** Found by `next` since the start: what can no longer be read. No longer among `records` and `samples`. */
+  readonly damaged = { records: 0, samples: 0, bytes: 0 }
+  readonly #folder: string
+  readonly #logger: Logger
+  readonly #maxBytes: number
+  readonly #maxUnwrittenBytes: number
+  readonly #cursor: Cursor
+  readonly #writer: SegmentWriter
+  /** Oldest first; those that hold something that is not committed, and the one that is written to. */
+  readonly #segments: Segment[]
+  #segmentsBytes = 0
+  #committed: Place
+  #end: Place
+  /** Where an earlier process ended and this one began. */
+  readonly #begin: number
+  readonly #gaps = new Gaps()
+  /** Of records that an earlier process left, as far as they are read. */
+  readonly #readRuns = new SampleRuns()
+  /** Of those that this process appended. */
+  readonly #appendedRuns = new SampleRuns()
+  #readPlace: Place
+  #reading: { readonly segment: Segment; readonly file: Promise<SegmentReader> } | undefined
+  /** Changes whenever `#readPlace` is moved by anything but `next`, which may be waiting for the disk. */
+  #readEpoch = 0
+  #readProblem = ''
+  readonly #damagedBytes = new WeakMap<Segment, number>()
+  readonly #obsolete: Segment[] = []
+  #housekeeping: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(options: SegmentLogOptions, { cursor, segments, committed, end }: Found) {
+    const { folder, maxBytes, logger } = options
+    this.#folder = folder
+    this.#logger = logger
     this.#maxBytes = maxBytes
+    this.#maxUnwrittenBytes = options.maxUnwrittenBytes ?? DEFAULT_UNWRITTEN_BYTES
+    this.#cursor = cursor
+    this.#segments = segments
+    for (const { bytes } of segments) this.#segmentsBytes += bytes
+    this.#committed = this.#readPlace = committed
+    this.#end = end
+    this.#begin = end.number
+    this.#writer = new SegmentWriter({
+      folder,
+      segmentBytes: options.segmentBytes ?? Math.min(Math.max(64 * KIB, maxBytes / 16), 32 * MIB),
+      logger,
+      open: options.open ?? open,
+      onWritten: (segment, bytes) => this.#written(segment, bytes),
+    })
+    this.#releaseSegments()
   }
 
-  /** '' while the disk takes what it is given, else what is wrong, in words. */
+  /** '' while the disk takes and gives what it should, else what is wrong, in words. */
   get problem(): string {
-    return ''
+    return this.#writer.problem || this.#readProblem
   }
 
   /** What it holds, not committed. */
   get records(): number {
-    return this.#records.length
+    return this.#end.number - this.#committed.number - this.#gaps.records
   }
 
   get samples(): number {
-    return this.#samples
+    return Math.max(0, this.#end.samples - this.#committed.samples - this.#gaps.samples)
   }
 
+  /** Of the files that hold it, and of what waits for the disk. */
   get bytes(): number {
-    return this.#bytes
+    return this.records === 0 ? 0 : this.#segmentsBytes + this.#writer.bytes
   }
 
   /** What waits in memory for the disk; after `close`, what is lost because the disk did not take it. */
   get unwritten(): Loss {
-    return { records: 0, samples: 0 }
+    return { records: this.#writer.records, samples: this.#writer.samples }
+  }
+
+  /** The oldest file and the numbers of its records, `[from, to)`; undefined while the only one is still written to. */
+  get oldest(): { readonly path: string; readonly from: number; readonly to: number } | undefined {
+    const [segment] = this.#segments
+    if (segment === undefined || this.#writer.isActive(segment)) return undefined
+    return { path: segment.path, from: segment.name.first.number, to: segment.end.number }
   }
 
   /**
    * Adds a record of the parts, one after the other. Takes the buffers over, copies nothing, and writes soon, in order.
    *
-   * @returns the record's number, or `full`
+   * @returns the record's number; or `full`, when the log is as large as it may be, or when too much waits for a disk that is slow or
+   *   takes nothing
    */
   append(parts: readonly Buffer[], samples: number): number | 'full' {
-    const payload = Buffer.concat(parts)
-    if (this.#records.length > 0 && this.#bytes + payload.length > this.#maxBytes) return 'full'
-    this.#records.push({ number: this.#nextNumber, payload, samples })
-    this.#bytes += payload.length
-    this.#samples += samples
-    return this.#nextNumber++
+    if (this.#isClosed) throw new Error(`the log in ${this.#folder} is closed`)
+    let bytes = RECORD_HEADER_BYTES
+    for (const part of parts) bytes += part.length
+    if (this.records > 0 && this.bytes + bytes > this.#maxBytes) return 'full'
+    if (this.#writer.records > 0 && this.#writer.bytes + bytes > this.#maxUnwrittenBytes) return 'full'
+    const place = this.#end
+    this.#end = { number: place.number + 1, samples: place.samples + samples }
+    this.#appendedRuns.add(place, samples)
+    this.#writer.push({ place, samples, parts, bytes })
+    return place.number
   }
 
-  /** The next record in order; undefined when there is none now. One call at a time. */
+  /** The next record in order; undefined when there is none now, or none can be read (see `problem`). One call at a time. */
   async next(): Promise<LogRecord | undefined> {
-    const record = this.#records.find(({ number }) => number >= this.#readNumber)
-    if (record !== undefined) this.#readNumber = record.number + 1
-    return record
+    while (this.#readPlace.number < this.#end.number) {
+      const pending = this.#writer.get(this.#readPlace.number)
+      if (pending !== undefined) {
+        const { place, parts, samples } = pending
+        this.#readPlace = { number: place.number + 1, samples: place.samples + samples }
+        return { number: place.number, samples, payload: parts.length === 1 ? parts[0]! : Buffer.concat(parts) }
+      }
+      const epoch = this.#readEpoch
+      const found = await this.#readOn()
+      if (epoch !== this.#readEpoch) continue
+      if (found === 'not now') return undefined
+      if (found === 'nothing more') {
+        this.#leaveSegment()
+        continue
+      }
+      const { place, end, payload, sampleCount } = found
+      // Committed before the last restart.
+      if (place.number < this.#readPlace.number) continue
+      this.#jump(place)
+      if (place.number < this.#begin) this.#readRuns.add(place, sampleCount)
+      this.#readPlace = end
+      return { number: place.number, samples: sampleCount, payload }
+    }
+    return undefined
   }
 
   /** `next` begins again with the oldest record that is not committed. */
   rewind(): void {
-    this.#readNumber = 0
+    this.#readFrom(this.#committed)
   }
 
   /** All records up to this number, which `append` or `next` gave, are done with. */
   commit(upTo: number): void {
-    this.#release(this.#records.filter(({ number }) => number <= upTo))
+    if (upTo < this.#committed.number) return
+    const isOfThisProcess = upTo >= this.#begin
+    const place = isOfThisProcess ? this.#appendedRuns.passUpTo(upTo) : this.#readRuns.passUpTo(upTo)
+    if (place !== undefined) this.#commitTo(place)
   }
 
-  /** Gives up the oldest segment. @returns what of it was not committed; undefined when there is nothing to give up */
+  /**
+   * Gives up the oldest segment; or, where the disk has taken nothing, what waits for it.
+   *
+   * @returns what of it was not committed; undefined when nothing can be given up now
+   */
   dropOldest(): Loss | undefined {
-    const gone = this.#records.slice(0, 1)
-    this.#release(gone)
-    return gone[0] && { records: 1, samples: gone[0].samples }
+    const { records, samples } = this
+    const [oldest] = this.#segments
+    if (oldest !== undefined && oldest.end.number > this.#committed.number) {
+      if (this.#writer.isActive(oldest)) this.#writer.seal()
+      this.#commitTo(oldest.end)
+    } else {
+      if (!this.#writer.drop()) return undefined
+      this.#commitTo(this.#end)
+    }
+    return { records: records - this.records, samples: samples - this.samples }
   }
 
   /** Resolves when all that was appended so far has reached the file system, or could not be written: see `problem`. */
-  async written(): Promise<void> {}
+  written(): Promise<void> {
+    return this.#writer.written()
+  }
 
-  /** Writes what waits, syncs, and saves what is committed. */
-  async close(): Promise<void> {}
+  /** Writes what waits, syncs, and saves what is committed. What the disk does not take now is lost: `unwritten` says how much. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#writer.close()
+    await this.#housekeeping
+    await this.#keepHouse()
+    clearTimeout(this.#timer)
+    this.#readFrom(this.#readPlace)
+    await this.#cursor.sync().catch(() => {})
+    await this.#cursor.close()
+  }
 
-  #release(gone: readonly LogRecord[]): void {
-    this.#records = this.#records.filter((record) => !gone.includes(record))
-    for (const { payload, samples } of gone) {
-      this.#bytes -= payload.length
-      this.#samples -= samples
+  /** The next intact record of the segment in which `#readPlace` is. */
+  async #readOn(): Promise<StoredRecord | 'nothing more' | 'not now'> {
+    const epoch = this.#readEpoch
+    const segment = this.#reading?.segment ?? this.#segments.findLast(({ name }) => this.#isBegun(name))
+    if (segment === undefined) return 'nothing more'
+    this.#reading ??= { segment, file: SegmentReader.open(segment.path, segment.name) }
+    try {
+      const file = await this.#reading.file
+      if (epoch !== this.#readEpoch) return 'not now'
+      const record = await file.next(segment.bytes)
+      this.#countDamagedBytes(segment, file.scanner.skippedBytes)
+      this.#readProblem = ''
+      return record ?? 'nothing more'
+    } catch (error) {
+      return epoch === this.#readEpoch ? this.#readFailed(segment, error) : 'not now'
     }
   }
+
+  /** Whether the reader's place is in a segment, or behind it. */
+  #isBegun({ first }: SegmentName): boolean {
+    return first.number <= this.#readPlace.number
+  }
+
+  #readFailed(segment: Segment, error: unknown): 'nothing more' | 'not now' {
+    const { code = '', message } = error as NodeJS.ErrnoException
+    if (MAY_BE_READ_LATER.has(code)) {
+      this.#readProblem = `${segment.path} cannot be read: ${message}; it is tried again`
+      this.#stopReading()
+      return 'not now'
+    }
+    this.#logger.error({ err: error, path: segment.path }, 'a segment cannot be read, its records are lost')
+    return 'nothing more'
+  }
+
+  /** Goes to the next segment, or to what waits in memory, or to the end. */
+  #leaveSegment(): void {
+    const after =
+      this.#reading === undefined
+        ? this.#segments.find(({ name }) => !this.#isBegun(name))
+        : this.#segments[this.#segments.indexOf(this.#reading.segment) + 1]
+    this.#stopReading()
+    this.#jump(after?.name.first ?? this.#writer.first ?? this.#end)
+  }
+
+  /** Moves the reader on to a place; what lies between is lost. */
+  #jump(to: Place): void {
+    const from = this.#readPlace
+    if (to.number < from.number) return
+    this.#readPlace = to
+    if (to.number === from.number) return
+    const { records, samples } = this.#gaps.add(from, to)
+    this.damaged.records += records
+    this.damaged.samples += samples
+    if (records > 0) {
+      const fields = { folder: this.#folder, records, samples }
+      this.#logger.error(fields, 'records on disk are damaged or missing: they are lost')
+    }
+    // With nothing before it that is still wanted, it is done with, and the next start need not find it again.
+    if (from.number <= this.#committed.number) this.#commitTo(this.#committed)
+  }
+
+  #countDamagedBytes(segment: Segment, skippedBytes: number): void {
+    const counted = this.#damagedBytes.get(segment) ?? 0
+    if (skippedBytes <= counted) return
+    this.#damagedBytes.set(segment, skippedBytes)
+    this.damaged.bytes += skippedBytes - counted
+  }
+
+  #readFrom(place: Place): void {
+    this.#readPlace = place
+    this.#readEpoch++
+    this.#stopReading()
+  }
+
+  #stopReading(): void {
+    this.#reading?.file.then((file) => file.close()).catch(() => {})
+    this.#reading = undefined
+  }
+
+  #commitTo(place: Place): void {
+    this.#committed = this.#gaps.pass(later(this.#committed, place))
+    if (this.#readPlace.number < this.#committed.number) this.#readFrom(this.#committed)
+    const { number } = this.#committed
+    this.#readRuns.passUpTo(number - 1)
+    this.#appendedRuns.passUpTo(number - 1)
+    this.#releaseSegments()
+    this.#soon()
+  }
+
+  /** Takes out of the list the files of which all is committed; they go once the cursor that says so is saved. */
+  #releaseSegments(): void {
+    for (;;) {
+      const [oldest] = this.#segments
+      if (oldest === undefined || oldest.end.number > this.#committed.number || this.#writer.isActive(oldest)) break
+      this.#segments.shift()
+      this.#segmentsBytes -= oldest.bytes
+      this.#obsolete.push(oldest)
+    }
+    if (this.#obsolete.length > 0) this.#housekeeping ??= this.#keepHouse()
+  }
+
+  #written(segment: Segment, bytes: number): void {
+    if (this.#segments.at(-1) !== segment) {
+      this.#segments.push(segment)
+      // The one before is not written to any more.
+      this.#releaseSegments()
+    }
+    this.#segmentsBytes += bytes
+    this.#soon()
+  }
+
+  #soon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#housekeeping ??= this.#keepHouse()
+    }, HOUSEKEEPING_MS).unref()
+  }
+
+  /** Saves the cursor, removes what is behind it, and syncs. */
+  async #keepHouse(): Promise<void> {
+    const obsolete = this.#obsolete.splice(0)
+    const state = { committed: this.#committed, end: this.#writer.first ?? this.#end }
+    // Where nothing can be written at all, the writer says so, and the log needs no cursor.
+    await this.#cursor.save(state).catch((err) => this.#logger.debug({ err, folder: this.#folder }, 'no cursor saved'))
+    await this.#writer
+      .sync()
+      .catch((err) => this.#logger.warn({ err, folder: this.#folder }, 'a segment was not synced'))
+    for (const { path } of obsolete) {
+      await unlink(path).catch((err: NodeJS.ErrnoException) => {
+        if (err.code !== 'ENOENT') this.#logger.warn({ err, path }, 'a segment that is done with could not be removed')
+      })
+    }
+    this.#housekeeping = undefined
+    if (this.#obsolete.length > 0) this.#soon()
+  }
 }
+
+/** Faults that a person or the next minute mends, so that the records behind them are not given up. */
+const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
+
+/** The segments of a folder, oldest first; other files are left alone. */
+async function listSegments(folder: string, logger: Logger): Promise<Segment[]> {
+  const segments: Segment[] = []
+  try {
+    await mkdir(folder, { recursive: true }).catch(() => {})
+    for (const file of await readdir(folder)) {
+      const name = parseSegmentFile(file)
+      if (name === undefined) continue
+      const path = join(folder, file)
+      const { size } = await stat(path)
+      if (size > SEGMENT_HEADER.length) segments.push({ path, name, end: name.first, bytes: size })
+      else await unlink(path).catch(() => {})
+    }
+  } catch (error) {
+    logger.error({ err: error, folder }, 'the folder of a log cannot be read: what it holds waits for the next start')
+  }
+  segments.sort((a, b) => a.name.first.number - b.name.first.number)
+  for (let i = 1; i < segments.length; i++) segments[i - 1]!.end = segments[i]!.name.first
+  return segments
+}
+
+/** The place behind the last record of a segment. */
+async function endOf(segment: Segment, savedNumber: number, logger: Logger): Promise<Place> {
+  try {
+    const reader = await SegmentReader.open(segment.path, segment.name)
+    try {
+      while ((await reader.next(segment.bytes)) !== undefined);
+    } finally {
+      await reader.close()
+    }
+    const { known, hasUnknownTail } = reader.scanner
+    // What cannot be read at the end was one record at least.
+    return hasUnknownTail && known.number > savedNumber ? { ...known, number: known.number + 1 } : known
+  } catch (error) {
+    logger.error({ err: error, path: segment.path }, 'a segment cannot be read')
+    // No number may be given twice, and so many records are the most that it can hold.
+    const { number, samples } = segment.name.first
+    return { number: number + Math.ceil(segment.bytes / RECORD_HEADER_BYTES), samples }
+  }
+}
+
+function later(a: Place = ORIGIN, b: Place = ORIGIN): Place {
+  return { number: Math.max(a.number, b.number), samples: Math.max(a.samples, b.samples) }
+}
+
+const ORIGIN: Place = { number: 0, samples: 0 }

@@ -1,0 +1,79 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { type Place, readUInt64, writeUInt64 } from './segment-format.ts'
+
+/*
+ *   cursor   0   8   SNTLCUR1
+ *            8   u64   number of the oldest record that is not committed
+ *            16  u64   samples before it
+ *            24  u64   number of the record to come
+ *            32  u64   samples before it
+ *            40  u32   CRC-32 of what stands before
+ */
+const MAGIC = Buffer.from('SNTLCUR1', 'latin1')
+const CRC_AT = 40
+const BYTES = 44
+
+export interface CursorState {
+  readonly committed: Place
+  /** Known here too, so that a cut at the very end, where no neighbour tells, is seen. */
+  readonly end: Place
+}
+
+/**
+ * Remembers how far a log is committed. Written over in place: that needs no room on a full disk, and 44 bytes lie within one sector, which
+ * is written whole or not at all.
+ */
+export class Cursor {
+  readonly #path: string
+  #file: FileHandle | undefined
+
+  constructor(folder: string) {
+    this.#path = join(folder, 'cursor')
+  }
+
+  /** @returns undefined where there is none, or none that is whole */
+  async load(): Promise<CursorState | undefined> {
+    const file = await open(this.#path, 'r').catch(() => undefined)
+    if (file === undefined) return undefined
+    try {
+      const bytes = Buffer.alloc(BYTES)
+      await file.read(bytes, 0, BYTES, 0)
+      const isWhole = bytes.indexOf(MAGIC) === 0 && crc32(bytes.subarray(0, CRC_AT)) === bytes.readUInt32LE(CRC_AT)
+      return isWhole ? { committed: readPlace(bytes, 8), end: readPlace(bytes, 24) } : undefined
+    } catch {
+      return undefined
+    } finally {
+      await file.close()
+    }
+  }
+
+  async save({ committed, end }: CursorState): Promise<void> {
+    const bytes = Buffer.alloc(BYTES)
+    MAGIC.copy(bytes)
+    writePlace(bytes, committed, 8)
+    writePlace(bytes, end, 24)
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_AT)), CRC_AT)
+    this.#file ??= await open(this.#path, 'r+').catch(() => open(this.#path, 'w'))
+    await this.#file.write(bytes, 0, BYTES, 0)
+  }
+
+  async sync(): Promise<void> {
+    await this.#file?.datasync()
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close()
+    this.#file = undefined
+  }
+}
+
+function readPlace(bytes: Buffer, at: number): Place {
+  return { number: readUInt64(bytes, at), samples: readUInt64(bytes, at + 8) }
+}
+
+function writePlace(bytes: Buffer, { number, samples }: Place, at: number): void {
+  writeUInt64(bytes, number, at)
+  writeUInt64(bytes, samples, at + 8)
+}
