@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Another process works in the folder. */
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError'
+  readonly pid: number
+  readonly folder: string
+
+  constructor(pid: number, folder: string) {
+    super(`process ${pid} uses ${folder}`)
+    this.pid = pid
+    this.folder = folder
+  }
+}
+
+/** The start of a process in clock ticks since boot, on Linux: a pid is given again, both together are not. '' where it cannot be known. */
+async function startOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  // The name stands in brackets and may hold anything; the start is the 20th word behind it.
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+}
+
+/**
+ * Takes a folder for this process, making it where it is missing. The lock of a process that has ended is taken over; so is one with the
+ * pid of this process: in a container every life has the same.
+ *
+ * @returns gives the folder back
+ * @throws FolderInUseError while another process has it; the error of the file system where no lock can be written
+ */
+export async function lockFolder(folder: string): Promise<() => Promise<void>> {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, 'lock')
+  const text = `${process.pid} ${await startOf(process.pid)}\n`
+  // Written under another name first: a lock is there whole or not at all, and `link` fails where one is.
+  const draft = join(folder, `lock.${process.pid}.${randomBytes(4).toString('hex')}`)
+  await writeFile(draft, text)
+  try {
+    while (!(await tookPlace(draft, path))) await removeStale(path, folder)
+  } finally {
+    await unlink(draft).catch(() => {})
+  }
+  return async () => {
+    const isOurs = (await readFile(path, 'utf8').catch(() => '')) === text
+    if (isOurs) await unlink(path)
+  }
+}
+
+/** The pid of the process that has a folder; undefined when none has. */
+export async function folderOwner(folder: string): Promise<number | undefined> {
+  const text = await readFile(join(folder, 'lock'), 'utf8').catch(() => '')
+  return liveOwner(text)
+}
+
+async function tookPlace(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function removeStale(path: string, folder: string): Promise<void> {
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  // It went away meanwhile.
+  if (text === undefined) return
+  const pid = await liveOwner(text)
+  if (pid !== undefined) throw new FolderInUseError(pid, folder)
+  const aside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+  const moved = await rename(path, aside).then(
+    () => true,
+    () => false,
+  )
+  if (!moved) return
+  // Another process may have taken over the stale lock a moment ago, and what was moved aside is its new one: back with it.
+  const isStale = (await readFile(aside, 'utf8').catch(() => text)) === text
+  if (!isStale) await link(aside, path).catch(() => {})
+  await unlink(aside).catch(() => {})
+}
+
+async function liveOwner(text: string): Promise<number | undefined> {
+  const [digits = '', start = ''] = text.trim().split(' ')
+  const pid = Number(digits)
+  if (!Number.isSafeInteger(pid) || pid <= 0 || pid === process.pid) return undefined
+  if (!isAlive(pid)) return undefined
+  const startNow = await startOf(pid)
+  return start === '' || startNow === '' || start === startNow ? pid : undefined
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // It lives, and belongs to another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
