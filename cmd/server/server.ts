@@ -2,6 +2,7 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { MessageDecoder } from '../../internal/codec/detect.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import { LossTracker } from '../../internal/ingest/loss.ts'
+import { Marks } from '../../internal/ingest/marks.ts'
 import { type Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
 import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
@@ -43,8 +44,10 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
   const decoder = new MessageDecoder(table)
   const { deadLetters, spool } = await openStorage(context, broker)
+  const marks = broker.marks && new Marks({ store: broker.marks, loss, throttle })
   const pipeline = new Pipeline({
     decoder,
+    marks,
     live: (sample) => announcer.record(sample),
     onMessage: () => latencyLog.message(),
     writer,
@@ -99,6 +102,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     latencyLog.setRhythm({ everyMs: changed.stats.intervalMs, everyMessages: changed.stats.every }),
   )
   releaser.push('latency log', () => latencyLog.stop())
+  if (marks !== undefined) releaser.push('marks', (signal) => marks.stop(signal))
   releaser.push('batches', (signal) => pipeline.finish(signal))
   context.summary.push(() => ({
     received: ledger.received,
@@ -112,7 +116,11 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     spooled: pipeline.heldOnDisk,
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
   }))
-  await pipeline.start((handler, poison) => broker.subscribe(handler, poison))
+  await pipeline.start(async (handler, options) => {
+    // What was lost before the first message is known only from the marks of the process before.
+    await marks?.start()
+    return broker.subscribe(handler, options)
+  })
   releaser.push('intake', async () => {
     await ownTicker.stop()
     await pipeline.stopIntake()

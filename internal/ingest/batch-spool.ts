@@ -27,6 +27,8 @@ export interface SpooledBatch extends SpoolRecord {
  */
 const BLOCKED_AT = 0.95
 const ROOM_AT = 0.9
+/** What the log puts before each record. */
+const RECORD_HEADER_BYTES = 36
 
 /** Batches that wait on disk for the store, over restarts too, the oldest first. */
 export class BatchSpool {
@@ -73,8 +75,12 @@ export class BatchSpool {
     return this.#refused
   }
 
-  /** Takes a copy of a batch in. @returns `full`: it was not taken; `dropped`: it was let go, and counted */
-  put(batch: Batch, sentAt: Float64Array): 'kept' | 'full' | 'dropped' {
+  /**
+   * Takes a copy of a batch in, or counts it as dropped.
+   *
+   * @returns `full`: it was not taken, see `isBlocked`; `busy`: not now, because the disk is behind: `written` waits for it
+   */
+  put(batch: Batch, sentAt: Float64Array): 'kept' | 'dropped' | 'full' | 'busy' {
     const { whenFull, maxBytes } = this.#options
     if (whenFull === 'block' && !this.#isClosing && this.#log.bytes > maxBytes * BLOCKED_AT) this.#refused = true
     return this.isBlocked ? 'full' : this.#append(writeSpoolRecord({ batch, sentAt }), batch.samples)
@@ -127,17 +133,20 @@ export class BatchSpool {
   async close(): Promise<number> {
     const out = this.#out
     this.#out = undefined
-    const hasRoom = !out?.ownRecord || this.#log.append([out.payload], out.samples) !== 'full'
+    const isLost = out?.ownRecord === true && this.#append([out.payload], out.samples) !== 'kept'
     await this.#log.close()
     this.#gone = this.#log.unwritten.samples
-    return hasRoom ? this.#gone : this.#gone + out.samples
+    return isLost ? this.#gone + out.samples : this.#gone
   }
 
-  #append(parts: readonly Buffer[], samples: number): 'kept' | 'full' | 'dropped' {
-    const { whenFull, onLoss } = this.#options
+  #append(parts: readonly Buffer[], samples: number): 'kept' | 'dropped' | 'full' | 'busy' {
+    const { whenFull, maxBytes, onLoss } = this.#options
+    const bytes = parts.reduce((sum, { length }) => sum + length, RECORD_HEADER_BYTES)
     while (this.#log.append(parts, samples) === 'full') {
       // To drop helps against a full spool, not against a disk that takes nothing.
-      if (whenFull === 'block' || this.#log.problem !== '' || this.#log.records === 0) {
+      const isOverBound = this.#log.bytes + bytes > maxBytes
+      if (this.#log.problem === '' && !isOverBound) return 'busy'
+      if (this.#log.problem !== '' || whenFull === 'block') {
         this.#refused = true
         return 'full'
       }
@@ -145,18 +154,19 @@ export class BatchSpool {
         onLoss('spool_full', samples)
         return 'dropped'
       }
-      this.#dropOldest()
+      if (!this.#dropOldest()) return 'busy'
     }
     return 'kept'
   }
 
-  /** The batch that is out does not go: it may be stored any moment. */
-  #dropOldest(): void {
+  /** The batch that is out does not go: it may be stored any moment. @returns whether there is more room now */
+  #dropOldest(): boolean {
     if (this.#out?.ownRecord === false) {
       this.#log.commit(this.#out.number)
       this.#out.ownRecord = true
     }
     const loss = this.#log.dropOldest()
     if (loss !== undefined && loss.samples > 0) this.#options.onLoss('spool_full', loss.samples)
+    return loss !== undefined
   }
 }

@@ -219,7 +219,7 @@ export class Batcher {
     // A write that was cut off may have been stored: to write it again changes nothing.
     for (const entry of this.#sealed) if (isInMemory(entry)) entry.state = 'waiting'
     this.#spool.takeAll()
-    this.#moveToSpool(() => true)
+    while (this.#moveToSpool(() => true)) await this.#spool.written()
     const gone = await this.#spool.close()
     this.#settleSpooled(this.#sealed)
     return gone
@@ -322,24 +322,27 @@ export class Batcher {
     this.#on.full(isFull)
   }
 
-  /** The oldest first. Where the store was asked in vain with one batch alone, the newest stays, to ask it with another. */
-  #moveToSpool(isMore: () => boolean): void {
+  /**
+   * The oldest first. Where the store was asked in vain with one batch alone, the newest stays, to ask it with another.
+   *
+   * @returns whether the disk is behind, and the rest has to wait for it
+   */
+  #moveToSpool(isMore: () => boolean): boolean {
     const spool = this.#spool
-    if (spool === undefined) return
+    if (spool === undefined) return false
     const asksAnother = this.#postponeTimer !== undefined || this.#replay?.isPostponed === true
     const kept = asksAnother && !this.gate.isClosed ? this.#sealed.at(-1) : undefined
-    let moved = 0
+    let answer: ReturnType<BatchSpool['put']> | undefined
     for (const entry of this.#sealed) {
       if (!isMore() || spool.isBlocked) break
       if (entry.state !== 'waiting' || entry === kept) continue
-      const answer = spool.put(entry.batch, entry.sentAt.subarray(0, entry.messages))
-      if (answer === 'full') break
+      answer = spool.put(entry.batch, entry.sentAt.subarray(0, entry.messages))
+      if (answer === 'full' || answer === 'busy') break
       this.#giveBack(entry, answer === 'kept' ? 'spooled' : 'settled')
-      moved++
     }
-    if (moved === 0) return
     this.#ackInOrder()
-    void this.#flush(spool)
+    if (answer !== undefined) void this.#flush(spool)
+    return answer === 'busy'
   }
 
   /** What is in the spool is acked once the file system has it: a kill of the process loses nothing that was acked. */
@@ -351,6 +354,7 @@ export class Batcher {
     this.#isFlushing = false
     if (this.gate.isClosed) return
     if (isWritten || spool.samples === 0) this.#settleSpooled(spooled)
+    this.#relieve()
     if (!this.#sealed.some(({ state }) => state === 'spooled')) return
     clearTimeout(this.#flushTimer)
     this.#flushTimer = setTimeout(() => void this.#flush(spool), isWritten ? 0 : FLUSH_AGAIN_MS)

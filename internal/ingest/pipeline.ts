@@ -33,7 +33,7 @@ export interface PipelineOptions {
   /** Told of each message once it is through, good or bad. */
   readonly onMessage?: () => void
   /** Told of each delivery that has been taken in, and of those up to which all are settled. */
-  readonly marks?: { delivered(id: number): void; acked(upTo: number): void }
+  readonly marks?: undefined | { delivered(id: number): void; acked(upTo: number): void }
   readonly writer: StoreWriter
   readonly ledger: ServerLedger
   readonly loss: LossTracker
