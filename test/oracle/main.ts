@@ -16,8 +16,9 @@ Ends with 1 when a row has an unaccounted sample or anything else that must not 
 
 /** Load before the first fault: the servers have stored something then. */
 const WARM_UP_MS = 1500
-/** A row's time for its fault in the short matrix, where one turn is all there is. */
-const SHORT_MS = 1
+/** How long a row may take to come to rest once its fault is over. */
+const REST_MS = 240_000
+const SHORT_REST_MS = 60_000
 
 const { values } = parseArgs({
   options: {
@@ -41,7 +42,7 @@ const lines: Line[] = []
 for (const [n, row] of rows.entries()) {
   const elapsedMs = Date.now() - startedAt.getTime()
   // Each row gets its share of what is left; what one needs beside its fault is not known before, so later rows make up for it.
-  const slotMs = Math.max(SHORT_MS, (minutes * 60_000 - elapsedMs) / (rows.length - n))
+  const slotMs = Math.max(0, (minutes * 60_000 - elapsedMs) / (rows.length - n))
   const line = await runRow(row, slotMs)
   lines.push(line)
   console.error(`${n + 1}/${rows.length} ${table([line]).split('\n').at(-1)}`)
@@ -65,7 +66,7 @@ async function runRow(row: Row, slotMs: number): Promise<Line> {
       await turn(scene)
       turns++
     } while (!isOnce && Date.now() < untilMs)
-    const verdict = await judge(scene)
+    const verdict = await judge(scene, values.short ? SHORT_REST_MS : REST_MS)
     const lost = verdict.unaccounted > 0 ? [`${verdict.unaccounted} samples are unaccounted for`] : []
     return { broker, fault, turns, verdict, problems: [...lost, ...verdict.problems] }
   } catch (error) {

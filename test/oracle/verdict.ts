@@ -28,17 +28,19 @@ export interface Verdict {
   readonly problems: readonly string[]
 }
 
-/** A system that has not come to rest by then never will. */
-const REST_DEADLINE_MS = 240_000
 /** What one query asks for. */
 const IDS_A_QUERY = 20_000
 
-/** Once the faults have stopped: waits until nothing is held anywhere, stops all programs, and compares what is stored with what is owed. */
-export async function judge(scene: Scene): Promise<Verdict> {
+/**
+ * Once the faults have stopped: waits until nothing is held anywhere, stops all programs, and compares what is stored with what is owed.
+ *
+ * @param restMs a system that has not come to rest by then never will
+ */
+export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   const { servers, publisher, influx, options } = scene
   const problems: string[] = []
   const healedMs = Date.now()
-  const deadlineMs = healedMs + REST_DEADLINE_MS
+  const deadlineMs = healedMs + restMs
 
   const freshAfterMs = await freshSample(scene, deadlineMs)
   if (freshAfterMs < 0) problems.push('no fresh sample was stored after the fault')

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startKeeper } from './keeper.ts'
 import { until } from './servers.ts'
@@ -41,14 +43,24 @@ export function startProgram(name: string, options: ProgramOptions = {}): Progra
   return startFile(mainOf(name), name, options)
 }
 
-/** Starts any file as a program, likewise. @param name what errors call it */
+/**
+ * Starts any file as a program, likewise. What it keeps on disk ends with it, unless the options give it a data path.
+ *
+ * @param name what errors call it
+ */
 export function startFile(file: string, name: string, options: ProgramOptions = {}): Program {
+  const dataPath = hasDataPath(options) ? '' : mkdtempSync(join(tmpdir(), 'sentinel-data-'))
   const child: ChildProcess = spawn(process.execPath, [file, ...(options.args ?? [])], {
     cwd: options.cwd ?? ROOT,
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...options.env },
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: process.env.HOME ?? '',
+      ...(dataPath === '' ? {} : { SENTINEL_DATA_PATH: dataPath }),
+      ...options.env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const keeper = startKeeper()
+  const keeper = startKeeper(dataPath)
   keeper.watch(child.pid)
   let stdout = ''
   let stderr = ''
@@ -103,4 +115,8 @@ function parseLine(line: string): Array<Record<string, unknown>> {
   } catch {
     return []
   }
+}
+
+function hasDataPath({ env = {}, args = [] }: ProgramOptions): boolean {
+  return 'SENTINEL_DATA_PATH' in env || args.some((arg) => arg.startsWith('--data-path'))
 }

@@ -1,0 +1,29 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { decoderTargets } from './decoders.ts'
+import { Random } from './random.ts'
+import { spoolTargets } from './spool.ts'
+
+const SEED = 1
+const FILES = 60
+
+/** A sample of what `npm run fuzz` does a million times. */
+describe('spoiled input', async () => {
+  const targets = [...decoderTargets(), ...(await spoolTargets())]
+  afterAll(async () => {
+    for (const target of targets) await target.close?.()
+  })
+
+  it.each(targets)('does no harm: $name', async (target) => {
+    const inputs = target.name === 'spool, a folder' ? FILES : 3000
+    let good = 0
+    for (let input = 0; input < inputs; input++) {
+      const random = new Random(SEED, input)
+      const bytes = target.make(random)
+      if (await target.take(bytes, random)) good++
+    }
+    await target.check()
+    // Both kinds are among them, or it would prove nothing.
+    expect(good).toBeGreaterThan(0)
+    expect(good).toBeLessThan(inputs)
+  })
+})
