@@ -4,6 +4,7 @@ import type { PipelineOptions } from '../../internal/ingest/pipeline.ts'
 import { type DeadLetters, openDeadLetters } from '../../internal/spool/dead-letters.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
 import type { Context } from '../context.ts'
+import { openDataFolder } from '../data-folder.ts'
 
 /** What a server keeps on disk. */
 export interface ServerStorage {
@@ -15,7 +16,7 @@ export interface ServerStorage {
 /** Opens the folder of a server. A disk that is full, or spoiled, is no reason not to start: `/ready` says what is wrong with it. */
 export async function openStorage(context: Context, broker: Broker): Promise<ServerStorage> {
   const { settings, logger, releaser, readiness } = context
-  const folder = join(settings.data.path, 'server', settings.broker.consumer.replace(/[^\w.-]/g, '_'))
+  const folder = await openDataFolder(context, 'server')
   const deadLetters = await openDeadLetters({
     folder: join(folder, 'dead-letters'),
     maxBytes: settings.deadLetters.maxBytes,
