@@ -6,7 +6,9 @@ import { ROLES, type Role } from '../../internal/config/setting.ts'
 /** Tries everything that the settings name, and says in words what is wrong. Exit code 1 where something is. */
 export function doctorCommand(): Command {
   const command = new Command('doctor')
-    .description('Connects to what the settings name, writes one sample and reads it back, and says what is wrong.')
+    .description(
+      'Connects to what the settings name, writes a sample and reads it back, asks the running programs where every sample is, and says what is wrong.',
+    )
     .addArgument(new Argument('[role]', 'the role to look for').choices(ROLES).default('up'))
   // `up` has the flags of all roles.
   addSettingFlags(command, 'up', [

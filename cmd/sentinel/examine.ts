@@ -13,29 +13,28 @@ import { connectBroker } from '../connect-broker.ts'
 import { connectStore } from '../connect-store.ts'
 import type { Context } from '../context.ts'
 import { readVersion } from '../version.ts'
+import type { Finding } from './finding.ts'
+import { findRunning } from './running.ts'
 
 const TIMEOUT_MS = 15_000
 /** Two CPU readings have to be apart. */
 const BETWEEN_READINGS_MS = 100
 const LOOKED_BACK_US = 3_600e6
 
-/** What a check found, in words, and whether it is well. */
-export interface Finding {
-  readonly part: 'host' | 'broker' | 'store'
-  readonly well: boolean
-  readonly words: string
-}
-
 type Verdict = Omit<Finding, 'part'>
 const well = (words: string): Verdict => ({ well: true, words })
 const ill = (words: string): Verdict => ({ well: false, words })
 
-/** Tries the parts that a role uses, one after the other; each finding comes as soon as it is there. */
+/**
+ * Tries the parts that a role uses, one after the other, then asks the processes that run; each finding comes as soon as it is
+ * there.
+ */
 export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const { role } = loaded
   if (role === 'up' || role === 'agent') yield { part: 'host', ...(await checkHost(loaded)) }
   yield { part: 'broker', ...(await checkBroker(loaded)) }
   if (role !== 'agent') yield { part: 'store', ...(await checkStore(loaded)) }
+  yield* findRunning(loaded)
 }
 
 async function checkHost({ settings }: LoadedSettings): Promise<Verdict> {

@@ -1,31 +1,37 @@
 import { readdirSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { influxCount, influxQuery } from '../support/influx.ts'
 import { run, startProgram } from '../support/programs.ts'
-import { freePort, startInflux, startRedis, startSilentServer, type TestServer } from '../support/servers.ts'
+import { json, publishRaw } from '../support/raw-redis.ts'
+import { freePort, startInflux, startRedis, startSilentServer, type TestServer, until } from '../support/servers.ts'
 
 /** What doctor found: its exit code, and a line for each part. */
 async function doctor(
   args: readonly string[],
   env: Record<string, string> = {},
   cwd?: string,
-): Promise<{ code: number | string; host?: string; broker?: string; store?: string }> {
+): Promise<{ code: number | string; [part: string]: number | string }> {
   const { code, stdout, stderr } = await run('sentinel', {
     args: ['doctor', ...args],
-    env,
+    // What happens to run on this machine is not for these tests.
+    env: { SENTINEL_ADMIN_PORT: `${await freePort()}`, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   })
   expect(stderr).toBe('')
   const lines = stdout.trimEnd().split('\n')
   return {
     code,
-    ...Object.fromEntries(lines.map((line) => [/^(?:ok {2}|FAIL) (\w+): /.exec(line)?.[1] ?? 'stray', line])),
+    ...Object.fromEntries(lines.map((line) => [/^(?:ok {2}|FAIL) ([\w ]+?): /.exec(line)?.[1] ?? 'stray', line])),
   }
 }
+
+const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'sentinel-doctor-'))
 
 describe('sentinel doctor', () => {
   let redis: TestServer
@@ -98,6 +104,93 @@ describe('sentinel doctor', () => {
   })
 })
 
+describe('sentinel doctor asks what runs', () => {
+  it('where every sample is, and finds it in the sums', async () => {
+    const [redis, influx, folder] = await Promise.all([startRedis(), startInflux(), temporaryFolder()])
+    const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url }
+    const ports = { server: await freePort(), agent: await freePort() }
+    const start = (role: 'server' | 'agent') =>
+      startProgram('sentinel', { args: [role, `--admin-port=${ports[role]}`], env, cwd: join(folder, role) })
+    await Promise.all(['server', 'agent'].map((role) => mkdir(join(folder, role))))
+    const server = start('server')
+    await server.logged('started')
+    const agent = start('agent')
+    await agent.logged('started')
+    const ask = (role: 'server' | 'agent') => doctor([role, `--admin-port=${ports[role]}`], env, folder)
+
+    await until('the agent has sent', async () => /sent [1-9]/.test(String((await ask('agent'))['agent sent'])))
+    expect(await ask('agent')).toMatchObject({
+      code: 0,
+      agent: `ok   agent: on port ${ports.agent}, ready`,
+      'agent sent': expect.stringMatching(
+        /^ok {3}agent sent: produced [\d,]+ \+ taken over 0 = sent [\d,]+ \+ dropped 0 \+ held \d+ \(\d.* in the outbox\)$/,
+      ),
+    })
+    expect(await ask('server')).toMatchObject({
+      code: 0,
+      server: `ok   server: on port ${ports.server}, ready`,
+      'server stored': expect.stringMatching(
+        /^ok {3}server stored: received [\d,]+ \+ taken over 0 = written [\d,]+ \+ rejected 0 \+ dropped 0 \+ held \d+ \(\d+ in memory, 0 on disk\)$/,
+      ),
+      'server lost': 'ok   server lost: 0 for certain, 0 came twice',
+      'server spool': 'ok   server spool: empty',
+      'server dead letters': 'ok   server dead letters: none kept, 0 since its start',
+    })
+
+    await influx.halt()
+    await publishRaw(redis.port, 'metrics', [Buffer.from('no message'), json(1, 50, Date.now())])
+    let found = await ask('server')
+    await until('the spool has some', async () => {
+      found = await ask('server')
+      return !String(found['server spool']).includes('empty')
+    })
+    expect(found).toMatchObject({
+      code: 1,
+      server: expect.stringMatching(/^FAIL server: on port \d+, not ready: InfluxDB at .* cannot be reached/),
+      'server stored': expect.stringMatching(/^ok .*rejected 1 .*, [1-9]\d* on disk\); rejected: 1 not_a_message$/),
+      'server lost': expect.stringContaining('unknown of 1 message without a number'),
+      'server spool': expect.stringMatching(
+        /^ok {3}server spool: [\d,]+ samples in .* of 1GiB.*; the store has been away for \d/,
+      ),
+      'server dead letters': expect.stringContaining('1 since its start'),
+    })
+    await Promise.all([server.stop(), agent.stop()])
+    await Promise.all([redis.stop(), influx.stop(), rm(folder, { recursive: true })])
+  })
+
+  it('and says when the sums do not balance, or nothing answers', async () => {
+    const figures = { received: 10, written: 7, held: 2 }
+    const fake = createServer(({ url }, response) => {
+      const metrics = Object.entries(figures).map(
+        ([name, n]) => `sentinel_${name}_samples${name === 'held' ? '' : '_total'} ${n}`,
+      )
+      const answers: Record<string, string> = {
+        '/health': '{"status":"ok","name":"server","version":"0"}',
+        '/ready': '{"ready":true,"reasons":[]}',
+        '/metrics': `${metrics.join('\n')}\nsentinel_dropped_samples_total{reason="queue_full"} 2\n`,
+      }
+      response.end(answers[url ?? ''])
+    })
+    await new Promise<void>((resolve) => fake.listen(0, '127.0.0.1', resolve))
+    const { port } = fake.address() as AddressInfo
+    const found = await doctor([`--admin-port=${port}`], {}, await temporaryFolder())
+    expect(found).toMatchObject({
+      code: 1,
+      'server stored':
+        'FAIL server stored: received 10 + taken over 0 = written 7 + rejected 0 + dropped 2 + held 2 (2 in memory, 0 on disk); dropped: 2 queue_full: 1 sample too many, a bug',
+    })
+    fake.close()
+    const silent = await startSilentServer()
+    const silentPort = silent.address.split(':')[1]
+    const hanging = await doctor([`--admin-port=${silentPort}`], {}, await temporaryFolder())
+    expect(hanging).toMatchObject({
+      code: 1,
+      [`port ${silentPort}`]: `FAIL port ${silentPort}: what listens there does not answer within 5 s`,
+    })
+    await silent.stop()
+  })
+})
+
 describe.concurrent('sentinel doctor says what is wrong, and what to do', () => {
   it('servers that are not there', async () => {
     const [redis, influx] = [await freePort(), await freePort()]
@@ -117,8 +210,7 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
     const redis = await startRedis()
     const client = new Redis(redis.port)
     await client.config('SET', 'requirepass', 'right')
-    const broker = async (url: string): Promise<string | undefined> =>
-      (await doctor(['agent'], { REDIS_URL: url })).broker
+    const broker = async (url: string): Promise<unknown> => (await doctor(['agent'], { REDIS_URL: url })).broker
     expect(await broker(`redis://:wrong@127.0.0.1:${redis.port}`)).toMatch(
       /^FAIL .* refuses the user or the password: check REDIS_URL and REDIS_PASSWORD_FILE$/,
     )

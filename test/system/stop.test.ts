@@ -114,7 +114,7 @@ function expectLedgers(summary: Record<string, number>): void {
   if (summary.received === undefined) return
   expect(summary).toMatchObject({ dropped: 0, rejected: 0 })
   expect(column('received') + column('taken_over')).toBe(
-    column('written') + column('rejected') + column('dropped') + column('held'),
+    column('written') + column('rejected') + column('dropped') + column('held') + column('spooled'),
   )
 }
 

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { readFigures } from './figures.ts'
+
+test('figures are sums over all labels, or by the first of them', () => {
+  const figures = readFigures(
+    [
+      '# HELP sentinel_dropped_samples_total Good samples given up, by the reason.',
+      '# TYPE sentinel_dropped_samples_total counter',
+      'sentinel_dropped_samples_total{reason="stopped"} 3',
+      'sentinel_dropped_samples_total{reason="queue_full"} 4',
+      'sentinel_held_samples 5',
+      'sentinel_latency_seconds_bucket{stage="e2e",le="0.001"} 6',
+      'sentinel_latency_seconds_bucket{stage="e2e",le="+Inf"} 1.5e3',
+      'process_open_fds 7',
+      '',
+    ].join('\n'),
+  )
+  expect(figures.sum('dropped_samples_total')).toBe(7)
+  expect([...figures.by('dropped_samples_total')]).toEqual([
+    ['stopped', 3],
+    ['queue_full', 4],
+  ])
+  expect(figures.sum('held_samples')).toBe(5)
+  expect(figures.sum('latency_seconds_bucket')).toBe(1506)
+  expect([figures.has('held_samples'), figures.has('open_fds'), figures.sum('spool_ready', 1)]).toEqual([
+    true,
+    false,
+    1,
+  ])
+})
