@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold: installs the packages and, as root on Debian, the servers that the tests start; then format, lint,
-# types, import rules, dead code, unit, contract, system and page tests. `scripts/test.sh unit` and the like run a part.
+# types, import rules, dead code, unit, contract, system and page tests, and the short matrix of the oracle.
+# `scripts/test.sh unit` and the like run a part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,7 +32,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(check contract system page)
+[ ${#parts[@]} -gt 0 ] || parts=(check contract system page oracle)
 for part in "${parts[@]}"; do
   case $part in
     check) npm run --silent check ;;
@@ -39,6 +40,7 @@ for part in "${parts[@]}"; do
     contract) npm run --silent test:contract ;;
     system) npm run --silent build && npm run --silent test:system ;;
     page) npm run --silent build && npm run --silent test:page ;;
-    *) echo "unknown part '$part': check, unit, contract, system, page" >&2; exit 2 ;;
+    oracle) npm run --silent build && npm run --silent test:oracle ;;
+    *) echo "unknown part '$part': check, unit, contract, system, page, oracle" >&2; exit 2 ;;
   esac
 done
