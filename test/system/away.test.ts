@@ -134,7 +134,10 @@ describe('agent, server and api, started before Redis is there', () => {
 })
 
 describe.concurrent('a server whose InfluxDB is away', () => {
-  async function startWithout(deadline = '10s'): Promise<{
+  async function startWithout(
+    deadline = '10s',
+    dataPath?: string,
+  ): Promise<{
     redis: TestServer
     influx: TestServer
     server: Program
@@ -146,7 +149,11 @@ describe.concurrent('a server whose InfluxDB is away', () => {
     await influx.halt()
     const server = startProgram('server', {
       env: { REDIS_URL: redis.url, INFLUX_URL: influx.url },
-      args: [`--admin-port=${adminPort}`, `--stop-deadline-ms=${deadline}`],
+      args: [
+        `--admin-port=${adminPort}`,
+        `--stop-deadline-ms=${deadline}`,
+        ...(dataPath === undefined ? [] : [`--data-path=${dataPath}`]),
+      ],
     })
     await server.logged('started')
     return {
@@ -184,13 +191,22 @@ describe.concurrent('a server whose InfluxDB is away', () => {
     await end()
   })
 
-  it('counts as dropped, at the end, what it could not save', async () => {
+  it('keeps on disk, at the end, what it could not save', async () => {
     const { server, publish, end } = await startWithout('2s')
     await publish(100)
     expect(await server.stop()).toBe(0)
-    const { received, written, dropped } = summaryOf(server)
-    expect(written).toBe(0)
-    expect(dropped).toBe(received)
+    const { received, spooled, written, dropped } = summaryOf(server)
+    expect([written, dropped]).toEqual([0, 0])
+    expect(spooled).toBe(received)
+    await end()
+  })
+
+  it('counts as dropped what the disk does not take either', async () => {
+    const { server, publish, end } = await startWithout('2s', '/dev/null/nowhere')
+    await publish(100)
+    expect(await server.stop()).toBe(0)
+    const { received, spooled, dropped } = summaryOf(server)
+    expect([spooled, dropped]).toEqual([0, received])
     await end()
   })
 
