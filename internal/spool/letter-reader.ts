@@ -1,0 +1,88 @@
+import { readdir, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeLetter, type KeptLetter } from './dead-letter.ts'
+import { addDoneMarks, doneMarksOf, readDoneMarks } from './done-marks.ts'
+import { parseSegmentFile, type SegmentName } from './segment-format.ts'
+import { SegmentReader } from './segment-reader.ts'
+
+/** A letter in a folder, and where it lies. */
+export interface StoredLetter extends KeptLetter {
+  readonly id: number
+  readonly segmentPath: string
+}
+
+interface SegmentFile {
+  readonly path: string
+  readonly name: SegmentName
+}
+
+/**
+ * The letters of a folder that nobody is done with, oldest first. Needs no lock: files are only appended to, and what is appended meanwhile is
+ * left for the next time; one that its server removes is passed over. Damaged letters are passed over too.
+ *
+ * @throws where the folder cannot be read; one that is not there has no letters
+ */
+export async function* readLetters(folder: string): AsyncGenerator<StoredLetter> {
+  for (const segment of await segmentFiles(folder)) {
+    try {
+      yield* readSegment(segment)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+}
+
+/** Says that letters are done with: they are not read again, and their files go in time. */
+export async function markDone(letters: Iterable<Pick<StoredLetter, 'id' | 'segmentPath'>>): Promise<void> {
+  const bySegment = new Map<string, number[]>()
+  for (const { id, segmentPath } of letters) {
+    const ids = bySegment.get(segmentPath)
+    if (ids === undefined) bySegment.set(segmentPath, [id])
+    else ids.push(id)
+  }
+  for (const [segmentPath, ids] of bySegment) await addDoneMarks(segmentPath, ids)
+}
+
+/**
+ * Removes the files of which every letter is done with. For a folder whose server does not run (one that runs does it itself); should it start
+ * just now, no harm is done: it begins a new file, and the newest here is left alone.
+ */
+export async function removeDone(folder: string): Promise<void> {
+  const segments = await segmentFiles(folder)
+  for (const [i, { path, name }] of segments.entries()) {
+    const next = segments[i + 1]
+    if (next === undefined) return
+    const done = await readDoneMarks(path)
+    if (done.size < next.name.first.number - name.first.number) continue
+    await unlink(path)
+    await unlink(doneMarksOf(path)).catch(() => {})
+  }
+}
+
+async function* readSegment({ path, name }: SegmentFile): AsyncGenerator<StoredLetter> {
+  const { size } = await stat(path)
+  const done = await readDoneMarks(path)
+  const reader = await SegmentReader.open(path, name)
+  try {
+    for (let record = await reader.next(size); record !== undefined; record = await reader.next(size)) {
+      const { number } = record.place
+      const letter = done.has(number) ? undefined : decodeLetter(record.payload)
+      if (letter !== undefined) yield { ...letter, id: number, segmentPath: path }
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+async function segmentFiles(folder: string): Promise<SegmentFile[]> {
+  const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  return files
+    .flatMap((file) => {
+      const name = parseSegmentFile(file)
+      return name === undefined ? [] : [{ path: join(folder, file), name }]
+    })
+    .sort((a, b) => a.name.first.number - b.name.first.number)
+}
