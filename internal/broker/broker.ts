@@ -1,5 +1,3 @@
-import type { MarkStore } from './marks.ts'
-
 /** One message's place among the deliveries of a subscription. Reused: valid only during the call. */
 export interface Delivery {
   /** Counts up by one from 1. */
@@ -113,6 +111,17 @@ export interface LiveChannel {
   subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>>
   /** The payloads kept, in no order. */
   recall(): Promise<Buffer[]>
+}
+
+/**
+ * Keeps for the servers of a channel how far each source had got, so that the next process goes on counting. A line of text a source; what
+ * it means is its writer's affair.
+ */
+export interface MarkStore {
+  /** All that is kept. Stays pending while the engine is away; rejects when the broker is closed, or the engine refuses. */
+  load(): Promise<Map<string, string>>
+  /** Puts these in the place of what was kept of the same sources, and forgets others. @throws BrokerError */
+  save(marks: ReadonlyMap<string, string>, forget?: readonly string[]): Promise<void>
 }
 
 /**

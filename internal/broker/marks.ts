@@ -1,15 +1,5 @@
+import type { MarkStore } from './broker.ts'
 import type { RedisConnection } from './redis.ts'
-
-/**
- * Keeps for the servers of a channel how far each source had got, so that the next process goes on counting. A line of text a source; what
- * it means is its writer's affair.
- */
-export interface MarkStore {
-  /** All that is kept. Stays pending while the engine is away; rejects when the broker is closed, or the engine refuses. */
-  load(): Promise<Map<string, string>>
-  /** Puts these in the place of what was kept of the same sources, and forgets others. @throws BrokerError */
-  save(marks: ReadonlyMap<string, string>, forget?: readonly string[]): Promise<void>
-}
 
 /** So long after the last word of any source, nothing of it is worth going on from. */
 const KEPT_MS = 24 * 3_600_000

@@ -1,4 +1,4 @@
-import type { MarkStore } from '../broker/marks.ts'
+import type { MarkStore } from '../broker/broker.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { LossTracker } from './loss.ts'
 
