@@ -1,7 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import { Profiler } from '../observe/profiling/profiler.ts'
+import { type Answer, json, problem, type Route } from './answer.ts'
+import { debugRoutes } from './debug.ts'
 import { type ListenPlace, listen, urlOf } from './listen.ts'
-import { answerClientError, PROBLEM_TYPE, problemDocument } from './problem.ts'
+import { answerClientError } from './problem.ts'
 
 export interface AdminOptions extends ListenPlace {
   /** The program, as /health tells it. */
@@ -20,12 +23,6 @@ export interface Admin {
   close(): Promise<void>
 }
 
-interface Answer {
-  readonly status: number
-  readonly type: string
-  readonly body: string
-}
-
 /** A scraper, a probe and a person: more connections, larger headers or slower requests are a mistake or an attack. */
 const MAX_CONNECTIONS = 100
 const MAX_HEADER_BYTES = 8 * 1024
@@ -36,12 +33,12 @@ const CLOSE_GRACE_MS = 500
 
 /**
  * The listener of every role for those who run it: `/health` (the process lives), `/ready` (it can do its work, else 503 with the
- * reasons), `/metrics`.
+ * reasons), `/metrics`, and profiles under `/debug/pprof/`.
  *
  * @throws Error that names what to change when the port is taken
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
-  const routes: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
+  const routes: Readonly<Record<string, Route>> = {
     '/health': () => json(200, { status: 'ok', name: options.name, version: options.version }),
     '/ready': () => {
       const reasons = options.ready()
@@ -52,35 +49,54 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       type: options.registry.contentType,
       body: await options.registry.metrics(),
     }),
+    ...debugRoutes(options, new Profiler(options.name)),
   }
 
   let closing = false
-  const reply = (response: ServerResponse, { status, type, body }: Answer): void => {
+  /** Of the requests that are being answered. */
+  const running = new Set<AbortController>()
+  const reply = (response: ServerResponse, { status, type, body, headers }: Answer): void => {
     // Of a request whose body is not wanted the rest is not read, so no other can follow it.
     if (closing || hasBody(response.req)) response.setHeader('connection', 'close')
     response.writeHead(status, {
       'content-type': type,
-      'content-length': Buffer.byteLength(body),
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      ...headers,
     })
     response.end(body)
   }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const path = (request.url ?? '').split('?', 1)[0]!
+    const [path = '', query = ''] = (request.url ?? '').split('?', 2)
+    const refuse = (status: number, detail: string): void =>
+      reply(response, problem({ status, detail, instance: path }))
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-    if (route === undefined) return reply(response, problem(404, `there is nothing at ${path}`, path))
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    if (route === undefined) return refuse(404, `there is nothing at ${path}`)
+    const isHead = request.method === 'HEAD'
+    if (request.method !== 'GET' && !isHead) {
       response.setHeader('allow', 'GET, HEAD')
-      return reply(response, problem(405, `${request.method} is not for ${path}`, path))
+      return refuse(405, `${request.method} is not for ${path}`)
     }
-    if (hasBody(request)) return reply(response, problem(413, 'a body is not for this', path))
+    if (hasBody(request)) return refuse(413, 'a body is not for this')
+    const controller = new AbortController()
+    running.add(controller)
+    response.once('close', () => {
+      running.delete(controller)
+      controller.abort()
+    })
+    const { signal } = controller
     try {
-      reply(response, await route())
+      reply(
+        response,
+        await route({ isHead, host: request.headers.host ?? '', query: new URLSearchParams(query), signal }),
+      )
     } catch (error) {
+      // Who has gone away is not told why, and `end` on a closed response does nothing.
+      if (signal.aborted) return refuse(503, 'the process is stopping')
       options.logger.error({ err: error, path }, 'the admin listener failed')
-      reply(response, problem(500, 'the process failed to answer; its log says how', path))
+      refuse(500, 'the process failed to answer; its log says how')
     }
   }
 
@@ -105,6 +121,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       closing = true
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
+      for (const controller of running) controller.abort()
       const grace = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
       await closed
       clearTimeout(grace)
@@ -114,12 +131,4 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-}
-
-function json(status: number, value: object): Answer {
-  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` }
-}
-
-function problem(status: number, detail: string, instance: string): Answer {
-  return { status, type: PROBLEM_TYPE, body: problemDocument({ status, detail, instance }) }
 }

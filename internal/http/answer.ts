@@ -1,0 +1,30 @@
+import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.ts'
+
+/** What the admin listener answers. */
+export interface Answer {
+  readonly status: number
+  readonly type: string
+  /** Left out where only a GET makes one. */
+  readonly body?: string | Uint8Array
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What a route is told of a GET or a HEAD. */
+export interface Asked {
+  readonly isHead: boolean
+  /** `127.0.0.1:6060`, as the client wrote it. */
+  readonly host: string
+  readonly query: URLSearchParams
+  /** Aborted when the client has gone away, or the process stops. */
+  readonly signal: AbortSignal
+}
+
+export type Route = (asked: Asked) => Answer | Promise<Answer>
+
+export function json(status: number, value: object): Answer {
+  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` }
+}
+
+export function problem(about: Problem, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { status: about.status, type: PROBLEM_TYPE, body: problemDocument(about), headers }
+}

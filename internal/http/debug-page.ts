@@ -1,0 +1,59 @@
+/** What a browser is shown at `/debug/pprof/`. @param host where the client found it; goes into the commands */
+export function debugPage(
+  { name, version }: { readonly name: string; readonly version: string },
+  host: string,
+): string {
+  // The header is the client's to write: what no address has is left out of a page with commands to copy.
+  const base = `http://${/^[\w.:[\]-]+$/.test(host) ? host : '127.0.0.1:6060'}/debug/pprof`
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Profiles of ${name}</title>
+<style>
+  :root { color-scheme: light dark; --line: #8886; --soft: #8882; --link: light-dark(#0550ae, #79b8ff) }
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
+  h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+  dt { margin-top: 1rem } dd { margin: .2rem 0 0 0 }
+  code, pre { font: .875rem/1.5 ui-monospace, monospace } code { white-space: nowrap }
+  pre { background: var(--soft); border: 1px solid var(--line); border-radius: 4px; padding: .7rem 1rem; overflow-x: auto }
+  a { color: var(--link) }
+</style>
+<main>
+<h1>Profiles of ${name} ${version}</h1>
+<p>Each link takes one profile of this process and gives it as a pprof file, with the names, files and lines of the TypeScript sources.
+Nothing is sampled, and nothing of it costs anything, before a profile is asked for or after it is there.
+Of each kind one is taken at a time. Who goes away ends it.</p>
+<dl>
+<dt><a href="profile?seconds=30">profile?seconds=30</a> (1 to 600)
+<dd>What the JavaScript thread works at, looked at 100 times a second; waiting is left out.
+<dt><a href="heap?seconds=10">heap?seconds=10</a> (1 to 3600)
+<dd>Memory of the JavaScript heap, a sample every 512 KiB.
+<code>alloc_objects</code> and <code>alloc_space</code>: all that is allocated in the <em>first half</em> of the time, at most 30 s.
+<code>inuse_objects</code> and <code>inuse_space</code>: what is allocated in the <em>rest</em> of the time and is still in use at its end.
+What was there before is in neither, and neither are the bytes of buffers. It ends with one full garbage collection.
+</dl>
+<h2>Look at it</h2>
+<pre>
+go tool pprof -http=: '${base}/profile?seconds=30'
+go tool pprof -top '${base}/heap'
+go tool pprof -top -alloc_space '${base}/heap?seconds=60'
+</pre>
+<p>Without Go, <a href="https://www.speedscope.app">speedscope</a> opens the files as they are:</p>
+<pre>
+curl -o cpu.pb.gz '${base}/profile?seconds=30'
+npx speedscope cpu.pb.gz
+</pre>
+<h2>Compare</h2>
+<p>Two heap profiles that took equally long, before and after a change of the load, of the settings or of the program:</p>
+<pre>
+curl -o before.pb.gz '${base}/heap?seconds=60'
+curl -o after.pb.gz '${base}/heap?seconds=60'
+go tool pprof -top -alloc_space -base=before.pb.gz after.pb.gz
+</pre>
+<p>What grows without end shows in <code>inuse_space</code> of one long profile: <code>heap?seconds=600</code>.
+What each profile covers stands in it too: <code>go tool pprof -comments cpu.pb.gz</code></p>
+</main>
+</html>
+`
+}

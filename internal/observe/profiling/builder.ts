@@ -1,0 +1,111 @@
+import { basename } from 'node:path'
+import {
+  Function as FunctionEntry,
+  Line,
+  Location,
+  Mapping,
+  Profile,
+  Sample,
+  StringTable,
+  ValueType,
+} from 'pprof-format'
+import type { Sources } from './sources.ts'
+
+/** What a profile says of itself. Types and units are those of Go's profiles, which every tool knows. */
+export interface ProfileHead {
+  /** What the process is, in place of the binary that there is not: `server`. */
+  readonly program: string
+  /** Type and unit of the values of a sample, in their order. */
+  readonly sampleTypes: ReadonlyArray<readonly [type: string, unit: string]>
+  readonly defaultSampleType: string
+  /** Type, unit and size of the step between two samples. */
+  readonly period: readonly [type: string, unit: string, size: number]
+  /** When it began, by the wall clock. */
+  readonly startedAtMs: number
+  readonly durationMs: number
+  readonly comments: readonly string[]
+}
+
+/** Puts stacks and their values into the form of https://github.com/google/pprof/blob/main/proto/profile.proto. */
+export class ProfileBuilder {
+  readonly #sources: Sources
+  readonly #strings = new StringTable()
+  readonly #functions = new Map<string, FunctionEntry>()
+  readonly #locations = new Map<string, Location>()
+  readonly #samples = new Map<string, { readonly locationId: readonly number[]; readonly value: number[] }>()
+
+  /** @param sources has loaded the scripts of the profile */
+  constructor(sources: Sources) {
+    this.#sources = sources
+  }
+
+  /**
+   * A place in a function as V8 says it.
+   *
+   * @param name empty for a function that has none
+   * @returns its number in stacks
+   */
+  location(name: string, script: string, scriptLine: number): number {
+    const { file, line } = this.#sources.place(script, scriptLine)
+    const key = `${name}\n${file}\n${line}`
+    let location = this.#locations.get(key)
+    if (location === undefined) {
+      // Tools add up what has one name, so the nameless are told apart by where they are.
+      const functionId = this.#functionId(name === '' ? `(anonymous ${basename(file)}:${line})` : name, file)
+      const id = this.#locations.size + 1
+      location = new Location({ id, mappingId: 1, line: [new Line({ functionId, line })] })
+      this.#locations.set(key, location)
+    }
+    return Number(location.id)
+  }
+
+  /**
+   * Adds to what the same stack has already.
+   *
+   * @param stack locations, the innermost first
+   */
+  add(stack: readonly number[], values: readonly number[]): void {
+    const key = stack.join()
+    const sample = this.#samples.get(key)
+    if (sample === undefined) this.#samples.set(key, { locationId: stack, value: [...values] })
+    else for (const [i, value] of values.entries()) sample.value[i]! += value
+  }
+
+  build(head: ProfileHead): Profile {
+    const strings = this.#strings
+    const valueType = (type: string, unit: string): ValueType =>
+      new ValueType({ type: strings.dedup(type), unit: strings.dedup(unit) })
+    const [periodType, periodUnit, period] = head.period
+    // A tool that thinks that a name or a line is missing looks for the binary.
+    const known = { hasFunctions: true, hasFilenames: true, hasLineNumbers: true, hasInlineFrames: true }
+    return new Profile({
+      sampleType: head.sampleTypes.map(([type, unit]) => valueType(type, unit)),
+      defaultSampleType: strings.dedup(head.defaultSampleType),
+      periodType: valueType(periodType, periodUnit),
+      period,
+      timeNanos: BigInt(head.startedAtMs) * 1_000_000n,
+      durationNanos: Math.round(head.durationMs * 1e6),
+      mapping: [new Mapping({ id: 1, filename: strings.dedup(head.program), ...known })],
+      sample: Array.from(
+        this.#samples.values(),
+        ({ locationId, value }) => new Sample({ locationId: [...locationId], value }),
+      ),
+      location: [...this.#locations.values()],
+      function: [...this.#functions.values()],
+      comment: head.comments.map((comment) => strings.dedup(comment)),
+      stringTable: strings,
+    })
+  }
+
+  #functionId(name: string, file: string): number {
+    const key = `${name}\n${file}`
+    let entry = this.#functions.get(key)
+    if (entry === undefined) {
+      const id = this.#functions.size + 1
+      const nameId = this.#strings.dedup(name)
+      entry = new FunctionEntry({ id, name: nameId, systemName: nameId, filename: this.#strings.dedup(file) })
+      this.#functions.set(key, entry)
+    }
+    return Number(entry.id)
+  }
+}
