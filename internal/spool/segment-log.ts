@@ -376,25 +376,34 @@ export class SegmentLog {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#housekeeping ??= this.#keepHouse()
+      void this.#sync()
     }, HOUSEKEEPING_MS).unref()
   }
 
-  /** Saves the cursor, removes what is behind it, and syncs. */
+  /** Saves the cursor, and removes what is behind it. */
   async #keepHouse(): Promise<void> {
-    const obsolete = this.#obsolete.splice(0)
-    const state = { committed: this.#committed, end: this.#writer.first ?? this.#end }
-    // Where nothing can be written at all, the writer says so, and the log needs no cursor.
-    await this.#cursor.save(state).catch((err) => this.#logger.debug({ err, folder: this.#folder }, 'no cursor saved'))
+    do {
+      const obsolete = this.#obsolete.splice(0)
+      const state = { committed: this.#committed, end: this.#writer.first ?? this.#end }
+      // Where nothing can be written at all, the writer says so, and the log needs no cursor.
+      await this.#cursor
+        .save(state)
+        .catch((err) => this.#logger.debug({ err, folder: this.#folder }, 'no cursor saved'))
+      for (const { path } of obsolete) await this.#remove(path)
+    } while (this.#obsolete.length > 0)
+    this.#housekeeping = undefined
+  }
+
+  async #remove(path: string): Promise<void> {
+    await unlink(path).catch((err: NodeJS.ErrnoException) => {
+      if (err.code !== 'ENOENT') this.#logger.warn({ err, path }, 'a segment that is done with could not be removed')
+    })
+  }
+
+  async #sync(): Promise<void> {
     await this.#writer
       .sync()
       .catch((err) => this.#logger.warn({ err, folder: this.#folder }, 'a segment was not synced'))
-    for (const { path } of obsolete) {
-      await unlink(path).catch((err: NodeJS.ErrnoException) => {
-        if (err.code !== 'ENOENT') this.#logger.warn({ err, path }, 'a segment that is done with could not be removed')
-      })
-    }
-    this.#housekeeping = undefined
-    if (this.#obsolete.length > 0) this.#soon()
   }
 }
 
