@@ -41,6 +41,7 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
     broker: ['string', () => broker.kind],
     store: ['string', () => storeKind],
     store_ready: ['bool', () => pipeline.gate.problem === ''],
+    store_away_seconds: ['float', () => pipeline.gate.awayForMs / 1000],
     messages: ['int', () => ledger.messages],
     received: ['int', () => ledger.received],
     taken_over: ['int', () => ledger.takenOver],
