@@ -14,7 +14,16 @@ export interface PipelineFigures {
   readonly samplesPerSecond: number
   readonly latencies: Readonly<Record<(typeof LATENCIES)[number], number | null>>
   readonly outcomes: Readonly<Record<(typeof OUTCOMES)[number], number>>
+  /** Those of the held samples that are on disk. */
+  readonly onDisk: number
+  /** Null where no server says how many it has written. */
+  readonly deadLetters: number | null
+  /** What may be lost beside what is, for certain. */
+  readonly lostAtMost: number
+  /** False where messages came without a number: what vanishes of them leaves no trace. */
   readonly lostKnown: boolean
+  /** How long a store has taken nothing, the longest where several servers say so; null while all take samples. */
+  readonly storeAwayMs: number | null
   readonly way: string
 }
 
@@ -26,18 +35,46 @@ export function figuresOf(roles: readonly LiveSample[], nowMs: number): Pipeline
   const servers = fresh.filter(({ tags }) => tags.role === 'server')
   if (servers.length === 0) return null
   const sum = (name: string) => fresh.reduce((total, { fields }) => total + (numberOf(fields[name]) ?? 0), 0)
-  const slowest = (name: string) =>
+  const largest = (name: string) =>
     servers.reduce<number | null>((most, { fields }) => {
       const value = numberOf(fields[name])
       return value === null ? most : Math.max(most ?? 0, value)
     }, null)
   return {
     samplesPerSecond: sum('samples_per_second'),
-    latencies: Object.fromEntries(LATENCIES.map((name) => [name, slowest(name)])) as PipelineFigures['latencies'],
+    latencies: Object.fromEntries(LATENCIES.map((name) => [name, largest(name)])) as PipelineFigures['latencies'],
     outcomes: Object.fromEntries(OUTCOMES.map((name) => [name, sum(name)])) as PipelineFigures['outcomes'],
+    onDisk: sum('spooled'),
+    deadLetters: largest('dead_letters') === null ? null : sum('dead_letters'),
+    lostAtMost: sum('lost_at_most'),
     lostKnown: servers.every(({ fields }) => fields.lost_known !== false),
+    storeAwayMs: servers.some(({ fields }) => fields.store_ready === false)
+      ? (largest('store_away_seconds') ?? 0) * 1000
+      : null,
     way: `${servers[0]!.fields.broker ?? UNKNOWN} → ${servers[0]!.fields.store ?? UNKNOWN}`,
   }
+}
+
+/** "3", "≤ 12" where a kill leaves it open, "≥ 3" or unknown where messages have no number; and the same in words. */
+export function lostInWords({ outcomes, lostAtMost, lostKnown }: PipelineFigures): { text: string; words: string } {
+  const { lost } = outcomes
+  const certain = `${formatCount(lost)} never arrived`
+  const open = lostAtMost > 0 ? `, and at most ${formatCount(lostAtMost)} more: a server was killed` : ''
+  if (!lostKnown) {
+    const words = `${certain}${open}; of messages without a number nobody knows`
+    return { text: lost === 0 ? UNKNOWN : `≥ ${formatCount(lost)}`, words }
+  }
+  return {
+    text: lostAtMost > 0 ? `≤ ${formatCount(lost + lostAtMost)}` : formatCount(lost),
+    words: `${certain}${open}`,
+  }
+}
+
+/** What the store does, where that is worth a word: "store away for 2 min, 12,300 samples on disk". */
+export function storeInWords({ storeAwayMs, onDisk, outcomes }: PipelineFigures): string {
+  const waiting = onDisk > 0 ? `${formatCount(onDisk)} samples on disk` : `${formatCount(outcomes.held)} samples held`
+  if (storeAwayMs !== null) return `store away for ${formatAge(storeAwayMs)}, ${waiting}`
+  return onDisk > 0 ? `catching up, ${waiting}` : ''
 }
 
 /** The strip at the foot of the page: what the pipeline does now, how late it is, and what became of the samples. */
@@ -45,6 +82,7 @@ export class PipelineStrip {
   readonly #root = byId('pipeline')
   readonly #roles = new Map<string, LiveSample>()
   #newestAtMs = 0
+  #storeWasAway = false
 
   take(samples: readonly LiveSample[]): void {
     for (const sample of samples) {
@@ -58,18 +96,45 @@ export class PipelineStrip {
   draw(nowMs: number): void {
     const figures = figuresOf([...this.#roles.values()], nowMs)
     setAttribute(this.#root, 'data-state', figures === null ? 'silent' : 'live')
-    setText(byId('pipeline-note'), figures?.way ?? this.#silence(nowMs))
+    this.#drawNote(figures, nowMs)
     setText(byId('rate'), figures === null ? UNKNOWN : formatCount(figures.samplesPerSecond))
     for (const name of LATENCIES) {
       setText(byId(name.replaceAll('_', '-')), formatLatency(figures?.latencies[name] ?? null))
     }
-    for (const name of OUTCOMES) {
-      const known = figures !== null && (name !== 'lost' || figures.lostKnown)
-      const count = figures?.outcomes[name] ?? 0
-      const field = byId(`outcome-${name}`)
-      setText(field, known ? formatCount(count) : UNKNOWN)
-      setAttribute(field, 'data-level', known && count > 0 && name !== 'held' ? 'warning' : 'ok')
+    this.#drawOutcomes(figures)
+  }
+
+  #drawNote(figures: PipelineFigures | null, nowMs: number): void {
+    const note = byId('pipeline-note')
+    const isAway = figures !== null && figures.storeAwayMs !== null
+    setText(note, figures === null ? this.#silence(nowMs) : storeInWords(figures) || figures.way)
+    setAttribute(note, 'data-level', isAway ? 'warning' : 'ok')
+    if (isAway !== this.#storeWasAway && figures !== null) {
+      this.#storeWasAway = isAway
+      setText(byId('announcement'), isAway ? 'The store takes no samples.' : 'The store takes samples again.')
     }
+  }
+
+  #drawOutcomes(figures: PipelineFigures | null): void {
+    for (const name of OUTCOMES) {
+      const field = byId(`outcome-${name}`)
+      const count = figures?.outcomes[name] ?? 0
+      setText(field, figures === null ? UNKNOWN : formatCount(count))
+      setAttribute(field, 'data-level', count > 0 && name !== 'held' ? 'warning' : 'ok')
+    }
+    if (figures === null) return
+    const lost = lostInWords(figures)
+    this.#say('lost', lost.words)
+    setText(byId('outcome-lost'), lost.text)
+    const { held, rejected } = figures.outcomes
+    this.#say('held', `${formatCount(held - figures.onDisk)} in memory, ${formatCount(figures.onDisk)} on disk`)
+    const letters = figures.deadLetters === null ? '' : `; dead letters: ${formatCount(figures.deadLetters)}`
+    this.#say('rejected', `${formatCount(rejected)} samples can never be stored${letters}`)
+  }
+
+  /** Beside the number, for who rests on it. */
+  #say(name: (typeof OUTCOMES)[number], words: string): void {
+    setAttribute(byId(`outcome-${name}`).parentElement!, 'title', words)
   }
 
   #silence(nowMs: number): string {

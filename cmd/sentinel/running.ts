@@ -132,11 +132,12 @@ function reasonsOf(figures: Figures, name: string): string {
 /** With how certain that is: what has no number leaves no trace when it vanishes. */
 function lost(figures: Figures): string {
   const unnumbered = figures.sum('unnumbered_messages_total')
-  const atMost = figures.sum('lost_at_most_samples_total')
+  const byCertainty = figures.by('lost_samples_total')
+  const atMost = byCertainty.get('at_most') ?? 0
   const missing = figures.sum('missing_samples')
   return [
-    `${count(figures.sum('lost_samples_total'))} for certain`,
-    ...(atMost > 0 ? [`at most ${count(atMost)} more, from before it was killed`] : []),
+    `${count(byCertainty.get('exact') ?? 0)} for certain`,
+    ...(atMost > 0 ? [`at most ${count(atMost)} more, when a server was killed`] : []),
     ...(unnumbered > 0 ? [`unknown of ${many(unnumbered, 'message')} without a number`] : []),
     ...(missing > 0 ? [`${count(missing)} may still come`] : []),
     `${count(figures.sum('duplicate_samples_total'))} came twice`,

@@ -22,6 +22,8 @@ export interface FakeApiOptions {
   readonly delayMs?: number
   /** A stretch without samples, ms before the start. */
   readonly hole?: { readonly fromMs: number; readonly toMs: number }
+  /** What the server says of itself otherwise than that all is well. */
+  readonly pipeline?: Readonly<Record<string, number | boolean>>
 }
 
 const CSP = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -241,20 +243,22 @@ export class FakeApi {
             }),
         ),
       )
-    if (measurements?.includes('sentinel_pipeline') && this.options.hosts.length > 0) samples.push(pipelineSample())
+    if (measurements?.includes('sentinel_pipeline') && this.options.hosts.length > 0)
+      samples.push(pipelineSample(this.options.pipeline))
     if (samples.length > 0)
       response.write(`event: samples\nid: 1-${this.#generation}\ndata: ${JSON.stringify(samples)}\n\n`)
   }
 }
 
-function pipelineSample() {
+function pipelineSample(otherwise: FakeApiOptions['pipeline'] = {}) {
   const at = Math.floor(Date.now() / 1000) * 1000
   const near = (value: number) => value * (1 + 0.1 * wave(4, at))
   const fields = {
     ...{ received: 1_000_000, written: 1_000_000, rejected: 0, dropped: 0, lost: 0, held: 0, duplicates: 0 },
     ...{ samples_per_second: near(24_910), e2e_p50_us: near(900), e2e_p99_us: near(3100) },
     ...{ durable_p50_us: near(9000), durable_p99_us: near(28_000), lost_known: true },
-    ...{ store: 'duckdb', broker: 'memory' },
+    ...{ store: 'duckdb', broker: 'memory', store_ready: true, store_away_seconds: 0 },
+    ...{ taken_over: 0, spooled: 0, dead_letters: 0, lost_at_most: 0, ...otherwise },
   }
   return {
     measurement: 'sentinel_pipeline',

@@ -129,6 +129,35 @@ describe('the list of hosts', () => {
   })
 })
 
+/** A store that is away, and what came of it before. */
+const AWAY = {
+  ...{ store_ready: false, store_away_seconds: 125, held: 12_310, spooled: 12_300 },
+  ...{ rejected: 2, dead_letters: 1, lost: 3, lost_at_most: 9 },
+}
+
+describe('the strip at the foot', () => {
+  it('says that the store is away, what waits for it, and when it is back', async () => {
+    const page = await open({ hosts: FEW, pipeline: AWAY })
+    await waitForText(page, '#pipeline-note', 'store away for 2 min, 12,300 samples on disk')
+    expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('warning')
+    expect(await textOf(page, '#announcement')).toBe('The store takes no samples.')
+    expect(await textOf(page, '#outcome-lost')).toBe('≤ 12')
+    const titles = await page.locator('.outcomes dd').evaluateAll((all) => all.map((one) => one.getAttribute('title')))
+    expect(titles).toEqual([
+      '3 never arrived, and at most 9 more: a server was killed',
+      'Good samples that were given up',
+      '2 samples can never be stored; dead letters: 1',
+      '10 in memory, 12,300 on disk',
+    ])
+    api!.options = { hosts: FEW, pipeline: { ...AWAY, store_ready: true, spooled: 500, held: 500 } }
+    await waitForText(page, '#pipeline-note', 'catching up, 500 samples on disk')
+    api!.options = { hosts: FEW }
+    await waitForText(page, '#pipeline-note', 'memory → duckdb')
+    expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('ok')
+    expect(await textOf(page, '#announcement')).toBe('The store takes samples again.')
+  })
+})
+
 describe('the keyboard and the theme', () => {
   it('choose the range, open the help and close it', async () => {
     const page = await open({ hosts: FEW })
@@ -167,6 +196,7 @@ describe('the keyboard and the theme', () => {
 const STATES: readonly (readonly [name: string, options: FakeApiOptions, query: string])[] = [
   ['stale and busy hosts', { hosts: FEW }, ''],
   ['an empty range', { hosts: FEW }, '?host=web-02&from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00Z'],
+  ['a store that is away', { hosts: FEW, pipeline: AWAY }, ''],
   ['no host', { hosts: [] }, ''],
   ['a locked server', { hosts: FEW, status: 401 }, ''],
   ['an API with errors', { hosts: FEW, status: 502 }, ''],
