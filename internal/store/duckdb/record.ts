@@ -1,5 +1,6 @@
 import { encodeLine } from '../../line/encode.ts'
-import { isBadLine, type ParsedLine, parseLines } from '../../line/parse.ts'
+import { isBadLine, parseLines } from '../../line/parse.ts'
+import { parsedSample } from '../../line/parsed-sample.ts'
 import { type Lines, writeLineRecord } from '../../line/record.ts'
 import { isRefusal, type Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
@@ -65,23 +66,7 @@ function addLine(batch: Taker, text: Buffer, table: SeriesTable): Refusal | unde
   if (line === undefined) return { reason: 'line_syntax', detail: 'an empty line' }
   if (isBadLine(line)) return { reason: 'line_syntax', detail: line.reason }
   const sample = parsedSample(line, table)
-  const answer = isRefusal(sample) ? sample : batch.add(sample)
+  if (isRefusal(sample)) return sample.reason === 'field_type' ? { ...sample, reason: 'store_refused' } : sample
+  const answer = batch.add(sample)
   return answer === 'full' ? { reason: 'too_large', detail: 'a sample larger than a batch may be' } : answer
-}
-
-function parsedSample({ measurement, tags, fields, timeNs = 0n }: ParsedLine, table: SeriesTable): Sample | Refusal {
-  const tie = Number(((timeNs % 1000n) + 1000n) % 1000n)
-  const at = Number((timeNs - BigInt(tie)) / 1000n)
-  const series = table.intern(measurement, tags, at)
-  if (isRefusal(series)) return series
-  const sample: Sample = { series, values: [], at, tie }
-  for (const { name, kind, value } of fields) {
-    const index = series.field(name, kind)
-    if (typeof index !== 'number') return index
-    const known = series.fieldKinds[index]
-    if (known !== kind)
-      return { reason: 'store_refused', detail: `field type conflict: ${name} is ${kind}, was ${known}` }
-    sample.values[index] = value
-  }
-  return sample
 }
