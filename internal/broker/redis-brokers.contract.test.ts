@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -143,6 +144,26 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     expect(texts(received)).toEqual(['before', 'after'])
     expect(received.ids).toEqual([1, 2])
     expect(broker.stats.reconnects).toBeGreaterThanOrEqual(kind === 'pubsub' ? 2 : 5)
+  })
+
+  it('heals when its connections were taken and closed at once, as by a proxy without a server', async () => {
+    await empty()
+    const broker = await open(kind)
+    const received = receiver()
+    await broker.subscribe(received.handler)
+    await withoutRedis(async () => {
+      let taken = 0
+      const closer = createServer((socket) => {
+        taken++
+        socket.destroy()
+      })
+      await new Promise<void>((resolve) => closer.listen(server.port, '127.0.0.1', resolve))
+      await until('each connection was closed some times', () => taken >= 20)
+      await new Promise((resolve) => closer.close(resolve))
+    })
+    await until('it is connected again', () => broker.health().connected)
+    await broker.publish('key', Buffer.from('after'))
+    await until('the last has arrived', () => texts(received).includes('after'))
   })
 
   it('replaces a connection on which nothing comes back', async () => {

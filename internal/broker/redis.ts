@@ -74,7 +74,8 @@ export class RedisConnection {
       ...(place.username === '' ? {} : { username: place.username }),
       ...(password === '' ? {} : { password }),
       ...(place.secure ? { tls: redis.tls ?? {} } : {}),
-      connectionName: this.#name,
+      // No `connectionName`: ioredis says "ready" when its CLIENT SETNAME has failed, also when it failed because the connection had ended, and
+      // then never connects again.
       disableClientInfo: true,
       connectTimeout: CONNECT_TIMEOUT_MS,
       disconnectTimeout: 500,
@@ -165,6 +166,8 @@ export class RedisConnection {
   async #prepare(): Promise<void> {
     const { stream } = this.client
     try {
+      // A name is for people; an operator may not grant it.
+      this.client.client('SETNAME', this.#name).catch(ignore)
       await this.client.ping()
       await this.#setUp?.(this.client)
     } catch (error) {

@@ -93,9 +93,7 @@ export class Trials {
   add(suspect: Suspect): void {
     if (this.#closed) return
     this.#suspects.add(suspect)
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#run()
     this.wake()
   }
 
@@ -141,6 +139,8 @@ export class Trials {
         await this.#pause(RETRY_MS)
       }
     }
+    // In this order: what comes when reading goes on may be a suspect again.
+    this.#running = undefined
     this.#holdBack(false)
   }
 

@@ -1,0 +1,67 @@
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import type { Broker } from '../../internal/broker/broker.ts'
+import { type BrokerOptions, openBroker } from '../../internal/broker/open.ts'
+import { type StreamsOptions, streamKeys } from '../../internal/broker/streams.ts'
+import { startRedis, type TestServer } from './servers.ts'
+
+export const GROUP = 'sentinel'
+
+/** A Redis of a test file, with the brokers that its tests open and a connection to look behind them. */
+export interface RedisScene {
+  readonly server: TestServer
+  readonly admin: Redis
+  /** A broker that `closeBrokers` closes. */
+  open(kind: 'pubsub' | 'streams', options?: Partial<StreamsOptions>): Promise<Broker>
+  closeBrokers(): Promise<void>
+  stop(): Promise<void>
+  /** Entries of the topic that the group has read and not acked. */
+  pending(): Promise<Pending[]>
+  /** How often Redis was told a command since it began. */
+  calls(command: string): Promise<number>
+}
+
+export interface Pending {
+  readonly key: string
+  readonly id: string
+  readonly consumer: string
+  readonly deliveries: number
+}
+
+export async function startRedisScene(args: string[] = []): Promise<RedisScene> {
+  const server = await startRedis({ args })
+  const admin = new Redis(server.port, { retryStrategy: () => 50, maxRetriesPerRequest: null })
+  admin.on('error', () => {})
+  const opened: Broker[] = []
+  const logger = pino({ level: 'silent' })
+  return {
+    server,
+    admin,
+    async open(kind, options = {}) {
+      const redis = { url: server.url }
+      const broker = await openBroker({ kind, redis, logger, consumer: 'server-1', ...options } as BrokerOptions)
+      opened.push(broker)
+      return broker
+    },
+    async closeBrokers() {
+      for (const broker of opened.splice(0)) await broker.close()
+    },
+    async stop() {
+      admin.disconnect()
+      await server.stop()
+    },
+    async pending() {
+      const found: Pending[] = []
+      for (const key of streamKeys('telemetry', 4)) {
+        if ((await admin.exists(key)) === 0) continue
+        const entries = (await admin.xpending(key, GROUP, '-', '+', 100_000)) as Array<[string, string, number, number]>
+        for (const [id, consumer, , deliveries] of entries) found.push({ key, id, consumer, deliveries })
+      }
+      return found
+    },
+    async calls(command) {
+      const stats = await admin.info('commandstats')
+      return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0)
+    },
+  }
+}
