@@ -9,14 +9,14 @@ import { openPublisher } from './publisher.ts'
 const INTERVAL_MS = 1000
 
 /** Publishes the figures of a role that has no samples beside them, once a second, as an agent publishes its host's. */
-export function openOwnFigures(
+export async function openOwnFigures(
   context: Context,
   broker: Broker,
-  role: string,
+  role: 'api',
   figures: Readonly<Record<string, Figure>>,
-): void {
+): Promise<void> {
   const { settings, clock, releaser, throttle, summary } = context
-  const { publisher, ledger } = openPublisher(context, broker, role)
+  const { publisher, ledger } = await openPublisher(context, broker, role)
   const own = new OwnFigures({
     table: new SeriesTable(),
     host: settings.agent.host,
@@ -36,7 +36,9 @@ export function openOwnFigures(
   releaser.push(`${role} figures`, () => ticker.stop())
   summary.push(() => ({
     [`${role}_produced`]: ledger.produced,
+    [`${role}_taken_over`]: ledger.takenOver,
     [`${role}_sent`]: ledger.sent,
     [`${role}_dropped`]: ledger.dropped,
+    [`${role}_held`]: ledger.held,
   }))
 }

@@ -1,14 +1,32 @@
+import { join } from 'node:path'
 import type { Broker } from '../internal/broker/broker.ts'
 import { frameCodec } from '../internal/codec/frame.ts'
 import { LatencyRecorder } from '../internal/observe/latency.ts'
 import { Publisher } from '../internal/publish/publisher.ts'
 import { sourceId } from '../internal/publish/source-id.ts'
 import { type DropReason, PublisherLedger } from '../internal/sample/ledger.ts'
+import { openSegmentLog } from '../internal/spool/segment-log.ts'
 import type { Context, OpenPublisher } from './context.ts'
+import { type DataRole, openDataFolder } from './data-folder.ts'
 
-/** A publisher of frames under a source id of its own, started; it stops after whatever is opened from now on. */
-export function openPublisher(context: Context, broker: Broker, role: string): OpenPublisher {
+/** What the log of an outbox takes of the disk beside what is held: what is on its way, and files that are not yet done with. */
+const LOG_MARGIN_BYTES = 32 * 2 ** 20
+
+/**
+ * A publisher of frames under a source id of its own, started, with what its predecessor left; it stops after whatever is opened from now on.
+ * A disk that takes nothing is no reason not to publish, and not to be ready: a metric says it.
+ */
+export async function openPublisher(
+  context: Context,
+  broker: Broker,
+  role: Exclude<DataRole, 'server'>,
+): Promise<OpenPublisher> {
   const { settings, clock, logger, throttle, releaser } = context
+  const log = await openSegmentLog({
+    folder: join(await openDataFolder(context, role), 'outbox'),
+    maxBytes: settings.outbox.maxBytes + LOG_MARGIN_BYTES,
+    logger,
+  })
   const ledger = new PublisherLedger()
   const publishLatency = new LatencyRecorder()
   const publisher = new Publisher({
@@ -21,10 +39,11 @@ export function openPublisher(context: Context, broker: Broker, role: string): O
     ledger,
     outboxMaxBytes: settings.outbox.maxBytes,
     outboxMaxAgeMs: settings.outbox.maxAgeMs,
+    log,
     onSent: (publishUs) => publishLatency.record(publishUs),
   })
-  publisher.start()
   releaser.push(`${role} publisher`, (signal) => publisher.stop(signal))
+  await publisher.start()
   const opened: OpenPublisher = { role, publisher, ledger, publishLatency }
   if (context.publishers.push(opened) === 1) addPublisherMetrics(context)
   return opened
@@ -38,6 +57,11 @@ function addPublisherMetrics({ metrics, publishers }: Context): void {
     name: 'sentinel_produced_samples_total',
     help: 'Samples that this process made to publish them.',
     read: total(({ ledger }) => ledger.produced),
+  })
+  metrics.counter({
+    name: 'sentinel_outbox_taken_over_samples_total',
+    help: 'Samples that an earlier process had left on disk.',
+    read: total(({ ledger }) => ledger.takenOver),
   })
   metrics.counter({
     name: 'sentinel_sent_samples_total',
@@ -59,6 +83,11 @@ function addPublisherMetrics({ metrics, publishers }: Context): void {
     name: 'sentinel_outbox_bytes',
     help: 'Size of the outbox.',
     read: total(({ publisher }) => publisher.outboxBytes),
+  })
+  metrics.gauge({
+    name: 'sentinel_outbox_on_disk',
+    help: '1 while what is kept would survive the process, 0 while the disk does not take it.',
+    read: () => (publishers.every(({ publisher }) => publisher.problem === '') ? 1 : 0),
   })
   metrics.latency({
     name: 'sentinel_publish_duration_seconds',

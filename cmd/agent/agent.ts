@@ -9,10 +9,10 @@ import { processFigures } from '../process-figures.ts'
 import { openPublisher } from '../publisher.ts'
 
 /** source → publisher → broker, once an interval. */
-export function openAgent(context: Context, broker: Broker): void {
+export async function openAgent(context: Context, broker: Broker): Promise<void> {
   const { settings, onReload, version, logger, clock, releaser, throttle, metrics, summary } = context
   const { host, intervalMs, include, procRoot, sysRoot, mountRoot } = settings.agent
-  const { publisher, ledger, publishLatency } = openPublisher(context, broker, 'agent')
+  const { publisher, ledger, publishLatency } = await openPublisher(context, broker, 'agent')
   const table = new SeriesTable()
   const facts = hostFacts(mountRoot)
   let problems = 0
@@ -68,6 +68,7 @@ export function openAgent(context: Context, broker: Broker): void {
   })
   summary.push(() => ({
     agent_produced: ledger.produced,
+    agent_taken_over: ledger.takenOver,
     agent_sent: ledger.sent,
     agent_dropped: ledger.dropped,
     agent_held: ledger.held,

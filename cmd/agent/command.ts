@@ -15,7 +15,7 @@ export function agentCommand(): Command {
         import('../connect-broker.ts'),
         import('./agent.ts'),
       ])
-      openAgent(context, await connectBroker(context))
+      await openAgent(context, await connectBroker(context))
     },
   })
 }

@@ -53,7 +53,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     trustProxy: api.trustProxy,
     limits: { requestsPerMinute: () => context.settings.api.requestsPerMinute },
   })
-  openOwnFigures(context, broker, 'api', {
+  await openOwnFigures(context, broker, 'api', {
     live_clients: ['int', () => feed.stats.clients],
     live_lost: ['int', () => feed.stats.lost],
   })

@@ -23,7 +23,7 @@ export function upCommand(): Command {
       const { writer, reader } = await connectStore(context)
       await openServer(context, broker, writer)
       const address = await openApi(context, broker, reader)
-      openAgent(context, broker)
+      await openAgent(context, broker)
       // An address of this machine that a browser can open, where it listens on all of them.
       const page = address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
       process.stdout.write(`SentinelStream is up: ${page}\n`)

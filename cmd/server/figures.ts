@@ -52,6 +52,7 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
     spooled: ['int', () => pipeline.heldOnDisk],
     dead_letters: ['int', () => deadLetters.kept],
     lost: ['int', () => loss.lostSamples],
+    lost_at_most: ['int', () => loss.lostSamplesAtMost],
     lost_known: ['bool', () => lossKnown(loss)],
     duplicates: ['int', () => loss.duplicateMessages],
     samples_per_second: ['float', samplesPerSecond],
@@ -118,7 +119,25 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   metrics.counter({
     name: 'sentinel_lost_samples_total',
     help: 'Samples that never arrived, by the numbers in the messages; those without numbers are not in it.',
-    read: () => loss.lostSamples,
+    label: 'certainty',
+    read: () => [
+      ['exact', loss.lostSamples],
+      ['at_most', loss.lostSamplesAtMost],
+    ],
+  })
+  metrics.counter({
+    name: 'sentinel_lost_messages_total',
+    help: 'Messages that never arrived.',
+    label: 'certainty',
+    read: () => [
+      ['exact', loss.lostMessages],
+      ['at_most', loss.lostMessagesAtMost],
+    ],
+  })
+  metrics.counter({
+    name: 'sentinel_withdrawn_samples_total',
+    help: 'Samples that never arrived because their publishers gave them up, and count them as dropped.',
+    read: () => loss.withdrawnSamples,
   })
   metrics.gauge({
     name: 'sentinel_missing_samples',

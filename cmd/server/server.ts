@@ -1,9 +1,10 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import { MessageDecoder } from '../../internal/codec/detect.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
+import type { Settings } from '../../internal/config/settings.ts'
 import { LossTracker } from '../../internal/ingest/loss.ts'
 import { Marks } from '../../internal/ingest/marks.ts'
-import { type Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
+import { type Latencies, Pipeline, type PipelineLimits } from '../../internal/ingest/pipeline.ts'
 import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { LatencyLog } from '../../internal/observe/latency-log.ts'
@@ -57,13 +58,9 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     clock,
     logger,
     throttle,
-    timeWindow: { maxAgeUs: ingest.maxAgeMs * 1000, maxFutureUs: ingest.maxFutureMs * 1000 },
-    flushMinMs: ingest.flushMinMs,
-    flushMaxMs: ingest.flushMaxMs,
-    queueMaxBytes: ingest.queueMaxBytes,
+    ...limitsOf(settings),
     brokerKeepsUnacked: broker.kind === 'streams',
     spool,
-    replayBytesPerSecond: settings.spool.replayBytesPerSecond,
     deadLetters,
   })
   const parts: ServerParts = {
@@ -92,6 +89,17 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   addServerMetrics(context.metrics, parts)
   context.readiness.push(() => pipeline.gate.problem)
+  context.onReload(
+    [
+      'ingest.flushMinMs',
+      'ingest.flushMaxMs',
+      'ingest.queueMaxBytes',
+      'ingest.maxFutureMs',
+      'ingest.maxAgeMs',
+      'spool',
+    ],
+    (changed) => pipeline.reconfigure(limitsOf(changed)),
+  )
   // Who has corrected a setting need not wait for the end of a pause.
   context.onReload(['influx'], () => pipeline.askStore())
 
@@ -115,6 +123,8 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     held: pipeline.heldInMemory,
     spooled: pipeline.heldOnDisk,
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
+    // Beside those; from before the first message after an earlier process was killed.
+    lost_at_most: loss.lostSamplesAtMost,
   }))
   await pipeline.start(async (handler, options) => {
     // What was lost before the first message is known only from the marks of the process before.
@@ -127,4 +137,12 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   ownTicker.start()
   logger.info({ broker: broker.kind, store: settings.store.kind }, 'server consumes')
+}
+
+/** What of a server's settings may change while it runs. */
+function limitsOf({ ingest, spool }: Settings): PipelineLimits {
+  const { flushMinMs, flushMaxMs, queueMaxBytes, maxAgeMs, maxFutureMs } = ingest
+  const { maxBytes, whenFull, replayBytesPerSecond } = spool
+  const timeWindow = { maxAgeUs: maxAgeMs * 1000, maxFutureUs: maxFutureMs * 1000 }
+  return { flushMinMs, flushMaxMs, queueMaxBytes, replayBytesPerSecond, timeWindow, spool: { maxBytes, whenFull } }
 }

@@ -100,9 +100,14 @@ describe('LossTracker', () => {
       { withdrawnSamples: 4, withdrawnMessages: 2 },
     ],
     [
-      'withdrawn, but it had come: it pays for no later loss',
-      [message(0), message(1), message(2, 2, withdrew(1)), message(4, 4, withdrew(1))],
-      { lostSamples: 2, lostMessages: 1 },
+      'withdrawn, but it had come: received and lost make up what was sent',
+      [message(0), message(1), message(2, 2, withdrew(1)), message(5, 5, withdrew(1))],
+      { lostSamples: 2, lostMessages: 1, withdrawnSamples: 2, withdrawnMessages: 1 },
+    ],
+    [
+      'withdrawn of what comes behind',
+      [message(0), message(1, 1, withdrew(1)), message(4, 4, withdrew(1))],
+      { lostSamples: 2, lostMessages: 1, withdrawnSamples: 2, withdrawnMessages: 1 },
     ],
     ['the end of a source: nothing is missing', [message(0), message(1), ended(2)], {}],
     ['and what is, is lost', [message(0), message(3, 1), ended(5)], { lostSamples: 6, lostMessages: 3 }],

@@ -135,7 +135,10 @@ export class LossTracker {
     return state
   }
 
-  /** What was withdrawn since the newest word on it. It is told no later than by the message whose `heldFrom` passes it. */
+  /**
+   * What was withdrawn since the newest word on it. It is told no later than by the message whose `heldFrom` passes it. What was withdrawn because
+   * nobody answered, and had come all the same, pays for a loss to come: so received and lost still make up what was sent.
+   */
   #credit(state: SourceState, { withdrawnMessages, withdrawnSamples }: Readonly<MessageHeader>): void {
     if (withdrawnMessages <= state.withdrawnMessages) return
     state.creditMessages += withdrawnMessages - state.withdrawnMessages
@@ -175,8 +178,6 @@ export class LossTracker {
       this.#close(state, { ...cut, to: heldFrom, endSample: heldFirstSample })
       state.gaps[0] = { ...cut, from: heldFrom, firstSample: heldFirstSample }
     }
-    // All numbers so far have come or are closed: what is left was withdrawn because nobody answered, and had come all the same.
-    if (state.gaps.length === 0) state.creditMessages = state.creditSamples = 0
   }
 
   /** Nothing of the gap will come: what was not withdrawn is lost. */

@@ -1,16 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Outbox, type OutgoingMessage } from './outbox.ts'
+import { Outbox } from './outbox.ts'
+import { newSource, type OutgoingMessage } from './outgoing.ts'
 
-function message(seq: number, bytes = 872, madeAt = 0, samples = 2): OutgoingMessage {
-  return { payload: Buffer.alloc(bytes), seq, firstSample: 0, samples, madeAt }
+const source = newSource('a', Infinity)
+
+function message(seq: number, bytes = 872, madeAtTicks = 0, samples = 2): OutgoingMessage {
+  return { payload: Buffer.alloc(bytes), source, seq, firstSample: 0, samples, madeAt: 0, madeAtTicks }
 }
 
 function outbox(limits: { maxBytes?: number; maxAgeMs?: number } = {}): { box: Outbox; dropped: string[] } {
   const dropped: string[] = []
-  const box = new Outbox({ maxBytes: 1e6, maxAgeMs: 1000, ...limits }, (reason, { samples }) =>
-    dropped.push(`${reason} ${samples}`),
-  )
+  const onDrop = (reason: string, { samples }: OutgoingMessage): number => dropped.push(`${reason} ${samples}`)
+  const box = new Outbox({ maxBytes: 1e6, maxAgeMs: 1000, onDrop, ...limits })
   return { box, dropped }
 }
 
@@ -19,9 +21,9 @@ describe('Outbox', () => {
     const { box } = outbox()
     for (const seq of [5, 3, 8, 4, 1]) box.put(message(seq))
     expect(box.oldest?.seq).toBe(1)
-    expect([1, 2, 3].map(() => box.take(0)?.seq)).toEqual([1, 3, 4])
+    expect([1, 2, 3].map(() => box.take()?.seq)).toEqual([1, 3, 4])
     for (const seq of [3, 9, 1]) box.put(message(seq))
-    expect([1, 2, 3, 4, 5, 6].map(() => box.take(0)?.seq)).toEqual([1, 3, 5, 8, 9, undefined])
+    expect([1, 2, 3, 4, 5, 6].map(() => box.take()?.seq)).toEqual([1, 3, 5, 8, 9, undefined])
   })
 
   it('is bounded by bytes: the oldest goes, and is counted', () => {
@@ -45,7 +47,8 @@ describe('Outbox', () => {
     box.put(message(0, 1, 1000))
     box.put(message(1, 1, 5000, 0))
     box.put(message(2, 1, 9000))
-    expect(box.take(15_001)?.seq).toBe(2)
+    box.expire(15_001)
+    expect(box.take()?.seq).toBe(2)
     expect(dropped).toEqual(['outbox_age 2', 'outbox_age 0'])
   })
 
@@ -58,9 +61,10 @@ describe('Outbox', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         let [put, taken, dropped, nowUs] = [0, 0, 0, 0]
-        const box = new Outbox({ maxBytes: 20_000, maxAgeMs: 500 }, (_reason, { samples }) => {
+        const onDrop = (_reason: string, { samples }: OutgoingMessage): void => {
           dropped += samples
-        })
+        }
+        const box = new Outbox({ maxBytes: 20_000, maxAgeMs: 500, onDrop })
         for (const next of steps) {
           if ('put' in next) {
             box.put(message(next.put, next.bytes, nowUs, next.samples))
@@ -69,10 +73,11 @@ describe('Outbox', () => {
           else {
             let before = -1
             for (let i = 0; i < next.take; i++) {
-              const one = box.take(nowUs)
+              box.expire(nowUs)
+              const one = box.take()
               if (one === undefined) break
               expect(one.seq).toBeGreaterThanOrEqual(before)
-              expect(one.madeAt).toBeGreaterThanOrEqual(nowUs - 500_000)
+              expect(one.madeAtTicks).toBeGreaterThanOrEqual(nowUs - 500_000)
               before = one.seq
               taken += one.samples
             }
@@ -80,7 +85,7 @@ describe('Outbox', () => {
           expect(box.bytes).toBeLessThanOrEqual(20_000)
           expect(put).toBe(taken + dropped + box.samples)
         }
-        box.abandon('stopped')
+        box.abandon()
         expect([box.size, box.bytes, box.samples]).toEqual([0, 0, 0])
         expect(put).toBe(taken + dropped)
       }),

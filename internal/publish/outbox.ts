@@ -1,41 +1,35 @@
 import type { DropReason } from '../sample/ledger.ts'
+import type { Journal } from './journal.ts'
+import { isLastWord, type OutgoingMessage, type Source } from './outgoing.ts'
 
-/** A message with what must be known of it while it is on its way. */
-export interface OutgoingMessage {
-  readonly payload: Buffer
-  readonly seq: number
-  /** How many samples were numbered before its own. */
-  readonly firstSample: number
-  /** How many samples it carries: none for one that only says "I am alive". */
-  readonly samples: number
-  /** When it was made, µs since the epoch. */
-  readonly madeAt: number
-}
-
-export interface OutboxLimits {
+export interface OutboxOptions {
   readonly maxBytes: number
   readonly maxAgeMs: number
+  /** Told of each message that is given up. */
+  readonly onDrop: (reason: DropReason, message: OutgoingMessage) => void
+  /** Keeps on disk what is held here, so that it survives the process. */
+  readonly journal?: Journal | undefined
 }
 
 /** What a message costs beside its payload, bytes: without it, empty messages would never reach the bound. */
 const OVERHEAD_BYTES = 128
 
 /**
- * What is kept while nobody listens, in the order of seq, in memory. Bounded by bytes and by age: the oldest goes first, and is
- * counted.
+ * What is kept while nobody listens: that of earlier lives first, each in the order of seq. It is in memory, and in the journal where there
+ * is one; a disk that is full or gone takes nothing away from it. Bounded by bytes and by age: the oldest goes first, and is counted.
  */
 export class Outbox {
-  readonly #limits: OutboxLimits
-  readonly #onDrop: (reason: DropReason, message: OutgoingMessage) => void
-  /** In the order of seq; places before `#head` are empty. */
+  readonly #options: OutboxOptions
+  readonly #journal: Journal | undefined
+  /** In the order of lives and seq; places before `#head` are empty. */
   #messages: Array<OutgoingMessage | undefined> = []
   #head = 0
   #bytes = 0
   #samples = 0
 
-  constructor(limits: OutboxLimits, onDrop: (reason: DropReason, message: OutgoingMessage) => void) {
-    this.#limits = limits
-    this.#onDrop = onDrop
+  constructor(options: OutboxOptions) {
+    this.#options = options
+    this.#journal = options.journal
   }
 
   get size(): number {
@@ -54,59 +48,99 @@ export class Outbox {
     return this.#messages[this.#head]
   }
 
-  /** Puts a message in its place, and drops the oldest until all fits. */
+  oldestOf(source: Source): OutgoingMessage | undefined {
+    const message = this.#messages[this.#placeOf(source, 0)]
+    return message?.source === source ? message : undefined
+  }
+
+  /** Puts a message in its place, drops the oldest until all fits, and writes it to the journal if it is not there yet. */
   put(message: OutgoingMessage): void {
-    this.#messages.splice(this.#placeOf(message.seq), 0, message)
+    this.#messages.splice(this.#placeOf(message.source, message.seq), 0, message)
     this.#bytes += cost(message)
     this.#samples += message.samples
-    while (this.#bytes > this.#limits.maxBytes) this.#drop('outbox_full')
+    let isKept = true
+    while (this.#bytes > this.#options.maxBytes) if (this.#drop('outbox_full') === message) isKept = false
+    // After the drops: its record says what of its source has been withdrawn.
+    if (isKept) this.#write(message)
   }
 
-  /** Takes the oldest message out, if there is one that is not too old. */
-  take(nowUs: number): OutgoingMessage | undefined {
-    this.expire(nowUs)
-    return this.#shift()
-  }
-
-  /** Drops what has become too old. */
-  expire(nowUs: number): void {
-    const oldest = nowUs - this.#limits.maxAgeMs * 1000
-    while (this.size > 0 && this.#messages[this.#head]!.madeAt < oldest) this.#drop('outbox_age')
-  }
-
-  /** Gives up all that is left. */
-  abandon(reason: DropReason): void {
-    while (this.size > 0) this.#drop(reason)
-  }
-
-  /** Fresh messages belong at the end; those that were on their way once more belong near the front. */
-  #placeOf(seq: number): number {
-    let low = this.#head
-    let high = this.#messages.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#messages[middle]!.seq < seq) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-
-  #drop(reason: DropReason): void {
-    const message = this.#shift()
-    if (message !== undefined) this.#onDrop(reason, message)
-  }
-
-  #shift(): OutgoingMessage | undefined {
+  /** Takes the oldest message out. It stays in the journal until `done`, so it may be put back. */
+  take(): OutgoingMessage | undefined {
     const message = this.#messages[this.#head]
     if (message === undefined) return undefined
     this.#messages[this.#head++] = undefined
-    this.#bytes -= cost(message)
-    this.#samples -= message.samples
+    this.#uncount(message)
     if (this.#head > 1024 && this.#head * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#head)
       this.#head = 0
     }
     return message
+  }
+
+  /** A message that was here is sent, or given up. */
+  done({ record }: OutgoingMessage): void {
+    if (record !== undefined) this.#journal?.done(record)
+  }
+
+  /** Drops what has become too old, by `ticks`. */
+  expire(nowTicks: number): void {
+    const oldest = nowTicks - this.#options.maxAgeMs * 1000
+    while (this.size > 0 && this.oldest!.madeAtTicks < oldest) this.#drop('outbox_age')
+  }
+
+  /** Gives up all that is left. */
+  abandon(): void {
+    while (this.size > 0) this.#drop('stopped')
+  }
+
+  /**
+   * Leaves all that is here to the next process, and gives up what the disk does not take. The last words that are here are written once more,
+   * for they tell what was withdrawn until now.
+   */
+  async leave(journal: Journal): Promise<void> {
+    const held = this.#messages.slice(this.#head) as OutgoingMessage[]
+    for (const message of held) {
+      if (isLastWord(message)) journal.add(message)
+      else this.#write(message)
+    }
+    const firstUnwritten = await journal.close()
+    const isLost = ({ record = Infinity }: OutgoingMessage): boolean => record >= firstUnwritten
+    this.#messages = held.filter((message) => !isLost(message))
+    this.#head = 0
+    for (const message of held.filter(isLost)) {
+      this.#uncount(message)
+      this.#options.onDrop('stopped', message)
+    }
+  }
+
+  #write(message: OutgoingMessage): void {
+    message.record ??= this.#journal?.add(message)
+  }
+
+  /** The place of a message, or of the first that comes behind it. */
+  #placeOf({ order }: Source, seq: number): number {
+    let low = this.#head
+    let high = this.#messages.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const at = this.#messages[middle]!
+      if (at.source.order < order || (at.source.order === order && at.seq < seq)) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #drop(reason: DropReason): OutgoingMessage | undefined {
+    const message = this.take()
+    if (message === undefined) return undefined
+    this.done(message)
+    this.#options.onDrop(reason, message)
+    return message
+  }
+
+  #uncount(message: OutgoingMessage): void {
+    this.#bytes -= cost(message)
+    this.#samples -= message.samples
   }
 }
 

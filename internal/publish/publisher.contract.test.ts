@@ -35,7 +35,7 @@ describe('Publisher over Redis Pub/Sub', () => {
       ledger,
       heartbeatMs: 100,
     })
-    publisher.start()
+    await publisher.start()
     const series = new Series('m', 'm', [])
     series.field('n', 'float')
     let produced = 0

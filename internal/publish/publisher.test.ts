@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type Broker, BrokerError, type LiveChannel, newStats, type Subscription } from '../broker/broker.ts'
+import { type Behaviour, FaultyBroker, stubCodec } from '../../test/support/faulty-broker.ts'
 import { MemoryBroker } from '../broker/memory.ts'
-import type { Codec, MessageHeader } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
@@ -20,94 +19,6 @@ function sample(value: number | undefined): Sample {
   return { series, values: [value], at: 0, tie: 0 }
 }
 
-/** Samples are numbers; a message is JSON. One below zero does not fit into any message, and one without a value is left out. */
-function stubCodec(name: Codec['name'] = 'frame', maxSamples = 4): Codec {
-  return {
-    name,
-    maxSamples,
-    restamp: (message, { heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples }) => {
-      const standing = { heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples }
-      return Buffer.from(JSON.stringify({ ...JSON.parse(message.toString()), ...standing }))
-    },
-    decoder: () => {
-      throw new Error('not here')
-    },
-    encoder: () => {
-      let values: number[] = []
-      return {
-        get count() {
-          return values.length
-        },
-        add({ values: [value] }) {
-          if ((typeof value === 'number' && value < 0) || values.length === maxSamples) return false
-          if (typeof value === 'number') values.push(value)
-          return true
-        },
-        finish(header) {
-          const payload = Buffer.from(JSON.stringify({ ...header, sampleCount: values.length, values }))
-          values = []
-          return payload
-        },
-      }
-    },
-  }
-}
-
-interface Message extends MessageHeader {
-  values: number[]
-}
-
-type Behaviour = 'take' | 'unheard' | 'not_sent' | 'refused' | 'unknown: it arrived' | 'unknown: it did not' | 'hang'
-
-/** A broker that does as it is told, and remembers what arrived. */
-class FaultyBroker implements Broker {
-  readonly kind = 'pubsub'
-  readonly stats = newStats()
-  readonly live = {} as LiveChannel
-  readonly arrived: Message[] = []
-  readonly unknown = new Set<number>()
-  behaviour: Behaviour = 'take'
-  attempts = 0
-  #hanging: Array<() => void> = []
-
-  async publish(_key: string, payload: Buffer): Promise<number> {
-    this.attempts++
-    const message = JSON.parse(payload.toString()) as Message
-    if (this.behaviour === 'hang') await new Promise<void>((resolve) => this.#hanging.push(resolve))
-    switch (this.behaviour) {
-      case 'hang':
-      case 'take':
-        this.arrived.push(message)
-        return 1
-      case 'unheard':
-        return 0
-      case 'unknown: it arrived':
-        this.arrived.push(message)
-        this.unknown.add(message.seq)
-        throw new BrokerError('unknown', 'the connection broke')
-      case 'unknown: it did not':
-        throw new BrokerError('unknown', 'the connection broke')
-      default:
-        throw new BrokerError(this.behaviour, this.behaviour)
-    }
-  }
-
-  become(behaviour: Behaviour): void {
-    this.behaviour = behaviour
-    if (behaviour !== 'hang') for (const release of this.#hanging.splice(0)) release()
-  }
-
-  subscribe(): Promise<Subscription> {
-    throw new Error('not here')
-  }
-
-  health(): { connected: boolean; problem: string } {
-    return { connected: true, problem: '' }
-  }
-
-  async close(): Promise<void> {}
-}
-
 function start(options: Partial<PublisherOptions> = {}): {
   broker: FaultyBroker
   ledger: PublisherLedger
@@ -120,12 +31,13 @@ function start(options: Partial<PublisherOptions> = {}): {
     codec: stubCodec(),
     sourceId: 'h/agent/1',
     clock: { now: () => Date.now() * 1000 },
+    ticks: () => Date.now() * 1000,
     logger,
     throttle: new LogThrottle(logger),
     ledger,
     ...options,
   })
-  publisher.start()
+  void publisher.start()
   return { broker, ledger, publisher }
 }
 

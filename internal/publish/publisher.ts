@@ -1,18 +1,23 @@
 import type { Logger } from 'pino'
 import { type Broker, BrokerError } from '../broker/broker.ts'
-import { blankHeader, type Codec, type Encoder, type MessageHeader } from '../codec/codec.ts'
+import { type Codec, type Encoder, NOTHING_MORE } from '../codec/codec.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { DropReason, PublisherLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
-import { Outbox, type OutgoingMessage } from './outbox.ts'
+import type { SegmentLog } from '../spool/segment-log.ts'
+import { InFlight } from './in-flight.ts'
+import { Journal } from './journal.ts'
+import { Outbox } from './outbox.ts'
+import { isLastWord, lastWord, newSource, type OutgoingMessage, type Source, ticks, withdraw } from './outgoing.ts'
+import { restore } from './restore.ts'
 
 export interface PublisherOptions {
   readonly broker: Broker
   readonly codec: Codec
   /** Names this process among all sources: see `sourceId`. */
   readonly sourceId: string
-  /** What partitions are chosen by; the source id unless told otherwise. */
+  /** What partitions are chosen by; each message's source id unless told otherwise. */
   readonly key?: string
   readonly clock: Clock
   readonly logger: Logger
@@ -21,15 +26,16 @@ export interface PublisherOptions {
   /** What is kept while nobody listens: 64 MiB and one hour unless told otherwise. */
   readonly outboxMaxBytes?: number
   readonly outboxMaxAgeMs?: number
+  /** Keeps what is held on disk, over the end of the process; for a codec of frames. Without it what is held at the end is dropped, and counted. */
+  readonly log?: SegmentLog | undefined
   /** After so long a silence an empty frame shows that this source lives, and what of it was lost. */
   readonly heartbeatMs?: number
   /** Called for each message with the time from its making to the broker's answer, µs. */
   readonly onSent?: (publishUs: number) => void
+  /** µs by a timer that no setting of the clock moves, the same for all processes of the machine. */
+  readonly ticks?: () => number
 }
 
-/** Messages on their way at a time, and their bytes: beyond them a broker that is slow or paused fills the outbox. */
-const MAX_IN_FLIGHT = 1000
-const MAX_IN_FLIGHT_BYTES = 16 * 2 ** 20
 /**
  * What of the outbox is sent at a time, and the pause after it: at most 640 messages and 5 MiB a second and source, so that a server
  * that comes back to many full outboxes is not cut off by Redis for being slow (8 MiB unread for 60 s).
@@ -47,19 +53,22 @@ const STOP_MS = 5000
  *
  * Each message is sent when it is made; the outbox is only for those that nobody took, and they follow a few at a time once
  * somebody does, so that fresh samples never wait behind old ones. Every sample is at each moment `sent`, `dropped` or
- * held here: `ledger.produced = ledger.sent + ledger.dropped + held`.
+ * held here: `ledger.produced + ledger.takenOver = ledger.sent + ledger.dropped + held`.
+ *
+ * With a log, what is in the outbox survives the process, `kill -9` too; what was on its way to a broker that had not answered does not. The next
+ * process sends it as what it was, under the source id and the numbers that it had, so that a server knows what it has already, and ends each such
+ * source with the word that nothing more of it is to come.
  */
 export class Publisher {
   readonly #options: PublisherOptions
-  readonly #key: string
   readonly #ledger: PublisherLedger
   readonly #encoder: Encoder
+  readonly #journal: Journal | undefined
   readonly #outbox: Outbox
-  readonly #header: MessageHeader
-  /** Messages that the broker has not answered to, each with the end of its handling. */
-  readonly #inFlight = new Map<OutgoingMessage, Promise<void>>()
-  #inFlightBytes = 0
-  #inFlightSamples = 0
+  readonly #ticks: () => number
+  /** This process; its header is that of the message being made. */
+  readonly #source: Source
+  readonly #inFlight = new InFlight()
   /** What became of the newest answer: taken, nobody was there, or the broker is away. */
   #state: 'flowing' | 'unheard' | 'away' = 'flowing'
   #heartbeat: NodeJS.Timeout | undefined
@@ -68,19 +77,22 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    this.#key = options.key ?? options.sourceId
     this.#ledger = options.ledger
     this.#encoder = options.codec.encoder()
-    this.#outbox = new Outbox(
-      { maxBytes: options.outboxMaxBytes ?? 64 * 2 ** 20, maxAgeMs: options.outboxMaxAgeMs ?? 3_600_000 },
-      (reason, message) => this.#withdraw(reason, message),
-    )
-    this.#header = { ...blankHeader(), source: options.sourceId, seq: 0 }
+    this.#journal = options.log && new Journal(options.log)
+    this.#outbox = new Outbox({
+      maxBytes: options.outboxMaxBytes ?? 64 * 2 ** 20,
+      maxAgeMs: options.outboxMaxAgeMs ?? 3_600_000,
+      onDrop: (reason, message) => this.#withdraw(reason, message),
+      journal: this.#journal,
+    })
+    this.#ticks = options.ticks ?? ticks
+    this.#source = newSource(options.sourceId, Infinity)
   }
 
   /** Samples in the unfinished message, on their way, and in the outbox. */
   get held(): number {
-    return this.#encoder.count + this.#inFlightSamples + this.#outbox.samples
+    return this.#encoder.count + this.#inFlight.samples + this.#outbox.samples
   }
 
   /** Bytes in the outbox. */
@@ -88,8 +100,16 @@ export class Publisher {
     return this.#outbox.bytes
   }
 
-  start(): void {
-    this.#heartbeat ??= setInterval(() => this.#beat(), this.#options.heartbeatMs ?? 5000)
+  /** Why what is held would not survive the process; '' while it would, or where it need not. */
+  get problem(): string {
+    return this.#journal?.problem ?? ''
+  }
+
+  /** Takes over what earlier processes left. To be waited for before samples are added. */
+  async start(): Promise<void> {
+    if (this.#journal !== undefined) await this.#takeOver(this.#journal)
+    if (this.#stopped === undefined)
+      this.#heartbeat ??= setInterval(() => this.#beat(), this.#options.heartbeatMs ?? 5000)
   }
 
   /** Takes a sample into the message being made, and sends that when it is full. */
@@ -112,11 +132,20 @@ export class Publisher {
 
   /**
    * Sends what is left, then an empty frame that tells the servers that nothing follows. Waits until the signal, but not longer than
-   * 5 s, for a broker that does not take it; what is still here then is dropped and counted.
+   * 5 s, for a broker that does not take it; what is still here then is left in the log to the next process, or, without one, dropped and
+   * counted.
    */
   stop(signal: AbortSignal): Promise<void> {
     this.#stopped ??= this.#stop(AbortSignal.any([signal, AbortSignal.timeout(STOP_MS)]))
     return this.#stopped
+  }
+
+  async #takeOver(journal: Journal): Promise<void> {
+    const now = { us: this.#options.clock.now(), ticks: this.#ticks() }
+    const { messages, samples, damaged } = await restore(journal, this.#outbox, now)
+    this.#ledger.takenOver += samples + damaged.samples
+    if (damaged.records > 0) this.#drop('outbox_damaged', damaged.samples)
+    if (samples > 0) this.#options.logger.info({ messages, samples }, 'an earlier process left samples: they are sent')
   }
 
   #encode(sample: Sample): boolean {
@@ -127,70 +156,58 @@ export class Publisher {
   }
 
   #finish(): OutgoingMessage {
-    const header = this.#header
-    if (this.#inFlight.size < SEARCHED_IN_FLIGHT || header.seq % SEARCHED_IN_FLIGHT === 0) this.#updateHeldFrom(header)
+    const source = this.#source
+    const { header } = source
+    if (this.#inFlight.size < SEARCHED_IN_FLIGHT || header.seq % SEARCHED_IN_FLIGHT === 0) this.#updateHeldFrom(source)
     header.sentAt = this.#options.clock.now()
     header.sampleCount = this.#encoder.count
-    const message = {
-      payload: this.#encoder.finish(header),
-      seq: header.seq,
-      firstSample: header.firstSample,
-      samples: header.sampleCount,
-      madeAt: header.sentAt,
-    }
+    const { seq, firstSample, sampleCount: samples, sentAt: madeAt } = header
+    const payload = this.#encoder.finish(header)
     header.seq++
-    header.firstSample += header.sampleCount
-    return message
+    header.firstSample += samples
+    return { payload, source, seq, firstSample, samples, madeAt, madeAtTicks: this.#ticks() }
   }
 
-  /** From the oldest message that may still be sent, `next` among them. It never goes down, so an earlier answer is still true. */
-  #updateHeldFrom(next: Pick<OutgoingMessage, 'seq' | 'firstSample'>): void {
+  /**
+   * Says of a source what the oldest message is that it may still send: `next` among them, which is about to leave. It never goes down, so an
+   * earlier answer is still true.
+   */
+  #updateHeldFrom(source: Source, next: Pick<OutgoingMessage, 'seq' | 'firstSample'> = source.header): void {
     let oldest = next
-    if ((this.#outbox.oldest?.seq ?? next.seq) < next.seq) oldest = this.#outbox.oldest!
-    for (const message of this.#inFlight.keys()) if (message.seq < oldest.seq) oldest = message
-    this.#header.heldFrom = oldest.seq
-    this.#header.heldFirstSample = oldest.firstSample
+    for (const other of [this.#outbox.oldestOf(source), this.#inFlight.oldestOf(source)]) {
+      if (other !== undefined && other.seq < oldest.seq) oldest = other
+    }
+    source.header.heldFrom = oldest.seq
+    source.header.heldFirstSample = oldest.firstSample
   }
 
   #send(message: OutgoingMessage): void {
-    if (this.#hasRoom()) this.#publish(message)
+    if (this.#inFlight.hasRoom) this.#publish(message)
     else this.#outbox.put(message)
   }
 
-  #hasRoom(): boolean {
-    return this.#inFlight.size < MAX_IN_FLIGHT && this.#inFlightBytes < MAX_IN_FLIGHT_BYTES
-  }
-
-  #publish(message: OutgoingMessage): void {
-    this.#inFlightBytes += message.payload.length
-    this.#inFlightSamples += message.samples
-    const answered = this.#options.broker.publish(this.#key, message.payload).then(
+  #publish(message: OutgoingMessage, payload = message.payload): void {
+    const { source } = message.source.header
+    const handled = this.#options.broker.publish(this.#options.key ?? source, payload).then(
       (receivers) => {
-        if (!this.#landed(message)) return
+        if (!this.#inFlight.remove(message)) return
         if (receivers > 0) this.#sent(message)
         else this.#keep(message, 'unheard')
       },
       (error: unknown) => {
-        if (!this.#landed(message)) return
+        if (!this.#inFlight.remove(message)) return
         if (error instanceof BrokerError && error.kind === 'refused') this.#refused(message, error)
         // After an `unknown` the message may be there already: a second one is a duplicate, which its seq shows.
         else this.#keep(message, 'away', error)
       },
     )
-    this.#inFlight.set(message, answered)
-  }
-
-  /** @returns false when it was given up at the end, and counted then */
-  #landed(message: OutgoingMessage): boolean {
-    if (!this.#inFlight.delete(message)) return false
-    this.#inFlightBytes -= message.payload.length
-    this.#inFlightSamples -= message.samples
-    return true
+    this.#inFlight.add(message, handled)
   }
 
   #sent(message: OutgoingMessage): void {
     const { clock, onSent, logger } = this.#options
     this.#ledger.sent += message.samples
+    this.#outbox.done(message)
     onSent?.(Math.max(0, clock.now() - message.madeAt))
     if (this.#state !== 'flowing') {
       this.#state = 'flowing'
@@ -210,14 +227,15 @@ export class Publisher {
   }
 
   #refused(message: OutgoingMessage, error: BrokerError): void {
+    this.#outbox.done(message)
     this.#withdraw('broker_refused', message)
     this.#options.throttle.error('refused', { err: error }, 'the broker refuses a message for good')
   }
 
   /** Gives a numbered message up, and has the servers told, so that they do not count it as lost. */
   #withdraw(reason: DropReason, message: OutgoingMessage): void {
-    this.#header.withdrawnMessages++
-    this.#header.withdrawnSamples += message.samples
+    if (isLastWord(message)) return
+    withdraw(message.source, 1, message.samples)
     if (message.samples > 0) this.#drop(reason, message.samples)
   }
 
@@ -230,22 +248,43 @@ export class Publisher {
   #sendHeld(): void {
     clearTimeout(this.#nextTurn)
     this.#nextTurn = undefined
+    this.#outbox.expire(this.#ticks())
     const most = this.#state === 'flowing' ? TURN_MESSAGES : 1
     let bytes = 0
-    for (let sent = 0; sent < most && bytes < TURN_BYTES && this.#hasRoom(); sent++) {
-      const message = this.#outbox.take(this.#options.clock.now())
-      if (message === undefined) return
-      this.#updateHeldFrom(message)
-      const payload = this.#options.codec.restamp(message.payload, this.#header)
+    for (let sent = 0; sent < most && bytes < TURN_BYTES && this.#inFlight.hasRoom; sent++) {
+      const message = this.#outbox.oldest
+      if (message === undefined || (isLastWord(message) && this.#inFlight.oldestOf(message.source) !== undefined))
+        return
+      this.#outbox.take()
+      const payload = this.#stamp(message)
       bytes += payload.length
-      this.#publish({ ...message, payload })
+      this.#publish(message, payload)
     }
+  }
+
+  /** A message that was kept, with what is true now. */
+  #stamp(message: OutgoingMessage): Buffer {
+    const { codec, clock } = this.#options
+    const { source, payload } = message
+    if (!isLastWord(message)) {
+      this.#updateHeldFrom(source, message)
+      return codec.restamp(payload, source.header)
+    }
+    const { header } = source
+    return codec
+      .encoder()
+      .finish({ ...header, sentAt: clock.now(), heldFrom: NOTHING_MORE, heldFirstSample: header.firstSample })
   }
 
   /** What is held serves as the sign of life; one that nobody hears is held itself, so there is never more than one. */
   #beat(): void {
     if (this.#outbox.size > 0) this.#sendHeld()
-    else if (this.#options.codec.name === 'frame' && this.#inFlight.size === 0) this.#send(this.#finish())
+    else if (this.#speaksFrames && this.#inFlight.size === 0) this.#send(this.#finish())
+  }
+
+  /** Only frames can say something without samples. */
+  get #speaksFrames(): boolean {
+    return this.#options.codec.name === 'frame'
   }
 
   async #stop(signal: AbortSignal): Promise<void> {
@@ -257,27 +296,32 @@ export class Publisher {
     })
     this.flush()
     await Promise.race([this.#sendAllHeld(signal), aborted])
-    this.#abandon()
-    if (this.#options.codec.name === 'frame') {
+    this.#takeBack()
+    if (this.#journal === undefined) this.#outbox.abandon()
+    if (this.#outbox.size > 0) this.#outbox.put(this.#lastWord())
+    else if (this.#speaksFrames) {
       this.#publish(this.#finish())
-      await Promise.race([Promise.all(this.#inFlight.values()), aborted])
+      await Promise.race([this.#inFlight.handled(), aborted])
+      this.#takeBack()
     }
     clearTimeout(this.#nextTurn)
-    this.#abandon()
+    if (this.#journal === undefined) this.#outbox.abandon()
+    else await this.#outbox.leave(this.#journal)
   }
 
   async #sendAllHeld(signal: AbortSignal): Promise<void> {
     do {
       this.#sendHeld()
-      await Promise.all(this.#inFlight.values())
+      await this.#inFlight.handled()
     } while (this.#outbox.size > 0 && this.#state === 'flowing' && !signal.aborted)
   }
 
-  #abandon(): void {
-    this.#outbox.abandon('stopped')
-    for (const message of this.#inFlight.keys()) {
-      this.#landed(message)
-      this.#withdraw('stopped', message)
-    }
+  #lastWord(): OutgoingMessage {
+    return lastWord(this.#source, this.#options.clock.now(), this.#ticks())
+  }
+
+  /** What the broker has not answered to is held again. */
+  #takeBack(): void {
+    for (const message of this.#inFlight.removeAll()) this.#outbox.put(message)
   }
 }

@@ -1,0 +1,132 @@
+import type { LogRecord, SegmentLog } from '../spool/segment-log.ts'
+import type { OutgoingMessage } from './outgoing.ts'
+
+/** A message as the journal has it: with the source's name for the source, and what that had withdrawn when it was written. */
+export interface JournalEntry extends Omit<OutgoingMessage, 'source' | 'record'> {
+  readonly record: number
+  readonly sourceId: string
+  readonly withdrawnMessages: number
+  readonly withdrawnSamples: number
+}
+
+/** A part of the journal that cannot be read. */
+export interface Damage {
+  readonly records: number
+  readonly samples: number
+}
+
+/**
+ *   u8       version, 1
+ *   float64  seq, firstSample, madeAt, madeAtTicks, withdrawnMessages, withdrawnSamples: integers below 2^53
+ *   u16      bytes of the source id, then the id, then the message
+ */
+const VERSION = 1
+const NUMBERS = 6
+const ID_BYTES_AT = 1 + NUMBERS * 8
+const FIXED_BYTES = ID_BYTES_AT + 2
+
+/**
+ * What an outbox holds, on disk, so that it survives the process. Written when a message is kept; a record is done with once its message is sent
+ * or given up, and what is done with from the beginning on is committed. The outbox itself never reads it again but at the start.
+ */
+export class Journal {
+  readonly #log: SegmentLog
+  /** Records of messages that are held, and of some that are done with behind them; in order. Those before `#head` are gone. */
+  #records: number[] = []
+  #head = 0
+  readonly #done = new Set<number>()
+  /** False where the disk would not give all that earlier processes left: what is committed behind that would take it along. */
+  #isRead = true
+
+  constructor(log: SegmentLog) {
+    this.#log = log
+  }
+
+  /** '' while the disk takes what it is given. */
+  get problem(): string {
+    return this.#log.problem
+  }
+
+  /** @returns the record's number; undefined when there is no room for it */
+  add(message: OutgoingMessage): number | undefined {
+    const number = this.#log.append([describe(message), message.payload], message.samples)
+    if (number === 'full') return undefined
+    this.#records.push(number)
+    return number
+  }
+
+  /** The message of this record is sent or given up. */
+  done(record: number): void {
+    this.#done.add(record)
+    let committed: number | undefined
+    for (let next = this.#records[this.#head]; next !== undefined && this.#done.delete(next); ) {
+      committed = next
+      next = this.#records[++this.#head]
+    }
+    if (committed !== undefined && this.#isRead) this.#log.commit(committed)
+    if (this.#head > 1024 && this.#head * 2 > this.#records.length) {
+      this.#records = this.#records.slice(this.#head)
+      this.#head = 0
+    }
+  }
+
+  /** What earlier processes left, in the order in which they kept it, and the damage between. To be read before anything is added. */
+  async *read(): AsyncGenerator<JournalEntry | Damage> {
+    const { damaged } = this.#log
+    this.#isRead = false
+    for (;;) {
+      const { records, samples } = damaged
+      const record = await this.#log.next()
+      if (damaged.records > records) yield { records: damaged.records - records, samples: damaged.samples - samples }
+      if (record === undefined) break
+      this.#records.push(record.number)
+      const entry = parse(record)
+      if (entry !== undefined) yield entry
+      else {
+        this.done(record.number)
+        yield { records: 1, samples: record.samples }
+      }
+    }
+    this.#isRead = this.#log.records <= this.#records.length
+  }
+
+  /**
+   * Writes what waits.
+   *
+   * @returns the first record that the disk did not take, with all behind it; Infinity when it took everything
+   */
+  async close(): Promise<number> {
+    await this.#log.close()
+    const { records } = this.#log.unwritten
+    return (records === 0 ? undefined : this.#records[Math.max(this.#head, this.#records.length - records)]) ?? Infinity
+  }
+}
+
+function describe({ source, seq, firstSample, madeAt, madeAtTicks }: OutgoingMessage): Buffer {
+  const { source: id, withdrawnMessages, withdrawnSamples } = source.header
+  const idBytes = Buffer.byteLength(id)
+  const bytes = Buffer.allocUnsafe(FIXED_BYTES + idBytes)
+  let at = bytes.writeUInt8(VERSION, 0)
+  for (const number of [seq, firstSample, madeAt, madeAtTicks, withdrawnMessages, withdrawnSamples]) {
+    at = bytes.writeDoubleLE(number, at)
+  }
+  at = bytes.writeUInt16LE(idBytes, at)
+  bytes.write(id, at, 'utf8')
+  return bytes
+}
+
+/** @returns undefined when it is not of this version, or none */
+function parse({ number: record, payload: bytes, samples }: LogRecord): JournalEntry | undefined {
+  if (bytes.length < FIXED_BYTES || bytes[0] !== VERSION) return undefined
+  const numbers = Array.from({ length: NUMBERS }, (_, i) => bytes.readDoubleLE(1 + i * 8))
+  const payloadAt = FIXED_BYTES + bytes.readUInt16LE(ID_BYTES_AT)
+  if (payloadAt > bytes.length || !numbers.every((number) => Number.isSafeInteger(number) && number >= 0))
+    return undefined
+  const [seq = 0, firstSample = 0, madeAt = 0, madeAtTicks = 0, withdrawnMessages = 0, withdrawnSamples = 0] = numbers
+  return {
+    ...{ record, seq, firstSample, samples, madeAt, madeAtTicks, withdrawnMessages, withdrawnSamples },
+    sourceId: bytes.toString('utf8', FIXED_BYTES, payloadAt),
+    // A copy: what was read with it is not kept for its sake.
+    payload: Buffer.from(bytes.subarray(payloadAt)),
+  }
+}
