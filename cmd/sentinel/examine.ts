@@ -1,9 +1,4 @@
-import pino from 'pino'
 import type { LoadedSettings } from '../../internal/config/load.ts'
-import { Releaser } from '../../internal/lifecycle/releaser.ts'
-import { WallClock } from '../../internal/observe/clock.ts'
-import { LogThrottle } from '../../internal/observe/log-throttle.ts'
-import { Metrics } from '../../internal/observe/metrics.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -12,7 +7,7 @@ import { StoreError, type StoreReader, type StoreWriter } from '../../internal/s
 import { connectBroker } from '../connect-broker.ts'
 import { connectStore } from '../connect-store.ts'
 import type { Context } from '../context.ts'
-import { readVersion } from '../version.ts'
+import { quietContext } from '../quiet-context.ts'
 import type { Finding } from './finding.ts'
 import { findRunning } from './running.ts'
 
@@ -140,22 +135,5 @@ async function askRunning({ settings }: LoadedSettings, locked: StoreError): Pro
       : ill(`the running process on port ${port} is not ready: ${reasons.join('; ')}`)
   } catch {
     return ill(locked.message)
-  }
-}
-
-function quietContext({ settings }: LoadedSettings): Context {
-  const logger = pino({ level: 'silent' })
-  return {
-    settings,
-    onReload: () => {},
-    version: readVersion(),
-    logger,
-    throttle: new LogThrottle(logger),
-    clock: new WallClock(),
-    releaser: new Releaser(logger),
-    metrics: new Metrics(),
-    publishers: [],
-    readiness: [],
-    summary: [],
   }
 }

@@ -1,0 +1,26 @@
+import pino from 'pino'
+import type { LoadedSettings } from '../internal/config/load.ts'
+import { Releaser } from '../internal/lifecycle/releaser.ts'
+import { WallClock } from '../internal/observe/clock.ts'
+import { LogThrottle } from '../internal/observe/log-throttle.ts'
+import { Metrics } from '../internal/observe/metrics.ts'
+import type { Context } from './context.ts'
+import { readVersion } from './version.ts'
+
+/** What a command that only looks, or does one thing, opens its parts with: it logs nothing, and says itself what there is to say. */
+export function quietContext({ settings }: LoadedSettings): Context {
+  const logger = pino({ level: 'silent' })
+  return {
+    settings,
+    onReload: () => {},
+    version: readVersion(),
+    logger,
+    throttle: new LogThrottle(logger),
+    clock: new WallClock(),
+    releaser: new Releaser(logger),
+    metrics: new Metrics(),
+    publishers: [],
+    readiness: [],
+    summary: [],
+  }
+}
