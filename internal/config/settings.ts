@@ -335,12 +335,14 @@ export const SCHEMA = {
       {
         default: GIB,
         roles: CONSUMERS,
+        reloads: true,
         description: 'What a server of pubsub or memory keeps on disk at most while the store is away.',
       },
     ),
     whenFull: choice(['block', 'drop-oldest', 'drop-newest'], {
       default: 'block',
       roles: CONSUMERS,
+      reloads: true,
       description:
         'What a full spool does: block takes nothing more from the broker, so that agents keep it; the others drop, and count.',
     }),
@@ -349,6 +351,7 @@ export const SCHEMA = {
       {
         default: 8 * MIB,
         roles: CONSUMERS,
+        reloads: true,
         description: 'How fast it is written to a store that is back, beside what is fresh.',
       },
     ),
@@ -366,23 +369,38 @@ export const SCHEMA = {
   ingest: {
     flushMinMs: duration(
       { min: 1, max: 10 * SECOND },
-      { default: 10, roles: CONSUMERS, description: 'How old a batch becomes at least while the store is fast.' },
+      {
+        default: 10,
+        roles: CONSUMERS,
+        reloads: true,
+        description: 'How old a batch becomes at least while the store is fast.',
+      },
     ),
     flushMaxMs: duration(
       { min: 1, max: MINUTE },
-      { default: 250, roles: CONSUMERS, description: 'How old it becomes at most while the store is slow.' },
+      {
+        default: 250,
+        roles: CONSUMERS,
+        reloads: true,
+        description: 'How old it becomes at most while the store is slow.',
+      },
     ),
     queueMaxBytes: size(
       { min: MIB, max: 16 * GIB },
-      { default: 64 * MIB, roles: CONSUMERS, description: 'What waits for the store at most.' },
+      { default: 64 * MIB, roles: CONSUMERS, reloads: true, description: 'What waits for the store at most.' },
     ),
     maxFutureMs: duration(
       { min: SECOND, max: 365 * DAY },
-      { default: 10 * MINUTE, roles: CONSUMERS, description: 'A sample from further ahead is rejected.' },
+      {
+        default: 10 * MINUTE,
+        roles: CONSUMERS,
+        reloads: true,
+        description: 'A sample from further ahead is rejected.',
+      },
     ),
     maxAgeMs: duration(
       { min: MINUTE, max: 36_500 * DAY },
-      { default: 3650 * DAY, roles: CONSUMERS, description: 'An older sample is rejected.' },
+      { default: 3650 * DAY, roles: CONSUMERS, reloads: true, description: 'An older sample is rejected.' },
     ),
     maxSeries: integer(
       { min: 100, max: 10_000_000 },

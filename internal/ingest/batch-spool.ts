@@ -32,7 +32,7 @@ const RECORD_HEADER_BYTES = 36
 
 /** Batches that wait on disk for the store, over restarts too, the oldest first. */
 export class BatchSpool {
-  readonly #options: BatchSpoolOptions
+  #options: BatchSpoolOptions
   readonly #log: SegmentLog
   /** The batch that is out. `ownRecord` once the log has let go of it to make room: then it is held here alone. */
   #out: { readonly number: number; readonly samples: number; readonly payload: Buffer; ownRecord: boolean } | undefined
@@ -49,6 +49,13 @@ export class BatchSpool {
     this.#options = options
     this.#log = options.log
     this.takenOver = this.#log.samples + this.#log.damaged.samples
+  }
+
+  /** Goes by these from now on. What it holds beyond a smaller bound stays. */
+  reconfigure(bounds: Pick<BatchSpoolOptions, 'maxBytes' | 'whenFull'>): void {
+    this.#options = { ...this.#options, ...bounds }
+    this.#log.maxBytes = bounds.maxBytes
+    this.#refused = false
   }
 
   get samples(): number {

@@ -22,6 +22,9 @@ export interface BatcherOptions {
   readonly on: BatcherEvents
 }
 
+/** What may change while it runs. */
+export type BatcherLimits = Pick<BatcherOptions, 'flushMinMs' | 'flushMaxMs' | 'queueMaxBytes' | 'replayBytesPerSecond'>
+
 /** What the batcher tells its owner. None of them may throw. */
 export interface BatcherEvents {
   /** A batch is stored or refused for good. */
@@ -76,7 +79,7 @@ interface Entry {
  */
 export class Batcher {
   readonly gate: StoreGate
-  readonly #options: BatcherOptions
+  #options: BatcherOptions
   readonly #on: BatcherEvents
   readonly #spool: BatchSpool | undefined
   readonly #replay: Replay | undefined
@@ -106,6 +109,13 @@ export class Batcher {
     this.#spool = spool
     if (spool === undefined) return
     this.#replay = new Replay({ spool, gate: this.gate, bytesPerSecond, on: { settled: on.settled, free } })
+  }
+
+  /** Goes by these from now on; what is held stays held. */
+  reconfigure(limits: BatcherLimits): void {
+    this.#options = { ...this.#options, ...limits }
+    if (this.#replay !== undefined) this.#replay.bytesPerSecond = limits.replayBytesPerSecond
+    this.#advance()
   }
 
   /** Size of what is held in memory. */

@@ -10,7 +10,7 @@ import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { DeadLetters } from '../spool/dead-letters.ts'
 import type { StoreWriter } from '../store/store.ts'
 import { BatchSpool, type BatchSpoolOptions } from './batch-spool.ts'
-import { Batcher } from './batcher.ts'
+import { Batcher, type BatcherLimits } from './batcher.ts'
 import type { LossTracker } from './loss.ts'
 import { Rejects } from './rejects.ts'
 import type { SettledBatch } from './settled.ts'
@@ -53,6 +53,10 @@ export interface PipelineOptions {
   readonly deadLetters: Pick<DeadLetters, 'add' | 'written'>
 }
 
+/** What may change while it runs. */
+export type PipelineLimits = BatcherLimits &
+  Pick<PipelineOptions, 'timeWindow'> & { readonly spool: Pick<BatchSpoolOptions, 'maxBytes' | 'whenFull'> }
+
 /**
  * broker → decode → live → batch → store → ack.
  *
@@ -60,7 +64,7 @@ export interface PipelineOptions {
  * samples, or they are on disk, and for all messages before it.
  */
 export class Pipeline {
-  readonly #options: PipelineOptions
+  #options: PipelineOptions
   readonly #ledger: ServerLedger
   readonly #clock: Clock
   readonly #rejects: Rejects
@@ -90,6 +94,13 @@ export class Pipeline {
       },
     })
     this.spool?.accountForDamage()
+  }
+
+  /** Goes by these from now on. Nothing that is held is touched. */
+  reconfigure({ timeWindow, spool, ...limits }: PipelineLimits): void {
+    this.#options = { ...this.#options, timeWindow }
+    this.spool?.reconfigure(spool)
+    this.#batcher.reconfigure(limits)
   }
 
   get batcher(): Pick<Batcher, 'queuedBytes' | 'replayedSamples'> {

@@ -33,10 +33,13 @@ export class Replay {
   #postponed = false
   /** Samples settled since the start. */
   samples = 0
+  /** May be set while it runs. */
+  bytesPerSecond: number
 
   constructor(options: ReplayOptions) {
     this.#options = options
     this.#gate = options.gate
+    this.bytesPerSecond = options.bytesPerSecond
   }
 
   /** The store does not take the oldest batch, though nothing else seems wrong with it: it should be asked with another. */
@@ -59,7 +62,7 @@ export class Replay {
   }
 
   async #writeOldest(): Promise<void> {
-    const { spool, on, bytesPerSecond } = this.#options
+    const { spool, on } = this.#options
     this.#oldest ??= await spool.takeOldest()
     const oldest = this.#oldest
     // While it was read, something fresh may have taken the slot.
@@ -75,7 +78,7 @@ export class Replay {
         this.samples += batch.samples
         on.settled({ result, samples: batch.samples, sentAt, messages: sentAt.length })
         batch.release()
-        this.#restFor((oldest.bytes / bytesPerSecond) * 1000 - (performance.now() - startedAtMs))
+        this.#restFor((oldest.bytes / this.bytesPerSecond) * 1000 - (performance.now() - startedAtMs))
       } else if (this.#postponed) this.#restFor(POSTPONED_MS)
     } else if (oldest === undefined) this.#restFor(NOTHING_MS)
     this.#busy = false

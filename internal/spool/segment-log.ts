@@ -83,9 +83,10 @@ interface Found {
 export class SegmentLog {
   /** Found by `next` since the start: what can no longer be read. No longer among `records` and `samples`. */
   readonly damaged = { records: 0, samples: 0, bytes: 0 }
+  /** May be set while it is open: what it holds beyond a smaller bound stays. */
+  maxBytes: number
   readonly #folder: string
   readonly #logger: Logger
-  readonly #maxBytes: number
   readonly #maxUnwrittenBytes: number
   readonly #cursor: Cursor
   readonly #writer: SegmentWriter
@@ -116,7 +117,7 @@ export class SegmentLog {
     const { folder, maxBytes, logger } = options
     this.#folder = folder
     this.#logger = logger
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
     this.#maxUnwrittenBytes = options.maxUnwrittenBytes ?? DEFAULT_UNWRITTEN_BYTES
     this.#cursor = cursor
     this.#segments = segments
@@ -175,7 +176,7 @@ export class SegmentLog {
     if (this.#isClosed) throw new Error(`the log in ${this.#folder} is closed`)
     let bytes = RECORD_HEADER_BYTES
     for (const part of parts) bytes += part.length
-    if (this.records > 0 && this.bytes + bytes > this.#maxBytes) return 'full'
+    if (this.records > 0 && this.bytes + bytes > this.maxBytes) return 'full'
     if (this.#writer.records > 0 && this.#writer.bytes + bytes > this.#maxUnwrittenBytes) return 'full'
     const place = this.#end
     this.#end = { number: place.number + 1, samples: place.samples + samples }
