@@ -1,4 +1,5 @@
 import type { StoreFault } from '../support/influx-proxy.ts'
+import { json, publishRaw } from '../support/raw-redis.ts'
 import { sleep, type TestServer } from '../support/servers.ts'
 import type { TcpFault, TcpProxy } from '../support/tcp-proxy.ts'
 import { IDS_A_LIFE } from './samples.ts'
@@ -36,6 +37,17 @@ export const publisherIsKilledUnheard: Turn = async (scene) => {
   await scene.publisher.start()
   await sleep(LIFE_MS)
   await scene.server.start()
+  await sleep(LIFE_MS)
+}
+
+/** The product's own agent, both ways. */
+export const agentEnds: Turn = async ({ agent }) => {
+  if (agent === undefined) throw new Error('the row has no agent')
+  await agent.kill()
+  await agent.start()
+  await sleep(LIFE_MS)
+  await agent.stop()
+  await agent.start()
   await sleep(LIFE_MS)
 }
 
@@ -162,6 +174,14 @@ export function connectionsBreak(whose: 'server' | 'publisher'): Turn {
   }
 }
 
+/** The connections that are open go silent and are never closed: whoever has them must find out, within 10 s, and open others. */
+export function connectionsGoSilent(whose: 'server' | 'publisher'): Turn {
+  return async (scene) => {
+    proxyOf(scene, whose).halfOpen()
+    await sleep(12_000)
+  }
+}
+
 function proxyOf({ redisProxies }: Scene, whose: 'server' | 'publisher'): TcpProxy {
   if (redisProxies === undefined) throw new Error('the row has no proxies in front of Redis')
   return redisProxies[whose]
@@ -173,6 +193,17 @@ export const serverStandsStill: Turn = async ({ server }) => {
   await sleep(6000)
   server.signal('SIGCONT')
   await sleep(LIFE_MS * 2)
+}
+
+/** Messages without numbers, before and while no server listens: that some of them are lost is all that can be known. */
+export const serverIsKilledBesideLegacy: Turn = async (scene) => {
+  const messages = Array.from({ length: 100 }, (_, n) => json(n, 50, Date.now() + n))
+  await publishRaw(scene.redis.port, 'metrics', messages)
+  await scene.server.kill()
+  await publishRaw(scene.redis.port, 'metrics', messages)
+  await scene.server.start()
+  await publishRaw(scene.redis.port, 'metrics', messages)
+  await sleep(LIFE_MS)
 }
 
 /** Any of the above, chosen by a seed, one after the other. */

@@ -54,7 +54,7 @@ if (!isGood) console.error('not everything is accounted for')
 process.exit(isGood ? 0 : 1)
 
 async function runRow(row: Row, slotMs: number): Promise<Line> {
-  const { broker, fault, options, prepare, turn, isOnce } = row
+  const { broker, fault, options, prepare, turn, isOnce, expect } = row
   const untilMs = Date.now() + slotMs
   let turns = 0
   let scene: Scene | undefined
@@ -68,7 +68,7 @@ async function runRow(row: Row, slotMs: number): Promise<Line> {
     } while (!isOnce && Date.now() < untilMs)
     const verdict = await judge(scene, values.short ? SHORT_REST_MS : REST_MS)
     const lost = verdict.unaccounted > 0 ? [`${verdict.unaccounted} samples are unaccounted for`] : []
-    return { broker, fault, turns, verdict, problems: [...lost, ...verdict.problems] }
+    return { broker, fault, turns, verdict, problems: [...lost, ...verdict.problems, ...(expect?.(scene) ?? [])] }
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error)
     return { broker, fault, turns, verdict: undefined, problems: [`could not be run to its end: ${problem}`] }

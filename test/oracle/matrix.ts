@@ -13,6 +13,8 @@ export interface Row {
   /** Before the first turn. */
   readonly prepare?: (scene: Scene) => Promise<void>
   readonly turn: fault.Turn
+  /** What else must be so in the end. @returns problems */
+  readonly expect?: (scene: Scene) => string[]
   /** The turn is long, and made once; others are repeated for as long as the row has time. */
   readonly isOnce: boolean
 }
@@ -49,11 +51,17 @@ export const MATRIX: readonly Row[] = [
   ...both('publisher: kill -9', fault.publisherIsKilled, short),
   row('pubsub', 'publisher: kill -9 while no server listens', fault.publisherIsKilledUnheard, short),
 
+  ...both('agent: kill -9 and SIGTERM', fault.agentEnds, { options: { agent: true, messagesPerSecond: 50 } }),
+
   ...both('server: SIGTERM', fault.serverStops),
   ...both('server: kill -9', fault.serverIsKilled, short),
   ...both('server: kill -9 each second', fault.serverIsKilledEachSecond),
   ...both('server: kill -9 while the store is away', fault.serverIsKilledWithoutStore),
   ...both('server: SIGTERM while the store is away', fault.serverStopsWithoutStore),
+  row('pubsub', 'server: kill -9, beside publishers without numbers', fault.serverIsKilledBesideLegacy, {
+    expect: ({ server }) =>
+      server.summary.lost === 'unknown' ? [] : [`lost: ${server.summary.lost} is said, though it cannot be known`],
+  }),
   row('streams', 'one of two servers: kill -9', fault.oneOfTwoIsKilled, {
     options: { servers: 2, serverArgs: ['--broker-visibility-ms=2s'] },
   }),
@@ -75,6 +83,12 @@ export const MATRIX: readonly Row[] = [
   ...both('Redis: SIGTERM (append-only file)', fault.redisEnds('SIGTERM'), { options: always }),
   ...both('Redis: kill -9 (appendfsync always)', fault.redisEnds('SIGKILL'), { options: always, ...short }),
   ...both('Redis: kill -9 (appendfsync everysec)', fault.redisForgets, { options: { appendFsync: 'everysec' } }),
+  ...both('Redis to server: connections half-open', fault.connectionsGoSilent('server'), {
+    options: { redisProxies: true },
+  }),
+  ...both('Redis to publisher: connections half-open', fault.connectionsGoSilent('publisher'), {
+    options: { redisProxies: true },
+  }),
   ...both('Redis to server: silent for 12 s', fault.redisIs({ kind: 'silent' }, 'server', 12_000), {
     options: { redisProxies: true },
   }),

@@ -6,7 +6,7 @@ const LOOK_MS = 250
 /** SIGTERM to exit, at most: what the product promises. */
 const STOP_MS = 25_000
 
-/** The numbers of `/metrics`, each metric summed over its labels. */
+/** The numbers of `/metrics`: each metric summed over its labels, and each labelled one by itself, as `name{label="value"}`. */
 export type Figures = ReadonlyMap<string, number>
 
 interface Life {
@@ -113,17 +113,17 @@ export class Member {
     }, 0)
   }
 
+  /** The values of a counter's label that it has ever counted for. */
+  reasons(metric: string): string[] {
+    const found = this.#lives.flatMap(({ figures }) =>
+      [...figures].filter(([name, value]) => name.startsWith(`${metric}{`) && value > 0).map(([name]) => name),
+    )
+    return [...new Set(found.map((name) => name.replace(/^.*="(.*)"}$/, '$1')))]
+  }
+
   /** The closing line of the last life. */
   get summary(): Readonly<Record<string, unknown>> {
     return this.#life.summary
-  }
-
-  /** Log lines of all lives at this level. */
-  logged(level: string): number {
-    return this.#lives.reduce(
-      (sum, { program }) => sum + program.log().filter((line) => line.level === level).length,
-      0,
-    )
   }
 
   async close(): Promise<void> {
@@ -155,9 +155,11 @@ function readFigures(text: string): Figures {
   const figures = new Map<string, number>()
   for (const line of text.split('\n')) {
     if (line.startsWith('#') || line === '') continue
-    const nameEnd = line.search(/[ {]/)
-    const name = line.slice(0, nameEnd)
-    figures.set(name, (figures.get(name) ?? 0) + Number(line.slice(line.lastIndexOf(' ') + 1)))
+    const space = line.lastIndexOf(' ')
+    const value = Number(line.slice(space + 1))
+    const [name, ...labels] = line.slice(0, space).split('{')
+    figures.set(name!, (figures.get(name!) ?? 0) + value)
+    if (labels.length > 0) figures.set(line.slice(0, space), value)
   }
   return figures
 }

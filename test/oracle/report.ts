@@ -18,9 +18,23 @@ export interface Line {
 }
 
 const COLUMNS = [
-  ...['broker', 'fault', 'turns', 'sent', 'stored', 'dead letters', 'dropped', 'reported lost', 'over-reported'],
+  ...[
+    'broker',
+    'fault',
+    'turns',
+    'sent',
+    'stored',
+    'dead letters',
+    'dropped',
+    'reported lost',
+    'lost at most',
+    'over-reported',
+  ],
   ...['duplicates seen', '**unaccounted**', 'fresh after', 'all after', 'verdict'],
 ]
+
+/** Which of the counts is `dropped`. */
+const DROPPED = 3
 
 /** The table, in Markdown. */
 export function table(lines: readonly Line[]): string {
@@ -31,11 +45,20 @@ export function table(lines: readonly Line[]): string {
 
 function cells({ broker, fault, turns, verdict, problems }: Line): string[] {
   const end = problems.length === 0 ? 'good' : problems.join('; ')
-  if (verdict === undefined) return [broker, fault, `${turns}`, ...Array<string>(10).fill('–'), end]
-  const { sent, stored, deadLetters, dropped, reportedLost, overReported, duplicatesSeen, unaccounted } = verdict
-  const counts = [sent, stored, deadLetters, dropped, reportedLost, overReported, duplicatesSeen]
+  if (verdict === undefined) return [broker, fault, `${turns}`, ...Array<string>(COLUMNS.length - 4).fill('–'), end]
+  const { sent, stored, deadLetters, dropped, reportedLost, lostAtMost, overReported } = verdict
+  const reasons = verdict.droppedBy.length > 0 ? ` (${verdict.droppedBy.join(', ')})` : ''
+  const counts = [sent, stored, deadLetters, dropped, reportedLost, lostAtMost, overReported, verdict.duplicatesSeen]
   const times = [verdict.freshAfterMs, verdict.caughtUpAfterMs].map((ms) => `${(ms / 1000).toFixed(1)} s`)
-  return [broker, fault, `${turns}`, ...counts.map(grouped), `**${grouped(unaccounted)}**`, ...times, end]
+  return [
+    broker,
+    fault,
+    `${turns}`,
+    ...counts.map((count, i) => grouped(count) + (i === DROPPED ? reasons : '')),
+    `**${grouped(verdict.unaccounted)}**`,
+    ...times,
+    end,
+  ]
 }
 
 function grouped(count: number): string {

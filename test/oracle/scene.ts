@@ -9,6 +9,7 @@ import { freePort, startInflux, startRedis, type TestServer } from '../support/s
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { Member } from './member.ts'
 import { Obligations } from './obligations.ts'
+import { Witness } from './witness.ts'
 
 export type BrokerKind = 'pubsub' | 'streams'
 
@@ -24,6 +25,8 @@ export interface SceneOptions {
   readonly servers?: number
   readonly serverArgs?: readonly string[]
   readonly publisherArgs?: readonly string[]
+  /** The product's own agent beside the publisher, ten times a second, and a witness of what it publishes. */
+  readonly agent?: boolean
   /** The data folder of this role is a disk of this size. */
   readonly smallDisk?: { readonly of: 'server' | 'agent'; readonly bytes: number }
 }
@@ -44,6 +47,8 @@ export class Scene {
   readonly redisProxies: { readonly server: TcpProxy; readonly publisher: TcpProxy } | undefined
   readonly servers: Member[] = []
   publisher!: Member
+  agent: Member | undefined
+  witness: Witness | undefined
   readonly #mounts: string[] = []
   /** Life of the publisher → when it was killed. */
   readonly #killedAtMs = new Map<number, number>()
@@ -82,6 +87,7 @@ export class Scene {
       scene.publisher = await scene.#publisher()
       await Promise.all(scene.servers.map((server) => server.start()))
       await scene.publisher.start()
+      if (options.agent) await scene.#startAgent()
       return scene
     } catch (error) {
       await scene.close()
@@ -117,7 +123,8 @@ export class Scene {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.publisher, ...this.servers].map((member) => member?.close()))
+    this.witness?.close()
+    await Promise.all([this.agent, this.publisher, ...this.servers].map((member) => member?.close()))
     await this.store.stop()
     await this.redisProxies?.server.stop()
     await this.redisProxies?.publisher.stop()
@@ -160,6 +167,23 @@ export class Scene {
         },
       })
     return new Member({ name, adminPort, launch, atWork: 'publishes' })
+  }
+
+  async #startAgent(): Promise<void> {
+    const name = 'agent'
+    const [adminPort, data] = await Promise.all([freePort(), this.#dataFolder(name, 'agent')])
+    const args = [
+      ...[`--broker-kind=${this.options.broker}`, `--redis-url=${this.redis.url}`, `--agent-host=${name}`],
+      ...[`--admin-port=${adminPort}`, `--data-path=${data}`, '--agent-interval-ms=100ms'],
+    ]
+    this.witness = await Witness.open(this.redis.port, name)
+    this.agent = new Member({
+      name,
+      adminPort,
+      launch: () => startProgram('agent', { args }),
+      atWork: 'agent measures',
+    })
+    await this.agent.start()
   }
 
   async #dataFolder(name: string, role: 'server' | 'agent'): Promise<string> {

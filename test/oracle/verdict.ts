@@ -16,7 +16,10 @@ export interface Verdict {
   readonly deadLetters: number
   /** What the programs say they dropped, with a reason; and what servers say was lost on the way. */
   readonly dropped: number
+  readonly droppedBy: readonly string[]
   readonly reportedLost: number
+  /** After `kill -9`: no more than these were lost beside those. */
+  readonly lostAtMost: number
   /** Reported beyond what is missing: after `kill -9` what is reported lost is an upper bound. */
   readonly overReported: number
   readonly duplicatesSeen: number
@@ -53,24 +56,32 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   const published = await publisher.look()
   if (published !== undefined) problems.push(...imbalanceOfPublisher(publisher.name, published))
   await publisher.stop()
+  await scene.agent?.stop()
   await restOf(servers, ['sentinel_missing_samples', 'sentinel_held_samples'], deadlineMs, problems)
   for (const server of servers) {
     const figures = await server.look()
     if (figures !== undefined) problems.push(...imbalanceOfServer(server.name, figures))
   }
   for (const server of servers) await server.stop()
-  problems.push(...[publisher, ...servers].flatMap((member) => member.problems))
+  const members = [publisher, ...servers, ...(scene.agent === undefined ? [] : [scene.agent])]
+  problems.push(...members.flatMap((member) => member.problems))
 
   const obligations = scene.obligations()
   const stored = await storedIds(influx.url, obligations, problems)
   const letters = await deadLettersOf(scene)
-  const sum = (metric: string, column: string, members: readonly Member[] = servers): number =>
-    members.reduce((total, member) => total + member.total(metric, column), 0)
+  const sum = (metric: string, column: string, of: readonly Member[] = servers): number =>
+    of.reduce((total, member) => total + member.total(metric, column), 0)
   const dropped =
     sum('sentinel_dropped_samples_total', 'dropped') +
     sum('sentinel_unsent_samples_total', 'agent_dropped', [publisher])
   const reportedLost = sum('sentinel_lost_samples_total', 'lost')
-  let [sent, owedStored, inLetters, missing] = [0, 0, 0, 0]
+  const droppedBy = [...servers, publisher].flatMap((member) => [
+    ...member.reasons('sentinel_dropped_samples_total'),
+    ...member.reasons('sentinel_unsent_samples_total'),
+  ])
+  const lostAtMost = sum('sentinel_lost_at_most_samples_total', 'lost_at_most')
+  const witnessed = (await scene.witness?.compare(influx.url, DATABASE)) ?? { sent: 0, stored: 0 }
+  let [sent, owedStored, inLetters, missing] = [witnessed.sent, witnessed.stored, 0, witnessed.sent - witnessed.stored]
   for (const id of obligations.issued()) {
     if (!obligations.owes(id)) continue
     sent++
@@ -83,14 +94,15 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
     else if (!isIntact || reason === '') problems.push(`the dead letter of sample ${id} lacks payload or reason`)
   }
   // Over streams nothing is ever excused: what was accepted is stored.
-  const reported = options.broker === 'streams' ? 0 : dropped + reportedLost
-  if (options.broker === 'streams' && dropped + reportedLost > 0)
-    problems.push(`over streams ${dropped} samples are reported dropped and ${reportedLost} lost`)
+  const reported = dropped + reportedLost + lostAtMost
+  if (options.broker === 'streams' && reported > 0)
+    problems.push(`over streams ${reported} samples are reported lost or dropped`)
+  const excused = options.broker === 'streams' ? 0 : reported
   return {
-    ...{ sent, stored: owedStored, deadLetters: inLetters, dropped, reportedLost, problems },
-    overReported: Math.max(0, dropped + reportedLost - missing),
+    ...{ sent, stored: owedStored, deadLetters: inLetters, dropped, droppedBy, reportedLost, lostAtMost, problems },
+    overReported: Math.max(0, reported - missing),
     duplicatesSeen: sum('sentinel_duplicate_samples_total', ''),
-    unaccounted: Math.max(0, missing - reported),
+    unaccounted: Math.max(0, missing - excused),
     ...{ freshAfterMs, caughtUpAfterMs },
   }
 }

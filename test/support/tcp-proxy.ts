@@ -19,12 +19,17 @@ export interface TcpProxy {
   become(fault: TcpFault): void
   /** Breaks all connections that are open, with what is on its way in them. */
   cut(): void
+  /** Nothing passes any more on the connections that are open now, and nobody closes them; new ones are as good as ever. */
+  halfOpen(): void
   stop(): Promise<void>
 }
 
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const pipes = new Set<Pipe>()
+  /** Sockets whose other end has gone without their hearing of it, until the fault is over. */
   const cutOff = new Set<Socket>()
+  /** Of connections that are half-open for good. */
+  const abandoned = new Set<Pipe>()
   let fault: TcpFault = { kind: 'none' }
 
   const cut = (): void => {
@@ -47,6 +52,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       from.on('error', () => {})
       from.once('close', () => {
         pipes.delete(pipe)
+        if (abandoned.has(pipe)) return
         // Over a cable that was pulled the other side does not hear of it: Redis goes on counting a dead subscriber.
         if (fault.kind === 'silent') cutOff.add(to)
         else pipe.finish()
@@ -71,9 +77,17 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       if (next.kind === 'closed') cut()
     },
     cut,
+    halfOpen() {
+      for (const pipe of pipes) {
+        pipes.delete(pipe)
+        abandoned.add(pipe)
+        pipe.become({ kind: 'silent' })
+      }
+    },
     async stop() {
       cut()
       for (const socket of cutOff) socket.destroy()
+      for (const { from } of abandoned) from.destroy()
       await new Promise((resolve) => server.close(resolve))
     },
   }
