@@ -55,6 +55,8 @@ interface ScriptedAnswer {
   readonly body?: string
 }
 
+export type ScriptStep = ScriptedAnswer | 'hang up' | 'break off' | 'silence'
+
 export interface RecordedInflux {
   readonly url: string
   /** Every line that was stored, as text without its newline. */
@@ -66,23 +68,30 @@ export interface RecordedInflux {
     readonly body: Buffer
     readonly lines: number
   }>
-  /** Answers of the next writes, instead of the ordinary ones; nothing of theirs is stored. `hang up` breaks the connection. */
-  next(...answers: Array<ScriptedAnswer | 'hang up' | 'silence'>): void
+  /**
+   * Answers of the next writes, instead of the ordinary ones; nothing of theirs is stored. `hang up` breaks the connection, `break off` does in the
+   * middle of the answer.
+   */
+  next(...answers: ScriptStep[]): void
   stop(): Promise<void>
 }
 
 /**
  * A stand-in that answers writes as InfluxDB 2.7.12 was recorded to: unparsable lines give a 400 that quotes each of them, and nothing is stored;
  * a field of another type gives a 422 that names the first and counts them, and the rest is stored. What is unparsable it knows from the record,
- * or is a line with ` v=bad `; a conflict is a line with ` v="`; beyond the retention is what is older than 2000.
+ * or is a line with ` v=bad `; a conflict is a line with ` v="`; beyond the retention is what is older than 2000. On a line with ` panic=` it fails, as
+ * a server with a bug does: 500, and nothing is stored.
  */
 export async function startRecordedInflux(): Promise<RecordedInflux> {
   const badLines = recordedReasons()
   const stored = new Set<string>()
   const requests: Array<{ path: string; headers: IncomingMessage['headers']; body: Buffer; lines: number }> = []
-  const script: Array<ScriptedAnswer | 'hang up' | 'silence'> = []
+  const script: ScriptStep[] = []
 
   const write = (lines: readonly string[]): ScriptedAnswer => {
+    if (lines.some((line) => line.includes(' panic='))) {
+      return failure(500, 'internal error', 'An internal error has occurred - check server logs')
+    }
     const bad = lines.filter((line) => badLines.has(line) || line.includes(' v=bad '))
     if (bad.length > 0) {
       const quoted = bad.map((line) => `unable to parse '${line}': ${badLines.get(line) ?? 'invalid boolean'}`)
@@ -117,6 +126,10 @@ export async function startRecordedInflux(): Promise<RecordedInflux> {
     const next = path.startsWith('/ping') ? { status: 204 } : (script.shift() ?? write(lines))
     if (next === 'hang up') return void request.socket.destroy()
     if (next === 'silence') return
+    if (next === 'break off') {
+      response.writeHead(400, { 'content-length': 100 }).write('{"code":')
+      return void setImmediate(() => request.socket.destroy())
+    }
     response.writeHead(next.status, { 'x-influxdb-version': 'dev', ...next.headers })
     response.end(next.body)
   }

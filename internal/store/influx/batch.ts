@@ -21,6 +21,8 @@ export interface BatchLimits {
 
 /** Line protocol of up to `maxSamples` samples in one Buffer, which keeps its size from one use to the next. */
 export class LineBatch implements Batch {
+  /** How often a server has failed on it, one after the other, and what else it had taken before. Kept by who writes it. */
+  failures: { readonly status: number; readonly count: number; readonly takenBefore: number } | undefined
   #bytes = 0
   #samples = 0
   #limits: BatchLimits
@@ -108,6 +110,7 @@ export class LineBatch implements Batch {
 
   /** Empties it for its next use. */
   reset(limits: BatchLimits): void {
+    this.failures = undefined
     this.#bytes = 0
     this.#samples = 0
     this.#limits = limits

@@ -165,7 +165,20 @@ describe('a server that does not name its lines', () => {
     const result = await writer.write(batchOf(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(writes().length).toBeLessThan(420)
-    expect(result.rejected.some(({ index, line }) => index === -1 && line === '')).toBe(true)
+    const unnamed = result.rejected.filter(({ index }) => index === -1)
+    expect(unnamed.length).toBeGreaterThan(0)
+    for (const { line } of unnamed) expect(line).toContain('m,host=a v=')
+  })
+
+  it('and then shows once all the lines that it can have dropped', async () => {
+    const lines = Array.from({ length: 1000 }, (_, n) => good(n))
+    const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=3"}' }
+    influx.next(...Array(202).fill(limit))
+    const result = await writer.write(batchOf(lines), signal)
+    if (result.next !== 'ack') throw new Error(result.problem)
+    const [first, ...others] = result.rejected.filter(({ index }) => index === -1)
+    expect(first?.line.split('\n').length).toBeGreaterThan(3)
+    expect(others.map(({ line }) => line)).toEqual(expect.arrayContaining(['', '']))
   })
 })
 

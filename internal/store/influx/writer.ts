@@ -1,8 +1,8 @@
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
-import type { Batch, Rejected, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
+import type { Batch, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
+import { Attempt, type Undecided } from './attempt.ts'
 import { BatchPool, LineBatch } from './batch.ts'
-import { blame, halves } from './blame.ts'
 import { type Outcome, outcomeOf, outcomeOfFailure, shorten } from './outcome.ts'
 import { type InfluxAnswer, type InfluxTransport, TransportError } from './transport.ts'
 
@@ -12,12 +12,8 @@ const MAX_SAMPLES = 5_000
 const MAX_BYTES = 1024 * 1024
 /** A 413 halves the size of later batches, but not below this: smaller ones would cost more requests than they save. */
 const MIN_BYTES = 16 * 1024
-/**
- * Looking for the lines that a server dropped without naming them ends here: a thousand scattered ones (1.x at `max-values-per-tag`)
- * would take as many requests. What is left is then counted as refused without its lines.
- */
-const MAX_SEARCH_REQUESTS = 200
-
+/** How often they grow again by an eighth, until one is too large once more: a proxy's bound may have been lifted. */
+const GROW_EVERY_MS = 60_000
 export interface InfluxWriterOptions {
   /** Belongs to the writer: closed with it. */
   readonly transport: InfluxTransport
@@ -41,6 +37,9 @@ export class InfluxWriter implements StoreWriter {
   #limits: WriteLimits
   /** Found out at the first request, and again after one that went to the wrong place: the server may have been replaced. */
   #dialect: 'v1' | 'v2' | undefined
+  /** Bodies with lines in them that the server has taken. */
+  #taken = 0
+  #sizedAtMs = 0
 
   constructor(options: InfluxWriterOptions) {
     this.#options = options
@@ -55,7 +54,7 @@ export class InfluxWriter implements StoreWriter {
     this.#dialect = undefined
   }
 
-  /** `maxBytes` shrinks when the server (or a proxy before it) answers 413, and stays small until the next start or `reconfigure`. */
+  /** `maxBytes` shrinks when the server (or a proxy before it) answers 413, and grows back by an eighth a minute. */
   get limits(): WriteLimits {
     return this.#limits
   }
@@ -79,56 +78,22 @@ export class InfluxWriter implements StoreWriter {
   }
 
   async #write(batch: LineBatch, signal: AbortSignal): Promise<WriteResult> {
-    const rejected: Rejected[] = []
-    const reject = (index: number, words: string): void => {
-      const refusal = { reason: 'store_refused', detail: shorten(words) } as const
-      rejected.push({ index, line: index < 0 ? '' : batch.line(index), refusal })
-    }
-    const groups: Array<readonly number[]> = batch.samples > 0 ? [allLines(batch)] : []
-    let requests = 0
-    let requestIsSound = false
-    for (let lines = groups.pop(); lines !== undefined; lines = groups.pop()) {
-      const body = bodyOf(batch, lines)
-      const outcome = await this.#send(body, signal)
-      requests++
-      switch (outcome.action) {
-        case 'accept':
-          break
-        case 'split':
-          if (lines.length === 1) reject(lines[0]!, `too large: ${outcome.words}`)
-          else {
-            groups.push(...halves(lines))
-            if (outcome.status === 413) this.#rememberTooLarge(body.length)
-          }
-          break
-        case 'reject': {
-          if (outcome.named.length === 0 && outcome.dropped === undefined && !requestIsSound) {
-            const fault = await this.#faultOfRequest(signal)
-            if (fault !== undefined) return fault
-            requestIsSound = true
-          }
-          if (outcome.dropped !== undefined && requests > MAX_SEARCH_REQUESTS) {
-            for (let i = 0; i < outcome.dropped; i++) reject(-1, outcome.words)
-            break
-          }
-          const verdict = blame(batch, lines, outcome)
-          for (const { index, reason } of verdict.refused) reject(index, reason)
-          groups.push(...verdict.again)
-          break
-        }
-        case 'wait':
-        case 'retry':
-          return this.#undecided(outcome)
-      }
-    }
-    rejected.sort((a, b) => a.index - b.index)
-    return { next: 'ack', rejected }
+    const writer = this
+    const result = await new Attempt(batch, {
+      send: (body) => this.#send(body, signal),
+      faultOfRequest: () => this.#faultOfRequest(signal),
+      tooLarge: (bytes) => this.#rememberTooLarge(bytes),
+      get taken() {
+        return writer.#taken
+      },
+    }).run()
+    return Array.isArray(result) ? { next: 'ack', rejected: result } : this.#undecided(result)
   }
 
   /** Writes nothing: all servers take an empty body, after they have looked at token, organisation and bucket. */
   async check(signal: AbortSignal): Promise<string> {
-    const result = await this.#faultOfRequest(signal)
-    return result === undefined ? '' : result.problem
+    const fault = await this.#faultOfRequest(signal)
+    return fault === undefined ? '' : this.#describe(fault)
   }
 
   async close(): Promise<void> {
@@ -136,20 +101,19 @@ export class InfluxWriter implements StoreWriter {
   }
 
   /** What is wrong with every write, whatever its lines; undefined when nothing is. */
-  async #faultOfRequest(signal: AbortSignal): Promise<Exclude<WriteResult, { next: 'ack' }> | undefined> {
+  async #faultOfRequest(signal: AbortSignal): Promise<Undecided | undefined> {
     const outcome = await this.#send(Buffer.alloc(0), signal)
     switch (outcome.action) {
       case 'accept':
         return undefined
       case 'wait':
       case 'retry':
-        return this.#undecided(outcome)
+        return outcome
       case 'reject':
         // InfluxDB 3 knows the bucket by then, and only misses the lines.
-        if (/\bempty\b/i.test(outcome.words)) return undefined
-        return this.#undecided({ ...outcome, action: 'wait' })
+        return /\bempty\b/i.test(outcome.words) ? undefined : { ...outcome, action: 'wait' }
       case 'split':
-        return this.#undecided({ ...outcome, action: 'wait' })
+        return { ...outcome, action: 'wait' }
     }
   }
 
@@ -164,6 +128,10 @@ export class InfluxWriter implements StoreWriter {
         outcome = creation ?? outcomeOf(await this.#post('v1', body, signal))
       }
       if (outcome.action === 'wait') this.#dialect = undefined
+      if (outcome.action === 'accept' && body.length > 0) {
+        this.#taken++
+        this.#growBack()
+      }
       return outcome
     } catch (error) {
       return outcomeOfFailure(error)
@@ -205,14 +173,23 @@ export class InfluxWriter implements StoreWriter {
   }
 
   #rememberTooLarge(bytes: number): void {
+    this.#sizedAtMs = performance.now()
     const maxBytes = Math.max(MIN_BYTES, bytes >> 1)
     if (maxBytes < this.#limits.maxBytes) this.#limits = { ...this.#limits, maxBytes }
   }
 
+  #growBack(): void {
+    const whole = limitsOf(this.#options).maxBytes
+    const { maxBytes } = this.#limits
+    if (maxBytes >= whole || performance.now() - this.#sizedAtMs < GROW_EVERY_MS) return
+    this.#sizedAtMs = performance.now()
+    this.#limits = { ...this.#limits, maxBytes: Math.min(whole, maxBytes + Math.ceil(maxBytes / 8)) }
+  }
+
   #undecided(outcome: Undecided): Exclude<WriteResult, { next: 'ack' }> {
-    const { afterMs, cause } = outcome
+    const { action, alone, afterMs, cause } = outcome
     return {
-      next: outcome.action,
+      next: alone ? 'postpone' : action,
       problem: this.#describe(outcome),
       ...(afterMs === undefined ? {} : { afterMs }),
       ...(cause === undefined ? {} : { cause }),
@@ -244,20 +221,7 @@ function limitsOf({ limits }: InfluxWriterOptions): WriteLimits {
   return { maxSamples: MAX_SAMPLES, maxBytes: MAX_BYTES, inFlight: 2, ...limits }
 }
 
-type Undecided = Extract<Outcome, { action: 'wait' | 'retry' }>
-
 /** Whether an answer comes from InfluxDB 1.x. 2.7 says `dev` or `v2.7.12`. */
 function isVersion1(answer: InfluxAnswer): boolean {
   return /^v?1\./.test(String(answer.headers['x-influxdb-version'] ?? ''))
-}
-
-function allLines(batch: LineBatch): number[] {
-  const lines: number[] = []
-  for (let index = 0; index < batch.samples; index++) lines.push(index)
-  return lines
-}
-
-function bodyOf(batch: LineBatch, lines: readonly number[]): Buffer {
-  if (lines.length === batch.samples) return batch.body
-  return Buffer.concat(lines.map((index) => batch.lineBytes(index)))
 }

@@ -1,0 +1,199 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type RecordedInflux, type ScriptStep, startRecordedInflux } from '../../../test/support/recorded-influx.ts'
+import type { LineBatch } from './batch.ts'
+import { InfluxTransport } from './transport.ts'
+import { InfluxWriter } from './writer.ts'
+
+const signal = new AbortController().signal
+let influx: RecordedInflux
+let writer: InfluxWriter
+let token: () => string | Promise<string>
+
+beforeEach(async () => {
+  influx = await startRecordedInflux()
+  token = () => 'secret'
+  const transport = new InfluxTransport({ url: influx.url, token: () => token() })
+  writer = new InfluxWriter({ transport, org: 'sentinel', bucket: 'telemetry' })
+})
+afterEach(async () => {
+  await writer.close()
+  await influx.stop()
+})
+
+const good = (n: number): string => `m,host=a v=${n} ${1_795_400_000_000_000_000n + BigInt(n)}`
+const panic = (n: number): string => good(n).replace(' v=', ' panic=')
+const manyGood = (count: number, others: Readonly<Record<number, string>> = {}): string[] =>
+  Array.from({ length: count }, (_, n) => others[n] ?? good(n))
+
+function batchOf(lines: readonly string[]): LineBatch {
+  const batch = writer.openBatch()
+  for (const line of lines) expect(batch.addLine(`${line}\n`)).toBeUndefined()
+  return batch
+}
+
+/** What becomes of a batch: the word for each write of it, up to the ack. */
+async function writeUntilTaken(batch: LineBatch, most = 10): Promise<{ words: string[]; rejected: string[] }> {
+  const words: string[] = []
+  while (words.length < most) {
+    const result = await writer.write(batch, signal)
+    words.push(result.next)
+    if (result.next === 'ack') return { words, rejected: result.rejected.map(({ line }) => line) }
+    expect(result.problem).not.toBe('')
+  }
+  throw new Error(`not taken: ${words.join()}`)
+}
+
+const inTenSeconds = (): string => new Date(Date.now() + 10_000).toUTCString()
+
+describe('whatever the server does, each line is stored or rejected, and the batch goes in when it heals', () => {
+  const undecided: Array<[name: string, answers: ScriptStep[], want: string[]]> = [
+    ['401: no token', [{ status: 401 }], ['wait', 'ack']],
+    ['403: a token without the right', [{ status: 403 }, { status: 403 }], ['wait', 'wait', 'ack']],
+    ['404: no bucket', [{ status: 404 }], ['wait', 'ack']],
+    ['429', [{ status: 429, headers: { 'retry-after': '1' } }], ['retry', 'ack']],
+    ['500 twice', [{ status: 500 }, { status: 500 }], ['retry', 'retry', 'ack']],
+    ['502', [{ status: 502 }], ['retry', 'ack']],
+    ['503', [{ status: 503, headers: { 'retry-after': inTenSeconds() } }], ['retry', 'ack']],
+    ['504', [{ status: 504 }], ['retry', 'ack']],
+    ['a connection that breaks, and the next too', ['hang up', 'hang up'], ['retry', 'ack']],
+    ['an answer that breaks off', ['break off'], ['retry', 'ack']],
+    ['a page that is no InfluxDB', [{ status: 200, body: '<html>' }], ['wait', 'ack']],
+    ['a redirect', [{ status: 302, headers: { location: '/elsewhere' } }], ['wait', 'ack']],
+    ['413: it is divided', [{ status: 413 }, { status: 413 }], ['ack']],
+    ['a status that nobody knows', [{ status: 599 }, { status: 418 }], ['retry', 'wait', 'ack']],
+  ]
+  it.each(undecided)('%s', async (_name, answers, want) => {
+    influx.next(...answers)
+    const lines = manyGood(5000)
+    expect(await writeUntilTaken(batchOf(lines))).toEqual({ words: want, rejected: [] })
+    expect(influx.stored).toEqual(new Set(lines))
+  })
+
+  const refused: Array<[name: string, line: string]> = [
+    ['an unparsable line', good(1234).replace('v=1234', 'v=bad')],
+    ['a field of another type', good(1234).replace('v=1234', 'v="text"')],
+    ['a line beyond the retention', 'm,host=a v=1234 900000000000001234'],
+  ]
+  it.each(refused)('%s among 5,000: 4,999 are stored, one is rejected', async (_name, line) => {
+    const lines = manyGood(5000, { 1234: line })
+    expect(await writeUntilTaken(batchOf(lines))).toEqual({ words: ['ack'], rejected: [line] })
+    expect(influx.stored).toEqual(new Set(lines.filter((each) => each !== line)))
+  })
+})
+
+it('no answer: it is given up, and tried again', async () => {
+  const transport = new InfluxTransport({ url: influx.url, answerTimeoutMs: 500 })
+  writer.reconfigure({ transport, org: 'sentinel', bucket: 'telemetry' })
+  influx.next('silence')
+  const { words } = await writeUntilTaken(batchOf([good(1)]))
+  expect([words[0], words.at(-1)]).toEqual(['retry', 'ack'])
+})
+
+describe('Retry-After', () => {
+  const cases: Array<[string, string, Record<string, string>, number]> = [
+    ['seconds', '7', {}, 7000],
+    [
+      'a date by the clock of the server',
+      'Mon, 23 Nov 2026 10:00:30 GMT',
+      { date: 'Mon, 23 Nov 2026 10:00:00 GMT' },
+      30_000,
+    ],
+    ['more than ten minutes', '86400', {}, 600_000],
+    ['a date long ago', 'Mon, 23 Nov 2020 10:00:30 GMT', {}, 0],
+  ]
+  it.each(cases)('%s', async (_name, value, headers, afterMs) => {
+    for (const status of [429, 503]) {
+      influx.next({ status, headers: { ...headers, 'retry-after': value } })
+      expect(await writer.write(batchOf([good(1)]), signal)).toMatchObject({ next: 'retry', afterMs })
+    }
+  })
+})
+
+it('a token file that was replaced is read again after a 401, without a word from anybody', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sentinel-token-'))
+  const file = join(folder, 'token')
+  await writeFile(file, 'old')
+  token = () => readFile(file, 'utf8')
+  influx.next({ status: 401 }, { status: 401 })
+  const batch = batchOf([good(1)])
+  expect(await writer.write(batch, signal)).toMatchObject({ next: 'wait' })
+  await writeFile(file, 'new')
+  expect(await writer.write(batch, signal)).toMatchObject({ next: 'ack' })
+  const tokens = influx.requests.filter(({ path }) => path !== '/ping').map(({ headers }) => headers.authorization)
+  expect(tokens).toEqual(['Token old', 'Token old', 'Token new'])
+  await rm(folder, { recursive: true })
+})
+
+describe('a line on which the server fails each time', () => {
+  it('is found after three failures, and holds up nothing else', async () => {
+    const lines = manyGood(5000, { 17: panic(17), 4711: panic(4711) })
+    expect(await writeUntilTaken(batchOf(lines))).toEqual({
+      words: ['retry', 'retry', 'ack'],
+      rejected: [panic(17), panic(4711)],
+    })
+    expect(influx.stored.size).toBe(4998)
+  })
+
+  it('alone in its batch, is rejected once the server has taken another', async () => {
+    const batch = batchOf([panic(1)])
+    const words: string[] = []
+    for (let i = 0; i < 4; i++) words.push((await writer.write(batch, signal)).next)
+    expect(words).toEqual(['retry', 'retry', 'postpone', 'postpone'])
+    expect(await writer.write(batchOf([good(2)]), signal)).toMatchObject({ next: 'ack', rejected: [] })
+    expect(await writeUntilTaken(batch, 1)).toEqual({ words: ['ack'], rejected: [panic(1)] })
+  })
+
+  it('is none where the server fails on all: nothing is rejected, and not all parts are tried', async () => {
+    const lines = manyGood(5000)
+    const batch = batchOf(lines)
+    const broken = { status: 500 }
+    // Each attempt has the batch, and from the third on an empty body, which is taken.
+    influx.next(broken, broken, broken, { status: 204 }, ...Array(40).fill(broken))
+    const words: string[] = []
+    for (let i = 0; i < 3; i++) words.push((await writer.write(batch, signal)).next)
+    expect(words).toEqual(['retry', 'retry', 'postpone'])
+    expect(influx.requests.length).toBeLessThan(45)
+  })
+
+  it('is not looked for where an empty body is not taken either', async () => {
+    const batch = batchOf(manyGood(100))
+    influx.next(...Array(8).fill({ status: 500 }))
+    for (let i = 0; i < 4; i++) expect(await writer.write(batch, signal)).toMatchObject({ next: 'retry' })
+    expect(await writeUntilTaken(batch)).toEqual({ words: ['retry', 'ack'], rejected: [] })
+  })
+
+  it('is not a line on which it failed once more by chance', async () => {
+    const lines = manyGood(2)
+    const batch = batchOf(lines)
+    const broken = { status: 500 }
+    // Twice the batch; then the batch, the empty body, one half that is taken, and the other once.
+    influx.next(broken, broken, broken, { status: 204 }, { status: 204 }, broken)
+    expect(await writeUntilTaken(batch)).toEqual({ words: ['retry', 'retry', 'ack'], rejected: [] })
+    expect(influx.stored).toContain(lines[0])
+  })
+})
+
+describe('the size of batches after a 413', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  it('grows back, an eighth a minute, up to what is configured', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    influx.next({ status: 413 })
+    await writer.write(batchOf(manyGood(5000)), signal)
+    const shrunk = writer.limits.maxBytes
+    expect(shrunk).toBeLessThan(200_000)
+    await writer.write(batchOf([good(1)]), signal)
+    expect(writer.limits.maxBytes).toBe(shrunk)
+    const sizes: number[] = []
+    for (let minute = 0; minute < 30; minute++) {
+      vi.advanceTimersByTime(60_001)
+      await writer.write(batchOf([good(1)]), signal)
+      sizes.push(writer.limits.maxBytes)
+    }
+    expect(sizes[0]).toBe(shrunk + Math.ceil(shrunk / 8))
+    expect(sizes.at(-1)).toBe(1024 * 1024)
+  })
+})
