@@ -21,7 +21,7 @@ export async function openPublisher(
   broker: Broker,
   role: Exclude<DataRole, 'server'>,
 ): Promise<OpenPublisher> {
-  const { settings, clock, logger, throttle, releaser } = context
+  const { settings, onReload, clock, logger, throttle, releaser } = context
   const log = await openSegmentLog({
     folder: join(await openDataFolder(context, role), 'outbox'),
     maxBytes: settings.outbox.maxBytes + LOG_MARGIN_BYTES,
@@ -41,6 +41,10 @@ export async function openPublisher(
     outboxMaxAgeMs: settings.outbox.maxAgeMs,
     log,
     onSent: (publishUs) => publishLatency.record(publishUs),
+  })
+  onReload(['outbox'], ({ outbox }) => {
+    log.maxBytes = outbox.maxBytes + LOG_MARGIN_BYTES
+    publisher.setOutboxBounds(outbox)
   })
   releaser.push(`${role} publisher`, (signal) => publisher.stop(signal))
   await publisher.start()

@@ -25,6 +25,7 @@ const OWN_FIGURES_INTERVAL_MS = 1000
  * broker belong to the caller and close after it.
  */
 export async function openServer(context: Context, broker: Broker, writer: StoreWriter): Promise<void> {
+  const { deadLetters, spool } = await openStorage(context, broker)
   const { settings, logger, clock, releaser, throttle } = context
   const { ingest, live, stats } = settings
   const table = new SeriesTable({ maxSeries: ingest.maxSeries })
@@ -44,7 +45,6 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
   const decoder = new MessageDecoder(table)
-  const { deadLetters, spool } = await openStorage(context, broker)
   const marks = broker.marks && new Marks({ store: broker.marks, loss, throttle })
   const pipeline = new Pipeline({
     decoder,

@@ -322,11 +322,16 @@ export const SCHEMA = {
   outbox: {
     maxBytes: size(
       { min: MIB, max: 4 * GIB },
-      { default: 64 * MIB, roles: PUBLISHERS, description: 'What an agent keeps while no server listens.' },
+      {
+        default: 64 * MIB,
+        roles: PUBLISHERS,
+        reloads: true,
+        description: 'What an agent keeps while no server listens.',
+      },
     ),
     maxAgeMs: duration(
       { min: SECOND, max: 7 * DAY },
-      { default: HOUR, roles: PUBLISHERS, description: 'How long it keeps it.' },
+      { default: HOUR, roles: PUBLISHERS, reloads: true, description: 'How long it keeps it.' },
     ),
   },
   spool: {

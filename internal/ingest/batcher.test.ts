@@ -55,6 +55,26 @@ describe('Batcher', () => {
     await batcher.close()
   })
 
+  it('goes by other limits from the moment that it is given them, and keeps what it holds', async () => {
+    const { store, batcher, full } = setUp(24)
+    const others = { flushMinMs: 50, flushMaxMs: 50, replayBytesPerSecond: 1 }
+    for (let value = 0; value < 11; value++) batcher.add(sample(value))
+    expect(full).toEqual([true])
+    batcher.reconfigure({ ...others, queueMaxBytes: 10_000 })
+    expect(full).toEqual([true, false])
+    expect(batcher.queuedSamples).toBe(11)
+    for (let asked = 0; asked < store.asked.length; asked++) {
+      store.asked[asked]?.answer(STORED)
+      await rest()
+    }
+    const written = store.asked.length
+    await vi.advanceTimersByTimeAsync(49)
+    expect(store.asked).toHaveLength(written)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(store.asked.at(-1)?.values).toEqual([9, 10])
+    await batcher.close()
+  })
+
   it('lets a batch grow while no slot is free, and writes it as soon as one is', async () => {
     const { store, batcher } = setUp()
     for (const value of [1, 2, 3, 4, 5, 6, 7]) batcher.add(sample(value))

@@ -52,6 +52,18 @@ describe('Outbox', () => {
     expect(dropped).toEqual(['outbox_age 2', 'outbox_age 0'])
   })
 
+  it('has bounds that may change: what is beyond a smaller one goes', () => {
+    const { box, dropped } = outbox({ maxBytes: 3000, maxAgeMs: 10 })
+    for (let seq = 0; seq < 3; seq++) box.put(message(seq, 872, seq * 1000))
+    box.setBounds({ maxBytes: 2000, maxAgeMs: 1 })
+    expect([box.size, box.oldest?.seq, dropped]).toEqual([2, 1, ['outbox_full 2']])
+    box.expire(2500)
+    expect([box.size, dropped.at(-1)]).toEqual([1, 'outbox_age 2'])
+    box.setBounds({ maxBytes: 5000, maxAgeMs: 1000 })
+    for (let seq = 3; seq < 7; seq++) box.put(message(seq, 872, 3000))
+    expect([box.size, dropped.length]).toEqual([5, 2])
+  })
+
   it('never loses count', () => {
     const step = fc.oneof(
       fc.record({ put: fc.nat(100_000), bytes: fc.nat(3000), samples: fc.nat(5) }),

@@ -2,9 +2,12 @@ import type { DropReason } from '../sample/ledger.ts'
 import type { Journal } from './journal.ts'
 import { isLastWord, type OutgoingMessage, type Source } from './outgoing.ts'
 
-export interface OutboxOptions {
+export interface OutboxBounds {
   readonly maxBytes: number
   readonly maxAgeMs: number
+}
+
+export interface OutboxOptions extends OutboxBounds {
   /** Told of each message that is given up. */
   readonly onDrop: (reason: DropReason, message: OutgoingMessage) => void
   /** Keeps on disk what is held here, so that it survives the process. */
@@ -21,6 +24,7 @@ const OVERHEAD_BYTES = 128
 export class Outbox {
   readonly #options: OutboxOptions
   readonly #journal: Journal | undefined
+  #bounds: OutboxBounds
   /** In the order of lives and seq; places before `#head` are empty. */
   #messages: Array<OutgoingMessage | undefined> = []
   #head = 0
@@ -30,6 +34,13 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options
     this.#journal = options.journal
+    this.#bounds = options
+  }
+
+  /** Drops, and counts, what is beyond a smaller bound: by size at once, by age when `expire` comes next. */
+  setBounds(bounds: OutboxBounds): void {
+    this.#bounds = bounds
+    while (this.#bytes > bounds.maxBytes) this.#drop('outbox_full')
   }
 
   get size(): number {
@@ -59,7 +70,7 @@ export class Outbox {
     this.#bytes += cost(message)
     this.#samples += message.samples
     let isKept = true
-    while (this.#bytes > this.#options.maxBytes) if (this.#drop('outbox_full') === message) isKept = false
+    while (this.#bytes > this.#bounds.maxBytes) if (this.#drop('outbox_full') === message) isKept = false
     // After the drops: its record says what of its source has been withdrawn.
     if (isKept) this.#write(message)
   }
@@ -84,7 +95,7 @@ export class Outbox {
 
   /** Drops what has become too old, by `ticks`. */
   expire(nowTicks: number): void {
-    const oldest = nowTicks - this.#options.maxAgeMs * 1000
+    const oldest = nowTicks - this.#bounds.maxAgeMs * 1000
     while (this.size > 0 && this.oldest!.madeAtTicks < oldest) this.#drop('outbox_age')
   }
 

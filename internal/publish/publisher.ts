@@ -8,7 +8,7 @@ import type { Sample } from '../sample/sample.ts'
 import type { SegmentLog } from '../spool/segment-log.ts'
 import { InFlight } from './in-flight.ts'
 import { Journal } from './journal.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox, type OutboxBounds } from './outbox.ts'
 import { isLastWord, lastWord, newSource, type OutgoingMessage, type Source, ticks, withdraw } from './outgoing.ts'
 import { restore } from './restore.ts'
 
@@ -93,6 +93,10 @@ export class Publisher {
   /** Samples in the unfinished message, on their way, and in the outbox. */
   get held(): number {
     return this.#encoder.count + this.#inFlight.samples + this.#outbox.samples
+  }
+
+  setOutboxBounds(bounds: OutboxBounds): void {
+    this.#outbox.setBounds(bounds)
   }
 
   /** Bytes in the outbox. */
