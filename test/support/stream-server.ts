@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { startKeeper } from './keeper.ts'
+
+const OPEN = new URL('../../dist/internal/broker/open.js', import.meta.url)
+
+/**
+ * A consumer of streams and nothing else: what it "stores" it appends to one file, what is poison to another, each before it acks. The
+ * message `killer` ends it as a fault in native code would.
+ */
+const PROGRAM = `
+import { appendFileSync } from 'node:fs'
+import { pino } from 'pino'
+import { openBroker } from '${OPEN.href}'
+const [url, consumer, stored, poison, storeMs] = process.argv.slice(1)
+const logger = pino({ level: 'silent' })
+const options = { kind: 'streams', redis: { url }, logger, consumer, visibilityMs: 1000, trialPauseMs: 50 }
+const broker = await openBroker(options)
+const subscription = await broker.subscribe(
+  (payload, { id }) => {
+    const text = payload.toString()
+    if (text === 'killer') process.kill(process.pid, 'SIGKILL')
+    setTimeout(() => {
+      appendFileSync(stored, text + '\\n')
+      subscription.ack(id)
+    }, Number(storeMs))
+  },
+  { onPoison: (payload) => appendFileSync(poison, payload + '\\n') },
+)
+`
+
+export interface StreamServerPlace {
+  readonly url: string
+  readonly consumer: string
+  readonly storedFile: string
+  readonly poisonFile: string
+  /** How long it takes to store a message. */
+  readonly storeMs: number
+}
+
+export interface StreamServer {
+  readonly ended: Promise<void>
+  kill(): void
+}
+
+/** Starts one as a process of its own, from the built program. */
+export function startStreamServer(place: StreamServerPlace): StreamServer {
+  const { url, consumer, storedFile, poisonFile, storeMs } = place
+  if (!existsSync(OPEN)) throw new Error(`${fileURLToPath(OPEN)} is missing: npm run build`)
+  const args = ['--input-type=module', '--eval', PROGRAM, '--', url, consumer, storedFile, poisonFile, `${storeMs}`]
+  const child: ChildProcess = spawn(process.execPath, args, {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const keeper = startKeeper()
+  keeper.watch(child.pid)
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      keeper.watch(undefined)
+      keeper.release().then(resolve)
+    })
+  })
+  return { ended, kill: () => void child.kill('SIGKILL') }
+}
+
+/** What has been appended to such a file; a torn last line is left out. */
+export function linesOf(file: string): string[] {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
+}
