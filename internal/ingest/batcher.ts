@@ -1,8 +1,10 @@
 import type { Logger } from 'pino'
 import type { Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
-import type { Batch, StoreWriter } from '../store/store.ts'
+import type { StoreWriter } from '../store/store.ts'
 import type { BatchSpool } from './batch-spool.ts'
+import { Overflow } from './overflow.ts'
+import { BatchQueue, type Entry, isInMemory } from './queue.ts'
 import { Replay } from './replay.ts'
 import type { SettledBatch } from './settled.ts'
 import { StoreGate } from './store-gate.ts'
@@ -39,101 +41,79 @@ export interface BatcherEvents {
 
 /** How much of the store's recent write time an open batch waits for more: found by trying; 1 makes a near store write scraps. */
 const AGE_IN_WRITE_TIMES = 4
-/** How long the store must be away before batches go to the spool, and how often what is open follows them: what a kill then loses. */
-const SPOOL_AFTER_MS = 1000
 /** How long a stop waits for a store that takes batches, where what is left can go to the spool. */
 const DRAIN_PATIENCE_MS = 5000
 /** How long a batch rests that the store alone does not take. */
 const POSTPONED_MS = 1000
-/** How often a disk is asked again that did not take what it was given. */
-const FLUSH_AGAIN_MS = 1000
-
-/** A batch on its way, from its first sample until its acks are sent. */
-interface Entry {
-  readonly batch: Batch
-  /** By the monotonic timer, as all durations here: the wall clock may be set back by hours. */
-  readonly openedAtMs: number
-  /** Samples that no message brought. */
-  own: number
-  /** The last delivery whose samples are all in this batch or an earlier one; 0 where none ended here. */
-  upTo: number
-  sentAt: Float64Array<ArrayBuffer>
-  messages: number
-  /**
-   * Held in memory while it is `open`, `waiting` for a slot, being written (`writing`) or `postponed` for a moment to let others go first.
-   * Then it is given back: `spooled`, though the file system may not have it yet, or `settled`: stored, refused, dropped or on disk.
-   */
-  state: 'open' | 'waiting' | 'writing' | 'postponed' | 'spooled' | 'settled'
-}
 
 /**
  * Decides when a batch is sealed, and where it goes; it alone does.
  *
  * One batch is **open** and takes samples. It is sealed when it is full, or when the store has a free slot and the batch is old
  * enough: four times the recent write time, within bounds. So a near store gets small batches soon, a far or busy one gets
- * few large ones, and nothing needs tuning. Sealed batches wait in order, are written as the gate has slots, and are **acked** strictly
- * in order, whichever answer comes first: an ack is cumulative.
+ * few large ones, and nothing needs tuning. Sealed batches wait in order, are written as the gate has slots, and are acked in order.
  *
- * Where there is a spool, what waits goes there, the oldest first, once the store has been away for a second, and when it is too slow and
- * the queue is over its bound in bytes. Without one, or when it takes nothing more, `full` says so and the owner holds the broker back.
+ * What the store does not take goes to the spool, where there is one. Without one, or when it takes nothing more, `full` says so and the owner
+ * holds the broker back.
  */
 export class Batcher {
   readonly gate: StoreGate
   #options: BatcherOptions
   readonly #on: BatcherEvents
-  readonly #spool: BatchSpool | undefined
+  readonly #queue: BatchQueue
+  readonly #overflow: Overflow | undefined
   readonly #replay: Replay | undefined
   #open: Entry | undefined
-  /** Sealed and not acked, the oldest first. */
-  readonly #sealed: Entry[] = []
-  /** Size of those that are in memory. */
-  #sealedBytes = 0
   #full = false
-  /** The store has been away for so long that all that waits goes to the spool. */
-  #isSpooling = false
-  #isFlushing = false
   #sealTimer: NodeJS.Timeout | undefined
-  #awayTimer: NodeJS.Timeout | undefined
   #postponeTimer: NodeJS.Timeout | undefined
-  #flushTimer: NodeJS.Timeout | undefined
   readonly #waiters = new Set<() => void>()
-  /** Settled batches' arrays, used again: at 100,000 messages/s they would be 0.8 MB/s of garbage. */
-  readonly #spareTimes: Float64Array<ArrayBuffer>[] = []
 
   constructor(options: BatcherOptions) {
+    const { spool, replayBytesPerSecond: bytesPerSecond, queueMaxBytes: maxBytes, on } = options
     this.#options = options
-    this.#on = options.on
+    this.#on = on
+    const queue = new BatchQueue(on.ack)
     const free = (): void => this.#advance()
+    this.#queue = queue
     this.gate = new StoreGate({ ...options, on: { free, away: (isAway) => this.#turn(isAway) } })
-    const { spool, replayBytesPerSecond: bytesPerSecond, on } = options
-    this.#spool = spool
     if (spool === undefined) return
     this.#replay = new Replay({ spool, gate: this.gate, bytesPerSecond, on: { settled: on.settled, free } })
+    const tick = (): void => {
+      this.#seal()
+      this.#relieve()
+    }
+    const relieved = (): void => {
+      this.#relieve()
+      this.#wake()
+    }
+    this.#overflow = new Overflow({ queue, spool, maxBytes, on: { tick, relieved } })
   }
 
   /** Goes by these from now on; what is held stays held. */
   reconfigure(limits: BatcherLimits): void {
     this.#options = { ...this.#options, ...limits }
     if (this.#replay !== undefined) this.#replay.bytesPerSecond = limits.replayBytesPerSecond
+    if (this.#overflow !== undefined) this.#overflow.maxBytes = limits.queueMaxBytes
     this.#advance()
   }
 
   /** Size of what is held in memory. */
   get queuedBytes(): number {
-    return this.#sealedBytes + (this.#open?.batch.bytes ?? 0)
+    return this.#queue.bytes + (this.#open?.batch.bytes ?? 0)
   }
 
   /** Samples held in memory. */
   get queuedSamples(): number {
     let samples = this.#open?.batch.samples ?? 0
-    for (const entry of this.#sealed) if (isInMemory(entry)) samples += entry.batch.samples
+    for (const entry of this.#queue) if (isInMemory(entry)) samples += entry.batch.samples
     return samples
   }
 
   /** Those of `queuedSamples` that no message brought. */
   get ownSamples(): number {
     let samples = this.#open?.own ?? 0
-    for (const entry of this.#sealed) if (isInMemory(entry)) samples += entry.own
+    for (const entry of this.#queue) if (isInMemory(entry)) samples += entry.own
     return samples
   }
 
@@ -179,7 +159,7 @@ export class Batcher {
    */
   endMessage(delivery: number, sentAt: number): void {
     const open = this.#open
-    const newest = open !== undefined && open.batch.samples > 0 ? open : this.#sealed.at(-1)
+    const newest = open !== undefined && open.batch.samples > 0 ? open : this.#queue.newest
     if (newest === undefined) {
       this.#on.ack(delivery)
       return
@@ -200,11 +180,11 @@ export class Batcher {
   async drain(signal: AbortSignal, brokerKeeps: boolean): Promise<void> {
     this.#replay?.stop()
     const failuresBefore = this.gate.retries
-    const canSpool = this.#spool?.isBlocked === false
+    const canSpool = this.#options.spool?.isBlocked === false
     const untilMs = canSpool ? performance.now() + DRAIN_PATIENCE_MS : Infinity
     this.#seal()
     this.ask()
-    while (this.#sealed.length > 0) {
+    while (this.#queue.length > 0) {
       const hasFailed = (canSpool || brokerKeeps) && this.gate.retries > failuresBefore
       if (signal.aborted || this.gate.isClosed || hasFailed || performance.now() >= untilMs) {
         throw new Error(`${this.queuedSamples} samples still wait for the store: ${this.gate.problem}`)
@@ -223,28 +203,17 @@ export class Batcher {
     this.gate.close()
     this.#replay?.stop()
     this.#seal()
-    for (const timer of [this.#sealTimer, this.#awayTimer, this.#postponeTimer, this.#flushTimer]) clearTimeout(timer)
+    clearTimeout(this.#sealTimer)
+    clearTimeout(this.#postponeTimer)
     this.#wake()
-    if (this.#spool === undefined) return 0
     // A write that was cut off may have been stored: to write it again changes nothing.
-    for (const entry of this.#sealed) if (isInMemory(entry)) entry.state = 'waiting'
-    this.#spool.takeAll()
-    while (this.#moveToSpool(() => true)) await this.#spool.written()
-    const gone = await this.#spool.close()
-    this.#settleSpooled(this.#sealed)
-    return gone
+    this.#queue.turn('writing', 'waiting')
+    this.#queue.turn('postponed', 'waiting')
+    return (await this.#overflow?.close()) ?? 0
   }
 
   #openBatch(): Entry {
-    this.#open = {
-      batch: this.#options.writer.openBatch(),
-      openedAtMs: performance.now(),
-      own: 0,
-      upTo: 0,
-      sentAt: this.#spareTimes.pop() ?? new Float64Array(1024),
-      messages: 0,
-      state: 'open',
-    }
+    this.#open = this.#queue.entry(this.#options.writer.openBatch())
     this.#armSealTimer()
     return this.#open
   }
@@ -265,18 +234,16 @@ export class Batcher {
     this.#open = undefined
     if (open.batch.samples === 0) {
       // What it was opened for was refused: a write of nothing would pass for a quick answer of the store.
-      this.#recycle(open)
+      this.#queue.recycle(open)
       return
     }
-    open.state = 'waiting'
-    this.#sealed.push(open)
-    this.#sealedBytes += open.batch.bytes
+    this.#queue.push(open)
     this.#advance()
   }
 
   /** Starts as many writes as there are slots, what is fresh before what is in the spool; what then waits too long goes there. */
   #advance(): void {
-    for (const entry of this.#sealed) {
+    for (const entry of this.#queue) {
       if (!this.gate.hasSlot) break
       if (entry.state === 'waiting') void this.#write(entry)
     }
@@ -292,8 +259,8 @@ export class Batcher {
     if (result.next === 'ack') {
       const { batch, sentAt, messages } = entry
       this.#on.settled({ result, samples: batch.samples, sentAt, messages })
-      this.#giveBack(entry, 'settled')
-      this.#ackInOrder()
+      this.#queue.giveBack(entry, 'settled')
+      this.#queue.ackSettled()
     } else if (result.next === 'postpone') {
       entry.state = 'postponed'
       this.#postponeTimer ??= setTimeout(() => this.#endPostponement(), POSTPONED_MS)
@@ -304,94 +271,25 @@ export class Batcher {
 
   #endPostponement(): void {
     this.#postponeTimer = undefined
-    for (const entry of this.#sealed) if (entry.state === 'postponed') entry.state = 'waiting'
+    this.#queue.turn('postponed', 'waiting')
     this.#advance()
   }
 
   #turn(isAway: boolean): void {
-    this.#isSpooling = false
-    clearInterval(this.#awayTimer)
-    if (isAway && this.#spool !== undefined) {
-      this.#awayTimer = setInterval(() => {
-        this.#isSpooling = true
-        this.#seal()
-        this.#relieve()
-      }, SPOOL_AFTER_MS)
-    }
+    this.#overflow?.storeAway(isAway)
     this.#on.away(isAway)
   }
 
   /** Moves to the spool what cannot stay, and says whether there is room. */
   #relieve(): void {
+    if (this.gate.isClosed) return
     const { queueMaxBytes } = this.#options
-    this.#moveToSpool(() => this.#isSpooling || this.#sealedBytes > queueMaxBytes)
-    const isOver = this.#sealedBytes > (this.#full ? queueMaxBytes / 2 : queueMaxBytes)
-    const isFull = isOver || (this.#isSpooling && this.#spool?.isBlocked === true)
+    this.#overflow?.relieve(this.#postponeTimer !== undefined || this.#replay?.isPostponed === true)
+    const isOver = this.#queue.bytes > (this.#full ? queueMaxBytes / 2 : queueMaxBytes)
+    const isFull = isOver || this.#overflow?.isBlocked === true
     if (isFull === this.#full) return
     this.#full = isFull
     this.#on.full(isFull)
-  }
-
-  /**
-   * The oldest first. Where the store was asked in vain with one batch alone, the newest stays, to ask it with another.
-   *
-   * @returns whether the disk is behind, and the rest has to wait for it
-   */
-  #moveToSpool(isMore: () => boolean): boolean {
-    const spool = this.#spool
-    if (spool === undefined) return false
-    const asksAnother = this.#postponeTimer !== undefined || this.#replay?.isPostponed === true
-    const kept = asksAnother && !this.gate.isClosed ? this.#sealed.at(-1) : undefined
-    let answer: ReturnType<BatchSpool['put']> | undefined
-    for (const entry of this.#sealed) {
-      if (!isMore() || spool.isBlocked) break
-      if (entry.state !== 'waiting' || entry === kept) continue
-      answer = spool.put(entry.batch, entry.sentAt.subarray(0, entry.messages))
-      if (answer === 'full' || answer === 'busy') break
-      this.#giveBack(entry, answer === 'kept' ? 'spooled' : 'settled')
-    }
-    this.#ackInOrder()
-    if (answer !== undefined) void this.#flush(spool)
-    return answer === 'busy'
-  }
-
-  /** What is in the spool is acked once the file system has it: a kill of the process loses nothing that was acked. */
-  async #flush(spool: BatchSpool): Promise<void> {
-    if (this.#isFlushing || this.gate.isClosed) return
-    this.#isFlushing = true
-    const spooled = this.#sealed.filter(({ state }) => state === 'spooled')
-    const isWritten = await spool.written()
-    this.#isFlushing = false
-    if (this.gate.isClosed) return
-    if (isWritten || spool.samples === 0) this.#settleSpooled(spooled)
-    this.#relieve()
-    if (!this.#sealed.some(({ state }) => state === 'spooled')) return
-    clearTimeout(this.#flushTimer)
-    this.#flushTimer = setTimeout(() => void this.#flush(spool), isWritten ? 0 : FLUSH_AGAIN_MS)
-  }
-
-  #settleSpooled(entries: readonly Entry[]): void {
-    for (const entry of entries) if (entry.state === 'spooled') entry.state = 'settled'
-    this.#ackInOrder()
-    this.#wake()
-  }
-
-  #ackInOrder(): void {
-    while (this.#sealed[0]?.state === 'settled') {
-      const { upTo } = this.#sealed.shift()!
-      if (upTo > 0) this.#on.ack(upTo)
-    }
-  }
-
-  #giveBack(entry: Entry, state: 'spooled' | 'settled'): void {
-    entry.state = state
-    this.#sealedBytes -= entry.batch.bytes
-    this.#recycle(entry)
-  }
-
-  #recycle({ batch, sentAt }: Entry): void {
-    batch.release()
-    this.#spareTimes.push(sentAt)
   }
 
   #somethingHappens(signal: AbortSignal, untilMs: number): Promise<void> {
@@ -411,10 +309,6 @@ export class Batcher {
   #wake(): void {
     for (const done of this.#waiters) done()
   }
-}
-
-function isInMemory({ state }: Entry): boolean {
-  return state !== 'spooled' && state !== 'settled'
 }
 
 function grown(array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
