@@ -5,6 +5,7 @@ import { apiCommand } from '../api/command.ts'
 import { main } from '../program.ts'
 import { serverCommand } from '../server/command.ts'
 import { dashboardsCommand } from './dashboards.ts'
+import { deadLettersCommand } from './dead-letters/command.ts'
 import { doctorCommand } from './doctor.ts'
 import { tailCommand } from './tail.ts'
 import { upCommand } from './up.ts'
@@ -22,6 +23,7 @@ const sentinel = new Command('sentinel')
   .addCommand(validateCommand())
   .addCommand(doctorCommand())
   .addCommand(tailCommand())
+  .addCommand(deadLettersCommand())
   .addCommand(versionCommand())
   .commandsGroup('Set up:')
   .addCommand(dashboardsCommand())
@@ -32,7 +34,8 @@ Examples:
   sentinel up                          the whole pipeline on this machine, http://127.0.0.1:8080
   sentinel validate --config my.yaml   are these settings sound?
   sentinel doctor                      do the servers answer, and keep a sample?
-  sentinel tail --measurement cpu      what comes through, as it comes`,
+  sentinel tail --measurement cpu      what comes through, as it comes
+  sentinel dead-letters list           what was rejected, and why`,
   )
 
 await main(sentinel)

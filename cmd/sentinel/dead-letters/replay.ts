@@ -1,0 +1,122 @@
+import { stat } from 'node:fs/promises'
+import { ConfigError } from '../../../internal/config/error.ts'
+import type { LoadedSettings } from '../../../internal/config/load.ts'
+import { LetterReplay } from '../../../internal/ingest/letter-replay.ts'
+import { markDone, type StoredLetter } from '../../../internal/spool/letter-reader.ts'
+import { StoreError, type StoreWriter } from '../../../internal/store/store.ts'
+import { connectStore } from '../../connect-store.ts'
+import type { Context } from '../../context.ts'
+import { quietContext } from '../../quiet-context.ts'
+import { Progress, print } from './output.ts'
+import { safeJson, shown } from './text.ts'
+
+const CLOSE_TIMEOUT_MS = 15_000
+const CHECK_TIMEOUT_MS = 15_000
+
+/**
+ * Writes the letters to the store that the settings name, and marks what it takes as done with. Says what became of them; exit code 1 where some
+ * are refused again.
+ *
+ * @throws where the store cannot be written to; what it took before is done with
+ */
+export async function replay(
+  loaded: LoadedSettings,
+  letters: AsyncIterable<StoredLetter>,
+  { json = false }: { readonly json?: boolean },
+): Promise<void> {
+  const context = quietContext(loaded)
+  try {
+    const writer = await openStore(context)
+    const { stored, samples, refused } = await replayInto(writer, context, letters, json)
+    const refusedCount = [...refused.values()].reduce((sum, { letters: count }) => sum + count, 0)
+    if (!json) {
+      await print(`letters stored: ${stored}, samples of them: ${samples}, letters refused again: ${refusedCount}\n`)
+      for (const [reason, { letters: count, detail }] of refused) {
+        await print(`  ${shown(reason)}: ${count}, such as: ${shown(detail)}\n`)
+      }
+    }
+    if (refusedCount > 0) process.exitCode = 1
+  } finally {
+    await context.releaser.release(CLOSE_TIMEOUT_MS)
+  }
+}
+
+interface Outcome {
+  readonly stored: number
+  readonly samples: number
+  /** By reason; the detail is that of the first. */
+  readonly refused: ReadonlyMap<string, { letters: number; readonly detail: string }>
+}
+
+async function replayInto(
+  writer: StoreWriter,
+  { settings, clock }: Context,
+  letters: AsyncIterable<StoredLetter>,
+  json: boolean,
+): Promise<Outcome> {
+  const { maxAgeMs, maxFutureMs, maxSeries } = settings.ingest
+  const progress = new Progress()
+  const refused = new Map<string, { letters: number; readonly detail: string }>()
+  const said: string[] = []
+  let stored = 0
+  const work = new LetterReplay({
+    ...{ writer, clock, maxSeries, signal: new AbortController().signal },
+    timeWindow: { maxAgeUs: maxAgeMs * 1000, maxFutureUs: maxFutureMs * 1000 },
+    onStored: async (done) => {
+      await markDone(done)
+      stored += done.length
+      if (json) for (const { id } of done) said.push(safeJson({ id, outcome: 'stored' }))
+    },
+    onRefused: ({ id }, { reason, detail }) => {
+      const known = refused.get(reason)
+      if (known === undefined) refused.set(reason, { letters: 1, detail })
+      else known.letters++
+      if (json) said.push(safeJson({ id, outcome: 'refused', reason, detail }))
+    },
+  })
+  const say = async (): Promise<void> => {
+    if (said.length > 0) await print(`${said.splice(0).join('\n')}\n`)
+  }
+  try {
+    for await (const letter of letters) {
+      await work.add(letter)
+      await say()
+      progress.show(() => `letters stored: ${stored}`)
+    }
+    await work.finish()
+    await say()
+  } finally {
+    progress.end()
+  }
+  return { stored, samples: work.samples, refused }
+}
+
+/** @throws ConfigError for a DuckDB file that is not there: somebody else's settings were meant */
+async function openStore(context: Context): Promise<StoreWriter> {
+  const { store, duckdb, influx } = context.settings
+  if (store.kind === 'duckdb') {
+    await stat(duckdb.path).catch(() => {
+      throw new ConfigError([
+        `duckdb.path: ${duckdb.path} is not there; for a server that writes to InfluxDB give --influx-url or INFLUX_URL as it has them`,
+      ])
+    })
+  }
+  try {
+    const { writer } = await connectStore(context)
+    const problem = await writer.check(AbortSignal.timeout(CHECK_TIMEOUT_MS))
+    if (problem !== '') throw new Error(problem)
+    return writer
+  } catch (error) {
+    const inUse = error instanceof StoreError && error.kind === 'away' && store.kind === 'duckdb'
+    if (inUse) {
+      const advice = 'stop it, replay, and start it again'
+      throw new Error(`${duckdb.path} belongs to a process that runs: ${advice}`, { cause: error })
+    }
+    const where = store.kind === 'influx' ? new URL(influx.url ?? '').host : duckdb.path
+    throw new Error(`nothing is replayed, ${where} takes nothing: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,65 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { parseDuration } from '../../../internal/config/units.ts'
+import { readLetters, type StoredLetter } from '../../../internal/spool/letter-reader.ts'
+
+/** Which letters are meant: those that meet all that is given. */
+export interface Selection {
+  readonly reason?: readonly string[]
+  readonly source?: string
+  readonly since?: number
+  readonly until?: number
+}
+
+/** Adds the arguments and options by which letters are chosen. */
+export function addSelection(command: Command): Command {
+  return command
+    .argument('[ids...]', 'only these letters', (text: string, ids: number[] = []) => [...ids, letterId(text)])
+    .option('--reason <reasons>', 'only these reasons, with commas between', (text: string) => text.split(','))
+    .option('--source <text>', 'only letters whose source contains this')
+    .option('--since <time>', 'only from this time on: 2026-01-31T12:00:00Z, or 10m for ten minutes ago', time)
+    .option('--until <time>', 'only before this time', time)
+}
+
+export function addLimit(command: Command, description: string): Command {
+  return command.option('--limit <count>', description, (text: string) => {
+    if (/^\d{1,9}$/.test(text)) return Number(text)
+    throw new InvalidArgumentError('It must be a number.')
+  })
+}
+
+/** A letter's id, as it stands on a command line. */
+export function letterId(text: string): number {
+  const id = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(id)) return id
+  throw new InvalidArgumentError('It must be the number of a letter, as `list` shows it.')
+}
+
+export function selectsAll({ reason, source, since, until }: Selection, ids: readonly number[]): boolean {
+  return ids.length === 0 && [reason, source, since, until].every((option) => option === undefined)
+}
+
+/** The letters of a folder that are meant, oldest first. */
+export async function* select(
+  folder: string,
+  { reason, source, since = -Infinity, until = Infinity }: Selection,
+  ids: readonly number[],
+): AsyncGenerator<StoredLetter> {
+  const wanted = new Set(ids)
+  for await (const letter of readLetters(folder)) {
+    const isMeant =
+      (wanted.size === 0 || wanted.has(letter.id)) &&
+      (reason === undefined || reason.includes(letter.reason)) &&
+      (source === undefined || letter.source.includes(source)) &&
+      letter.at >= since &&
+      letter.at < until
+    if (isMeant) yield letter
+  }
+}
+
+/** @returns ms since the epoch */
+function time(text: string): number {
+  const ago = parseDuration(text)
+  const at = ago === undefined ? Date.parse(text) : Date.now() - ago
+  if (Number.isFinite(at)) return at
+  throw new InvalidArgumentError('It must be a time, such as 2026-01-31T12:00:00Z, or how long ago, such as 10m.')
+}

@@ -1,0 +1,154 @@
+import { isUtf8 } from 'node:buffer'
+import type { StoredLetter } from '../../../internal/spool/letter-reader.ts'
+
+/** What is enough of a payload for a line of any terminal. */
+const BEGINNING_BYTES = 1000
+const LEAST_PAYLOAD_WIDTH = 20
+
+/**
+ * Characters that do something to a terminal in place of being shown: controls (with escape, which begins a command), separators that break lines,
+ * what has no width, and what turns the direction of writing around.
+ */
+const UNSHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+/** A text that others wrote, as one line that is safe to show. */
+export function shown(text: string): string {
+  return text.replace(UNSHOWN, (character) => NAMED[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`)
+}
+
+/** Whether a payload is text: then it can be shown as one. */
+export function isText(payload: Buffer): boolean {
+  return isUtf8(payload) && !payload.includes(0)
+}
+
+/** The letters of a table, and of its head. */
+export interface Row {
+  readonly id: string
+  readonly time: string
+  readonly age: string
+  readonly reason: string
+  readonly source: string
+  readonly size: string
+  readonly payload: string
+}
+
+const HEAD: Row = {
+  id: 'ID',
+  time: 'TIME',
+  age: 'AGE',
+  reason: 'REASON',
+  source: 'SOURCE',
+  size: 'SIZE',
+  payload: 'PAYLOAD',
+}
+
+export function rowOf(letter: StoredLetter, nowMs: number): Row {
+  return {
+    id: String(letter.id),
+    time: timeOf(letter).replace(/\.\d+/, ''),
+    age: age(nowMs - letter.at),
+    reason: shown(letter.reason),
+    source: shown(letter.source) || '-',
+    size: size(letter.payloadBytes),
+    payload: beginningOf(letter.payload),
+  }
+}
+
+/** @param width of the terminal, columns; the payloads get what the others leave */
+export function table(rows: readonly Row[], width: number): string {
+  const columns = Object.keys(HEAD) as Array<keyof Row>
+  const all = [HEAD, ...rows]
+  const widths = columns.map((column) => Math.max(...all.map((row) => row[column].length)))
+  const before = widths.slice(0, -1).reduce((sum, columnWidth) => sum + columnWidth + 2, 0)
+  widths[widths.length - 1] = Math.max(LEAST_PAYLOAD_WIDTH, width - before)
+  const line = (row: Row): string =>
+    columns.map((column, i) => fitted(row[column], widths[i]!, column === 'size')).join('  ')
+  return all.map((row) => `${line(row).trimEnd()}\n`).join('')
+}
+
+/** All that is known of a letter, payload included. */
+export function details(letter: StoredLetter, nowMs: number): string {
+  const { id, at, kind, reason, detail, source, payload, payloadBytes } = letter
+  const isCut = payload.length < payloadBytes
+  const lines = [
+    ['id', String(id)],
+    ['time', `${timeOf(letter)} (${age(nowMs - at)} ago)`],
+    ['kind', kind],
+    ['reason', shown(reason)],
+    ['detail', shown(detail)],
+    ['source', shown(source) || 'unknown'],
+    ['payload', `${payloadBytes} bytes${isCut ? `, of which the first ${payload.length} were kept` : ''}`],
+  ]
+  const head = lines.map(([name, value]) => `${name!.padEnd(9)}${value}\n`).join('')
+  return `${head}\n${isText(payload) ? asText(payload) : hexDump(payload)}`
+}
+
+/** For programs; the payload as text where it is, else in base64. */
+export function asJson(letter: StoredLetter): string {
+  const { id, kind, reason, detail, source, payload, payloadBytes } = letter
+  const content = isText(payload) ? { payload: payload.toString() } : { payloadBase64: payload.toString('base64') }
+  return safeJson({ id, time: timeOf(letter), kind, reason, detail, source, payloadBytes, ...content })
+}
+
+/** JSON that is safe to show: by itself it leaves many characters as they are that do something to a terminal. */
+export function safeJson(value: object): string {
+  return JSON.stringify(value).replace(UNSHOWN, (character) =>
+    Array.from({ length: character.length }, (_, i) => escaped(character.charCodeAt(i))).join(''),
+  )
+}
+
+function escaped(unit: number): string {
+  return `\\u${unit.toString(16).padStart(4, '0')}`
+}
+
+function asText(payload: Buffer): string {
+  return payload
+    .toString()
+    .split('\n')
+    .map((line) => `${shown(line)}\n`)
+    .join('')
+}
+
+const DUMP_WIDTH = 16
+
+/** Offset, bytes, and those that are ASCII, as `hexdump -C` shows them. */
+export function hexDump(bytes: Buffer): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += DUMP_WIDTH) {
+    const row = bytes.subarray(at, at + DUMP_WIDTH)
+    const hex = row.toString('hex').replace(/../g, '$& ')
+    const ascii = row.toString('latin1').replace(/[^\x20-\x7e]/g, '.')
+    text += `${at.toString(16).padStart(8, '0')}  ${hex.padEnd(DUMP_WIDTH * 3)} |${ascii}|\n`
+  }
+  return text
+}
+
+function beginningOf(payload: Buffer): string {
+  const beginning = payload.subarray(0, BEGINNING_BYTES)
+  // A cut may go through a character.
+  return isText(payload) ? shown(beginning.toString()) : beginning.toString('hex')
+}
+
+function fitted(text: string, width: number, toTheRight: boolean): string {
+  if (text.length > width) return `${text.slice(0, width - 1)}…`
+  return toTheRight ? text.padStart(width) : text.padEnd(width)
+}
+
+function timeOf({ at }: StoredLetter): string {
+  const date = new Date(at)
+  return Number.isNaN(date.getTime()) ? 'unknown' : date.toISOString()
+}
+
+/** The largest unit of which there is one at least. */
+function age(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  if (seconds < 60) return `${seconds}s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`
+  return seconds < 86_400 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`
+}
+
+function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`
+}

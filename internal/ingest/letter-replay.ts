@@ -1,0 +1,153 @@
+import { setTimeout } from 'node:timers/promises'
+import { MessageDecoder } from '../codec/detect.ts'
+import { NO_TIE } from '../codec/ties.ts'
+import { isBadLine, parseLines } from '../line/parse.ts'
+import { parsedSample } from '../line/parsed-sample.ts'
+import type { Clock } from '../observe/clock.ts'
+import { isRefusal, type Refusal, refuseTime, type TimeWindow } from '../sample/border.ts'
+import type { Sample } from '../sample/sample.ts'
+import { SeriesTable } from '../sample/series.ts'
+import type { StoredLetter } from '../spool/letter-reader.ts'
+import type { Batch, StoreWriter } from '../store/store.ts'
+import { Backoff } from './backoff.ts'
+
+export interface LetterReplayOptions {
+  readonly writer: StoreWriter
+  readonly clock: Clock
+  readonly timeWindow: TimeWindow
+  readonly maxSeries: number
+  /** Told of letters once the store has all their samples; it may not have been told of those before them. */
+  readonly onStored: (letters: readonly StoredLetter[]) => Promise<void>
+  /** Told of a letter that is refused again. */
+  readonly onRefused: (letter: StoredLetter, refusal: Refusal) => void
+  readonly signal: AbortSignal
+}
+
+/** A letter of which samples are on their way. */
+interface OpenLetter {
+  readonly letter: StoredLetter
+  /** Samples of it that stand in batches, and one until all of it is read. */
+  waiting: number
+  refusal: Refusal | undefined
+}
+
+/** How often a store that takes nothing is asked, with pauses of up to 4 s. */
+const TRIES = 5
+
+/**
+ * Writes dead letters to the store: they are decoded, and their samples checked and batched, as a server does it. A letter is done with when the
+ * store has all its samples; of one that is refused in part the others are written all the same, and it stays.
+ */
+export class LetterReplay {
+  /** Samples that the store has taken. */
+  samples = 0
+  readonly #options: LetterReplayOptions
+  readonly #table: SeriesTable
+  readonly #decoder: MessageDecoder
+  #batch: Batch
+  /** The letter of each sample in the batch. */
+  #owners: OpenLetter[] = []
+  /** Full batches that a letter larger than one has filled. */
+  readonly #full: Array<{ readonly batch: Batch; readonly owners: readonly OpenLetter[] }> = []
+
+  constructor(options: LetterReplayOptions) {
+    this.#options = options
+    this.#table = new SeriesTable({ maxSeries: options.maxSeries })
+    this.#decoder = new MessageDecoder(this.#table)
+    this.#batch = options.writer.openBatch()
+  }
+
+  /** @throws when the store takes nothing */
+  async add(letter: StoredLetter): Promise<void> {
+    const open: OpenLetter = { letter, waiting: 1, refusal: undefined }
+    open.refusal = this.#read(letter, (sample) => this.#take(sample, open)) ?? open.refusal
+    for (let next = this.#full.shift(); next !== undefined; next = this.#full.shift()) await this.#write(next)
+    await this.#settle([open])
+  }
+
+  /** Writes what is left. */
+  async finish(): Promise<void> {
+    const last = { batch: this.#batch, owners: this.#owners }
+    if (last.batch.samples > 0) await this.#write(last)
+    else last.batch.release()
+  }
+
+  /** @returns why the letter cannot be read as a whole */
+  #read(letter: StoredLetter, take: (sample: Sample) => void): Refusal | undefined {
+    const arrivedAtUs = letter.at * 1000
+    if (letter.payload.length < letter.payloadBytes) {
+      return { reason: 'too_large', detail: `only ${letter.payload.length} of ${letter.payloadBytes} bytes were kept` }
+    }
+    if (letter.kind === 'message') {
+      return this.#decoder.decode(letter.payload, { receivedAt: arrivedAtUs, tie: NO_TIE }, take)
+    }
+    return readLines(letter.payload, arrivedAtUs, take)
+  }
+
+  #take(sample: Sample, open: OpenLetter): void {
+    const { clock, timeWindow, writer } = this.#options
+    let answer = refuseTime(sample.at, clock.now(), timeWindow) ?? this.#batch.add(sample)
+    if (answer === 'full' && this.#batch.samples > 0) {
+      this.#full.push({ batch: this.#batch, owners: this.#owners })
+      this.#batch = writer.openBatch()
+      this.#owners = []
+      answer = this.#batch.add(sample)
+    }
+    if (answer === 'full') open.refusal = { reason: 'too_large', detail: 'a sample larger than a batch may be' }
+    else if (answer !== undefined) open.refusal = answer
+    else {
+      this.#owners.push(open)
+      open.waiting++
+    }
+  }
+
+  async #write({ batch, owners }: { readonly batch: Batch; readonly owners: readonly OpenLetter[] }): Promise<void> {
+    const { writer, signal } = this.#options
+    const backoff = new Backoff({ firstMs: 250, largestMs: 4000 })
+    try {
+      for (let tries = 1; ; tries++) {
+        const result = await writer.write(batch, signal)
+        if (result.next === 'ack') {
+          this.samples += batch.samples - result.rejected.length
+          for (const { index, refusal } of result.rejected) {
+            // Where the store does not say which sample it is, each letter may be the one.
+            for (const owner of index < 0 ? owners : [owners[index]!]) owner.refusal = refusal
+          }
+          break
+        }
+        if (result.next === 'wait' || tries === TRIES) throw new Error(result.problem, { cause: result.cause })
+        await setTimeout(result.afterMs ?? backoff.nextMs(), undefined, { signal })
+      }
+    } finally {
+      batch.release()
+    }
+    await this.#settle(owners)
+  }
+
+  /** One thing less is waited for, for each mention of a letter. */
+  async #settle(owners: readonly OpenLetter[]): Promise<void> {
+    const stored: StoredLetter[] = []
+    for (const owner of owners) {
+      owner.waiting--
+      if (owner.waiting > 0) continue
+      if (owner.refusal === undefined) stored.push(owner.letter)
+      else this.#options.onRefused(owner.letter, owner.refusal)
+    }
+    if (stored.length > 0) await this.#options.onStored(stored)
+  }
+}
+
+/** A table for each letter: whether kinds of fields conflict with those of other letters is the store's to say. */
+function readLines(payload: Buffer, arrivedAtUs: number, take: (sample: Sample) => void): Refusal | undefined {
+  const table = new SeriesTable()
+  let refusal: Refusal | undefined
+  let lines = 0
+  for (const line of parseLines(payload)) {
+    lines++
+    const sample = isBadLine(line) ? undefined : parsedSample(line, table, arrivedAtUs)
+    if (sample === undefined) refusal = { reason: 'line_syntax', detail: isBadLine(line) ? line.reason : '' }
+    else if (isRefusal(sample)) refusal = sample
+    else take(sample)
+  }
+  return lines === 0 ? { reason: 'line_syntax', detail: 'there is no line in it' } : refusal
+}
