@@ -51,6 +51,17 @@ export const agentEnds: Turn = async ({ agent }) => {
   await sleep(LIFE_MS)
 }
 
+/** What no longer fits on its disk is given up, and counted. */
+export const publisherStopsUnheard: Turn = async ({ server, publisher }) => {
+  await server.stop()
+  await sleep(6000)
+  await publisher.stop()
+  await publisher.start()
+  await sleep(LIFE_MS)
+  await server.start()
+  await sleep(LIFE_MS)
+}
+
 export const serverStops: Turn = async ({ server }) => {
   await server.stop()
   await sleep(AWAY_MS)

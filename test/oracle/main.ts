@@ -10,6 +10,7 @@ const USAGE = `Sends numbered samples through real programs and real servers, ma
   npm run test:oracle                      the short matrix
   npm run oracle -- --minutes 15           all rows, in at least so many minutes
   npm run oracle -- --rows 'kill -9'       those whose broker and fault contain the text (several: --rows a --rows b)
+  npm run oracle -- --keep                 keeps what the programs said of rows that fail, and their folders
   npm run oracle -- --minutes 15 --write   and writes docs/reliability.md
 
 Ends with 1 when a row has an unaccounted sample or anything else that must not be.`
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '0' },
     rows: { type: 'string', multiple: true, default: [] },
     write: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -58,6 +60,7 @@ async function runRow(row: Row, slotMs: number): Promise<Line> {
   const untilMs = Date.now() + slotMs
   let turns = 0
   let scene: Scene | undefined
+  let problems: string[] = []
   try {
     scene = await Scene.open({ broker, ...options })
     await prepare?.(scene)
@@ -68,11 +71,14 @@ async function runRow(row: Row, slotMs: number): Promise<Line> {
     } while (!isOnce && Date.now() < untilMs)
     const verdict = await judge(scene, values.short ? SHORT_REST_MS : REST_MS)
     const lost = verdict.unaccounted > 0 ? [`${verdict.unaccounted} samples are unaccounted for`] : []
-    return { broker, fault, turns, verdict, problems: [...lost, ...verdict.problems, ...(expect?.(scene) ?? [])] }
+    problems = [...lost, ...verdict.problems, ...(expect?.(scene) ?? [])]
+    return { broker, fault, turns, verdict, problems }
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error)
-    return { broker, fault, turns, verdict: undefined, problems: [`could not be run to its end: ${problem}`] }
+    problems = [`could not be run to its end: ${error instanceof Error ? error.message : String(error)}`]
+    return { broker, fault, turns, verdict: undefined, problems }
   } finally {
-    await scene?.close()
+    const keep = values.keep && problems.length > 0
+    if (keep) console.error(`kept: ${scene?.folder}`)
+    await scene?.close(keep)
   }
 }

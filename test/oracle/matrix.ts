@@ -136,7 +136,7 @@ export const MATRIX: readonly Row[] = [
   row('pubsub', 'server: disk full while the store is away', fault.storeFails({ kind: 'refuse' }, 15_000), {
     options: { smallDisk: { of: 'server', bytes: 2 * MIB } },
   }),
-  row('pubsub', 'publisher: disk full while no server listens', fault.publisherIsKilledUnheard, {
+  row('pubsub', 'publisher: disk full while no server listens, SIGTERM', fault.publisherStopsUnheard, {
     options: { smallDisk: { of: 'agent', bytes: MIB } },
   }),
 

@@ -126,6 +126,14 @@ export class Member {
     return this.#life.summary
   }
 
+  /** What each life said, and the last that was seen of its metrics. */
+  stories(): string[] {
+    return this.#lives.map(
+      ({ program, figures }) =>
+        `${program.stderr()}\n${[...figures].map(([name, value]) => `${name} ${value}`).join('\n')}\n`,
+    )
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#looking)
     if (!this.#isRunning) return

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -122,15 +122,26 @@ export class Scene {
     return join(this.folder, member.name)
   }
 
-  async close(): Promise<void> {
+  /** @param keep what the programs said, and their data folders, stay */
+  async close(keep = false): Promise<void> {
     this.witness?.close()
-    await Promise.all([this.agent, this.publisher, ...this.servers].map((member) => member?.close()))
+    const members = [this.agent, this.publisher, ...this.servers].filter((member) => member !== undefined)
+    await Promise.all(members.map((member) => member.close()))
+    if (keep) await this.#keepStories(members)
     await this.store.stop()
     await this.redisProxies?.server.stop()
     await this.redisProxies?.publisher.stop()
     await Promise.all([this.redis.stop(), this.influx.stop()])
     for (const path of this.#mounts) execFileSync('umount', ['-l', path])
-    await rm(this.folder, { recursive: true, force: true })
+    if (!keep) await rm(this.folder, { recursive: true, force: true })
+  }
+
+  async #keepStories(members: readonly Member[]): Promise<void> {
+    for (const member of members) {
+      for (const [life, story] of member.stories().entries()) {
+        await writeFile(join(this.folder, `${member.name}-${life}.log`), story)
+      }
+    }
   }
 
   async #server(name: string): Promise<Member> {

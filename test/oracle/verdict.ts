@@ -74,12 +74,12 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   const dropped =
     sum('sentinel_dropped_samples_total', 'dropped') +
     sum('sentinel_unsent_samples_total', 'agent_dropped', [publisher])
-  const reportedLost = sum('sentinel_lost_samples_total', 'lost')
+  const reportedLost = sum('sentinel_lost_samples_total{certainty="exact"}', 'lost')
   const droppedBy = [...servers, publisher].flatMap((member) => [
     ...member.reasons('sentinel_dropped_samples_total'),
     ...member.reasons('sentinel_unsent_samples_total'),
   ])
-  const lostAtMost = sum('sentinel_lost_at_most_samples_total', 'lost_at_most')
+  const lostAtMost = sum('sentinel_lost_samples_total{certainty="at_most"}', 'lost_at_most')
   const witnessed = (await scene.witness?.compare(influx.url, DATABASE)) ?? { sent: 0, stored: 0 }
   let [sent, owedStored, inLetters, missing] = [witnessed.sent, witnessed.stored, 0, witnessed.sent - witnessed.stored]
   for (const id of obligations.issued()) {
@@ -144,7 +144,7 @@ function atRest(figures: Figures, gauge: string): boolean {
 /** docs/metrics.md, "The ledgers". */
 function imbalanceOfPublisher(name: string, figures: Figures): string[] {
   const of = (metric: string): number => figures.get(metric) ?? 0
-  const has = of('sentinel_produced_samples_total') + of('sentinel_taken_over_samples_total')
+  const has = of('sentinel_produced_samples_total') + of('sentinel_outbox_taken_over_samples_total')
   const ends = of('sentinel_sent_samples_total') + of('sentinel_unsent_samples_total') + of('sentinel_outbox_samples')
   return has === ends
     ? []
