@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
-import { Profiler } from '../observe/profiling/profiler.ts'
+import { Profiler, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Answer, json, problem, type Route } from './answer.ts'
 import { debugRoutes } from './debug.ts'
 import { type ListenPlace, listen, urlOf } from './listen.ts'
@@ -15,6 +15,8 @@ export interface AdminOptions extends ListenPlace {
   ready(): readonly string[]
   /** Prometheus' text format: a registry of prom-client is one. */
   readonly registry: { readonly contentType: string; metrics(): Promise<string> }
+  /** Those of this process when left out. */
+  readonly profiles?: Profiles
 }
 
 export interface Admin {
@@ -49,7 +51,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       type: options.registry.contentType,
       body: await options.registry.metrics(),
     }),
-    ...debugRoutes(options, new Profiler(options.name)),
+    ...debugRoutes(options, options.profiles ?? new Profiler(options.name)),
   }
 
   let closing = false

@@ -50,8 +50,7 @@ export class ProfileBuilder {
     const key = `${name}\n${file}\n${line}`
     let location = this.#locations.get(key)
     if (location === undefined) {
-      // Tools add up what has one name, so the nameless are told apart by where they are.
-      const functionId = this.#functionId(name === '' ? `(anonymous ${basename(file)}:${line})` : name, file)
+      const functionId = this.#functionId(name === '' ? nameByPlace(file, line) : name, file)
       const id = this.#locations.size + 1
       location = new Location({ id, mappingId: 1, line: [new Line({ functionId, line })] })
       this.#locations.set(key, location)
@@ -108,4 +107,9 @@ export class ProfileBuilder {
     }
     return Number(entry.id)
   }
+}
+
+/** Tools add up what has one name, so functions without one are told apart by where they are. */
+function nameByPlace(file: string, line: number): string {
+  return file === '' ? '(anonymous)' : `(anonymous ${basename(file)}:${line})`
 }

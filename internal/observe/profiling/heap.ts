@@ -5,12 +5,15 @@ import type { Profile } from 'pprof-format'
 import { ProfileBuilder } from './builder.ts'
 import { Sources } from './sources.ts'
 
-/** One sample every so many bytes on average, as Go does. */
-const INTERVAL_BYTES = 512 * 1024
+/**
+ * One sample every so many bytes on average. Go takes 512 KiB, from the start on; a profile of seconds needs more of them to say anything
+ * of a process that allocates 1 MB/s.
+ */
+const INTERVAL_BYTES = 64 * 1024
 const STACK_DEPTH = 128
 
-/** Of what is allocated V8 keeps a record for every sample, whatever has become of the object: at 1 GB/s 2,000 a second. */
-const MAX_ALLOCATED_TURN_MS = 30_000
+/** Of what is allocated V8 keeps a record for every sample, whatever has become of the object: at 1 GB/s 16,000 a second. */
+const MAX_ALLOCATED_TURN_MS = 10_000
 
 /** A function of V8's tree of stacks, and what the samples taken in it stand for: so many objects of such a size. */
 interface AllocationNode {
@@ -26,7 +29,7 @@ interface AllocationNode {
  *
  * V8 has one sampler in a process, and sees no object that was there before it was started. It either keeps the samples of objects that
  * have been collected, which gives what was allocated, or forgets them, which gives what is still in use. So there are two turns, one
- * after the other: `alloc` is the first half of the time, 30 s at most; `inuse` is what was allocated in the rest and is there at its end.
+ * after the other: `alloc` is the first half of the time, 10 s at most; `inuse` is what was allocated in the rest and is there at its end.
  *
  * @throws the signal's reason as soon as that is aborted
  */

@@ -30,7 +30,7 @@ export class Sources {
   async load(scripts: Iterable<string>): Promise<void> {
     for (const script of new Set(scripts)) {
       const path = pathOf(script)
-      if (!path.startsWith(this.#root) || path.includes(DEPENDENCIES) || this.#maps.has(script)) continue
+      if (!this.#isOurs(path) || path.includes(DEPENDENCIES) || this.#maps.has(script)) continue
       try {
         this.#maps.set(script, new SourceMap(JSON.parse(await readFile(`${path}.map`, 'utf8'))))
       } catch {
@@ -39,8 +39,10 @@ export class Sources {
     }
   }
 
-  /** @param script as V8 calls it: a path, or an URL */
+  /** @param script as V8 calls it: a path, or an URL; empty for native code */
   place(script: string, line: number): Place {
+    // Of what is native the profilers say a line of its caller.
+    if (script === '') return { file: '', line: 0 }
     const path = pathOf(script)
     const map = this.#maps.get(script)
     const source = map?.payload.sources[0]
@@ -48,11 +50,15 @@ export class Sources {
     return { file: this.#name(resolve(dirname(path), source)), line: lineBefore(map, line) }
   }
 
+  #isOurs(path: string): boolean {
+    return path.startsWith(this.#root + sep)
+  }
+
   /** No path of this machine: it says nothing elsewhere, and may hold a name. */
   #name(path: string): string {
     const dependency = path.lastIndexOf(DEPENDENCIES)
     if (dependency >= 0) return path.slice(dependency + 1)
-    return path.startsWith(this.#root) ? relative(this.#root, path) : path
+    return this.#isOurs(path) ? relative(this.#root, path) : path
   }
 }
 
