@@ -111,6 +111,7 @@ export class DeadLetters {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#log.close()
+    await removeOrphans(this.#folder).catch(() => {})
     const { records } = this.#log.unwritten
     this.kept -= records
     this.discarded += records

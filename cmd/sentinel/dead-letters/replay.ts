@@ -107,10 +107,9 @@ async function openStore(context: Context): Promise<StoreWriter> {
     if (problem !== '') throw new Error(problem)
     return writer
   } catch (error) {
-    const inUse = error instanceof StoreError && error.kind === 'away' && store.kind === 'duckdb'
-    if (inUse) {
-      const advice = 'stop it, replay, and start it again'
-      throw new Error(`${duckdb.path} belongs to a process that runs: ${advice}`, { cause: error })
+    if (error instanceof StoreError && error.kind === 'away' && store.kind === 'duckdb') {
+      const advice = 'to replay into it, stop "sentinel up" and start it again afterwards'
+      throw new Error(`nothing is replayed: ${error.message}; ${advice}`, { cause: error })
     }
     const where = store.kind === 'influx' ? new URL(influx.url ?? '').host : duckdb.path
     throw new Error(`nothing is replayed, ${where} takes nothing: ${messageOf(error)}`, { cause: error })
