@@ -93,8 +93,12 @@ describe('SIGHUP', () => {
     'v1',
   ]
   const OTHERS = [...CANDIDATES, 'cpu', 'http://127.0.0.1:1', 'redis://127.0.0.1:1', 'streams', 'other']
-  /** A secret's file is not another value but another place; another store is refused for a role alone. */
-  const isLeftOut = (key: string, holds: string | undefined): boolean => holds !== undefined || key === 'store.kind'
+  /**
+   * A secret's file is not another value but another place; another store is refused for a role alone; two are given by a flag or
+   * a variable here, which win over the file.
+   */
+  const isLeftOut = (key: string, holds: string | undefined): boolean =>
+    holds !== undefined || ['store.kind', 'admin.port', 'data.path'].includes(key)
 
   it.each(['agent', 'server', 'api'] as const)(
     'takes over in the %s what is marked, and names the rest',
@@ -106,8 +110,7 @@ describe('SIGHUP', () => {
       const changed: Groups = {}
       const expected = { now: [] as string[], atNextStart: [] as string[] }
       for (const [key, setting] of allSettings()) {
-        // The port of the admin listener is given by a flag here, which wins over the file.
-        if (!setting.roles.includes(role) || isLeftOut(key, setting.holds) || key === 'admin.port') continue
+        if (!setting.roles.includes(role) || isLeftOut(key, setting.holds)) continue
         const [group, name] = key.split('.') as [string, string]
         const now = setting.format((settings as unknown as Groups)[group]![name])
         const other = OTHERS.find((text) => text !== now && setting.parse(text) !== undefined)!
