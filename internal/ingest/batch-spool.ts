@@ -142,7 +142,8 @@ export class BatchSpool {
     this.#out = undefined
     const isLost = out?.ownRecord === true && this.#append([out.payload], out.samples) !== 'kept'
     await this.#log.close()
-    this.#gone = this.#log.unwritten.samples
+    // Both are the newest: what is unwritten and yet committed has been replayed from memory.
+    this.#gone = Math.min(this.#log.samples, this.#log.unwritten.samples)
     return isLost ? this.#gone + out.samples : this.#gone
   }
 

@@ -111,6 +111,7 @@ export class Overflow {
     this.#options.on.relieved()
     if (![...this.#queue].some(({ state }) => state === 'spooled')) return
     clearTimeout(this.#flushTimer)
-    this.#flushTimer = setTimeout(() => void this.#flush(), isWritten ? 0 : FLUSH_AGAIN_MS)
+    if (isWritten) void this.#flush()
+    else this.#flushTimer = setTimeout(() => void this.#flush(), FLUSH_AGAIN_MS)
   }
 }

@@ -1,0 +1,492 @@
+import { cp, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { AWAY, ScriptedStore, STORED } from '../../test/support/scripted-store.ts'
+import { isRefusal } from '../sample/border.ts'
+import type { Sample } from '../sample/sample.ts'
+import { SeriesTable } from '../sample/series.ts'
+import { openSegmentLog, type SegmentLogOptions } from '../spool/segment-log.ts'
+import type { WriteResult } from '../store/store.ts'
+import { BatchSpool, type WhenFull } from './batch-spool.ts'
+import { Batcher } from './batcher.ts'
+
+const logger = pino({ level: 'silent' })
+const series = new SeriesTable().intern('m', [], 0)
+if (isRefusal(series)) throw new Error(series.detail)
+series.field('v', 'float')
+const sample = (value: number): Sample => ({ series, values: [value], at: 1, tie: 0 })
+const never = new AbortController().signal
+
+interface Options {
+  readonly queueMaxBytes?: number
+  readonly whenFull?: WhenFull
+  readonly replayBytesPerSecond?: number
+  readonly log?: Partial<SegmentLogOptions>
+}
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sentinel-spooling-'))
+  // The disk is real: what it does takes turns of the event loop, and no time.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function setUp({
+  queueMaxBytes = 10_000,
+  whenFull = 'block',
+  replayBytesPerSecond = 1e9,
+  ...rest
+}: Options = {}) {
+  const store = new ScriptedStore()
+  const maxBytes = rest.log?.maxBytes ?? 1e6
+  const log = await openSegmentLog({ folder, maxBytes, segmentBytes: 300, logger, ...rest.log })
+  const events = { settled: [] as number[], acked: [] as number[], full: [] as boolean[], times: [] as number[] }
+  const lost: Record<string, number> = {}
+  const onLoss = (reason: string, samples: number): void => {
+    lost[reason] = (lost[reason] ?? 0) + samples
+  }
+  const spool = new BatchSpool({ log, maxBytes, whenFull, writer: store, onLoss })
+  const batcher = new Batcher({
+    ...{ writer: store, logger, flushMinMs: 10, flushMaxMs: 250, queueMaxBytes, spool, replayBytesPerSecond },
+    on: {
+      settled: ({ samples, sentAt, messages }) => {
+        events.settled.push(samples)
+        events.times.push(...sentAt.subarray(0, messages))
+      },
+      ack: (upTo) => events.acked.push(upTo),
+      full: (isFull) => events.full.push(isFull),
+      away: () => {},
+    },
+  })
+  let next = 1
+  return {
+    ...{ store, log, spool, batcher, lost },
+    ...events,
+    /** Messages of one sample each, numbered on from 1. A batch has three, and is sealed when it is 10 ms old, or with the fourth. */
+    take(count: number): void {
+      for (; count > 0; count--) {
+        batcher.add(sample(next))
+        batcher.endMessage(next, next * 10)
+        next++
+      }
+    },
+    /** What the store was asked and has not answered. */
+    asked: () => store.asked.map(({ values }) => values),
+    /** Answers what the store was asked first, once it is. */
+    async answer(result: WriteResult): Promise<void> {
+      if (store.asked.length === 0) await pass(300)
+      await until(() => store.asked.length > 0)
+      store.asked.shift()!.answer(result)
+      await pass(0)
+    },
+  }
+}
+
+/** Lets time pass, and the disk come to rest. */
+async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms)
+  for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Waits for a condition that depends on the disk alone. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** The store goes away with so many messages, and is asked again after so long; by then they are on disk. */
+async function goAway(scene: Awaited<ReturnType<typeof setUp>>, count = 3, afterMs = 3_600_000): Promise<void> {
+  scene.take(count)
+  await pass(11)
+  while (scene.asked().length > 0) await scene.answer({ ...AWAY, afterMs })
+  await pass(1001)
+  expect(scene.spool.samples).toBe(count)
+  if (afterMs > 10_000) return
+  await pass(afterMs)
+  await until(() => scene.asked().length === 1)
+}
+
+describe('while the store is away', () => {
+  it('what waits goes to disk after a second, the oldest first, and is acked once it is there', async () => {
+    const scene = await setUp()
+    scene.take(8)
+    for (let i = 0; i < 2; i++) await scene.answer({ ...AWAY, afterMs: 60_000 })
+    expect([scene.log.samples, scene.acked]).toEqual([0, []])
+    await pass(1001)
+    await until(() => scene.acked.length === 3)
+    expect(scene.acked).toEqual([3, 6, 8])
+    expect([scene.batcher.queuedSamples, scene.spool.samples, scene.store.openBatches]).toEqual([0, 8, 0])
+    expect(scene.settled).toEqual([])
+    await scene.batcher.close()
+  })
+
+  it('what comes follows at once when a batch is full, and after a second at most', async () => {
+    const scene = await setUp()
+    await goAway(scene)
+    scene.take(4)
+    expect(scene.spool.samples).toBe(6)
+    await pass(1000)
+    expect(scene.spool.samples).toBe(7)
+    expect(scene.batcher.queuedBytes).toBe(0)
+    await scene.batcher.close()
+  })
+
+  it('one write at a time is tried, of the oldest on disk, with growing pauses', async () => {
+    const scene = await setUp()
+    await goAway(scene, 7, 1500)
+    let probes = 0
+    for (let seconds = 0; seconds < 120; seconds++) {
+      await pass(1000)
+      expect(scene.asked().length).toBeLessThanOrEqual(1)
+      if (scene.asked().length === 0) continue
+      expect(scene.asked()).toEqual([[1, 2, 3]])
+      await scene.answer(AWAY)
+      probes++
+    }
+    expect(probes).toBeGreaterThan(5)
+    expect(probes).toBeLessThan(30)
+    await scene.batcher.close()
+  })
+
+  it('a pause that the store asked for is kept, but not at the end', async () => {
+    const scene = await setUp()
+    await goAway(scene)
+    await pass(3_590_000)
+    expect(scene.asked()).toEqual([])
+    await scene.batcher.drain(never, false)
+    await scene.batcher.close()
+    expect(scene.log.samples).toBe(3)
+  })
+})
+
+describe('when the store is back', () => {
+  it('the spool is written in order, one batch at a time, and what is fresh goes first', async () => {
+    const scene = await setUp()
+    await goAway(scene, 9, 1500)
+    await scene.answer(STORED)
+    await until(() => scene.asked().length === 1)
+    expect(scene.asked()).toEqual([[4, 5, 6]])
+    scene.take(7)
+    // Two slots: one is taken by the replay, the other by the first that is fresh.
+    expect(scene.asked()).toEqual([[4, 5, 6], [10, 11, 12]]) // biome-ignore format: two batches
+    await scene.answer(STORED)
+    expect(scene.asked()).toEqual([[10, 11, 12], [13, 14, 15]]) // biome-ignore format: two batches
+    await scene.answer(STORED)
+    await until(() => scene.asked().length === 2)
+    expect(scene.asked()).toEqual([[13, 14, 15], [7, 8, 9]]) // biome-ignore format: two batches
+    for (let i = 0; i < 3; i++) await scene.answer(STORED)
+    await until(() => scene.log.bytes === 0)
+    expect([scene.spool.samples, scene.batcher.queuedSamples, scene.batcher.replayedSamples]).toEqual([0, 0, 9])
+    // The latency of what was on disk is measured to its end.
+    expect(scene.times.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, i) => (i + 1) * 10))
+    await scene.batcher.close()
+  })
+
+  it('the spool is written no faster than it may be', async () => {
+    const scene = await setUp({ replayBytesPerSecond: 4 })
+    await goAway(scene, 9, 1500)
+    await scene.answer(STORED)
+    await pass(3000)
+    expect(scene.asked()).toEqual([])
+    scene.take(3)
+    await pass(250)
+    expect(scene.asked()).toEqual([[10, 11, 12]])
+    await scene.answer(STORED)
+    await pass(10_000)
+    await until(() => scene.asked().length === 1)
+    expect(scene.asked()).toEqual([[4, 5, 6]])
+    await scene.batcher.close()
+  })
+
+  it('and goes away again in the middle, what is left waits on', async () => {
+    const scene = await setUp()
+    await goAway(scene, 6, 1500)
+    await scene.answer(STORED)
+    await until(() => scene.asked().length === 1)
+    await scene.answer(AWAY)
+    expect([scene.spool.samples, scene.batcher.gate.problem]).toEqual([3, 'connection refused'])
+    await pass(2000)
+    await until(() => scene.asked().length === 1)
+    await scene.answer(STORED)
+    expect([scene.spool.samples, scene.batcher.gate.problem]).toEqual([0, ''])
+    await scene.batcher.close()
+  })
+
+  it('lines that it refuses are counted as ever', async () => {
+    const scene = await setUp()
+    await goAway(scene)
+    scene.batcher.ask()
+    await until(() => scene.asked().length === 1)
+    const refusal = { reason: 'store_refused', detail: 'no' } as const
+    await scene.answer({ next: 'ack', rejected: [{ index: 1, line: 'm v=2', refusal }] })
+    expect([scene.settled, scene.spool.samples]).toEqual([[3], 0])
+    await scene.batcher.close()
+  })
+})
+
+describe('a batch that the store alone does not take', () => {
+  const postpone = { next: 'postpone', problem: 'it fails on this' } as const
+
+  it('rests in memory, and the others go first', async () => {
+    const scene = await setUp()
+    scene.take(7)
+    await scene.answer(postpone)
+    scene.take(3)
+    expect(scene.asked()).toEqual([[4, 5, 6], [7, 8, 9]]) // biome-ignore format: two batches
+    await scene.answer(STORED)
+    await scene.answer(STORED)
+    await scene.answer(STORED)
+    expect([scene.asked(), scene.acked, scene.batcher.gate.problem]).toEqual([[], [], ''])
+    await pass(1000)
+    expect(scene.asked()).toEqual([[1, 2, 3]])
+    await scene.answer(STORED)
+    expect(scene.acked).toEqual([3, 6, 9, 10])
+    await scene.batcher.close()
+  })
+
+  it('on disk, while the store is away, leaves a fresh one to ask it with', async () => {
+    const scene = await setUp()
+    await goAway(scene)
+    scene.batcher.ask()
+    await until(() => scene.asked().length === 1)
+    await scene.answer(postpone)
+    scene.take(4)
+    // The store is still away for all that is known: the older of the two may go, the newest stays.
+    await pass(1000)
+    await until(() => scene.asked().length === 1)
+    expect(scene.asked()[0]).not.toEqual([1, 2, 3])
+    await scene.answer(STORED)
+    expect(scene.batcher.gate.problem).toBe('')
+    await scene.batcher.close()
+  })
+})
+
+describe('a store that is too slow', () => {
+  it('leaves the surplus to the disk, which is replayed when there is time', async () => {
+    const scene = await setUp({ queueMaxBytes: 600 })
+    scene.take(16)
+    // 600 bytes are two batches: those that are being written. What waits goes.
+    expect([scene.batcher.queuedSamples, scene.spool.samples]).toEqual([7, 9])
+    expect(scene.full).toEqual([])
+    await until(() => scene.log.unwritten.records === 0)
+    await scene.answer(STORED)
+    await until(() => scene.asked().length === 2)
+    expect(scene.asked()).toEqual([[4, 5, 6], [7, 8, 9]]) // biome-ignore format: two batches
+    scene.take(3)
+    await scene.answer(STORED)
+    expect(scene.asked()).toEqual([[7, 8, 9], [16, 17, 18]]) // biome-ignore format: two batches
+    for (let i = 0; i < 5; i++) await scene.answer(STORED)
+    expect(scene.store.stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 19 }, (_, i) => i + 1))
+    expect(scene.acked).toEqual([...scene.acked].sort((a, b) => a - b))
+    expect(scene.acked.at(-1)).toBe(19)
+    await scene.batcher.close()
+  })
+})
+
+describe('a spool that is full', () => {
+  /** Ten batches of three fill it; each takes some 100 bytes. */
+  const log = { maxBytes: 1000, segmentBytes: 250 }
+
+  it('blocks: the owner holds back, what still comes stays in memory, and there is room again below 90 %', async () => {
+    const scene = await setUp({ log, whenFull: 'block' })
+    await goAway(scene)
+    while (scene.full.length === 0) {
+      scene.take(3)
+      await until(() => scene.log.unwritten.records === 0)
+    }
+    expect(scene.full).toEqual([true])
+    const [onDisk, inMemory] = [scene.spool.samples, scene.batcher.queuedSamples]
+    scene.take(7)
+    expect([scene.spool.samples, scene.batcher.queuedSamples]).toEqual([onDisk, inMemory + 7])
+    expect(scene.lost).toEqual({})
+    scene.batcher.ask()
+    await until(() => scene.asked().length > 0)
+    while (scene.asked().length > 0) {
+      await scene.answer(STORED)
+      await until(() => scene.asked().length > 0 || scene.spool.samples === 0)
+    }
+    expect(scene.full).toEqual([true, false])
+    await pass(300)
+    while (scene.asked().length > 0) await scene.answer(STORED)
+    expect([scene.spool.samples, scene.batcher.queuedSamples]).toEqual([0, 0])
+    await scene.batcher.close()
+  })
+
+  it('lets the oldest go, but never the one that is being written, and counts each sample', async () => {
+    const scene = await setUp({ log, whenFull: 'drop-oldest' })
+    await goAway(scene)
+    scene.batcher.ask()
+    await until(() => scene.asked().length === 1)
+    for (let i = 0; i < 40; i++) {
+      scene.take(3)
+      await until(() => scene.log.unwritten.records === 0)
+    }
+    const held = scene.batcher.queuedSamples + scene.spool.samples
+    expect(scene.lost.spool_full).toBeGreaterThan(60)
+    expect(held + scene.lost.spool_full!).toBe(123)
+    await scene.answer(STORED)
+    expect(scene.store.stored).toEqual([1, 2, 3])
+    expect(scene.batcher.queuedSamples + scene.spool.samples + scene.lost.spool_full!).toBe(120)
+    expect(scene.full).toEqual([])
+    await scene.batcher.close()
+  })
+
+  it('puts back at the end what it had let go of to make room', async () => {
+    const scene = await setUp({ log, whenFull: 'drop-oldest' })
+    await goAway(scene)
+    scene.batcher.ask()
+    await until(() => scene.asked().length === 1)
+    for (let i = 0; i < 20; i++) {
+      scene.take(3)
+      await until(() => scene.log.unwritten.records === 0)
+    }
+    const gone = await scene.batcher.close()
+    expect(gone).toBe(0)
+    expect(scene.spool.samples + scene.lost.spool_full!).toBe(63)
+  })
+
+  it('lets the newest go, and counts each sample', async () => {
+    const scene = await setUp({ log, whenFull: 'drop-newest' })
+    await goAway(scene)
+    for (let i = 0; i < 40; i++) {
+      scene.take(3)
+      await until(() => scene.log.unwritten.records === 0)
+    }
+    expect(scene.batcher.queuedSamples + scene.spool.samples + scene.lost.spool_full!).toBe(123)
+    expect(scene.acked.at(-1)).toBe(120)
+    const again = await scene.spool.takeOldest()
+    expect((again?.batch as { values?: number[] } | undefined)?.values).toEqual([1, 2, 3])
+    await scene.batcher.close()
+  })
+})
+
+describe('a disk that takes nothing', () => {
+  it('leaves all in memory and holds back; nothing is acked, nothing is lost', async () => {
+    const broken: typeof open = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
+    const scene = await setUp({ queueMaxBytes: 1200, log: { open: broken, maxUnwrittenBytes: 200 } })
+    await goAway(scene)
+    scene.take(30)
+    await pass(1000)
+    await until(() => scene.spool.problem.includes('the disk is full'))
+    await pass(1000)
+    expect(scene.full).toEqual([true])
+    expect(scene.acked).toEqual([])
+    expect(scene.batcher.queuedSamples + scene.spool.samples).toBe(33)
+    scene.batcher.ask()
+    while (scene.acked.at(-1) !== 33) {
+      await pass(100)
+      if (scene.asked().length > 0) await scene.answer(STORED)
+    }
+    expect(new Set(scene.store.stored).size).toBe(33)
+    expect(scene.full).toEqual([true, false])
+    expect(await scene.batcher.close()).toBe(0)
+  })
+
+  it('says at the end how many samples it has not taken', async () => {
+    const broken: typeof open = () => Promise.reject(Object.assign(new Error('read-only'), { code: 'EROFS' }))
+    const scene = await setUp({ log: { open: broken, maxUnwrittenBytes: 300 } })
+    await goAway(scene)
+    scene.take(30)
+    const gone = await scene.batcher.close()
+    expect(gone).toBeGreaterThan(0)
+    expect(gone + scene.batcher.queuedSamples).toBe(33)
+    expect(scene.spool.samples).toBe(0)
+  })
+})
+
+describe('the end', () => {
+  it('puts what a store has that hangs into the spool, without waiting for it', async () => {
+    const scene = await setUp()
+    scene.take(8)
+    const drained = scene.batcher.drain(never, false)
+    const given = expect(drained).rejects.toThrow('8 samples still wait')
+    await pass(5001)
+    await given
+    expect(await scene.batcher.close()).toBe(0)
+    expect([scene.log.samples, scene.batcher.queuedSamples, scene.acked]).toEqual([8, 0, [3, 6, 8]])
+  })
+
+  it('asks a store that is away once more, and gives up when it does not take that', async () => {
+    const scene = await setUp()
+    scene.take(3)
+    await scene.answer({ ...AWAY, afterMs: 60_000 })
+    const given = expect(scene.batcher.drain(never, false)).rejects.toThrow('connection refused')
+    await scene.answer(AWAY)
+    await given
+    await scene.batcher.close()
+    expect(scene.log.samples).toBe(3)
+  })
+})
+
+describe('a start', () => {
+  /** What a process had on disk when it was killed: a copy, so that what is left of the process is in nobody's way. */
+  async function killed(batches: number): Promise<void> {
+    const scene = await setUp({ log: { segmentBytes: 64 * 1024 } })
+    await goAway(scene)
+    scene.take(3 * (batches - 1))
+    await pass(1000)
+    await until(() => scene.log.unwritten.records === 0)
+    vi.clearAllTimers()
+    const copy = await mkdtemp(join(tmpdir(), 'sentinel-spooling-'))
+    await cp(folder, copy, { recursive: true })
+    folder = copy
+  }
+
+  it('takes over what a killed process had on disk, and writes it', async () => {
+    await killed(4)
+    const scene = await setUp()
+    expect([scene.spool.takenOver, scene.spool.samples]).toEqual([12, 12])
+    scene.batcher.ask()
+    for (let i = 0; i < 4; i++) {
+      await until(() => scene.asked().length === 1)
+      await scene.answer(STORED)
+    }
+    expect(scene.store.stored).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    expect([scene.spool.samples, scene.lost]).toEqual([0, {}])
+    await scene.batcher.close()
+  })
+
+  it('counts what is damaged, and writes the rest', async () => {
+    await killed(4)
+    const [segment] = (await readdir(folder)).filter((name) => name.endsWith('.seg'))
+    const file = await open(join(folder, segment!), 'r+')
+    const { size } = await file.stat()
+    await file.write('spoiled', Math.floor(size / 2))
+    await file.close()
+    const scene = await setUp()
+    scene.batcher.ask()
+    while (scene.spool.samples > 0) {
+      await until(() => scene.asked().length === 1 || scene.spool.samples === 0)
+      if (scene.asked().length > 0) await scene.answer(STORED)
+    }
+    expect(scene.lost.spool_damaged).toBeGreaterThan(0)
+    expect(scene.store.stored.length + scene.lost.spool_damaged!).toBe(scene.spool.takenOver)
+    await scene.batcher.close()
+  })
+
+  it('counts a record of a version that it does not know', async () => {
+    const log = await openSegmentLog({ folder, maxBytes: 1e6, logger })
+    log.append([Buffer.from('what nobody knows')], 7)
+    await log.close()
+    const scene = await setUp()
+    scene.batcher.ask()
+    await until(() => scene.lost.spool_damaged === 7)
+    expect([scene.spool.takenOver, scene.spool.samples]).toEqual([7, 0])
+    await scene.batcher.close()
+  })
+
+  it('is not kept from working by a folder that is none', async () => {
+    await rm(folder, { recursive: true })
+    await writeFile(folder, 'a file')
+    const scene = await setUp()
+    scene.take(3)
+    await scene.answer(STORED)
+    expect(scene.store.stored).toEqual([1, 2, 3])
+    await scene.batcher.close()
+  })
+})
