@@ -31,8 +31,6 @@ export interface SubscribeOptions {
 
 /** The receiving end. Messages of one key arrive in the order in which they were published. */
 export interface Subscription {
-  /** Always true, and soon gone. */
-  readonly canPause: boolean
   /**
    * Holds messages back where nothing is lost: in Redis (streams), or with their publishers, which hear that nobody listens (pubsub) or
    * wait (memory). Over Redis some that are on their way may still come.
@@ -60,7 +58,7 @@ export interface BrokerStats {
   handlerErrors: number
   /** Streams: consumer groups that had vanished and were made anew. */
   groupsRemade: number
-  /** Streams: entries that trimming took away after they had been read and before they were acked. */
+  /** Streams: entries that trimming took away after they had been read and before they were acked, and that no server holds any more. */
   trimmedUnacked: number
   /** Streams: entries that trimming took away before anybody had read them. Each is counted by one server of the group. */
   trimmedUnread: number

@@ -57,7 +57,6 @@ export class MemoryBroker implements Broker {
 }
 
 class MemorySubscription implements Subscription {
-  readonly canPause = true
   readonly #deliveries: Deliveries
   readonly #leave: () => void
   /** Messages that wait for `resume`, with those who wait for them. */

@@ -64,7 +64,7 @@ export class PartitionReader {
   #takeOverAt: number
   /** Where in the group's pending entries the search for forsaken ones goes on: `-` is the beginning. */
   #takeOverFrom = '-'
-  #wanted: Wanted | undefined
+  readonly #wanted: Wanted[] = []
   #count = FIRST_COUNT
   /** Read and not yet delivered, from `#next` on: the gate was shut in the middle. */
   #batch: RawEntry[] = []
@@ -128,7 +128,7 @@ export class PartitionReader {
   /** May find nothing to deliver at once. */
   async #read(): Promise<RawEntry[]> {
     this.#redelivered = true
-    if (this.#wanted !== undefined) return this.#claimWanted(this.#wanted)
+    if (this.#wanted.length > 0) return this.#claimWanted(this.#wanted[0]!)
     if (this.#ownPendingFrom !== undefined) await this.#findOwnPending(this.#ownPendingFrom)
     else if (Date.now() >= this.#takeOverAt && this.#options.mayTakeOver()) await this.#findForsaken()
     else {
@@ -148,17 +148,15 @@ export class PartitionReader {
   }
 
   async #findOwnPending(from: string): Promise<void> {
-    const { group, consumer, key, partition, held, suspect } = this.#options
+    const { group, consumer, key } = this.#options
     const pending = (await this.connection.client.xpending(
       ...([key, group, from, '+', PENDING_COUNT, consumer] as const),
     )) as PendingEntry[]
     this.#ownPendingFrom = pending.length === PENDING_COUNT ? `(${pending.at(-1)![0]}` : undefined
-    const known = new Set(held())
-    const unheld = pending.filter(([id]) => !known.has(id))
-    for (const [id, , , deliveries] of unheld) if (deliveries >= SUSPECT_AFTER) suspect(partition, id, deliveries)
-    this.#want(unheld.filter(isNoSuspect), 'own')
+    this.#wantOwn(pending)
   }
 
+  /** Among them may be our own: entries that Redis gave to a connection of this consumer which was dead already. */
   async #findForsaken(): Promise<void> {
     const { group, consumer, key, visibilityMs, partition, suspect } = this.#options
     const pending = (await this.connection.client.xpending(
@@ -167,22 +165,35 @@ export class PartitionReader {
     const more = pending.length === PENDING_COUNT
     this.#takeOverFrom = more ? `(${pending.at(-1)![0]}` : '-'
     if (!more) this.#takeOverAt = this.#nextTakeOver()
+    this.#wantOwn(pending.filter(([, owner]) => owner === consumer))
+
     const forsaken = pending.filter(([, owner]) => owner !== consumer)
     const from = { idleMs: visibilityMs }
-    this.#want(forsaken.filter(isNoSuspect), from)
-    const deliveriesOf = new Map(forsaken.filter((each) => !isNoSuspect(each)).map(([id, , , count]) => [id, count]))
-    const taken = await this.#claim([...deliveriesOf.keys()], from, true)
-    for (const entry of taken.entries) suspect(partition, idOf(entry), deliveriesOf.get(idOf(entry))!)
+    this.#want(forsaken, from)
+    const deliveriesOf = new Map(forsaken.filter(isSuspect).map(([id, , , deliveries]) => [id, deliveries]))
+    const { entries } = await this.#claim([...deliveriesOf.keys()], from, true)
+    for (const entry of entries) suspect(partition, idOf(entry), deliveriesOf.get(idOf(entry))!)
   }
 
+  #wantOwn(pending: readonly PendingEntry[]): void {
+    const { partition, held, suspect } = this.#options
+    if (pending.length === 0) return
+    const known = new Set(held())
+    const unheld = pending.filter(([id]) => !known.has(id))
+    for (const [id, , , deliveries] of unheld.filter(isSuspect)) suspect(partition, id, deliveries)
+    this.#want(unheld, 'own')
+  }
+
+  /** Suspects are not among what is wanted: they are delivered apart. */
   #want(pending: readonly PendingEntry[], from: Wanted['from']): void {
-    this.#wanted = pending.length === 0 ? undefined : { ids: pending.map(([id]) => id), from, next: 0 }
+    const ids = pending.filter((each) => !isSuspect(each)).map(([id]) => id)
+    if (ids.length > 0) this.#wanted.push({ ids, from, next: 0 })
   }
 
   async #claimWanted(wanted: Wanted): Promise<RawEntry[]> {
     const { looked, entries } = await this.#claim(wanted.ids.slice(wanted.next), wanted.from, false)
     wanted.next += looked
-    if (wanted.next >= wanted.ids.length) this.#wanted = undefined
+    if (wanted.next >= wanted.ids.length) this.#wanted.shift()
     return entries
   }
 
@@ -257,7 +268,7 @@ export class PartitionReader {
 
   #findOwnAgain(): void {
     this.#ownPendingFrom = '-'
-    this.#wanted = undefined
+    this.#wanted.length = 0
   }
 
   /** With jitter, so that servers started together do not all ask at once. */
@@ -266,6 +277,6 @@ export class PartitionReader {
   }
 }
 
-function isNoSuspect([, , , deliveries]: PendingEntry): boolean {
-  return deliveries < SUSPECT_AFTER
+function isSuspect([, , , deliveries]: PendingEntry): boolean {
+  return deliveries >= SUSPECT_AFTER
 }

@@ -98,7 +98,6 @@ export class PubSubBroker implements Broker {
 }
 
 class PubSubSubscription implements Subscription {
-  readonly canPause = true
   readonly listener: ChannelListener
   readonly #leave: () => void
 

@@ -2,7 +2,8 @@ import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { freePort, startRedis, type TestServer, until } from '../../test/support/servers.ts'
+import { freePort, sleep, startRedis, type TestServer, until } from '../../test/support/servers.ts'
+import { startTcpProxy } from '../../test/support/tcp-proxy.ts'
 import { describeBroker, receiver, texts } from './broker.contract.ts'
 import { type Broker, BrokerError } from './broker.ts'
 import { LIVE_KEPT_MS } from './live-channel.ts'
@@ -386,7 +387,7 @@ describe('StreamsBroker', () => {
     await until('the first server has read them', () => left.payloads.length === 8)
     await dead.close()
 
-    const slow = await open('streams', { consumer: 'slow', visibilityMs })
+    const slow = await open('streams', { consumer: 'slow', visibilityMs, backlogIntervalMs: 3_600_000 })
     const held = receiver()
     const slowSubscription = await slow.subscribe(held.handler)
     await until('they have been taken over', () => held.payloads.length === 8)
@@ -394,7 +395,7 @@ describe('StreamsBroker', () => {
     expect(slow.stats.takenOver).toBe(8)
     await slowSubscription.stop()
 
-    const idle = await open('streams', { consumer: 'idle', visibilityMs })
+    const idle = await open('streams', { consumer: 'idle', visibilityMs, backlogIntervalMs: 3_600_000 })
     const stolen = receiver()
     await idle.subscribe(stolen.handler)
     // Only the idle one still looks for forsaken entries: one XPENDING a partition at each look.
@@ -405,6 +406,38 @@ describe('StreamsBroker', () => {
     expect(texts(stolen)).toEqual([])
     slowSubscription.ack(8)
     await until('nothing is pending', async () => (await pending()) === 0)
+  })
+
+  it('finds what Redis gave to a connection of its own that was dead already', async () => {
+    await empty()
+    const broker = await open('streams', { visibilityMs: 500, partitions: 1 })
+    const received = receiver()
+    await broker.subscribe(received.handler)
+    const [key] = streamKeys('telemetry', 1)
+    await admin.xgroup('SETID', key!, GROUP, '18446744073709551615-18446744073709551614')
+    await broker.publish('key', Buffer.from('astray'))
+    await admin.xgroup('SETID', key!, GROUP, '0')
+    await admin.xreadgroup('GROUP', GROUP, 'server-1', 'COUNT', 1, 'STREAMS', key!, '>')
+    await until('it has arrived', () => received.payloads.length > 0)
+    expect(texts(received)).toEqual(['astray'])
+  })
+
+  it('sends acks that came while others were on a slow way', async () => {
+    await empty()
+    const proxy = await startTcpProxy(server.port)
+    const broker = await open('streams', { redis: { url: `redis://127.0.0.1:${proxy.port}` } })
+    const received = receiver()
+    const subscription = await broker.subscribe(received.handler)
+    for (let i = 0; i < 3; i++) await broker.publish('key', Buffer.from(`${i}`))
+    await until('all have arrived', () => received.payloads.length === 3)
+    proxy.become({ kind: 'slow', delayMs: 100 })
+    for (let i = 1; i <= 3; i++) {
+      subscription.ack(i)
+      await sleep(60)
+    }
+    await until('nothing is pending', async () => (await pending()) === 0)
+    await broker.close()
+    await proxy.stop()
   })
 
   it('gives up entries that were trimmed while they were pending, and counts them', async () => {

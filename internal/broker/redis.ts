@@ -167,7 +167,9 @@ export class RedisConnection {
     const { stream } = this.client
     try {
       // A name is for people; an operator may not grant it.
-      this.client.client('SETNAME', this.#name).catch(ignore)
+      await this.client.client('SETNAME', this.#name).catch(ignore)
+      // A refused AUTH ends the connection, and has said why.
+      if (!stream.writable) return
       await this.client.ping()
       await this.#setUp?.(this.client)
     } catch (error) {

@@ -5,22 +5,46 @@ import type { RawEntry } from './stream-entry.ts'
  * What must be looked at and changed in one step, because other servers do the same. Each script touches the keys of one partition. They are
  * sent as text: all are rare, and none is worth the second round trip that a forgotten hash costs.
  */
-const CLAIM = `
+const FIELDS = `
+local function fields(reply)
+  local named = {}
+  for i = 1, #reply, 2 do named[reply[i]] = reply[i + 1] end
+  return named
+end`
+
+const BEFORE = `
+local function before(a, b)
+  local aMs, aSeq = string.match(a, '(%d+)-(%d+)')
+  local bMs, bSeq = string.match(b, '(%d+)-(%d+)')
+  if aMs ~= bMs then return #aMs < #bMs or (#aMs == #bMs and aMs < bMs) end
+  return #aSeq < #bSeq or (#aSeq == #bSeq and aSeq < bSeq)
+end`
+
+/** Trimmed entries are looked for before XCLAIM is asked, which would drop them without a word. */
+const CLAIM = `${FIELDS}
 local group, consumer, from, idle, room, bare = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'ids'
+local alive = {}
+if from == 'others' then
+  for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
+    local each = fields(reply)
+    alive[each.name] = each.idle < idle
+  end
+end
 local looked, trimmed, entries = 0, 0, {}
 for i = 7, #ARGV do
   if room <= 0 then break end
   looked = looked + 1
-  local pending = redis.call('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1)[1]
+  local id = ARGV[i]
+  local pending = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
   if pending and (pending[2] == consumer) == (from == 'own') and pending[3] >= idle then
-    local entry
-    if bare then entry = redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i], 'JUSTID')[1]
-    else entry = redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i])[1] end
+    local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
     if not entry then
-      redis.call('XACK', KEYS[1], group, ARGV[i])
-      trimmed = trimmed + 1
-    elseif bare then entries[#entries + 1] = {entry, {}}
+      if not alive[pending[2]] then trimmed = trimmed + redis.call('XACK', KEYS[1], group, id) end
+    elseif bare then
+      redis.call('XCLAIM', KEYS[1], group, consumer, 0, id, 'JUSTID')
+      entries[#entries + 1] = {id, {}}
     else
+      redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)
       entries[#entries + 1] = entry
       for _, field in ipairs(entry[2]) do room = room - #field end
     end
@@ -43,7 +67,7 @@ export interface ClaimOptions {
 export interface Claimed {
   /** So many of the ids have been looked at. */
   readonly looked: number
-  /** Entries of which trimming had left nothing: nobody holds them any more. */
+  /** Entries of which trimming has left nothing, neither in Redis nor with a consumer that is alive. They are acked. */
   readonly trimmed: number
   readonly entries: RawEntry[]
 }
@@ -58,14 +82,42 @@ export async function claim(client: Redis, options: ClaimOptions, ids: readonly 
   return { looked, trimmed, entries }
 }
 
-const MAKE_GROUP = `
+const RENEW = `${BEFORE}
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+local ids = {}
+for i = 3, #ARGV do
+  if first and not before(ARGV[i], first[1]) then ids[#ids + 1] = ARGV[i] end
+end
+ids[#ids + 1] = 'JUSTID'
+if #ids > 1 then redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(ids)) end
+local none = '18446744073709551615-18446744073709551614'
+redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', KEYS[1], none)`
+
+/** The most ids that `renew` takes: the stack of a script holds some 8,000 values. */
+export const MAX_RENEWED = 500
+
+/**
+ * Tells Redis that the consumer is alive and busy with these entries, so that nobody takes them over. JUSTID leaves the delivery count as
+ * it is. Entries that were trimmed stay pending and are not renewed: should the consumer die, whoever comes finds that they are lost. The
+ * reading of nothing at the end is the sign of life where no entry is renewed.
+ */
+export async function renew(
+  client: Redis,
+  key: string,
+  group: string,
+  consumer: string,
+  ids: readonly string[],
+): Promise<void> {
+  await client.eval(RENEW, 1, key, group, consumer, ...ids)
+}
+
+const MAKE_GROUP = `${FIELDS}
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err then
   if string.find(made.err, 'BUSYGROUP', 1, true) then return 0 end
   return made
 end
-local stream, info = {}, redis.call('XINFO', 'STREAM', KEYS[1])
-for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
+local stream = fields(redis.call('XINFO', 'STREAM', KEYS[1]))
 if stream['entries-added'] then
   local read = stream['entries-added'] - stream.length
   if ARGV[2] == 'first' and stream.groups == 1 then read = 0 end
@@ -83,18 +135,7 @@ export async function makeGroup(client: Redis, key: string, group: string, hadGr
   return (await client.eval(MAKE_GROUP, 1, key, group, hadGroup ? 'again' : 'first')) === 1
 }
 
-const INSPECT = `
-local function fields(reply)
-  local named = {}
-  for i = 1, #reply, 2 do named[reply[i]] = reply[i + 1] end
-  return named
-end
-local function before(a, b)
-  local aMs, aSeq = string.match(a, '(%d+)-(%d+)')
-  local bMs, bSeq = string.match(b, '(%d+)-(%d+)')
-  if aMs ~= bMs then return #aMs < #bMs or (#aMs == #bMs and aMs < bMs) end
-  return #aSeq < #bSeq or (#aSeq == #bSeq and aSeq < bSeq)
-end
+const INSPECT = `${FIELDS}${BEFORE}
 local stream, group = fields(redis.call('XINFO', 'STREAM', KEYS[1])), nil
 for _, reply in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local each = fields(reply)
@@ -153,11 +194,10 @@ export async function inspect(client: Redis, key: string, group: string): Promis
   return { trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs }
 }
 
-const FORGET_CONSUMERS = `
+const FORGET_CONSUMERS = `${FIELDS}
 local forgotten = 0
 for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
-  local consumer = {}
-  for i = 1, #reply, 2 do consumer[reply[i]] = reply[i + 1] end
+  local consumer = fields(reply)
   if consumer.name ~= ARGV[2] and consumer.pending == 0 and consumer.idle >= tonumber(ARGV[3]) then
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
     forgotten = forgotten + 1

@@ -13,12 +13,12 @@ import { Gate } from './gate.ts'
 import { PartitionReader } from './partition-reader.ts'
 import type { RedisConnection, RedisOptions } from './redis.ts'
 import { tieOf } from './stream-entry.ts'
+import { MAX_RENEWED, renew } from './stream-scripts.ts'
 import { Trials } from './trials.ts'
 import { Unacked } from './unacked.ts'
 
 const ACK_INTERVAL_MS = 20
 const ACKS_A_COMMAND = 1000
-const RENEWED_A_COMMAND = 500
 
 export interface SubscriptionOptions {
   readonly redis: RedisOptions
@@ -40,7 +40,6 @@ export interface SubscriptionOptions {
 
 /** One consumer of the group: reads all partitions, renews what it holds, and acks it. */
 export class StreamsSubscription implements Subscription {
-  readonly canPause = true
   readonly #options: SubscriptionOptions
   readonly #deliveries: Deliveries
   readonly #unacked: Unacked
@@ -167,7 +166,10 @@ export class StreamsSubscription implements Subscription {
   }
 
   #flushLater(): void {
-    this.#ackTimer ??= setTimeout(() => this.#flush(), ACK_INTERVAL_MS).unref()
+    this.#ackTimer ??= setTimeout(() => {
+      this.#ackTimer = undefined
+      this.#flush()
+    }, ACK_INTERVAL_MS).unref()
   }
 
   /** One XACK a partition, all in one write. @returns false when Redis could not be told */
@@ -196,7 +198,7 @@ export class StreamsSubscription implements Subscription {
     return results.every((result) => result.status === 'fulfilled')
   }
 
-  /** Tells Redis that we are alive and busy with what we hold, so that nobody takes it over. JUSTID leaves the delivery count as it is. */
+  /** Also where nothing is held: a consumer that shows itself is alive. */
   async #renew(): Promise<void> {
     const { keys, group, consumer, commands, logger } = this.#options
     const before = this.#renewBefore
@@ -208,9 +210,9 @@ export class StreamsSubscription implements Subscription {
           ...this.#readers[partition]!.waitingIds(),
           ...this.#trials.idsOf(partition),
         ]
-        for (let from = 0; from < ids.length; from += RENEWED_A_COMMAND) {
-          const some = ids.slice(from, from + RENEWED_A_COMMAND)
-          await commands.send((client) => client.xclaim(key, group, consumer, 0, ...some, 'JUSTID'))
+        for (let from = 0; from === 0 || from < ids.length; from += MAX_RENEWED) {
+          const some = ids.slice(from, from + MAX_RENEWED)
+          await commands.send((client) => renew(client, key, group, consumer, some))
         }
       }
     } catch (error) {

@@ -79,10 +79,10 @@ async function notes(): Promise<Record<string, string>> {
   return Object.assign({}, ...all)
 }
 
-/** Waits until each partition has been told of what is held so often: three times in each visibility period. */
-async function renewals(count: number): Promise<void> {
-  const before = await scene.calls('xclaim')
-  await until(`there have been ${count} renewals`, async () => (await scene.calls('xclaim')) >= before + count)
+/** Waits for so many visibility periods of so many servers: in each, a server tells Redis three times of each partition that it is alive. */
+async function visibilityPeriods(count: number, servers = 1): Promise<void> {
+  const end = (await scene.calls('eval')) + count * servers * 3 * KEYS.length
+  await until(`${count} visibility periods are over`, async () => (await scene.calls('eval')) >= end)
 }
 
 describe('entries of a store that is away', () => {
@@ -93,8 +93,7 @@ describe('entries of a store that is away', () => {
     const texts = Array.from({ length: 200 }, (_, i) => `${i}`)
     for (const text of texts) await a.broker.publish(`key-${text}`, Buffer.from(text))
     await until('all have arrived', () => a.heard.length + b.heard.length === 200)
-    // At least one partition of one server: eight periods of it, and of all others.
-    await renewals(8 * 3 * 8)
+    await visibilityPeriods(8, 2)
     const pending = await scene.pending()
     expect(pending).toHaveLength(200)
     expect(new Set(pending.map(({ deliveries }) => deliveries))).toEqual(new Set([1]))
@@ -114,7 +113,7 @@ describe('entries of a store that is away', () => {
     heir.subscription.storeAway(true)
     await heir.broker.publish('key', Buffer.from('new'))
     await until('the new one has arrived', () => heir.heard.length === 1)
-    await renewals(9)
+    await visibilityPeriods(3)
     expect(heir.heard).toEqual(['new'])
     heir.subscription.storeAway(false)
     await until('the other has arrived', () => heir.heard.length === 2)
@@ -146,13 +145,13 @@ describe('a suspect', () => {
     await until('it has arrived', () => server.heard.length === 1)
     server.subscription.storeAway(false)
     await until('it has been taken over', () => server.broker.stats.takenOver === 1)
-    await renewals(6)
+    await visibilityPeriods(2)
     expect(server.heard).toEqual(['held'])
     server.store()
     await until('it is on trial', () => server.heard.length === 2)
     expect(Object.values(await notes())).toEqual(['1'])
     for (let i = 0; i < 20; i++) await server.broker.publish(`key-${i}`, Buffer.from('beside'))
-    await renewals(6)
+    await visibilityPeriods(2)
     expect([server.heard, server.redelivered]).toEqual([['held', 'suspect'], ['suspect']])
     server.store()
     await until('the others have arrived', () => server.heard.length === 22)

@@ -127,6 +127,42 @@ describe('what trimming eats before it is read', () => {
   })
 })
 
+describe('what trimming eats while a server holds it', () => {
+  const visibilityMs = 400
+
+  async function hold(): Promise<{ holder: Broker; subscription: Subscription; heir: Broker }> {
+    const holder = await scene.open('streams', { ...OFTEN, consumer: 'holder', visibilityMs })
+    const received = receiver()
+    const subscription = await holder.subscribe(received.handler)
+    await publish(holder, 30)
+    await until('all have arrived', () => received.payloads.length === 30)
+    await scene.admin.xtrim(KEY, 'MAXLEN', 0)
+    const heir = await scene.open('streams', { ...OFTEN, consumer: 'heir', visibilityMs })
+    await heir.subscribe(() => {})
+    return { holder, subscription, heir }
+  }
+
+  it('is no loss while that server is alive, and acks it', async () => {
+    const { holder, subscription, heir } = await hold()
+    const since = performance.now()
+    await until('visibility periods are over', () => performance.now() - since > 4 * visibilityMs)
+    const looked = await scene.calls('xpending')
+    await until('it has been looked at again', async () => (await scene.calls('xpending')) > looked + 20)
+    expect(await scene.pending()).toHaveLength(30)
+    subscription.ack(30)
+    await until('nothing is pending', async () => (await scene.pending()).length === 0)
+    expect([holder.stats.trimmedUnacked, heir.stats.trimmedUnacked]).toEqual([0, 0])
+  })
+
+  it('is lost with that server, and counted once by the next', async () => {
+    const { holder, heir } = await hold()
+    await holder.close()
+    await until('nothing is pending', async () => (await scene.pending()).length === 0)
+    expect([holder.stats.trimmedUnacked, heir.stats.trimmedUnacked]).toEqual([0, 30])
+    expect([holder.stats.trimmedUnread, heir.stats.trimmedUnread]).toEqual([0, 0])
+  })
+})
+
 describe('trimming', () => {
   it('goes by age where it is told to, by the clock of Redis', async () => {
     const broker = await scene.open('streams', { partitions: 1, maxLength: 10, maxAgeMs: 1500 })

@@ -149,13 +149,17 @@ export class Trials {
     const group = this.#chooseGroup()
     if (group.length === 0) return
     const failures = group[0]!.failures!
+    const something = this.#something.promise
+    if (this.#storeAway || !this.#mayTry) {
+      this.#holdBack(false)
+      return something
+    }
     if (failures >= CONVICTED) return this.#giveUp(group[0]!)
     const waitMs = failures === 0 ? 0 : this.#bornAtMs + this.#options.pauseMs * 2 ** (failures - 1) - performance.now()
-    if (waitMs > 0 || this.#storeAway || !this.#mayTry) {
+    if (waitMs > 0) {
       this.#holdBack(false)
-      return this.#pause(Math.max(waitMs, RETRY_MS))
+      return this.#pause(waitMs)
     }
-    const something = this.#something.promise
     this.#holdBack(true)
     if (this.#options.unackedCount() > 0) return something
     await this.#try(group)
@@ -183,7 +187,7 @@ export class Trials {
     this.#options.logger.warn(fields, 'entries that may be poison are delivered apart')
     await this.#note(partition, ids, failures! + 1)
     const acquit = once(() => this.#note(partition, ids, failures!))
-    if (this.#closed || this.#storeAway) return acquit()
+    if (this.#closed || this.#storeAway || !this.#mayTry) return acquit()
 
     this.#acquit = () => void acquit().catch(() => {})
     const survived = setTimeout(this.#acquit, BLAMED_MS).unref()
@@ -191,7 +195,7 @@ export class Trials {
       suspect.problem = this.#options.deliver(partition, suspect.id, payload)
       if (suspect.problem === '') this.#suspects.delete(suspect)
     }
-    while (!this.#closed && this.#options.unackedCount() > 0) await this.#something.promise
+    while (!this.#closed && !this.#storeAway && this.#options.unackedCount() > 0) await this.#something.promise
     clearTimeout(survived)
     this.#acquit = () => {}
     if (this.#options.unackedCount() > 0) return acquit()
@@ -212,7 +216,7 @@ export class Trials {
     const { commands, keys, group, onPoison } = this.#options
     const { partition, id } = suspect
     const payload = (await this.#claim([suspect])).get(suspect)
-    if (payload === undefined) return
+    if (payload === undefined || !this.#mayTry) return
     const problem = suspect.problem || 'the process died each time that it was delivered alone'
     try {
       await onPoison(payload, id, suspect.deliveries, problem)
