@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sleep, startRedis, type TestServer, until } from '../../test/support/servers.ts'
 import { openBroker } from '../broker/open.ts'
 import { frameCodec } from '../codec/frame.ts'
+import { LossTracker } from '../ingest/loss.ts'
 import { WallClock } from '../observe/clock.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
@@ -71,5 +72,63 @@ describe('Publisher over Redis Pub/Sub', () => {
     expect(stored.size).toBe(produced)
     expect([...stored].filter(([, times]) => times !== 1)).toEqual([])
     expect(refusals).toEqual([])
+  })
+
+  it('tells the servers what it gave up, so that sent = received − duplicates + lost, whoever listens when', async () => {
+    const options = { kind: 'pubsub', redis: { url: redis.url }, logger } as const
+    const agent = await openBroker(options)
+    const ledger = new PublisherLedger()
+    const publisher = new Publisher({
+      ...{ broker: agent, codec: frameCodec, sourceId: sourceId('h', 'agent'), clock, logger, ledger },
+      ...{ throttle: new LogThrottle(logger), heartbeatMs: 100, outboxMaxBytes: 10_000 },
+    })
+    await publisher.start()
+    const series = new Series('m', 'm', [])
+    series.field('n', 'float')
+    const produce = async (ticks: number): Promise<void> => {
+      for (let i = 0; i < ticks; i++) {
+        for (const value of [1, 2, 3]) publisher.add({ series, values: [value], at: ledger.produced, tie: 0 })
+        publisher.flush()
+        if (i % 10 === 0) await sleep(1)
+      }
+    }
+    const totals = { received: 0, duplicates: 0, lost: 0, withdrawn: 0, missing: 0 }
+    let marks: ReadonlyMap<string, string> = new Map()
+    for (let life = 0; life < 4; life++) {
+      // Nobody listens, and more comes than is kept; before the first server too.
+      await produce(200)
+      const server = await openBroker(options)
+      const decoder = frameCodec.decoder(new SeriesTable())
+      const tracker = new LossTracker()
+      tracker.restore(marks)
+      let messages = 0
+      const subscription = await server.subscribe((payload) => {
+        decoder.decode(payload, { receivedAt: 0, tie: 0 }, () => totals.received++)
+        tracker.observe(decoder.header)
+        messages++
+      })
+      await produce(50)
+      await until('it holds nothing', () => publisher.held === 0)
+      const seen = messages
+      await until('its source has said so', () => messages > seen + 1)
+      await subscription.stop()
+      await server.close()
+      marks = tracker.marks('all', true, Date.now())
+      totals.duplicates += tracker.duplicateSamples
+      totals.lost += tracker.lostSamples + tracker.lostSamplesAtMost
+      totals.withdrawn += tracker.withdrawnSamples
+      totals.missing += tracker.missingSamples
+      if (life === 0) expect(totals.withdrawn).toBe(0)
+    }
+    await publisher.stop(AbortSignal.timeout(10_000))
+    await agent.close()
+
+    const { produced, sent, dropped } = ledger
+    expect(produced).toBe(sent + dropped)
+    expect(dropped).toBeGreaterThan(1000)
+    expect(sent).toBe(totals.received - totals.duplicates + totals.lost)
+    expect(totals).toMatchObject({ lost: 0, missing: 0 })
+    // What it gave up before anybody had heard of it, no server can know of.
+    expect(totals.withdrawn).toBeGreaterThan(dropped / 2)
   })
 })

@@ -24,6 +24,10 @@ async function newFolder(): Promise<string> {
   return folder
 }
 
+function openLog(folder: string): Promise<SegmentLog> {
+  return openSegmentLog({ folder, maxBytes: 2 ** 20, segmentBytes: 1000, logger })
+}
+
 /** A process that publishes from a folder, to a broker that outlives it. */
 class Life {
   readonly ledger = new PublisherLedger()
@@ -56,7 +60,7 @@ class Life {
   }
 
   static async start(folder: string, broker: FaultyBroker, options: Partial<PublisherOptions> = {}): Promise<Life> {
-    const log = await openSegmentLog({ folder, maxBytes: 2 ** 20, segmentBytes: 1000, logger })
+    const log = options.log ?? (await openLog(folder))
     const life = new Life(folder, log, broker, options)
     await life.publisher.start()
     return life
@@ -231,6 +235,44 @@ describe('a publisher whose predecessor', () => {
     const tracker = new LossTracker()
     for (const message of broker.arrived) tracker.observe({ ...message, sampleCount: message.values.length })
     expect([values(broker).length, tracker.lostSamples, tracker.withdrawnSamples]).toEqual([102 - damaged, 0, damaged])
+  })
+
+  it('was of another version, or another program, leaves what is counted and not sent', async () => {
+    const [broker, folder] = await leave('kill')
+    const log = await openLog(folder)
+    for (const record of ['', 'x', '\u0001'.repeat(200)]) log.append([Buffer.from(record)], 7)
+    await log.close()
+    broker.become('take')
+    const second = await Life.start(folder, broker, { sourceId: 'second' })
+    expect([second.ledger.takenOver, second.publisher.held]).toEqual([121, 100])
+    expect(second.ledger.droppedBy).toEqual(new Map([['outbox_damaged', 21]]))
+    await second.stop()
+    expect(second.log.records).toBe(0)
+  })
+
+  it('left what cannot be read today keeps it for the day when it can', async () => {
+    const [broker, folder] = await leave('kill')
+    const log = new Proxy(await openLog(folder), {
+      get(target, name) {
+        if (name === 'next') return async () => undefined
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const second = await Life.start(folder, broker, { sourceId: 'second', log })
+    second.tick(...upTo(4).map((i) => 100 + i))
+    await soon()
+    broker.become('take')
+    second.tick(2000)
+    await someSeconds()
+    expect(second.ledger.sent).toBe(5)
+    await second.stop()
+    const third = await Life.start(folder, broker, { sourceId: 'third' })
+    third.tick(3000)
+    await someSeconds()
+    expect(new Set(values(broker))).toEqual(new Set([1000, ...upTo(104), 2000, 3000]))
+    await third.stop()
+    expect(third.log.records).toBe(0)
   })
 })
 
