@@ -15,13 +15,14 @@ export interface ServerStorage {
 
 /** Opens the folder of a server. A disk that is full, or spoiled, is no reason not to start: `/ready` says what is wrong with it. */
 export async function openStorage(context: Context, broker: Broker): Promise<ServerStorage> {
-  const { settings, logger, releaser, readiness } = context
+  const { settings, onReload, logger, releaser, readiness } = context
   const folder = await openDataFolder(context, 'server')
   const deadLetters = await openDeadLetters({
     folder: join(folder, 'dead-letters'),
     maxBytes: settings.deadLetters.maxBytes,
     logger,
   })
+  onReload(['deadLetters'], (changed) => deadLetters.setMaxBytes(changed.deadLetters.maxBytes))
   releaser.push('dead letters', () => deadLetters.close())
   readiness.push(() => deadLetters.problem)
   if (broker.kind === 'streams') return { deadLetters, spool: undefined }

@@ -367,6 +367,7 @@ export const SCHEMA = {
       {
         default: 64 * MIB,
         roles: CONSUMERS,
+        reloads: true,
         description: 'What is kept of rejected samples and messages; the oldest goes first.',
       },
     ),

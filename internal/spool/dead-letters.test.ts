@@ -138,6 +138,16 @@ describe('dead letters', () => {
     expect(await ids()).toEqual(range(letters.discarded, 300))
   })
 
+  it('make room at a smaller bound, once others come', async () => {
+    const letters = await opened()
+    await fill(letters, 0, 30)
+    letters.setMaxBytes(100_000)
+    expect(letters.discarded).toBe(0)
+    await fill(letters, 30, 31)
+    expect(letters.bytes).toBeLessThanOrEqual(100_000)
+    await until('their files are gone', async () => (await ids()).length + letters.discarded === 31)
+  })
+
   it('that do not fit into memory while the disk is behind are counted', async () => {
     const letters = await opened()
     for (let n = 0; n < 100; n++) letters.add(letter(n, 7000))

@@ -47,7 +47,6 @@ export class DeadLetters {
   discarded = 0
   readonly #log: SegmentLog
   readonly #folder: string
-  readonly #maxBytes: number
   readonly #logger: Logger
   readonly #timer: NodeJS.Timeout
   readonly #lettersPerSecond: number
@@ -56,13 +55,17 @@ export class DeadLetters {
   /** Of the oldest file, as `tidy` last saw it. */
   #doneInOldest = { path: '', letters: 0 }
 
-  constructor({ folder, maxBytes, logger, lettersPerSecond }: DeadLettersOptions, log: SegmentLog) {
+  constructor({ folder, logger, lettersPerSecond }: DeadLettersOptions, log: SegmentLog) {
     this.#log = log
     this.#folder = folder
-    this.#maxBytes = maxBytes
     this.#logger = logger
     this.#lettersPerSecond = this.#allowance = lettersPerSecond ?? DEFAULT_LETTERS_PER_SECOND
     this.#timer = setInterval(() => void this.tidy(), TIDY_MS).unref()
+  }
+
+  /** Another bound: what is kept beyond a smaller one makes room as others come. */
+  setMaxBytes(maxBytes: number): void {
+    this.#log.maxBytes = maxBytes
   }
 
   /** On disk and on its way there. */
@@ -119,7 +122,7 @@ export class DeadLetters {
 
   /** Gives up the oldest file where the bound is what keeps so many bytes out. */
   #makeRoom(bytes: number): boolean {
-    if (this.#log.bytes + bytes <= this.#maxBytes) return false
+    if (this.#log.bytes + bytes <= this.#log.maxBytes) return false
     const path = this.#log.oldest?.path
     const lost = this.#log.dropOldest()
     if (lost === undefined) return false
