@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { heap } from '@datadog/pprof'
+import { describe, expect, test, vi } from 'vitest'
 import { flat, readProfile } from '../../../test/support/pprof.ts'
 import { ProfileInProgress, Profiler } from './profiler.ts'
 
@@ -33,7 +34,7 @@ describe('a CPU profile', () => {
       program: 'server',
       sampleTypes: ['samples/count', 'cpu/nanoseconds'],
       defaultSampleType: 'cpu',
-      period: expect.stringMatching(/^1\d{7} cpu\/nanoseconds$/),
+      period: expect.stringMatching(/^[12]\d{7} cpu\/nanoseconds$/),
     })
     expect(profile.startedAtMs).toBeGreaterThanOrEqual(beforeMs)
     expect(profile.startedAtMs + profile.durationMs).toBeLessThanOrEqual(Date.now() + 1)
@@ -53,21 +54,24 @@ describe('a CPU profile', () => {
 })
 
 const OBJECTS = 1_000_000
-/** Four small integers: a map, properties, elements, and the four. */
+/** Four small integers, and before them the map, the properties and the elements. */
 const OBJECT_BYTES = 7 * 8
-const ring: object[] = []
+const kept: object[] = []
+const lastFew: object[] = []
 
-function allocate(): void {
-  for (let i = 0; i < OBJECTS; i++) ring[i & 1023] = { a: i & 7, b: 2, c: 3, d: 4 }
-}
-
-const kept: object[][] = []
-const KEPT_BYTES = 1000 * OBJECT_BYTES
+/** Keeps one of four. */
 function keep(): void {
-  kept.push(Array.from({ length: 1000 }, (_, i) => ({ a: i, b: 2, c: 3, d: 4 })))
+  for (let i = 0; i < OBJECTS / 4; i++) kept[i] = { a: i, b: 2, c: 3, d: 4 }
 }
 function drop(): void {
-  for (let i = 0; i < 1000; i++) ring[i & 7] = { a: i, b: 2, c: 3, d: 4 }
+  for (let i = 0; i < OBJECTS; i++) lastFew[i & 7] = { a: i, b: 2, c: 3, d: 4 }
+}
+
+/** Resolves when the sampler has been started so often: the turn that it then is in cannot end while this thread works. */
+async function turnBegins(count: number): Promise<void> {
+  const start = vi.spyOn(heap, 'start')
+  while (start.mock.calls.length < count) await turn()
+  start.mockRestore()
 }
 
 const within = (share: number, expected: number) => ({
@@ -101,40 +105,35 @@ describe('a heap profile', () => {
     expect(profile.samples.flatMap(({ stack }) => stack.map(({ name }) => name))).not.toContain('(root)')
   })
 
-  test('has what was allocated and thrown away, by as much as it was', async () => {
-    const profiler = new Profiler('server')
-    // Loads what the profiles take, so that the next begins at once. Then its first turn cannot end while this works.
-    await profiler.heap(1, never)
-    const taken = profiler.heap(3_000, never)
-    for (let i = 0; i < 20; i++) await turn()
-    allocate()
+  test('has in its first half what was allocated, whatever became of it, by as much as it was', async () => {
+    const taken = new Profiler('server').heap(2_000, never)
+    await turnBegins(1)
+    drop()
     const profile = readProfile(await taken)
-    expect(cumulated(profile, 'allocate')).toEqual({
+    expect(cumulated(profile, 'drop')).toEqual({
       'alloc_objects/count': within(0.15, OBJECTS),
       'alloc_space/bytes': within(0.15, OBJECTS * OBJECT_BYTES),
       'inuse_objects/count': 0,
       'inuse_space/bytes': 0,
     })
-    const frames = profile.samples.flatMap(({ stack }) => stack).filter(({ name }) => name === 'allocate')
+    const frames = profile.samples.flatMap(({ stack }) => stack).filter(({ name }) => name === 'drop')
     expect(new Set(frames.map(({ file }) => file))).toEqual(new Set([FILE]))
   })
 
-  test('has in use what was kept, and of what was thrown away nothing', async () => {
-    kept.length = 0
-    const file = await meanwhile(new Profiler('server').heap(2_000, never), () => {
-      keep()
-      drop()
+  test('has in its second half what is kept, by as much as it is, and nothing of what was thrown away', async () => {
+    const taken = new Profiler('server').heap(2_000, never)
+    await turnBegins(2)
+    keep()
+    drop()
+    const profile = readProfile(await taken)
+    expect(cumulated(profile, 'keep')).toEqual({
+      'alloc_objects/count': 0,
+      'alloc_space/bytes': 0,
+      // The array that has them grows in one place while they are made in many.
+      'inuse_objects/count': within(0.2, kept.length),
+      'inuse_space/bytes': within(0.2, kept.length * (OBJECT_BYTES + 8)),
     })
-    const profile = readProfile(file)
-    const keeping = cumulated(profile, 'keep')
-    const dropping = cumulated(profile, 'drop')
-    // What is kept in the first turn is allocated, what is kept in the second is in use: together it is all.
-    const allKept = keeping['alloc_space/bytes']! + keeping['inuse_space/bytes']!
-    expect(allKept).toEqual(within(0.3, kept.length * KEPT_BYTES))
-    expect(keeping['inuse_space/bytes']).toBeGreaterThan(0)
-    expect(dropping['alloc_space/bytes']).toBeGreaterThan(0)
-    expect(dropping['inuse_space/bytes']).toBeLessThan(keeping['inuse_space/bytes']! / 20)
-    kept.length = 0
+    expect(cumulated(profile, 'drop')['inuse_space/bytes']).toBeLessThan(OBJECT_BYTES * OBJECTS * 0.01)
   })
 })
 
