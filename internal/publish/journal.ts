@@ -35,6 +35,7 @@ export class Journal {
   #records: number[] = []
   #head = 0
   readonly #done = new Set<number>()
+  #isFull = false
   /** False where the disk would not give all that earlier processes left: what is committed behind that would take it along. */
   #isRead = true
 
@@ -44,12 +45,13 @@ export class Journal {
 
   /** '' while the disk takes what it is given. */
   get problem(): string {
-    return this.#log.problem
+    return this.#log.problem || (this.#isFull ? 'there is no room for more: it is kept in memory only' : '')
   }
 
   /** @returns the record's number; undefined when there is no room for it */
   add(message: OutgoingMessage): number | undefined {
     const number = this.#log.append([describe(message), message.payload], message.samples)
+    this.#isFull = number === 'full'
     if (number === 'full') return undefined
     this.#records.push(number)
     return number

@@ -73,6 +73,7 @@ export class Publisher {
   #state: 'flowing' | 'unheard' | 'away' = 'flowing'
   #heartbeat: NodeJS.Timeout | undefined
   #nextTurn: NodeJS.Timeout | undefined
+  #takenOver: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: PublisherOptions) {
@@ -111,7 +112,8 @@ export class Publisher {
 
   /** Takes over what earlier processes left. To be waited for before samples are added. */
   async start(): Promise<void> {
-    if (this.#journal !== undefined) await this.#takeOver(this.#journal)
+    this.#takenOver = this.#journal && this.#takeOver(this.#journal)
+    if (this.#takenOver !== undefined) await this.#takenOver
     if (this.#stopped === undefined)
       this.#heartbeat ??= setInterval(() => this.#beat(), this.#options.heartbeatMs ?? 5000)
   }
@@ -298,6 +300,7 @@ export class Publisher {
       if (signal.aborted) resolve()
       else signal.addEventListener('abort', () => resolve(), { once: true })
     })
+    await this.#takenOver
     this.flush()
     await Promise.race([this.#sendAllHeld(signal), aborted])
     this.#takeBack()

@@ -301,6 +301,43 @@ it('holds in memory what the disk does not take, says so, and writes again when 
   await second.stop()
 })
 
+it('stopped while it still takes over what was left has all of it left for the next', async () => {
+  const folder = await newFolder()
+  const broker = new FaultyBroker()
+  broker.become('unheard')
+  const first = await Life.start(folder, broker)
+  for (const value of upTo(100)) first.tick(value)
+  await first.stop()
+  const log = await openLog(folder)
+  const options = { broker, codec: stubCodec(), sourceId: 'second', ledger: new PublisherLedger(), log, logger }
+  const clock = { now: () => Date.now() * 1000 }
+  const second = new Publisher({ ...options, clock, throttle: new LogThrottle(logger) })
+  const started = second.start()
+  await second.stop(AbortSignal.abort())
+  await started
+  expect([second.held, log.samples]).toEqual([100, 100])
+})
+
+it('says that there is no room on disk, and holds what comes all the same', async () => {
+  const broker = new FaultyBroker()
+  broker.become('unheard')
+  const folder = await newFolder()
+  const log = await openSegmentLog({ folder, maxBytes: 5000, segmentBytes: 1000, logger })
+  const life = await Life.start(folder, broker, { log })
+  for (const value of upTo(100)) life.tick(value)
+  await soon()
+  expect([life.publisher.held, life.publisher.problem]).toEqual([100, expect.stringContaining('no room')])
+  broker.become('take')
+  await someSeconds()
+  life.balances()
+  expect([life.ledger.sent, life.publisher.held]).toEqual([100, 0])
+  broker.become('unheard')
+  life.tick(100)
+  await soon()
+  expect([life.publisher.held, life.publisher.problem]).toEqual([1, ''])
+  await life.stop()
+})
+
 it('counts as dropped at the end what the disk did not take', async () => {
   const folder = await newFolder()
   await rm(folder, { recursive: true })
