@@ -1,13 +1,70 @@
-import type { Scene } from './scene.ts'
+import { run } from '../support/programs.ts'
+import type { Member } from './member.ts'
+import type { Life, Obligations } from './obligations.ts'
+import { IDS_A_LIFE, MEASUREMENT, payloadOf, workerOf } from './samples.ts'
 
-export interface LetterOfId {
-  readonly id: number
-  readonly reason: string
-  /** Its payload is the sample as it was made. */
-  readonly isIntact: boolean
+export interface DeadLetters {
+  /** The oracle's samples among them: id → the line is as it was made, and says why it was refused. */
+  readonly samples: ReadonlyMap<number, boolean>
+  /** Messages that nobody could read, each with its reason. */
+  readonly messages: ReadonlyMap<string, string>
 }
 
-/** Dead letters of the oracle's samples, by id. */
-export async function deadLettersOf(_scene: Scene): Promise<Map<number, LetterOfId>> {
-  return new Map()
+interface ListedLetter {
+  readonly kind: 'message' | 'line'
+  readonly reason: string
+  readonly detail: string
+  readonly payload?: string
+}
+
+/** What the servers' dead letters are, as `sentinel dead-letters list` shows them. */
+export async function deadLettersOf(
+  servers: ReadonlyArray<{ readonly server: Member; readonly dataPath: string }>,
+  obligations: Obligations,
+): Promise<DeadLetters> {
+  const samples = new Map<number, boolean>()
+  const messages = new Map<string, string>()
+  for (const { server, dataPath } of servers) {
+    for (const { kind, reason, detail, payload = '' } of await list(server.name, dataPath)) {
+      if (kind === 'message') messages.set(payload, reason)
+      const id = /^oracle,.* id=(\d+)i/.exec(payload)?.[1]
+      if (kind !== 'line' || id === undefined) continue
+      const life = obligations.lifeOf(Number(id))
+      samples.set(
+        Number(id),
+        life !== undefined && reason !== '' && detail !== '' && isAsMade(payload, Number(id), life),
+      )
+    }
+  }
+  return { samples, messages }
+}
+
+async function list(consumer: string, dataPath: string): Promise<ListedLetter[]> {
+  const args = [
+    'dead-letters',
+    'list',
+    '--json',
+    '--limit=0',
+    `--data-path=${dataPath}`,
+    `--broker-consumer=${consumer}`,
+  ]
+  const { code, stdout, stderr } = await run('sentinel', { args })
+  if (code !== 0) throw new Error(`sentinel ${args.join(' ')} ended with ${code}: ${stderr}`)
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): ListedLetter => JSON.parse(line))
+}
+
+/** Whether a line has all of a sample, written by hand here: the product's own encoder would agree with itself. */
+function isAsMade(line: string, id: number, { source, baseUs, spacingUs }: Life): boolean {
+  const { value, count, isOdd, text } = payloadOf(id)
+  const fields = [...[`id=${id}i`, `value=${value}`, `count=${count}i`], `text="${text.replace(/[\\"]/g, '\\$&')}"`]
+  const odd = new RegExp(`[ ,]isOdd=${isOdd ? '(t|T|true|True|TRUE)' : '(f|F|false|False|FALSE)'}[ ,]`)
+  return (
+    line.startsWith(`${MEASUREMENT},source=${source},worker=${workerOf(id)} `) &&
+    fields.every((field) => line.includes(field)) &&
+    odd.test(line) &&
+    line.trimEnd().endsWith(` ${baseUs + (id % IDS_A_LIFE) * spacingUs}000`)
+  )
 }

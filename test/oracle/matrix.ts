@@ -58,6 +58,7 @@ export const MATRIX: readonly Row[] = [
   ...both('server: kill -9 each second', fault.serverIsKilledEachSecond),
   ...both('server: kill -9 while the store is away', fault.serverIsKilledWithoutStore),
   ...both('server: SIGTERM while the store is away', fault.serverStopsWithoutStore),
+  ...both('messages that nobody can read; server: kill -9', fault.unreadableMessages),
   row('pubsub', 'server: kill -9, beside publishers without numbers', fault.serverIsKilledBesideLegacy, {
     expect: ({ server }) =>
       server.summary.lost === 'unknown' ? [] : [`lost: ${server.summary.lost} is said, though it cannot be known`],

@@ -3,6 +3,8 @@ import { sleep } from '../support/servers.ts'
 
 /** Between two looks at a member's metrics. */
 const LOOK_MS = 250
+/** A process on a busy machine answers late. */
+const LOOK_TIMEOUT_MS = 5000
 /** SIGTERM to exit, at most: what the product promises. */
 const STOP_MS = 25_000
 
@@ -96,7 +98,7 @@ export class Member {
     if (life === undefined || !this.#isRunning) return undefined
     try {
       const answer = await fetch(`http://127.0.0.1:${this.#options.adminPort}/metrics`, {
-        signal: AbortSignal.timeout(2000),
+        signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
       })
       life.figures = readFigures(await answer.text())
       return life.figures

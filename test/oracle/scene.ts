@@ -47,6 +47,8 @@ export class Scene {
   readonly redisProxies: { readonly server: TcpProxy; readonly publisher: TcpProxy } | undefined
   readonly servers: Member[] = []
   publisher!: Member
+  /** Messages that nobody can read, as far as Redis took them: each has to become a dead letter. */
+  readonly unreadable: string[] = []
   agent: Member | undefined
   witness: Witness | undefined
   readonly #mounts: string[] = []

@@ -68,7 +68,10 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
 
   const obligations = scene.obligations()
   const stored = await storedIds(influx.url, obligations, problems)
-  const letters = await deadLettersOf(scene)
+  const letters = await deadLettersOf(
+    servers.map((server) => ({ server, dataPath: scene.dataOf(server) })),
+    obligations,
+  )
   const sum = (metric: string, column: string, of: readonly Member[] = servers): number =>
     of.reduce((total, member) => total + member.total(metric, column), 0)
   const dropped =
@@ -86,12 +89,14 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
     if (!obligations.owes(id)) continue
     sent++
     if (stored.has(id)) owedStored++
-    else if (letters.has(id)) inLetters++
+    else if (letters.samples.has(id)) inLetters++
     else missing++
   }
-  for (const { id, reason, isIntact } of letters.values()) {
-    if (obligations.lifeOf(id) === undefined) problems.push(`a dead letter of sample ${id}, which was never made`)
-    else if (!isIntact || reason === '') problems.push(`the dead letter of sample ${id} lacks payload or reason`)
+  for (const [id, isWhole] of letters.samples) {
+    if (!isWhole) problems.push(`the dead letter of sample ${id} lacks its content, its reason, or was never a sample`)
+  }
+  for (const message of scene.unreadable) {
+    if (!letters.messages.get(message)) problems.push(`no dead letter of the message ${JSON.stringify(message)}`)
   }
   // Over streams nothing is ever excused: what was accepted is stored.
   const reported = dropped + reportedLost + lostAtMost
