@@ -8,6 +8,8 @@ export interface DeadLetters {
   readonly samples: ReadonlyMap<number, boolean>
   /** Messages that nobody could read, each with its reason. */
   readonly messages: ReadonlyMap<string, string>
+  /** Lines of other measurements. */
+  readonly others: readonly string[]
 }
 
 interface ListedLetter {
@@ -24,11 +26,16 @@ export async function deadLettersOf(
 ): Promise<DeadLetters> {
   const samples = new Map<number, boolean>()
   const messages = new Map<string, string>()
+  const others: string[] = []
   for (const { server, dataPath } of servers) {
     for (const { kind, reason, detail, payload = '' } of await list(server.name, dataPath)) {
       if (kind === 'message') messages.set(payload, reason)
       const id = /^oracle,.* id=(\d+)i/.exec(payload)?.[1]
-      if (kind !== 'line' || id === undefined) continue
+      if (kind !== 'line') continue
+      if (id === undefined) {
+        others.push(payload)
+        continue
+      }
       const life = obligations.lifeOf(Number(id))
       samples.set(
         Number(id),
@@ -36,7 +43,7 @@ export async function deadLettersOf(
       )
     }
   }
-  return { samples, messages }
+  return { samples, messages, others }
 }
 
 async function list(consumer: string, dataPath: string): Promise<ListedLetter[]> {

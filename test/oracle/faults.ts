@@ -5,7 +5,7 @@ import { json, publishRaw } from '../support/raw-redis.ts'
 import { sleep, type TestServer } from '../support/servers.ts'
 import type { TcpFault, TcpProxy } from '../support/tcp-proxy.ts'
 import { IDS_A_LIFE } from './samples.ts'
-import type { Scene } from './scene.ts'
+import { DATABASE, type Scene } from './scene.ts'
 
 /** One turn of a fault. It begins with everything at work, and leaves it so. */
 export type Turn = (scene: Scene) => Promise<void>
@@ -228,17 +228,49 @@ export const unreadableMessages: Turn = async (scene) => {
   await sleep(LIFE_MS)
 }
 
-async function publishUnreadable({ options, redis, unreadable }: Scene): Promise<void> {
+async function publishUnreadable(scene: Scene): Promise<void> {
+  const messages = Array.from({ length: 20 }, (_, n) => `neither this nor that, ${scene.unreadable.length + n}`)
+  scene.unreadable.push(...messages)
+  await publishAsOthersDo(scene, messages)
+  // Over pubsub what is not on disk when a server is killed is lost.
+  await sleep(LIFE_MS)
+}
+
+/** What a program that is not ours might send, past all of our own parts. */
+async function publishAsOthersDo({ options, redis }: Scene, messages: readonly string[]): Promise<void> {
   const client = new Redis(redis.url)
-  for (let n = 0; n < 20; n++) {
-    const message = `neither this nor that, ${unreadable.length}`
-    unreadable.push(message)
+  for (const message of messages) {
     if (options.broker === 'pubsub') await client.publish('metrics', message)
     else await client.xadd('queue:{telemetry:0}', '*', PAYLOAD_FIELD, message)
   }
   client.disconnect()
-  // Over pubsub what is not on disk when a server is killed is lost.
+}
+
+/** Prepares `fieldOfAnotherType`: InfluxDB itself refuses the samples, with its own words, and stores what else is in the same write. */
+export async function cpuIsText({ influx }: Scene): Promise<void> {
+  const body = `system_stats cpu="text",mem="text" ${Date.now()}000000`
+  const answer = await fetch(`${influx.url}/write?db=${DATABASE}`, { method: 'POST', body })
+  if (answer.status !== 204) throw new Error(`${body}: ${answer.status} ${await answer.text()}`)
+}
+
+export const fieldOfAnotherType: Turn = async (scene) => {
+  const first = scene.refused.length
+  const values = Array.from({ length: 50 }, (_, n) => first + n + 0.5)
+  scene.refused.push(...values.map((cpu) => `system_stats cpu=${cpu},mem=50 `))
+  await publishAsOthersDo(
+    scene,
+    values.map((cpu) => json(cpu, 50, Date.now()).toString()),
+  )
   await sleep(LIFE_MS)
+}
+
+/** The settings are read again, with the store there and away. */
+export const reloads: Turn = async ({ servers, publisher, store }) => {
+  for (const kind of ['none', 'refuse', 'none'] as const) {
+    await store.become({ kind })
+    for (const member of [publisher, ...servers]) member.signal('SIGHUP')
+    await sleep(LIFE_MS)
+  }
 }
 
 /** Any of the above, chosen by a seed, one after the other. */

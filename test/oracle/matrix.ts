@@ -44,6 +44,9 @@ async function allowLittle({ redis }: Scene): Promise<void> {
   client.disconnect()
 }
 
+const HALF = 'store: 503 to every other write'
+const CUT = 'store: closes in mid-answer'
+
 export const MATRIX: readonly Row[] = [
   ...both('none', fault.nothing),
 
@@ -63,6 +66,7 @@ export const MATRIX: readonly Row[] = [
     expect: ({ server }) =>
       server.summary.lost === 'unknown' ? [] : [`lost: ${server.summary.lost} is said, though it cannot be known`],
   }),
+  ...both('server and publisher: SIGHUP, with and without the store', fault.reloads),
   row('streams', 'one of two servers: kill -9', fault.oneOfTwoIsKilled, {
     options: { servers: 2, serverArgs: ['--broker-visibility-ms=2s'] },
   }),
@@ -118,6 +122,9 @@ export const MATRIX: readonly Row[] = [
   ...both('store: stopped', fault.storeEnds('SIGTERM'), short),
   ...both('store: kill -9', fault.storeEnds('SIGKILL')),
   ...both('store: refuses connections', fault.storeFails({ kind: 'refuse' })),
+  ...both('store: 400 of InfluxDB 1.6 itself, a field of another type', fault.fieldOfAnotherType, {
+    prepare: fault.cpuIsText,
+  }),
   ...both('store: 400, single lines', fault.storeRefusesLines(400), { ...as27, ...short }),
   ...both('store: 422, single lines', fault.storeRefusesLines(422), as27),
   ...both('store: 401', said(401, '{"code":"unauthorized","message":"unauthorized access"}'), as27),
@@ -128,10 +135,12 @@ export const MATRIX: readonly Row[] = [
     said(429, '{"code":"too many requests","message":"write rate limit"}', { headers: { 'retry-after': '1' } }),
   ),
   ...both('store: 500', said(500, '{"code":"internal error","message":"An internal error has occurred"}')),
-  ...both('store: 503 to every other write', said(503, '{"error":"timeout"}', { share: 0.5 }), short),
+  row('streams', HALF, said(503, '{"error":"timeout"}', { share: 0.5 })),
+  row('pubsub', HALF, said(503, '{"error":"timeout"}', { share: 0.5 }), short),
   ...both('store: 2 s late', fault.storeFails({ kind: 'slow', delayMs: 2000 }, 8000)),
   ...both('store: silent (half-open)', fault.storeFails({ kind: 'silent' }, 12_000)),
-  ...both('store: closes in mid-answer', fault.storeFails({ kind: 'cut answer' }), short),
+  row('streams', CUT, fault.storeFails({ kind: 'cut answer' }), short),
+  row('pubsub', CUT, fault.storeFails({ kind: 'cut answer' })),
   ...both('store: closes in mid-request', fault.storeFails({ kind: 'cut request' })),
 
   row('pubsub', 'server: disk full while the store is away', fault.storeFails({ kind: 'refuse' }, 15_000), {

@@ -1,7 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import type { BrokerKind } from './scene.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -15,65 +11,93 @@ export interface Line {
   readonly verdict: Verdict | undefined
   /** Empty: everything is as it must be. */
   readonly problems: readonly string[]
+  /** Why it was not run at all: then it is neither good nor bad. */
+  readonly notRun?: string
 }
 
-const COLUMNS = [
-  ...[
-    'broker',
-    'fault',
-    'turns',
-    'sent',
-    'stored',
-    'dead letters',
-    'dropped',
-    'reported lost',
-    'lost at most',
-    'over-reported',
-  ],
-  ...['duplicates seen', '**unaccounted**', 'fresh after', 'all after', 'verdict'],
-]
+interface Column {
+  readonly title: string
+  readonly meaning: string
+  readonly of: (verdict: Verdict) => string
+}
 
-/** Which of the counts is `dropped`. */
-const DROPPED = 3
+const COLUMNS: readonly Column[] = [
+  { title: 'sent', meaning: 'samples that somebody answers for', of: ({ sent }) => grouped(sent) },
+  {
+    title: 'stored',
+    meaning: 'of these in the database, with the content that was sent',
+    of: (v) => grouped(v.stored),
+  },
+  {
+    title: 'dead letters',
+    meaning: 'refused by the store, and kept with content and reason',
+    of: ({ deadLetters }) => grouped(deadLetters),
+  },
+  {
+    title: 'dropped',
+    meaning: 'given up by a program that counted them, with the reason',
+    of: ({ dropped, droppedBy }) => grouped(dropped) + (droppedBy.length > 0 ? ` (${droppedBy.join(', ')})` : ''),
+  },
+  {
+    title: 'lost',
+    meaning: 'never arrived, by the numbers in the messages, as the servers counted it',
+    of: ({ reportedLost }) => grouped(reportedLost),
+  },
+  {
+    title: 'at most',
+    meaning: 'beside those, from before the first message after a server was killed: an upper bound',
+    of: ({ lostAtMost }) => grouped(lostAtMost),
+  },
+  {
+    title: 'over-reported',
+    meaning: 'reported by the three columns before, though it is stored',
+    of: ({ overReported }) => grouped(overReported),
+  },
+  {
+    title: 'duplicates',
+    meaning: 'delivered more than once, as the servers counted it; the store has them once',
+    of: ({ duplicatesSeen }) => grouped(duplicatesSeen),
+  },
+  {
+    title: '**unaccounted**',
+    meaning:
+      'missing, and in no counter. Over streams nothing is excused: whatever was sent and is not stored is unaccounted',
+    of: ({ unaccounted }) => `**${grouped(unaccounted)}**`,
+  },
+  {
+    title: 'fresh after',
+    meaning: 'from the end of the last fault until a sample made after it was stored',
+    of: ({ freshAfterMs }) => seconds(freshAfterMs),
+  },
+  {
+    title: 'all after',
+    meaning: 'until nothing was held anywhere any more, under load as long as needed',
+    of: ({ caughtUpAfterMs }) => seconds(caughtUpAfterMs),
+  },
+]
 
 /** The table, in Markdown. */
 export function table(lines: readonly Line[]): string {
-  const rows = lines.map(cells)
-  const divider = COLUMNS.map((_, i) => (i < 2 || i === COLUMNS.length - 1 ? '---' : '--:'))
-  return [COLUMNS, divider, ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  const titles = ['broker', 'fault', 'times', ...COLUMNS.map(({ title }) => title), 'verdict']
+  const divider = titles.map((_, i) => (i < 2 || i === titles.length - 1 ? '---' : '--:'))
+  return [titles, divider, ...lines.map(cells)].map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
-function cells({ broker, fault, turns, verdict, problems }: Line): string[] {
-  const end = problems.length === 0 ? 'good' : problems.join('; ')
-  if (verdict === undefined) return [broker, fault, `${turns}`, ...Array<string>(COLUMNS.length - 4).fill('–'), end]
-  const { sent, stored, deadLetters, dropped, reportedLost, lostAtMost, overReported } = verdict
-  const reasons = verdict.droppedBy.length > 0 ? ` (${verdict.droppedBy.join(', ')})` : ''
-  const counts = [sent, stored, deadLetters, dropped, reportedLost, lostAtMost, overReported, verdict.duplicatesSeen]
-  const times = [verdict.freshAfterMs, verdict.caughtUpAfterMs].map((ms) => `${(ms / 1000).toFixed(1)} s`)
-  return [
-    broker,
-    fault,
-    `${turns}`,
-    ...counts.map((count, i) => grouped(count) + (i === DROPPED ? reasons : '')),
-    `**${grouped(verdict.unaccounted)}**`,
-    ...times,
-    end,
-  ]
+function cells({ broker, fault, turns, verdict, problems, notRun }: Line): string[] {
+  const end = notRun !== undefined ? `not run: ${notRun}` : problems.length === 0 ? 'good' : problems.join('; ')
+  const figures = COLUMNS.map(({ of }) => (verdict === undefined ? '–' : of(verdict)))
+  return [broker, fault, `${turns}`, ...figures, end]
 }
 
-function grouped(count: number): string {
+/** What the columns say, as a list. */
+export function legend(): string {
+  return COLUMNS.map(({ title, meaning }) => `- ${title}: ${meaning}`).join('\n')
+}
+
+export function grouped(count: number): string {
   return count.toLocaleString('en-US')
 }
 
-export interface PageOptions {
-  readonly lines: readonly Line[]
-  readonly startedAt: Date
-  readonly endedAt: Date
-  readonly args: readonly string[]
-}
-
-/** Writes docs/reliability.md. */
-export function writePage(_options: PageOptions): void {
-  const page = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url))
-  writeFileSync(page, `${cpus().length} ${totalmem()} ${execFileSync('git', ['rev-parse', '--short', 'HEAD'])}`)
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
 }

@@ -49,6 +49,8 @@ export class Scene {
   publisher!: Member
   /** Messages that nobody can read, as far as Redis took them: each has to become a dead letter. */
   readonly unreadable: string[] = []
+  /** Beginnings of lines that the database refuses, likewise. */
+  readonly refused: string[] = []
   agent: Member | undefined
   witness: Witness | undefined
   readonly #mounts: string[] = []

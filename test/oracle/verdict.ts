@@ -98,6 +98,9 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   for (const message of scene.unreadable) {
     if (!letters.messages.get(message)) problems.push(`no dead letter of the message ${JSON.stringify(message)}`)
   }
+  for (const line of scene.refused) {
+    if (!letters.others.some((other) => other.startsWith(line))) problems.push(`no dead letter of the line ${line}`)
+  }
   // Over streams nothing is ever excused: what was accepted is stored.
   const reported = dropped + reportedLost + lostAtMost
   if (options.broker === 'streams' && reported > 0)
