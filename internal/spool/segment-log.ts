@@ -1,18 +1,11 @@
-import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, unlink } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { Cursor } from './cursor.ts'
 import { Gaps, type Loss } from './gaps.ts'
+import { LogReader } from './log-reader.ts'
 import { SampleRuns } from './sample-runs.ts'
-import {
-  type Place,
-  parseSegmentFile,
-  RECORD_HEADER_BYTES,
-  SEGMENT_HEADER,
-  type SegmentName,
-} from './segment-format.ts'
-import { SegmentReader } from './segment-reader.ts'
-import type { StoredRecord } from './segment-scanner.ts'
+import { endOf, listSegments } from './segment-folder.ts'
+import { type Place, RECORD_HEADER_BYTES } from './segment-format.ts'
 import { type Segment, SegmentWriter } from './segment-writer.ts'
 
 export type { Loss }
@@ -102,12 +95,7 @@ export class SegmentLog {
   readonly #readRuns = new SampleRuns()
   /** Of those that this process appended. */
   readonly #appendedRuns = new SampleRuns()
-  #readPlace: Place
-  #reading: { readonly segment: Segment; readonly file: Promise<SegmentReader> } | undefined
-  /** Changes whenever `#readPlace` is moved by anything but `next`, which may be waiting for the disk. */
-  #readEpoch = 0
-  #readProblem = ''
-  readonly #damagedBytes = new WeakMap<Segment, number>()
+  readonly #reader: LogReader
   readonly #obsolete: Segment[] = []
   #housekeeping: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -122,7 +110,7 @@ export class SegmentLog {
     this.#cursor = cursor
     this.#segments = segments
     for (const { bytes } of segments) this.#segmentsBytes += bytes
-    this.#committed = this.#readPlace = committed
+    this.#committed = committed
     this.#end = end
     this.#begin = end.number
     this.#writer = new SegmentWriter({
@@ -132,12 +120,25 @@ export class SegmentLog {
       open: options.open ?? open,
       onWritten: (segment, bytes) => this.#written(segment, bytes),
     })
+    this.#reader = new LogReader(
+      {
+        segments,
+        writer: this.#writer,
+        end: () => this.#end,
+        onMissing: (from, to) => this.#missing(from, to),
+        onDamagedBytes: (bytes) => {
+          this.damaged.bytes += bytes
+        },
+        logger,
+      },
+      committed,
+    )
     this.#releaseSegments()
   }
 
   /** '' while the disk takes and gives what it should, else what is wrong, in words. */
   get problem(): string {
-    return this.#writer.problem || this.#readProblem
+    return this.#writer.problem || this.#reader.problem
   }
 
   /** What it holds, not committed. */
@@ -187,35 +188,16 @@ export class SegmentLog {
 
   /** The next record in order; undefined when there is none now, or none can be read (see `problem`). One call at a time. */
   async next(): Promise<LogRecord | undefined> {
-    while (this.#readPlace.number < this.#end.number) {
-      const pending = this.#writer.get(this.#readPlace.number)
-      if (pending !== undefined) {
-        const { place, parts, samples } = pending
-        this.#readPlace = { number: place.number + 1, samples: place.samples + samples }
-        return { number: place.number, samples, payload: parts.length === 1 ? parts[0]! : Buffer.concat(parts) }
-      }
-      const epoch = this.#readEpoch
-      const found = await this.#readOn()
-      if (epoch !== this.#readEpoch) continue
-      if (found === 'not now') return undefined
-      if (found === 'nothing more') {
-        this.#leaveSegment()
-        continue
-      }
-      const { place, end, payload, sampleCount } = found
-      // Committed before the last restart.
-      if (place.number < this.#readPlace.number) continue
-      this.#jump(place)
-      if (place.number < this.#begin) this.#readRuns.add(place, sampleCount)
-      this.#readPlace = end
-      return { number: place.number, samples: sampleCount, payload }
-    }
-    return undefined
+    const record = await this.#reader.next()
+    if (record === undefined) return undefined
+    const { place, sampleCount, payload } = record
+    if (place.number < this.#begin) this.#readRuns.add(place, sampleCount)
+    return { number: place.number, payload, samples: sampleCount }
   }
 
   /** `next` begins again with the oldest record that is not committed. */
   rewind(): void {
-    this.#readFrom(this.#committed)
+    this.#reader.moveTo(this.#committed)
   }
 
   /** All records up to this number, which `append` or `next` gave, are done with. */
@@ -257,61 +239,12 @@ export class SegmentLog {
     await this.#housekeeping
     await this.#keepHouse()
     clearTimeout(this.#timer)
-    this.#readFrom(this.#readPlace)
+    this.#reader.moveTo(this.#end)
     await this.#cursor.sync().catch(() => {})
     await this.#cursor.close()
   }
 
-  /** The next intact record of the segment in which `#readPlace` is. */
-  async #readOn(): Promise<StoredRecord | 'nothing more' | 'not now'> {
-    const epoch = this.#readEpoch
-    const segment = this.#reading?.segment ?? this.#segments.findLast(({ name }) => this.#isBegun(name))
-    if (segment === undefined) return 'nothing more'
-    this.#reading ??= { segment, file: SegmentReader.open(segment.path, segment.name) }
-    try {
-      const file = await this.#reading.file
-      if (epoch !== this.#readEpoch) return 'not now'
-      const record = await file.next(segment.bytes)
-      this.#countDamagedBytes(segment, file.scanner.skippedBytes)
-      this.#readProblem = ''
-      return record ?? 'nothing more'
-    } catch (error) {
-      return epoch === this.#readEpoch ? this.#readFailed(segment, error) : 'not now'
-    }
-  }
-
-  /** Whether the reader's place is in a segment, or behind it. */
-  #isBegun({ first }: SegmentName): boolean {
-    return first.number <= this.#readPlace.number
-  }
-
-  #readFailed(segment: Segment, error: unknown): 'nothing more' | 'not now' {
-    const { code = '', message } = error as NodeJS.ErrnoException
-    if (MAY_BE_READ_LATER.has(code)) {
-      this.#readProblem = `${segment.path} cannot be read: ${message}; it is tried again`
-      this.#stopReading()
-      return 'not now'
-    }
-    this.#logger.error({ err: error, path: segment.path }, 'a segment cannot be read, its records are lost')
-    return 'nothing more'
-  }
-
-  /** Goes to the next segment, or to what waits in memory, or to the end. */
-  #leaveSegment(): void {
-    const after =
-      this.#reading === undefined
-        ? this.#segments.find(({ name }) => !this.#isBegun(name))
-        : this.#segments[this.#segments.indexOf(this.#reading.segment) + 1]
-    this.#stopReading()
-    this.#jump(after?.name.first ?? this.#writer.first ?? this.#end)
-  }
-
-  /** Moves the reader on to a place; what lies between is lost. */
-  #jump(to: Place): void {
-    const from = this.#readPlace
-    if (to.number < from.number) return
-    this.#readPlace = to
-    if (to.number === from.number) return
+  #missing(from: Place, to: Place): void {
     const { records, samples } = this.#gaps.add(from, to)
     this.damaged.records += records
     this.damaged.samples += samples
@@ -323,27 +256,9 @@ export class SegmentLog {
     if (from.number <= this.#committed.number) this.#commitTo(this.#committed)
   }
 
-  #countDamagedBytes(segment: Segment, skippedBytes: number): void {
-    const counted = this.#damagedBytes.get(segment) ?? 0
-    if (skippedBytes <= counted) return
-    this.#damagedBytes.set(segment, skippedBytes)
-    this.damaged.bytes += skippedBytes - counted
-  }
-
-  #readFrom(place: Place): void {
-    this.#readPlace = place
-    this.#readEpoch++
-    this.#stopReading()
-  }
-
-  #stopReading(): void {
-    this.#reading?.file.then((file) => file.close()).catch(() => {})
-    this.#reading = undefined
-  }
-
   #commitTo(place: Place): void {
     this.#committed = this.#gaps.pass(later(this.#committed, place))
-    if (this.#readPlace.number < this.#committed.number) this.#readFrom(this.#committed)
+    if (this.#reader.place.number < this.#committed.number) this.#reader.moveTo(this.#committed)
     const { number } = this.#committed
     this.#readRuns.passUpTo(number - 1)
     this.#appendedRuns.passUpTo(number - 1)
@@ -405,50 +320,6 @@ export class SegmentLog {
     await this.#writer
       .sync()
       .catch((err) => this.#logger.warn({ err, folder: this.#folder }, 'a segment was not synced'))
-  }
-}
-
-/** Faults that a person or the next minute mends, so that the records behind them are not given up. */
-const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
-
-/** The segments of a folder, oldest first; other files are left alone. */
-async function listSegments(folder: string, logger: Logger): Promise<Segment[]> {
-  const segments: Segment[] = []
-  try {
-    await mkdir(folder, { recursive: true }).catch(() => {})
-    for (const file of await readdir(folder)) {
-      const name = parseSegmentFile(file)
-      if (name === undefined) continue
-      const path = join(folder, file)
-      const { size } = await stat(path)
-      if (size > SEGMENT_HEADER.length) segments.push({ path, name, end: name.first, bytes: size })
-      else await unlink(path).catch(() => {})
-    }
-  } catch (error) {
-    logger.error({ err: error, folder }, 'the folder of a log cannot be read: what it holds waits for the next start')
-  }
-  segments.sort((a, b) => a.name.first.number - b.name.first.number)
-  for (let i = 1; i < segments.length; i++) segments[i - 1]!.end = segments[i]!.name.first
-  return segments
-}
-
-/** The place behind the last record of a segment. */
-async function endOf(segment: Segment, savedNumber: number, logger: Logger): Promise<Place> {
-  try {
-    const reader = await SegmentReader.open(segment.path, segment.name)
-    try {
-      while ((await reader.next(segment.bytes)) !== undefined);
-    } finally {
-      await reader.close()
-    }
-    const { known, hasUnknownTail } = reader.scanner
-    // What cannot be read at the end was one record at least.
-    return hasUnknownTail && known.number > savedNumber ? { ...known, number: known.number + 1 } : known
-  } catch (error) {
-    logger.error({ err: error, path: segment.path }, 'a segment cannot be read')
-    // No number may be given twice, and so many records are the most that it can hold.
-    const { number, samples } = segment.name.first
-    return { number: number + Math.ceil(segment.bytes / RECORD_HEADER_BYTES), samples }
   }
 }
 

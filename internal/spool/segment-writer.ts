@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { diskProblem } from './disk-problem.ts'
 import {
   type Place,
   RECORD_HEADER_BYTES,
@@ -169,9 +170,9 @@ export class SegmentWriter {
       this.#setProblem('')
       this.#running = undefined
     } catch (error) {
-      this.#setProblem(describe(this.#options.folder, error))
+      this.#setProblem(diskProblem(this.#options.folder, error))
       await this.#giveUpTail()
-      this.#retry = setTimeout(() => this.#start(), RETRY_MS).unref()
+      this.#retry = setTimeout(() => this.#start(), RETRY_MS)
       this.#running = undefined
       this.#settleWaiters(Number.POSITIVE_INFINITY)
     }
@@ -312,20 +313,4 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full: make room, or give a folder on another disk with --data-path',
-  EDQUOT: 'the disk quota is used up: make room, or give a folder on another disk with --data-path',
-  EROFS: 'the file system is read-only: give a folder that can be written to with --data-path',
-  EACCES: 'this user may not write there: change its owner, or give another folder with --data-path',
-  EPERM: 'this user may not write there: change its owner, or give another folder with --data-path',
-  ENOTDIR: 'a part of the path is a file: give another folder with --data-path',
-  EIO: 'the disk fails: see the log of the operating system',
-}
-
-/** What keeps the folder from being written, and what to do. */
-function describe(folder: string, error: unknown): string {
-  const { code = '', message = String(error) } = error as NodeJS.ErrnoException
-  return `nothing can be written to ${folder}: ${ADVICE[code] ?? message}`
 }

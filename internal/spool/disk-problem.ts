@@ -1,0 +1,15 @@
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full: make room, or give a folder on another disk with --data-path',
+  EDQUOT: 'the disk quota is used up: make room, or give a folder on another disk with --data-path',
+  EROFS: 'the file system is read-only: give a folder that can be written to with --data-path',
+  EACCES: 'this user may not write there: change its owner, or give another folder with --data-path',
+  EPERM: 'this user may not write there: change its owner, or give another folder with --data-path',
+  ENOTDIR: 'a part of the path is a file: give another folder with --data-path',
+  EIO: 'the disk fails: see the log of the operating system',
+}
+
+/** What keeps the folder from being written, and what to do. */
+export function diskProblem(folder: string, error: unknown): string {
+  const { code = '', message = String(error) } = error as NodeJS.ErrnoException
+  return `nothing can be written to ${folder}: ${ADVICE[code] ?? message}`
+}

@@ -1,0 +1,147 @@
+import type { Logger } from 'pino'
+import type { Place, SegmentName } from './segment-format.ts'
+import { SegmentReader } from './segment-reader.ts'
+import type { StoredRecord } from './segment-scanner.ts'
+import type { Segment, SegmentWriter } from './segment-writer.ts'
+
+export interface LogReaderOptions {
+  /** Oldest first; changes while it is read. */
+  readonly segments: readonly Segment[]
+  /** What waits in memory comes behind what the segments hold. */
+  readonly writer: Pick<SegmentWriter, 'get' | 'first'>
+  /** The place behind the newest record. */
+  readonly end: () => Place
+  /** Told of records that are not there. */
+  readonly onMissing: (from: Place, to: Place) => void
+  /** Told of bytes that are no intact record, once for each. */
+  readonly onDamagedBytes: (bytes: number) => void
+  readonly logger: Logger
+}
+
+/** Faults that a person or the next minute mends, so that the records behind them are not given up. */
+const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
+
+/** Goes through the records of a log in order, from segment to segment, and then through what no segment has yet. */
+export class LogReader {
+  readonly #options: LogReaderOptions
+  /** Of the record to come. */
+  #place: Place
+  #reading: { readonly segment: Segment; readonly file: Promise<SegmentReader> } | undefined
+  /** Counts moves by others, which `next` may meet while it waits for the disk. */
+  #moves = 0
+  #problem = ''
+  readonly #damagedBytes = new WeakMap<Segment, number>()
+
+  constructor(options: LogReaderOptions, place: Place) {
+    this.#options = options
+    this.#place = place
+  }
+
+  get place(): Place {
+    return this.#place
+  }
+
+  /** '' unless what comes next cannot be read now, and perhaps can later. */
+  get problem(): string {
+    return this.#problem
+  }
+
+  /** Goes on from another place. */
+  moveTo(place: Place): void {
+    this.#place = place
+    this.#moves++
+    this.#leaveFile()
+  }
+
+  /** The next intact record; undefined when there is none now. One call at a time. */
+  async next(): Promise<StoredRecord | undefined> {
+    const { writer, end } = this.#options
+    while (this.#place.number < end().number) {
+      const pending = writer.get(this.#place.number)
+      if (pending !== undefined) {
+        const { place, parts, samples: sampleCount } = pending
+        this.#place = { number: place.number + 1, samples: place.samples + sampleCount }
+        return { place, end: this.#place, sampleCount, payload: parts.length === 1 ? parts[0]! : Buffer.concat(parts) }
+      }
+      const moves = this.#moves
+      const found = await this.#readOn()
+      if (moves !== this.#moves) continue
+      if (found === 'not now') return undefined
+      if (found === 'nothing more') {
+        this.#goBehindSegment()
+        continue
+      }
+      // It was committed before the last restart.
+      if (found.place.number < this.#place.number) continue
+      this.#passOver(found.place)
+      this.#place = found.end
+      return found
+    }
+    return undefined
+  }
+
+  /** The next intact record of the segment in which the place is. */
+  async #readOn(): Promise<StoredRecord | 'nothing more' | 'not now'> {
+    const moves = this.#moves
+    const segment = this.#reading?.segment ?? this.#options.segments.findLast(({ name }) => this.#isBegun(name))
+    if (segment === undefined) return 'nothing more'
+    this.#reading ??= { segment, file: SegmentReader.open(segment.path, segment.name) }
+    try {
+      const file = await this.#reading.file
+      if (moves !== this.#moves) return 'not now'
+      const record = await file.next(segment.bytes)
+      this.#countDamagedBytes(segment, file.scanner.skippedBytes)
+      this.#problem = ''
+      return record ?? 'nothing more'
+    } catch (error) {
+      return moves === this.#moves ? this.#failed(segment, error) : 'not now'
+    }
+  }
+
+  /** Whether the place is in a segment, or behind it. */
+  #isBegun({ first }: SegmentName): boolean {
+    return first.number <= this.#place.number
+  }
+
+  #failed({ path }: Segment, error: unknown): 'nothing more' | 'not now' {
+    const { code = '', message } = error as NodeJS.ErrnoException
+    if (!MAY_BE_READ_LATER.has(code)) {
+      this.#options.logger.error({ err: error, path }, 'a segment cannot be read, its records are lost')
+      return 'nothing more'
+    }
+    this.#problem = `${path} cannot be read: ${message}; it is tried again`
+    this.#leaveFile()
+    return 'not now'
+  }
+
+  /** Goes to the next segment, or to what waits in memory, or to the end. */
+  #goBehindSegment(): void {
+    const { segments, writer, end } = this.#options
+    const after =
+      this.#reading === undefined
+        ? segments.find(({ name }) => !this.#isBegun(name))
+        : segments[segments.indexOf(this.#reading.segment) + 1]
+    this.#leaveFile()
+    this.#passOver(after?.name.first ?? writer.first ?? end())
+  }
+
+  /** Goes on to a place; what lies between is missing. */
+  #passOver(to: Place): void {
+    const from = this.#place
+    if (to.number <= from.number) return
+    this.#place = to
+    this.#options.onMissing(from, to)
+  }
+
+  #countDamagedBytes(segment: Segment, skippedBytes: number): void {
+    const counted = this.#damagedBytes.get(segment) ?? 0
+    if (skippedBytes <= counted) return
+    this.#damagedBytes.set(segment, skippedBytes)
+    this.#options.onDamagedBytes(skippedBytes - counted)
+  }
+
+  #leaveFile(): void {
+    this.#reading?.file.then((file) => file.close()).catch(() => {})
+    this.#reading = undefined
+  }
+}

@@ -1,0 +1,47 @@
+import { mkdir, readdir, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { type Place, parseSegmentFile, RECORD_HEADER_BYTES, SEGMENT_HEADER } from './segment-format.ts'
+import { SegmentReader } from './segment-reader.ts'
+import type { Segment } from './segment-writer.ts'
+
+/** The segments of a folder, oldest first; other files are left alone. */
+export async function listSegments(folder: string, logger: Logger): Promise<Segment[]> {
+  const segments: Segment[] = []
+  try {
+    await mkdir(folder, { recursive: true }).catch(() => {})
+    for (const file of await readdir(folder)) {
+      const name = parseSegmentFile(file)
+      if (name === undefined) continue
+      const path = join(folder, file)
+      const { size } = await stat(path)
+      if (size > SEGMENT_HEADER.length) segments.push({ path, name, end: name.first, bytes: size })
+      else await unlink(path).catch(() => {})
+    }
+  } catch (error) {
+    logger.error({ err: error, folder }, 'the folder of a log cannot be read: what it holds waits for the next start')
+  }
+  segments.sort((a, b) => a.name.first.number - b.name.first.number)
+  for (let i = 1; i < segments.length; i++) segments[i - 1]!.end = segments[i]!.name.first
+  return segments
+}
+
+/** The place behind the last record of a segment. */
+export async function endOf(segment: Segment, savedNumber: number, logger: Logger): Promise<Place> {
+  try {
+    const reader = await SegmentReader.open(segment.path, segment.name)
+    try {
+      while ((await reader.next(segment.bytes)) !== undefined);
+    } finally {
+      await reader.close()
+    }
+    const { known, hasUnknownTail } = reader.scanner
+    // What cannot be read at the end was one record at least.
+    return hasUnknownTail && known.number > savedNumber ? { ...known, number: known.number + 1 } : known
+  } catch (error) {
+    logger.error({ err: error, path: segment.path }, 'a segment cannot be read')
+    // No number may be given twice, and so many records are the most that it can hold.
+    const { number, samples } = segment.name.first
+    return { number: number + Math.ceil(segment.bytes / RECORD_HEADER_BYTES), samples }
+  }
+}
