@@ -26,7 +26,7 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
   })
   metrics.counter({
     name: 'sentinel_broker_trimmed_messages_total',
-    help: 'Streams: messages trimmed away after they had been read and before they were acknowledged.',
+    help: 'Streams: messages trimmed away before they were acknowledged, and lost with the server that held them.',
     read: () => stats.trimmedUnacked,
   })
   metrics.counter({

@@ -28,7 +28,7 @@ const FORGET_INTERVAL_MS = 600_000
 export class Backlog {
   readonly #options: BacklogOptions
   readonly #throttle: LogThrottle
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
   readonly #polled: Array<PartitionBacklog | undefined> = []
   #polledAtMs = 0
   #forgetAtMs = 0
@@ -37,7 +37,11 @@ export class Backlog {
   constructor(options: BacklogOptions) {
     this.#options = options
     this.#throttle = new LogThrottle(options.logger, { everyMs: 60_000 })
-    this.#timer = setInterval(() => this.#poll(), options.intervalMs).unref()
+  }
+
+  /** To be called when the groups are there. */
+  start(): void {
+    this.#timer = setInterval(() => this.#poll(), this.#options.intervalMs).unref()
     this.#poll()
   }
 

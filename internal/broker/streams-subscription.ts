@@ -93,6 +93,7 @@ export class StreamsSubscription implements Subscription {
   async start(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.connection.whenUp()))
     for (const reader of this.#readers) reader.start()
+    this.#backlog.start()
   }
 
   health(): BrokerHealth | undefined {

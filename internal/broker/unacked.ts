@@ -40,8 +40,9 @@ export class Unacked {
     this.#partitions.push(partition)
   }
 
-  /** The newest delivery was none: its entry is not held here, and no ack is meant for it. */
+  /** The newest delivery was none: its entry is not held here, and no ack is meant for it. One that was acked already stays so. */
   withdraw(): void {
+    if (this.#head === this.#ids.length) return
     this.#ids[this.#ids.length - 1] = ''
     this.#withdrawn++
   }

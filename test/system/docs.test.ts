@@ -114,9 +114,25 @@ describe('docs/metrics.md is true of the running programs', () => {
     expect(types).toEqual(Object.fromEntries(Array.from(described, ([name, { type }]) => [name, type])))
     const onPage = Array.from(described, ([name, { label }]) => `${name} ${label}`)
     expect(onPage).toEqual(expect.arrayContaining([...labels]))
-    // What has no reason yet has no label yet.
-    const expected = onPage.filter((pair) => !pair.endsWith(' ') && !pair.endsWith(' reason'))
+    // What has no reason yet has no label yet, and pubsub has no backlog.
+    const expected = onPage.filter((pair) => !/ (reason|partition)?$/.test(pair))
     expect([...labels]).toEqual(expect.arrayContaining(expected))
+  })
+
+  it('names what a server of streams says of each partition', async () => {
+    const port = await freePort()
+    const args = ['server', `--admin-port=${port}`, '--broker-kind=streams', '--broker-consumer=streams']
+    programs.push(
+      startProgram('sentinel', { env: { REDIS_URL: redis.url, INFLUX_URL: influx.url }, cwd: folder, args }),
+    )
+    const onPage = Array.from(describedFor('server'), ([name, { label }]) => `${name} ${label}`)
+    const expected = onPage.filter((pair) => pair.endsWith(' partition'))
+    let labels: string[] = []
+    await until('it has asked Redis', async () => {
+      labels = [...(await scrape(`http://127.0.0.1:${port}`).catch(() => ({ labels: [] }))).labels]
+      return labels.includes(expected[0]!)
+    })
+    expect(labels).toEqual(expect.arrayContaining(expected))
   })
 
   it('says how the ledgers balance, and they do in every scrape', async () => {
