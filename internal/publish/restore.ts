@@ -1,6 +1,6 @@
 import type { Damage, Journal, JournalEntry } from './journal.ts'
 import type { Outbox } from './outbox.ts'
-import { lastWord, newSource, type OutgoingMessage, type Source, withdraw } from './outgoing.ts'
+import { isLastWord, lastWord, newSource, type OutgoingMessage, type Source, withdraw } from './outgoing.ts'
 
 /** What earlier processes left. */
 export interface Restored {
@@ -37,16 +37,20 @@ export async function restore(journal: Journal, outbox: Outbox, now: Moment): Pr
     newest = lives.get(entry.sourceId) ?? { source: newSource(entry.sourceId, lives.size), messages: 0, samples: 0 }
     lives.set(entry.sourceId, newest)
     learn(newest, entry)
-    if (entry.payload.length === 0) lastWords.push(entry.record)
-    else {
+    const message = toMessage(entry, newest.source, now)
+    if (isLastWord(message)) {
+      newest.saidAt = message
+      lastWords.push(entry.record)
+    } else {
       messages++
       samples += entry.samples
-      outbox.put(toMessage(entry, newest.source, now))
+      outbox.put(message)
     }
   }
-  for (const { source, messages, samples } of lives.values()) {
+  for (const { source, messages, samples, saidAt } of lives.values()) {
     withdraw(source, messages, samples)
-    outbox.put(lastWord(source, now.us, now.ticks))
+    // It grows old like the others, from when it was first said: lives that nobody ever hears of do not pile up.
+    outbox.put(lastWord(source, saidAt?.madeAt ?? now.us, saidAt?.madeAtTicks ?? now.ticks))
   }
   // They are in the journal anew, with all that is known now.
   for (const record of lastWords) journal.done(record)
@@ -58,6 +62,7 @@ interface Life {
   readonly source: Source
   messages: number
   samples: number
+  saidAt?: Pick<OutgoingMessage, 'madeAt' | 'madeAtTicks'>
 }
 
 function learn(life: Life, entry: JournalEntry): void {
