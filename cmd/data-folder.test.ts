@@ -1,5 +1,13 @@
-import { describe, expect, it } from 'vitest'
-import { fileName } from './data-folder.ts'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ConfigError } from '../internal/config/error.ts'
+import { loadSettings } from '../internal/config/load.ts'
+import type { FlagValues } from '../internal/config/written.ts'
+import { Releaser } from '../internal/lifecycle/releaser.ts'
+import { fileName, openDataFolder } from './data-folder.ts'
 
 describe('fileName', () => {
   const cases: Array<[string, string]> = [
@@ -17,5 +25,44 @@ describe('fileName', () => {
     const long = fileName('a'.repeat(300))
     expect(long).toMatch(/^a{83}%[0-9a-f]{16}$/)
     expect(fileName('a'.repeat(301))).not.toBe(long)
+  })
+})
+
+describe('openDataFolder', () => {
+  let path: string
+  beforeEach(async () => {
+    path = await mkdtemp(join(tmpdir(), 'sentinel-data-'))
+  })
+  afterEach(() => rm(path, { recursive: true }))
+
+  const contextOf = (flags: FlagValues): Context =>
+    quietContext(loadSettings('up', { 'data.path': path, ...flags }, {}))
+
+  it('is a folder for each role and name, and is given back at the stop', async () => {
+    const context = contextOf({ 'broker.consumer': 'one', 'agent.host': 'a/b' })
+    const folders = await Promise.all(
+      (['server', 'agent', 'api'] as const).map((role) => openDataFolder(context, role)),
+    )
+    expect(folders).toEqual(['server/one', 'agent/a%2fb', 'api/a%2fb'].map((folder) => join(path, folder)))
+    expect(await readdir(folders[0]!)).toEqual(['lock'])
+    await context.releaser.release(1000)
+    expect(await readdir(folders[0]!)).toEqual([])
+  })
+
+  it('refuses a folder that another process has, and says what to do', async () => {
+    const folder = join(path, 'server', 'one')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'lock'), `${process.ppid}\n`)
+    const opening = openDataFolder(contextOf({ 'broker.consumer': 'one' }), 'server')
+    await expect(opening).rejects.toThrow(ConfigError)
+    await expect(opening).rejects.toThrow(
+      `${folder} is used by process ${process.ppid}; stop that, or give this one another --data-path or --broker-consumer`,
+    )
+  })
+
+  it('lets a process start whose folder cannot be made', async () => {
+    await writeFile(join(path, 'file'), '')
+    const context = contextOf({ 'data.path': join(path, 'file') })
+    expect(await openDataFolder(context, 'agent')).toContain(join(path, 'file', 'agent'))
   })
 })

@@ -17,7 +17,10 @@ const MAX_NAME_BYTES = 100
  *
  * @throws ConfigError while another process has it
  */
-export async function openDataFolder({ settings, releaser, logger }: Context, role: DataRole): Promise<string> {
+export async function openDataFolder(
+  { settings, releaser, logger }: Pick<Context, 'settings' | 'releaser' | 'logger'>,
+  role: DataRole,
+): Promise<string> {
   const folder = dataFolder(settings, role)
   try {
     releaser.push(`lock of ${folder}`, await lockFolder(folder))
