@@ -109,6 +109,11 @@ export class Scene {
     await this.publisher.kill()
   }
 
+  /** What such a publisher had numbered and not sent is missing for ever: nobody is left to say that it will not come. */
+  get hasKilledPublisher(): boolean {
+    return this.#killedAtMs.size > 0 || (this.agent?.lives ?? 0) > 1
+  }
+
   /** What Redis takes within this time is not owed: it has said that it may forget it. */
   forgive(fromMs: number, toMs: number): void {
     this.#forgiven.push([fromMs, toMs])

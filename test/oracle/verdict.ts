@@ -57,7 +57,8 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   if (published !== undefined) problems.push(...imbalanceOfPublisher(publisher.name, published))
   await publisher.stop()
   await scene.agent?.stop()
-  await restOf(servers, ['sentinel_missing_samples', 'sentinel_held_samples'], deadlineMs, problems)
+  const gauges = ['sentinel_held_samples', ...(scene.hasKilledPublisher ? [] : ['sentinel_missing_samples'])]
+  await restOf(servers, gauges, deadlineMs, problems)
   for (const server of servers) {
     const figures = await server.look()
     if (figures !== undefined) problems.push(...imbalanceOfServer(server.name, figures))
