@@ -35,8 +35,12 @@ describe('openDataFolder', () => {
   })
   afterEach(() => rm(path, { recursive: true }))
 
-  const contextOf = (flags: FlagValues): Context =>
-    quietContext(loadSettings('up', { 'data.path': path, ...flags }, {}))
+  const logger = pino({ enabled: false })
+  const contextOf = (flags: FlagValues) => ({
+    settings: loadSettings('up', { 'data.path': path, ...flags }, {}).settings,
+    releaser: new Releaser(logger),
+    logger,
+  })
 
   it('is a folder for each role and name, and is given back at the stop', async () => {
     const context = contextOf({ 'broker.consumer': 'one', 'agent.host': 'a/b' })
