@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { LogThrottle } from '../observe/log-throttle.ts'
+import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { BrokerStats, PartitionBacklog } from './broker.ts'
 import type { RedisConnection } from './redis.ts'
 import { isReply } from './redis-problem.ts'
@@ -12,6 +12,7 @@ export interface BacklogOptions {
   readonly commands: RedisConnection
   readonly stats: BrokerStats
   readonly logger: Logger
+  readonly throttle: LogThrottle
   readonly intervalMs: number
   /** Consumers that have done nothing for so long, and hold nothing, are forgotten. */
   readonly forgetAfterMs: number
@@ -27,7 +28,6 @@ const FORGET_INTERVAL_MS = 600_000
  */
 export class Backlog {
   readonly #options: BacklogOptions
-  readonly #throttle: LogThrottle
   #timer: NodeJS.Timeout | undefined
   readonly #polled: Array<PartitionBacklog | undefined> = []
   #polledAtMs = 0
@@ -36,7 +36,6 @@ export class Backlog {
 
   constructor(options: BacklogOptions) {
     this.#options = options
-    this.#throttle = new LogThrottle(options.logger, { everyMs: 60_000 })
   }
 
   /** To be called when the groups are there. */
@@ -53,7 +52,6 @@ export class Backlog {
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    this.#throttle.flush()
     await this.#polling
   }
 
@@ -96,8 +94,8 @@ export class Backlog {
   }
 
   #tell(partition: number, messages: number): void {
-    this.#throttle.error(
-      `partition ${partition}`,
+    this.#options.throttle.error(
+      `trimmed ${partition}`,
       { partition, messages },
       'Redis trimmed messages away before any server had read them: add servers, or keep more (broker.maxLength, broker.maxAgeMs)',
     )

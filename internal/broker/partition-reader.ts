@@ -61,6 +61,7 @@ export class PartitionReader {
   readonly #options: PartitionReaderOptions
   /** Where in the consumer's own pending entries the search goes on; undefined when all have been found. */
   #ownPendingFrom: string | undefined = '-'
+  /** By the monotonic timer: the wall clock may be set back by hours. */
   #takeOverAt: number
   /** Where in the group's pending entries the search for forsaken ones goes on: `-` is the beginning. */
   #takeOverFrom = '-'
@@ -130,7 +131,7 @@ export class PartitionReader {
     this.#redelivered = true
     if (this.#wanted.length > 0) return this.#claimWanted(this.#wanted[0]!)
     if (this.#ownPendingFrom !== undefined) await this.#findOwnPending(this.#ownPendingFrom)
-    else if (Date.now() >= this.#takeOverAt && this.#options.mayTakeOver()) await this.#findForsaken()
+    else if (performance.now() >= this.#takeOverAt && this.#options.mayTakeOver()) await this.#findForsaken()
     else {
       this.#redelivered = false
       return this.#readNew()
@@ -273,7 +274,7 @@ export class PartitionReader {
 
   /** With jitter, so that servers started together do not all ask at once. */
   #nextTakeOver(): number {
-    return Date.now() + (this.#options.visibilityMs / 3) * (0.75 + Math.random() / 2)
+    return performance.now() + (this.#options.visibilityMs / 3) * (0.75 + Math.random() / 2)
   }
 }
 

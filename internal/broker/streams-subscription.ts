@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { LogThrottle } from '../observe/log-throttle.ts'
 import { Backlog } from './backlog.ts'
 import type {
   BrokerHealth,
@@ -19,6 +20,7 @@ import { Unacked } from './unacked.ts'
 
 const ACK_INTERVAL_MS = 20
 const ACKS_A_COMMAND = 1000
+const LOG_EVERY_MS = 60_000
 
 export interface SubscriptionOptions {
   readonly redis: RedisOptions
@@ -47,6 +49,7 @@ export class StreamsSubscription implements Subscription {
   readonly #readers: readonly PartitionReader[]
   readonly #trials: Trials
   readonly #backlog: Backlog
+  readonly #throttle: LogThrottle
   readonly #renewal: NodeJS.Timeout
   #paused = false
   #storeAway = false
@@ -61,8 +64,10 @@ export class StreamsSubscription implements Subscription {
     this.#options = options
     this.#deliveries = new Deliveries(options.handler, options.options, options.stats, options.logger)
     this.#unacked = new Unacked(options.keys.length)
+    this.#throttle = new LogThrottle(options.logger, { everyMs: LOG_EVERY_MS })
     this.#trials = new Trials({
       ...options,
+      throttle: this.#throttle,
       pauseMs: options.trialPauseMs,
       unackedCount: () => this.#unacked.size,
       deliver: (partition, id, payload) => this.#deliver(partition, id, payload, true),
@@ -86,7 +91,7 @@ export class StreamsSubscription implements Subscription {
             this.#trials.add({ partition: from, id, deliveries, failures: undefined, problem: '' }),
         }),
     )
-    this.#backlog = new Backlog({ ...options, intervalMs: options.backlogIntervalMs })
+    this.#backlog = new Backlog({ ...options, throttle: this.#throttle, intervalMs: options.backlogIntervalMs })
     this.#renewal = setInterval(() => this.#renew(), options.visibilityMs / 3).unref()
   }
 
@@ -144,6 +149,7 @@ export class StreamsSubscription implements Subscription {
     while (this.#unacked.ackingCount > 0 && (await this.#flush())) clearTimeout(this.#ackTimer)
     clearTimeout(this.#ackTimer)
     await Promise.all([this.#trials.close(), this.#backlog.close(), ...this.#readers.map((reader) => reader.close())])
+    this.#throttle.flush()
     this.#options.leave()
   }
 

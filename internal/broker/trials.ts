@@ -1,9 +1,11 @@
 import type { Logger } from 'pino'
+import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { BrokerStats } from './broker.ts'
 import { type Deferred, deferred } from './deferred.ts'
 import type { RedisConnection } from './redis.ts'
 import { idOf, payloadOf } from './stream-entry.ts'
 import { claim } from './stream-scripts.ts'
+import { TrialNotes } from './trial-notes.ts'
 
 /** After so many deliveries without an ack an entry is a suspect. */
 export const SUSPECT_AFTER = 5
@@ -21,8 +23,6 @@ const CONVICTED = TRIAL_SIZES.length
 const MAX_TRIAL_BYTES = 2 * 2 ** 20
 /** A process that has lived for so long with an entry does not die of it. */
 const BLAMED_MS = 2000
-/** Notes of entries that ended in another way go with the last trial of their partition, after: */
-const NOTES_KEPT_MS = 7 * 24 * 3_600_000
 const RETRY_MS = 500
 
 export interface Suspect {
@@ -43,6 +43,7 @@ export interface TrialOptions {
   readonly commands: RedisConnection
   readonly stats: BrokerStats
   readonly logger: Logger
+  readonly throttle: LogThrottle
   /** The wait before the second trial of an entry, counted from the start of the process; each later one waits twice as long. */
   readonly pauseMs: number
   /** Entries delivered and not acked. */
@@ -56,7 +57,7 @@ export interface TrialOptions {
 
 /**
  * Delivers entries that may be poison, away from all others. It waits until nothing else is held, notes the trial in Redis, delivers, and lets
- * nothing else through until all of the trial is acked. Who finds a note where the process died in between knows what died of.
+ * nothing else through until all of the trial is acked. Who finds a note where the process died in between knows what it died of.
  *
  * What ends processes anyway (a restart loop, no memory) must not convict a healthy entry that was on trial just then. Therefore an entry that
  * has failed is tried again only when this process has lived for a while, longer each time: a process that dies anyway dies before. And the note
@@ -64,6 +65,7 @@ export interface TrialOptions {
  */
 export class Trials {
   readonly #options: TrialOptions
+  readonly #notes: TrialNotes
   readonly #bornAtMs = performance.now()
   /** Those that are held and not among the unacked. */
   readonly #suspects = new Set<Suspect>()
@@ -78,6 +80,7 @@ export class Trials {
 
   constructor(options: TrialOptions) {
     this.#options = options
+    this.#notes = new TrialNotes(options.commands, options.keys)
   }
 
   /** Whether nothing but a trial may be delivered. */
@@ -184,9 +187,9 @@ export class Trials {
     const { partition, failures } = group[0]!
     const ids = Array.from(claimed.keys(), ({ id }) => id)
     const fields = { partition, entries: ids.length, first: ids[0], failures }
-    this.#options.logger.warn(fields, 'entries that may be poison are delivered apart')
-    await this.#note(partition, ids, failures! + 1)
-    const acquit = once(() => this.#note(partition, ids, failures!))
+    this.#options.throttle.warn('trial', fields, 'entries that may be poison are delivered apart')
+    await this.#notes.write(partition, ids, failures! + 1)
+    const acquit = once(() => this.#notes.write(partition, ids, failures!))
     if (this.#closed || this.#storeAway || !this.#mayTry) return acquit()
 
     this.#acquit = () => void acquit().catch(() => {})
@@ -208,8 +211,8 @@ export class Trials {
     for (const suspect of thrown) suspect.failures = tried.size === 1 ? CONVICTED : ALONE
     const { partition } = tried.keys().next().value!
     const passed = Array.from(tried.keys()).filter(({ problem }) => problem === '')
-    await this.#note(partition, idsIn(passed), 0)
-    if (tried.size > 1) await this.#note(partition, idsIn(thrown), ALONE)
+    await this.#notes.write(partition, idsIn(passed), 0)
+    if (tried.size > 1) await this.#notes.write(partition, idsIn(thrown), ALONE)
   }
 
   async #giveUp(suspect: Suspect): Promise<void> {
@@ -221,13 +224,13 @@ export class Trials {
     try {
       await onPoison(payload, id, suspect.deliveries, problem)
     } catch {
-      // Nobody has it but Redis, which brings it again after the next start.
+      // Nobody has it but Redis, where it is found again after the visibility time.
       this.#suspects.delete(suspect)
       return
     }
     await commands.send((client) => client.xack(keys[partition]!, group, id))
     this.#suspects.delete(suspect)
-    await this.#note(partition, [id], 0)
+    await this.#notes.write(partition, [id], 0)
   }
 
   /** One delivery more for each. Of those that are another's now, or nobody's, it lets go. */
@@ -250,28 +253,14 @@ export class Trials {
 
   /** Asks Redis how many trials the new ones have failed. */
   async #recall(): Promise<void> {
-    const { commands, keys } = this.#options
-    for (const [partition, key] of keys.entries()) {
+    for (const partition of this.#options.keys.keys()) {
       const unknown = [...this.#suspects].filter((each) => each.failures === undefined && each.partition === partition)
       if (unknown.length === 0) continue
-      const notes = await commands.send((client) => client.hmget(`${key}:trials`, ...idsIn(unknown)))
+      const failures = await this.#notes.read(partition, idsIn(unknown))
       for (const [i, suspect] of unknown.entries()) {
-        suspect.failures = Math.max(Number(notes[i] ?? 0), suspect.problem === '' ? 0 : ALONE)
+        suspect.failures = Math.max(failures[i]!, suspect.problem === '' ? 0 : ALONE)
       }
     }
-  }
-
-  async #note(partition: number, ids: readonly string[], failures: number): Promise<void> {
-    if (ids.length === 0) return
-    const key = `${this.#options.keys[partition]}:trials`
-    await this.#options.commands.send(async (client) => {
-      if (failures === 0) return client.hdel(key, ...ids)
-      const [noted] = await Promise.all([
-        client.hset(key, ...ids.flatMap((id) => [id, failures])),
-        client.pexpire(key, NOTES_KEPT_MS),
-      ])
-      return noted
-    })
   }
 
   #holdBack(holdsBack: boolean): void {
