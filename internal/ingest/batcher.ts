@@ -78,7 +78,13 @@ export class Batcher {
     this.#queue = queue
     this.gate = new StoreGate({ ...options, on: { free, away: (isAway) => this.#turn(isAway) } })
     if (spool === undefined) return
-    this.#replay = new Replay({ spool, gate: this.gate, bytesPerSecond, on: { settled: on.settled, free } })
+    this.#replay = new Replay({
+      logger: options.logger,
+      spool,
+      gate: this.gate,
+      bytesPerSecond,
+      on: { settled: on.settled, free },
+    })
     const tick = (): void => {
       this.#seal()
       this.#relieve()

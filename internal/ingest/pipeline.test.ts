@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { HandClock } from '../../test/support/live-feed.ts'
 import { json, packed } from '../../test/support/raw-redis.ts'
 import { type Asked, AWAY, BYTES_A_SAMPLE, ScriptedStore, STORED } from '../../test/support/scripted-store.ts'
-import type { MessageHandler, Subscription } from '../broker/broker.ts'
+import type { MessageHandler, SubscribeOptions, Subscription } from '../broker/broker.ts'
 import { MemoryBroker } from '../broker/memory.ts'
 import { blankHeader, type MessageHeader } from '../codec/codec.ts'
 import { MessageDecoder } from '../codec/detect.ts'
@@ -54,8 +54,11 @@ class HandSubscription implements Subscription {
     this.canPause = canPause
   }
 
-  readonly subscribe = async (handler: MessageHandler): Promise<Subscription> => {
+  poison: (payload: Buffer, id: string, deliveries: number) => void | Promise<void> = () => {}
+
+  readonly subscribe = async (handler: MessageHandler, options: SubscribeOptions = {}): Promise<Subscription> => {
     this.#handler = handler
+    this.poison = (payload, id, deliveries) => options.onPoison?.(payload, id, deliveries, 'the process died of it')
     return this
   }
 
@@ -91,7 +94,7 @@ class HandSubscription implements Subscription {
   }
 }
 
-function setUp({ brokerKeepsUnacked = false, queueMaxBytes = 1e9 } = {}) {
+function setUp({ brokerKeepsUnacked = false, queueMaxBytes = 1e9, holdsLetters = false } = {}) {
   const store = new ScriptedStore()
   const clock = new HandClock()
   const ledger = new ServerLedger()
@@ -99,6 +102,8 @@ function setUp({ brokerKeepsUnacked = false, queueMaxBytes = 1e9 } = {}) {
   const latencies = { internal: new LatencyRecorder(), e2e: new LatencyRecorder(), durable: new LatencyRecorder() }
   const live: number[] = []
   const letters: DeadLetter[] = []
+  /** Ends each wait for the dead letters to be written. */
+  const written: Array<() => void> = []
   let messages = 0
   const pipeline = new Pipeline({
     decoder: new MessageDecoder(new SeriesTable()),
@@ -117,10 +122,13 @@ function setUp({ brokerKeepsUnacked = false, queueMaxBytes = 1e9 } = {}) {
     queueMaxBytes,
     brokerKeepsUnacked,
     replayBytesPerSecond: 1e9,
-    deadLetters: { add: (letter) => void letters.push(letter), written: async () => {} },
+    deadLetters: {
+      add: (letter) => void letters.push(letter),
+      written: () => (holdsLetters ? new Promise((resolve) => written.push(resolve)) : Promise.resolve()),
+    },
   })
   const counts = (): number[] => Object.values(latencies).map((recorder) => recorder.total().count)
-  return { store, clock, ledger, loss, latencies, counts, live, letters, pipeline, messages: () => messages }
+  return { store, clock, ledger, loss, latencies, counts, live, letters, written, pipeline, messages: () => messages }
 }
 
 async function start({ canPause = true, ...options }: Parameters<typeof setUp>[0] & { canPause?: boolean } = {}) {
@@ -259,6 +267,75 @@ describe('Pipeline', () => {
       broker.deliver(numbered(3, `,"cpu_usage":1,${times}`))
       expect([loss.lostMessages, loss.lostSamples, loss.duplicateMessages]).toEqual([1, 1, 0])
       await pipeline.finish(AbortSignal.abort())
+    })
+  })
+
+  describe('dead letters', () => {
+    it('hold what was rejected, with the reason and where it comes from', async () => {
+      const { pipeline, broker, store, clock, letters } = await start()
+      const odd = { index: 0, line: 'm v=1 1', refusal: { reason: 'store_refused', detail: 'a conflict' } } as const
+      const unnamed = { ...odd, index: -1, line: 'm v=1 1\nm v=2 1' } as const
+      clock.time = NOW + 2000
+      broker.deliver(Buffer.from('rubbish'))
+      broker.deliver(frame([sample(1), sample(2, OLD), sample(-3)], { source: 'a', seq: 0 }))
+      pipeline.take(sample(4, OLD))
+      await seal()
+      store.asked[0]!.answer({ next: 'ack', rejected: [odd, unnamed, { ...unnamed, line: '' }] })
+      await seal()
+      expect(letters.map(({ kind, reason, source, payload }) => [kind, reason, source, `${payload}`])).toEqual([
+        ['message', 'not_a_message', '', 'rubbish'],
+        ['line', 'time_too_old', 'a', `m v=2 ${OLD}000`],
+        ['line', 'no_fields', 'a', `m v=-3 ${NOW}000`],
+        ['line', 'time_too_old', '', `m v=4 ${OLD}000`],
+        ['line', 'store_refused', '', 'm v=1 1'],
+        ['line', 'store_refused', '', 'm v=1 1\nm v=2 1'],
+      ])
+      expect(new Set(letters.map(({ at }) => at))).toEqual(new Set([(NOW + 2000) / 1000]))
+      expect(letters.at(-1)?.detail).toContain('the store does not say which')
+      await pipeline.finish(never)
+    })
+
+    it('show a sample without a value by its series', async () => {
+      const { pipeline, letters } = await start()
+      pipeline.take({ ...sample(-1), values: [] })
+      expect(letters.map(({ payload }) => payload)).toEqual(['m'])
+      await pipeline.finish(never)
+    })
+
+    it('are written before that is acked which they come from', async () => {
+      const { pipeline, broker, written } = await start({ holdsLetters: true })
+      broker.deliver(Buffer.from('rubbish'))
+      broker.deliver(Buffer.from('more'))
+      await seal()
+      expect(broker.acks).toEqual([])
+      written.shift()!()
+      await seal()
+      expect(broker.acks).toEqual([1])
+      while (written.length > 0) written.shift()!()
+      await seal()
+      expect(broker.acks).toEqual([1, 2])
+      broker.deliver(Buffer.from('again'))
+      const finished = pipeline.finish(never)
+      await seal()
+      expect([broker.acks.at(-1), broker.events]).toEqual([2, []])
+      while (written.length > 0) written.shift()!()
+      await finished
+      expect([broker.acks.at(-1), broker.events]).toEqual([3, ['close']])
+    })
+
+    it('hold a poison message, which counts as one sample and is not read', async () => {
+      const { pipeline, broker, ledger, letters, written } = await start({ holdsLetters: true })
+      const given = vi.fn()
+      void Promise.resolve(broker.poison(frameOf(1, 2, 3), '5-0', 6)).then(given)
+      await seal()
+      expect(given).not.toHaveBeenCalled()
+      written.shift()!()
+      await seal()
+      expect(given).toHaveBeenCalled()
+      expect([outcomes(ledger), ledger.rejectedBy]).toEqual([[1, 0, 1, 0, 0], new Map([['poison', 1]])])
+      expect(letters).toMatchObject([{ kind: 'message', reason: 'poison', payload: frameOf(1, 2, 3) }])
+      expect(letters[0]?.detail).toContain('5-0, delivered 6 times')
+      await pipeline.finish(never)
     })
   })
 

@@ -89,7 +89,7 @@ export class Pipeline {
       on: {
         settled: (batch) => this.#settled(batch),
         ack: (upTo) => this.#ack(upTo),
-        full: (isFull) => (isFull ? this.#subscription?.pause() : this.#subscription?.resume()),
+        full: (isFull) => this.#holdBack(isFull),
         away: (isAway) => this.#subscription?.storeAway(isAway),
       },
     })
@@ -243,11 +243,21 @@ export class Pipeline {
     })
   }
 
+  #holdBack(isFull: boolean): void {
+    const { logger } = this.#options
+    const fields = { held: this.held, problem: this.gate.problem }
+    if (isFull) logger.warn(fields, 'nothing more is taken from the broker: what can wait here for the store is full')
+    else logger.info(fields, 'the broker is read again')
+    if (isFull) this.#subscription?.pause()
+    else this.#subscription?.resume()
+  }
+
   #openSpool(): BatchSpool | undefined {
-    const { spool, writer } = this.#options
+    const { spool, writer, logger } = this.#options
     if (spool === undefined) return undefined
     const opened = new BatchSpool({ ...spool, writer, onLoss: (reason, samples) => this.#drop(reason, samples) })
     this.#ledger.takenOver = opened.takenOver
+    if (opened.takenOver > 0) logger.info({ samples: opened.takenOver }, 'the spool has samples of an earlier process')
     return opened
   }
 

@@ -1,8 +1,10 @@
+import type { Logger } from 'pino'
 import type { BatchSpool, SpooledBatch } from './batch-spool.ts'
 import type { SettledBatch } from './settled.ts'
 import type { StoreGate } from './store-gate.ts'
 
 export interface ReplayOptions {
+  readonly logger: Logger
   readonly spool: BatchSpool
   readonly gate: StoreGate
   readonly bytesPerSecond: number
@@ -62,7 +64,7 @@ export class Replay {
   }
 
   async #writeOldest(): Promise<void> {
-    const { spool, on } = this.#options
+    const { spool, on, logger } = this.#options
     this.#oldest ??= await spool.takeOldest()
     const oldest = this.#oldest
     // While it was read, something fresh may have taken the slot.
@@ -78,6 +80,7 @@ export class Replay {
         this.samples += batch.samples
         on.settled({ result, samples: batch.samples, sentAt, messages: sentAt.length })
         batch.release()
+        if (spool.samples === 0) logger.info({ replayed: this.samples }, 'the spool is empty: the store has caught up')
         this.#restFor((oldest.bytes / this.bytesPerSecond) * 1000 - (performance.now() - startedAtMs))
       } else if (this.#postponed) this.#restFor(POSTPONED_MS)
     } else if (oldest === undefined) this.#restFor(NOTHING_MS)

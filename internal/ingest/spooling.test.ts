@@ -434,6 +434,7 @@ describe('a start', () => {
     vi.clearAllTimers()
     const copy = await mkdtemp(join(tmpdir(), 'sentinel-spooling-'))
     await cp(folder, copy, { recursive: true })
+    await scene.log.close()
     folder = copy
   }
 
