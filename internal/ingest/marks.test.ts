@@ -80,7 +80,7 @@ function message(source: string, seq: number): MessageHeader {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
 })
 
 afterEach(() => {
@@ -107,6 +107,19 @@ describe('Marks', () => {
     expect(JSON.parse(store.kept.get('a')!)).toMatchObject({ next: 3 })
     await server.stop()
     expect(JSON.parse(store.kept.get('a')!)).toMatchObject({ next: 3, clean: true })
+  })
+
+  it('has a mark soon after the start, for a process that is killed within its first second', async () => {
+    const store = new FakeStore()
+    const server = await Server.start(store)
+    server.take(message('a', 7))
+    server.settle()
+    await vi.advanceTimersByTimeAsync(100)
+    server.kill()
+    const next = await Server.start(store)
+    next.take(message('a', 9))
+    expect(next.loss.lostSamplesAtMost).toBe(1)
+    await next.stop()
   })
 
   it('saves what changed only, and tries again where that fails', async () => {
