@@ -103,6 +103,10 @@ export class Scene {
     return this.servers[0]!
   }
 
+  get members(): Member[] {
+    return [this.publisher, ...this.servers, this.agent].filter((member) => member !== undefined)
+  }
+
   async killPublisher(): Promise<void> {
     await this.publisher.look()
     this.#killedAtMs.set(this.publisher.lives - 1, Date.now())
@@ -134,9 +138,8 @@ export class Scene {
   /** @param keep what the programs said, and their data folders, stay */
   async close(keep = false): Promise<void> {
     this.witness?.close()
-    const members = [this.agent, this.publisher, ...this.servers].filter((member) => member !== undefined)
-    await Promise.all(members.map((member) => member.close()))
-    if (keep) await this.#keepStories(members)
+    await Promise.all(this.members.map((member) => member.close()))
+    if (keep) await this.#keepStories()
     await this.store.stop()
     await this.redisProxies?.server.stop()
     await this.redisProxies?.publisher.stop()
@@ -145,8 +148,8 @@ export class Scene {
     if (!keep) await rm(this.folder, { recursive: true, force: true })
   }
 
-  async #keepStories(members: readonly Member[]): Promise<void> {
-    for (const member of members) {
+  async #keepStories(): Promise<void> {
+    for (const member of this.members) {
       for (const [life, story] of member.stories().entries()) {
         await writeFile(join(this.folder, `${member.name}-${life}.log`), story)
       }

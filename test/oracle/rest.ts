@@ -1,0 +1,98 @@
+import { influxQuery } from '../support/influx.ts'
+import { sleep } from '../support/servers.ts'
+import type { Figures, Member } from './member.ts'
+import { MEASUREMENT } from './samples.ts'
+import { DATABASE, type Scene } from './scene.ts'
+
+export interface Rest {
+  /** From the end of the fault to the first sample made after it being stored; to nothing being held anywhere any more. */
+  readonly freshAfterMs: number
+  readonly caughtUpAfterMs: number
+}
+
+/**
+ * Once the faults have stopped: waits until nothing is held anywhere, holds the ledgers against each other, and stops all programs.
+ *
+ * @param restMs a system that has not come to rest by then never will
+ * @param problems is given what is not as it must be
+ */
+export async function comeToRest(scene: Scene, restMs: number, problems: string[]): Promise<Rest> {
+  const { servers, publisher } = scene
+  const healedMs = Date.now()
+  const deadlineMs = healedMs + restMs
+
+  const freshAfterMs = await freshSample(scene, deadlineMs)
+  if (freshAfterMs < 0) problems.push('no fresh sample was stored after the fault')
+  publisher.signal('SIGUSR2')
+  const isEmpty = await publisher.until((figures) => isZero(figures, 'sentinel_outbox_samples'), deadlineMs)
+  if (!isEmpty) problems.push(`${publisher.name} still holds samples`)
+  await restOf(servers, ['sentinel_held_samples'], deadlineMs, problems)
+  const caughtUpAfterMs = Date.now() - healedMs
+
+  const published = await publisher.look()
+  if (published !== undefined) problems.push(...imbalanceOfPublisher(publisher.name, published))
+  await publisher.stop()
+  await scene.agent?.stop()
+  const gauges = ['sentinel_held_samples', ...(scene.hasKilledPublisher ? [] : ['sentinel_missing_samples'])]
+  await restOf(servers, gauges, deadlineMs, problems)
+  for (const server of servers) {
+    const figures = await server.look()
+    if (figures !== undefined) problems.push(...imbalanceOfServer(server.name, figures))
+    await server.stop()
+  }
+  for (const member of scene.members) problems.push(...member.problems)
+  return { freshAfterMs, caughtUpAfterMs }
+}
+
+/** @returns how long it took, or -1 */
+async function freshSample({ influx }: Scene, deadlineMs: number): Promise<number> {
+  const startedMs = Date.now()
+  const query = `SELECT count("id") FROM "${MEASUREMENT}" WHERE time >= ${startedMs}ms`
+  while (Date.now() < deadlineMs) {
+    const rows = await influxQuery(influx.url, DATABASE, query).catch(() => [])
+    if (Number(rows[0]?.count ?? 0) > 0) return Date.now() - startedMs
+    await sleep(50)
+  }
+  return -1
+}
+
+/** Waits until these gauges of all servers are 0. */
+async function restOf(
+  servers: readonly Member[],
+  gauges: readonly string[],
+  deadlineMs: number,
+  problems: string[],
+): Promise<void> {
+  for (const server of servers) {
+    const rests = await server.until((figures) => gauges.every((gauge) => isZero(figures, gauge)), deadlineMs)
+    if (!rests) {
+      const figures = await server.look()
+      const values = gauges.map((gauge) => `${gauge} ${figures?.get(gauge) ?? 'unknown'}`)
+      problems.push(`${server.name} does not come to rest: ${values.join(', ')}`)
+    }
+  }
+}
+
+function isZero(figures: Figures, gauge: string): boolean {
+  return (figures.get(gauge) ?? 0) === 0
+}
+
+/** docs/metrics.md, "The ledgers". */
+function imbalanceOfPublisher(name: string, figures: Figures): string[] {
+  const of = (metric: string): number => figures.get(metric) ?? 0
+  const has = of('sentinel_produced_samples_total') + of('sentinel_outbox_taken_over_samples_total')
+  const ends = of('sentinel_sent_samples_total') + of('sentinel_unsent_samples_total') + of('sentinel_outbox_samples')
+  return has === ends
+    ? []
+    : [`the ledger of ${name} does not balance: ${has} made and taken over, ${ends} accounted for`]
+}
+
+function imbalanceOfServer(name: string, figures: Figures): string[] {
+  const of = (metric: string): number => figures.get(metric) ?? 0
+  const has = of('sentinel_received_samples_total') + of('sentinel_taken_over_samples_total')
+  const ends = ['written', 'rejected', 'dropped'].reduce((sum, what) => sum + of(`sentinel_${what}_samples_total`), 0)
+  const all = ends + of('sentinel_held_samples')
+  return has === all
+    ? []
+    : [`the ledger of ${name} does not balance: ${has} received and taken over, ${all} accounted for`]
+}
