@@ -34,7 +34,7 @@ export interface StreamsOptions {
   readonly backlogIntervalMs?: number
   /** Consumers of the group that have done nothing for so long, and hold nothing, are forgotten. */
   readonly forgetAfterMs?: number
-  /** The wait before an entry that may have killed the process is tried again, counted from the process' start; then twice as long each time. */
+  /** The unit of the waits before entries that may have killed the process are tried again: 1 s, but for tests. */
   readonly trialPauseMs?: number
 }
 

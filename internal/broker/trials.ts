@@ -11,15 +11,24 @@ import { TrialNotes } from './trial-notes.ts'
 export const SUSPECT_AFTER = 5
 
 /**
- * How many suspects of a partition are tried together, by the trials that they have failed. Most suspects are healthy, and had a neighbour that
- * kills the process, or a process that was restarted too often: one by one, 50,000 of them would hold up everything for half an hour. So
- * the culprit is looked for among fewer and fewer, and only the trials of one alone convict it: three of them, since once or
- * twice something else may end the process just then.
+ * What becomes of a suspect, by the trials that it has failed: how many of its partition are tried together, and how long the process must
+ * have lived before, in units of `pauseMs`.
+ *
+ * Most suspects are healthy, and had a neighbour that kills the process, or a process that was restarted too often: one by one, 50,000 of
+ * them would hold up everything for half an hour. So the culprit is looked for among fewer and fewer, and only the trials of one alone
+ * convict it. The waits before those keep what ends processes anyway from being taken for it. Where that comes by chance, it hits a trial of 2 s after
+ * a wait of 30 s in one life of 40 at most, and all three in one of 500,000; where it comes after a fixed time, it fits one of the waits, and no other.
  */
-const TRIAL_SIZES = [1000, 32, 1, 1, 1] as const
+const STAGES = [
+  { together: 1000, after: 0 },
+  { together: 32, after: 1 },
+  { together: 1, after: 30 },
+  { together: 1, after: 60 },
+  { together: 1, after: 120 },
+] as const
 /** Failed trials of an entry that will be tried alone. */
 const ALONE = 2
-const CONVICTED = TRIAL_SIZES.length
+const CONVICTED = STAGES.length
 const MAX_TRIAL_BYTES = 2 * 2 ** 20
 /** A process that has lived for so long with an entry does not die of it. */
 const BLAMED_MS = 2000
@@ -44,7 +53,7 @@ export interface TrialOptions {
   readonly stats: BrokerStats
   readonly logger: Logger
   readonly throttle: LogThrottle
-  /** The wait before the second trial of an entry, counted from the start of the process; each later one waits twice as long. */
+  /** The unit of the waits before trials: 1 s, but for tests. */
   readonly pauseMs: number
   /** Entries delivered and not acked. */
   readonly unackedCount: () => number
@@ -60,8 +69,8 @@ export interface TrialOptions {
  * nothing else through until all of the trial is acked. Who finds a note where the process died in between knows what it died of.
  *
  * What ends processes anyway (a restart loop, no memory) must not convict a healthy entry that was on trial just then. Therefore an entry that
- * has failed is tried again only when this process has lived for a while, longer each time: a process that dies anyway dies before. And the note
- * is taken back when the process has survived for a while, when the store goes away, and at a stop.
+ * has failed is tried again only when this process has lived for a while, longer each time, with everything else going on: a process that dies
+ * anyway dies before. And the note is taken back when the process has survived for a while, when the store goes away, and at a stop.
  */
 export class Trials {
   readonly #options: TrialOptions
@@ -149,36 +158,33 @@ export class Trials {
 
   /** Does the next thing there is to do, or waits for what hinders it. */
   async #next(): Promise<void> {
-    const group = this.#chooseGroup()
-    if (group.length === 0) return
-    const failures = group[0]!.failures!
     const something = this.#something.promise
-    if (this.#storeAway || !this.#mayTry) {
+    const convicted = Array.from(this.#suspects).find(({ failures }) => failures === CONVICTED)
+    const group = this.#chooseGroup()
+    if (this.#storeAway || !this.#mayTry || (convicted === undefined && group.length === 0)) {
       this.#holdBack(false)
-      return something
+      return this.#pause(RETRY_MS)
     }
-    if (failures >= CONVICTED) return this.#giveUp(group[0]!)
-    const waitMs = failures === 0 ? 0 : this.#bornAtMs + this.#options.pauseMs * 2 ** (failures - 1) - performance.now()
-    if (waitMs > 0) {
-      this.#holdBack(false)
-      return this.#pause(waitMs)
-    }
+    if (convicted !== undefined) return this.#giveUp(convicted)
     this.#holdBack(true)
     if (this.#options.unackedCount() > 0) return something
     await this.#try(group)
   }
 
-  /** Convicted ones first; then those that have failed least, as many of a partition as may be tried together. */
+  /** Those that have failed least of all whose time has come, as many of a partition as may be tried together. */
   #chooseGroup(): Suspect[] {
-    const known = [...this.#suspects].filter(({ failures }) => failures !== undefined)
-    const convicted = known.find(({ failures }) => failures! >= CONVICTED)
-    if (convicted !== undefined) return [convicted]
-    const fewest = known.reduce((least, { failures }) => Math.min(least, failures!), Infinity)
-    const first = known.find(({ failures }) => failures === fewest)
+    const livedMs = performance.now() - this.#bornAtMs
+    const due = Array.from(this.#suspects).filter(({ failures = CONVICTED, problem }) => {
+      if (failures === CONVICTED) return false
+      // What the handler threw tells by itself whose fault it was.
+      return problem !== '' || livedMs >= STAGES[failures]!.after * this.#options.pauseMs
+    })
+    const fewest = due.reduce((least, { failures }) => Math.min(least, failures!), Infinity)
+    const first = due.find(({ failures }) => failures === fewest)
     if (first === undefined) return []
-    return known
+    return due
       .filter(({ failures, partition }) => failures === fewest && partition === first.partition)
-      .slice(0, TRIAL_SIZES[fewest])
+      .slice(0, STAGES[fewest]!.together)
   }
 
   async #try(group: readonly Suspect[]): Promise<void> {
@@ -258,7 +264,7 @@ export class Trials {
       if (unknown.length === 0) continue
       const failures = await this.#notes.read(partition, idsIn(unknown))
       for (const [i, suspect] of unknown.entries()) {
-        suspect.failures = Math.max(failures[i]!, suspect.problem === '' ? 0 : ALONE)
+        suspect.failures = Math.max(Math.min(failures[i]!, CONVICTED), suspect.problem === '' ? 0 : ALONE)
       }
     }
   }

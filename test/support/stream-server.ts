@@ -15,7 +15,7 @@ import { pino } from 'pino'
 import { openBroker } from '${OPEN.href}'
 const [url, consumer, stored, poison, storeMs] = process.argv.slice(1)
 const logger = pino({ level: 'silent' })
-const options = { kind: 'streams', redis: { url }, logger, consumer, visibilityMs: 1000, trialPauseMs: 50 }
+const options = { kind: 'streams', redis: { url }, logger, consumer, visibilityMs: 1000, trialPauseMs: 40 }
 const broker = await openBroker(options)
 const subscription = await broker.subscribe(
   (payload, { id }) => {
