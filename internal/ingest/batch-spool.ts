@@ -1,5 +1,5 @@
 import type { SegmentLog } from '../spool/segment-log.ts'
-import type { Batch, StoreWriter } from '../store/store.ts'
+import type { StoreWriter } from '../store/store.ts'
 import { readSpoolRecord, type SpoolRecord, writeSpoolRecord } from './spool-record.ts'
 
 /** What a full spool does: takes nothing more, or makes room, or lets what comes go. */
@@ -87,10 +87,10 @@ export class BatchSpool {
    *
    * @returns `full`: it was not taken, see `isBlocked`; `busy`: not now, because the disk is behind: `written` waits for it
    */
-  put(batch: Batch, sentAt: Float64Array): 'kept' | 'dropped' | 'full' | 'busy' {
+  put(record: SpoolRecord): 'kept' | 'dropped' | 'full' | 'busy' {
     const { whenFull, maxBytes } = this.#options
     if (whenFull === 'block' && !this.#isClosing && this.#log.bytes > maxBytes * BLOCKED_AT) this.#refused = true
-    return this.isBlocked ? 'full' : this.#append(writeSpoolRecord({ batch, sentAt }), batch.samples)
+    return this.isBlocked ? 'full' : this.#append(writeSpoolRecord(record), record.batch.samples)
   }
 
   /** From now on takes what it has room for: nothing can be held back any more. */
@@ -112,9 +112,9 @@ export class BatchSpool {
       this.accountForDamage()
       if (record === undefined) return undefined
       try {
-        const { batch, sentAt } = readSpoolRecord(record.payload, this.#options.writer)
+        const read = readSpoolRecord(record.payload, this.#options.writer)
         this.#out = { ...record, ownRecord: false }
-        return { batch, sentAt, bytes: record.payload.length }
+        return { ...read, bytes: record.payload.length }
       } catch {
         // Whole by its checksum, and yet nothing that this version can read.
         this.#log.commit(record.number)

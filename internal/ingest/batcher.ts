@@ -137,15 +137,18 @@ export class Batcher {
   /**
    * Takes a sample of the current message, over the bound too: what a broker still brings while it is held back is not lost.
    *
+   * @param source whose it is; '' where the message does not say
    * @returns undefined when it is taken, else why no store would take it
    */
-  add(sample: Sample): Refusal | undefined {
-    const open = this.#open ?? this.#openBatch()
+  add(sample: Sample, source = ''): Refusal | undefined {
+    let open = this.#open ?? this.#openBatch()
     let answer = open.batch.add(sample)
     if (answer === 'full' && open.batch.samples > 0) {
       this.#seal()
-      answer = this.#openBatch().batch.add(sample)
+      open = this.#openBatch()
+      answer = open.batch.add(sample)
     }
+    if (answer === undefined) open.sources.note(source, open.batch.samples - 1)
     if (answer !== 'full') return answer
     return { reason: 'too_large', detail: `a sample of ${sample.series.measurement} is larger than a batch may be` }
   }
@@ -263,8 +266,8 @@ export class Batcher {
     const result = await this.gate.write(entry.batch)
     if (this.gate.isClosed) return
     if (result.next === 'ack') {
-      const { batch, sentAt, messages } = entry
-      this.#on.settled({ result, samples: batch.samples, sentAt, messages })
+      const { batch, sentAt, messages, sources } = entry
+      this.#on.settled({ result, samples: batch.samples, sentAt, messages, sources })
       this.#queue.giveBack(entry, 'settled')
       this.#queue.ackSettled()
     } else if (result.next === 'postpone') {

@@ -86,7 +86,7 @@ export class Overflow {
     for (const entry of this.#queue) {
       if (!isMore() || this.#spool.isBlocked) break
       if (entry.state !== 'waiting' || entry === kept) continue
-      answer = this.#spool.put(entry.batch, entry.sentAt.subarray(0, entry.messages))
+      answer = this.#spool.put({ ...entry, sentAt: entry.sentAt.subarray(0, entry.messages) })
       if (answer === 'full' || answer === 'busy') break
       this.#queue.giveBack(entry, answer === 'kept' ? 'spooled' : 'settled')
     }

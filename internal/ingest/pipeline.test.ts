@@ -287,7 +287,7 @@ describe('Pipeline', () => {
         ['line', 'time_too_old', 'a', `m v=2 ${OLD}000`],
         ['line', 'no_fields', 'a', `m v=-3 ${NOW}000`],
         ['line', 'time_too_old', '', `m v=4 ${OLD}000`],
-        ['line', 'store_refused', '', 'm v=1 1'],
+        ['line', 'store_refused', 'a', 'm v=1 1'],
         ['line', 'store_refused', '', 'm v=1 1\nm v=2 1'],
       ])
       expect(new Set(letters.map(({ at }) => at))).toEqual(new Set([(NOW + 2000) / 1000]))

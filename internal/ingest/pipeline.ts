@@ -200,9 +200,10 @@ export class Pipeline {
   readonly #sample = (sample: Sample): void => {
     this.#ledger.received++
     const refusal = refuseTime(sample.at, this.#receivedAt, this.#options.timeWindow)
-    const answer = refusal ?? this.#batcher.add(sample)
+    const { source } = this.#options.decoder.header
+    const answer = refusal ?? this.#batcher.add(sample, source)
     if (answer === undefined) this.#taken++
-    this.#account(sample, answer, this.#options.decoder.header.source)
+    this.#account(sample, answer, source)
   }
 
   #account(sample: Sample, refusal: Refusal | undefined, source: string): void {
@@ -228,9 +229,9 @@ export class Pipeline {
     return new Promise((resolve) => this.#rejects.whenKept(resolve))
   }
 
-  #settled({ result, samples, sentAt, messages }: SettledBatch): void {
+  #settled({ result, samples, sentAt, messages, sources }: SettledBatch): void {
     this.#ledger.written += samples - result.rejected.length
-    for (const rejected of result.rejected) this.#rejects.line(rejected)
+    for (const rejected of result.rejected) this.#rejects.line(rejected, sources.of(rejected.index))
     const storedAt = this.#clock.now()
     const { durable } = this.#options.latencies
     for (let i = 0; i < messages; i++) durable.record(storedAt - sentAt[i]!)

@@ -1,4 +1,5 @@
 import type { Batch } from '../store/store.ts'
+import { SourceRuns } from './source-runs.ts'
 
 /** A batch on its way, from its first sample until its acks are sent. */
 export interface Entry {
@@ -12,6 +13,7 @@ export interface Entry {
   /** `sentAt` of the messages that ended in this batch, µs: the first `messages` entries. */
   sentAt: Float64Array<ArrayBuffer>
   messages: number
+  readonly sources: SourceRuns
   /**
    * Held in memory while it is `open`, `waiting` for a slot, being written (`writing`) or `postponed` for a moment to let others go first.
    * Then it is given back: `spooled`, though the file system may not have it yet, or `settled`: stored, refused, dropped or on disk.
@@ -55,7 +57,8 @@ export class BatchQueue {
   /** An entry for an empty batch: not in the queue before it is pushed. */
   entry(batch: Batch): Entry {
     const sentAt = this.#spareTimes.pop() ?? new Float64Array(1024)
-    return { batch, openedAtMs: performance.now(), own: 0, upTo: 0, sentAt, messages: 0, state: 'open' }
+    const sources = new SourceRuns()
+    return { batch, openedAtMs: performance.now(), own: 0, upTo: 0, sentAt, messages: 0, sources, state: 'open' }
   }
 
   push(entry: Entry): void {

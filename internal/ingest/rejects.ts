@@ -41,11 +41,11 @@ export class Rejects {
   }
 
   /** A sample that the store has refused. */
-  line({ refusal, index, line }: Rejected): void {
-    this.#count(refusal, 1, { line: line.slice(0, SHOWN_CHARACTERS) })
+  line({ refusal, index, line }: Rejected, source: string): void {
+    this.#count(refusal, 1, { source, line: line.slice(0, SHOWN_CHARACTERS) })
     if (line === '') return
     const detail = index < 0 ? `some of these lines, the store does not say which: ${refusal.detail}` : refusal.detail
-    this.#keep({ kind: 'line', reason: refusal.reason, detail, source: '', payload: line })
+    this.#keep({ kind: 'line', reason: refusal.reason, detail, source, payload: line })
   }
 
   /** Calls back when all that was rejected so far has reached the file system: at once, where that is so already. */

@@ -76,9 +76,9 @@ export class Replay {
       if (result.next === 'ack') {
         this.#oldest = undefined
         spool.done()
-        const { batch, sentAt } = oldest
+        const { batch, sentAt, sources } = oldest
         this.samples += batch.samples
-        on.settled({ result, samples: batch.samples, sentAt, messages: sentAt.length })
+        on.settled({ result, samples: batch.samples, sentAt, messages: sentAt.length, sources })
         batch.release()
         if (spool.samples === 0) logger.info({ replayed: this.samples }, 'the spool is empty: the store has caught up')
         this.#restFor((oldest.bytes / this.bytesPerSecond) * 1000 - (performance.now() - startedAtMs))
