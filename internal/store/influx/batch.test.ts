@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { isRefusal } from '../../sample/border.ts'
 import { SeriesTable } from '../../sample/series.ts'
-import { BatchPool } from './batch.ts'
+import { BatchPool, LineBatch } from './batch.ts'
 
 const LIMITS = { maxSamples: 3, maxBytes: 100, maxLineBytes: 200 }
 
@@ -64,6 +64,17 @@ describe('BatchPool', () => {
     expect(again).toBe(batch)
     expect([again.samples, again.bytes, again.body.length]).toEqual([0, 0, 0])
     expect([again.addLine('b v=1\n'), again.addLine('c\n')]).toEqual([undefined, 'full'])
+  })
+
+  it('finds and records every line of a batch that had a lower limit before', () => {
+    const pool = new BatchPool()
+    pool.open(LIMITS).release()
+    const batch = pool.open({ maxSamples: 5, maxBytes: 1000, maxLineBytes: 1000 })
+    const lines = ['a v=1 1', 'b v=2 2', 'c v=3 3', 'd v=4 4', 'e v=5 5']
+    for (const line of lines) expect(batch.addLine(`${line}\n`)).toBeUndefined()
+    expect(lines.map((_, index) => batch.line(index))).toEqual(lines)
+    const read = LineBatch.from(batch.toRecord())
+    expect([read.samples, read.body]).toEqual([5, batch.body])
   })
 
   it('never gives one batch to two owners, though it is released twice', () => {

@@ -28,7 +28,7 @@ export class LineBatch implements Batch {
   #limits: BatchLimits
   #text: Buffer
   /** Where each line ends (behind its newline). Lines cannot be found again by newlines: a string field may hold some. */
-  readonly #lineEnd: Uint32Array
+  #lineEnd: Uint32Array
   readonly #giveBack: (batch: LineBatch) => void
 
   constructor(
@@ -114,6 +114,8 @@ export class LineBatch implements Batch {
     this.#bytes = 0
     this.#samples = 0
     this.#limits = limits
+    // A reload may have raised the limit: what is written beyond the end of a typed array is gone without a word.
+    if (this.#lineEnd.length < limits.maxSamples) this.#lineEnd = new Uint32Array(limits.maxSamples)
   }
 
   #lineStart(index: number): number {
