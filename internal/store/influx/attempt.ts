@@ -137,7 +137,9 @@ export class Attempt {
   #rejectUnnamed(lines: readonly number[], count: number, words: string): void {
     const refusal = { reason: 'store_refused', detail: shorten(words) } as const
     const text = lines.map((index) => this.#batch.line(index)).join('\n')
-    for (let i = 0; i < count; i++) this.#rejected.push({ index: -1, line: i === 0 ? text : '', refusal })
+    // As many as were sent: what else is stored would come out below none.
+    const refused = Math.min(count, lines.length)
+    for (let i = 0; i < refused; i++) this.#rejected.push({ index: -1, line: i === 0 ? text : '', refusal })
   }
 }
 

@@ -180,7 +180,9 @@ describe('InfluxDB 1.6 with limits', () => {
       await writer.close()
     }
     expect(answers).toEqual([
-      expect.stringMatching(/answers 401 authorization failed: check INFLUX_TOKEN or INFLUX_TOKEN_FILE/),
+      expect.stringMatching(
+        /answers 401 authorization failed: check INFLUX_USERNAME and INFLUX_PASSWORD or INFLUX_PASSWORD_FILE$/,
+      ),
       '',
     ])
   })

@@ -160,7 +160,7 @@ export class InfluxReader implements StoreReader {
     const { status } = answer
     if (status !== 200) {
       const kind = status >= 500 || status === 429 || status === 408 ? 'away' : 'refused'
-      const advice = status === 401 ? ': check INFLUX_TOKEN or INFLUX_TOKEN_FILE' : ''
+      const advice = status === 401 ? `: check ${this.#transport.credentials}` : ''
       throw this.#error(kind, `answers ${status} ${shorten(readError(answer).words)}${advice}`)
     }
     if (answer.cut) throw tooManyPoints(this.#maxPoints)

@@ -125,6 +125,17 @@ describe('the token', () => {
   })
 })
 
+it.each<[string, Partial<InfluxServer>, RegExp]>([
+  ['a token', { token: () => 'secret', username: 'u', password: 'p' }, /^INFLUX_TOKEN or INFLUX_TOKEN_FILE$/],
+  ['a user', { username: 'u', password: 'p' }, /^INFLUX_USERNAME and INFLUX_PASSWORD or INFLUX_PASSWORD_FILE$/],
+  ['nothing', {}, /^INFLUX_TOKEN .*; for InfluxDB 1.x INFLUX_USERNAME/],
+])('the settings to correct are named where %s was refused', async (_name, options, want) => {
+  const server = await listen((_request, response) => response.writeHead(401).end())
+  const transport = transportTo(server.url, options)
+  expect(await transport.send({ method: 'GET', path: '/' }, never)).toMatchObject({ status: 401 })
+  expect(transport.credentials).toMatch(want)
+})
+
 describe('what comes back', () => {
   it('is cut at the bound', async () => {
     const server = await listen((_request, response) => response.writeHead(400).end('x'.repeat(100_000)))

@@ -80,6 +80,13 @@ export class InfluxTransport {
     this.#agent = base.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
   }
 
+  /** What a server that refuses them should be told otherwise: the settings' short names. */
+  get credentials(): string {
+    if (this.#token) return 'INFLUX_TOKEN or INFLUX_TOKEN_FILE'
+    if (this.#basic !== '') return 'INFLUX_USERNAME and INFLUX_PASSWORD or INFLUX_PASSWORD_FILE'
+    return 'INFLUX_TOKEN or INFLUX_TOKEN_FILE; for InfluxDB 1.x INFLUX_USERNAME and INFLUX_PASSWORD'
+  }
+
   /** Rejects with a TransportError where there is no answer; every status is an answer. */
   async send(request: InfluxRequest, signal: AbortSignal): Promise<InfluxAnswer> {
     this.#underWay++

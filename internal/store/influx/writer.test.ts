@@ -180,6 +180,15 @@ describe('a server that does not name its lines', () => {
     expect(first?.line.split('\n').length).toBeGreaterThan(3)
     expect(others.map(({ line }) => line)).toEqual(expect.arrayContaining(['', '']))
   })
+
+  it('is not believed to have dropped more than it was sent', async () => {
+    const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=99999"}' }
+    influx.next(...Array(1000).fill(limit))
+    const result = await writer.write(batchOf(Array.from({ length: 1000 }, (_, n) => good(n))), signal)
+    if (result.next !== 'ack') throw new Error(result.problem)
+    expect(result.rejected.some(({ index }) => index === -1)).toBe(true)
+    expect(result.rejected.length).toBeLessThanOrEqual(1000)
+  })
 })
 
 describe('InfluxDB 3', () => {

@@ -198,15 +198,15 @@ export class InfluxWriter implements StoreWriter {
 
   /** What, where, and what to do next. */
   #describe({ action, status, words, cause }: Undecided): string {
-    const { org, bucket } = this.#options
-    const server = `InfluxDB at ${this.#options.transport.url}`
+    const { org, bucket, transport } = this.#options
+    const server = `InfluxDB at ${transport.url}`
     const said = shorten(words)
     if (cause instanceof TransportError && (cause.code === 'ABORTED' || cause.code === 'NO_TOKEN')) {
       return `${server}: ${said}`
     }
     if (status === 0) return `${server} cannot be reached: ${said}; is it running, and is INFLUX_URL right?`
     const answer = `${server} answers ${`${status} ${said}`.trimEnd()}`
-    if (status === 401) return `${answer}: check INFLUX_TOKEN or INFLUX_TOKEN_FILE`
+    if (status === 401) return `${answer}: check ${transport.credentials}`
     if (status === 403) return `${answer}: give the token the right to write to bucket "${bucket}"`
     if (status === 404 && said.includes('database')) return `${answer}: create it, or correct INFLUX_BUCKET`
     if (status === 404) {
