@@ -1,5 +1,6 @@
 import type { Program } from '../support/programs.ts'
 import { sleep } from '../support/servers.ts'
+import { imbalanceOfSummary } from './ledgers.ts'
 
 /** Between two looks at a member's metrics. */
 const LOOK_MS = 250
@@ -85,7 +86,10 @@ export class Member {
     const seconds = (Date.now() - startedMs) / 1000
     if (code !== 0) this.problems.push(`${this.name} ended with ${code} after SIGTERM: ${lastLines(program)}`)
     else if (seconds * 1000 > STOP_MS) this.problems.push(`${this.name} took ${seconds.toFixed(0)} s to stop`)
-    this.#life.summary = program.log().find(({ msg }) => msg === 'summary') ?? {}
+    const summary = program.log().find(({ msg }) => msg === 'summary')
+    if (summary === undefined) return
+    this.#life.summary = summary
+    this.problems.push(...imbalanceOfSummary(this.name, summary))
   }
 
   signal(name: NodeJS.Signals): void {
@@ -115,12 +119,14 @@ export class Member {
     }, 0)
   }
 
-  /** The values of a counter's label that it has ever counted for. */
-  reasons(metric: string): string[] {
-    const found = this.#lives.flatMap(({ figures }) =>
-      [...figures].filter(([name, value]) => name.startsWith(`${metric}{`) && value > 0).map(([name]) => name),
-    )
-    return [...new Set(found.map((name) => name.replace(/^.*="(.*)"}$/, '$1')))]
+  /** Why it dropped samples, as far as its counter was seen, or its log says: what is dropped at a stop is in no metrics any more. */
+  dropReasons(): string[] {
+    const counted = /^sentinel_(?:dropped|unsent)_samples_total\{reason="(.*)"\}$/
+    const found = this.#lives.flatMap(({ program, figures }) => [
+      ...[...figures].map(([name, value]) => (value > 0 ? counted.exec(name)?.[1] : undefined)),
+      ...program.log().map(({ msg, reason }) => (/dropped/.test(String(msg)) ? reason : undefined)),
+    ])
+    return [...new Set(found)].filter((reason) => typeof reason === 'string')
   }
 
   /** The closing line of the last life. */

@@ -82,9 +82,9 @@ ${legend()}
 | | |
 |---|---|
 | when | ${startedAt.toISOString()}, ${minutes} minutes |
-| command | \`npm run oracle -- ${args.join(' ')}\` |
+| command | \`npm run oracle -- ${args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg)).join(' ')}\` |
 | commit | ${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', 'cmd', 'internal') === '' ? '' : ', changed'} |
-| machine | ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}; everything on it, over loopback |
+| machine | ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release().split('-')[0]}; everything on it, over loopback |
 | Node.js | ${process.version} |
 | Redis | ${versionOf('redis-server', 'redis-server', '--version')} |
 | InfluxDB | ${versionOf('influxd', 'influxdb', 'version')} |

@@ -26,7 +26,7 @@ const command = roleCommand({
     const broker = await connectBroker(context)
     const baseUs = context.clock.now()
     const log = new ObligationLog(ORACLE_LOG ?? '', life, baseUs, spacingUs)
-    const { publisher } = await openPublisher(context, noting(broker, log), 'agent')
+    const { publisher, ledger } = await openPublisher(context, noting(broker, log), 'agent')
     const maker = new SampleMaker(new SeriesTable(), ORACLE_SOURCE ?? '')
     let issued = 0
 
@@ -46,6 +46,13 @@ const command = roleCommand({
     const endTicks = (): void => clearInterval(ticking)
     process.on('SIGUSR2', endTicks)
     context.releaser.push('ticks', async () => endTicks())
+    context.summary.push(() => ({
+      agent_produced: ledger.produced,
+      agent_taken_over: ledger.takenOver,
+      agent_sent: ledger.sent,
+      agent_dropped: ledger.dropped,
+      agent_held: ledger.held,
+    }))
     context.logger.info({ life }, 'publishes')
   },
 })

@@ -1,5 +1,6 @@
 import { influxQuery } from '../support/influx.ts'
 import { sleep } from '../support/servers.ts'
+import { imbalanceOfPublisher, imbalanceOfServer } from './ledgers.ts'
 import type { Figures, Member } from './member.ts'
 import { MEASUREMENT } from './samples.ts'
 import { DATABASE, type Scene } from './scene.ts'
@@ -75,24 +76,4 @@ async function restOf(
 
 function isZero(figures: Figures, gauge: string): boolean {
   return (figures.get(gauge) ?? 0) === 0
-}
-
-/** docs/metrics.md, "The ledgers". */
-function imbalanceOfPublisher(name: string, figures: Figures): string[] {
-  const of = (metric: string): number => figures.get(metric) ?? 0
-  const has = of('sentinel_produced_samples_total') + of('sentinel_outbox_taken_over_samples_total')
-  const ends = of('sentinel_sent_samples_total') + of('sentinel_unsent_samples_total') + of('sentinel_outbox_samples')
-  return has === ends
-    ? []
-    : [`the ledger of ${name} does not balance: ${has} made and taken over, ${ends} accounted for`]
-}
-
-function imbalanceOfServer(name: string, figures: Figures): string[] {
-  const of = (metric: string): number => figures.get(metric) ?? 0
-  const has = of('sentinel_received_samples_total') + of('sentinel_taken_over_samples_total')
-  const ends = ['written', 'rejected', 'dropped'].reduce((sum, what) => sum + of(`sentinel_${what}_samples_total`), 0)
-  const all = ends + of('sentinel_held_samples')
-  return has === all
-    ? []
-    : [`the ledger of ${name} does not balance: ${has} received and taken over, ${all} accounted for`]
 }

@@ -43,10 +43,7 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
     sum('sentinel_dropped_samples_total', 'dropped') +
     sum('sentinel_unsent_samples_total', 'agent_dropped', [publisher])
   const reportedLost = sum('sentinel_lost_samples_total{certainty="exact"}', 'lost')
-  const droppedBy = [...servers, publisher].flatMap((member) => [
-    ...member.reasons('sentinel_dropped_samples_total'),
-    ...member.reasons('sentinel_unsent_samples_total'),
-  ])
+  const droppedBy = [...new Set([...servers, publisher].flatMap((member) => member.dropReasons()))]
   const lostAtMost = sum('sentinel_lost_samples_total{certainty="at_most"}', 'lost_at_most')
   const witnessed = (await scene.witness?.compare(scene.influx.url, DATABASE)) ?? { sent: 0, stored: 0 }
   let [sent, owedStored, inLetters, missing] = [witnessed.sent, witnessed.stored, 0, witnessed.sent - witnessed.stored]
@@ -61,10 +58,14 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
     if (!isWhole) problems.push(`the dead letter of sample ${id} lacks its content, its reason, or was never a sample`)
   }
   for (const message of scene.unreadable) {
-    if (!letters.messages.get(message)) problems.push(`no dead letter of the message ${JSON.stringify(message)}`)
+    sent++
+    if (letters.messages.get(message)) inLetters++
+    else problems.push(`no dead letter of the message ${JSON.stringify(message)}`)
   }
   for (const line of scene.refused) {
-    if (!letters.others.some((other) => other.startsWith(line))) problems.push(`no dead letter of the line ${line}`)
+    sent++
+    if (letters.others.some((other) => other.startsWith(line))) inLetters++
+    else problems.push(`no dead letter of the line ${line}`)
   }
   const reported = dropped + reportedLost + lostAtMost
   // Over streams nothing is ever excused: what was accepted is stored. What a server drops there are its own figures, which Redis never had.

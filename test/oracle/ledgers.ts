@@ -1,0 +1,34 @@
+import type { Figures } from './member.ts'
+
+/*
+ * docs/metrics.md, "The ledgers": what a program has taken in is at every moment in exactly one column. In words where it is not so.
+ */
+
+export function imbalanceOfPublisher(name: string, figures: Figures): string[] {
+  const of = (metric: string): number => figures.get(metric) ?? 0
+  const has = of('sentinel_produced_samples_total') + of('sentinel_outbox_taken_over_samples_total')
+  const ends = of('sentinel_sent_samples_total') + of('sentinel_unsent_samples_total') + of('sentinel_outbox_samples')
+  return has === ends
+    ? []
+    : [`the ledger of ${name} does not balance: ${has} made and taken over, ${ends} accounted for`]
+}
+
+export function imbalanceOfServer(name: string, figures: Figures): string[] {
+  const of = (metric: string): number => figures.get(metric) ?? 0
+  const has = of('sentinel_received_samples_total') + of('sentinel_taken_over_samples_total')
+  const ends = ['written', 'rejected', 'dropped'].reduce((sum, what) => sum + of(`sentinel_${what}_samples_total`), 0)
+  const all = ends + of('sentinel_held_samples')
+  return has === all
+    ? []
+    : [`the ledger of ${name} does not balance: ${has} received and taken over, ${all} accounted for`]
+}
+
+/** The same, by the closing line; what a stop leaves on disk or with Redis is held. */
+export function imbalanceOfSummary(name: string, summary: Readonly<Record<string, unknown>>): string[] {
+  const sum = (...columns: string[]): number => columns.reduce((total, column) => total + Number(summary[column]), 0)
+  const [has, ends] =
+    'received' in summary
+      ? [sum('received', 'taken_over'), sum('written', 'rejected', 'dropped', 'held', 'spooled')]
+      : [sum('agent_produced', 'agent_taken_over'), sum('agent_sent', 'agent_dropped', 'agent_held')]
+  return has === ends ? [] : [`the closing line of ${name} does not balance: ${JSON.stringify(summary)}`]
+}
