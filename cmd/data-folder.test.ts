@@ -7,6 +7,7 @@ import { ConfigError } from '../internal/config/error.ts'
 import { loadSettings } from '../internal/config/load.ts'
 import type { FlagValues } from '../internal/config/written.ts'
 import { Releaser } from '../internal/lifecycle/releaser.ts'
+import { openSegmentLog } from '../internal/spool/segment-log.ts'
 import { fileName, openDataFolder } from './data-folder.ts'
 
 describe('fileName', () => {
@@ -62,6 +63,27 @@ describe('openDataFolder', () => {
     await expect(opening).rejects.toThrow(
       `${folder} is used by process ${process.ppid}; stop that, or give this one another --data-path or --broker-consumer`,
     )
+  })
+
+  it('tells of samples that were left under another name, and that nobody has in hand', async () => {
+    for (const [name, samples, done] of [
+      ['old', 7, 3],
+      ['empty', 5, 5],
+      ['alive', 2, 0],
+    ] as const) {
+      const log = await openSegmentLog({ folder: join(path, 'agent', name, 'outbox'), maxBytes: 1e6, logger })
+      for (let i = 0; i < samples; i++) log.append([Buffer.from('x')], 1)
+      log.commit(done - 1)
+      await log.close()
+    }
+    await writeFile(join(path, 'agent', 'alive', 'lock'), `${process.ppid}\n`)
+    const said: unknown[] = []
+    const context = { ...contextOf({ 'agent.host': 'new' }), logger: { warn: (...args: unknown[]) => said.push(args) } }
+    await openDataFolder(context as never, 'agent')
+    expect(said).toEqual([
+      [{ folder: join(path, 'agent', 'old'), samples: 4 }, expect.stringContaining('(--agent-host)')],
+    ])
+    await context.releaser.release(1000)
   })
 
   it('lets a process start whose folder cannot be made', async () => {

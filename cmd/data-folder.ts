@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { ConfigError } from '../internal/config/error.ts'
 import type { Settings } from '../internal/config/settings.ts'
-import { FolderInUseError, lockFolder } from '../internal/spool/folder-lock.ts'
+import { samplesLeftIn } from '../internal/spool/cursor.ts'
+import { FolderInUseError, folderOwner, lockFolder } from '../internal/spool/folder-lock.ts'
 import type { Context } from './context.ts'
 
 /** Who keeps something on disk. `up` is all three. */
@@ -28,7 +30,22 @@ export async function openDataFolder(
     if (error instanceof FolderInUseError) throw inUse(error, role)
     logger.error({ err: error, folder }, 'the data folder cannot be written to: nothing that waits survives a restart')
   }
+  await tellOfOtherNames(folder, role, logger)
   return folder
+}
+
+/** A host or a container that is named anew finds nothing of what it left under its old name: somebody should know that it is there. */
+async function tellOfOtherNames(own: string, role: DataRole, logger: Context['logger']): Promise<void> {
+  const names = await readdir(dirname(own)).catch(() => [])
+  for (const name of names.filter((each) => each !== basename(own))) {
+    const folder = join(dirname(own), name)
+    const samples = await samplesLeftIn(join(folder, role === 'server' ? 'spool' : 'outbox'))
+    if (samples === 0 || (await folderOwner(folder)) !== undefined) continue
+    logger.warn(
+      { folder, samples },
+      `samples were left under another name: they wait until a process of that name (${nameFlag(role)}) starts`,
+    )
+  }
 }
 
 /** `<data.path>/<role>/<name>`: two servers, or two agents, may share a data path when their names differ. */
@@ -50,8 +67,11 @@ function safeByte(byte: number): string {
 }
 
 function inUse({ pid, folder }: FolderInUseError, role: DataRole): ConfigError {
-  const name = role === 'server' ? '--broker-consumer' : '--agent-host'
   return new ConfigError([
-    `data.path: ${folder} is used by process ${pid}; stop that, or give this one another --data-path or ${name}`,
+    `data.path: ${folder} is used by process ${pid}; stop that, or give this one another --data-path or ${nameFlag(role)}`,
   ])
+}
+
+function nameFlag(role: DataRole): string {
+  return role === 'server' ? '--broker-consumer' : '--agent-host'
 }
