@@ -1,20 +1,24 @@
 // What taking a profile costs: decodes Packed messages and writes them as lines, over and over, while one is taken and while none is, in
-// turns, and compares the work done in a second of CPU. That counts every thread of the process, so what else the machine does matters little.
+// many short turns, and compares the work done in a second of CPU. That counts every thread of the process, so what else the machine does
+// matters little. What the beginning and the end cost, once a profile, is told by itself.
 //
-//   npm run build && node scripts/profiling-cost.mjs [cpu|heap] [seconds of a profile] [rounds]     (cpu 10 5)
-
+//   npm run build && node scripts/profiling-cost.mjs [cpu|heap] [rounds]     (cpu 100)
 import { MessageDecoder } from '../dist/internal/codec/detect.js'
 import { encodeLine } from '../dist/internal/line/encode.js'
 import { Profiler } from '../dist/internal/observe/profiling/profiler.js'
 import { SeriesTable } from '../dist/internal/sample/series.js'
 
 const MESSAGES = 1_000
-const [kind = 'cpu', seconds = '10', rounds = '5'] = process.argv.slice(2)
-if (!['cpu', 'heap'].includes(kind) || !(Number(seconds) > 0) || !(Number(rounds) > 0)) {
-  console.error('usage: node scripts/profiling-cost.mjs [cpu|heap] [seconds of a profile] [rounds]')
+const TURN_MS = 300
+/** Work before what is measured, so that both begin warm; and what a profile then lasts longer. */
+const MARGIN_MS = 100
+const [kind = 'cpu', rounds = '100'] = process.argv.slice(2)
+if (!['cpu', 'heap'].includes(kind) || !(Number(rounds) > 0)) {
+  console.error('usage: node scripts/profiling-cost.mjs [cpu|heap] [rounds]')
   process.exit(2)
 }
-const durationMs = Number(seconds) * 1000
+// A heap profile has two turns of its own; the first, in which it keeps all samples, is the dearer one.
+const PROFILE_MS = (TURN_MS + 2 * MARGIN_MS) * (kind === 'heap' ? 2 : 1)
 const profiler = new Profiler('profiling-cost')
 const never = new AbortController().signal
 
@@ -39,37 +43,43 @@ function work() {
   }
 }
 
-/** Messages a second of CPU, until what is awaited is there. */
-async function speedUntil(awaited) {
-  let isOver = false
-  awaited.finally(() => {
-    isOver = true
-  })
-  const before = process.cpuUsage()
+const cpuMs = () => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+/** Works for so long. @returns messages a ms of CPU */
+async function speed(durationMs) {
+  const before = cpuMs()
+  const untilMs = performance.now() + durationMs
   let messagesDone = 0
-  while (!isOver) {
+  while (performance.now() < untilMs) {
     for (let i = 0; i < 10; i++) work()
     messagesDone += 10 * MESSAGES
     await new Promise(setImmediate)
   }
-  await awaited
-  const { user, system } = process.cpuUsage(before)
-  return (messagesDone / (user + system)) * 1e6
+  return messagesDone / (cpuMs() - before)
 }
 
-const wait = () => new Promise((resolve) => setTimeout(resolve, durationMs))
-const profile = () => profiler[kind](durationMs, never)
+const profile = (durationMs) => profiler[kind](durationMs, never)
+const middle = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
+
 // Until V8 has compiled what there is to compile, and the profiler is loaded.
-await speedUntil(profile())
-const shares = []
+await Promise.all([profile(TURN_MS), speed(TURN_MS * 2)])
+const [without, within, once] = [[], [], []]
 for (let round = 0; round < Number(rounds); round++) {
-  const without = await speedUntil(wait())
-  const within = await speedUntil(profile())
-  shares.push((1 - within / without) * 100)
-  console.log(`${Math.round(without)} messages a second of CPU, ${Math.round(within)} while a ${kind} profile is taken`)
+  await speed(MARGIN_MS)
+  without.push(await speed(TURN_MS))
+  const taken = profile(PROFILE_MS)
+  await speed(MARGIN_MS)
+  within.push(await speed(TURN_MS))
+  await taken
+  const before = cpuMs()
+  await profile(100)
+  once.push(cpuMs() - before)
 }
-shares.sort((a, b) => a - b)
-const [least, median, most] = [shares[0], shares[shares.length >> 1], shares.at(-1)].map((share) => share.toFixed(1))
+const share = middle(within.map((value, round) => (1 - value / without[round]) * 100))
 console.log(
-  `a ${kind} profile of ${seconds} s costs ${median} % of the throughput (${least} to ${most} % in ${rounds} rounds)`,
+  `${kind} profile: ${middle(without).toFixed(0)} messages a ms of CPU without, ${middle(within).toFixed(0)} with`,
 )
+console.log(`it costs ${share.toFixed(1)} % of the throughput, and ${middle(once).toFixed(0)} ms of CPU once`)

@@ -28,8 +28,8 @@ Of each kind one is taken at a time. Who goes away ends it.</p>
 <dt><a href="profile?seconds=30">profile?seconds=30</a> (1 to 600)
 <dd>What the JavaScript thread works at, looked at 100 times a second; waiting is left out.
 <dt><a href="heap?seconds=10">heap?seconds=10</a> (1 to 3600)
-<dd>Memory of the JavaScript heap, a sample every 64 KiB.
-<code>alloc_objects</code> and <code>alloc_space</code>: all that is allocated in the <em>first half</em> of the time, at most 10 s.
+<dd>Memory of the JavaScript heap, a sample every 512 KiB.
+<code>alloc_objects</code> and <code>alloc_space</code>: all that is allocated in the <em>first half</em> of the time, at most 30 s.
 <code>inuse_objects</code> and <code>inuse_space</code>: what is allocated in the <em>rest</em> of the time and is still in use at its end.
 What was there before is in neither, and neither are the bytes of buffers. It ends with one full garbage collection.
 </dl>

@@ -4,7 +4,7 @@ import type { Profile } from 'pprof-format'
 import { ProfileBuilder } from './builder.ts'
 import { Sources } from './sources.ts'
 
-/** 100 looks a second, as Go does. They cost about 1 % of the throughput; 1,000 a second cost 4 % (docs/profiling.md). */
+/** 100 looks a second, as Go does. They cost about 1 % of the throughput (docs/profiling.md); 1,000 a second cost 4 %. */
 const INTERVAL_US = 10_000
 
 /** A function without a name as the library calls it: the line in it is that of the JavaScript. */
@@ -26,7 +26,7 @@ export async function takeCpuProfile(program: string, durationMs: number, signal
   time.start({ intervalMicros: INTERVAL_US, durationMillis: durationMs, lineNumbers: false })
   let sampled: ReturnType<typeof time.stop>
   try {
-    await setTimeout(durationMs, undefined, { signal, ref: false })
+    await setTimeout(durationMs, undefined, { signal })
   } finally {
     sampled = time.stop()
   }
