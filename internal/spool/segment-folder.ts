@@ -14,7 +14,12 @@ export async function listSegments(folder: string, logger: Logger): Promise<Segm
       const name = parseSegmentFile(file)
       if (name === undefined) continue
       const path = join(folder, file)
-      const { size } = await stat(path)
+      // One that went meanwhile (a purge of dead letters, say) must not hide the others: they would count as missing, and go.
+      const size = await stat(path).then(
+        (found) => found.size,
+        () => undefined,
+      )
+      if (size === undefined) continue
       if (size > SEGMENT_HEADER.length) segments.push({ path, name, end: name.first, bytes: size })
       else await unlink(path).catch(() => {})
     }

@@ -8,6 +8,7 @@ import {
   readFile,
   rm,
   stat,
+  symlink,
   truncate,
   writeFile,
 } from 'node:fs/promises'
@@ -342,6 +343,17 @@ describe('what a folder may hold', () => {
     expect(log.damaged).toMatchObject({ records: 0, samples: 0 })
     await log.close()
     expect(await readFile(join(folder, 'notes.txt'), 'utf8')).toBe('of a person')
+  })
+
+  it('is not stopped by a file that goes while the folder is being looked at', async () => {
+    const folder = await filled()
+    // As good as gone: it has a name and cannot be found. Wherever it stands in the listing, the others are seen.
+    for (const salt of ['00000000', '5a5a5a5a', 'a5a5a5a5', 'ffffffff']) {
+      await symlink('nowhere', join(folder, `0000000000000007-0000000000000000-${salt}.seg`))
+    }
+    const log = await openLog(folder)
+    expect(numbers(await readAll(log))).toEqual(range(0, 40))
+    await log.close()
   })
 
   it('takes another log’s records inside a payload for what they are', async () => {
