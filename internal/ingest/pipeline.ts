@@ -224,7 +224,8 @@ export class Pipeline {
   readonly #poison: NonNullable<SubscribeOptions['onPoison']> = (payload, id, deliveries, problem) => {
     this.#ledger.messages++
     this.#ledger.received++
-    const detail = `${problem} (message ${id}, delivered ${deliveries} times)`
+    // Only an engine that keeps messages has an id for them, and delivers them more than once.
+    const detail = id === '' ? problem : `${problem} (message ${id}, delivered ${deliveries} times)`
     this.#rejects.message({ reason: 'poison', detail }, 1, '', payload)
     return new Promise((resolve) => this.#rejects.whenKept(resolve))
   }
