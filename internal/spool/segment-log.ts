@@ -237,7 +237,9 @@ export class SegmentLog {
     clearTimeout(this.#timer)
     await this.#writer.close()
     await this.#housekeeping
-    await this.#keepHouse()
+    // Known as under way: a second one beside it would open the cursor's file a second time, and leave it open.
+    this.#housekeeping = this.#keepHouse()
+    await this.#housekeeping
     clearTimeout(this.#timer)
     this.#reader.moveTo(this.#end)
     await this.#cursor.sync().catch(() => {})
