@@ -5,26 +5,30 @@ import { type Place, parseSegmentFile, RECORD_HEADER_BYTES, SEGMENT_HEADER } fro
 import { SegmentReader } from './segment-reader.ts'
 import type { Segment } from './segment-writer.ts'
 
-/** The segments of a folder, oldest first; other files are left alone. */
-export async function listSegments(folder: string, logger: Logger): Promise<Segment[]> {
+/**
+ * The segments of a folder, oldest first; other files are left alone.
+ *
+ * @throws where there may be some that cannot be seen now
+ */
+export async function listSegments(folder: string): Promise<Segment[]> {
   const segments: Segment[] = []
-  try {
-    await mkdir(folder, { recursive: true }).catch(() => {})
-    for (const file of await readdir(folder)) {
-      const name = parseSegmentFile(file)
-      if (name === undefined) continue
-      const path = join(folder, file)
-      // One that went meanwhile (a purge of dead letters, say) must not hide the others: they would count as missing, and go.
-      const size = await stat(path).then(
-        (found) => found.size,
-        () => undefined,
-      )
-      if (size === undefined) continue
-      if (size > SEGMENT_HEADER.length) segments.push({ path, name, end: name.first, bytes: size })
-      else await unlink(path).catch(() => {})
-    }
-  } catch (error) {
-    logger.error({ err: error, folder }, 'the folder of a log cannot be read: what it holds waits for the next start')
+  await mkdir(folder, { recursive: true }).catch(() => {})
+  const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
+    throw error
+  })
+  for (const file of files) {
+    const name = parseSegmentFile(file)
+    if (name === undefined) continue
+    const path = join(folder, file)
+    // One that went meanwhile (a purge of dead letters, say) must not hide the others: they would count as missing, and go.
+    const size = await stat(path).then(
+      (found) => found.size,
+      () => undefined,
+    )
+    if (size === undefined) continue
+    if (size > SEGMENT_HEADER.length) segments.push({ path, name, end: name.first, bytes: size })
+    else await unlink(path).catch(() => {})
   }
   segments.sort((a, b) => a.name.first.number - b.name.first.number)
   for (let i = 1; i < segments.length; i++) segments[i - 1]!.end = segments[i]!.name.first

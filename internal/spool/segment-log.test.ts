@@ -1,6 +1,7 @@
 import {
   appendFile,
   chmod,
+  chown,
   mkdir,
   mkdtemp,
   open,
@@ -531,6 +532,32 @@ describe('a disk that fails', () => {
     expect((await log.next())?.number).toBe(0)
     await log.close()
     expect(log.unwritten.records).toBe(1)
+  })
+
+  it('leaves alone what is in a folder that cannot be looked into', async () => {
+    const folder = await emptyFolder()
+    const before = await openLog(folder)
+    appendSome(before, 40)
+    await before.close()
+    await chmod(folder, 0o300)
+    const isRoot = process.getuid?.() === 0
+    if (isRoot) await chown(folder, 65_534, 65_534)
+    try {
+      // Root may look everywhere.
+      if (isRoot) process.seteuid?.(65_534)
+      const log = await openLog(folder)
+      log.append([payload(1)], 1)
+      await log.written()
+      expect(await log.next()).toMatchObject({ payload: payload(1) })
+      expect([log.damaged.records, log.problem]).toEqual([0, expect.stringContaining('nothing can be written')])
+      await log.close()
+    } finally {
+      if (isRoot) process.seteuid?.(0)
+    }
+    await chmod(folder, 0o700)
+    const after = await openLog(folder)
+    expect(numbers(await readAll(after))).toEqual(range(0, 40))
+    await after.close()
   })
 
   it('does not give up records that may be read later', async () => {

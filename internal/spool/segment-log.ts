@@ -45,7 +45,13 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   const { folder, logger } = options
   const cursor = new Cursor(folder)
   const saved = await cursor.load()
-  const segments = await listSegments(folder, logger)
+  let segments: Segment[]
+  try {
+    segments = await listSegments(folder)
+  } catch (error) {
+    logger.error({ err: error, folder }, 'the folder of a log cannot be read: what it holds waits for the next start')
+    return openUnread(options, saved?.end ?? ORIGIN, error)
+  }
   const last = segments.at(-1)
   if (last !== undefined) last.end = await endOf(last, saved?.end.number ?? -1, logger)
   const end = later(last?.end, saved?.end)
@@ -53,8 +59,15 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   return new SegmentLog(options, { cursor, segments, committed, end: later(end, committed) })
 }
 
+/** Nothing is written to what cannot be seen, the cursor neither: it would say of all that is there that it is done with. */
+function openUnread(options: SegmentLogOptions, end: Place, error: unknown): SegmentLog {
+  const fail = (): Promise<never> => Promise.reject(error)
+  const cursor = { save: fail, sync: async () => {}, close: async () => {} }
+  return new SegmentLog({ ...options, open: fail }, { cursor, segments: [], committed: end, end })
+}
+
 interface Found {
-  readonly cursor: Cursor
+  readonly cursor: Pick<Cursor, 'save' | 'sync' | 'close'>
   readonly segments: Segment[]
   readonly committed: Place
   readonly end: Place
@@ -81,7 +94,7 @@ export class SegmentLog {
   readonly #folder: string
   readonly #logger: Logger
   readonly #maxUnwrittenBytes: number
-  readonly #cursor: Cursor
+  readonly #cursor: Found['cursor']
   readonly #writer: SegmentWriter
   /** Oldest first; those that hold something that is not committed, and the one that is written to. */
   readonly #segments: Segment[]
