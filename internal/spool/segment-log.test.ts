@@ -55,6 +55,19 @@ function appendSome(log: SegmentLog, count: number, bytes = 100): void {
   for (let i = 0; i < count; i++) log.append([payload(i, bytes)], i + 1)
 }
 
+/** Does something as a user with permissions like any other: root may look everywhere. @param folder becomes that user's */
+async function asNobody(work: () => Promise<void>, folder?: string): Promise<void> {
+  const nobody = 65_534
+  if (process.getuid?.() !== 0) return work()
+  if (folder !== undefined) await chown(folder, nobody, nobody)
+  process.seteuid?.(nobody)
+  try {
+    await work()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
+
 const numbers = (records: readonly LogRecord[]): number[] => records.map(({ number }) => number)
 const sumOf = (records: ReadonlyArray<{ samples: number }>): number => records.reduce((sum, r) => sum + r.samples, 0)
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
@@ -540,20 +553,14 @@ describe('a disk that fails', () => {
     appendSome(before, 40)
     await before.close()
     await chmod(folder, 0o300)
-    const isRoot = process.getuid?.() === 0
-    if (isRoot) await chown(folder, 65_534, 65_534)
-    try {
-      // Root may look everywhere.
-      if (isRoot) process.seteuid?.(65_534)
+    await asNobody(async () => {
       const log = await openLog(folder)
       log.append([payload(1)], 1)
       await log.written()
       expect(await log.next()).toMatchObject({ payload: payload(1) })
       expect([log.damaged.records, log.problem]).toEqual([0, expect.stringContaining('nothing can be written')])
       await log.close()
-    } finally {
-      if (isRoot) process.seteuid?.(0)
-    }
+    }, folder)
     await chmod(folder, 0o700)
     const after = await openLog(folder)
     expect(numbers(await readAll(after))).toEqual(range(0, 40))
@@ -568,15 +575,12 @@ describe('a disk that fails', () => {
     const log = await openLog(folder)
     const [first] = await segmentsOf(folder)
     await chmod(join(folder, first!), 0)
-    const isRoot = process.getuid?.() === 0
-    const record = await log.next()
-    // Root reads everything.
-    if (!isRoot) {
-      expect(record).toBeUndefined()
+    await asNobody(async () => {
+      expect(await log.next()).toBeUndefined()
       expect(log.problem).toContain('cannot be read')
-      await chmod(join(folder, first!), 0o600)
-      expect((await log.next())?.number).toBe(0)
-    }
+    })
+    await chmod(join(folder, first!), 0o600)
+    expect((await log.next())?.number).toBe(0)
     expect(log.damaged.records).toBe(0)
     await log.close()
   })
