@@ -38,6 +38,7 @@ export class Member {
   readonly #lives: Life[] = []
   readonly #looking: NodeJS.Timeout
   #isRunning = false
+  #kills = 0
 
   constructor(options: MemberOptions) {
     this.name = options.name
@@ -51,6 +52,11 @@ export class Member {
 
   get pid(): number {
     return this.#life.program.pid
+  }
+
+  /** How often it was ended with `kill -9`. */
+  get kills(): number {
+    return this.#kills
   }
 
   get lives(): number {
@@ -72,6 +78,7 @@ export class Member {
   /** `kill -9`, right after a last look at its metrics. */
   async kill(): Promise<void> {
     await this.look()
+    this.#kills++
     this.signal('SIGKILL')
     await this.#life.program.ended
   }

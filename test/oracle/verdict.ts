@@ -73,9 +73,14 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   if (scene.options.broker === 'streams' && reportedLost + lostAtMost > 0) {
     problems.push(`over streams ${reportedLost + lostAtMost} samples are reported lost`)
   }
+  const overReported = Math.max(0, reported - missing)
+  // What a server drops may be some of its own figures.
+  if (scene.countsExactly && overReported > sum('sentinel_own_samples_total', 'own')) {
+    problems.push(`${overReported} samples are reported lost or dropped, and are not missing`)
+  }
   return {
     ...{ sent, stored: owedStored, deadLetters: inLetters, dropped, droppedBy, reportedLost, lostAtMost, problems },
-    overReported: Math.max(0, reported - missing),
+    overReported,
     duplicatesSeen: sum('sentinel_duplicate_samples_total', ''),
     unaccounted: Math.max(0, missing - excused),
     ...rest,
