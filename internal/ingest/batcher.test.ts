@@ -192,6 +192,19 @@ describe('Batcher', () => {
     await batcher.close()
   })
 
+  it('waits as long as the more patient of two answers asked for', async () => {
+    const { store, batcher } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7]) batcher.add(sample(value))
+    store.asked[0]?.answer({ next: 'retry', problem: 'slow down' })
+    await rest()
+    store.asked[1]?.answer({ next: 'retry', problem: 'slow down', afterMs: 5000 })
+    await vi.advanceTimersByTimeAsync(4999)
+    expect(store.asked).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(store.asked).toHaveLength(3)
+    await batcher.close()
+  })
+
   it('says when the queue is full, and when it is half empty; what a broker had already read it takes', async () => {
     const { store, batcher, full } = setUp(500)
     const answers = [1, 2, 3, 4, 5, 6, 7].map((value) => batcher.add(sample(value)))

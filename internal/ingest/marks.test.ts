@@ -122,6 +122,17 @@ describe('Marks', () => {
     await next.stop()
   })
 
+  it('leaves the last mark where a stop ran out of time before all was settled', async () => {
+    const store = new FakeStore()
+    const server = await Server.start(store)
+    server.take(message('a', 0))
+    server.settle()
+    await aSecond()
+    server.take(message('a', 1))
+    await server.marks.stop(new AbortController().signal)
+    expect(JSON.parse(store.kept.get('a')!)).toMatchObject({ next: 1, clean: false })
+  })
+
   it('saves what changed only, and tries again where that fails', async () => {
     const store = new FakeStore()
     const server = await Server.start(store)

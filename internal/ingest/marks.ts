@@ -18,6 +18,8 @@ export interface MarksOptions {
  * what was lost.
  */
 const FIRST_NOTE_MS = 50
+/** Forgotten sources that wait to be taken out of the store; others leave it when the whole grows old. */
+const MAX_FORGOTTEN = 20_000
 /** A source of which nothing was heard for so long is not waited for. */
 const KEPT_MS = 24 * 3_600_000
 
@@ -83,14 +85,17 @@ export class Marks {
     if (this.#noted !== undefined) this.#saveSettled()
   }
 
-  /** Saves the last word on all sources: all that was taken in is settled, and nothing more comes. Gives up at the signal. */
+  /**
+   * Saves the last word on all sources: all that was taken in is settled, and nothing more comes. Where that is not so (a stop that ran out of time),
+   * the last mark stays, and the next process counts from there. Gives up at the signal.
+   */
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopped = true
     if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    if (!signal.aborted) await Promise.race([this.#saveLast(), aborted])
+    if (!signal.aborted && this.#acked >= this.#delivered) await Promise.race([this.#saveLast(), aborted])
   }
 
   async #saveLast(): Promise<void> {
@@ -116,8 +121,10 @@ export class Marks {
   #note(): void {
     if (this.#noted !== undefined || this.#saving !== undefined) return
     const { loss } = this.#options
-    const marks = new Map([...this.#unsaved.marks, ...loss.marks('heard', false, this.#now())])
-    const forgotten = [...this.#unsaved.forgotten, ...loss.takeForgotten()]
+    const forgotten = [...this.#unsaved.forgotten, ...loss.takeForgotten()].slice(-MAX_FORGOTTEN)
+    const marks = new Map(this.#unsaved.marks)
+    for (const source of forgotten) marks.delete(source)
+    for (const [source, mark] of loss.marks('heard', false, this.#now())) marks.set(source, mark)
     this.#unsaved = NONE
     if (marks.size === 0 && forgotten.length === 0) return
     this.#noted = { delivery: this.#delivered, unsaved: { marks, forgotten } }

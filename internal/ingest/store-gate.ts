@@ -34,6 +34,7 @@ export class StoreGate {
   #awaySinceMs = 0
   #problem = ''
   #pause: NodeJS.Timeout | undefined
+  #pauseUntilMs = 0
   #meanWriteMs = 0
   /** Writes begun, and those of them that had to be tried again. */
   writes = 0
@@ -96,6 +97,7 @@ export class StoreGate {
     this.#backoff.reset()
     clearTimeout(this.#pause)
     this.#pause = undefined
+    this.#pauseUntilMs = 0
   }
 
   /** Ends writes under way; none begins any more. */
@@ -127,6 +129,18 @@ export class StoreGate {
     this.#on.away(false)
   }
 
+  /** Two writes may fail together: that is one step of the backoff, and a pause as long as either of them asks for. */
+  #pauseFor(leastMs: number): void {
+    const nowMs = performance.now()
+    const backoffMs = this.#pause === undefined ? this.#backoff.nextMs() : 0
+    this.#pauseUntilMs = Math.max(this.#pauseUntilMs, nowMs + Math.max(backoffMs, leastMs))
+    clearTimeout(this.#pause)
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined
+      this.#on.free()
+    }, this.#pauseUntilMs - nowMs)
+  }
+
   #isAway(result: Exclude<WriteResult, { next: 'ack' }>): void {
     const wasAway = this.#problem !== ''
     if (!wasAway || this.#problem !== result.problem) {
@@ -135,13 +149,7 @@ export class StoreGate {
     }
     this.#problem = result.problem
     if (!wasAway) this.#awaySinceMs = performance.now()
-    this.#pause ??= setTimeout(
-      () => {
-        this.#pause = undefined
-        this.#on.free()
-      },
-      Math.max(this.#backoff.nextMs(), result.afterMs ?? 0),
-    )
+    this.#pauseFor(result.afterMs ?? 0)
     if (!wasAway) this.#on.away(true)
   }
 }

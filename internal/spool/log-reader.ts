@@ -19,7 +19,7 @@ export interface LogReaderOptions {
 }
 
 /** Faults that a person or the next minute mends, so that the records behind them are not given up. */
-const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
+const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ESTALE', 'ETIMEDOUT'])
 
 /** Goes through the records of a log in order, from segment to segment, and then through what no segment has yet. */
 export class LogReader {
