@@ -1,4 +1,5 @@
-import type { Figures } from './member.ts'
+/** The numbers of `/metrics`: each metric summed over its labels, and each labelled one by itself, as `name{label="value"}`. */
+export type Figures = ReadonlyMap<string, number>
 
 /*
  * docs/metrics.md, "The ledgers": what a program has taken in is at every moment in exactly one column. In words where it is not so.

@@ -1,6 +1,6 @@
 import type { Program } from '../support/programs.ts'
 import { sleep } from '../support/servers.ts'
-import { imbalanceOfSummary } from './ledgers.ts'
+import { type Figures, imbalanceOfSummary } from './ledgers.ts'
 
 /** Between two looks at a member's metrics. */
 const LOOK_MS = 250
@@ -8,9 +8,6 @@ const LOOK_MS = 250
 const LOOK_TIMEOUT_MS = 5000
 /** SIGTERM to exit, at most: what the product promises. */
 const STOP_MS = 25_000
-
-/** The numbers of `/metrics`: each metric summed over its labels, and each labelled one by itself, as `name{label="value"}`. */
-export type Figures = ReadonlyMap<string, number>
 
 interface Life {
   readonly program: Program

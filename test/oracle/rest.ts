@@ -1,7 +1,8 @@
 import { influxQuery } from '../support/influx.ts'
 import { sleep } from '../support/servers.ts'
+import type { Figures } from './ledgers.ts'
 import { imbalanceOfPublisher, imbalanceOfServer } from './ledgers.ts'
-import type { Figures, Member } from './member.ts'
+import type { Member } from './member.ts'
 import { MEASUREMENT } from './samples.ts'
 import { DATABASE, type Scene } from './scene.ts'
 
