@@ -25,6 +25,15 @@ const NUMBERS = 6
 const ID_BYTES_AT = 1 + NUMBERS * 8
 const FIXED_BYTES = ID_BYTES_AT + 2
 
+interface Note {
+  readonly lastWord: () => OutgoingMessage
+  /** undefined while there is no room for it. */
+  readonly record: number | undefined
+}
+
+/** So many records that are done with may lie behind the note of a life before it moves: they stay on disk until then. */
+const NOTE_MOVES_AFTER = 64
+
 /**
  * What an outbox holds, on disk, so that it survives the process. Written when a message is kept; a record is done with once its message is sent
  * or given up, and what is done with from the beginning on is committed. The outbox itself never reads it again but at the start.
@@ -36,6 +45,8 @@ export class Journal {
   #head = 0
   readonly #done = new Set<number>()
   #isFull = false
+  /** Says whose life this is; see `begin`. */
+  #note: Note | undefined
   /** False where the disk would not give all that earlier processes left: what is committed behind that would take it along. */
   #isRead = true
 
@@ -57,19 +68,45 @@ export class Journal {
     return number
   }
 
+  /**
+   * Notes a life that has begun: a process that is killed then leaves its last word, though it may hold nothing that another could send for it. The note
+   * moves on behind what is done with, until `end`.
+   */
+  begin(lastWord: () => OutgoingMessage): void {
+    this.#note = { lastWord, record: this.add(lastWord()) }
+  }
+
+  /** The life ends in order, and needs no note. */
+  end(): void {
+    const { record } = this.#note ?? {}
+    this.#note = undefined
+    if (record !== undefined) this.done(record)
+  }
+
   /** The message of this record is sent or given up. */
   done(record: number): void {
     this.#done.add(record)
+    const note = this.#notInPlace
+    if (note?.record !== undefined) this.#done.add(note.record)
     let committed: number | undefined
     for (let next = this.#records[this.#head]; next !== undefined && this.#done.delete(next); ) {
       committed = next
       next = this.#records[++this.#head]
     }
     if (committed !== undefined && this.#isRead) this.#log.commit(committed)
+    if (note !== undefined) this.begin(note.lastWord)
     if (this.#head > 1024 && this.#head * 2 > this.#records.length) {
       this.#records = this.#records.slice(this.#head)
       this.#head = 0
     }
+  }
+
+  /** The note, where it keeps from going what lies behind it, or has found no room. */
+  get #notInPlace(): Note | undefined {
+    const note = this.#note
+    if (note?.record === undefined) return note
+    const hinders = note.record === this.#records[this.#head] && (this.#isFull || this.#done.size > NOTE_MOVES_AFTER)
+    return hinders ? note : undefined
   }
 
   /** What earlier processes left, in the order in which they kept it, and the damage between. To be read before anything is added. */

@@ -114,8 +114,9 @@ export class Publisher {
   async start(): Promise<void> {
     this.#takenOver = this.#journal && this.#takeOver(this.#journal)
     if (this.#takenOver !== undefined) await this.#takenOver
-    if (this.#stopped === undefined)
-      this.#heartbeat ??= setInterval(() => this.#beat(), this.#options.heartbeatMs ?? 5000)
+    if (this.#stopped !== undefined) return
+    if (this.#speaksFrames) this.#journal?.begin(() => this.#lastWord())
+    this.#heartbeat ??= setInterval(() => this.#beat(), this.#options.heartbeatMs ?? 5000)
   }
 
   /** Takes a sample into the message being made, and sends that when it is full. */
@@ -312,8 +313,9 @@ export class Publisher {
       this.#takeBack()
     }
     clearTimeout(this.#nextTurn)
-    if (this.#journal === undefined) this.#outbox.abandon()
-    else await this.#outbox.leave(this.#journal)
+    if (this.#journal === undefined) return this.#outbox.abandon()
+    this.#journal.end()
+    await this.#outbox.leave(this.#journal)
   }
 
   async #sendAllHeld(signal: AbortSignal): Promise<void> {
