@@ -35,8 +35,7 @@ export async function comeToRest(scene: Scene, restMs: number, problems: string[
   if (published !== undefined) problems.push(...imbalanceOfPublisher(publisher.name, published))
   await publisher.stop()
   await scene.agent?.stop()
-  const gauges = ['sentinel_held_samples', ...(scene.hasKilledPublisher ? [] : ['sentinel_missing_samples'])]
-  await restOf(servers, gauges, deadlineMs, problems)
+  await restOf(servers, ['sentinel_held_samples', 'sentinel_missing_samples'], deadlineMs, problems)
   for (const server of servers) {
     const figures = await server.look()
     if (figures !== undefined) problems.push(...imbalanceOfServer(server.name, figures))

@@ -113,11 +113,6 @@ export class Scene {
     await this.publisher.kill()
   }
 
-  /** What such a publisher had numbered and not sent is missing for ever: nobody is left to say that it will not come. */
-  get hasKilledPublisher(): boolean {
-    return this.publisher.kills > 0 || (this.agent?.kills ?? 0) > 0
-  }
-
   /** Nobody was killed who counts, and nothing is forgiven: what is reported lost must be missing. */
   get countsExactly(): boolean {
     return this.members.every(({ kills }) => kills === 0) && this.#forgiven.length === 0
