@@ -13,6 +13,7 @@ const USAGE = `Sends numbered samples through real programs and real servers, ma
   npm run oracle -- --rows 'kill -9'       those whose broker and fault contain the text (several: --rows a --rows b)
   npm run oracle -- --keep                 keeps what the programs said of rows that fail, and their folders
   npm run oracle -- --minutes 15 --write   and writes docs/reliability.md
+  npm run oracle -- --jobs 2               two rows at a time, each with servers of its own
 
 Ends with 1 when a row has an unaccounted sample or anything else that must not be.`
 
@@ -26,6 +27,7 @@ const { values } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '0' },
+    jobs: { type: 'string', default: '1' },
     rows: { type: 'string', multiple: true, default: [] },
     write: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
@@ -33,7 +35,8 @@ const { values } = parseArgs({
   },
 })
 const minutes = Number(values.minutes)
-if (values.help || !(minutes >= 0)) {
+const jobs = Number(values.jobs)
+if (values.help || !(minutes >= 0) || !(Number.isInteger(jobs) && jobs > 0)) {
   console.error(USAGE)
   process.exit(values.help ? 0 : 2)
 }
@@ -42,19 +45,32 @@ const rows = MATRIX.filter(({ isShort }) => isShort || !values.short).filter(({ 
 )
 const startedAt = new Date()
 const lines: Line[] = []
-for (const [n, row] of rows.entries()) {
-  const elapsedMs = Date.now() - startedAt.getTime()
-  // Each row gets its share of what is left; what one needs beside its fault is not known before, so later rows make up for it.
-  const slotMs = Math.max(0, (minutes * 60_000 - elapsedMs) / (rows.length - n))
-  const line = await runRow(row, slotMs)
-  lines.push(line)
-  console.error(`${n + 1}/${rows.length} ${table([line]).split('\n').at(-1)}`)
-}
+let begun = 0
+await Promise.all(Array.from({ length: jobs }, runRows))
 console.log(table(lines))
 const isGood = lines.every(({ problems }) => problems.length === 0)
 if (values.write) writePage({ lines, startedAt, endedAt: new Date(), args: process.argv.slice(2) })
 if (!isGood) console.error('not everything is accounted for')
 process.exit(isGood ? 0 : 1)
+
+async function runRows(): Promise<void> {
+  for (let n = begun++; n < rows.length; n = begun++) {
+    const leftMs = minutes * 60_000 - (Date.now() - startedAt.getTime())
+    // Each row gets its share of what is left; what one needs beside its fault is not known before, so later rows make up for it.
+    const slotMs = Math.max(0, (leftMs * jobs) / (rows.length - n))
+    const line = await runToEnd(rows[n]!, slotMs)
+    lines[n] = line
+    console.error(`${n + 1}/${rows.length} ${table([line]).split('\n').at(-1)}`)
+  }
+}
+
+/** A port that was free may be another's when a server takes it: a row that could not be run to its end is run once more. */
+async function runToEnd(row: Row, slotMs: number): Promise<Line> {
+  const line = await runRow(row, slotMs)
+  if (line.verdict !== undefined || line.notRun !== undefined) return line
+  console.error(`${row.broker}, ${row.fault}: ${line.problems.join('; ')}; once more`)
+  return runRow(row, slotMs)
+}
 
 async function runRow(row: Row, slotMs: number): Promise<Line> {
   const { broker, fault, options, prepare, turn, isOnce, expect } = row

