@@ -1,33 +1,21 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { build } from 'esbuild'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type CrashProgram, makeCrashProgram } from '../../test/support/crash-program.ts'
 import { appendUntilKilled, payloadOf } from './crash-child.contract.ts'
 import { openSegmentLog } from './segment-log.ts'
 
 let folder: string
-// Beside the packages, so that the program finds them.
-const program = join(import.meta.dirname, `../../node_modules/.sentinel-log-crash-${process.pid}.mjs`)
+let program: string
+let made: CrashProgram
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sentinel-log-crash-'))
-  await build({
-    stdin: {
-      contents: `import { ${appendUntilKilled.name} as run } from './crash-child.contract.ts'
-                 await run(process.argv[2], Number(process.argv[3]))`,
-      resolveDir: import.meta.dirname,
-    },
-    ...{ outfile: program, bundle: true, packages: 'external', platform: 'node', format: 'esm' },
-  })
+  made = await makeCrashProgram(new URL('./crash-child.contract.ts', import.meta.url), appendUntilKilled.name)
+  folder = made.folder
+  program = made.path
 })
-afterAll(async () => {
-  await rm(program, { force: true })
-  await rm(folder, { recursive: true })
-})
+afterAll(() => made.remove())
 
 /** Lets a process append until it has said so `rounds` times and `afterMs` have passed, then kills it. */
 async function killedWriter(
