@@ -39,6 +39,7 @@ module.exports = {
     only('live-imports', 'live', ['sample', 'codec', 'broker', 'observe']),
     only('ingest-imports', 'ingest', ['sample', 'codec', 'broker', 'store', 'spool', 'line', 'observe']),
     only('http-imports', 'http', ['observe']),
+    only('bench-imports', 'bench', ['sample', 'codec', 'line', 'broker', 'store', 'lifecycle', 'http', 'observe']),
     only('api-imports', 'api', ['sample', 'http', 'live', 'store', 'observe']),
   ],
   options: {
