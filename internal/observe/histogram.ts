@@ -66,7 +66,7 @@ export class Histogram {
 
   /** The value that `percentile` percent of all are at or below, as the largest of its bucket; 0 of nothing. */
   percentile(percentile: number): number {
-    const rank = Math.max(Math.ceil((percentile / 100) * this.#count - RANK_ERROR), 1)
+    const rank = rankOf(percentile, this.#count)
     let seen = 0
     const top = bucketOf(this.#max)
     for (let bucket = 0; bucket <= top; bucket++) {
@@ -74,6 +74,15 @@ export class Histogram {
       if (seen >= rank) return Math.min(largestIn(bucket), this.#max)
     }
     return 0
+  }
+
+  /** The buckets that are not empty, ascending: the largest value that falls into one, and how many have. */
+  *buckets(): Generator<[largest: number, count: number]> {
+    const top = bucketOf(this.#max)
+    for (let bucket = 0; bucket <= top; bucket++) {
+      const count = this.#counts[bucket]!
+      if (count > 0) yield [largestIn(bucket), count]
+    }
   }
 
   /**
@@ -93,3 +102,8 @@ export class Histogram {
 
 /** 99.9 % of 1,000 is 999 values, though the product is 999.0000000000001. */
 const RANK_ERROR = 1e-6
+
+/** Which of `count` values in ascending order, from 1, a percentile is. */
+export function rankOf(percentile: number, count: number): number {
+  return Math.max(Math.ceil((percentile / 100) * count - RANK_ERROR), 1)
+}
