@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises'
+import { basename, isAbsolute } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { Profile } from 'pprof-format'
+
+/** Whose code a function is: of this package, of one that it uses, of Node.js, or of V8 (the garbage collector, native code). */
+export type Origin = 'own' | 'package' | 'node' | 'engine'
+
+export interface Frame {
+  readonly name: string
+  /** From the folder of the package; empty for native code. */
+  readonly file: string
+  /** Where the function begins; 0 where it is not known. */
+  readonly line: number
+  readonly origin: Origin
+}
+
+/**
+ * A tree of calls, in the order in which a reader walks it: each node after the one that calls it, and before its siblings to the right.
+ * Of siblings the one with the larger value comes first.
+ */
+export interface Flame {
+  readonly unit: 'nanoseconds' | 'bytes'
+  readonly frames: readonly Frame[]
+  readonly nodes: {
+    /** Index into `frames`. */
+    readonly frame: readonly number[]
+    /** How many calls lie around it: 0 is what nothing of ours called. */
+    readonly depth: readonly number[]
+    /** Its own and that of all it calls. */
+    readonly value: readonly number[]
+  }
+}
+
+/** Type and unit, as in the file. */
+export type SampleType = 'cpu/nanoseconds' | 'alloc_space/bytes'
+
+const unzipped = promisify(gunzip)
+
+/**
+ * @param path a gzipped pprof file
+ * @returns undefined if it holds no sample of that type: nothing was at work, or nothing allocated
+ * @throws if it is no such file, or has no such type
+ */
+export async function readFlame(path: string, sampleType: SampleType): Promise<Flame | undefined> {
+  return flameOf(Profile.decode(await unzipped(await readFile(path))), sampleType)
+}
+
+interface Call {
+  readonly frame: number
+  readonly callees: Map<number, Call>
+  value: number
+}
+
+export function flameOf(profile: Profile, sampleType: SampleType): Flame | undefined {
+  const text = (index: number | bigint): string => profile.stringTable.strings[Number(index)]!
+  const typeIndex = profile.sampleType.findIndex(({ type, unit }) => `${text(type)}/${text(unit)}` === sampleType)
+  if (typeIndex < 0) throw new Error(`the profile has no ${sampleType}`)
+  const frameOf = new Map(profile.location.map(({ id }, index) => [Number(id), index]))
+  const root: Call = { frame: -1, callees: new Map(), value: 0 }
+  for (const { locationId, value } of profile.sample) {
+    const size = Number(value[typeIndex]!)
+    root.value += size
+    let call = root
+    // The innermost comes first in a profile.
+    for (let i = locationId.length - 1; size > 0 && i >= 0; i--) {
+      call = calleeOf(call, frameOf.get(Number(locationId[i]!))!)
+      call.value += size
+    }
+  }
+  if (root.value === 0) return undefined
+  const nodes = { frame: [] as number[], depth: [] as number[], value: [] as number[] }
+  walk(root, 0, ({ frame, value }, depth) => {
+    nodes.frame.push(frame)
+    nodes.depth.push(depth)
+    nodes.value.push(value)
+  })
+  return { unit: sampleType === 'cpu/nanoseconds' ? 'nanoseconds' : 'bytes', frames: framesOf(profile, text), nodes }
+}
+
+function calleeOf({ callees }: Call, frame: number): Call {
+  let callee = callees.get(frame)
+  if (callee === undefined) {
+    callee = { frame, callees: new Map(), value: 0 }
+    callees.set(frame, callee)
+  }
+  return callee
+}
+
+function walk(caller: Call, depth: number, visit: (call: Call, depth: number) => void): void {
+  for (const call of [...caller.callees.values()].sort((a, b) => b.value - a.value)) {
+    visit(call, depth)
+    walk(call, depth + 1, visit)
+  }
+}
+
+/** One for each location of the profile, in their order. */
+function framesOf(profile: Profile, text: (index: number | bigint) => string): Frame[] {
+  const functions = new Map(profile.function.map((entry) => [Number(entry.id), entry]))
+  return profile.location.map((location) => {
+    const { functionId, line } = location.line[0]!
+    const { name, filename } = functions.get(Number(functionId))!
+    const path = text(filename)
+    // A path of this machine says nothing elsewhere, and may hold a name.
+    const file = isAbsolute(path) ? basename(path) : path
+    return { name: text(name), file, line: Number(line), origin: originOf(file) }
+  })
+}
+
+function originOf(file: string): Origin {
+  if (file === '') return 'engine'
+  if (file.startsWith('node:')) return 'node'
+  return file.startsWith('node_modules/') ? 'package' : 'own'
+}
