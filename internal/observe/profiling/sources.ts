@@ -78,7 +78,8 @@ function pathOf(script: string): string {
   return script.startsWith('file:') ? fileURLToPath(script) : script
 }
 
-function packageFolder(): string {
+/** The folder of this package, where its package.json is. */
+export function packageFolder(): string {
   let folder = import.meta.dirname
   while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
   return folder

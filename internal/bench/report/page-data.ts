@@ -1,0 +1,125 @@
+import type { TimelinePoint } from '../load/load.ts'
+import { curveOf, ONE_IN } from './curve.ts'
+import { balanceOf, figuresOf, ratioOf, textOf } from './figures.ts'
+import type { Flame } from './flame.ts'
+import type { Pass, Report } from './report.ts'
+
+/** What the page is drawn from; web/report/data.ts has the same shape, to which a test holds it. */
+export type PageData = ReturnType<typeof pageData>
+
+/** The trees of a pass; undefined where there is no profile. */
+export interface PassFlames {
+  readonly cpu: Flame | undefined
+  readonly allocations: Flame | undefined
+}
+
+const LATENCIES = [
+  ['internal', 'Internal', ({ load }: Pass) => load.servers?.latency.internal],
+  ['e2e', 'End to end', ({ load }: Pass) => load.servers?.latency.e2e],
+  ['durable', 'Durable', ({ load }: Pass) => load.servers?.latency.durable],
+  ['lateness', 'Lateness of the sender', ({ load }: Pass) => load.lateness],
+] as const
+
+/** @param flames one for each pass */
+export function pageData(report: Report, flames: readonly PassFlames[]) {
+  const { passes } = report
+  return {
+    startedAt: report.startedAt,
+    command: report.command,
+    passes: passes.map((pass, i) => ({
+      name: pass.name,
+      startedAt: pass.startedAt,
+      seconds: pass.load.seconds,
+      samplesPerSecond: pass.load.samples / pass.load.seconds,
+      balance: balanceOf(pass),
+      timeline: timelineOf(pass),
+      flames: flamesOf(pass, flames[i]!),
+    })),
+    figures: figuresOf(passes).map((group) => ({
+      ...group,
+      rows: group.rows.map(({ name, unit, values, decimals }) => ({
+        name,
+        unit,
+        cells: values.map((value, i) => ({
+          value: value ?? null,
+          text: textOf(value, decimals),
+          ratio: i === 0 ? '' : ratioOf(value, values[0]),
+        })),
+      })),
+    })),
+    oneIn: ONE_IN,
+    /** µs, at each of `oneIn`; one curve for each pass. */
+    latencies: LATENCIES.map(([key, name, countsOf]) => ({
+      key,
+      name,
+      curves: passes.map((pass) => {
+        const counts = countsOf(pass)
+        return counts === undefined ? ONE_IN.map(() => null) : curveOf(counts)
+      }),
+    })),
+    origin: originOf(report),
+  }
+}
+
+/** By columns, each with one value for each second of the measurement. */
+function timelineOf({ load }: Pass) {
+  const { timeline } = load
+  const samplesPerMessage = load.messages === 0 ? 0 : load.samples / load.messages
+  const perSecond = (read: (point: TimelinePoint) => number): number[] =>
+    timeline.map((point, i) => {
+      const before = timeline[i - 1]
+      const seconds = (point.atMs - (before?.atMs ?? 0)) / 1000
+      return (read(point) - (before === undefined ? 0 : read(before))) / seconds
+    })
+  return {
+    seconds: timeline.map(({ atMs }) => atMs / 1000),
+    sentPerSecond: perSecond(({ sent }) => sent * samplesPerMessage),
+    writtenPerSecond: perSecond(({ written }) => written),
+    held: timeline.map(({ held }) => held),
+    spooled: timeline.map(({ spooled }) => spooled),
+    rssBytes: timeline.map(({ rssBytes }) => rssBytes),
+    e2eP99Us: timeline.map(({ p99 }) => p99.e2e),
+    durableP99Us: timeline.map(({ p99 }) => p99.durable),
+  }
+}
+
+function flamesOf({ profiles }: Pass, { cpu, allocations }: PassFlames) {
+  return [
+    { name: 'CPU', file: profiles.cpu, flag: '', flame: cpu },
+    { name: 'Allocations', file: profiles.heap[0], flag: '-alloc_space ', flame: allocations },
+  ].flatMap(({ name, file, flag, flame }) =>
+    file === undefined ? [] : [{ name, file, command: `go tool pprof -http=: ${flag}${file}`, flame: flame ?? null }],
+  )
+}
+
+/** Where the figures come from, as groups of names and values. */
+function originOf({ machine, node, packageVersion, commit, stack, settings }: Report) {
+  return [
+    {
+      name: 'Machine',
+      entries: [
+        ['CPU', machine.cpu],
+        ['cores', String(machine.cores)],
+        ['memory', `${textOf(machine.memoryBytes / 2 ** 30, 1)} GiB`],
+        ['system', machine.kernel],
+        ['load average before', textOf(machine.loadAverage, 2)],
+      ],
+    },
+    {
+      name: 'Software',
+      entries: [
+        ['SentinelStream', packageVersion],
+        ['commit', commitText(commit)],
+        ['Node.js', node],
+        ...Object.entries(stack.versions),
+        ['servers run as', stack.kind === 'compose' ? 'containers (Docker Compose)' : 'processes of the machine'],
+      ],
+    },
+    { name: 'Settings', entries: Object.entries(settings) },
+  ]
+}
+
+function commitText(commit: Report['commit']): string {
+  if (commit === undefined) return 'unknown: not run from a checkout'
+  return commit.changed ? `${commit.hash}, and files were changed` : commit.hash
+}

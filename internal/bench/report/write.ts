@@ -1,0 +1,47 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { packageFolder } from '../../observe/profiling/sources.ts'
+import { readFlame } from './flame.ts'
+import { type PassFlames, pageData } from './page-data.ts'
+import { published } from './published.ts'
+import type { Pass, Profiles, Report } from './report.ts'
+
+/** Where the page's template (web/report, put into one file by scripts/build-web.mjs) wants its data. */
+const DATA_PLACE = '{{data}}'
+
+/**
+ * Writes `report.json` and `report.html`, which needs nothing but itself, into a folder. Both may be published: passwords and the path of
+ * the user's home are taken out.
+ *
+ * @param report the paths of its profiles as this process can open them
+ * @returns the paths of both
+ * @throws if a profile cannot be read, or the template is not built; report.json is there by then
+ */
+export async function writeReport(report: Report, folder: string): Promise<{ html: string; json: string }> {
+  const [html, json] = [join(folder, 'report.html'), join(folder, 'report.json')]
+  await mkdir(folder, { recursive: true })
+  const passes = report.passes.map((pass) => ({ ...pass, profiles: seenFrom(folder, pass.profiles) }))
+  const shown = published({ ...report, passes })
+  await writeFile(json, `${JSON.stringify(shown, undefined, 2)}\n`)
+  const flames = await Promise.all(report.passes.map(flamesOf))
+  const template = await readFile(join(packageFolder(), 'dist/report/template.html'), 'utf8')
+  await writeFile(html, fill(template, pageData(shown, flames)))
+  return { html, json }
+}
+
+/** Puts data where the template wants it. No string in it can end the element that it stands in. */
+export function fill(template: string, data: unknown): string {
+  const text = JSON.stringify(data).replaceAll('<', '\\u003c')
+  return template.replace(DATA_PLACE, () => text)
+}
+
+function seenFrom(folder: string, { cpu, heap }: Profiles): Profiles {
+  return { cpu: cpu && relative(folder, cpu), heap: heap.map((path) => relative(folder, path)) }
+}
+
+async function flamesOf({ profiles: { cpu, heap } }: Pass): Promise<PassFlames> {
+  return {
+    cpu: cpu === undefined ? undefined : await readFlame(cpu, 'cpu/nanoseconds'),
+    allocations: heap[0] === undefined ? undefined : await readFlame(heap[0], 'alloc_space/bytes'),
+  }
+}
