@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import type { CountStored } from '../load/load.ts'
+import { askInflux, askVictoria } from './ask.ts'
+import { influxCount, victoriaCount } from './count.ts'
+import type { ServerProgram } from './find-programs.ts'
+import { choosePort } from './ports.ts'
+import type { StoreKind } from './stack.ts'
+
+/** The database of InfluxDB 1.x, the bucket of 2.x. */
+export const DATABASE = 'telemetry'
+
+interface Place {
+  readonly folder: string
+  readonly port: number
+}
+
+/** A store as a process of this machine. */
+export interface LocalStore {
+  readonly name: string
+  readonly program: ServerProgram
+  command(program: string, place: Place): readonly string[]
+  variables(place: Place): Promise<Readonly<Record<string, string>>>
+  /** @returns its version once it is up */
+  ask(url: string, signal: AbortSignal): Promise<string>
+  /** Makes the database, where one has to. */
+  prepare(url: string, signal: AbortSignal): Promise<void>
+  countStored(url: string): CountStored
+  /** For the report. */
+  readonly note: string
+}
+
+const influx: LocalStore = {
+  name: 'influxdb',
+  program: 'influxd',
+  // Nothing of the settings that this machine may have in /etc/influxdb.
+  command: (program) => [program, 'run', '-config', '/dev/null'],
+  variables: async ({ folder, port }) => ({
+    INFLUXDB_HTTP_BIND_ADDRESS: `127.0.0.1:${port}`,
+    INFLUXDB_META_DIR: join(folder, 'meta'),
+    INFLUXDB_DATA_DIR: join(folder, 'data'),
+    INFLUXDB_DATA_WAL_DIR: join(folder, 'wal'),
+    INFLUXDB_REPORTING_DISABLED: 'true',
+    INFLUXDB_HTTP_LOG_ENABLED: 'false',
+    // For backups, which nobody makes here; it cannot be turned off.
+    INFLUXDB_BIND_ADDRESS: `127.0.0.1:${await choosePort()}`,
+  }),
+  ask: askInflux,
+  // Our server makes it by itself; the client library, which the baseline writes with, does not.
+  async prepare(url, signal) {
+    const body = new URLSearchParams({ q: `CREATE DATABASE "${DATABASE}"` })
+    const response = await fetch(`${url}/query`, { method: 'POST', body, signal })
+    if (!response.ok) throw new Error(`InfluxDB does not make a database: ${await response.text()}`)
+  },
+  countStored: (url) => influxCount(url, DATABASE),
+  note: 'InfluxDB: as it comes (each write is synced to its log), without its log of requests and its reports to the makers',
+}
+
+const victoria: LocalStore = {
+  name: 'victoria-metrics',
+  program: 'victoria-metrics',
+  command: (program, { folder, port }) => [
+    program,
+    `-storageDataPath=${join(folder, 'data')}`,
+    `-httpListenAddr=127.0.0.1:${port}`,
+  ],
+  variables: async () => ({}),
+  ask: askVictoria,
+  prepare: async () => {},
+  countStored: victoriaCount,
+  note: 'VictoriaMetrics: as it comes; it keeps whole milliseconds',
+}
+
+export const LOCAL_STORES: Readonly<Record<StoreKind, LocalStore>> = { influx, victoria }
