@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { SettingKey, Settings } from '../internal/config/settings.ts'
 import type { Releaser } from '../internal/lifecycle/releaser.ts'
 import type { Clock } from '../internal/observe/clock.ts'
+import type { PipelineFigures } from '../internal/observe/debug-figures.ts'
 import type { LatencyRecorder } from '../internal/observe/latency.ts'
 import type { LogThrottle } from '../internal/observe/log-throttle.ts'
 import type { Metrics } from '../internal/observe/metrics.ts'
@@ -26,6 +27,8 @@ export interface Context {
   readonly metrics: Metrics
   /** All that publish from this process. */
   readonly publishers: OpenPublisher[]
+  /** What takes in samples here; one at most. */
+  readonly pipelines: PipelineFigures[]
   /** Each says what keeps the process from its work; '' when nothing does. */
   readonly readiness: Array<() => string>
   /** Each gives its columns of the closing summary line. */

@@ -20,6 +20,7 @@ export function quietContext({ settings }: LoadedSettings): Context {
     releaser: new Releaser(logger),
     metrics: new Metrics(),
     publishers: [],
+    pipelines: [],
     readiness: [],
     summary: [],
   }

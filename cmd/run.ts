@@ -6,6 +6,7 @@ import { startAdmin } from '../internal/http/admin.ts'
 import { Releaser } from '../internal/lifecycle/releaser.ts'
 import { runUntilSignal } from '../internal/lifecycle/signals.ts'
 import { WallClock } from '../internal/observe/clock.ts'
+import { LatencyRecorder } from '../internal/observe/latency.ts'
 import { LogThrottle } from '../internal/observe/log-throttle.ts'
 import { createLogger } from '../internal/observe/logger.ts'
 import { Metrics } from '../internal/observe/metrics.ts'
@@ -40,6 +41,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     releaser,
     metrics: new Metrics(),
     publishers: [],
+    pipelines: [],
     readiness: [],
     summary: [],
   }
@@ -56,7 +58,8 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     reload: () => reload(live, logger, secrets),
     start: async () => {
       releaser.push('log', () => context.throttle.flush())
-      releaser.push('process metrics', addProcessMetrics(context.metrics))
+      const gcPauses = new LatencyRecorder()
+      releaser.push('process metrics', addProcessMetrics(context.metrics, gcPauses))
       const admin = await startAdmin({
         ...loaded.settings.admin,
         portSetting: '--admin-port or SENTINEL_ADMIN_PORT',
@@ -66,6 +69,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
         logger,
         ready: () => reasons(context),
         registry: context.metrics.registry,
+        figures: { pipeline: () => context.pipelines[0], gcPauses },
       })
       releaser.push('admin listener', () => admin.close())
       await open(context)

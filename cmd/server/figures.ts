@@ -3,6 +3,7 @@ import type { Decoder } from '../../internal/codec/codec.ts'
 import type { LossTracker } from '../../internal/ingest/loss.ts'
 import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
 import type { LiveAnnouncer } from '../../internal/live/announcer.ts'
+import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
 import type { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { Metrics } from '../../internal/observe/metrics.ts'
 import type { Figure } from '../../internal/observe/own-figures.ts'
@@ -61,6 +62,14 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
     ...percentiles('durable', latencies.durable),
     ...processFigures(),
   }
+}
+
+/** For who follows the load, many times a second. */
+export function ledgerFigures({ ledger, loss, pipeline }: ServerParts): LedgerFigures {
+  const { messages, received, own, takenOver, written, rejected, dropped } = ledger
+  const { heldInMemory: held, heldOnDisk: spooled } = pipeline
+  const { lostSamples: lost, duplicateMessages: duplicates } = loss
+  return { messages, received, own, takenOver, written, rejected, dropped, held, spooled, lost, duplicates }
 }
 
 /** Messages without a number leave no trace when they vanish: then the loss is not 0 but unknown. */

@@ -15,7 +15,7 @@ import { SeriesTable } from '../../internal/sample/series.ts'
 import { Ticker } from '../../internal/source/ticker.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import type { Context } from '../context.ts'
-import { addServerMetrics, lossKnown, type ServerParts, serverFigures } from './figures.ts'
+import { addServerMetrics, ledgerFigures, lossKnown, type ServerParts, serverFigures } from './figures.ts'
 import { openStorage } from './storage.ts'
 
 const OWN_FIGURES_INTERVAL_MS = 1000
@@ -88,6 +88,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     onError: (err) => throttle.error('own figures', { err }, 'the figures of this process could not be read'),
   })
   addServerMetrics(context.metrics, parts)
+  context.pipelines.push({ ledger: () => ledgerFigures(parts), latency: latencies })
   context.readiness.push(() => pipeline.gate.problem)
   context.onReload(
     [

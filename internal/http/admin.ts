@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import type { FigureSources } from '../observe/debug-figures.ts'
 import { Profiler, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Answer, json, problem, type Route } from './answer.ts'
 import { debugRoutes } from './debug.ts'
@@ -15,6 +16,8 @@ export interface AdminOptions extends ListenPlace {
   ready(): readonly string[]
   /** Prometheus' text format: a registry of prom-client is one. */
   readonly registry: { readonly contentType: string; metrics(): Promise<string> }
+  /** What `/debug/ledger` and `/debug/figures` tell; nothing when left out. */
+  readonly figures?: FigureSources
   /** Those of this process when left out. */
   readonly profiles?: Profiles
 }
@@ -35,7 +38,7 @@ const CLOSE_GRACE_MS = 500
 
 /**
  * The listener of every role for those who run it: `/health` (the process lives), `/ready` (it can do its work, else 503 with the
- * reasons), `/metrics`, and profiles under `/debug/pprof/`.
+ * reasons), `/metrics`, profiles under `/debug/pprof/`, and figures for benchmarks under `/debug/`.
  *
  * @throws Error that names what to change when the port is taken
  */

@@ -21,8 +21,10 @@ export interface Asked {
 
 export type Route = (asked: Asked) => Answer | Promise<Answer>
 
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
 export function json(status: number, value: object): Answer {
-  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` }
+  return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` }
 }
 
 export function problem(about: Problem, headers: Readonly<Record<string, string>> = {}): Answer {

@@ -33,6 +33,15 @@ Of each kind one is taken at a time. Who goes away ends it.</p>
 <code>inuse_objects</code> and <code>inuse_space</code>: what is allocated in the <em>rest</em> of the time and is still in use at its end.
 What was there before is in neither, and neither are the bytes of buffers. It ends with one full garbage collection.
 </dl>
+<h2>Figures</h2>
+<dl>
+<dt><a href="../allocations?seconds=10">allocations?seconds=10</a> (1 to 3600)
+<dd>How many bytes are allocated in that time on the heap and outside of it, counted and not sampled, and what collecting them takes.
+<dt><a href="../ledger">ledger</a>
+<dd>Of a process that takes samples in: where they are.
+<dt><a href="../figures">figures</a>
+<dd>The same with CPU time, memory, and all latencies and pauses since the start as histograms.
+</dl>
 <h2>Look at it</h2>
 <pre>
 go tool pprof -http=: '${base}/profile?seconds=30'

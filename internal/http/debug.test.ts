@@ -1,23 +1,35 @@
 import { get } from 'node:http'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Allocations, LedgerFigures, PipelineFigures } from '../observe/debug-figures.ts'
+import { LatencyRecorder } from '../observe/latency.ts'
 import { ProfileInProgress, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Admin, startAdmin } from './admin.ts'
+
+const allocations: Allocations = { seconds: 5, heapBytes: 4, externalBytes: 3, collections: 2, pauseUs: 1 }
 
 /** Profiles that take no time, or as long as they are let. */
 class FakeProfiles implements Profiles {
   readonly asked: Array<[kind: string, durationMs: number]> = []
-  /** What the next one comes to. */
-  take: (signal: AbortSignal) => Promise<Uint8Array> = async () => Buffer.from('a profile')
+  /** What the next one takes. */
+  take: (signal: AbortSignal) => Promise<void> = async () => {}
 
-  cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
+  async cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
     this.asked.push(['cpu', durationMs])
-    return this.take(signal)
+    await this.take(signal)
+    return Buffer.from('a profile')
   }
 
-  heap(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
+  async heap(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
     this.asked.push(['heap', durationMs])
-    return this.take(signal)
+    await this.take(signal)
+    return Buffer.from('a profile')
+  }
+
+  async allocations(durationMs: number, signal: AbortSignal): Promise<Allocations> {
+    this.asked.push(['allocations', durationMs])
+    await this.take(signal)
+    return allocations
   }
 
   /** From now on they end only when they are given up. @returns resolves when one has begun, with what resolves when it is given up */
@@ -37,11 +49,23 @@ class FakeProfiles implements Profiles {
   }
 }
 
+const ledger: LedgerFigures = {
+  ...{ messages: 90, received: 100, own: 10, takenOver: 5, written: 80, rejected: 3, dropped: 2 },
+  ...{ held: 13, spooled: 7, lost: 4, duplicates: 1 },
+}
+
 let profiles: FakeProfiles
 let admin: Admin
+let pipeline: PipelineFigures | undefined
 
 beforeEach(async () => {
   profiles = new FakeProfiles()
+  pipeline = {
+    ledger: () => ledger,
+    latency: { internal: new LatencyRecorder(), e2e: new LatencyRecorder(), durable: new LatencyRecorder() },
+  }
+  const gcPauses = new LatencyRecorder()
+  gcPauses.record(700)
   admin = await startAdmin({
     host: '127.0.0.1',
     port: 0,
@@ -52,6 +76,7 @@ beforeEach(async () => {
     logger: pino({ level: 'silent' }),
     ready: () => [],
     registry: { contentType: 'text/plain', metrics: async () => '' },
+    figures: { pipeline: () => pipeline, gcPauses },
     profiles,
   })
 })
@@ -71,6 +96,7 @@ describe('the index page', () => {
     expect(profiles.asked).toEqual([
       ['cpu', 30_000],
       ['heap', 10_000],
+      ['allocations', 10_000],
     ])
     expect(page).toContain(`go tool pprof -top '${admin.url}/debug/pprof/heap'`)
     expect(page).toContain('-base=')
@@ -99,11 +125,18 @@ describe('the index page', () => {
   })
 })
 
+const file = (kind: string) => ({
+  'content-type': 'application/octet-stream',
+  'content-disposition': expect.stringMatching(new RegExp(`^attachment; filename="${kind}-\\d{8}T\\d{6}Z\\.pb\\.gz"$`)),
+})
+const jsonHead = { 'content-type': 'application/json; charset=utf-8' }
+
 describe.each([
-  ['profile', 'cpu', 30, 600],
-  ['heap', 'heap', 10, 3600],
-])('/debug/pprof/%s', (name, kind, usual, most) => {
-  const path = `/debug/pprof/${name}`
+  ['/debug/pprof/profile', 'cpu', 30, 600, file('cpu'), 'a profile'],
+  ['/debug/pprof/heap', 'heap', 10, 3600, file('heap'), 'a profile'],
+  ['/debug/allocations', 'allocations', 10, 3600, jsonHead, `${JSON.stringify(allocations)}\n`],
+])('%s', (path, kind, usual, most, head, body) => {
+  const headOf = (response: Response) => Object.fromEntries(response.headers)
 
   test.each([
     ['', usual],
@@ -111,16 +144,12 @@ describe.each([
     ['?seconds=1', 1],
     [`?seconds=${most}`, most],
     ['?seconds=007', 7],
-  ])('%s is a file of %d s', async (query, seconds) => {
+  ])('%s takes %d s', async (query, seconds) => {
     const response = await ask(path + query)
     expect(response.status).toBe(200)
-    expect(await response.text()).toBe('a profile')
+    expect(await response.text()).toBe(body)
     expect(profiles.asked).toEqual([[kind, seconds * 1000]])
-    expect(response.headers.get('content-type')).toBe('application/octet-stream')
-    expect(response.headers.get('cache-control')).toBe('no-store')
-    expect(response.headers.get('content-disposition')).toMatch(
-      new RegExp(`^attachment; filename="${kind}-\\d{8}T\\d{6}Z\\.pb\\.gz"$`),
-    )
+    expect(headOf(response)).toMatchObject({ ...head, 'cache-control': 'no-store' })
   })
 
   const range = `seconds is a whole number from 1 to ${most}, not`
@@ -147,7 +176,7 @@ describe.each([
   test('takes none for a HEAD', async () => {
     const response = await ask(path, { method: 'HEAD' })
     expect(response.status).toBe(200)
-    expect(response.headers.get('content-type')).toBe('application/octet-stream')
+    expect(headOf(response)).toMatchObject(head)
     expect(profiles.asked).toEqual([])
   })
 
@@ -159,13 +188,13 @@ describe.each([
   })
 
   test('says when the next can begin while one is being taken', async () => {
-    profiles.take = () => Promise.reject(new ProfileInProgress(kind, 12_300))
+    profiles.take = () => Promise.reject(new ProfileInProgress(`profile of ${kind}`, 12_300))
     const response = await ask(path)
     expect(response.status).toBe(409)
     expect(response.headers.get('retry-after')).toBe('13')
     expect(await response.json()).toMatchObject({
       status: 409,
-      detail: `a ${kind} profile is being taken; the next can begin in 13 s`,
+      detail: `a profile of ${kind} is being taken; the next can begin in 13 s`,
     })
   })
 
@@ -194,6 +223,43 @@ describe.each([
     const response = await ask(path)
     expect(response.status).toBe(500)
     expect(await response.text()).not.toContain('secret detail')
+  })
+})
+
+describe('what a pipeline tells', () => {
+  test('is where its samples are', async () => {
+    const response = await ask('/debug/ledger')
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, jsonHead['content-type']])
+    expect(await response.json()).toEqual(ledger)
+  })
+
+  test('is that with the process and the latencies', async () => {
+    pipeline!.latency.internal.record(10)
+    pipeline!.latency.e2e.record(3000)
+    const figures = (await (await ask('/debug/figures')).json()) as Record<string, unknown>
+    const none = { count: 0, sum: 0, max: 0, buckets: [] }
+    expect(figures).toEqual({
+      cpuUs: expect.any(Number),
+      rssBytes: expect.any(Number),
+      ledger,
+      latency: {
+        internal: { count: 1, sum: 10, max: 10, buckets: [[10, 1]] },
+        e2e: { count: 1, sum: 3000, max: 3000, buckets: [[3001, 1]] },
+        durable: none,
+      },
+      gc: { count: 1, sum: 700, max: 700, buckets: [[700, 1]] },
+    })
+    expect(figures.rssBytes).toBeGreaterThan(1e6)
+    expect(figures.cpuUs).toBeGreaterThan(0)
+  })
+
+  test.each(['/debug/ledger', '/debug/figures'])('is not there before it is open: %s', async (path) => {
+    pipeline = undefined
+    const response = await ask(path)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    expect(response.status).toBe(404)
+    const detail = 'this process takes no samples in, or not yet'
+    expect(await response.json()).toMatchObject({ status: 404, detail, instance: path })
   })
 })
 

@@ -67,7 +67,7 @@ test('a latency becomes a histogram in seconds whose buckets add up', async () =
 
 test('the process describes itself in the names that dashboards know', async () => {
   const metrics = new Metrics()
-  const undo = addProcessMetrics(metrics)
+  const undo = addProcessMetrics(metrics, new LatencyRecorder())
   const text = await metrics.registry.metrics()
   undo()
   const value = (name: string): number => Number(text.match(new RegExp(`^${name} (.*)$`, 'm'))?.[1])

@@ -13,9 +13,10 @@ const LAG_INTERVAL_MS = 200
 /**
  * The process itself in the names that Node.js dashboards know: CPU, memory, files, garbage collection, event loop.
  *
+ * @param gcPauses takes the pauses for garbage collection, µs
  * @returns the undo of what it watches
  */
-export function addProcessMetrics(metrics: Metrics): () => void {
+export function addProcessMetrics(metrics: Metrics, gcPauses: LatencyRecorder): () => void {
   const startedAtS = Math.floor(Date.now() / 1000 - process.uptime())
   metrics.counter({
     name: 'process_cpu_seconds_total',
@@ -44,7 +45,7 @@ export function addProcessMetrics(metrics: Metrics): () => void {
     read: () => Object.entries(process.memoryUsage()),
   })
   const undoLag = watchEventLoop(metrics)
-  const undoGc = watchGarbageCollection(metrics)
+  const undoGc = watchGarbageCollection(metrics, gcPauses)
   return () => {
     undoLag()
     undoGc()
@@ -72,8 +73,7 @@ function watchEventLoop(metrics: Metrics): () => void {
   return () => clearInterval(timer)
 }
 
-function watchGarbageCollection(metrics: Metrics): () => void {
-  const pauses = new LatencyRecorder()
+function watchGarbageCollection(metrics: Metrics, pauses: LatencyRecorder): () => void {
   const observer = new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) pauses.record(Math.round(duration * 1000))
   })

@@ -1,8 +1,9 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Profile } from 'pprof-format'
+import type { Allocations } from '../debug-figures.ts'
 
-/** Takes profiles of this process, as gzipped pprof files. */
+/** Takes profiles of this process, as gzipped pprof files, and measures what it allocates. */
 export interface Profiles {
   /**
    * What the JavaScript thread works at, over so long.
@@ -12,15 +13,17 @@ export interface Profiles {
   cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array>
   /** What is allocated, and what is left of it, over so long. @throws as `cpu` does */
   heap(durationMs: number, signal: AbortSignal): Promise<Uint8Array>
+  /** How much is allocated over so long. @throws as `cpu` does */
+  allocations(durationMs: number, signal: AbortSignal): Promise<Allocations>
 }
 
-/** There is one sampler of each kind in a process, and it is at work. */
+/** There is one of each kind in a process, and it is at work. */
 export class ProfileInProgress extends Error {
   /** Until it is free again. */
   readonly remainingMs: number
 
   constructor(kind: string, remainingMs: number) {
-    super(`a ${kind} profile is being taken; the next can begin in ${Math.ceil(remainingMs / 1000)} s`)
+    super(`a ${kind} is being taken; the next can begin in ${Math.ceil(remainingMs / 1000)} s`)
     this.remainingMs = remainingMs
   }
 }
@@ -39,28 +42,38 @@ export class Profiler implements Profiles {
   }
 
   cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#alone('CPU', durationMs, async () => {
+    return this.#alone('CPU profile', durationMs, async () => {
       const { takeCpuProfile } = await import('./cpu.ts')
-      return takeCpuProfile(this.#program, durationMs, signal)
+      return fileOf(await takeCpuProfile(this.#program, durationMs, signal))
     })
   }
 
   heap(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#alone('heap', durationMs, async () => {
+    return this.#alone('heap profile', durationMs, async () => {
       const { takeHeapProfile } = await import('./heap.ts')
-      return takeHeapProfile(this.#program, durationMs, signal)
+      return fileOf(await takeHeapProfile(this.#program, durationMs, signal))
     })
   }
 
-  async #alone(kind: string, durationMs: number, take: () => Promise<Profile>): Promise<Uint8Array> {
+  allocations(durationMs: number, signal: AbortSignal): Promise<Allocations> {
+    return this.#alone('measurement of allocations', durationMs, async () => {
+      const { measureAllocations } = await import('./allocations.ts')
+      return measureAllocations(durationMs, signal)
+    })
+  }
+
+  async #alone<T>(kind: string, durationMs: number, take: () => Promise<T>): Promise<T> {
     const endsMs = this.#endsMs.get(kind)
     if (endsMs !== undefined) throw new ProfileInProgress(kind, Math.max(0, endsMs - performance.now()))
     this.#endsMs.set(kind, performance.now() + durationMs)
     try {
-      const profile = await take()
-      return await gzipped(await profile.encodeAsync())
+      return await take()
     } finally {
       this.#endsMs.delete(kind)
     }
   }
+}
+
+async function fileOf(profile: Profile): Promise<Uint8Array> {
+  return gzipped(await profile.encodeAsync())
 }
