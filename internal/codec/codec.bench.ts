@@ -1,4 +1,5 @@
 import { bench, describe } from 'vitest'
+import { counted } from '../../test/support/counted.ts'
 import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
@@ -23,6 +24,7 @@ function samplesOf(hosts: number): Sample[] {
   })
 }
 
+/** @returns messages that carry all of the samples */
 function encodeAll(codec: Codec, samples: readonly Sample[], perMessage: number): Buffer[] {
   const encoder = codec.encoder()
   const header = { ...blankHeader(), source: 'web-01/agent/5f3a', seq: 0 }
@@ -37,16 +39,18 @@ function encodeAll(codec: Codec, samples: readonly Sample[], perMessage: number)
 }
 
 const arrival = { receivedAt: AT, tie: 0 }
-const tally = { received: 0 }
-const count = (): void => {
-  tally.received++
-}
 
-function decodeAll(decoder: MessageDecoder, messages: readonly Buffer[]): void {
+/** @returns how many samples came out */
+function decodeAll(decoder: MessageDecoder, messages: readonly Buffer[]): number {
+  let samples = 0
+  const count = (): void => {
+    samples++
+  }
   for (const message of messages) {
     const refusal = decoder.decode(message, arrival, count)
     if (refusal !== undefined) throw new Error(refusal.detail)
   }
+  return samples
 }
 
 const shapes: Array<[string, Codec, number, number]> = [
@@ -57,23 +61,27 @@ const shapes: Array<[string, Codec, number, number]> = [
   ['frames of 5,000 samples of 5,000 series', frameCodec, 5000, 5000],
 ]
 
-describe(`decode ${SAMPLES} samples`, () => {
+describe('decode', () => {
   for (const [name, codec, perMessage, hosts] of shapes) {
     const messages = encodeAll(codec, samplesOf(hosts), perMessage)
     const decoder = new MessageDecoder(new SeriesTable())
-    bench(name, () => decodeAll(decoder, messages))
+    bench(
+      name,
+      counted(SAMPLES, 'sample', () => decodeAll(decoder, messages)),
+    )
   }
   const texts = encodeAll(jsonCodec, samplesOf(200), 1)
   bench('json by JSON.parse alone', () => {
-    for (const text of texts) tally.received += JSON.parse(text.toString()).seq
+    for (const text of texts) JSON.parse(text.toString())
   })
 })
 
-describe(`encode ${SAMPLES} samples`, () => {
+describe('encode', () => {
   for (const [name, codec, perMessage, hosts] of shapes) {
     const samples = samplesOf(hosts)
-    bench(name, () => {
-      encodeAll(codec, samples, perMessage)
-    })
+    bench(
+      name,
+      counted(SAMPLES, 'sample', () => encodeAll(codec, samples, perMessage).length * perMessage),
+    )
   }
 })

@@ -1,4 +1,5 @@
 import { bench, describe } from 'vitest'
+import { counted } from '../../test/support/counted.ts'
 import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
@@ -19,18 +20,38 @@ function samples(kinds: FieldKind[], value: (n: number, field: number) => Slot):
   })
 }
 
-function write(batch: Sample[]): void {
+const NEWLINE = 0x0a
+
+/** @returns how many lines stand in the buffer */
+function write(batch: Sample[]): number {
   let offset = 0
-  for (const sample of batch) offset += buffer.write(encodeLine(sample), offset, 'latin1')
+  let lines = 0
+  for (const sample of batch) {
+    offset += buffer.write(encodeLine(sample), offset, 'latin1')
+    if (buffer[offset - 1] === NEWLINE) lines++
+  }
+  return lines
 }
 
-describe(`${LINES} lines, encoded and written into a buffer`, () => {
+describe('line protocol, encoded and written into a buffer', () => {
   const short = samples(['float', 'float'], (n, field) => ((n * 37 + field * 11) % 10_000) / 100)
   const random = samples(['float', 'float'], (n, field) => Math.abs(Math.sin(n * 3 + field)) * 100)
   const integers = samples(['int', 'int'], (n, field) => n * 1_048_576 + field)
   const strings = samples(['string', 'string'], (n) => `state ${n} of "all"`)
-  bench('two floats of two decimals', () => write(short))
-  bench('two floats of full precision', () => write(random))
-  bench('two integers', () => write(integers))
-  bench('two strings', () => write(strings))
+  bench(
+    'two floats of two decimals',
+    counted(LINES, 'line', () => write(short)),
+  )
+  bench(
+    'two floats of full precision',
+    counted(LINES, 'line', () => write(random)),
+  )
+  bench(
+    'two integers',
+    counted(LINES, 'line', () => write(integers)),
+  )
+  bench(
+    'two strings',
+    counted(LINES, 'line', () => write(strings)),
+  )
 })

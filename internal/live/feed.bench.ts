@@ -1,15 +1,18 @@
 import { bench, describe } from 'vitest'
+import { counted } from '../../test/support/counted.ts'
 import { SampleMaker, silent } from '../../test/support/live-feed.ts'
 import type { LiveChannel } from '../broker/broker.ts'
 import { frameCodec } from '../codec/frame.ts'
 import type { Sample } from '../sample/sample.ts'
 import { LiveAnnouncer } from './announcer.ts'
-import { Feed } from './feed.ts'
+import { Feed, type FeedPlace } from './feed.ts'
 import { FeedFilter, type FeedSink } from './feed-client.ts'
 import { LiveTable } from './live-table.ts'
 
 const SERIES = 1_000
 const CLIENTS = 100
+/** Less than any of them has as JSON. */
+const BYTES_A_READING = 200
 
 /** One round of 1,000 series of 10 fields: 20 hosts with 50 series each. */
 function round(maker: SampleMaker): Sample[] {
@@ -35,44 +38,79 @@ function setUp(filter: (client: number) => FeedFilter, full: (client: number) =>
   const table = new LiveTable({ channel, codec: frameCodec, clock, logger: silent })
   const feed = new Feed({ table })
   deliver = (payload) => table.apply(payload)
-  const record = () => {
+  /** @returns how many series have it as their latest */
+  const record = (): number => {
     clock.at++
     for (const sample of samples) {
       sample.at = clock.at
       announcer.record(sample)
     }
+    return samples.filter(({ series }) => series.latestAt === clock.at).length
   }
   record()
   announcer.announce()
+  const sent = { bytes: 0 }
+  const places: FeedPlace[] = []
   for (let client = 0; client < CLIENTS; client++) {
-    const sink: FeedSink = { write: () => !full(client), end: () => {}, destroy: () => {} }
-    feed.join(sink, filter(client))
+    const write: FeedSink['write'] = (chunk) => {
+      sent.bytes += chunk.length
+      return !full(client)
+    }
+    places.push(feed.join({ write, end: () => {}, destroy: () => {} }, filter(client))!)
   }
-  return { record, announcer, feed }
+  return { record, announcer, table, feed, places, sent }
 }
 
 const all = () => new FeedFilter()
 const oneHost = (client: number) => new FeedFilter([`web-${client % 20}`])
 const none = () => false
 
-describe(`a tick in which all ${SERIES} series changed`, () => {
-  const record = setUp(all, none)
-  bench('the hot path: record', () => record.record())
+describe(`live: ${SERIES} series of 10 fields`, () => {
+  const hot = setUp(all, none)
+  bench('record', counted(SERIES, 'sample', hot.record))
   const announced = setUp(all, none)
-  bench('record, announce, and take into the table', () => {
-    announced.record()
-    announced.announcer.announce()
-  })
-  const cases: Array<[string, ReturnType<typeof setUp>]> = [
-    [`the same to ${CLIENTS} clients that want all`, setUp(all, none)],
-    [`the same to ${CLIENTS} clients of one host each`, setUp(oneHost, none)],
-    [`the same to ${CLIENTS} clients that want all, half of them stuck`, setUp(all, (client) => client % 2 === 0)],
+  bench(
+    'record, announce what changed, and take it into the table',
+    counted(SERIES, 'series', () => {
+      const before = announced.table.stats.readings
+      announced.record()
+      announced.announcer.announce()
+      return announced.table.stats.readings - before
+    }),
+  )
+  const joined = setUp(all, none)
+  bench(
+    'a full snapshot for a client that joins',
+    counted(SERIES, 'series', () => {
+      let bytes = 0
+      const write: FeedSink['write'] = (chunk) => {
+        bytes += chunk.length
+        return true
+      }
+      joined.places.pop()!.leave()
+      joined.places.push(joined.feed.join({ write, end: () => {}, destroy: () => {} }, all())!)
+      return bytes > SERIES * BYTES_A_READING ? SERIES : 0
+    }),
+  )
+  const cases: Array<[string, number, ReturnType<typeof setUp>]> = [
+    [`a change of all to ${CLIENTS} clients that want all`, CLIENTS, setUp(all, none)],
+    [`a change of all to ${CLIENTS} clients of one host each`, CLIENTS / 20, setUp(oneHost, none)],
+    [
+      `a change of all to ${CLIENTS} clients that want all, half of them stuck`,
+      CLIENTS / 2,
+      setUp(all, (client) => client % 2 === 0),
+    ],
   ]
-  for (const [name, way] of cases) {
-    bench(name, () => {
-      way.record()
-      way.announcer.announce()
-      way.feed.tick()
-    })
+  for (const [name, copies, way] of cases) {
+    bench(
+      name,
+      counted(SERIES, 'series', () => {
+        way.sent.bytes = 0
+        way.record()
+        way.announcer.announce()
+        way.feed.tick()
+        return way.sent.bytes > copies * SERIES * BYTES_A_READING ? SERIES : 0
+      }),
+    )
   }
 })

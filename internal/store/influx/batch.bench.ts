@@ -1,4 +1,5 @@
 import { bench, describe } from 'vitest'
+import { counted } from '../../../test/support/counted.ts'
 import { isRefusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
 import { SeriesTable } from '../../sample/series.ts'
@@ -18,15 +19,23 @@ function samples(value: (n: number) => number): Sample[] {
   })
 }
 
-describe(`a batch of ${LINES} samples of two floats, filled and released`, () => {
+describe('a batch of 5,000 samples of two floats, filled and released', () => {
   const pool = new BatchPool()
-  const fill = (some: readonly Sample[]): void => {
+  const fill = (some: readonly Sample[]): number => {
     const batch = pool.open(LIMITS)
     for (const sample of some) batch.add(sample)
+    const { samples } = batch
     batch.release()
+    return samples
   }
   const short = samples((n) => ((n * 37) % 10_000) / 100)
   const random = samples((n) => Math.abs(Math.sin(n * 3)) * 100)
-  bench('two decimals', () => fill(short))
-  bench('full precision', () => fill(random))
+  bench(
+    'two decimals',
+    counted(LINES, 'sample', () => fill(short)),
+  )
+  bench(
+    'full precision',
+    counted(LINES, 'sample', () => fill(random)),
+  )
 })
