@@ -45,8 +45,7 @@ export class PubSubBroker implements Broker {
     const { redis, logger, partitions = 1, consumes } = options
     this.#options = options
     this.#ring = new HashRing(partitions)
-    this.#channels =
-      partitions === 1 ? [CHANNEL] : Array.from({ length: partitions }, (_, partition) => `${CHANNEL}:${partition}`)
+    this.#channels = channelNames(partitions)
     this.#commands = new RedisConnection({ redis, purpose: 'commands', logger, stats: this.stats })
     this.live = new RedisLiveChannel({ redis, commands: this.#commands, stats: this.stats, logger })
     this.marks = new RedisMarks(this.#commands, consumes)
@@ -125,4 +124,8 @@ class PubSubSubscription implements Subscription {
     await this.listener.close()
     this.#leave()
   }
+}
+
+export function channelNames(partitions: number): string[] {
+  return partitions === 1 ? [CHANNEL] : Array.from({ length: partitions }, (_, partition) => `${CHANNEL}:${partition}`)
 }

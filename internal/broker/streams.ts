@@ -38,11 +38,13 @@ export interface StreamsOptions {
   readonly trialPauseMs?: number
 }
 
+export const DEFAULT_MAX_LENGTH = 250_000
+
 const DEFAULTS = {
   topic: 'telemetry',
   partitions: 4,
   group: 'sentinel',
-  maxLength: 250_000,
+  maxLength: DEFAULT_MAX_LENGTH,
   visibilityMs: 30_000,
   maxAgeMs: 0,
   maxUnacked: 50_000,

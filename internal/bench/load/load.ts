@@ -1,126 +1,233 @@
-import type { RedisOptions } from '../../broker/redis.ts'
-import type { Allocations, Counts, Figures, LedgerFigures } from '../../observe/debug-figures.ts'
+import { WallClock } from '../../observe/clock.ts'
+import type { Figures, LedgerFigures } from '../../observe/debug-figures.ts'
+import { balance, reportedLost } from './balance.ts'
+import { countUntilStill } from './count.ts'
+import type { LoadOptions, LoadResult, Progress, ServersResult } from './load-types.ts'
+import { preflight } from './preflight.ts'
+import type { StepResult } from './sender.ts'
+import { Senders } from './senders.ts'
+import { between, ledgerBetween, Servers, sumOf } from './servers.ts'
+import { settle } from './settle.ts'
+import { Timeline } from './timeline.ts'
 
-export type Format = 'packed' | 'json' | 'frame'
+export type * from './load-types.ts'
 
-/** How the messages travel; the same as at the servers. */
-export interface LoadBroker {
-  readonly kind: 'pubsub' | 'streams'
-  /** Of streams: `queue:{<topic>:<p>}`. */
-  readonly topic: string
-  readonly partitions: number
-  /** Of streams: entries that a partition keeps at least. */
-  readonly maxLength: number
-}
-
-export interface LoadOptions {
-  readonly redis: RedisOptions
-  readonly broker: LoadBroker
-  readonly format: Format
-  /** Publishers that are played; each has a source id of its own where the format has one. */
-  readonly workers: number
-  /** Messages a second, of all workers together; undefined is a closed loop, in which each worker waits for its reply. */
-  readonly ratePerSecond: number | undefined
-  readonly durationMs: number
-  readonly warmupMs: number
-  /** Hosts that the workers are shared out over; 0: JSON messages name none, frames name one. */
-  readonly hosts: number
-  /** Of frames; a message of the other formats is one sample. */
-  readonly samplesPerMessage: number
-  /** Walks with two decimals, or doubles of full precision. */
-  readonly values: 'walk' | 'full'
-  readonly threads: number
-  /** Admin listeners of the servers, whose figures belong to the result; none: only what the sender and the store know. */
-  readonly servers: readonly string[]
-  /** Asks the store how many samples of the run it has; undefined: nobody asks. */
-  readonly countStored: CountStored | undefined
-  readonly onProgress: (progress: Progress) => void
-}
-
-/** How many samples the store has whose time is in `[startUs, endUs)`. */
-export type CountStored = (
-  range: { readonly startUs: number; readonly endUs: number },
-  signal: AbortSignal,
-) => Promise<number>
-
-/** Where a run is, once a second. */
-export interface Progress {
-  readonly step: 'warm-up' | 'measure' | 'settle' | 'count'
-  /** Since the step began. */
-  readonly atMs: number
-  /** How long the step will take; 0 where nobody knows. */
-  readonly ofMs: number
-  /** Messages of the step so far, and of its last second. */
-  readonly sent: number
-  readonly perSecond: number
-  /** Samples in the servers' hands, in memory and on disk. */
-  readonly held: number
-  /** Of the last second, µs; 0 without servers. */
-  readonly e2eP99Us: number
-}
-
-/** One second of the measurement. Counts of samples are since its beginning, those of messages too. */
-export interface TimelinePoint {
-  readonly atMs: number
-  readonly sent: number
-  readonly written: number
-  readonly held: number
-  readonly spooled: number
-  readonly rssBytes: number
-  /** Of the last second, µs. */
-  readonly p99: { readonly internal: number; readonly e2e: number; readonly durable: number }
-}
-
-/** What the servers say of the measurement, summed over them. */
-export interface ServersResult {
-  readonly latency: Figures['latency']
-  readonly gc: Counts
-  readonly cpuUs: number
-  /** The largest that was seen. */
-  readonly rssBytes: number
-  /** What came between beginning and end; `held` and `spooled` as they were at the end. */
-  readonly ledger: LedgerFigures
-  readonly allocations: Allocations | undefined
-}
-
-export interface LoadResult {
-  readonly messages: number
-  readonly samples: number
-  /** From the first due time to the last hand-over to the socket. */
-  readonly seconds: number
-  /** The due times, and with them the times of all samples, are in `[startUs, endUs)`. */
-  readonly startUs: number
-  readonly endUs: number
-  /** Whether it was stopped before its time. */
-  readonly partial: boolean
-  /** Messages that nobody was subscribed to, and the samples in them. */
-  readonly unreceived: number
-  readonly unreceivedSamples: number
-  /** From the due time until the message was handed to the socket: the sender's own part of every latency, µs. */
-  readonly lateness: Counts
-  /** From the due time until Redis' answer was read, µs. */
-  readonly reply: Counts
-  /** Of the whole sending process, while it measured. */
-  readonly senderCpuUs: number
-  /** From the end of sending until the servers had nothing left to do. */
-  readonly settleMs: number
-  readonly servers: ServersResult | undefined
-  readonly stored: number | undefined
-  /** Samples that are known to be lost: unreceived, or the servers' rejected, dropped and lost. */
-  readonly reportedLost: number
-  /** '' when samples = stored + reported lost, else what is wrong, in words. */
-  readonly balance: string
-  /** Once a second of the measurement; empty without servers. */
-  readonly timeline: readonly TimelinePoint[]
-}
+/** The threads begin together: the first message is due when each of them has made ready. */
+const START_IN_US = 200_000
+/** Closed loop: how many messages the senders may be ahead of the servers. With more, Redis cuts off a server that is slow. */
+const WINDOW = 20_000
+/** How often the servers are asked how far they are, in a closed loop. */
+const WINDOW_POLL_MS = 20
+const SECOND_MS = 1000
+/** What was sent before a run was stopped has so long to arrive and to be counted. */
+const LAST_WAIT_MS = 10_000
 
 /**
- * Plays the load and measures: warm-up, until the servers have settled all of it; measurement; until they have settled that too; and the count in
- * the store. So the latencies of the result are those of the measured messages, all of them and no others.
+ * Plays the load and measures: a warm-up, until the servers have settled all of it; the measurement; until they have settled that too; and
+ * the count in the store. So the latencies of the result are those of the measured messages, all of them and no others.
  *
  * @param signal stops sending; what was sent until then is settled for some seconds, and the result is partial
  * @throws Error that says what is not there or does not answer, and what to do
  */
-export function runLoad(_options: LoadOptions, _signal: AbortSignal): Promise<LoadResult> {
-  return Promise.reject(new Error('not written yet'))
+export async function runLoad(options: LoadOptions, signal: AbortSignal): Promise<LoadResult> {
+  const servers = options.servers.length === 0 ? undefined : new Servers(options.servers)
+  await Promise.all([preflight(options), servers?.ledger()])
+  const senders = await Senders.open(options)
+  try {
+    return await new LoadRun(options, senders, servers, signal).run()
+  } finally {
+    await senders.close()
+  }
+}
+
+class LoadRun {
+  readonly #options: LoadOptions
+  readonly #senders: Senders
+  readonly #servers: Servers | undefined
+  readonly #signal: AbortSignal
+  /** Some time after `#signal`. */
+  readonly #giveUp: AbortSignal
+  readonly #clock = new WallClock()
+  readonly #samplesPerMessage: number
+
+  constructor(options: LoadOptions, senders: Senders, servers: Servers | undefined, signal: AbortSignal) {
+    this.#options = options
+    this.#senders = senders
+    this.#servers = servers
+    this.#signal = signal
+    this.#giveUp = delayed(signal, LAST_WAIT_MS)
+    this.#samplesPerMessage = options.format === 'frame' ? options.samplesPerMessage : 1
+  }
+
+  async run(): Promise<LoadResult> {
+    const { warmupMs, durationMs } = this.#options
+    if (warmupMs > 0) {
+      const before = await this.#servers?.ledger()
+      const sent = await this.#play('warm-up', warmupMs, before)
+      await this.#settle(sent, before)
+    }
+    if (this.#signal.aborted) throw new Error('stopped before the measurement began')
+
+    const before = await this.#servers?.figures()
+    const timeline = before === undefined ? undefined : new Timeline(before)
+    const allocationSeconds = Math.floor(durationMs / SECOND_MS) - 1
+    const allocations = allocationSeconds > 0 ? this.#servers?.allocations(allocationSeconds, this.#signal) : undefined
+    const cpuBefore = process.cpuUsage()
+    const sent = await this.#play('measure', durationMs, before && ledgerOf(before), timeline)
+    const cpu = process.cpuUsage(cpuBefore)
+    const partial = this.#signal.aborted
+    const settleMs = await this.#settle(sent, before && ledgerOf(before))
+    const servers = before && timeline && (await this.#afterwards(before, timeline, await allocations))
+    const samples = sent.messages * this.#samplesPerMessage
+    const unreceivedSamples = sent.unreceived * this.#samplesPerMessage
+    const { format } = this.#options
+    const whereabouts = { format, sent: samples, unreceived: unreceivedSamples, ledger: servers?.ledger }
+    const stored = await this.#count(sent, samples - reportedLost({ ...whereabouts, stored: undefined }))
+    return {
+      messages: sent.messages,
+      samples,
+      seconds: Math.max(partial ? 0 : durationMs / 1000, (sent.lastSentUs - sent.startUs) / 1e6),
+      startUs: sent.startUs,
+      endUs: sent.endUs,
+      partial,
+      unreceived: sent.unreceived,
+      unreceivedSamples,
+      lateness: sent.lateness,
+      reply: sent.reply,
+      senderCpuUs: cpu.user + cpu.system,
+      settleMs,
+      servers,
+      stored,
+      reportedLost: reportedLost({ ...whereabouts, stored }),
+      balance: balance({ ...whereabouts, stored }),
+      timeline: timeline?.points ?? [],
+    }
+  }
+
+  /** Sends for a time, and follows the servers meanwhile. */
+  async #play(
+    step: 'warm-up' | 'measure',
+    durationMs: number,
+    before: LedgerFigures | undefined,
+    timeline?: Timeline,
+  ): Promise<StepResult & { startUs: number }> {
+    const { ratePerSecond } = this.#options
+    const { tallies } = this.#senders
+    const servers = this.#servers
+    const startUs = this.#clock.now() + START_IN_US
+    const isClosed = ratePerSecond === undefined
+    const window = isClosed && servers !== undefined ? WINDOW : Infinity
+    let sending: Promise<StepResult> = this.#senders.run({ startUs, durationMs, ratePerSecond, window }, step)
+    const stop = (): void => tallies.stop()
+    this.#signal.addEventListener('abort', stop)
+    if (this.#signal.aborted) stop()
+    if (window !== Infinity) {
+      sending = meanwhile(sending, WINDOW_POLL_MS, async () => {
+        const { messages } = ledgerBetween(await servers!.ledger(), before!)
+        tallies.taken = messages + tallies.unreceived
+      })
+    }
+    let last = { atMs: 0, sent: 0 }
+    try {
+      const result = await meanwhile(sending, SECOND_MS, async () => {
+        const atMs = (this.#clock.now() - startUs) / 1000
+        if (atMs <= 0) return
+        const figures = await servers?.figures()
+        const { sent } = tallies
+        const point = figures && timeline?.add(atMs, sent, figures)
+        const perSecond = ((sent - last.sent) * 1000) / (atMs - last.atMs)
+        last = { atMs, sent }
+        const held = figures === undefined ? 0 : ledgerOf(figures).held + ledgerOf(figures).spooled
+        this.#tell(step, { atMs, ofMs: durationMs, sent, perSecond, held, e2eP99Us: point?.p99.e2e ?? 0 })
+      })
+      return { ...result, startUs }
+    } finally {
+      this.#signal.removeEventListener('abort', stop)
+    }
+  }
+
+  /** Waits until the servers have dealt with what was sent. @returns how long that took, ms */
+  async #settle({ messages, unreceived }: StepResult, before: LedgerFigures | undefined): Promise<number> {
+    const servers = this.#servers
+    if (servers === undefined || before === undefined) return 0
+    const startedAtMs = performance.now()
+    let toldAtMs = startedAtMs
+    await settle({
+      expected: (messages - unreceived) * this.#samplesPerMessage,
+      ledger: async () => ledgerBetween(await servers.ledger(), before),
+      signal: this.#giveUp,
+      onPoll: ({ held, spooled }) => {
+        const nowMs = performance.now()
+        if (nowMs - toldAtMs < SECOND_MS) return
+        toldAtMs = nowMs
+        this.#tell('settle', { atMs: nowMs - startedAtMs, sent: messages, held: held + spooled })
+      },
+    })
+    return performance.now() - startedAtMs
+  }
+
+  async #afterwards(
+    before: readonly Figures[],
+    timeline: Timeline,
+    allocations: ServersResult['allocations'],
+  ): Promise<ServersResult> {
+    const after = await this.#servers!.figures()
+    const rssBytes = Math.max(
+      after.reduce((sum, figures) => sum + figures.rssBytes, 0),
+      ...timeline.points.map((point) => point.rssBytes),
+    )
+    return { ...between(after, before), rssBytes, allocations }
+  }
+
+  /** Undefined where nobody asks, and where a run that was stopped did not get an answer in time. */
+  async #count({ startUs, endUs, messages }: StepResult & { startUs: number }, expected: number) {
+    const { countStored } = this.#options
+    if (countStored === undefined) return undefined
+    this.#tell('count', { sent: messages })
+    try {
+      return await countUntilStill({ countStored, range: { startUs, endUs }, expected, signal: this.#giveUp })
+    } catch (error) {
+      if (this.#giveUp.aborted) return undefined
+      throw error
+    }
+  }
+
+  #tell(step: Progress['step'], known: Partial<Progress>): void {
+    const nothing = { atMs: 0, ofMs: 0, sent: 0, perSecond: 0, held: 0, e2eP99Us: 0 }
+    this.#options.onProgress({ step, ...nothing, ...known })
+  }
+}
+
+function ledgerOf(all: readonly Figures[]): LedgerFigures {
+  return sumOf(all.map(({ ledger }) => ledger))
+}
+
+/** Does something again and again, from now until a promise is settled; the first failure of the two is that of both. */
+async function meanwhile<T>(main: Promise<T>, everyMs: number, work: () => Promise<void>): Promise<T> {
+  let pending = true
+  const end = (): void => {
+    pending = false
+  }
+  const over = main.then(end, end)
+  const again = async (): Promise<void> => {
+    while (pending) {
+      await work()
+      await Promise.race([over, sleep(everyMs)])
+    }
+  }
+  const [result] = await Promise.all([main, again()])
+  return result
+}
+
+/** Aborted so long after another one. */
+function delayed(signal: AbortSignal, ms: number): AbortSignal {
+  const controller = new AbortController()
+  const abort = (): void => void setTimeout(() => controller.abort(), ms).unref()
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return controller.signal
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }

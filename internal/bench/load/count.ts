@@ -1,0 +1,35 @@
+import type { CountStored } from './load-types.ts'
+
+const POLL_MS = 500
+/** A store whose number has not changed for so long has no more to show: VictoriaMetrics shows what was written a second later. */
+const STILL_MS = 4000
+
+export interface CountOptions {
+  readonly countStored: CountStored
+  readonly range: Parameters<CountStored>[0]
+  /** With so many the count is over at once. */
+  readonly expected: number
+  readonly signal: AbortSignal
+  readonly nowMs?: () => number
+  readonly sleep?: (ms: number) => Promise<void>
+}
+
+/** Counts until all is there, or no more comes. */
+export async function countUntilStill(options: CountOptions): Promise<number> {
+  const { countStored, range, expected, signal, nowMs = () => performance.now(), sleep = pause } = options
+  let last = -1
+  let changedAtMs = nowMs()
+  for (;;) {
+    const count = await countStored(range, signal)
+    if (count === expected) return count
+    if (count !== last) {
+      last = count
+      changedAtMs = nowMs()
+    } else if (nowMs() - changedAtMs >= STILL_MS) return count
+    await sleep(POLL_MS)
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,30 @@
+/** The due times of messages whose replies have not come, in order; Redis answers in the order of the commands. */
+export class DueRing {
+  readonly #due: Float64Array
+  #first = 0
+  size = 0
+
+  constructor(capacity: number) {
+    this.#due = new Float64Array(capacity)
+  }
+
+  get room(): number {
+    return this.#due.length - this.size
+  }
+
+  push(dueUs: number): void {
+    this.#due[(this.#first + this.size++) % this.#due.length] = dueUs
+  }
+
+  shift(): number {
+    const due = this.#due[this.#first]!
+    this.#first = (this.#first + 1) % this.#due.length
+    this.size--
+    return due
+  }
+
+  /** Of the last `count` that were pushed. */
+  forLast(count: number, visit: (dueUs: number) => void): void {
+    for (let i = this.size - count; i < this.size; i++) visit(this.#due[(this.#first + i) % this.#due.length]!)
+  }
+}

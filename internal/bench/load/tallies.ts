@@ -1,0 +1,65 @@
+const STOP = 0
+const TAKEN = 1
+const SHARED = 2
+const PER_THREAD = 2
+
+/**
+ * What the threads of a run know of each other while they send: how much, how much of it nobody received, how far the servers are, and whether to
+ * stop. All are counts of messages of the step that runs, modulo 2^32.
+ */
+export class Tallies {
+  readonly buffer: SharedArrayBuffer
+  readonly #cells: Int32Array
+  readonly #threads: number
+
+  /** @param buffer that of another thread; without it there is a new one */
+  constructor(threads: number, buffer = new SharedArrayBuffer((SHARED + PER_THREAD * threads) * 4)) {
+    this.buffer = buffer
+    this.#cells = new Int32Array(buffer)
+    this.#threads = threads
+  }
+
+  get stopped(): boolean {
+    return Atomics.load(this.#cells, STOP) === 1
+  }
+
+  stop(): void {
+    Atomics.store(this.#cells, STOP, 1)
+  }
+
+  /** For the next step. */
+  clear(): void {
+    this.#cells.fill(0)
+  }
+
+  report(thread: number, sent: number, unreceived: number): void {
+    Atomics.store(this.#cells, SHARED + PER_THREAD * thread, sent)
+    Atomics.store(this.#cells, SHARED + PER_THREAD * thread + 1, unreceived)
+  }
+
+  /** Messages that the servers have had, or that never came to one. */
+  set taken(messages: number) {
+    Atomics.store(this.#cells, TAKEN, messages)
+  }
+
+  get sent(): number {
+    return this.#sum(0) >>> 0
+  }
+
+  get unreceived(): number {
+    return this.#sum(1) >>> 0
+  }
+
+  /** Messages between here and the servers. */
+  get ahead(): number {
+    return (this.#sum(0) - Atomics.load(this.#cells, TAKEN)) | 0
+  }
+
+  #sum(which: number): number {
+    let sum = 0
+    for (let thread = 0; thread < this.#threads; thread++) {
+      sum += Atomics.load(this.#cells, SHARED + PER_THREAD * thread + which)
+    }
+    return sum
+  }
+}
