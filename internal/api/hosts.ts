@@ -1,10 +1,11 @@
+import type { FastifyReply } from 'fastify'
 import { type HostFigures, NO_FIGURES } from '../live/live-host.ts'
 import type { LiveTable } from '../live/live-table.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { Api } from './app-types.ts'
 import { logStoreFault } from './errors.ts'
-import type { KnownHosts } from './known-hosts.ts'
+import type { HostsOfStore, KnownHosts } from './known-hosts.ts'
 import { type HostsAnswer, HostsSchema, problems } from './schemas.ts'
 
 export interface HostsOptions {
@@ -15,13 +16,30 @@ export interface HostsOptions {
   readonly faults: LogThrottle
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8'
+
 type HostAnswer = HostsAnswer['hosts'][number]
+
+/** An answer that was given a moment ago, and what it was made of. */
+interface Given {
+  readonly now: number
+  readonly generation: number
+  readonly stored: HostsOfStore
+  readonly body: string
+}
+
+/**
+ * One answer serves all who ask within this time, µs, unless there is news. The time in it says when it was made, and clients ask
+ * again after a hundred times as long.
+ */
+const SHARED_US = 10_000
 
 const naturally = new Intl.Collator('en', { numeric: true })
 
 /** `GET /hosts`: who is there, and how they are. While the store is away the live ones are told. */
 export function hostsRoutes(app: Api, options: HostsOptions): void {
   const { table, known, clock, staleAfterMs, faults } = options
+  let given: Given | undefined
 
   app.get(
     '/hosts',
@@ -33,25 +51,37 @@ export function hostsRoutes(app: Api, options: HostsOptions): void {
         response: { 200: HostsSchema, ...problems(414, 429, 500) },
       },
     },
-    async (): Promise<HostsAnswer> => {
+    async (_request, reply: FastifyReply): Promise<FastifyReply> => {
       const stored = await known.get()
       if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
-      const now = clock.now()
-      const hosts: HostAnswer[] = []
-      for (const host of table.hosts()) {
-        const lastSeenAt = Math.max(host.lastSeenAt, stored.hosts.get(host.name)?.lastSeenAt ?? 0)
-        hosts.push(hostAnswer(host.name, lastSeenAt, host.figures()))
-      }
-      for (const { host, lastSeenAt } of stored.hosts.values()) {
-        if (table.host(host) === undefined) hosts.push(hostAnswer(host, lastSeenAt, NO_FIGURES))
-      }
-      hosts.sort((a, b) => naturally.compare(a.host, b.host))
-      return { now, partial: stored.failure !== undefined, hosts }
-
-      function hostAnswer(host: string, lastSeenAt: number, figures: HostFigures): HostAnswer {
-        const ageMs = Math.max(0, Math.round((now - lastSeenAt) / 1000))
-        return { host, lastSeenAt, ageMs, stale: ageMs > staleAfterMs(), ...figures }
-      }
+      return reply.type(JSON_TYPE).send(current(stored).body)
     },
   )
+
+  function current(stored: HostsOfStore): Given {
+    const now = clock.now()
+    const { generation } = table
+    if (given?.generation === generation && given.stored === stored && Math.abs(now - given.now) < SHARED_US)
+      return given
+    given = { now, generation, stored, body: JSON.stringify(answerOf(stored, now)) }
+    return given
+  }
+
+  function answerOf(stored: HostsOfStore, now: number): HostsAnswer {
+    const hosts: HostAnswer[] = []
+    for (const host of table.hosts()) {
+      const lastSeenAt = Math.max(host.lastSeenAt, stored.hosts.get(host.name)?.lastSeenAt ?? 0)
+      hosts.push(hostAnswer(host.name, lastSeenAt, host.figures()))
+    }
+    for (const { host, lastSeenAt } of stored.hosts.values()) {
+      if (table.host(host) === undefined) hosts.push(hostAnswer(host, lastSeenAt, NO_FIGURES))
+    }
+    hosts.sort((a, b) => naturally.compare(a.host, b.host))
+    return { now, partial: stored.failure !== undefined, hosts }
+
+    function hostAnswer(host: string, lastSeenAt: number, figures: HostFigures): HostAnswer {
+      const ageMs = Math.max(0, Math.round((now - lastSeenAt) / 1000))
+      return { host, lastSeenAt, ageMs, stale: ageMs > staleAfterMs(), ...figures }
+    }
+  }
 }
