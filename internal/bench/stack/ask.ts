@@ -30,7 +30,7 @@ export async function askInflux(url: string, signal: AbortSignal): Promise<strin
 /** @returns the version of a VictoriaMetrics that is up */
 export async function askVictoria(url: string, signal: AbortSignal): Promise<string> {
   const { body } = await get(`${url}/metrics`, signal)
-  return /vm_app_version\{.*short_version="v?([^"]*)"/.exec(body)?.[1] ?? 'unknown'
+  return /vm_app_version\{.*short_version="v?([^"]*)"/.exec(body)?.[1] || 'unknown'
 }
 
 /** Resolves when a server of ours can do its work. */

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, join } from 'node:path'
+import { packageFolder } from '../../observe/profiling/sources.ts'
 
 /** Debian puts servers where the PATH of an ordinary user does not lead. */
 const FOLDERS_OF_SERVERS = ['/usr/local/sbin', '/usr/sbin']
@@ -38,13 +39,6 @@ function isExecutable(path: string): boolean {
   } catch {
     return false
   }
-}
-
-/** Where this package is, from its sources as from what is built of them. */
-export function packageFolder(): string {
-  let folder = import.meta.dirname
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return folder
 }
 
 /** @throws Error that says how to build it */

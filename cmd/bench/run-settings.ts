@@ -1,0 +1,185 @@
+import { type Command, Option } from 'commander'
+import type { BenchmarkOptions } from '../../internal/bench/run/benchmark.ts'
+import { defaultInWords } from '../../internal/config/describe.ts'
+import { ConfigError } from '../../internal/config/error.ts'
+import { flagOf } from '../../internal/config/names.ts'
+import { choice, duration, integer, onOff, port, type Setting, text } from '../../internal/config/setting.ts'
+
+const SECOND = 1000
+const HOUR = 3600 * SECOND
+
+/** The plain pipeline carries so many too, on two cores. */
+const COMPARED_RATE = 20_000
+
+/** As people write it in the environment of a script: `PROFILE=0`. */
+function yesNo(common: Parameters<typeof onOff>[0]): Setting<boolean> {
+  const words: Readonly<Record<string, boolean>> = { true: true, 1: true, false: false, 0: false }
+  return { ...onOff(common), allowed: 'true or false, or 1 or 0', parse: (written) => words[written] }
+}
+
+/**
+ * All that can be set for a benchmark: `profileSeconds` by the flag `--profile-seconds` and the variable `PROFILE_SECONDS`. They stand apart
+ * from the settings of the roles: a benchmark lives as long as its command line, and its variables are those of the script around it.
+ */
+const SETTINGS = {
+  workers: integer({ min: 1, max: 10_000 }, { default: 64, description: 'Publishers that are played.' }),
+  duration: duration({ min: SECOND, max: 24 * HOUR }, { default: 30 * SECOND, description: 'How long is measured.' }),
+  warmup: duration({ min: 0, max: HOUR }, { default: 5 * SECOND, description: 'How long before that, uncounted.' }),
+  rate: integer(
+    { min: 0, max: 10_000_000 },
+    {
+      default: ({ given }) => (given('pipeline') === 'compare' ? COMPARED_RATE : 0),
+      defaultText: '0; with PIPELINE=compare 20000',
+      description: 'Messages a second of all workers. 0 is a closed loop: each worker waits for its reply.',
+    },
+  ),
+  format: choice(['packed', 'json', 'frame'], {
+    default: ({ given }) => (given('binary') === false ? 'json' : 'packed'),
+    defaultText: 'packed',
+    description: 'What a message is.',
+  }),
+  binary: yesNo({ default: true, description: 'The same in two words: true is packed, false is json; FORMAT wins.' }),
+  samples: integer(
+    { min: 1, max: 10_000 },
+    {
+      default: ({ given }) => (given('format') === 'frame' ? 100 : 1),
+      defaultText: '1; with FORMAT=frame 100',
+      description: 'Samples in a message; the other formats carry one.',
+    },
+  ),
+  values: choice(['walk', 'full'], {
+    default: 'walk',
+    description: 'Figures of two decimals, or of all that a double has, which cost more to write.',
+  }),
+  hosts: integer(
+    { min: 0, max: 100_000 },
+    { default: 0, description: 'Hosts that the samples are of; 0: JSON names none, frames name one.' },
+  ),
+  threads: integer({ min: 1, max: 64 }, { default: 1, description: 'Threads that send.' }),
+  broker: choice(['pubsub', 'streams'], { default: 'pubsub', description: 'How messages travel.' }),
+  servers: integer({ min: 1, max: 64 }, { default: 1, description: 'Servers that share them; several need streams.' }),
+  store: choice(['influx', 'victoria'], { default: 'influx', description: 'InfluxDB or VictoriaMetrics.' }),
+  stack: choice(['auto', 'compose', 'local'], {
+    default: 'auto',
+    description: 'Containers, processes of this machine, or containers where a Docker engine answers.',
+  }),
+  pipeline: choice(['ours', 'baseline', 'compare'], {
+    default: 'ours',
+    description: 'The server, the plain way to write one, or both side by side: on JSON, and ours on Packed.',
+  }),
+  profile: yesNo({ default: true, description: 'Whether profiles are taken, under the same load once more.' }),
+  profileSeconds: integer({ min: 1, max: 240 }, { default: 30, description: 'Of the CPU profile.' }),
+  out: text({
+    default: 'profiles',
+    description: 'The folder for report.html, report.json (of an earlier run they are replaced), profiles and logs.',
+  }),
+  redisPort: port({ default: 0, description: 'The port of Redis; 0 takes a free one.' }),
+  influxPort: port({ default: 0, description: 'The port of the store; 0 takes a free one.' }),
+  serverAdminPort: port({
+    default: 0,
+    description: 'The port for /metrics and profiles of one server; 0 takes a free one.',
+  }),
+} satisfies Record<string, Setting<never> | Setting<unknown>>
+
+type Key = keyof typeof SETTINGS
+type Values = { readonly [K in Key]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
+
+const ENTRIES = Object.entries(SETTINGS) as Array<[Key, Setting<unknown>]>
+
+export interface RunSettings {
+  readonly options: BenchmarkOptions
+  readonly out: string
+  /** All of them by their variables, as they came out. */
+  readonly shown: Readonly<Record<string, string>>
+  /** Those that somebody gave, as a shell takes them: `WORKERS=128 DURATION=2m`. */
+  readonly given: string
+}
+
+export function addRunFlags(command: Command): Command {
+  for (const [key, setting] of ENTRIES) {
+    const description = `${setting.description.replace(/\.$/, '')} (default: ${defaultInWords(setting)}; ${variableOf(key)})`
+    command.addOption(new Option(`${flagOf(key)} ${setting.placeholder}`, description))
+  }
+  return command
+}
+
+/**
+ * Flags win over variables, variables over defaults; an empty variable counts as unset.
+ *
+ * @param flags as commander has them
+ * @throws ConfigError with everything that is wrong, a line each
+ */
+export function readRunSettings(
+  flags: Readonly<Record<string, unknown>>,
+  env: Readonly<NodeJS.ProcessEnv>,
+): RunSettings {
+  const problems: string[] = []
+  const given = new Map<string, unknown>()
+  for (const [key, setting] of ENTRIES) {
+    const flag = flags[key]
+    const [name, written] =
+      flag === undefined ? [variableOf(key), env[variableOf(key)] ?? ''] : [flagOf(key), String(flag)]
+    if (written === '') continue
+    const value = setting.parse(written.trim())
+    if (value === undefined) problems.push(`${name}: ${JSON.stringify(written)} must be ${setting.allowed}`)
+    else given.set(key, value)
+  }
+  const context = { role: 'server', given: (key: string) => given.get(key) } as const
+  const values = Object.fromEntries(
+    ENTRIES.map(([key, { default: fallback }]) => {
+      return [key, given.get(key) ?? (typeof fallback === 'function' ? fallback(context) : fallback)]
+    }),
+  ) as Values
+  problems.push(...conflicts(values, given))
+  if (problems.length > 0) throw new ConfigError(problems)
+  const textOf = (key: Key): string => (SETTINGS[key] as Setting<unknown>).format(values[key])
+  return {
+    options: optionsOf(values),
+    out: values.out,
+    shown: Object.fromEntries(ENTRIES.map(([key]) => [variableOf(key), textOf(key)])),
+    given: ENTRIES.filter(([key]) => given.has(key))
+      .map(([key]) => `${variableOf(key)}=${asWord(textOf(key))}`)
+      .join(' '),
+  }
+}
+
+/** What each value may be by itself, and not together. */
+function conflicts(
+  { pipeline, broker, servers, samples, format }: Values,
+  given: ReadonlyMap<string, unknown>,
+): string[] {
+  const found: string[] = []
+  if (servers > 1 && broker !== 'streams') found.push('SERVERS: several share the work of BROKER=streams only')
+  if (pipeline === 'compare' && (given.has('format') || given.has('binary'))) {
+    found.push('PIPELINE: compare brings its formats with it, JSON and Packed; leave FORMAT and BINARY out')
+  }
+  if (samples > 1 && format !== 'frame')
+    found.push(`SAMPLES: a message of more than one sample is a frame, not ${format}`)
+  return found
+}
+
+function optionsOf(values: Values): BenchmarkOptions {
+  const { workers, duration: durationMs, warmup: warmupMs, rate, format, samples, hosts, threads } = values
+  const { broker, servers: serverCount, store, stack: kind, pipeline, profile, profileSeconds } = values
+  return {
+    pipeline,
+    format,
+    ratePerSecond: rate === 0 ? undefined : rate,
+    load: { workers, durationMs, warmupMs, hosts, samplesPerMessage: samples, values: values.values, threads },
+    stack: {
+      ...{ kind, broker, store, serverCount },
+      ports: { redis: values.redisPort, store: values.influxPort, admin: values.serverAdminPort },
+    },
+    profileSeconds: profile ? profileSeconds : 0,
+  }
+}
+
+/** `profileSeconds` → `PROFILE_SECONDS` */
+function variableOf(key: string): string {
+  return flagOf(key).slice('--'.length).replaceAll('-', '_').toUpperCase()
+}
+
+/** As one word of a shell. */
+function asWord(value: string): string {
+  return /^[\w./:,+-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,86 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type LoadOptions, runLoad } from '../load/load.ts'
+import type { Pass } from '../report/report.ts'
+import { openStack } from '../stack/open.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { BenchmarkOptions, Scene, Surroundings } from './benchmark.ts'
+import { profileUnderLoad } from './profiles.ts'
+
+export interface PlayedScene {
+  /** As many as the scene has loads. */
+  readonly passes: readonly Pass[]
+  readonly stack: Stack
+}
+
+/** Opens a stack, plays the loads of a scene against it, takes the profiles under the first of them, and closes the stack. */
+export async function playScene(
+  scene: Scene,
+  options: BenchmarkOptions,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<PlayedScene> {
+  const { outFolder, say, env, logger } = surroundings
+  const logFolder = join(outFolder, `logs${scene.suffix}`)
+  await mkdir(logFolder, { recursive: true })
+  const { pipeline } = scene
+  const stack = await openStack(
+    { ...options.stack, pipeline, serverEnv: {}, env, logFolder, logger, onProgress: say },
+    signal,
+  )
+  const stop = AbortSignal.any([signal, stack.broken])
+  try {
+    const passes = await playLoads(scene, options, stack, surroundings, stop)
+    stop.throwIfAborted()
+    return { passes, stack }
+  } catch (error) {
+    // Whatever failed once a part of the stack was gone, that is why.
+    throw stop.aborted ? stop.reason : error
+  } finally {
+    say('stopping what was started')
+    await stack.close()
+  }
+}
+
+async function playLoads(
+  { loads, format, pipeline, suffix }: Scene,
+  options: BenchmarkOptions,
+  stack: Stack,
+  { outFolder, say, onProgress }: Surroundings,
+  signal: AbortSignal,
+): Promise<Pass[]> {
+  const passes: Pass[] = []
+  const { serverCount } = options.stack
+  const base = {
+    ...options.load,
+    format,
+    redis: { url: stack.redisUrl },
+    broker: stack.broker,
+    servers: stack.servers,
+    countStored: stack.countStored,
+    onProgress,
+  }
+  for (const { name, ratePerSecond } of loads) {
+    say(`${name}: ${inWords({ ...base, ratePerSecond })}`)
+    const load = await runLoad({ ...base, ratePerSecond }, signal)
+    signal.throwIfAborted()
+    const startedAt = new Date(load.startUs / 1000).toISOString()
+    const profiles = { cpu: undefined, heap: [] }
+    passes.push({ name, pipeline, format, serverCount, startedAt, load, profiles })
+  }
+  const [first, ...others] = passes
+  const seconds = options.profileSeconds
+  if (first === undefined || seconds === 0) return passes
+  say(`${first.name}: the same load once more, not counted, while profiles are taken (${seconds} s of CPU)`)
+  const load = { ...base, ratePerSecond: loads[0]?.ratePerSecond }
+  const profiles = await profileUnderLoad({ load, seconds, folder: outFolder, suffix }, signal)
+  return [{ ...first, profiles }, ...others]
+}
+
+function inWords({ ratePerSecond, workers, durationMs, warmupMs }: LoadOptions): string {
+  const rate =
+    ratePerSecond === undefined
+      ? `${workers} workers, each waiting for its reply`
+      : `${ratePerSecond.toLocaleString('en')} messages/s`
+  return `${rate}, for ${durationMs / 1000} s after ${warmupMs / 1000} s of warm-up`
+}
