@@ -9,6 +9,8 @@ export interface FigureRow {
   /** One for each pass; undefined where nobody could know. */
   readonly values: ReadonlyArray<number | undefined>
   readonly decimals: number
+  /** What it is called where few figures stand for a pass; those without are left out there. */
+  readonly glance: string | undefined
 }
 
 export interface FigureGroup {
@@ -22,21 +24,25 @@ type Read = (pass: Pass) => number | undefined
 
 /** The figures of a report, as people compare them: what the servers did first, then what it cost, then whether it is to be believed. */
 export function figuresOf(passes: readonly Pass[]): FigureGroup[] {
-  const row = (name: string, unit: string, decimals: number, read: Read): FigureRow => ({
+  const row = (name: string, unit: string, decimals: number, read: Read, glance?: string): FigureRow => ({
     name,
     unit,
     decimals,
     values: passes.map(read),
+    glance,
   })
-  const percentiles = (unit: 'µs' | 'ms', countsOf: (pass: Pass) => Counts | undefined): FigureRow[] => {
-    const read = (name: string, value: (counts: Counts) => number): FigureRow =>
-      row(name, unit, unit === 'µs' ? 0 : 2, (pass) => {
+  const latency = (unit: 'µs' | 'ms', glance: string | undefined, countsOf: (pass: Pass) => Counts | undefined) => {
+    const read = (name: string, value: (counts: Counts) => number, label?: string): FigureRow => {
+      const inUnit = (pass: Pass): number | undefined => {
         const counts = countsOf(pass)
-        if (counts === undefined || counts.count === 0) return undefined
-        return value(counts) / (unit === 'µs' ? 1 : 1000)
-      })
+        return counts === undefined || counts.count === 0 ? undefined : value(counts) / (unit === 'µs' ? 1 : 1000)
+      }
+      return row(name, unit, unit === 'µs' ? 0 : 2, inUnit, label)
+    }
     return [
-      ...[50, 90, 99].map((p) => read(`p${p}`, (counts) => percentileOf(counts, p))),
+      read('p50', (counts) => percentileOf(counts, 50)),
+      read('p90', (counts) => percentileOf(counts, 90)),
+      read('p99', (counts) => percentileOf(counts, 99), glance),
       read('max', ({ max }) => max),
     ]
   }
@@ -51,22 +57,22 @@ export function figuresOf(passes: readonly Pass[]): FigureGroup[] {
     group(
       'Internal latency',
       'From the moment the server has the message until its samples stand in the batch as line protocol.',
-      ...percentiles('µs', ({ load }) => load.servers?.latency.internal),
+      ...latency('µs', undefined, ({ load }) => load.servers?.latency.internal),
     ),
     group(
       'End-to-end latency',
       'From the time at which the message was due to be sent until its samples stand in the batch.',
-      ...percentiles('ms', ({ load }) => load.servers?.latency.e2e),
+      ...latency('ms', 'end to end p99', ({ load }) => load.servers?.latency.e2e),
     ),
     group(
       'Durable latency',
       'From the time at which the message was due to be sent until the database has acknowledged its samples.',
-      ...percentiles('ms', ({ load }) => load.servers?.latency.durable),
+      ...latency('ms', 'durable p99', ({ load }) => load.servers?.latency.durable),
     ),
     group(
       'Cost of the server',
       'Of all its threads. Bytes are those allocated, not those kept. RSS is the largest seen.',
-      row('CPU a sample', 'µs', 2, cpuPerSampleUs),
+      row('CPU a sample', 'µs', 2, cpuPerSampleUs, 'CPU a sample'),
       row('heap a sample', 'B', 0, (pass) => allocatedPerSample(pass, 'heapBytes')),
       row('buffers a sample', 'B', 0, (pass) => allocatedPerSample(pass, 'externalBytes')),
       row('RSS', 'MiB', 0, ({ load }) => load.servers && load.servers.rssBytes / 2 ** 20),
@@ -115,8 +121,8 @@ export function balanceOf({ load }: Pass): { readonly holds: boolean; readonly w
   if (load.balance !== '') return { holds: false, words: load.balance }
   if (load.partial) return { holds: false, words: 'stopped before its time' }
   if (load.stored === undefined) return { holds: true, words: 'the store was not asked' }
-  const lost = load.reportedLost === 0 ? 'none lost' : `${textOf(load.reportedLost, 0)} reported lost`
-  return { holds: true, words: `sent = stored, ${lost}` }
+  const lost = load.reportedLost === 0 ? ', none lost' : ` + ${textOf(load.reportedLost, 0)} reported lost`
+  return { holds: true, words: `sent = stored${lost}` }
 }
 
 /** As a reader wants it: `1,234.50`. A figure that nobody knows is not 0. */

@@ -37,9 +37,10 @@ export function pageData(report: Report, flames: readonly PassFlames[]) {
     })),
     figures: figuresOf(passes).map((group) => ({
       ...group,
-      rows: group.rows.map(({ name, unit, values, decimals }) => ({
+      rows: group.rows.map(({ name, unit, values, decimals, glance }) => ({
         name,
         unit,
+        glance: glance ?? null,
         cells: values.map((value, i) => ({
           value: value ?? null,
           text: textOf(value, decimals),

@@ -6,8 +6,8 @@ import { type PassFlames, pageData } from './page-data.ts'
 import { published } from './published.ts'
 import type { Pass, Profiles, Report } from './report.ts'
 
-/** Where the page's template (web/report, put into one file by scripts/build-web.mjs) wants its data. */
-const DATA_PLACE = '{{data}}'
+/** Of the page's template (web/report, put into one file by scripts/build-web.mjs): what stands before its data. */
+const BEFORE_DATA = '<script type="application/json" id="data">'
 
 /**
  * Writes `report.json` and `report.html`, which needs nothing but itself, into a folder. Both may be published: passwords and the path of
@@ -22,17 +22,23 @@ export async function writeReport(report: Report, folder: string): Promise<{ htm
   await mkdir(folder, { recursive: true })
   const passes = report.passes.map((pass) => ({ ...pass, profiles: seenFrom(folder, pass.profiles) }))
   const shown = published({ ...report, passes })
-  await writeFile(json, `${JSON.stringify(shown, undefined, 2)}\n`)
+  await writeFile(json, jsonOf(shown))
   const flames = await Promise.all(report.passes.map(flamesOf))
   const template = await readFile(join(packageFolder(), 'dist/report/template.html'), 'utf8')
   await writeFile(html, fill(template, pageData(shown, flames)))
   return { html, json }
 }
 
+/** For people, but for the buckets of histograms: a line for each number of them would be most of the file. */
+function jsonOf(report: Report): string {
+  const text = JSON.stringify(report, undefined, 2)
+  return `${text.replace(/"buckets": \[[\s\d,[\]]*\]/g, (buckets) => buckets.replaceAll(/\s+/g, ''))}\n`
+}
+
 /** Puts data where the template wants it. No string in it can end the element that it stands in. */
 export function fill(template: string, data: unknown): string {
   const text = JSON.stringify(data).replaceAll('<', '\\u003c')
-  return template.replace(DATA_PLACE, () => text)
+  return template.replace(`${BEFORE_DATA}null`, () => `${BEFORE_DATA}${text}`)
 }
 
 function seenFrom(folder: string, { cpu, heap }: Profiles): Profiles {

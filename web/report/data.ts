@@ -1,0 +1,99 @@
+/** What the page is drawn from. internal/bench/report/page-data.ts makes it; a test beside that holds both to one shape. */
+export interface PageData {
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly command: string
+  readonly passes: readonly Pass[]
+  readonly figures: readonly FigureGroup[]
+  /** Where the curves are read, as 1 / (1 − p): 2 is the median, 100 is 99 %. */
+  readonly oneIn: readonly number[]
+  readonly latencies: readonly Latency[]
+  readonly origin: readonly OriginGroup[]
+}
+
+export interface Pass {
+  readonly name: string
+  readonly startedAt: string
+  readonly seconds: number
+  readonly samplesPerSecond: number
+  /** Whether what was sent is what was stored and reported lost. */
+  readonly balance: { readonly holds: boolean; readonly words: string }
+  readonly timeline: Timeline
+  readonly flames: readonly Profile[]
+}
+
+/** By columns, each with one value for each second of the measurement. */
+export interface Timeline {
+  readonly seconds: readonly number[]
+  readonly sentPerSecond: readonly number[]
+  readonly writtenPerSecond: readonly number[]
+  readonly held: readonly number[]
+  readonly spooled: readonly number[]
+  readonly rssBytes: readonly number[]
+  readonly e2eP99Us: readonly number[]
+  readonly durableP99Us: readonly number[]
+}
+
+export interface FigureGroup {
+  readonly name: string
+  readonly what: string
+  readonly rows: readonly FigureRow[]
+}
+
+export interface FigureRow {
+  readonly name: string
+  readonly unit: string
+  /** What it is called where few figures stand for a pass; null leaves it out there. */
+  readonly glance: string | null
+  /** One for each pass. */
+  readonly cells: readonly FigureCell[]
+}
+
+export interface FigureCell {
+  readonly value: number | null
+  readonly text: string
+  /** To the first pass; empty where that says nothing. */
+  readonly ratio: string
+}
+
+export interface Latency {
+  readonly key: string
+  readonly name: string
+  /** µs, at each of `oneIn`; one curve for each pass. */
+  readonly curves: readonly (readonly (number | null)[])[]
+}
+
+/** Names and values. */
+export interface OriginGroup {
+  readonly name: string
+  readonly entries: readonly (readonly string[])[]
+}
+
+export interface Profile {
+  readonly name: string
+  /** Beside the page. */
+  readonly file: string
+  /** Opens it. */
+  readonly command: string
+  /** Null where the profile holds nothing of that kind. */
+  readonly flame: Flame | null
+}
+
+/** A tree of calls, each node after the one that calls it, and before its siblings to the right. */
+export interface Flame {
+  readonly unit: 'nanoseconds' | 'bytes'
+  readonly frames: readonly Frame[]
+  readonly nodes: {
+    readonly frame: readonly number[]
+    readonly depth: readonly number[]
+    /** Its own and that of all it calls. */
+    readonly value: readonly number[]
+  }
+}
+
+export interface Frame {
+  readonly name: string
+  readonly file: string
+  readonly line: number
+  readonly origin: 'own' | 'package' | 'node' | 'engine'
+}

@@ -1,0 +1,77 @@
+import { element } from '../dom.ts'
+import { formatCount } from '../units.ts'
+import type { FigureCell, FigureRow, PageData } from './data.ts'
+
+/** The colour of a pass, everywhere on the page; from the seventh on they begin again. */
+export function passColour(index: number): string {
+  return `pass-${(index % 6) + 1}`
+}
+
+/** A dot in that colour. */
+export function passDot(index: number): HTMLElement {
+  const made = element('i', { class: 'dot', 'aria-hidden': 'true' })
+  made.style.background = `var(--${passColour(index)})`
+  return made
+}
+
+/** Each pass at a glance. */
+export function drawPasses(holder: HTMLElement, { passes, figures }: PageData): void {
+  const glances = figures.flatMap(({ rows }) => rows).filter(({ glance }) => glance !== null)
+  const cards = passes.map(({ name, samplesPerSecond, balance }, index) => {
+    const number = element('p', { class: 'figure' })
+    number.append(
+      element('span', { class: 'number', text: formatCount(samplesPerSecond) }),
+      element('span', { class: 'unit', text: 'samples/s' }),
+    )
+    const stats = element('dl')
+    for (const { glance, unit, cells } of glances) {
+      const value = element('dd', {}, element('b', { text: cells[index]!.text }), ` ${unit}`)
+      stats.append(element('div', {}, element('dt', { text: glance! }), value))
+    }
+    return element(
+      'li',
+      { class: 'card' },
+      element('h2', {}, passDot(index), name),
+      number,
+      stats,
+      element('p', { class: 'balance', 'data-level': balance.holds ? 'ok' : 'critical', text: balance.words }),
+    )
+  })
+  holder.replaceChildren(...cards)
+}
+
+const FIRST_COLUMN_PX = 170
+const COLUMN_PX = 160
+
+/** All figures, one column a pass. */
+export function drawFigures(holder: HTMLElement, { passes, figures }: PageData): void {
+  const head = passes.map(({ name }, index) => element('th', { scope: 'col' }, passDot(index), name))
+  // A table that is squeezed breaks its numbers; its holder scrolls.
+  const table = element('table', {}, element('thead', {}, element('tr', {}, element('td'), ...head)))
+  for (const { name, what, rows } of figures) {
+    const title = element('th', { scope: 'rowgroup', colspan: String(passes.length + 1) })
+    title.append(element('span', { class: 'group', text: name }), element('span', { class: 'what', text: what }))
+    table.append(element('tbody', {}, element('tr', {}, title), ...rows.map(rowOf)))
+  }
+  table.style.minWidth = `${FIRST_COLUMN_PX + passes.length * COLUMN_PX}px`
+  holder.replaceChildren(table)
+}
+
+function rowOf({ name, unit, cells }: FigureRow): HTMLElement {
+  const most = Math.max(...cells.map(({ value }) => value ?? 0))
+  const title = element('th', { scope: 'row' }, name)
+  if (unit !== '') title.append(element('span', { class: 'unit', text: ` ${unit}` }))
+  return element('tr', {}, title, ...cells.map((cell, index) => cellOf(cell, index, cells.length === 1 ? 0 : most)))
+}
+
+/** @param most of the row, which its bars are drawn to; 0 draws none */
+function cellOf({ value, text, ratio }: FigureCell, index: number, most: number): HTMLElement {
+  const parts = [element('span', { class: 'number', text }), element('span', { class: 'ratio', text: ratio })]
+  if (most > 0) {
+    const bar = element('i', { class: 'bar', 'aria-hidden': 'true' })
+    bar.style.width = `${((value ?? 0) / most) * 100}%`
+    bar.style.background = `var(--${passColour(index)})`
+    parts.unshift(element('span', { class: 'bar-holder' }, bar))
+  }
+  return element('td', {}, element('div', { class: 'cell' }, ...parts))
+}
