@@ -1,9 +1,13 @@
+import type { Redis } from 'ioredis'
+import { PushScanner } from './push-scanner.ts'
 import { type ConnectionOptions, RedisConnection } from './redis.ts'
 
 /** Listens to channels of Redis over a connection of its own, and again after each reconnect. */
 export class ChannelListener {
   readonly connection: RedisConnection
   readonly #channels: readonly string[]
+  #onMessage: (payload: Buffer) => void
+  #tapped: Redis['stream'] | undefined
   #listening = true
   #stopped: Promise<void> | undefined
 
@@ -14,13 +18,14 @@ export class ChannelListener {
     onMessage: (payload: Buffer) => void,
   ) {
     this.#channels = channels
+    this.#onMessage = onMessage
     this.connection = new RedisConnection({
       ...options,
       setUp: async (client) => {
+        this.#tap(client)
         if (this.#listening) await client.subscribe(...channels)
       },
     })
-    this.connection.client.on('messageBuffer', (_channel: Buffer, payload: Buffer) => onMessage(payload))
   }
 
   /** Redis stops sending when it hears of it; what it had sent before still comes. */
@@ -65,6 +70,24 @@ export class ChannelListener {
     } catch {
       // The connection is gone, and with it all that Redis might have sent.
     }
-    client.removeAllListeners('messageBuffer')
+    this.#onMessage = () => {}
+  }
+
+  /**
+   * Takes the messages before the client's parser does, which gets all else. The client is in its set-up: no reply is on its way. A set-up that
+   * is tried again on the same connection finds this done.
+   */
+  #tap({ stream }: Redis): void {
+    if (stream === this.#tapped) return
+    this.#tapped = stream
+    const listeners = stream.listeners('data')
+    stream.removeAllListeners('data')
+    const scanner = new PushScanner(
+      (payload) => this.#onMessage(payload),
+      (reply) => {
+        for (const listener of listeners) listener.call(stream, reply)
+      },
+    )
+    stream.on('data', (chunk: Buffer) => scanner.push(chunk))
   }
 }

@@ -1,0 +1,143 @@
+const RETURN = 0x0d
+const ZERO = 0x30
+const MINUS = 0x2d
+const LINE_FEED = 0x0a
+const ARRAY = 0x2a
+const BULK = 0x24
+const LINE_END_BYTES = 2
+/** How a message begins: an array of three, the word itself first; behind the last sign stands the length of the channel's name. */
+const MESSAGE = Buffer.from('*3\r\n$7\r\nmessage\r\n$')
+const INCOMPLETE = -1
+/** Payloads up to this length are handed over in a buffer that is there already. */
+const MAX_REUSED_BYTES = 512
+
+/**
+ * Reads the messages of Pub/Sub straight from the bytes of a connection (RESP2), and passes all other replies on, whole.
+ *
+ * The client's own parser makes an array and three Buffers of each message, and emits two events for it. This makes nothing of one that is up to
+ * 512 bytes long, which halves the cost of a subscriber.
+ */
+export class PushScanner {
+  readonly #onMessage: (payload: Buffer) => void
+  readonly #passOn: (reply: Buffer) => void
+  /** By length. To copy 32 bytes takes a fifth of the time that a Buffer of their own does, and leaves no garbage. */
+  readonly #reused: Array<Buffer | undefined> = Array.from({ length: MAX_REUSED_BYTES + 1 }, () => undefined)
+  /** The beginning of a reply, as it came, until there are at least so many bytes of it. */
+  #parts: Buffer[] = []
+  #partsBytes = 0
+  #neededBytes = 0
+  /** What `#readNumber` has read. */
+  #number = 0
+
+  /**
+   * @param onMessage called with each payload, valid only during the call; must not throw
+   * @param passOn called with each other reply in its order among the messages; the bytes stay as they are
+   */
+  constructor(onMessage: (payload: Buffer) => void, passOn: (reply: Buffer) => void) {
+    this.#onMessage = onMessage
+    this.#passOn = passOn
+  }
+
+  /** @param chunk the next bytes of the connection; they must stay as they are until the reply that they end with is complete */
+  push(chunk: Buffer): void {
+    const bytes = this.#parts.length === 0 ? chunk : this.#joined(chunk)
+    if (bytes === undefined) return
+    let at = 0
+    while (at < bytes.length) {
+      const end = beginsMessage(bytes, at) ? this.#message(bytes, at) : this.#other(bytes, at)
+      if (end === INCOMPLETE) break
+      at = end
+    }
+    if (at < bytes.length) this.#keep(bytes.subarray(at))
+  }
+
+  /** A payload of 8 MiB comes in a hundred chunks: they are put together once, when its end is there. */
+  #joined(chunk: Buffer): Buffer | undefined {
+    this.#parts.push(chunk)
+    this.#partsBytes += chunk.length
+    if (this.#partsBytes < this.#neededBytes) return undefined
+    const bytes = Buffer.concat(this.#parts, this.#partsBytes)
+    this.#parts = []
+    return bytes
+  }
+
+  #keep(rest: Buffer): void {
+    this.#parts.push(rest)
+    this.#partsBytes = rest.length
+  }
+
+  /** @returns where it ends */
+  #message(bytes: Buffer, at: number): number {
+    this.#neededBytes = 0
+    const channelAt = this.#readNumber(bytes, at + MESSAGE.length)
+    if (channelAt === INCOMPLETE) return INCOMPLETE
+    const lengthAt = channelAt + this.#number + LINE_END_BYTES + 1
+    const payloadAt = this.#readNumber(bytes, lengthAt)
+    if (payloadAt === INCOMPLETE) return INCOMPLETE
+    const length = this.#number
+    const end = payloadAt + length + LINE_END_BYTES
+    if (end > bytes.length) {
+      this.#neededBytes = end - at
+      return INCOMPLETE
+    }
+    this.#onMessage(this.#payload(bytes, payloadAt, length))
+    return end
+  }
+
+  #payload(bytes: Buffer, start: number, length: number): Buffer {
+    if (length > MAX_REUSED_BYTES) return bytes.subarray(start, start + length)
+    let payload = this.#reused[length]
+    if (payload === undefined) {
+      payload = Buffer.allocUnsafeSlow(length)
+      this.#reused[length] = payload
+    }
+    for (let i = 0; i < length; i++) payload[i] = bytes[start + i]!
+    return payload
+  }
+
+  #other(bytes: Buffer, at: number): number {
+    this.#neededBytes = 0
+    const end = this.#endOfReply(bytes, at)
+    if (end !== INCOMPLETE) this.#passOn(bytes.subarray(at, end))
+    return end
+  }
+
+  #endOfReply(bytes: Buffer, at: number): number {
+    const type = bytes[at]
+    if (type !== ARRAY && type !== BULK) {
+      const lineFeedAt = bytes.indexOf(LINE_FEED, at)
+      return lineFeedAt < 0 ? INCOMPLETE : lineFeedAt + 1
+    }
+    let end = this.#readNumber(bytes, at + 1)
+    if (end === INCOMPLETE) return INCOMPLETE
+    const count = this.#number
+    if (type === BULK) {
+      if (count >= 0) end += count + LINE_END_BYTES
+      return end <= bytes.length ? end : INCOMPLETE
+    }
+    for (let i = 0; i < count && end !== INCOMPLETE; i++) end = this.#endOfReply(bytes, end)
+    return end
+  }
+
+  /** @returns where the line ends that the number makes up, or INCOMPLETE */
+  #readNumber(bytes: Buffer, at: number): number {
+    let number = 0
+    let isNegative = false
+    // The last byte can at most be the line feed.
+    for (let i = at; i < bytes.length - 1; i++) {
+      const byte = bytes[i]!
+      if (byte === RETURN) {
+        this.#number = isNegative ? -number : number
+        return i + LINE_END_BYTES
+      }
+      if (byte === MINUS) isNegative = true
+      else number = number * 10 + byte - ZERO
+    }
+    return INCOMPLETE
+  }
+}
+
+function beginsMessage(bytes: Buffer, at: number): boolean {
+  for (let i = 0; i < MESSAGE.length; i++) if (bytes[at + i] !== MESSAGE[i]) return false
+  return true
+}
