@@ -11,7 +11,7 @@ import { frameCodec } from './frame.ts'
 
 codecContract({
   codec: frameCodec,
-  samples: arbitrarySample().filter((sample) => encodeLine(sample) !== ''),
+  samples: arbitrarySample().filter((sample) => encodeLine(sample).length > 0),
   seen: (header) => header,
 })
 

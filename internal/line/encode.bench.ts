@@ -4,7 +4,7 @@ import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
 import type { FieldKind, Slot } from '../sample/value.ts'
-import { encodeLine } from './encode.ts'
+import { writeLine } from './encode.ts'
 
 const LINES = 1000
 const buffer = Buffer.alloc(1 << 20)
@@ -27,7 +27,7 @@ function write(batch: Sample[]): number {
   let offset = 0
   let lines = 0
   for (const sample of batch) {
-    offset += buffer.write(encodeLine(sample), offset, 'latin1')
+    offset = writeLine(sample, buffer, offset)
     if (buffer[offset - 1] === NEWLINE) lines++
   }
   return lines

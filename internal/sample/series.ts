@@ -15,10 +15,10 @@ export class Series {
   readonly fieldNames: string[] = []
   readonly fieldKinds: FieldKind[] = []
 
-  /** `measurement,tag=value` escaped, its UTF-8 bytes held as latin1: written by line/encode.ts at the first use. */
-  linePrefix = ''
-  /** `name=` escaped, likewise, one a field. */
-  readonly fieldPrefixes: string[] = []
+  /** `measurement,tag=value` escaped, in UTF-8: written by line/encode.ts at the first use. */
+  linePrefix: Uint8Array | undefined
+  /** `,name=` escaped, likewise, one a field. */
+  readonly fieldPrefixes: Uint8Array[] = []
 
   /** The newest value of each field, in the fields' order, and the time of the newest sample (µs; 0: none yet). */
   readonly latest: Slot[] = []

@@ -17,7 +17,7 @@ interface Taker extends Pick<Batch, 'add'> {
 /** Rows and rejected samples as lines of line protocol, in the order in which they were added. */
 export function recordOf(rows: Rows, rejected: readonly Rejected[]): Buffer {
   const ends = new Uint32Array(rows.count + rejected.length)
-  const lines: string[] = []
+  const lines: Buffer[] = []
   const seriesOf = new Map<StoredSeries, Series>()
   let row = 0
   let next = 0
@@ -25,13 +25,13 @@ export function recordOf(rows: Rows, rejected: readonly Rejected[]): Buffer {
   for (let index = 0; index < ends.length; index++) {
     const line =
       rejected[next]?.index === index
-        ? Buffer.from(`${rejected[next++]!.line}\n`).toString('latin1')
+        ? Buffer.from(`${rejected[next++]!.line}\n`)
         : encodeLine(sampleOf(rows, row++, seriesOf))
     lines.push(line)
     end += line.length
     ends[index] = end
   }
-  return writeLineRecord({ body: Buffer.from(lines.join(''), 'latin1'), ends })
+  return writeLineRecord({ body: Buffer.concat(lines, end), ends })
 }
 
 function sampleOf(rows: Rows, row: number, seriesOf: Map<StoredSeries, Series>): Sample {

@@ -1,4 +1,4 @@
-import { encodeLine } from '../../line/encode.ts'
+import { writeLine } from '../../line/encode.ts'
 import { readLineRecord, writeLineRecord } from '../../line/record.ts'
 import type { Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
@@ -71,22 +71,27 @@ export class LineBatch implements Batch {
   }
 
   add(sample: Sample): 'full' | Refusal | undefined {
-    const line = encodeLine(sample)
-    return line === '' ? NO_FIELDS : this.addLine(line)
+    const start = this.#bytes
+    const end = writeLine(sample, this.#text, start)
+    if (end === start) return NO_FIELDS
+    const answer = this.#refuse(end - start)
+    if (answer !== undefined) return answer
+    if (end > this.#text.length) {
+      this.#grow(end)
+      writeLine(sample, this.#text, start)
+    }
+    this.#take(end)
+    return undefined
   }
 
   /** `add` for a sample that is a line already: latin1 (each character one byte of its UTF-8), newline at its end. */
   addLine(line: string): 'full' | Refusal | undefined {
-    if (this.#samples >= this.#limits.maxSamples) return 'full'
     const end = this.#bytes + line.length
-    if (line.length > this.#limits.maxLineBytes) {
-      return { reason: 'too_large', detail: `a line of ${line.length} bytes, at most ${this.#limits.maxLineBytes}` }
-    }
-    if (end > this.#limits.maxBytes && this.#samples > 0) return 'full'
+    const answer = this.#refuse(line.length)
+    if (answer !== undefined) return answer
     if (end > this.#text.length) this.#grow(end)
     this.#text.write(line, this.#bytes, 'latin1')
-    this.#lineEnd[this.#samples++] = end
-    this.#bytes = end
+    this.#take(end)
     return undefined
   }
 
@@ -116,6 +121,20 @@ export class LineBatch implements Batch {
     this.#limits = limits
     // A reload may have raised the limit: what is written beyond the end of a typed array is gone without a word.
     if (this.#lineEnd.length < limits.maxSamples) this.#lineEnd = new Uint32Array(limits.maxSamples)
+  }
+
+  #refuse(lineBytes: number): 'full' | Refusal | undefined {
+    const { maxSamples, maxBytes, maxLineBytes } = this.#limits
+    if (this.#samples >= maxSamples) return 'full'
+    if (lineBytes > maxLineBytes) {
+      return { reason: 'too_large', detail: `a line of ${lineBytes} bytes, at most ${maxLineBytes}` }
+    }
+    return this.#bytes + lineBytes > maxBytes && this.#samples > 0 ? 'full' : undefined
+  }
+
+  #take(end: number): void {
+    this.#lineEnd[this.#samples++] = end
+    this.#bytes = end
   }
 
   #lineStart(index: number): number {
