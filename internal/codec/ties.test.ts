@@ -39,10 +39,21 @@ describe('Ties', () => {
     expect(place([...crowd, NOW + 10]).at(-1)).toBe(ns(NOW + 10))
   })
 
-  it('remembers the last 65,536 microseconds, in a memory that does not grow', () => {
-    const many = Array.from({ length: 65_535 }, (_, i) => NOW + i)
+  const steps: Array<[string, number, number]> = [
+    ['each microsecond', 1, 8191 * 64],
+    ['every tenth', 10, 50_000],
+    ['every millisecond', 1000, 8191],
+    ['milliseconds that fall into one slot', 64 * 2 ** 32, 8191],
+  ]
+  it.each(steps)('remembers the last 8,192 spans: %s', (_name, step, count) => {
+    const many = Array.from({ length: count }, (_, i) => 64 + i * step)
     const times = place([...many, ...many])
     expect(new Set(times).size).toBe(times.length)
+  })
+
+  it('goes on remembering when one table has taken the place of the other', () => {
+    const claims = Array.from({ length: 30_000 }, (_, i) => [NOW + i * 64, NOW + i * 64 - 64 * 4000]).flat()
+    expect(new Set(place(claims)).size).toBe(claims.length)
   })
 
   it('comes to an end beyond the integers of a double, too', () => {

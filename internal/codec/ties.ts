@@ -4,7 +4,9 @@ import type { Sample } from '../sample/sample.ts'
 export const NO_TIE = -1
 
 const TIES = 1000
-const SLOT_BITS = 17
+/** Microseconds that lie side by side: at 100,000 messages a second, six in a row find theirs in the cache. One by one it was a miss each. */
+const SPAN_US = 64
+const SLOT_BITS = 14
 const SLOTS = 2 ** SLOT_BITS
 /** Beyond half full a table's searches grow long. */
 const MOST_KEPT = SLOTS / 2
@@ -13,7 +15,8 @@ const MOST_MOVED_US = 1000
 
 /**
  * Gives each sample a time of its own: the first of a microsecond gets the tie 0, the next 1, and so on; where all thousand are taken, the
- * microsecond after it is used, for that sample alone. The last 65,536 microseconds at least are remembered.
+ * microsecond after it is used, for that sample alone. The last 8,192 spans of 64 µs at least are remembered: half a second of a
+ * steady flow.
  *
  * Why not a running number mod 1000: it keeps samples apart only if those of one microsecond come within a thousand messages. A
  * publisher whose clock counts in milliseconds, over 64 connections that Redis reads in turn, lost 24 % of 20,000 points that way.
@@ -21,61 +24,71 @@ const MOST_MOVED_US = 1000
 export class Ties {
   #newer = new Table()
   #older = new Table()
+  /** The span of the last sample, and where its counts begin: the next is mostly in the same. */
+  #span = -1
+  #countsAt = 0
 
   /** Sets `at` and `tie` of a sample that claims the time `at`, µs. */
   place(sample: Sample, at: number): void {
-    let slot = this.#slotOf(at)
+    let place = this.#placeOf(at)
     let moved = 0
-    while (this.#newer.taken[slot]! >= TIES && moved < MOST_MOVED_US) slot = this.#slotOf(at + ++moved)
-    const tie = this.#newer.taken[slot]!++
+    while (this.#newer.taken[place]! >= TIES && moved < MOST_MOVED_US) place = this.#placeOf(at + ++moved)
+    const tie = this.#newer.taken[place]!++
     sample.at = at + moved
     sample.tie = tie % TIES
   }
 
-  #slotOf(us: number): number {
-    let slot = this.#newer.find(us)
-    if (this.#newer.at[slot] === us) return slot
+  #placeOf(us: number): number {
+    const span = Math.floor(us / SPAN_US)
+    if (span !== this.#span) {
+      this.#countsAt = this.#slotOf(span) * SPAN_US
+      this.#span = span
+    }
+    return this.#countsAt + us - span * SPAN_US
+  }
+
+  #slotOf(span: number): number {
+    let slot = this.#newer.find(span)
+    if (this.#newer.spans[slot] === span) return slot
     if (this.#newer.kept >= MOST_KEPT) {
       const emptied = this.#older
       emptied.clear()
       this.#older = this.#newer
       this.#newer = emptied
-      slot = emptied.find(us)
+      slot = emptied.find(span)
     }
-    this.#newer.put(slot, us, this.#older.countOf(us))
+    this.#newer.put(slot, span, this.#older)
     return slot
   }
 }
 
 /** Open addressing over typed arrays: a Map of doubles would allocate for each message. */
 class Table {
-  /** 0 is an empty slot: nothing is sent in the first microsecond of 1970. */
-  readonly at = new Float64Array(SLOTS)
-  /** Ties given out in that microsecond. */
-  readonly taken = new Uint16Array(SLOTS)
+  /** 0 is an empty slot: nothing is sent in the first 64 µs of 1970. */
+  readonly spans = new Float64Array(SLOTS)
+  /** Ties given out in each microsecond of each span. */
+  readonly taken = new Uint16Array(SLOTS * SPAN_US)
   kept = 0
 
-  /** The slot of a microsecond, or the empty one where it belongs. */
-  find(us: number): number {
-    let slot = Math.imul(us, 0x9e3779b1) >>> (32 - SLOT_BITS)
-    for (let at = this.at[slot]!; at !== us && at !== 0; at = this.at[slot]!) slot = (slot + 1) & (SLOTS - 1)
+  /** The slot of a span, or the empty one where it belongs. */
+  find(span: number): number {
+    let slot = Math.imul(span, 0x9e3779b1) >>> (32 - SLOT_BITS)
+    for (let at = this.spans[slot]!; at !== span && at !== 0; at = this.spans[slot]!) slot = (slot + 1) & (SLOTS - 1)
     return slot
   }
 
-  put(slot: number, us: number, taken: number): void {
-    this.at[slot] = us
-    this.taken[slot] = taken
+  /** Takes a span in, with what another table knows of it. */
+  put(slot: number, span: number, from: Table): void {
+    this.spans[slot] = span
     this.kept++
-  }
-
-  countOf(us: number): number {
-    const slot = this.find(us)
-    return this.at[slot] === us ? this.taken[slot]! : 0
+    const begin = slot * SPAN_US
+    const known = from.find(span)
+    if (from.spans[known] !== span) this.taken.fill(0, begin, begin + SPAN_US)
+    else this.taken.set(from.taken.subarray(known * SPAN_US, (known + 1) * SPAN_US), begin)
   }
 
   clear(): void {
-    this.at.fill(0)
-    this.taken.fill(0)
+    this.spans.fill(0)
     this.kept = 0
   }
 }
