@@ -4,6 +4,8 @@ export interface Clock {
 }
 
 const HALF_WINDOW_MS = 30_000
+/** Ten looks a millisecond find the moment at which it begins, to 0.1 µs within a second; at each call they were a third of its cost. */
+const LOOK_EVERY_MS = 0.1
 
 /**
  * The only clock of the hot path: the process's monotonic timer plus the largest `Date.now() − timer` of the last minute. `Date.now()`
@@ -13,17 +15,24 @@ const HALF_WINDOW_MS = 30_000
 export class WallClock implements Clock {
   #largest = -Infinity
   #largestBefore = -Infinity
+  #offset = -Infinity
+  #lookAt = 0
   #turnAt = 0
 
   now(): number {
     const timer = performance.now()
+    if (timer >= this.#lookAt) this.#look(timer)
+    return Math.floor((timer + this.#offset) * 1000)
+  }
+
+  #look(timer: number): void {
+    this.#lookAt = timer + LOOK_EVERY_MS
     const offset = Date.now() - timer
     if (timer >= this.#turnAt) {
       this.#largestBefore = this.#largest
       this.#largest = offset
       this.#turnAt = timer + HALF_WINDOW_MS
     } else if (offset > this.#largest) this.#largest = offset
-    const largest = Math.max(this.#largest, this.#largestBefore)
-    return Math.floor((timer + largest) * 1000)
+    this.#offset = Math.max(this.#largest, this.#largestBefore)
   }
 }
