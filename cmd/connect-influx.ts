@@ -32,7 +32,8 @@ function readerOptions({ influx }: Settings): InfluxReaderOptions {
   return { transport: new InfluxTransport(influxServer(influx)), bucket: influx.bucket }
 }
 
-function influxServer(influx: Settings['influx']): InfluxServer {
+/** Where the settings say that it is, and how to get in. */
+export function influxServer(influx: Settings['influx']): InfluxServer {
   const { url, token = '', tokenFile, username, password, timeoutMs } = influx
   return {
     url: url ?? '',

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { agentCommand } from '../agent/command.ts'
 import { apiCommand } from '../api/command.ts'
+import { benchCommand } from '../bench/command.ts'
 import { main } from '../program.ts'
 import { serverCommand } from '../server/command.ts'
 import { dashboardsCommand } from './dashboards.ts'
@@ -24,6 +25,7 @@ const sentinel = new Command('sentinel')
   .addCommand(doctorCommand())
   .addCommand(tailCommand())
   .addCommand(deadLettersCommand())
+  .addCommand(benchCommand())
   .addCommand(versionCommand())
   .commandsGroup('Set up:')
   .addCommand(dashboardsCommand())
@@ -35,7 +37,8 @@ Examples:
   sentinel validate --config my.yaml   are these settings sound?
   sentinel doctor                      do the servers answer, and keep a sample?
   sentinel tail --measurement cpu      what comes through, as it comes
-  sentinel dead-letters list           what was rejected, and why`,
+  sentinel dead-letters list           what was rejected, and why
+  sentinel bench --rate 25000          how fast, how late, and is all of it there?`,
   )
 
 await main(sentinel)

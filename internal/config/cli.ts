@@ -18,10 +18,17 @@ Exit codes: 0 ended well, 1 failed, 2 wrong command line, 78 settings that canno
  * Adds --config and a flag for every setting of a role, grouped, each with its default and its variables.
  *
  * @param examples whole command lines, for the end of the help
+ * @param uses says of a key whether a program that is no role itself uses that setting of the role; the others get no flag
  */
-export function addSettingFlags(command: Command, role: Role, examples: readonly string[] = []): Command {
+export function addSettingFlags(
+  command: Command,
+  role: Role,
+  examples: readonly string[] = [],
+  uses: (key: string) => boolean = () => true,
+): Command {
   command.addOption(new Option('--config <path>', `a YAML file of settings (${CONFIG_VARIABLE})`).helpGroup('Options:'))
   for (const [key, setting] of settingsOf(role)) {
+    if (!uses(key)) continue
     const group = GROUPS[key.slice(0, key.indexOf('.')) as keyof typeof GROUPS]
     const option = new Option(`${flagOf(key)} ${setting.placeholder}`, describe(key, setting)).helpGroup(`${group}:`)
     command.addOption(option)

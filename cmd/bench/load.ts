@@ -1,0 +1,87 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { type LoadOptions, type LoadResult, runLoad } from '../../internal/bench/load/load.ts'
+import { storeCount } from '../../internal/bench/load/store-count.ts'
+import { statsLines, summaryTable } from '../../internal/bench/report/table.ts'
+import { Interrupted, interruptible } from '../../internal/bench/run/interruption.ts'
+import { EXIT } from '../../internal/config/error.ts'
+import type { LoadedSettings } from '../../internal/config/load.ts'
+import type { Settings } from '../../internal/config/settings.ts'
+import { InfluxTransport } from '../../internal/store/influx/transport.ts'
+import { influxServer } from '../connect-influx.ts'
+import type { LoadFlags } from './load-flags.ts'
+import { Progress } from './progress.ts'
+
+/** Plays the load that the flags name, and shows what came of it. @returns the exit code */
+export async function playLoad(flags: LoadFlags, { settings, warnings }: LoadedSettings): Promise<number> {
+  const progress = new Progress(process.stderr)
+  for (const warning of warnings) progress.say(warning)
+  // Opened first: a run of an hour shall not end with a file that cannot be written.
+  const file = flags.json === undefined ? undefined : await open(flags.json, 'w')
+  const transport = new InfluxTransport(influxServer(settings.influx))
+  try {
+    return await interruptible(
+      async (signal) => {
+        const options = loadOptions(flags, settings, transport, progress)
+        const load = await runLoad(options, signal)
+        progress.clear()
+        await show(load, flags, file)
+        if (load.balance === '') return EXIT.ok
+        progress.say(`bench: ${load.balance}`)
+        return EXIT.failed
+      },
+      () => progress.say('stops sending, and waits some seconds for what was sent; a second signal ends at once'),
+    )
+  } catch (error) {
+    progress.clear()
+    if (!(error instanceof Interrupted)) throw error
+    progress.say('bench: stopped before its time')
+    return error.exitCode
+  } finally {
+    transport.close()
+    await file?.close()
+  }
+}
+
+function loadOptions(
+  flags: LoadFlags,
+  { redis, broker, influx }: Settings,
+  transport: InfluxTransport,
+  progress: Progress,
+): LoadOptions {
+  const { topic, partitions, maxLength } = broker
+  return {
+    redis: { url: redis.url ?? '', password: redis.password },
+    // Of the three kinds the settings of a server allow these two.
+    broker: { kind: broker.kind === 'streams' ? 'streams' : 'pubsub', topic, partitions, maxLength },
+    format: flags.format,
+    workers: flags.workers,
+    ratePerSecond: flags.rate === 0 ? undefined : flags.rate,
+    durationMs: flags.duration,
+    warmupMs: flags.warmup,
+    hosts: flags.hosts,
+    samplesPerMessage: flags.samplesPerMessage,
+    values: flags.values,
+    threads: flags.threads,
+    servers: flags.server,
+    countStored: flags.count ? storeCount(transport, influx.bucket) : undefined,
+    onProgress: (where) => progress.load(where),
+  }
+}
+
+async function show(
+  load: LoadResult,
+  { settings: _, ...flags }: LoadFlags,
+  file: FileHandle | undefined,
+): Promise<void> {
+  const pass = {
+    name: flags.format,
+    pipeline: 'ours',
+    format: flags.format,
+    serverCount: flags.server.length,
+    startedAt: new Date(load.startUs / 1000).toISOString(),
+    load,
+    profiles: { cpu: undefined, heap: [] },
+  } as const
+  process.stdout.write(`${[...statsLines(pass), summaryTable({ passes: [pass] })].join('\n')}`)
+  await file?.writeFile(`${JSON.stringify({ startedAt: pass.startedAt, flags, load }, undefined, 2)}\n`)
+}
