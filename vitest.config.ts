@@ -8,7 +8,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{cmd,internal,web}/**/*.test.ts', 'test/fuzz/*.test.ts', 'test/compose/rules.test.ts'],
+          include: [
+            '{cmd,internal,web}/**/*.test.ts',
+            'test/{fuzz,bench,speed}/*.test.ts',
+            'test/compose/rules.test.ts',
+          ],
           exclude: ['**/*.contract.test.ts', '**/*.influxdb2.test.ts'],
           testTimeout: 20_000,
         },

@@ -1,0 +1,93 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { commitOf } from '../../internal/bench/report/commit.ts'
+import { machineOf } from '../../internal/bench/report/machine.ts'
+import { type Found, table, verdictOf } from './judge.ts'
+import { differences, type Micro } from './micro.ts'
+import { benchFiles, buildPrograms, type Program } from './programs.ts'
+
+const USAGE = `Compares the micro-benchmarks with what they took when the baseline was stored.
+
+  npm run bench                       all of them; ends with 1 when one is slower
+  npm run bench -- --only decode      those whose name contains it
+  npm run bench -- --json FILE        keeps what is found
+  npm run bench -- --baseline FILE    compares with that instead
+  npm run bench -- --write            stores what is found as the new baseline, and writes docs/benchmarks.md
+
+Each time is divided by that of a fixed piece of work beside it, so that neither the load nor the speed of the machine counts for much.`
+
+const PROCESSES_TO_WRITE = 7
+
+type Open = Found & { readonly program: Program; readonly ratios: number[]; readonly ns: number[] }
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    json: { type: 'string' },
+    baseline: { type: 'string', default: 'docs/benchmarks/micro.json' },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(USAGE)
+  process.exit()
+}
+
+const here = { machine: machineOf(), node: process.version, commit: await commitOf('.') }
+const baseline = existsSync(values.baseline) ? (JSON.parse(readFileSync(values.baseline, 'utf8')) as Micro) : undefined
+const out = `dist/.bench-${process.pid}`
+process.on('exit', () => rmSync(out, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
+const programs = await buildPrograms(benchFiles(), out)
+const chosen = programs.filter(({ name }) => name.includes(values.only)).map(open)
+if (chosen.length === 0) {
+  console.error(`none has '${values.only}' in its name; there are:`)
+  for (const { name } of programs) console.error(`  ${name}`)
+  process.exit(2)
+}
+if (values.write) for (let n = 0; n < PROCESSES_TO_WRITE; n++) await measureOnce(chosen)
+else for (let left = chosen; left.length > 0; left = left.filter(isOpen)) await measureOnce(left)
+
+process.stdout.write(table(chosen))
+if (baseline === undefined) console.error(`There is no baseline: npm run bench -- --write stores one.`)
+else for (const difference of differences(baseline, here)) console.error(difference)
+if (values.json !== undefined) write(values.json, chosen)
+if (values.write) write(values.baseline, chosen)
+process.exitCode = !values.write && chosen.some((each) => verdictOf(each) === 'slower') ? 1 : 0
+
+function open(program: Program): Open {
+  const { name, unit } = program
+  return { name, unit, program, known: baseline?.benchmarks.find((known) => known.name === name), ratios: [], ns: [] }
+}
+
+function isOpen(each: Open): boolean {
+  return verdictOf(each) === undefined
+}
+
+/** One process for each, one after the other. */
+async function measureOnce(some: readonly Open[]): Promise<void> {
+  for (const [index, { name, unit, program, ratios, ns }] of some.entries()) {
+    const measured = await program.measure()
+    ratios.push(measured.ratio)
+    ns.push(measured.ns)
+    console.error(`${index + 1}/${some.length}  ${name}: ${measured.ns.toPrecision(3)} ns a ${unit}`)
+  }
+}
+
+/** What was found now, in the place of what stood there; benchmarks that were left out stay as they are. */
+function write(file: string, some: readonly Open[]): void {
+  const kept = values.only === '' ? [] : (baseline?.benchmarks ?? [])
+  const benchmarks = new Map(kept.map((known) => [known.name, known]))
+  for (const { name, unit, ratios, ns } of some) benchmarks.set(name, { name, unit, ratios, ns })
+  const micro: Micro = {
+    measuredAt: new Date().toISOString(),
+    ...here,
+    command: 'npm run bench -- --write',
+    benchmarks: [...benchmarks.values()],
+  }
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(micro, undefined, 2)}\n`)
+}
