@@ -15,7 +15,7 @@ const CONNECTION_SETTINGS =
   /^(redis\.|broker\.(topic|partitions|maxLength)$|influx\.(url|token|bucket|username|password|timeoutMs))/
 
 /** What can be said of a load beside the settings: the flag of `samplesPerMessage` is `--samples-per-message`. */
-const FLAGS = {
+export const LOAD_FLAGS = {
   workers: integer({ min: 1, max: 100_000 }, { default: 64, description: 'Publishers that are played.' }),
   duration: duration({ min: SECOND, max: DAY }, { default: 30 * SECOND, description: 'How long is measured.' }),
   warmup: duration({ min: 0, max: DAY }, { default: 5 * SECOND, description: 'How long before that, uncounted.' }),
@@ -57,9 +57,9 @@ const FLAGS = {
   json: optionalText({ description: 'A file for all that was measured, and with what.' }),
 } satisfies Record<string, Setting<never> | Setting<unknown>>
 
-type Key = keyof typeof FLAGS
-type Values = { readonly [K in Key]: (typeof FLAGS)[K] extends Setting<infer T> ? T : never }
-const ENTRIES = Object.entries(FLAGS) as Array<[Key, Setting<unknown>]>
+type Key = keyof typeof LOAD_FLAGS
+type Values = { readonly [K in Key]: (typeof LOAD_FLAGS)[K] extends Setting<infer T> ? T : never }
+const ENTRIES = Object.entries(LOAD_FLAGS) as Array<[Key, Setting<unknown>]>
 
 export interface LoadFlags extends Values {
   /** Whether the store is asked what it has. */

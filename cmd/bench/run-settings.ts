@@ -3,59 +3,37 @@ import type { BenchmarkOptions } from '../../internal/bench/run/benchmark.ts'
 import { defaultInWords } from '../../internal/config/describe.ts'
 import { ConfigError } from '../../internal/config/error.ts'
 import { flagOf } from '../../internal/config/names.ts'
-import { choice, duration, integer, onOff, port, type Setting, text } from '../../internal/config/setting.ts'
-
-const SECOND = 1000
-const HOUR = 3600 * SECOND
+import { choice, integer, onOff, port, type Setting, text } from '../../internal/config/setting.ts'
+import { LOAD_FLAGS } from './load-flags.ts'
 
 /** The plain pipeline carries so many too, on two cores. */
 const COMPARED_RATE = 20_000
 
+const WORDS: Readonly<Record<string, boolean>> = { true: true, 1: true, false: false, 0: false }
 /** As people write it in the environment of a script: `PROFILE=0`. */
-function yesNo(common: Parameters<typeof onOff>[0]): Setting<boolean> {
-  const words: Readonly<Record<string, boolean>> = { true: true, 1: true, false: false, 0: false }
-  return { ...onOff(common), allowed: 'true or false, or 1 or 0', parse: (written) => words[written] }
-}
+const YES_OR_NO = { allowed: 'true or false, or 1 or 0', parse: (written: string) => WORDS[written] }
+
+const { workers, duration, warmup, rate, format, binary, samplesPerMessage, values, hosts, threads } = LOAD_FLAGS
 
 /**
  * All that can be set for a benchmark: `profileSeconds` by the flag `--profile-seconds` and the variable `PROFILE_SECONDS`. They stand apart
  * from the settings of the roles: a benchmark lives as long as its command line, and its variables are those of the script around it.
  */
 const SETTINGS = {
-  workers: integer({ min: 1, max: 10_000 }, { default: 64, description: 'Publishers that are played.' }),
-  duration: duration({ min: SECOND, max: 24 * HOUR }, { default: 30 * SECOND, description: 'How long is measured.' }),
-  warmup: duration({ min: 0, max: HOUR }, { default: 5 * SECOND, description: 'How long before that, uncounted.' }),
-  rate: integer(
-    { min: 0, max: 10_000_000 },
-    {
-      default: ({ given }) => (given('pipeline') === 'compare' ? COMPARED_RATE : 0),
-      defaultText: '0; with PIPELINE=compare 20000',
-      description: 'Messages a second of all workers. 0 is a closed loop: each worker waits for its reply.',
-    },
-  ),
-  format: choice(['packed', 'json', 'frame'], {
-    default: ({ given }) => (given('binary') === false ? 'json' : 'packed'),
-    defaultText: 'packed',
-    description: 'What a message is.',
-  }),
-  binary: yesNo({ default: true, description: 'The same in two words: true is packed, false is json; FORMAT wins.' }),
-  samples: integer(
-    { min: 1, max: 10_000 },
-    {
-      default: ({ given }) => (given('format') === 'frame' ? 100 : 1),
-      defaultText: '1; with FORMAT=frame 100',
-      description: 'Samples in a message; the other formats carry one.',
-    },
-  ),
-  values: choice(['walk', 'full'], {
-    default: 'walk',
-    description: 'Figures of two decimals, or of all that a double has, which cost more to write.',
-  }),
-  hosts: integer(
-    { min: 0, max: 100_000 },
-    { default: 0, description: 'Hosts that the samples are of; 0: JSON names none, frames name one.' },
-  ),
-  threads: integer({ min: 1, max: 64 }, { default: 1, description: 'Threads that send.' }),
+  workers,
+  duration,
+  warmup,
+  rate: {
+    ...rate,
+    default: ({ given }) => (given('pipeline') === 'compare' ? COMPARED_RATE : 0),
+    defaultText: `0; with PIPELINE=compare ${COMPARED_RATE}`,
+  } satisfies Setting<number>,
+  format,
+  binary: { ...binary, ...YES_OR_NO },
+  samples: samplesPerMessage,
+  values,
+  hosts,
+  threads,
   broker: choice(['pubsub', 'streams'], { default: 'pubsub', description: 'How messages travel.' }),
   servers: integer({ min: 1, max: 64 }, { default: 1, description: 'Servers that share them; several need streams.' }),
   store: choice(['influx', 'victoria'], { default: 'influx', description: 'InfluxDB or VictoriaMetrics.' }),
@@ -67,7 +45,10 @@ const SETTINGS = {
     default: 'ours',
     description: 'The server, the plain way to write one, or both side by side: on JSON, and ours on Packed.',
   }),
-  profile: yesNo({ default: true, description: 'Whether profiles are taken, under the same load once more.' }),
+  profile: {
+    ...onOff({ default: true, description: 'Whether profiles are taken, under the same load once more.' }),
+    ...YES_OR_NO,
+  },
   profileSeconds: integer({ min: 1, max: 240 }, { default: 30, description: 'Of the CPU profile.' }),
   out: text({
     default: 'profiles',
@@ -144,17 +125,17 @@ export function readRunSettings(
 }
 
 /** What each value may be by itself, and not together. */
-function conflicts(
-  { pipeline, broker, servers, samples, format }: Values,
-  given: ReadonlyMap<string, unknown>,
-): string[] {
+function conflicts(settings: Values, given: ReadonlyMap<string, unknown>): string[] {
+  const { pipeline, broker, servers, format } = settings
   const found: string[] = []
-  if (servers > 1 && broker !== 'streams') found.push('SERVERS: several share the work of BROKER=streams only')
+  if (servers > 1 && broker !== 'streams') found.push('SERVERS: only with BROKER=streams do several share the work')
+  if (pipeline !== 'ours' && broker !== 'pubsub')
+    found.push(`PIPELINE: ${pipeline} needs BROKER=pubsub; the plain one has no other`)
   if (pipeline === 'compare' && (given.has('format') || given.has('binary'))) {
     found.push('PIPELINE: compare brings its formats with it, JSON and Packed; leave FORMAT and BINARY out')
   }
-  if (samples > 1 && format !== 'frame')
-    found.push(`SAMPLES: a message of more than one sample is a frame, not ${format}`)
+  if (given.has('samples') && format !== 'frame')
+    found.push(`SAMPLES: a message of ${format} is one sample; set FORMAT=frame`)
   return found
 }
 

@@ -33,7 +33,7 @@ export function benchRunCommand(): Command {
     .description('Starts Redis, a store and the server, measures them under load, profiles them, and writes a report.')
     .addHelpText('after', EXAMPLES)
   return addRunFlags(command).action(async () => {
-    const settings = readRunSettings(command.optsWithGlobals(), process.env)
+    const settings = readRunSettings(command.opts(), process.env)
     const progress = new Progress(process.stderr)
     try {
       await interruptible(

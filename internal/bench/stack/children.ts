@@ -2,7 +2,7 @@ import { mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { Releaser } from '../../lifecycle/releaser.ts'
+import { Releaser, type Undo } from '../../lifecycle/releaser.ts'
 import { Child, type ChildOptions } from './child.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 
@@ -68,6 +68,11 @@ export class Children {
   /** A command that is run when all have ended, also when this process is killed. */
   atEnd(command: readonly string[]): void {
     this.#keeper.atEnd(command)
+  }
+
+  /** Something else to undo at `close`, before what was started until now. */
+  onClose(name: string, undo: Undo): void {
+    this.#releaser.push(name, undo)
   }
 
   close(): Promise<void> {

@@ -1,7 +1,5 @@
 import { join } from 'node:path'
-import type { CountStored } from '../load/load.ts'
 import { askInflux, askVictoria } from './ask.ts'
-import { influxCount, victoriaCount } from './count.ts'
 import type { ServerProgram } from './find-programs.ts'
 import { choosePort } from './ports.ts'
 import type { StoreKind } from './stack.ts'
@@ -24,7 +22,6 @@ export interface LocalStore {
   ask(url: string, signal: AbortSignal): Promise<string>
   /** Makes the database, where one has to. */
   prepare(url: string, signal: AbortSignal): Promise<void>
-  countStored(url: string): CountStored
   /** For the report. */
   readonly note: string
 }
@@ -51,7 +48,6 @@ const influx: LocalStore = {
     const response = await fetch(`${url}/query`, { method: 'POST', body, signal })
     if (!response.ok) throw new Error(`InfluxDB does not make a database: ${await response.text()}`)
   },
-  countStored: (url) => influxCount(url, DATABASE),
   note: 'InfluxDB: as it comes (each write is synced to its log), without its log of requests and its reports to the makers',
 }
 
@@ -66,7 +62,6 @@ const victoria: LocalStore = {
   variables: async () => ({}),
   ask: askVictoria,
   prepare: async () => {},
-  countStored: victoriaCount,
   note: 'VictoriaMetrics: as it comes; it keeps whole milliseconds',
 }
 
