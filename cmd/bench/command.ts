@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { loadSettings } from '../../internal/config/load.ts'
 import { addLoadFlags, readLoadFlags } from './load-flags.ts'
 import { benchRunCommand } from './run.ts'
+import { benchServerCommand } from './server.ts'
 
 /** Plays a load against a stack that runs. */
 export function benchCommand(): Command {
@@ -25,4 +26,5 @@ export function benchCommand(): Command {
       process.exitCode = await playLoad(flags, loaded)
     })
     .addCommand(benchRunCommand())
+    .addCommand(benchServerCommand())
 }
