@@ -1,0 +1,113 @@
+// Profiles the server under load. Part of scripts/profile.sh, which says what for and builds what is imported here.
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import { Progress } from '../../dist/cmd/bench/progress.js'
+import { readRunSettings } from '../../dist/cmd/bench/run-settings.js'
+import { runLoad } from '../../dist/internal/bench/load/load.js'
+import { Interrupted, interruptible } from '../../dist/internal/bench/run/interruption.js'
+import { openStack } from '../../dist/internal/bench/stack/open.js'
+import { ConfigError, EXIT } from '../../dist/internal/config/error.js'
+import { TOOLS } from './tools.mjs'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const HERE = join(ROOT, 'scripts/profilers')
+const VARIABLES = ['DURATION', 'RATE', 'FORMAT', 'WORKERS', 'SAMPLES', 'VALUES', 'HOSTS', 'BROKER', 'PIPELINE']
+/** A rate that the server carries below each of the tools. All of the server's life is in the profile, so there is no warm-up. */
+const DEFAULTS = { DURATION: '20s', RATE: '20000', WARMUP: '0s', STACK: 'local' }
+
+const [name] = process.argv.slice(2)
+const tool = TOOLS[name]
+const progress = new Progress(process.stderr)
+/** What the tool and the servers write; the page is made out of it. */
+const scratch = mkdtempSync(join(tmpdir(), 'sentinel-profile-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+
+try {
+  const options = readOptions()
+  installTools()
+  await interruptible(
+    (signal) => profile(options, signal),
+    () => progress.say('stopping what was started; Ctrl-C once more ends at once'),
+  )
+} catch (error) {
+  progress.clear()
+  console.error(error instanceof Error ? error.message : error)
+  if (error instanceof ConfigError) process.exitCode = EXIT.config
+  else process.exitCode = error instanceof Interrupted ? error.exitCode : EXIT.failed
+}
+
+function readOptions() {
+  const given = VARIABLES.map((variable) => [variable, process.env[variable]]).filter(([, value]) => value)
+  const { options } = readRunSettings({}, { ...DEFAULTS, ...Object.fromEntries(given) })
+  if (options.pipeline === 'compare') throw new ConfigError(['PIPELINE: one at a time here, ours or baseline'])
+  return options
+}
+
+/** npm ci, only when the lock file has changed since the last one. */
+function installTools() {
+  const [lock, stamp] = [join(HERE, 'package-lock.json'), join(HERE, 'node_modules/.sentinel-lock')]
+  if (existsSync(stamp) && readFileSync(stamp).equals(readFileSync(lock))) return
+  progress.say('installing the profilers (npm ci in scripts/profilers): 700 packages, 150 MB')
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: HERE,
+    stdio: ['ignore', process.stderr, process.stderr],
+  })
+  if (status !== 0) throw new Error('the profilers could not be installed: see above')
+  copyFileSync(lock, stamp)
+}
+
+async function profile(options, signal) {
+  const { pipeline, format, ratePerSecond, load, stack: stackOptions } = options
+  const data = join(scratch, 'data')
+  mkdirSync(data)
+  const stack = await openStack(
+    {
+      ...{ ...stackOptions, pipeline, serverEnv: {}, env: process.env, logFolder: scratch },
+      ...{ logger: pino({ level: 'silent' }), onProgress: (what) => progress.say(what) },
+      serverCommand: (command) => [process.execPath, join(HERE, 'collect.mjs'), name, data, ...command],
+    },
+    signal,
+  )
+  const stop = AbortSignal.any([signal, stack.broken])
+  try {
+    progress.say(`load: ${ratePerSecond ?? 'as many as it can'} messages/s for ${load.durationMs / 1000} s`)
+    const { servers, redisUrl, broker } = stack
+    const base = { ...load, format, ratePerSecond, redis: { url: redisUrl }, broker, servers, countStored: undefined }
+    const { messages } = await runLoad({ ...base, onProgress: (at) => progress.load(at) }, stop)
+    stop.throwIfAborted()
+    progress.say(`${messages.toLocaleString('en')} messages; ${name} reads what it has collected`)
+  } finally {
+    await stack.close()
+  }
+  signal.throwIfAborted()
+  progress.say('making the page')
+  const html = await visualize(data)
+  progress.clear()
+  console.log(relative(process.cwd(), html))
+}
+
+async function visualize(data) {
+  const made = join(scratch, 'page.html')
+  try {
+    await tool.visualize(data, made)
+  } catch (cause) {
+    const log = readFileSync(join(scratch, 'server.log'), 'utf8').split('\n').slice(-20).join('\n')
+    throw new Error(`${name} made no page: ${cause.message}\nthe end of what it and the server said:\n${log}`, {
+      cause,
+    })
+  }
+  mkdirSync(join(ROOT, 'profiles'), { recursive: true })
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
+  const html = join(ROOT, 'profiles', `${name}-${time}.html`)
+  writeFileSync(html, presentable(readFileSync(made, 'utf8')))
+  return html
+}
+
+/** The page, which somebody else will open: it asks no server for its fonts, and does not say where on this machine the project is. */
+function presentable(page) {
+  return page.replaceAll('https://clinicjs.org/assets/css/fonts.css', 'data:text/css,').replaceAll(ROOT, '')
+}

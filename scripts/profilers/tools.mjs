@@ -1,0 +1,59 @@
+// The profilers of scripts/profile.sh: how each starts the server and collects, and how it makes its page out of that. Their libraries and
+// not their commands, because the command of Clinic.js reports to its makers, and sends a server the signal to stop a second time, which
+// tells ours to end at once and lose what was collected.
+import { copyFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const require = createRequire(import.meta.url)
+const NAME = 'server'
+
+/**
+ * @typedef {object} Tool
+ * @property {(command: string[], folder: string) => Promise<void>} collect runs the command until it ends; what it finds goes into the folder
+ * @property {(folder: string, html: string) => Promise<void>} visualize makes the page
+ */
+
+/** @type {Record<string, Tool>} */
+export const TOOLS = {
+  '0x': {
+    async collect([program, ...args], folder) {
+      const zeroX = require('0x')
+      const options = { pathToNodeBinary: program, argv: args, title: 'sentinel server', workingDir: process.cwd() }
+      await zeroX({ ...options, outputDir: join(folder, '0x'), collectOnly: true, silent: true })
+    },
+    async visualize(folder, html) {
+      const zeroX = require('0x')
+      const url = await zeroX({ visualizeOnly: join(folder, '0x'), workingDir: process.cwd(), silent: true })
+      await copyFile(new URL(url), html)
+    },
+  },
+  'clinic-doctor': clinic('@clinic/doctor', 'clinic-doctor'),
+  'clinic-flame': clinic('@clinic/flame', 'clinic-flame'),
+  'clinic-bubbleprof': clinic('@clinic/bubbleprof', 'clinic-bubbleprof'),
+  heap: clinic('@clinic/heap-profiler', 'clinic-heapprofiler'),
+}
+
+/** A tool of Clinic.js. @param suffix of what it collects */
+function clinic(library, suffix) {
+  const open = (folder) => {
+    const Tool = requireOfClinic(library)
+    return new Tool({ dest: folder, name: NAME })
+  }
+  return {
+    async collect(command, folder) {
+      const tool = open(folder)
+      await promisify(tool.collect.bind(tool))(command)
+    },
+    async visualize(folder, html) {
+      const tool = open(folder)
+      await promisify(tool.visualize.bind(tool))(join(folder, `${NAME}.${suffix}`), html)
+    },
+  }
+}
+
+/** Its parts are packages that only it depends on. */
+function requireOfClinic(library) {
+  return createRequire(require.resolve('clinic/package.json'))(library)
+}
