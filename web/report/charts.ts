@@ -70,10 +70,11 @@ function timelinePlots({ name, timeline }: Pass, colour: string, palette: Palett
   const plot = (
     title: string,
     yText: (value: number) => string,
-    [first, second]: readonly Column[],
+    [main, beside]: readonly Column[],
     yIncrements?: readonly number[],
   ): Plot => {
-    const lines = [{ ...first!, colour }, ...(second === undefined ? [] : [{ ...second, colour: 'line-3' }])]
+    // What is drawn last lies on top.
+    const lines = [...(beside === undefined ? [] : [{ ...beside, colour: 'line-3' }]), { ...main!, colour }]
     return new Plot({
       title,
       summary: `${title} of ${name}, second by second. ${lines.map((line) => `${line.name}: ${spanOf(line, yText)}`).join('. ')}.`,

@@ -66,12 +66,13 @@ function rowOf({ name, unit, cells }: FigureRow): HTMLElement {
 
 /** @param most of the row, which its bars are drawn to; 0 draws none */
 function cellOf({ value, text, ratio }: FigureCell, index: number, most: number): HTMLElement {
-  const parts = [element('span', { class: 'number', text }), element('span', { class: 'ratio', text: ratio })]
+  const parts = [element('span', { class: 'number', text })]
   if (most > 0) {
     const bar = element('i', { class: 'bar', 'aria-hidden': 'true' })
     bar.style.width = `${((value ?? 0) / most) * 100}%`
     bar.style.background = `var(--${passColour(index)})`
     parts.unshift(element('span', { class: 'bar-holder' }, bar))
+    parts.push(element('span', { class: 'ratio', text: ratio }))
   }
   return element('td', {}, element('div', { class: 'cell' }, ...parts))
 }

@@ -30,11 +30,8 @@ connectTheme(byId<HTMLButtonElement>('theme'), () => {
 
 function factsOf({ startedAt, origin }: PageData): string {
   const facts = new Map(origin.flatMap(({ entries }) => entries).map(([name, value]) => [name, value]))
-  return [
-    minuteOf(startedAt),
-    `${facts.get('cores')} cores of ${facts.get('CPU')}`,
-    `Node.js ${facts.get('Node.js')}`,
-  ].join(' · ')
+  const machine = `${facts.get('cores')} cores of ${facts.get('CPU')}`
+  return [minuteOf(startedAt), machine, `Node.js ${facts.get('Node.js')}`, `commit ${facts.get('commit')}`].join(' · ')
 }
 
 /** `2026-11-24 14:03 UTC`: the same for every reader. */

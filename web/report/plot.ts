@@ -79,7 +79,7 @@ export class Plot {
       {
         width,
         height,
-        padding: [8, 16, 0, 0],
+        padding: [8, 24, 0, 0],
         legend: { show: false },
         scales,
         series: [{}, ...series],

@@ -122,5 +122,6 @@ function originOf({ machine, node, packageVersion, commit, stack, settings }: Re
 
 function commitText(commit: Report['commit']): string {
   if (commit === undefined) return 'unknown: not run from a checkout'
-  return commit.changed ? `${commit.hash}, and files were changed` : commit.hash
+  const hash = commit.hash.slice(0, 12)
+  return commit.changed ? `${hash}, and the tree had changes` : hash
 }

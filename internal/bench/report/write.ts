@@ -14,25 +14,29 @@ const BEFORE_DATA = '<script type="application/json" id="data">'
  * the user's home are taken out.
  *
  * @param report the paths of its profiles as this process can open them
+ * @param templatePath of the page
  * @returns the paths of both
  * @throws if a profile cannot be read, or the template is not built; report.json is there by then
  */
-export async function writeReport(report: Report, folder: string): Promise<{ html: string; json: string }> {
+export async function writeReport(
+  report: Report,
+  folder: string,
+  templatePath: string = join(packageFolder(), 'dist/report/template.html'),
+): Promise<{ html: string; json: string }> {
   const [html, json] = [join(folder, 'report.html'), join(folder, 'report.json')]
   await mkdir(folder, { recursive: true })
   const passes = report.passes.map((pass) => ({ ...pass, profiles: seenFrom(folder, pass.profiles) }))
   const shown = published({ ...report, passes })
   await writeFile(json, jsonOf(shown))
   const flames = await Promise.all(report.passes.map(flamesOf))
-  const template = await readFile(join(packageFolder(), 'dist/report/template.html'), 'utf8')
-  await writeFile(html, fill(template, pageData(shown, flames)))
+  await writeFile(html, fill(await readFile(templatePath, 'utf8'), pageData(shown, flames)))
   return { html, json }
 }
 
 /** For people, but for the buckets of histograms: a line for each number of them would be most of the file. */
 function jsonOf(report: Report): string {
   const text = JSON.stringify(report, undefined, 2)
-  return `${text.replace(/"buckets": \[[\s\d,[\]]*\]/g, (buckets) => buckets.replaceAll(/\s+/g, ''))}\n`
+  return `${text.replace(/(?<="buckets": )\[[\s\d,[\]]*\]/g, (buckets) => buckets.replaceAll(/\s+/g, ''))}\n`
 }
 
 /** Puts data where the template wants it. No string in it can end the element that it stands in. */
