@@ -52,7 +52,10 @@ export class Attempt {
 
   /** @returns the lines that were refused, all others are stored; or why nothing is decided */
   async run(): Promise<Rejected[] | Undecided> {
-    if (this.#batch.samples > 0) this.#groups.push(allLines(this.#batch))
+    if (this.#batch.samples > 0) {
+      const undecided = await this.#write(undefined)
+      if (undecided !== undefined) return undecided
+    }
     for (let lines = this.#groups.pop(); lines !== undefined; lines = this.#groups.pop()) {
       const undecided = await this.#write(lines)
       if (undecided !== undefined) return undecided
@@ -61,15 +64,18 @@ export class Attempt {
     return this.#rejected.sort((a, b) => a.index - b.index)
   }
 
-  async #write(lines: readonly number[]): Promise<Undecided | undefined> {
-    const body = bodyOf(this.#batch, lines)
+  /** @param some undefined for all lines: nearly every batch is taken whole, and a list of them would be 40 kB of garbage */
+  async #write(some: readonly number[] | undefined): Promise<Undecided | undefined> {
+    const body = some === undefined ? this.#batch.body : bodyOf(this.#batch, some)
     const outcome = await this.#server.send(body)
     this.#requests++
+    if (outcome.action === 'accept') {
+      this.#vainRequests = 0
+      this.#groups.push(...this.#suspects.splice(0).map((index) => [index]))
+      return undefined
+    }
+    const lines = some ?? allLines(this.#batch)
     switch (outcome.action) {
-      case 'accept':
-        this.#vainRequests = 0
-        this.#groups.push(...this.#suspects.splice(0).map((index) => [index]))
-        return undefined
       case 'split':
         if (lines.length === 1) this.#reject(lines[0]!, `too large: ${outcome.words}`)
         else {

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../../test/support/servers.ts'
 import { type InfluxServer, InfluxTransport, TransportError } from './transport.ts'
@@ -64,6 +65,18 @@ describe('what is sent', () => {
     expect(transport.url).toBe(server.url)
     const answer = await transport.send({ method: 'GET', path: '/' }, never)
     expect(answer.body).toBe(`Basic ${Buffer.from('us@er:pass').toString('base64')}`)
+  })
+
+  it('reaches a server at an IPv6 address', async () => {
+    const server = createServer((request, response) => response.end(request.headers.host))
+    await new Promise<void>((resolve) => server.listen(0, '::1', resolve))
+    undo.push(
+      () => server.close(),
+      () => server.closeAllConnections(),
+    )
+    const { port } = server.address() as AddressInfo
+    const answer = await transportTo(`http://[::1]:${port}`).send({ method: 'GET', path: '/ping' }, never)
+    expect(answer.body).toBe(`[::1]:${port}`)
   })
 
   it('goes over connections that stay open', async () => {

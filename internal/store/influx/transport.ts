@@ -1,4 +1,10 @@
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type RequestOptions,
+} from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 
 const CONNECT_TIMEOUT_MS = 5_000
@@ -58,8 +64,10 @@ export class TransportError extends Error {
 export class InfluxTransport {
   /** Without credentials, for messages. */
   readonly url: string
-  readonly #base: URL
   readonly #server: InfluxServer
+  readonly #request: typeof httpRequest
+  /** What is the same for all requests: a URL taken apart for each cost a tenth of a small write. */
+  readonly #place: { readonly hostname: string; readonly port: string; readonly path: string } & RequestOptions
   readonly #agent: HttpAgent
   readonly #basic: string
   #token: string | undefined
@@ -73,11 +81,16 @@ export class InfluxTransport {
     this.#basic = username === '' ? '' : `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
     base.username = ''
     base.password = ''
-    this.#base = base
-    this.url = `${base.origin}${base.pathname}`.replace(/\/$/, '')
+    const path = base.pathname.replace(/\/$/, '')
+    this.url = `${base.origin}${path}`
     this.#server = server
     const options = { keepAlive: true, maxSockets: server.maxConnections ?? MAX_CONNECTIONS }
-    this.#agent = base.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
+    const isSecure = base.protocol === 'https:'
+    this.#agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options)
+    this.#request = isSecure ? httpsRequest : httpRequest
+    // An IPv6 address has brackets in a URL, and none elsewhere.
+    const hostname = base.hostname.replace(/^\[(.*)\]$/, '$1')
+    this.#place = { hostname, port: base.port, path, agent: this.#agent, maxHeaderSize: MAX_HEADER_BYTES }
   }
 
   /** What a server that refuses them should be told otherwise: the settings' short names. */
@@ -202,16 +215,12 @@ export class InfluxTransport {
   }
 
   #open(what: InfluxRequest, authorization: string): ClientRequest {
-    const url = new URL(this.#base)
-    const [path, query] = what.path.split('?', 2)
-    url.pathname = `${this.#base.pathname.replace(/\/$/, '')}${path}`
-    url.search = query ?? ''
     const headers: Record<string, string | number> = { accept: 'application/json', 'user-agent': 'sentinelstream' }
     Object.assign(headers, what.headers)
     if (what.body !== undefined) headers['content-length'] = Buffer.byteLength(what.body)
     if (authorization !== '') headers.authorization = authorization
-    const options = { method: what.method, agent: this.#agent, headers, maxHeaderSize: MAX_HEADER_BYTES }
-    return url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+    const path = `${this.#place.path}${what.path}`
+    return this.#request({ ...this.#place, path, method: what.method, headers })
   }
 }
 
