@@ -4,8 +4,6 @@ import {
   BLOCK_FIXED_BYTES,
   FIRST_SAMPLE_AT,
   FIXED_BYTES,
-  HELD_FIRST_SAMPLE_AT,
-  HELD_FROM_AT,
   SENT_AT_AT,
   SEQ_AT,
   SOURCE_BYTES_AT,
@@ -65,12 +63,8 @@ export class FrameMessageWriter implements MessageWriter {
     out.set(bytes, at)
     const frame = at + frameAt
     const seq = template.seq++
-    const firstSample = seq * this.samplesPerMessage
-    // Each is sent once and in order, so nothing older is still to come.
     writeInteger(out, frame + SEQ_AT, seq)
-    writeInteger(out, frame + FIRST_SAMPLE_AT, firstSample)
-    writeInteger(out, frame + HELD_FROM_AT, seq)
-    writeInteger(out, frame + HELD_FIRST_SAMPLE_AT, firstSample)
+    writeInteger(out, frame + FIRST_SAMPLE_AT, seq * this.samplesPerMessage)
     writeInteger(out, frame + SENT_AT_AT, dueUs)
     const values = this.#values
     const high = Math.floor(dueUs / TWO_TO_32)
@@ -86,12 +80,21 @@ export class FrameMessageWriter implements MessageWriter {
     return at + bytes.length
   }
 
-  /** Without it nobody would miss what was lost at the end. */
-  lastWords(dueUs: number): Buffer[] {
-    return this.#templates.map(({ head, source, seq }) => {
+  /**
+   * Until then the servers may await what is missing, for `heldFrom` stays 0. Only now it is known what nobody received; what else is missing,
+   * also at the end, they count as lost.
+   */
+  lastWords(nowUs: number, unreceived: Uint32Array): Buffer[] {
+    return this.#templates.map(({ head, source, seq }, worker) => {
       const firstSample = seq * this.samplesPerMessage
-      const standing = { heldFrom: NOTHING_MORE, heldFirstSample: firstSample }
-      const header = { ...blankHeader(), source, seq, firstSample, ...standing, sentAt: dueUs }
+      const withdrawnMessages = unreceived[worker]!
+      const standing = {
+        heldFrom: NOTHING_MORE,
+        heldFirstSample: firstSample,
+        withdrawnMessages,
+        withdrawnSamples: withdrawnMessages * this.samplesPerMessage,
+      }
+      const header = { ...blankHeader(), source, seq, firstSample, ...standing, sentAt: nowUs }
       return asCommand(head, frameCodec.encoder().finish(header))
     })
   }

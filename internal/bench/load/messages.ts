@@ -1,5 +1,5 @@
 import { PACKED_BYTES } from '../../codec/packed.ts'
-import { MAX_VALUE_BYTES, type Values } from './values.ts'
+import type { Values } from './values.ts'
 
 /** Writes the messages of some workers, each as the whole command that sends it. */
 export interface MessageWriter {
@@ -12,8 +12,12 @@ export interface MessageWriter {
    * @returns where it ends
    */
   write(out: Buffer, at: number, worker: number, dueUs: number): number
-  /** Commands that tell the servers that nothing more is to come from these workers; none where the format has no word for it. */
-  lastWords(dueUs: number): Buffer[]
+  /**
+   * Commands that tell the servers that nothing more is to come from these workers; none where the format has no word for it.
+   *
+   * @param unreceived messages of each worker that nobody was subscribed to: not lost on the way, but never on it
+   */
+  lastWords(nowUs: number, unreceived: Uint32Array): Buffer[]
 }
 
 const LINE_END = Buffer.from('\r\n')
@@ -68,50 +72,36 @@ function writeNanoseconds(out: Buffer, at: number, us: number): void {
   out.writeUInt32LE(upper * 125 + carried, at + 4)
 }
 
-const JSON_TIME = '{"timestamp":'
+const ZERO = 0x30
 const SECONDS_DIGITS = 10
 const MICROS_DIGITS = 6
-/** So are all of its lengths: the text of a shorter one does not have its keys. */
-const LENGTH_DIGITS = 3
-const ZERO = 0x30
 
-/** Messages as text, as the Go system wrote them; with a host where the worker has one. */
+/** Messages as text, as the Go system wrote them; with a host where the worker has one. All of a worker are of one length. */
 export class JsonWriter implements MessageWriter {
   readonly samplesPerMessage = 1
   readonly maxBytes: number
-  readonly #heads: readonly Buffer[]
-  readonly #tails: readonly Buffer[]
+  readonly #templates: readonly JsonTemplate[]
   readonly #values: Values
-  readonly #beforeCpu = Buffer.from(`${JSON_TIME}${'0'.repeat(SECONDS_DIGITS)},"cpu_usage":`)
-  readonly #beforeMem = Buffer.from(',"mem_usage":')
-  readonly #sent = Buffer.from(`,"send_time_unix_nano":${'0'.repeat(SECONDS_DIGITS)}`)
   #seconds = 0
   #next = 0
 
   /** @param hosts of each worker, '' for none */
   constructor(heads: readonly Buffer[], hosts: readonly string[], values: Values) {
-    this.#heads = heads.map((head) => Buffer.concat([head, Buffer.from(`$${'0'.repeat(LENGTH_DIGITS)}\r\n`)]))
-    this.#tails = hosts.map((host) => Buffer.from(`000${host === '' ? '' : `,"host":${JSON.stringify(host)}`}}`))
+    this.#templates = heads.map((head, worker) => jsonTemplate(head, hosts[worker]!, values.textBytes))
+    this.maxBytes = Math.max(...this.#templates.map(({ bytes }) => bytes.length))
     this.#values = values
-    const fixed = this.#beforeCpu.length + this.#beforeMem.length + this.#sent.length + MICROS_DIGITS + LINE_END.length
-    this.maxBytes = fixed + 2 * MAX_VALUE_BYTES + longest(this.#heads) + longest(this.#tails)
   }
 
   write(out: Buffer, at: number, worker: number, dueUs: number): number {
     const seconds = Math.floor(dueUs / 1e6)
     if (seconds !== this.#seconds) this.#turnTo(seconds)
-    const head = this.#heads[worker]!
-    const tail = this.#tails[worker]!
-    const values = this.#values
+    const { bytes, cpuAt, memAt, sentAt } = this.#templates[worker]!
     const index = this.#next++
-    const begin = put(out, at, head)
-    let to = values.write(index, out, put(out, begin, this.#beforeCpu))
-    to = values.write(index + MEM_OFFSET, out, put(out, to, this.#beforeMem))
-    to = put(out, to, this.#sent)
-    to = digits(out, to, dueUs - seconds * 1e6, MICROS_DIGITS)
-    to = put(out, to, tail)
-    digits(out, begin - LINE_END.length - LENGTH_DIGITS, to - begin, LENGTH_DIGITS)
-    return put(out, to, LINE_END)
+    out.set(bytes, at)
+    this.#values.writeText(index, out, at + cpuAt)
+    this.#values.writeText(index + MEM_OFFSET, out, at + memAt)
+    writeDigits(out, at + sentAt + SECONDS_DIGITS, dueUs - seconds * 1e6, MICROS_DIGITS)
+    return at + bytes.length
   }
 
   lastWords(): Buffer[] {
@@ -120,28 +110,45 @@ export class JsonWriter implements MessageWriter {
 
   #turnTo(seconds: number): void {
     this.#seconds = seconds
-    digits(this.#beforeCpu, JSON_TIME.length, seconds, SECONDS_DIGITS)
-    digits(this.#sent, this.#sent.length - SECONDS_DIGITS, seconds, SECONDS_DIGITS)
+    for (const { bytes, secondsAt, sentAt } of this.#templates) {
+      writeDigits(bytes, secondsAt, seconds, SECONDS_DIGITS)
+      writeDigits(bytes, sentAt, seconds, SECONDS_DIGITS)
+    }
   }
 }
 
-function longest(texts: readonly Buffer[]): number {
-  return Math.max(...texts.map(({ length }) => length))
+/** A whole command, and where in it stands what changes. */
+interface JsonTemplate {
+  readonly bytes: Buffer
+  readonly secondsAt: number
+  readonly cpuAt: number
+  readonly memAt: number
+  readonly sentAt: number
 }
 
-/** Of so few bytes a loop costs less than a call of `copy`. */
-function put(out: Buffer, at: number, bytes: Buffer): number {
-  for (let i = 0; i < bytes.length; i++) out[at + i] = bytes[i]!
-  return at + bytes.length
+function jsonTemplate(head: Buffer, host: string, valueBytes: number): JsonTemplate {
+  const value = '0'.repeat(valueBytes)
+  const seconds = '0'.repeat(SECONDS_DIGITS)
+  const nanoseconds = '0'.repeat(MICROS_DIGITS + 3)
+  const from = host === '' ? '' : `,"host":${JSON.stringify(host)}`
+  const message = `{"timestamp":${seconds},"cpu_usage":${value},"mem_usage":${value},"send_time_unix_nano":${seconds}${nanoseconds}${from}}`
+  const bytes = Buffer.concat([head, Buffer.from(`$${Buffer.byteLength(message)}\r\n${message}\r\n`)])
+  const behind = (key: string): number => bytes.indexOf(`"${key}":`, head.length) + key.length + 3
+  return {
+    bytes,
+    secondsAt: behind('timestamp'),
+    cpuAt: behind('cpu_usage'),
+    memAt: behind('mem_usage'),
+    sentAt: behind('send_time_unix_nano'),
+  }
 }
 
-/** Writes a whole number with leading zeros. @returns where it ends */
-function digits(out: Buffer, at: number, value: number, count: number): number {
+/** Writes a whole number with leading zeros. */
+function writeDigits(out: Buffer, at: number, value: number, count: number): void {
   let rest = value
   for (let i = at + count - 1; i >= at; i--) {
     const tenth = Math.floor(rest / 10)
     out[i] = ZERO + rest - tenth * 10
     rest = tenth
   }
-  return at + count
 }

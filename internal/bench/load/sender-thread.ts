@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { RedisOptions } from '../../broker/redis.ts'
 import { WallClock } from '../../observe/clock.ts'
+import { sayLastWords } from './last-words.ts'
 import { RedisLine } from './redis-line.ts'
 import { Sender, type Step, type StepResult } from './sender.ts'
 import { Tallies } from './tallies.ts'
@@ -37,10 +38,15 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
     const line = await RedisLine.open(redis)
     for (const until = performance.now() + CLOCK_MS; performance.now() < until; ) clock.now()
     port.on('message', ({ step, name }: ThreadTask) => {
+      const writer = writerOf(messages, name, workers)
       const options = { line, clock, thread, threads, tallies, workers: workers.length }
-      new Sender(step, { ...options, messages: writerOf(messages, name, workers) })
+      const sender = new Sender(step, { ...options, messages: writer })
+      sender
         .run()
-        .then((result) => answer({ result }))
+        .then(async (result) => {
+          await sayLastWords(line, writer.lastWords(clock.now(), sender.unreceivedOf))
+          answer({ result })
+        })
         .catch(({ message }: Error) => answer({ problem: message }))
     })
     answer({ ready: true })

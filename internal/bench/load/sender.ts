@@ -10,6 +10,8 @@ import type { Tallies } from './tallies.ts'
 
 /** A window that is shut is looked at again after this. */
 const WINDOW_RETRY_MS = 1
+/** What a server has not read yet waits in Redis, which cuts it off for good where that is over 8 MiB for a minute. */
+const WINDOW_BYTES = 7 * 1024 * 1024
 /** Open loop: replies that a thread waits for at most. Beyond, it sends nothing, and what was due meanwhile counts as late. */
 const MAX_UNANSWERED = 2 ** 17
 /** How long a turn of an open loop rests at most: so much is a message late at most. Shorter turns cost CPU, here and in Redis. */
@@ -27,7 +29,7 @@ export interface Step {
   readonly durationMs: number
   /** Of all threads together; undefined is a closed loop. */
   readonly ratePerSecond: number | undefined
-  /** Closed loop: how many messages all threads together may be ahead of the servers. */
+  /** Closed loop: how many messages all threads together may be ahead of the servers; Infinity where nobody says how far those are. */
   readonly window: number
 }
 
@@ -57,6 +59,8 @@ export interface SenderOptions {
 
 /** Sends one thread's messages of a step when they are due, and notes when each was handed over and answered. */
 export class Sender implements LineListener {
+  /** Messages of each worker that nobody was subscribed to. */
+  readonly unreceivedOf: Uint32Array
   readonly #options: SenderOptions
   readonly #startUs: number
   readonly #endUs: number
@@ -69,14 +73,13 @@ export class Sender implements LineListener {
   readonly #reply = new Histogram()
   readonly #resting = new Int32Array(new SharedArrayBuffer(4))
   #sent = 0
+  #answered = 0
   #unreceived = 0
   #lastDueUs = 0
   #lastSentUs = 0
   /** Replies of the reading that is under way. */
   #freshReplies = 0
   #silentSinceMs = performance.now()
-  /** Undefined until they are sent; then how many of them are not answered. */
-  #lastWords: number | undefined
   #timer: NodeJS.Timeout | undefined
   #watch: NodeJS.Timeout | undefined
   #settle: { resolve(result: StepResult): void; reject(error: Error): void } | undefined
@@ -86,7 +89,9 @@ export class Sender implements LineListener {
     this.#options = options
     this.#startUs = startUs
     this.#endUs = startUs + durationMs * 1000
-    this.#window = window
+    const windowOfBytes = Math.max(1, Math.floor(WINDOW_BYTES / messages.maxBytes))
+    this.#window = window === Infinity ? Infinity : Math.min(window, windowOfBytes)
+    this.unreceivedOf = new Uint32Array(workers)
     this.#schedule =
       ratePerSecond === undefined ? undefined : new Schedule({ startUs, durationMs, ratePerSecond, thread, threads })
     this.#turns = new Turns(startUs, thread, threads)
@@ -107,14 +112,16 @@ export class Sender implements LineListener {
 
   onReply(receivers: number): void {
     this.#freshReplies++
-    if (receivers === 0 && this.#lastWords === undefined) this.#unreceived++
+    const worker = this.#answered++ % this.#options.workers
+    if (receivers > 0) return
+    this.#unreceived++
+    this.unreceivedOf[worker]!++
   }
 
   onRead(): void {
     const nowUs = this.#options.clock.now()
     this.#silentSinceMs = performance.now()
-    if (this.#lastWords !== undefined) this.#lastWords -= this.#freshReplies
-    else for (let i = 0; i < this.#freshReplies; i++) this.#reply.record(Math.max(0, nowUs - this.#unanswered.shift()))
+    for (let i = 0; i < this.#freshReplies; i++) this.#reply.record(Math.max(0, nowUs - this.#unanswered.shift()))
     this.#freshReplies = 0
     if (this.#schedule === undefined || this.#allIsSent(nowUs)) this.#turn()
   }
@@ -134,7 +141,7 @@ export class Sender implements LineListener {
     const due = this.#due(nowUs)
     if (due > 0) this.#send(due, nowUs)
     tallies.report(thread, this.#sent, this.#unreceived)
-    if (this.#allIsSent(nowUs)) this.#end(nowUs)
+    if (this.#allIsSent(nowUs)) this.#end()
     else if (this.#schedule !== undefined) this.#rest(this.#schedule.dueUs(this.#sent) - clock.now())
     else if (this.#unanswered.room > 0) this.#wakeIn(WINDOW_RETRY_MS)
   }
@@ -195,15 +202,9 @@ export class Sender implements LineListener {
     this.#timer = setTimeout(this.#turn, ms)
   }
 
-  #end(nowUs: number): void {
+  #end(): void {
     if (this.#unanswered.size > 0) return
-    const { line, messages, thread, tallies } = this.#options
-    if (this.#lastWords === undefined) {
-      const words = messages.lastWords(nowUs)
-      this.#lastWords = words.length
-      if (words.length > 0) line.write(Buffer.concat(words), () => {})
-    }
-    if (this.#lastWords > 0) return
+    const { thread, tallies } = this.#options
     tallies.report(thread, this.#sent, this.#unreceived)
     this.#settle?.resolve({
       messages: this.#sent,
@@ -218,7 +219,7 @@ export class Sender implements LineListener {
 
   #lookForReplies(): void {
     const silentMs = performance.now() - this.#silentSinceMs
-    const waits = this.#unanswered.size + (this.#lastWords ?? 0)
+    const waits = this.#unanswered.size
     if (waits > 0 && silentMs > SILENCE_MS) this.#fail(new Error(`Redis has not answered ${waits} messages for 10 s`))
   }
 
