@@ -1,4 +1,6 @@
-// Writes what the docs take from the code: the table of settings in README.md. Run after `npm run build`.
+// Writes what the docs take from elsewhere: the table of settings in README.md from the code (run after `npm run build`), and
+// docs/benchmarks.md from the figures in docs/benchmarks.
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { configTable } from '../dist/internal/config/describe.js'
 
@@ -6,3 +8,5 @@ const readme = readFileSync('README.md', 'utf8')
 const [before, rest] = readme.split(/(?<=<!-- settings: .* -->\n)/)
 const after = rest.slice(rest.indexOf('<!-- /settings -->'))
 writeFileSync('README.md', `${before}${configTable()}${after}`)
+
+execFileSync(process.execPath, ['scripts/run-ts.mjs', 'test/bench/main.ts', '--page'], { stdio: 'inherit' })

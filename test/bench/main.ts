@@ -5,6 +5,7 @@ import { commitOf } from '../../internal/bench/report/commit.ts'
 import { machineOf } from '../../internal/bench/report/machine.ts'
 import { type Found, table, verdictOf } from './judge.ts'
 import { differences, type Micro } from './micro.ts'
+import { MICRO, PAGE, pageOfFiles } from './page-file.ts'
 import { benchFiles, buildPrograms, type Program } from './programs.ts'
 
 const USAGE = `Compares the micro-benchmarks with what they took when the baseline was stored.
@@ -13,7 +14,8 @@ const USAGE = `Compares the micro-benchmarks with what they took when the baseli
   npm run bench -- --only decode      those whose name contains it
   npm run bench -- --json FILE        keeps what is found
   npm run bench -- --baseline FILE    compares with that instead
-  npm run bench -- --write            stores what is found as the new baseline, and writes docs/benchmarks.md
+  npm run bench -- --write            stores what is found as the new baseline
+  npm run bench -- --page             measures nothing, and writes docs/benchmarks.md out of what is stored
 
 Each time is divided by that of a fixed piece of work beside it, so that neither the load nor the speed of the machine counts for much.`
 
@@ -25,13 +27,18 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     json: { type: 'string' },
-    baseline: { type: 'string', default: 'docs/benchmarks/micro.json' },
+    baseline: { type: 'string', default: MICRO },
     write: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
 if (values.help) {
   console.log(USAGE)
+  process.exit()
+}
+if (values.page) {
+  writeFileSync(PAGE, pageOfFiles())
   process.exit()
 }
 
@@ -56,6 +63,7 @@ if (baseline === undefined) console.error(`There is no baseline: npm run bench -
 else for (const difference of differences(baseline, here)) console.error(difference)
 if (values.json !== undefined) write(values.json, chosen)
 if (values.write) write(values.baseline, chosen)
+if (values.write) writeFileSync(PAGE, pageOfFiles())
 process.exitCode = !values.write && chosen.some((each) => verdictOf(each) === 'slower') ? 1 : 0
 
 function open(program: Program): Open {

@@ -37,7 +37,9 @@ export async function buildPrograms(files: readonly string[], out: string): Prom
       ...{ alias: { vitest: './test/bench/collect.ts' }, sourcemap: 'inline', legalComments: 'none' },
     })
     const ask = async <T>(...args: string[]): Promise<T> => {
-      const { stdout } = await run(process.execPath, ['--enable-source-maps', outfile, ...args])
+      const { stdout } = await run(process.execPath, ['--enable-source-maps', outfile, ...args]).catch(
+        ({ stderr }: { stderr: string }) => Promise.reject(new Error(`${[file, ...args].join(', ')}: ${stderr}`)),
+      )
       return JSON.parse(stdout)
     }
     const cases = await ask<Array<Pick<Program, 'name' | 'unit'>>>()
