@@ -25,6 +25,8 @@ export class PlainSubscriber {
       ...(secure ? { tls: {} } : {}),
       // Or else it would give up a subscription that waits for a server which is started a little later.
       maxRetriesPerRequest: null,
+      // For so long a connection that is gone already keeps the process.
+      disconnectTimeout: 500,
     })
     this.#client.on('error', (err) => {
       this.#problem = describeProblem(err, address)
