@@ -215,10 +215,10 @@ const ROOTS = [
 ]
 
 /** Looks at a program that was going down from call to call. */
-function exampleProfile(type: string, unit: string, step: number, seed: number): Buffer {
+export function exampleProfile(type: string, unit: string, step: number, seed: number, looks = 2_000): Buffer {
   const builder = new ProfileBuilder(new Sources('/nowhere'))
   const next = numbers(seed)
-  for (let look = 0; look < 2_000; look++) {
+  for (let look = 0; look < looks; look++) {
     const stack: number[] = []
     let call: string | undefined = ROOTS[Math.floor(next() ** 3 * ROOTS.length)]
     while (call !== undefined) {
