@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest'
+import { type Played, problemOf } from './holds.ts'
+
+type Second = Played['timeline'][number]
+
+const second = (change: { e2e?: number; durable?: number; spooled?: number } = {}): Second => ({
+  spooled: change.spooled ?? 0,
+  p99: { internal: 10, e2e: change.e2e ?? 2_000, durable: change.durable ?? 40_000 },
+})
+const GOOD: Played = {
+  ...{ messages: 1000, samples: 1000, seconds: 10, stored: 1000, reportedLost: 0, balance: '' },
+  timeline: [second(), second(), second(), second()],
+}
+const late = { e2e: 300_000 }
+
+describe('problemOf', () => {
+  const cases: Array<[what: string, played: Partial<Played>, problem: RegExp]> = [
+    ['all stored, nothing late', {}, /^$/],
+    ['a balance that does not hold', { balance: '3 are missing' }, /^3 are missing$/],
+    ['losses that were reported', { stored: 990, reportedLost: 10 }, /^10 of 1000 samples are not stored$/],
+    ['a sender that is too slow', { seconds: 10.2 }, /^the load generator sends no more than 98 a second$/],
+    ['a server that is late', { timeline: [second(late), second(late), second(late)] }, /e2e p99 300 ms/],
+    ['a pause at the end', { timeline: [second(), second(), second(), second(late)] }, /^$/],
+    ['a pause at the start', { timeline: [second(late), second(), second(), second()] }, /^$/],
+    ['a store that is late', { timeline: [second({ durable: 3e6 }), second({ durable: 4e6 })] }, /durable p99 3000 ms/],
+    ['a spool at the end', { timeline: [second(), second(), second({ spooled: 1 })] }, /^the store.*spools$/],
+    ['a spool that was emptied', { timeline: [second({ spooled: 1 }), second()] }, /^$/],
+  ]
+  it.each(cases)('%s', (_what, played, problem) => {
+    expect(problemOf({ ...GOOD, ...played }, 100)).toMatch(problem)
+  })
+})

@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { type LoadOptions, type LoadResult, runLoad } from '../../internal/bench/load/load.ts'
+import { openStack } from '../../internal/bench/stack/open.ts'
+import type { Stack, StackOptions } from '../../internal/bench/stack/stack.ts'
+import { percentileOf } from '../../internal/observe/debug-figures.ts'
+import type { Context } from './row.ts'
+
+/** What a row says of a load; the rest is the same for all. */
+export type Load = Pick<LoadOptions, 'format' | 'ratePerSecond'> &
+  Partial<Pick<LoadOptions, 'durationMs' | 'warmupMs' | 'values'>>
+
+export const SAMPLES_PER_FRAME = 100
+
+/** Servers of a row, and a way to put load on them. */
+export interface Scene {
+  readonly stack: Stack
+  /** Plays it to its end. @throws when a part of the stack ended, or it was stopped */
+  play(load: Load): Promise<LoadResult>
+}
+
+/** Starts Redis, InfluxDB and servers as processes of this machine, and ends them however `use` does. */
+export async function withScene<T>(
+  options: Pick<StackOptions, 'pipeline' | 'broker' | 'serverCount'>,
+  context: Context,
+  use: (scene: Scene) => Promise<T>,
+): Promise<T> {
+  const logFolder = await mkdtemp(join(tmpdir(), 'sentinel-speed-'))
+  try {
+    const local = { kind: 'local', store: 'influx', serverEnv: {}, env: process.env } as const
+    const logger = pino({ level: 'silent' })
+    const stack = await openStack({ ...local, ...options, logFolder, logger, onProgress: context.say }, context.signal)
+    const stop = AbortSignal.any([context.signal, stack.broken])
+    try {
+      return await use({ stack, play: (load) => playOn(stack, load, context, stop) })
+    } catch (error) {
+      // Whatever failed once a part of the stack was gone, that is why.
+      throw stop.aborted ? stop.reason : error
+    } finally {
+      await stack.close()
+    }
+  } finally {
+    await rm(logFolder, { recursive: true, force: true })
+  }
+}
+
+async function playOn(stack: Stack, load: Load, context: Context, stop: AbortSignal): Promise<LoadResult> {
+  const durationMs = load.durationMs ?? context.settings.seconds * 1000
+  const rate = load.ratePerSecond
+  const words = rate === undefined ? 'as fast as it goes' : `${Math.round(rate).toLocaleString('en-US')}/s`
+  context.say(`${stack.broker.kind}, ${load.format}, ${words}, ${durationMs / 1000} s`)
+  const result = await runLoad(
+    {
+      ...{ workers: 64, threads: 1, hosts: 0, samplesPerMessage: SAMPLES_PER_FRAME, values: 'walk', warmupMs: 3000 },
+      ...load,
+      ratePerSecond: rate === undefined ? undefined : Math.round(rate),
+      ...{ redis: { url: stack.redisUrl }, broker: stack.broker, servers: stack.servers },
+      ...{ durationMs, countStored: stack.countStored, onProgress: () => {} },
+    },
+    stop,
+  )
+  stop.throwIfAborted()
+  return result
+}
+
+/** CPU of the servers for a message, µs. */
+export function cpuUsPerMessage({ servers }: LoadResult): number {
+  return servers!.cpuUs / servers!.ledger.messages
+}
+
+/** Bytes that the servers allocate for a message, on the heap and outside. They are counted over a part of the load. */
+export function bytesPerMessage({ servers, messages, seconds }: LoadResult): number {
+  const { heapBytes, externalBytes, seconds: counted } = servers!.allocations!
+  return (heapBytes + externalBytes) / counted / (messages / seconds)
+}
+
+/** ms */
+export function p99Of({ servers }: LoadResult, which: 'internal' | 'e2e' | 'durable'): number {
+  return percentileOf(servers!.latency[which], 99) / 1000
+}
+
+/** Samples that were sent, and are not in the store. */
+export function lostOf({ samples, stored }: LoadResult): number {
+  return samples - stored!
+}

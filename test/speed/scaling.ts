@@ -1,0 +1,46 @@
+import { cpuUsPerMessage, lostOf, p99Of, withScene } from './play.ts'
+import type { Outcome, Row } from './row.ts'
+
+/** Well below what one server carries: for the latency. */
+const RATE = 30_000
+const CLOSED_LOOP_RATE = 200_000
+
+/** The same load, for so many servers of one group. */
+export const SCALING: readonly Row[] = [1, 2, 4].map((serverCount) => ({
+  id: `scaling-${serverCount}`,
+  page: 'scaling',
+  what: `${serverCount === 1 ? 'One server' : `${serverCount} servers of one group`}, streams, Packed; latency and CPU at ${RATE.toLocaleString('en-US')} messages/s`,
+  command: `BROKER=streams SERVERS=${serverCount} bash scripts/benchmark.sh; BROKER=streams SERVERS=${serverCount} RATE=${RATE} bash scripts/benchmark.sh`,
+  figures: [
+    { name: 'messages, as fast as it goes', unit: '/s', decimals: 0 },
+    { name: 'servers busy', unit: 'cores', decimals: 2 },
+    { name: 'load generator busy', unit: 'cores', decimals: 2 },
+    { name: 'server CPU', unit: 'µs/message', decimals: 2 },
+    { name: 'e2e p99', unit: 'ms', decimals: 2 },
+    { name: 'durable p99', unit: 'ms', decimals: 1 },
+    { name: 'lost', unit: '', decimals: 0, reach: { atMost: 0 } },
+  ],
+  samples: ({ seconds }) => (CLOSED_LOOP_RATE + RATE) * seconds,
+  run: (context) =>
+    withScene(
+      { pipeline: 'ours', broker: 'streams', serverCount },
+      context,
+      async ({ play, stack }): Promise<Outcome> => {
+        const closed = await play({ format: 'packed', ratePerSecond: undefined })
+        const open = await play({ format: 'packed', ratePerSecond: RATE })
+        const busySeconds = closed.seconds + closed.settleMs / 1000
+        return {
+          figures: {
+            'messages, as fast as it goes': closed.messages / closed.seconds,
+            'servers busy': closed.servers!.cpuUs / 1e6 / busySeconds,
+            'load generator busy': closed.senderCpuUs / 1e6 / closed.seconds,
+            'server CPU': cpuUsPerMessage(open),
+            'e2e p99': p99Of(open, 'e2e'),
+            'durable p99': p99Of(open, 'durable'),
+            lost: lostOf(closed) + lostOf(open),
+          },
+          versions: stack.versions,
+        }
+      },
+    ),
+}))

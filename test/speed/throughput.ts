@@ -1,0 +1,138 @@
+import type { LoadResult } from '../../internal/bench/load/load.ts'
+import { problemOf } from './holds.ts'
+import { cpuUsPerMessage, type Load, lostOf, SAMPLES_PER_FRAME, type Scene, withScene } from './play.ts'
+import { runHelper } from './processes.ts'
+import { highestRate } from './rate-search.ts'
+import type { Context, Figure, Outcome, Row } from './row.ts'
+
+/** Shorter ones tell less of a queue that grows slowly. */
+const SHORT_TRY_MS = 6_000
+/** Beyond it the load generator is the limit of this machine. */
+const MOST_MESSAGES = 1_000_000
+/** How often a row's store is given the load of its whole length, the short tries counted. */
+const TRIES = 6
+
+interface Throughput {
+  readonly id: string
+  readonly what: string
+  readonly broker: 'pubsub' | 'streams'
+  readonly format: Load['format']
+  /** Samples a second; there the search begins. */
+  readonly reach: number
+  /** Something beside it, on the same servers. */
+  readonly beside?: {
+    readonly figures: readonly Figure[]
+    measure(scene: Scene, found: Found, context: Context): Promise<Record<string, number>>
+  }
+}
+
+interface Found {
+  readonly samplesPerSecond: number
+  readonly limit: string
+  /** Undefined: no rate holds. */
+  readonly load: LoadResult | undefined
+}
+
+const fullPrecision: Throughput['beside'] = {
+  figures: [{ name: 'samples, doubles of full precision', unit: '/s', decimals: 0 }],
+  async measure(scene, found, context) {
+    const { samplesPerSecond } = await search(
+      scene,
+      { format: 'packed', values: 'full' },
+      found.samplesPerSecond,
+      context,
+    )
+    return { 'samples, doubles of full precision': samplesPerSecond }
+  },
+}
+
+const bareWriter: Throughput['beside'] = {
+  figures: [
+    { name: 'bare writer', unit: 'samples/s', decimals: 0 },
+    { name: 'of the bare writer', unit: '%', decimals: 0 },
+  ],
+  async measure({ stack }, { samplesPerSecond }, { settings, signal, say }) {
+    say(`a bare writer to the same InfluxDB, ${settings.seconds} s`)
+    const args = [stack.storeUrl, `${SAMPLES_PER_FRAME}`, `${settings.seconds}`]
+    const { samples, seconds } = await runHelper<{ samples: number; seconds: number }>('bare-writer', args, signal)
+    return { 'bare writer': samples / seconds, 'of the bare writer': (samplesPerSecond / (samples / seconds)) * 100 }
+  },
+}
+
+export const packed = rowOf({
+  id: 'packed',
+  what: 'One server, Packed, one message a sample, into a real InfluxDB: the highest rate at which all is stored',
+  ...{ broker: 'pubsub', format: 'packed', reach: 220_000, beside: fullPrecision },
+})
+export const json = rowOf({
+  id: 'json',
+  what: 'The same with JSON',
+  ...{ broker: 'pubsub', format: 'json', reach: 150_000 },
+})
+export const frames = rowOf({
+  id: 'frames',
+  what: `The same with frames of ${SAMPLES_PER_FRAME} samples, beside a program that only POSTs line protocol that is made already`,
+  ...{ broker: 'pubsub', format: 'frame', reach: 300_000, beside: bareWriter },
+})
+export const streams = rowOf({
+  id: 'streams',
+  what: 'Streams, at least once, Packed, one message a sample, into a real InfluxDB',
+  ...{ broker: 'streams', format: 'packed', reach: 60_000 },
+})
+export const streamsFrames = rowOf({
+  id: 'streams-frames',
+  what: `The same with frames of ${SAMPLES_PER_FRAME} samples`,
+  ...{ broker: 'streams', format: 'frame', reach: 200_000 },
+})
+
+function rowOf(throughput: Throughput): Row {
+  const { id, what, broker, reach, beside, format } = throughput
+  return {
+    ...{ id, page: 'speed', what },
+    command: `npm run speed -- --rows ${id}`,
+    figures: [
+      { name: 'samples', unit: '/s', decimals: 0, reach: { atLeast: reach } },
+      { name: 'lost', unit: '', decimals: 0, reach: { atMost: 0 } },
+      { name: 'server CPU', unit: 'µs/message', decimals: 2 },
+      ...(beside?.figures ?? []),
+    ],
+    samples: ({ seconds }) => reach * 1.5 * seconds * TRIES,
+    run: (context) =>
+      withScene({ pipeline: 'ours', broker, serverCount: 1 }, context, async (scene): Promise<Outcome> => {
+        const found = await search(scene, { format }, reach, context)
+        const { load, samplesPerSecond, limit } = found
+        return {
+          figures: {
+            samples: samplesPerSecond,
+            ...(load && { lost: lostOf(load), 'server CPU': cpuUsPerMessage(load) }),
+            ...(await beside?.measure(scene, found, context)),
+          },
+          notes: limit === '' ? [] : [`the limit: ${limit}`],
+          versions: scene.stack.versions,
+        }
+      }),
+  }
+}
+
+async function search(
+  { play }: Scene,
+  load: Omit<Load, 'ratePerSecond'>,
+  samplesPerSecond: number,
+  context: Context,
+): Promise<Found> {
+  const perMessage = load.format === 'frame' ? SAMPLES_PER_FRAME : 1
+  let last: LoadResult | undefined
+  const { rate, limit } = await highestRate({
+    from: samplesPerSecond / perMessage,
+    most: MOST_MESSAGES,
+    problemAt: async (ratePerSecond, length) => {
+      const wholeMs = context.settings.seconds * 1000
+      const durationMs = length === 'whole' ? wholeMs : Math.min(SHORT_TRY_MS, wholeMs)
+      last = await play({ ...load, ratePerSecond, durationMs, warmupMs: 2000 })
+      const problem = problemOf(last, Math.round(ratePerSecond))
+      context.say(problem === '' ? 'holds' : problem)
+      return problem
+    },
+  })
+  return { samplesPerSecond: rate * perMessage, limit, load: rate === 0 ? undefined : last }
+}
