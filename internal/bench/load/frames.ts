@@ -81,21 +81,17 @@ export class FrameMessageWriter implements MessageWriter {
   }
 
   /**
-   * Until then the servers may await what is missing, for `heldFrom` stays 0. Only now it is known what nobody received; what else is missing,
-   * also at the end, they count as lost.
+   * Until then the servers await what is missing, for `heldFrom` stays 0. Only now it is known what nobody received; what else is missing they
+   * count as lost. Two words a worker: to a server that has heard nothing else of it, the first one says that there was something.
    */
   lastWords(nowUs: number, unreceived: Uint32Array): Buffer[] {
-    return this.#templates.map(({ head, source, seq }, worker) => {
+    return this.#templates.flatMap(({ head, source, seq }, worker) => {
       const firstSample = seq * this.samplesPerMessage
       const withdrawnMessages = unreceived[worker]!
-      const standing = {
-        heldFrom: NOTHING_MORE,
-        heldFirstSample: firstSample,
-        withdrawnMessages,
-        withdrawnSamples: withdrawnMessages * this.samplesPerMessage,
-      }
-      const header = { ...blankHeader(), source, seq, firstSample, ...standing, sentAt: nowUs }
-      return asCommand(head, frameCodec.encoder().finish(header))
+      const withdrawnSamples = withdrawnMessages * this.samplesPerMessage
+      const standing = { ...blankHeader(), source, seq, firstSample, sentAt: nowUs }
+      const ended = { heldFrom: NOTHING_MORE, heldFirstSample: firstSample, withdrawnMessages, withdrawnSamples }
+      return [standing, { ...standing, ...ended }].map((header) => asCommand(head, frameCodec.encoder().finish(header)))
     })
   }
 }

@@ -27,7 +27,7 @@ export class RedisLine {
   #problem: Error | undefined
 
   /** Connects, and logs in. @throws Error in words for people */
-  static async open(redis: RedisOptions): Promise<RedisLine> {
+  static async open(redis: RedisOptions, timeoutMs = CONNECT_TIMEOUT_MS): Promise<RedisLine> {
     const { address, host, port, secure } = parseRedisUrl(redis.url)
     const socket = secure ? connectTls({ ...redis.tls, host, port, servername: host }) : connect({ host, port })
     socket.setNoDelay(true)
@@ -48,7 +48,7 @@ export class RedisLine {
         onRead: () => {},
         onEnd: reject,
       })
-      socket.setTimeout(CONNECT_TIMEOUT_MS, () => fail(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
+      socket.setTimeout(timeoutMs, () => fail(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
       socket.write(Buffer.concat(logIn))
     })
   }
