@@ -22,9 +22,6 @@ const DEFAULTS = { DURATION: '20s', RATE: '20000', WARMUP: '0s', STACK: 'local' 
 const [name] = process.argv.slice(2)
 const tool = TOOLS[name]
 const progress = new Progress(process.stderr)
-/** What the tool and the servers write; the page is made out of it. */
-const scratch = mkdtempSync(join(tmpdir(), 'sentinel-profile-'))
-process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
 try {
   const options = readOptions()
@@ -62,38 +59,43 @@ function installTools() {
 
 async function profile(options, signal) {
   const { pipeline, format, ratePerSecond, load, stack: stackOptions } = options
-  const data = join(scratch, 'data')
-  mkdirSync(data)
+  // What the tool and the servers write; the page is made out of it.
+  const scratch = mkdtempSync(join(tmpdir(), 'sentinel-profile-'))
+  process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
   const stack = await openStack(
     {
       ...{ ...stackOptions, pipeline, serverEnv: {}, env: process.env, logFolder: scratch },
       ...{ logger: pino({ level: 'silent' }), onProgress: (what) => progress.say(what) },
-      serverCommand: (command) => [process.execPath, join(HERE, 'collect.mjs'), name, data, ...command],
+      serverCommand: (command) => [process.execPath, join(HERE, 'collect.mjs'), name, scratch, ...command],
     },
     signal,
   )
   const stop = AbortSignal.any([signal, stack.broken])
   try {
-    progress.say(`load: ${ratePerSecond ?? 'as many as it can'} messages/s for ${load.durationMs / 1000} s`)
+    const rate = ratePerSecond === undefined ? 'as many messages as it can take' : `${ratePerSecond} messages/s`
+    progress.say(`load: ${rate}, for ${load.durationMs / 1000} s`)
     const { servers, redisUrl, broker } = stack
     const base = { ...load, format, ratePerSecond, redis: { url: redisUrl }, broker, servers, countStored: undefined }
     const { messages } = await runLoad({ ...base, onProgress: (at) => progress.load(at) }, stop)
     stop.throwIfAborted()
     progress.say(`${messages.toLocaleString('en')} messages; ${name} reads what it has collected`)
+  } catch (error) {
+    // Whatever failed once the server was gone, that is why.
+    throw stop.aborted ? stop.reason : error
   } finally {
     await stack.close()
   }
   signal.throwIfAborted()
   progress.say('making the page')
-  const html = await visualize(data)
+  const html = await visualize(scratch, load.durationMs / 1000)
   progress.clear()
   console.log(relative(process.cwd(), html))
 }
 
-async function visualize(data) {
+async function visualize(scratch, seconds) {
   const made = join(scratch, 'page.html')
   try {
-    await tool.visualize(data, made)
+    await tool.visualize(scratch, made, seconds)
   } catch (cause) {
     const log = readFileSync(join(scratch, 'server.log'), 'utf8').split('\n').slice(-20).join('\n')
     throw new Error(`${name} made no page: ${cause.message}\nthe end of what it and the server said:\n${log}`, {

@@ -2,11 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Allocations, Figures, LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import { metric } from '../support/api.ts'
 import { type Consumer, startConsumer } from '../support/consumer.ts'
 import { flat, type ReadFrame, type ReadProfile, readProfile } from '../support/pprof.ts'
 import { type Program, startProgram } from '../support/programs.ts'
 import { packed, publishRaw } from '../support/raw-redis.ts'
-import { freePort, startRedis, type TestServer } from '../support/servers.ts'
+import { freePort, startRedis, type TestServer, until } from '../support/servers.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -81,6 +83,65 @@ describe('profiles of a server under load', () => {
   })
 })
 
+describe('the figures of a server', () => {
+  const MESSAGES = 1_000
+  const page = readFileSync(join(ROOT, 'docs/profiling.md'), 'utf8')
+  let consumer: Consumer
+
+  beforeAll(async () => {
+    consumer = await startConsumer()
+    await publishRaw(
+      consumer.redis.port,
+      'metrics',
+      Array.from({ length: MESSAGES }, () => packed(1, 50, Date.now())),
+    )
+    await until('all are settled', async () => {
+      const { received, own, held } = await ask<LedgerFigures>('ledger')
+      return received - own === MESSAGES && held === 0
+    })
+  })
+  afterAll(() => consumer?.stop())
+
+  async function ask<T>(path: string): Promise<T> {
+    const response = await fetch(`${consumer.admin}/debug/${path}`)
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8'])
+    return (await response.json()) as T
+  }
+
+  /** The example of the page that has this field. */
+  function documented(field: string): string[] {
+    const [, example = '{}'] = new RegExp(`^(\\{"\\w+":[\\d.]+,.*"${field}":.*\\})$`, 'm').exec(page) ?? []
+    return Object.keys(JSON.parse(example))
+  }
+
+  it('balance, are those of the metrics, and are on the page', async () => {
+    const ledger = await ask<LedgerFigures>('ledger')
+    const { messages, received, own, takenOver, written, rejected, dropped, held, spooled } = ledger
+    expect([messages, received - own]).toEqual([MESSAGES, MESSAGES])
+    expect(received + takenOver).toBe(written + rejected + dropped + held + spooled)
+    expect(messages).toBe(await metric(consumer.admin, 'sentinel_received_messages_total'))
+    expect(Object.keys(ledger)).toEqual(documented('takenOver'))
+  })
+
+  it('have the latency of every message, and what the process costs', async () => {
+    const { latency, gc, cpuUs, rssBytes } = await ask<Figures>('figures')
+    for (const { count, buckets } of Object.values(latency)) {
+      expect(count).toBe(MESSAGES)
+      expect(buckets.reduce((sum, [, n]) => sum + n, 0)).toBe(MESSAGES)
+    }
+    expect(gc.count).toBeGreaterThan(0)
+    expect(cpuUs).toBeGreaterThan(10_000)
+    expect(rssBytes).toBeGreaterThan(10e6)
+  })
+
+  it('count what is allocated, on the heap and outside of it', async () => {
+    const allocations = await ask<Allocations>('allocations?seconds=1')
+    expect(allocations.heapBytes).toBeGreaterThan(10_000)
+    expect(allocations.seconds).toBeGreaterThan(0.99)
+    expect(Object.keys(allocations)).toEqual(documented('heapBytes'))
+  })
+})
+
 describe('an agent that is being profiled', () => {
   let redis: TestServer
   let agent: Program
@@ -96,6 +157,10 @@ describe('an agent that is being profiled', () => {
   afterAll(async () => {
     await agent?.stop()
     await redis?.stop()
+  })
+
+  it('takes no samples in', async () => {
+    for (const path of ['ledger', 'figures']) expect((await fetch(`${admin}/debug/${path}`)).status).toBe(404)
   })
 
   it('has the page of its profiles, and one at a time', async () => {
