@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { type LoadOptions, type LoadResult, runLoad } from '../../internal/bench/load/load.ts'
 import { storeCount } from '../../internal/bench/load/store-count.ts'
+import { conditionOf } from '../../internal/bench/report/report.ts'
 import { statsLines, summaryTable } from '../../internal/bench/report/table.ts'
 import { Interrupted, interruptible } from '../../internal/bench/run/interruption.ts'
 import { EXIT } from '../../internal/config/error.ts'
@@ -75,6 +76,7 @@ async function show(
 ): Promise<void> {
   const pass = {
     name: flags.format,
+    condition: conditionOf(flags.rate === 0 ? undefined : flags.rate),
     pipeline: 'ours',
     format: flags.format,
     serverCount: flags.server.length,

@@ -86,9 +86,9 @@ async function run(settings: RunSettings, progress: Progress, signal: AbortSigna
   progress.say(`report: ${html}, ${json}`)
   if (profiles.length > 0) progress.say(`profiles: ${profiles.join(', ')}`)
   progress.say(`logs: ${outFolder}/logs*`)
-  for (const { name, load } of report.passes) {
+  for (const { name, condition, load } of report.passes) {
     if (load.balance === '') continue
-    progress.say(`${name}: ${load.balance}`)
+    progress.say(`${name}, ${condition}: ${load.balance}`)
     process.exitCode = EXIT.failed
   }
 }
@@ -96,8 +96,8 @@ async function run(settings: RunSettings, progress: Progress, signal: AbortSigna
 function printFigures({ groups }: BenchmarkResult): void {
   const passes = groups.flat()
   for (const pass of passes) {
-    if (passes.length > 1) process.stdout.write(`${pass.name}:\n`)
+    if (passes.length > 1) process.stdout.write(`${pass.name}, ${pass.condition}:\n`)
     process.stdout.write(`${statsLines(pass).join('\n')}\n`)
   }
-  for (const group of groups) process.stdout.write(`\n${summaryTable({ passes: group })}`)
+  for (const group of groups) process.stdout.write(`\n${group[0]!.condition}\n${summaryTable({ passes: group })}`)
 }

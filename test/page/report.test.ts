@@ -76,7 +76,7 @@ it('shows the figures of every pass, and what they are of the first', async () =
     'sent = stored, none lost',
     'sent = stored + 12 reported lost',
   ])
-  const row = page.locator('#figures-table tr', { hasText: 'CPU a sample' })
+  const row = page.locator('#figures-tables tr', { hasText: 'CPU a sample' })
   expect(await row.locator('td').allTextContents()).toEqual(['23.40', '5.10×0.22', '3.30×0.14'])
   expect(await page.title()).toBe('SentinelStream benchmark, 2026-11-24 14:03 UTC')
   expect(await page.locator('#command').textContent()).toContain('bash scripts/benchmark.sh')
@@ -191,6 +191,18 @@ it('shows a report without servers, profiles or balance, and runs nothing that s
   expect(await page.title()).toMatch(/^SentinelStream benchmark/)
   expect(complaints).toEqual([])
   expect(requests).toEqual([address])
+})
+
+it('shows apart what was measured under another condition', async () => {
+  const report = exampleReport()
+  const passes = report.passes.flatMap((pass) => [{ ...pass, condition: 'at 5 messages/s' }, pass])
+  const { page } = await open(await write({ ...report, passes }, 'conditions'))
+  const titles = ['at 5 messages/s', 'as fast as it can']
+  for (const id of ['passes', 'figures-tables', 'latency-charts', 'time-charts']) {
+    expect(await page.locator(`#${id} .condition`).allTextContents()).toEqual(titles)
+  }
+  expect(await page.locator('table').count()).toBe(2)
+  expect(await page.locator('.chart').count()).toBe(2 * (4 + 3 * 4))
 })
 
 it('says where a profile is missing, or empty', async () => {

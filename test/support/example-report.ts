@@ -41,7 +41,7 @@ export function exampleReport(): Report {
     commit: { hash: '0123456789abcdef0123456789abcdef01234567', changed: true },
     command: 'WORKERS=16 DURATION=20s PIPELINE=compare bash scripts/benchmark.sh',
     settings: { workers: '16', duration: '20s', rate: 'none: closed loop', values: 'walk', hosts: '100' },
-    stack: { kind: 'local', versions: { redis: '7.0.15', influxdb: '1.6.7' } },
+    stack: { kind: 'local', versions: { redis: '7.0.15', influxdb: '1.6.7' }, notes: ['Redis: without snapshots'] },
     passes: [
       passOf(
         {
@@ -154,7 +154,17 @@ function passOf(course: Course, index: number): Pass {
     timeline: Array.from({ length: SECONDS }, (_, second) => secondOf(course, second)),
   }
   const profiles = { cpu: undefined, heap: [] }
-  return { name, pipeline, format, serverCount: 1, startedAt: new Date(startMs).toISOString(), load, profiles }
+  const condition = 'as fast as it can'
+  return {
+    name,
+    condition,
+    pipeline,
+    format,
+    serverCount: 1,
+    startedAt: new Date(startMs).toISOString(),
+    load,
+    profiles,
+  }
 }
 
 function secondOf({ perSecond, e2eUs, pipeline }: Course, second: number): TimelinePoint {

@@ -1,9 +1,8 @@
 import type uPlot from 'uplot'
-import { element } from '../dom.ts'
 import type { Palette } from '../theme.ts'
 import { formatBytes } from '../units.ts'
-import type { Latency, PageData, Pass } from './data.ts'
-import { passColour, passDot } from './figures.ts'
+import type { Group, Latency, Pass } from './data.ts'
+import { passColour } from './figures.ts'
 import { Plot } from './plot.ts'
 import { latencyText, percentileText, shortCount } from './units.ts'
 
@@ -13,10 +12,10 @@ const REST_ONE_IN = 100
 /** A logarithmic axis has no 0, and clocks here tell no less than 1 µs. */
 const LEAST_US = 1
 
-/** A chart for each latency, with a curve for each pass. @returns what was drawn, for a change of the theme */
-export function drawCurves(holder: HTMLElement, { passes, latencies, oneIn }: PageData, palette: Palette): Plot[] {
+/** A chart for each latency, with a curve for each pass. */
+export function curvePlots({ passes, latencies }: Group, oneIn: readonly number[], palette: Palette): Plot[] {
   const restIndex = oneIn.findIndex((some) => some >= REST_ONE_IN)
-  const plots = latencies.map((latency) => {
+  return latencies.map((latency) => {
     const lines = passes.map(({ name }, index) => ({
       name,
       colour: passColour(index),
@@ -36,8 +35,6 @@ export function drawCurves(holder: HTMLElement, { passes, latencies, oneIn }: Pa
       crosshair: 'percentile',
     })
   })
-  holder.replaceChildren(...plots.map(({ card }) => card))
-  return plots
 }
 
 function curveSummary({ name, curves }: Latency, passes: readonly Pass[], restIndex: number): string {
@@ -49,24 +46,9 @@ function curveSummary({ name, curves }: Latency, passes: readonly Pass[], restIn
   return `${name} latency by percentile. ${said.join('. ')}.`
 }
 
-/** Four charts for each pass that has a timeline. @returns what was drawn, for a change of the theme */
-export function drawTimelines(holder: HTMLElement, passes: readonly Pass[], palette: Palette): Plot[] {
-  const drawn: Plot[] = []
-  const rows: HTMLElement[] = []
-  for (const [index, pass] of passes.entries()) {
-    // Of one second there is no line.
-    if (pass.timeline.seconds.length < 2) continue
-    const plots = timelinePlots(pass, passColour(index), palette)
-    drawn.push(...plots)
-    const grid = element('div', { class: 'grid' }, ...plots.map(({ card }) => card))
-    rows.push(element('div', { class: 'timeline' }, element('h3', {}, passDot(index), pass.name), grid))
-  }
-  const nothing = element('p', { class: 'card nothing-here', text: 'No server was asked while the load ran.' })
-  holder.replaceChildren(...(rows.length === 0 ? [nothing] : rows))
-  return drawn
-}
-
-function timelinePlots({ name, timeline }: Pass, colour: string, palette: Palette): Plot[] {
+/** Four charts of what a pass was like from second to second; none where nobody was asked, or not for two seconds. */
+export function timelinePlots({ name, timeline }: Pass, colour: string, palette: Palette): Plot[] {
+  if (timeline.seconds.length < 2) return []
   const plot = (
     title: string,
     yText: (value: number) => string,

@@ -3,12 +3,20 @@ export interface PageData {
   /** ISO 8601, UTC. */
   readonly startedAt: string
   readonly command: string
-  readonly passes: readonly Pass[]
-  readonly figures: readonly FigureGroup[]
   /** Where the curves are read, as 1 / (1 − p): 2 is the median, 100 is 99 %. */
   readonly oneIn: readonly number[]
-  readonly latencies: readonly Latency[]
+  readonly groups: readonly Group[]
+  readonly profiled: readonly ProfiledPass[]
   readonly origin: readonly OriginGroup[]
+}
+
+/** What was measured under one condition, and is compared with each other. */
+export interface Group {
+  /** `as fast as it can` */
+  readonly condition: string
+  readonly passes: readonly Pass[]
+  readonly figures: readonly FigureGroup[]
+  readonly latencies: readonly Latency[]
 }
 
 export interface Pass {
@@ -19,7 +27,6 @@ export interface Pass {
   /** Whether what was sent is what was stored and reported lost. */
   readonly balance: { readonly holds: boolean; readonly words: string }
   readonly timeline: Timeline
-  readonly flames: readonly Profile[]
 }
 
 /** By columns, each with one value for each second of the measurement. */
@@ -57,9 +64,8 @@ export interface FigureCell {
 }
 
 export interface Latency {
-  readonly key: string
   readonly name: string
-  /** µs, at each of `oneIn`; one curve for each pass. */
+  /** µs, at each of the page's `oneIn`; one curve for each pass. */
   readonly curves: readonly (readonly (number | null)[])[]
 }
 
@@ -67,6 +73,12 @@ export interface Latency {
 export interface OriginGroup {
   readonly name: string
   readonly entries: readonly (readonly string[])[]
+}
+
+export interface ProfiledPass {
+  readonly name: string
+  readonly condition: string
+  readonly profiles: readonly Profile[]
 }
 
 export interface Profile {

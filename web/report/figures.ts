@@ -1,6 +1,6 @@
 import { element } from '../dom.ts'
 import { formatCount } from '../units.ts'
-import type { FigureCell, FigureRow, PageData } from './data.ts'
+import type { FigureCell, FigureRow, Group } from './data.ts'
 
 /** The colour of a pass, everywhere on the page; from the seventh on they begin again. */
 export function passColour(index: number): string {
@@ -15,7 +15,7 @@ export function passDot(index: number): HTMLElement {
 }
 
 /** Each pass at a glance. */
-export function drawPasses(holder: HTMLElement, { passes, figures }: PageData): void {
+export function passCards({ passes, figures }: Group): HTMLElement {
   const glances = figures.flatMap(({ rows }) => rows).filter(({ glance }) => glance !== null)
   const cards = passes.map(({ name, samplesPerSecond, balance }, index) => {
     const number = element('p', { class: 'figure' })
@@ -31,30 +31,32 @@ export function drawPasses(holder: HTMLElement, { passes, figures }: PageData): 
     return element(
       'li',
       { class: 'card' },
-      element('h2', {}, passDot(index), name),
+      element('h3', {}, passDot(index), name),
       number,
       stats,
       element('p', { class: 'balance', 'data-level': balance.holds ? 'ok' : 'critical', text: balance.words }),
     )
   })
-  holder.replaceChildren(...cards)
+  return element('ul', { class: 'passes' }, ...cards)
 }
 
 const FIRST_COLUMN_PX = 170
 const COLUMN_PX = 160
 
 /** All figures, one column a pass. */
-export function drawFigures(holder: HTMLElement, { passes, figures }: PageData): void {
+export function figuresTable({ passes, figures }: Group): HTMLElement {
   const head = passes.map(({ name }, index) => element('th', { scope: 'col' }, passDot(index), name))
-  // A table that is squeezed breaks its numbers; its holder scrolls.
   const table = element('table', {}, element('thead', {}, element('tr', {}, element('td'), ...head)))
   for (const { name, what, rows } of figures) {
     const title = element('th', { scope: 'rowgroup', colspan: String(passes.length + 1) })
     title.append(element('span', { class: 'group', text: name }), element('span', { class: 'what', text: what }))
     table.append(element('tbody', {}, element('tr', {}, title), ...rows.map(rowOf)))
   }
+  // Squeezed it would break its numbers. So it scrolls, and what scrolls must be within reach of the keyboard.
   table.style.minWidth = `${FIRST_COLUMN_PX + passes.length * COLUMN_PX}px`
-  holder.replaceChildren(table)
+  const holder = element('section', { class: 'card table-holder', 'aria-label': 'Table of figures' }, table)
+  holder.tabIndex = 0
+  return holder
 }
 
 function rowOf({ name, unit, cells }: FigureRow): HTMLElement {

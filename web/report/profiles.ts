@@ -1,6 +1,6 @@
 import { element } from '../dom.ts'
 import { formatBytes } from '../units.ts'
-import type { Flame, Frame, Pass, Profile } from './data.ts'
+import type { Flame, Frame, Profile, ProfiledPass } from './data.ts'
 import { FlameGraph, placeText } from './flame-graph.ts'
 import { byOrigin, costliest, search } from './flame-layout.ts'
 import { shareText } from './units.ts'
@@ -15,27 +15,26 @@ const ORIGINS: ReadonlyArray<readonly [Frame['origin'], string]> = [
 ]
 
 /** Lets the reader choose a pass and one of its profiles, and shows it. */
-export function drawProfiles(holder: HTMLElement, passes: readonly Pass[]): void {
-  const withProfiles = passes.filter(({ flames }) => flames.length > 0)
-  if (withProfiles.length === 0) {
+export function drawProfiles(holder: HTMLElement, passes: readonly ProfiledPass[]): void {
+  if (passes.length === 0) {
     holder.replaceChildren(nothing('No profile was taken.'))
     return
   }
-  const kinds = [...new Set(withProfiles.flatMap(({ flames }) => flames.map(({ name }) => name)))]
-  let pass = withProfiles[0]!
+  const kinds = [...new Set(passes.flatMap(({ profiles }) => profiles.map(({ name }) => name)))]
+  let pass = passes[0]!
   let kind = kinds[0]!
   const view = element('div')
   const show = (): void => {
-    const profile = pass.flames.find(({ name }) => name === kind)
+    const profile = pass.profiles.find(({ name }) => name === kind)
     view.replaceChildren(
       profile === undefined ? nothing(`${pass.name} has no such profile.`) : profileView(pass, profile),
     )
   }
   const choosePass = choice(
     'Pass',
-    withProfiles.map(({ name }) => name),
+    passes.map(({ name }) => name),
     (index) => {
-      pass = withProfiles[index]!
+      pass = passes[index]!
       show()
     },
   )
@@ -64,7 +63,7 @@ function choice(label: string, names: readonly string[], chosen: (index: number)
   return element('div', { class: 'choice', role: 'group', 'aria-label': label }, ...buttons)
 }
 
-function profileView(pass: Pass, { name, file, command, flame }: Profile): HTMLElement {
+function profileView(pass: ProfiledPass, { name, file, command, flame }: Profile): HTMLElement {
   const body =
     flame === null ? [nothing('The profile holds nothing of that kind.')] : flameView(flame, `${name}, ${pass.name}`)
   const opens = element(

@@ -14,26 +14,48 @@ export interface PassFlames {
 }
 
 const LATENCIES = [
-  ['internal', 'Internal', ({ load }: Pass) => load.servers?.latency.internal],
-  ['e2e', 'End to end', ({ load }: Pass) => load.servers?.latency.e2e],
-  ['durable', 'Durable', ({ load }: Pass) => load.servers?.latency.durable],
-  ['lateness', 'Lateness of the sender', ({ load }: Pass) => load.lateness],
+  ['Internal', ({ load }: Pass) => load.servers?.latency.internal],
+  ['End to end', ({ load }: Pass) => load.servers?.latency.e2e],
+  ['Durable', ({ load }: Pass) => load.servers?.latency.durable],
+  ['Lateness of the sender', ({ load }: Pass) => load.lateness],
 ] as const
 
 /** @param flames one for each pass */
 export function pageData(report: Report, flames: readonly PassFlames[]) {
-  const { passes } = report
   return {
     startedAt: report.startedAt,
     command: report.command,
-    passes: passes.map((pass, i) => ({
+    oneIn: ONE_IN,
+    groups: groupsOf(report.passes).map(groupData),
+    profiled: report.passes.flatMap((pass, i) => {
+      const profiles = profilesOf(pass, flames[i]!)
+      return profiles.length === 0 ? [] : [{ name: pass.name, condition: pass.condition, profiles }]
+    }),
+    origin: originOf(report),
+  }
+}
+
+/** By condition, in the order of the report. */
+function groupsOf(passes: readonly Pass[]): Pass[][] {
+  const groups = new Map<string, Pass[]>()
+  for (const pass of passes) {
+    const group = groups.get(pass.condition)
+    if (group === undefined) groups.set(pass.condition, [pass])
+    else group.push(pass)
+  }
+  return [...groups.values()]
+}
+
+function groupData(passes: readonly Pass[]) {
+  return {
+    condition: passes[0]!.condition,
+    passes: passes.map((pass) => ({
       name: pass.name,
       startedAt: pass.startedAt,
       seconds: pass.load.seconds,
       samplesPerSecond: pass.load.samples / pass.load.seconds,
       balance: balanceOf(pass),
       timeline: timelineOf(pass),
-      flames: flamesOf(pass, flames[i]!),
     })),
     figures: figuresOf(passes).map((group) => ({
       ...group,
@@ -48,17 +70,13 @@ export function pageData(report: Report, flames: readonly PassFlames[]) {
         })),
       })),
     })),
-    oneIn: ONE_IN,
-    /** µs, at each of `oneIn`; one curve for each pass. */
-    latencies: LATENCIES.map(([key, name, countsOf]) => ({
-      key,
+    latencies: LATENCIES.map(([name, countsOf]) => ({
       name,
       curves: passes.map((pass) => {
         const counts = countsOf(pass)
         return counts === undefined ? ONE_IN.map(() => null) : curveOf(counts)
       }),
     })),
-    origin: originOf(report),
   }
 }
 
@@ -84,7 +102,7 @@ function timelineOf({ load }: Pass) {
   }
 }
 
-function flamesOf({ profiles }: Pass, { cpu, allocations }: PassFlames) {
+function profilesOf({ profiles }: Pass, { cpu, allocations }: PassFlames) {
   return [
     { name: 'CPU', file: profiles.cpu, flag: '', flame: cpu },
     { name: 'Allocations', file: profiles.heap[0], flag: '-alloc_space ', flame: allocations },
@@ -113,6 +131,7 @@ function originOf({ machine, node, packageVersion, commit, stack, settings }: Re
         ['commit', commitText(commit)],
         ['Node.js', node],
         ...Object.entries(stack.versions),
+        ...stack.notes.map((note) => ['set', note]),
         ['servers run as', stack.kind === 'compose' ? 'containers (Docker Compose)' : 'processes of the machine'],
       ],
     },

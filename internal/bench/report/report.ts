@@ -24,14 +24,18 @@ export interface Report {
     readonly kind: 'local' | 'compose'
     /** Of the servers: `{ redis: '7.0.15', influxdb: '1.6.7' }`. */
     readonly versions: Readonly<Record<string, string>>
+    /** How the servers were set, where that is not as they come. */
+    readonly notes: readonly string[]
   }
   readonly passes: readonly Pass[]
 }
 
 /** One load against one stack. */
 export interface Pass {
-  /** Unlike the others' of the report: `ours, packed`. */
+  /** Unlike the others' of the same condition: `ours, packed`. */
   readonly name: string
+  /** What was asked of it: `as fast as it can`. Passes under one condition are compared with each other. */
+  readonly condition: string
   readonly pipeline: 'ours' | 'baseline' | 'bare'
   readonly format: Format
   /** Server processes that shared the load. */
@@ -39,6 +43,7 @@ export interface Pass {
   /** ISO 8601, UTC: when the measurement began, warm-up done. */
   readonly startedAt: string
   readonly load: LoadResult
+  /** Taken under the same load once more, which is not counted: figures are those of a server that nobody looks into. */
   readonly profiles: Profiles
 }
 
@@ -47,4 +52,9 @@ export interface Profiles {
   readonly cpu: string | undefined
   /** One after the other. The report shows the allocations of the first. */
   readonly heap: readonly string[]
+}
+
+/** The condition of a load. @param ratePerSecond messages; undefined is a closed loop */
+export function conditionOf(ratePerSecond: number | undefined): string {
+  return ratePerSecond === undefined ? 'as fast as it can' : `at ${ratePerSecond.toLocaleString('en-US')} messages/s`
 }

@@ -50,7 +50,16 @@ describe('fill', () => {
 describe('pageData', () => {
   it('is what the page is drawn from', () => {
     const drawn: DrawnData = pageData(exampleReport(), NO_FLAMES)
-    expect(drawn.passes.map(({ name }) => name)).toEqual(['plain, json', 'ours, json', 'ours, packed'])
+    expect(drawn.groups[0]!.passes.map(({ name }) => name)).toEqual(['plain, json', 'ours, json', 'ours, packed'])
+  })
+
+  it('puts together what was measured under one condition', () => {
+    const report = exampleReport()
+    const passes = report.passes.flatMap((pass) => [{ ...pass, condition: 'at 5 messages/s' }, pass])
+    const { groups } = pageData({ ...report, passes }, [...NO_FLAMES, ...NO_FLAMES])
+    expect(groups.map(({ condition }) => condition)).toEqual(['at 5 messages/s', 'as fast as it can'])
+    for (const group of groups)
+      expect(group.passes.map(({ name }) => name)).toEqual(report.passes.map(({ name }) => name))
   })
 
   it('makes rates of the timeline', () => {
@@ -61,7 +70,7 @@ describe('pageData', () => {
       { ...first!.load.timeline[0]!, atMs: 3_000, sent: 300, written: 2_900 },
     ]
     const load = { ...first!.load, messages: 400, samples: 4_000, timeline }
-    const { passes } = pageData({ ...report, passes: [{ ...first!, load }] }, NO_FLAMES)
+    const { passes } = pageData({ ...report, passes: [{ ...first!, load }] }, NO_FLAMES).groups[0]!
     expect(passes[0]!.timeline).toMatchObject({
       seconds: [1, 3],
       sentPerSecond: [1_000, 1_000],
@@ -73,7 +82,7 @@ describe('pageData', () => {
     const report = exampleReport()
     const [first] = report.passes
     const load = { ...first!.load, messages: 0, samples: 0, servers: undefined }
-    const { passes, latencies } = pageData({ ...report, passes: [{ ...first!, load }] }, NO_FLAMES)
+    const { passes, latencies } = pageData({ ...report, passes: [{ ...first!, load }] }, NO_FLAMES).groups[0]!
     expect(passes[0]!.timeline.sentPerSecond.every((rate) => rate === 0)).toBe(true)
     expect(latencies[0]!.curves[0]!.every((us) => us === null)).toBe(true)
   })
@@ -83,7 +92,7 @@ describe('pageData', () => {
     [{}, 'commit', '0123456789ab, and the tree had changes'],
     [{ commit: { hash: 'ab'.repeat(20), changed: false } }, 'commit', 'abababababab'],
     [{}, 'servers run as', 'processes of the machine'],
-    [{ stack: { kind: 'compose', versions: {} } }, 'servers run as', 'containers (Docker Compose)'],
+    [{ stack: { kind: 'compose', versions: {}, notes: [] } }, 'servers run as', 'containers (Docker Compose)'],
   ])('says of %o: %s %s', (change, name, value) => {
     const { origin } = pageData({ ...exampleReport(), ...change }, NO_FLAMES)
     expect(origin.flatMap(({ entries }) => entries)).toContainEqual([name, value])

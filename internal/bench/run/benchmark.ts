@@ -76,13 +76,11 @@ function scenesOf({ pipeline, format, ratePerSecond }: BenchmarkOptions): Scene[
     ['ours', 'json'],
     ['ours', 'packed'],
   ] as const
+  const rates = ratePerSecond === undefined ? [undefined] : [ratePerSecond, undefined]
   return compared.map(([kind, messages]) => ({
     pipeline: kind,
     format: messages,
-    loads: [
-      { name: `${kind}, ${messages}`, ratePerSecond },
-      { name: `${kind}, ${messages}, as fast as it can`, ratePerSecond: undefined },
-    ],
+    loads: rates.map((rate) => ({ name: `${kind}, ${messages}`, ratePerSecond: rate })),
     suffix: `-${kind}-${messages}`,
   }))
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type LoadOptions, runLoad } from '../load/load.ts'
-import type { Pass } from '../report/report.ts'
+import { conditionOf, type Pass } from '../report/report.ts'
 import { openStack } from '../stack/open.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { BenchmarkOptions, Scene, Surroundings } from './benchmark.ts'
@@ -66,7 +66,8 @@ async function playLoads(
     signal.throwIfAborted()
     const startedAt = new Date(load.startUs / 1000).toISOString()
     const profiles = { cpu: undefined, heap: [] }
-    passes.push({ name, pipeline, format, serverCount, startedAt, load, profiles })
+    const condition = conditionOf(ratePerSecond)
+    passes.push({ name, condition, pipeline, format, serverCount, startedAt, load, profiles })
   }
   const [first, ...others] = passes
   const seconds = options.profileSeconds
