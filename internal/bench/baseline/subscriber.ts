@@ -47,7 +47,8 @@ export class PlainSubscriber {
 
   /** Resolves when nothing more will come, all that Redis sent before having been handed over. */
   async stop(): Promise<void> {
-    if (this.#client.status === 'ready') await this.#client.unsubscribe(CHANNEL)
+    // Where the connection ends first, nothing more will come either.
+    if (this.#client.status === 'ready') await this.#client.unsubscribe(CHANNEL).catch(() => {})
     this.#client.disconnect()
   }
 }
