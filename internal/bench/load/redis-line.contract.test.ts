@@ -13,7 +13,10 @@ const open: RedisLine[] = []
 
 beforeAll(async () => {
   server = await startRedis()
-  withPassword = await startRedis({ args: ['--requirepass', PASSWORD] })
+  withPassword = await startRedis()
+  const redis = new Redis(withPassword.url)
+  await redis.config('SET', 'requirepass', PASSWORD)
+  redis.disconnect()
 })
 afterEach(() => {
   for (const line of open.splice(0)) line.close()

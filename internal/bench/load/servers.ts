@@ -91,7 +91,7 @@ async function ask<T>(url: string, path: string, signal: AbortSignal): Promise<T
     await response.body?.cancel()
   } catch (cause) {
     throw new Error(
-      `no server at ${url} (${reasonOf(cause)}): is "server" or "sentinel up" running there? see --server`,
+      `no server at ${url} (${reasonOf(cause)}): is "server" or "sentinel up" running there? see --server, or --server none`,
       {
         cause,
       },

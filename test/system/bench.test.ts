@@ -1,0 +1,193 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { LoadResult } from '../../internal/bench/load/load.ts'
+import { influxCount } from '../support/influx.ts'
+import { type InfluxProxy, startInfluxProxy } from '../support/influx-proxy.ts'
+import { type Program, run, startProgram } from '../support/programs.ts'
+import { freePort, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
+
+/** A server with a database of its own, and how to load it. */
+interface Scene {
+  readonly server: Program
+  readonly database: string
+  readonly admin: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+let redis: TestServer
+let influx: TestServer
+let proxy: InfluxProxy
+let folder: string
+const scenes: Scene[] = []
+
+beforeAll(async () => {
+  redis = await startRedis()
+  influx = await startInflux()
+  proxy = await startInfluxProxy(influx.url)
+  folder = await mkdtemp(join(tmpdir(), 'sentinel-bench-'))
+})
+afterEach(async () => {
+  await Promise.all(scenes.splice(0).map(({ server }) => server.stop()))
+  await proxy.become({ kind: 'none' })
+})
+afterAll(async () => {
+  await proxy?.stop()
+  await Promise.all([redis?.stop(), influx?.stop()])
+  await rm(folder, { recursive: true, force: true })
+})
+
+let databases = 0
+
+async function startScene(broker: 'pubsub' | 'streams', influxUrl = influx.url): Promise<Scene> {
+  const database = `bench${databases++}`
+  const port = await freePort()
+  const env = {
+    REDIS_URL: redis.url,
+    INFLUX_URL: influxUrl,
+    INFLUX_BUCKET: database,
+    SENTINEL_BROKER_KIND: broker,
+    SENTINEL_BROKER_TOPIC: database,
+  }
+  const server = startProgram('server', { env: { ...env, SENTINEL_ADMIN_PORT: `${port}` } })
+  const scene = { server, database, admin: `http://127.0.0.1:${port}`, env }
+  scenes.push(scene)
+  await server.logged('started')
+  return scene
+}
+
+/** A run that is over. */
+interface Run {
+  readonly code: number | NodeJS.Signals
+  readonly stdout: string
+  readonly stderr: string
+  readonly load: LoadResult
+}
+
+function start({ admin, env }: Scene, args: readonly string[]): Program {
+  return startProgram('bench', { env, args: ['--server', admin, '--json', join(folder, 'load.json'), ...args] })
+}
+
+async function over(program: Program): Promise<Run> {
+  const code = await program.ended
+  const { load } = JSON.parse(await readFile(join(folder, 'load.json'), 'utf8')) as { load: LoadResult }
+  return { code, stdout: program.stdout(), stderr: program.stderr(), load }
+}
+
+const SHORT = ['--duration', '1s', '--warmup', '200ms']
+
+describe('a load', () => {
+  it.each([
+    ['pubsub', [], 1],
+    ['pubsub', ['--rate', '2000', '--threads', '2'], 1],
+    ['pubsub', ['--binary=false', '--hosts', '3'], 1],
+    ['pubsub', ['--format', 'json', '--rate', '2000', '--values', 'full'], 1],
+    ['pubsub', ['--format', 'frame', '--workers', '3', '--samples-per-message', '7'], 7],
+    ['pubsub', ['--format', 'frame', '--rate', '200', '--hosts', '2', '--threads', '2'], 100],
+    ['streams', ['--workers', '20'], 1],
+    ['streams', ['--binary=false', '--rate', '2000'], 1],
+    ['streams', ['--format', 'frame', '--rate', '200'], 100],
+  ] as const)('over %s with %j is in the store, every sample of it', async (broker, args, samplesPerMessage) => {
+    const scene = await startScene(broker)
+    const { code, stdout, stderr, load } = await over(start(scene, [...SHORT, ...args]))
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('bench:')])
+    expect(load).toMatchObject({ balance: '', partial: false, unreceived: 0, reportedLost: 0, stored: load.samples })
+    expect(load.samples).toBe(load.messages * samplesPerMessage)
+    expect(load.messages).toBeGreaterThan(0)
+    const rate = args.indexOf('--rate')
+    if (rate >= 0) expect(load.messages).toBe(Number(args[rate + 1]))
+    // Every message has each of its latencies, and nothing else has.
+    const { latency, ledger } = load.servers!
+    const counts = [latency.internal, latency.e2e, latency.durable, load.reply, load.lateness].map(({ count }) => count)
+    expect(counts).toEqual(Array(5).fill(load.messages))
+    expect(ledger.received - ledger.own).toBe(load.samples)
+    expect(load.senderCpuUs).toBeGreaterThan(0)
+    expect(stdout).toMatch(new RegExp(`^E2E_LATENCY_STATS count=${load.messages} `, 'm'))
+    expect(stdout).toContain('sent = stored, none lost')
+    // The warm-up is there too, and nothing of it was counted.
+    expect(await influxCount(influx.url, scene.database, 'system_stats', 'cpu')).toBeGreaterThan(load.samples)
+  })
+
+  it('of which a database has swallowed some is not in balance, and says how many are missing', async () => {
+    const scene = await startScene('pubsub', proxy.url)
+    const bench = start(scene, ['--rate', '2000', '--duration', '3s', '--warmup', '0'])
+    await until('it measures', () => bench.stderr().includes('measure'))
+    await proxy.become({ kind: 'status', status: 204, body: '', share: 0.5 })
+    const { code, stderr, load } = await over(bench)
+    const missing = load.samples - load.stored!
+    expect(missing).toBeGreaterThan(0)
+    expect(stderr).toContain(`${missing.toLocaleString('en-US')} are missing and nobody says why`)
+    expect(code).toBe(1)
+  })
+
+  it('of frames whose server is cut off knows exactly what was lost', async () => {
+    const scene = await startScene('pubsub')
+    const bench = start(scene, ['--format', 'frame', '--rate', '1000', '--duration', '3s', '--warmup', '0'])
+    await until('it measures', () => bench.stderr().includes('measure'))
+    const admin = new Redis(redis.url)
+    for (let times = 0; times < 3; times++) {
+      await admin.client('KILL', 'TYPE', 'pubsub')
+      await until('the server is back', async () => (await admin.pubsub('NUMSUB', 'metrics'))[1] === 1)
+    }
+    admin.disconnect()
+    const { code, load } = await over(bench)
+    expect(load).toMatchObject({ messages: 3000, balance: '' })
+    expect(load.unreceived).toBeGreaterThan(0)
+    expect(load.stored! + load.reportedLost).toBe(300_000)
+    expect(code).toBe(0)
+  })
+
+  it('that is stopped says what came of it until then', async () => {
+    const bench = start(await startScene('pubsub'), ['--rate', '2000', '--duration', '1h', '--warmup', '0'])
+    await until('it measures', () => bench.stderr().includes('measure'))
+    bench.signal('SIGINT')
+    const { code, stdout, stderr, load } = await over(bench)
+    expect(code).toBe(130)
+    expect(load).toMatchObject({ partial: true, balance: '', stored: load.samples })
+    expect(stdout).toContain('stopped before its time')
+    expect(stderr).toContain('bench: stopped before its time')
+  })
+
+  it('that is stopped while it warms up ends too', async () => {
+    const { admin, env } = await startScene('pubsub')
+    const bench = startProgram('bench', { env, args: ['--server', admin, '--rate', '100', '--warmup', '1h'] })
+    await until('it warms up', () => bench.stderr().includes('warm-up'))
+    bench.signal('SIGTERM')
+    expect([await bench.ended, bench.stdout()]).toEqual([143, ''])
+  })
+
+  it('needs no server to be asked, and no store', async () => {
+    const { env } = await startScene('streams')
+    const args = ['--server', 'none', '--no-count', '--workers', '5', '--duration', '1s', '--warmup', '0']
+    const { code, stdout } = await run('sentinel', { env, args: ['bench', ...args] })
+    expect([code, stdout]).toEqual([0, expect.stringContaining('the store was not asked')])
+  })
+})
+
+describe('bad use of bench', () => {
+  it('says in one line what is wrong, and what to do', async () => {
+    const { admin, env } = await startScene('pubsub')
+    const nowhere = `http://127.0.0.1:${await freePort()}`
+    const noRedis = `redis://127.0.0.1:${await freePort()}`
+    const cases: ReadonlyArray<readonly [args: readonly string[], code: number, words: RegExp]> = [
+      [
+        ['--redis-url', noRedis],
+        1,
+        /^bench: Redis at .* refuses the connection: is it running there\? check REDIS_URL\n$/,
+      ],
+      [['--server', nowhere], 1, /^bench: no server at .*ECONNREFUSED.* see --server, or --server none\n$/],
+      [['--broker-partitions', '2'], 1, /^bench: nobody is subscribed to metrics:0, metrics:1: start a server .*\n$/],
+      [['--influx-url', nowhere], 1, /bench: the store at .* cannot be asked .*ECONNREFUSED.*--no-count\n$/],
+      [['--json', '/nowhere/a.json'], 1, /^bench: ENOENT.*\/nowhere\/a.json/],
+      [['--duration', 'abc'], 2, /'abc' is invalid. It must be a time from 1s to 1d/],
+      [['--redis-url', 'localhost'], 78, /redis.url: .*localhost.* must be a URL that begins with redis/],
+    ]
+    for (const [args, code, words] of cases) {
+      const ended = await run('bench', { env, args: ['--server', admin, '--rate', '10', ...SHORT, ...args] })
+      expect([args, ended.code, ended.stdout]).toEqual([args, code, ''])
+      expect(ended.stderr).toMatch(words)
+    }
+  })
+})
