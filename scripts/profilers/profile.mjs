@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { Progress } from '../../dist/cmd/bench/progress.js'
 import { readRunSettings } from '../../dist/cmd/bench/run-settings.js'
@@ -109,7 +109,13 @@ async function visualize(scratch, seconds) {
   return html
 }
 
-/** The page, which somebody else will open: it asks no server for its fonts, and does not say where on this machine the project is. */
+/**
+ * The page, which somebody else will open: it asks no server for its fonts, and does not say where on this machine the project is. In 0x a
+ * path, and no URL, tells our folder `internal` from that of Node.js.
+ */
 function presentable(page) {
-  return page.replaceAll('https://clinicjs.org/assets/css/fonts.css', 'data:text/css,').replaceAll(ROOT, '')
+  return page
+    .replaceAll('https://clinicjs.org/assets/css/fonts.css', 'data:text/css,')
+    .replaceAll(pathToFileURL(ROOT).href, '/')
+    .replaceAll(ROOT, '/')
 }
