@@ -1,14 +1,12 @@
 import type { Counted } from '../support/counted.ts'
 import { calibrate } from './calibration.ts'
-import { median } from './median.ts'
 
-/** What one process has found; medians over the rounds. */
+/** What one process has found. */
 export interface Measured {
   /** Time of an operation in calibrations. */
   readonly ratio: number
-  /** CPU time of an operation, and of a calibration. */
+  /** CPU time of an operation. */
   readonly ns: number
-  readonly calibrationNs: number
 }
 
 /** Long beside what stands around it, and so short that most rounds fit between two disturbances. */
@@ -16,31 +14,28 @@ const SLICE_US = 4000
 const WARM_UP_US = 500_000
 
 /**
- * Takes turns: some calibrations, some calls of the benchmark, some calibrations, … and compares each turn with the two beside it.
+ * Takes turns: some calls of the benchmark, some calibrations, some calls, … Each is then what it takes in the quieter rounds: there are
+ * always some, and a neighbour can only slow it down.
  *
- * Time is CPU time of the process, all its threads: waiting for a core does not count, collecting garbage does. On a machine of two cores that
- * carried three other loads one benchmark took 1,160 to 1,840 ns by the clock, and 0.59 to 0.66 calibrations.
+ * Time is CPU time of the process, all its threads: waiting for a core does not count, collecting garbage does.
  */
 export async function measure(run: Counted, rounds: number): Promise<Measured> {
-  const once = async (): Promise<void> => {
+  const calibration = async (): Promise<void> => {
     calibrate()
   }
   const calls = await callsPerSlice(run)
-  const calibrations = await callsPerSlice(once)
-  const turns: Measured[] = []
-  let before = await slice(once, calibrations)
+  const calibrations = await callsPerSlice(calibration)
+  const slices: Array<{ callNs: number; calibrationNs: number }> = []
   for (let round = 0; round < rounds; round++) {
-    const ns = (await slice(run, calls)) / run.operations
-    const after = await slice(once, calibrations)
-    const calibrationNs = (before + after) / 2
-    turns.push({ ratio: ns / calibrationNs, ns, calibrationNs })
-    before = after
+    slices.push({ callNs: await slice(run, calls), calibrationNs: await slice(calibration, calibrations) })
   }
-  return {
-    ratio: median(turns.map(({ ratio }) => ratio)),
-    ns: median(turns.map(({ ns }) => ns)),
-    calibrationNs: median(turns.map(({ calibrationNs }) => calibrationNs)),
-  }
+  const ns = quiet(slices.map(({ callNs }) => callNs)) / run.operations
+  return { ns, ratio: ns / quiet(slices.map(({ calibrationNs }) => calibrationNs)) }
+}
+
+/** The tenth part of all are quicker. */
+function quiet(times: readonly number[]): number {
+  return [...times].sort((a, b) => a - b)[Math.floor(times.length / 10)]!
 }
 
 /** Runs it until it is as fast as it will be. */

@@ -33,9 +33,9 @@ describe('programs', () => {
       { name: 'text > upper case', unit: 'word' },
       { name: 'text > wrong', unit: 'word' },
     ])
-    const { ratio, ns, calibrationNs } = await programs[0]!.measure()
+    const { ratio, ns } = await programs[0]!.measure()
     expect(ratio).toBeGreaterThan(0)
-    expect(ns / calibrationNs).toBeGreaterThan(0)
+    expect(ns).toBeGreaterThan(ratio)
     await expect(programs[1]!.measure()).rejects.toThrow('999 operations were done, not 1000')
   }, 60_000)
 })
