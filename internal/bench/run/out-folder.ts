@@ -1,5 +1,5 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 
 /** A report with its profiles and logs; where less is left, it is better not to begin. */
 const PROBE_BYTES = 4 * 1024 * 1024
@@ -14,7 +14,7 @@ export async function openOutFolder(path: string): Promise<string> {
   const folder = resolve(path)
   const probe = join(folder, `.probe-${process.pid}`)
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     try {
       await writeFile(probe, Buffer.alloc(PROBE_BYTES))
     } finally {
@@ -25,6 +25,19 @@ export async function openOutFolder(path: string): Promise<string> {
     throw new Error(`OUT: ${folder} cannot be written to: ${REASONS[code ?? ''] ?? message}`, { cause })
   }
   return folder
+}
+
+/** Node's own `recursive` never returns where a folder can be neither made nor be there, as in /proc (seen with 20.20). */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return
+    if (code !== 'ENOENT') throw error
+    await makeFolder(dirname(folder))
+    await mkdir(folder)
+  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

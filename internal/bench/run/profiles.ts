@@ -34,7 +34,8 @@ export async function profileUnderLoad(request: ProfileRequest, signal: AbortSig
     const durationMs = (seconds + 2 * heapSeconds) * 1000 + SLACK_MS
     const onProgress: LoadOptions['onProgress'] = (progress) => {
       if (progress.step === 'measure') measuring.resolve()
-      load.onProgress(progress)
+      // How long it would be played if nobody stopped it says nothing.
+      load.onProgress({ ...progress, ofMs: 0 })
     }
     await runLoad({ ...load, warmupMs: WARMUP_MS, durationMs, countStored: undefined, onProgress }, stop)
     throw new Error('the load ended before the profiles were taken')

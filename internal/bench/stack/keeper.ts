@@ -25,7 +25,7 @@ while read -r verb rest; do
     at_end) command=$rest ;;
   esac
 done
-for pid in $watched; do kill -KILL -- "-$pid"; done
+for pid in $watched; do kill -s KILL -- "-$pid"; done
 eval "$command"
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }`
 

@@ -1,0 +1,338 @@
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Report } from '../../internal/bench/report/report.ts'
+import { influxQuery } from '../support/influx.ts'
+import { readProfile } from '../support/pprof.ts'
+import { type Program, startProgram } from '../support/programs.ts'
+import { findProgram, freePort, until } from '../support/servers.ts'
+
+const RUN_MS = 180_000
+const isRoot = process.getuid?.() === 0
+
+/** Of one test: where its benchmarks have their temporary files, and what they leave. */
+let folder: string
+let temporary: string
+let out: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sentinel-benchmark-test-'))
+  temporary = join(folder, 'tmp')
+  out = join(folder, 'out')
+  mkdirSync(temporary)
+})
+afterEach(async () => {
+  await nothingIsLeft()
+  rmSync(folder, { recursive: true })
+})
+
+function bench(env: Record<string, string>, ...flags: string[]): Program {
+  const own = { TMPDIR: temporary, OUT: out, STACK: 'local' }
+  return startProgram('bench', { args: ['run', ...flags], env: { ...own, ...env } })
+}
+
+/** What runs there or was told of it: the programs of a stack, and who sees to their end. */
+function processesOf(place: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return (
+          readlinkSync(`/proc/${pid}/cwd`).startsWith(place) ||
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(place)
+        )
+      } catch {
+        // It has ended meanwhile.
+        return false
+      }
+    })
+    .map(Number)
+}
+
+async function nothingIsLeft(): Promise<void> {
+  await until('nothing runs any more', () => processesOf(temporary).length === 0)
+  await until('no temporary folder is left', () => readdirSync(temporary).length === 0)
+}
+
+describe('a benchmark that cannot be', () => {
+  const refused: Array<[string, Record<string, string>, string[], number, RegExp]> = [
+    ['no time', { DURATION: 'abc' }, [], 78, /^ {2}DURATION: "abc" must be a time from 1s to .*, such as .*$/m],
+    ['no time, as a flag', {}, ['--duration=abc'], 78, /^ {2}--duration: "abc" must be a time/m],
+    ['a rate below nothing', { RATE: '-1' }, [], 78, /^ {2}RATE: "-1" must be a whole number from 0 to/m],
+    ['no broker', { BROKER: 'foo' }, [], 78, /^ {2}BROKER: "foo" must be one of pubsub, streams$/m],
+    ['servers that cannot share', { SERVERS: '2' }, [], 78, /^ {2}SERVERS: only with BROKER=streams/m],
+    ['an unknown flag', {}, ['--wurkers', '5'], 2, /unknown option '--wurkers'/],
+    [
+      'no Redis',
+      { PATH: '/nowhere' },
+      [],
+      1,
+      /redis-server and influxd not found: apt-get install redis-server influxdb/,
+    ],
+    [
+      'no VictoriaMetrics',
+      { PATH: '/nowhere', STORE: 'victoria' },
+      [],
+      1,
+      /apt-get install redis-server victoria-metrics/,
+    ],
+    ['no engine', { PATH: '/nowhere', STACK: 'compose' }, [], 1, /no containers: no Docker engine answers/],
+    ['a folder that cannot be made', { OUT: '/proc/nowhere' }, [], 1, /OUT: \/proc\/nowhere cannot be written to: /],
+    ['a file for a folder', { OUT: '/etc/passwd' }, [], 1, /OUT: \/etc\/passwd cannot be written to: it is a file/],
+  ]
+  it.each(refused)('%s: says so, and ends', async (_what, env, flags, code, message) => {
+    const program = bench(env, ...flags)
+    expect(await program.ended).toBe(code)
+    expect(program.stderr()).toMatch(message)
+    expect(program.stdout()).toBe('')
+  })
+
+  it('names everything that is wrong', async () => {
+    const program = bench({ DURATION: 'abc', RATE: 'much' })
+    expect(await program.ended).toBe(78)
+    expect(program.stderr()).toMatch(/DURATION: .*\n {2}RATE: /)
+  })
+
+  it('without InfluxDB names its package', async () => {
+    const path = join(folder, 'bin')
+    mkdirSync(path)
+    symlinkSync(findProgram('redis-server', 'redis-server'), join(path, 'redis-server'))
+    const program = bench({ PATH: path })
+    expect(await program.ended).toBe(1)
+    expect(program.stderr()).toContain('bench: influxd not found: apt-get install influxdb')
+  })
+
+  it.each(['REDIS_PORT', 'INFLUX_PORT', 'SERVER_ADMIN_PORT'])('on a port that is taken (%s)', async (variable) => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    const port = typeof address === 'object' ? `${address?.port}` : ''
+    const program = bench({ [variable]: port })
+    expect(await program.ended).toBe(1)
+    expect(program.stderr()).toContain(`port ${port} of 127.0.0.1 is taken by another program`)
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it.runIf(isRoot)('on a disk that is full', async () => {
+    mkdirSync(out)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', out])
+    try {
+      const program = bench({})
+      expect(await program.ended).toBe(1)
+      expect(program.stderr()).toMatch(/OUT: .* cannot be written to: its disk has no room/)
+      expect(readdirSync(out)).toEqual([])
+    } finally {
+      execFileSync('umount', ['-l', out])
+    }
+  })
+
+  it('with a Redis that does not come up: shows its last words', async () => {
+    const path = join(folder, 'bin')
+    mkdirSync(path)
+    writeFileSync(join(path, 'redis-server'), '#!/bin/sh\necho "no memory for me"\nexit 3\n')
+    chmodSync(join(path, 'redis-server'), 0o755)
+    const program = bench({ PATH: `${path}:${process.env.PATH}` })
+    expect(await program.ended).toBe(1)
+    expect(program.stderr()).toMatch(/bench: redis ended with 3; the end of .*redis\.log:\n {2}no memory for me\n/)
+  })
+})
+
+describe('a benchmark that is cut off', () => {
+  const LONG = { DURATION: '10m', RATE: '500', PROFILE: '0' }
+  const steps: Array<[string, Record<string, string>, string, NodeJS.Signals, number]> = [
+    ['while it starts', {}, 'starting redis-server', 'SIGINT', 130],
+    ['in the warm-up', { WARMUP: '10m' }, 'warm-up 1', 'SIGINT', 130],
+    ['in the measurement', { WARMUP: '0' }, 'measure 1', 'SIGINT', 130],
+    ['by the system', { WARMUP: '0' }, 'measure 1', 'SIGTERM', 143],
+  ]
+  it.each(steps)('%s leaves nothing', async (_when, env, sign, signal, code) => {
+    const ports = { REDIS_PORT: await freePort(), INFLUX_PORT: await freePort(), SERVER_ADMIN_PORT: await freePort() }
+    const texts = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `${port}`]))
+    const program = bench({ ...LONG, ...texts, ...env })
+    await until(`it says ${sign}`, () => program.stderr().includes(sign))
+    program.signal(signal)
+    expect(await program.ended).toBe(code)
+    expect(program.stderr()).toContain('interrupted: there is no report')
+    expect(program.stdout()).toBe('')
+    // What ended in order is gone when the program is, and its ports are free.
+    expect(processesOf(temporary)).toEqual([])
+    expect(readdirSync(temporary)).toEqual([])
+    for (const port of Object.values(ports)) await isFree(port)
+    expect(existsSync(join(out, 'report.json'))).toBe(false)
+  })
+
+  it('twice ends at once, and what it started ends with it', async () => {
+    const program = bench({ ...LONG, WARMUP: '0' })
+    await until('it measures', () => program.stderr().includes('measure 1'))
+    program.signal('SIGINT')
+    await until('it stops', () => program.stderr().includes('once more ends at once'))
+    program.signal('SIGINT')
+    expect(await program.ended).toBe(130)
+    await nothingIsLeft()
+  })
+
+  it('by SIGKILL leaves nothing either', async () => {
+    const program = bench({ ...LONG, WARMUP: '0' })
+    await until('it measures', () => program.stderr().includes('measure 1'))
+    expect(processesOf(temporary).length).toBeGreaterThanOrEqual(4)
+    program.signal('SIGKILL')
+    expect(await program.ended).toBe('SIGKILL')
+    await nothingIsLeft()
+  })
+
+  it('by the end of a server says which, and what it said last', async () => {
+    const program = bench({ ...LONG, WARMUP: '0' })
+    await until('it measures', () => program.stderr().includes('measure 1'))
+    const database = processesOf(temporary).find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'influxd\n')
+    process.kill(database!, 'SIGKILL')
+    expect(await program.ended).toBe(1)
+    expect(program.stderr()).toMatch(/bench: influxdb was ended by SIGKILL; the end of .*influxdb\.log:\n {2}/)
+  })
+})
+
+describe('a benchmark', () => {
+  const SHORT = { DURATION: '3s', WARMUP: '500ms', RATE: '2000' }
+
+  const runs: Array<[string, Record<string, string>, number]> = [
+    ['Packed over Pub/Sub', {}, 1],
+    ['JSON over streams, two servers', { BINARY: 'false', BROKER: 'streams', SERVERS: '2' }, 1],
+    ['frames over streams', { FORMAT: 'frame', BROKER: 'streams', SAMPLES: '10' }, 10],
+  ]
+  it.each(runs)(
+    'with %s measures, profiles and reports',
+    async (_name, env, samplesPerMessage) => {
+      const program = bench({ ...SHORT, PROFILE_SECONDS: '1', ...env })
+      expect(await program.ended, program.stderr()).toBe(0)
+
+      const messages = 6000
+      const samples = messages * samplesPerMessage
+      const lines = ['INTERNAL', 'E2E', 'DURABLE'].map(
+        (name) => `${name}_LATENCY_STATS count=(\\d+) p50_us=\\d+ p90_us=\\d+ p99_us=\\d+\n`,
+      )
+      const counted = new RegExp(lines.join('')).exec(program.stdout())?.slice(1)
+      expect(counted?.map(Number)).toEqual([messages, messages, messages])
+      expect(program.stdout()).toContain('sent = stored')
+
+      const report = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
+      const [pass, ...others] = report.passes
+      expect(others).toEqual([])
+      expect(pass?.load).toMatchObject({
+        messages,
+        samples,
+        stored: samples,
+        reportedLost: 0,
+        balance: '',
+        partial: false,
+      })
+      expect(report.stack).toMatchObject({
+        kind: 'local',
+        versions: { redis: expect.stringMatching(/^\d/), influxdb: expect.stringMatching(/^1\./) },
+      })
+      expect(report.command).toMatch(/^DURATION=3s WARMUP=500ms RATE=2000 .*OUT=.* bash scripts\/benchmark\.sh$/)
+      expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('<html')
+      expect(
+        readdirSync(join(out, 'logs')).filter((name) => /^(redis|influxdb|server.*)\.log$/.test(name)).length,
+      ).toBeGreaterThanOrEqual(3)
+
+      const files = readdirSync(out).filter((name) => name.endsWith('.pb.gz'))
+      expect(files.map((name) => name.replace(/-\d{8}T\d{6}Z/, '')).sort()).toEqual([
+        'cpu.pb.gz',
+        'heap.pb.gz',
+        'heap.pb.gz',
+      ])
+      for (const file of files) {
+        const profile = readProfile(readFileSync(join(out, file)))
+        expect(profile.program).toBe('server')
+        const types = file.startsWith('cpu') ? ['samples/count', 'cpu/nanoseconds'] : HEAP_TYPES
+        expect(profile.sampleTypes).toEqual(types)
+      }
+    },
+    RUN_MS,
+  )
+
+  it(
+    'beside the plain pipeline shows three, with files of their own',
+    async () => {
+      const program = bench({ ...SHORT, PIPELINE: 'compare', DURATION: '1s', PROFILE_SECONDS: '1' })
+      expect(await program.ended, program.stderr()).toBe(0)
+      const { passes } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
+      const compared = ['baseline, json', 'ours, json', 'ours, packed']
+      expect(passes.map(({ name }) => name)).toEqual([...compared, ...compared])
+      expect(passes.map(({ condition }) => condition === 'as fast as it can')).toEqual([
+        false,
+        false,
+        false,
+        true,
+        true,
+        true,
+      ])
+      for (const { load } of passes) expect(load).toMatchObject({ stored: load.samples, balance: '' })
+      expect(passes.map(({ profiles }) => profiles.heap.length)).toEqual([2, 2, 2, 0, 0, 0])
+      expect(passes[0]?.profiles.cpu).toMatch(/^cpu-\d{8}T\d{6}Z-baseline-json\.pb\.gz$/)
+      expect(program.stdout().match(/_LATENCY_STATS /g)?.length).toBe(18)
+      expect(
+        readdirSync(out)
+          .filter((name) => name.startsWith('logs'))
+          .sort(),
+      ).toEqual(['logs-baseline-json', 'logs-ours-json', 'logs-ours-packed'])
+    },
+    RUN_MS,
+  )
+
+  it(
+    'into VictoriaMetrics finds all samples there',
+    async () => {
+      const program = bench({ ...SHORT, STORE: 'victoria', PROFILE: '0', DURATION: '1s' })
+      expect(await program.ended, program.stderr()).toBe(0)
+      const { passes, stack } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
+      expect(passes[0]?.load).toMatchObject({ samples: 2000, stored: 2000, balance: '' })
+      expect(Object.keys(stack.versions)).toEqual(['redis', 'victoria-metrics'])
+      expect(readdirSync(out).some((name) => name.endsWith('.pb.gz'))).toBe(false)
+    },
+    RUN_MS,
+  )
+
+  it(
+    'of which samples are missing fails, and says how many',
+    async () => {
+      const port = await freePort()
+      const program = bench({ ...SHORT, WARMUP: '0', PROFILE: '0', INFLUX_PORT: `${port}` })
+      const url = `http://127.0.0.1:${port}`
+      const query = async (text: string) => influxQuery(url, 'telemetry', text).catch(() => [])
+      await until(
+        'samples are stored',
+        async () => Number((await query('SELECT count(cpu) FROM system_stats'))[0]?.count ?? 0) > 100,
+      )
+      await query('DELETE FROM system_stats')
+      expect(await program.ended).toBe(1)
+      const { passes } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
+      expect(passes[0]?.load.balance).not.toBe('')
+      expect(program.stderr()).toContain(`ours, packed: ${passes[0]?.load.balance}`)
+      expect(passes[0]?.load.stored).toBeLessThan(6000)
+    },
+    RUN_MS,
+  )
+})
+
+const HEAP_TYPES = ['alloc_objects/count', 'alloc_space/bytes', 'inuse_objects/count', 'inuse_space/bytes']
+
+/** @throws unless somebody else may listen there */
+async function isFree(port: number): Promise<void> {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve))
+  await new Promise((resolve) => server.close(resolve))
+}
