@@ -1,14 +1,11 @@
 import { expect, it } from 'vitest'
-import { growthPerHour } from './growth.ts'
-
-const points = (values: readonly number[]) => values.map((value, n) => ({ atS: n * 60, value }))
+import { growthPercent } from './growth.ts'
 
 it.each([
-  ['what grows by one a minute', [1, 2, 3, 4], 60],
-  ['what stays', [5, 5, 5], 0],
-  ['what goes up and down', [5, 7, 7, 5], 0],
-  ['what shrinks', [3, 2, 1], -60],
-  ['a single reading', [7], 0],
-])('%s', (_what, values, expected) => {
-  expect(growthPerHour(points(values))).toBeCloseTo(expected)
+  ['what grows', [1, 1, 100, 100, 110, 110], 10],
+  ['what stays, once it has its size', [10, 50, 100, 100, 100, 100], 0],
+  ['what goes up and down', [100, 90, 110, 90, 110, 90, 110, 90], 0],
+  ['what shrinks', [100, 100, 50], -50],
+])('%s', (_what, values, percent) => {
+  expect(growthPercent(values)).toBeCloseTo(percent)
 })

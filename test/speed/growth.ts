@@ -1,12 +1,13 @@
 /**
- * How much a figure grows an hour, by the straight line that is nearest to it (least squares). Less sensitive to V8's collections than the
- * difference between the last reading and the first.
+ * How much larger the last third of the values is than the second, %: by their means, because memory goes up and down with V8's collections. The
+ * first third is left out: a heap comes to its size in it.
  */
-export function growthPerHour(points: ReadonlyArray<{ readonly atS: number; readonly value: number }>): number {
-  const mean = (of: (point: (typeof points)[number]) => number): number =>
-    points.reduce((sum, point) => sum + of(point), 0) / points.length
-  const [atS, value] = [mean((point) => point.atS), mean((point) => point.value)]
-  const covariance = mean((point) => (point.atS - atS) * (point.value - value))
-  const variance = mean((point) => (point.atS - atS) ** 2)
-  return variance === 0 ? 0 : (covariance / variance) * 3600
+export function growthPercent(values: readonly number[]): number {
+  const third = Math.floor(values.length / 3)
+  const second = mean(values.slice(-2 * third, -third))
+  return (mean(values.slice(-third)) / second - 1) * 100
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

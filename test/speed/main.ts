@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { commitOf } from '../../internal/bench/report/commit.ts'
 import { machineOf } from '../../internal/bench/report/machine.ts'
+import { PAGE, pageOfFiles } from '../bench/page-file.ts'
 import { ROWS } from './catalogue.ts'
 import { disturbances, freeNow, shortages } from './quiet.ts'
 import { remarks, store, table } from './report.ts'
@@ -16,7 +17,7 @@ const USAGE = `Measures what the project promises to be fast at, with real serve
   npm run speed -- --rows memory --minutes 5   watches the memory for so long (30 min)
   npm run speed -- --half-rate 60000           messages a second of the rows about memory: half of the highest rate (110000)
   npm run speed -- --json FILE                 keeps what was found
-  npm run speed -- --write                     puts it into docs/benchmarks
+  npm run speed -- --write                     puts it into docs/benchmarks, and writes docs/benchmarks.md
   npm run speed -- --busy                      although the machine is busy, which it says beside each figure
 
 The rows:
@@ -85,8 +86,11 @@ if (values.write && !controller.signal.aborted) {
       ids,
     )
   }
+  writeFileSync(PAGE, pageOfFiles())
 }
-const isGood = results.length === rows.length && results.every(({ met, figures }) => met ?? isComplete(figures))
+const isGood =
+  results.length === rows.length &&
+  results.every(({ met, figures }) => met !== false && figures.every(({ values: all }) => all.length === runs))
 process.exit(isGood ? 0 : 1)
 
 async function measure(row: Row): Promise<RowResult> {
@@ -104,10 +108,6 @@ async function measure(row: Row): Promise<RowResult> {
   const result = resultOf(row, outcomes, [...disturbed, ...failures], measured)
   console.error(table([result]))
   return result
-}
-
-function isComplete(figures: RowResult['figures']): boolean {
-  return figures.every(({ median, reach }) => median !== undefined && reach === undefined)
 }
 
 function refuse(reason: string): never {

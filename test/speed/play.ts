@@ -32,12 +32,11 @@ export async function withScene<T>(
     const local = { kind: 'local', store: 'influx', serverEnv: {}, env: process.env } as const
     const logger = pino({ level: 'silent' })
     const stack = await openStack({ ...local, ...options, logFolder, logger, onProgress: context.say }, context.signal)
-    const stop = AbortSignal.any([context.signal, stack.broken])
     try {
-      return await use({ stack, play: (load) => playOn(stack, load, context, stop) })
+      return await use({ stack, play: (load) => playOn(stack, load, context) })
     } catch (error) {
       // Whatever failed once a part of the stack was gone, that is why.
-      throw stop.aborted ? stop.reason : error
+      throw stack.broken.aborted ? stack.broken.reason : error
     } finally {
       await stack.close()
     }
@@ -46,11 +45,13 @@ export async function withScene<T>(
   }
 }
 
-async function playOn(stack: Stack, load: Load, context: Context, stop: AbortSignal): Promise<LoadResult> {
+async function playOn(stack: Stack, load: Load, context: Context): Promise<LoadResult> {
   const durationMs = load.durationMs ?? context.settings.seconds * 1000
   const rate = load.ratePerSecond
   const words = rate === undefined ? 'as fast as it goes' : `${Math.round(rate).toLocaleString('en-US')}/s`
-  context.say(`${stack.broker.kind}, ${load.format}, ${words}, ${durationMs / 1000} s`)
+  context.say(`${stack.broker.kind}, ${load.format}, ${words}, ${(durationMs / 1000).toFixed(0)} s`)
+  // One for each load, for each leaves listeners on it.
+  const stop = AbortSignal.any([context.signal, stack.broken])
   const result = await runLoad(
     {
       ...{ workers: 64, threads: 1, hosts: 0, samplesPerMessage: SAMPLES_PER_FRAME, values: 'walk', warmupMs: 3000 },

@@ -14,8 +14,9 @@ export interface FoundRate {
   readonly limit: string
 }
 
-/** Between two rates that are tried while there is nothing above yet that does not hold. */
-const STRIDE = 1.12
+/** Steps from the first rate up, until one does not hold, or down, until one does. */
+const STRIDE_UP = 1.12
+const STRIDE_DOWN = 0.75
 /** How near below a rate that does not hold the search comes. */
 const RESOLUTION = 0.03
 const LEAST_SHARE = 0.05
@@ -41,9 +42,9 @@ export async function highestRate({ from, most, problemAt }: RateSearch): Promis
 
   let rate = Math.min(from, most)
   if (await tryShort(rate)) {
-    while (fails === Infinity && holds < most) await tryShort(Math.min(holds * STRIDE, most))
+    while (fails === Infinity && holds < most) await tryShort(Math.min(holds * STRIDE_UP, most))
   } else {
-    while (holds === 0 && fails > from * LEAST_SHARE) await tryShort(fails / STRIDE)
+    while (holds === 0 && fails > from * LEAST_SHARE) await tryShort(fails * STRIDE_DOWN)
   }
   while (holds > 0 && fails - holds > fails * RESOLUTION && fails !== Infinity) await tryShort((holds + fails) / 2)
 
