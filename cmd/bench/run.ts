@@ -1,3 +1,4 @@
+import { join, relative } from 'node:path'
 import { Command } from 'commander'
 import { pino } from 'pino'
 import { commitOf } from '../../internal/bench/report/commit.ts'
@@ -83,9 +84,8 @@ async function run(settings: RunSettings, progress: Progress, signal: AbortSigna
   printFigures(result)
   const { html, json } = await writeReport(report, outFolder)
   const profiles = report.passes.flatMap(({ profiles: { cpu, heap } }) => (cpu === undefined ? heap : [cpu, ...heap]))
-  progress.say(`report: ${html}, ${json}`)
-  if (profiles.length > 0) progress.say(`profiles: ${profiles.join(', ')}`)
-  progress.say(`logs: ${outFolder}/logs*`)
+  progress.say('written:')
+  for (const path of [html, json, ...profiles, join(outFolder, 'logs*')]) progress.say(`  ${relative('', path)}`)
   for (const { name, condition, load } of report.passes) {
     if (load.balance === '') continue
     progress.say(`${name}, ${condition}: ${load.balance}`)

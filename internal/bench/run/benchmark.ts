@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Format, LoadOptions, Progress } from '../load/load.ts'
 import type { Pass } from '../report/report.ts'
-import type { PipelineKind, Stack, StackOptions } from '../stack/stack.ts'
+import type { PipelineKind, StackOptions } from '../stack/stack.ts'
 import { type PlayedScene, playScene } from './scene.ts'
 
 /** What may be asked of `bench run`, and of scripts/benchmark.sh. */
@@ -35,7 +35,7 @@ export interface Surroundings {
 export interface BenchmarkResult {
   /** Loads that may be compared with each other stand together. */
   readonly groups: ReadonlyArray<readonly Pass[]>
-  readonly stack: Pick<Stack, 'kind' | 'versions' | 'notes'>
+  readonly stack: PlayedScene['stack']
 }
 
 /** The loads that one fresh stack is given, one after the other. */

@@ -10,7 +10,7 @@ import { profileUnderLoad } from './profiles.ts'
 export interface PlayedScene {
   /** As many as the scene has loads. */
   readonly passes: readonly Pass[]
-  readonly stack: Stack
+  readonly stack: Pick<Stack, 'kind' | 'versions' | 'notes'>
 }
 
 /** Opens a stack, plays the loads of a scene against it, takes the profiles under the first of them, and closes the stack. */
@@ -32,7 +32,8 @@ export async function playScene(
   try {
     const passes = await playLoads(scene, options, stack, surroundings, stop)
     stop.throwIfAborted()
-    return { passes, stack }
+    const { kind, versions, notes } = stack
+    return { passes, stack: { kind, versions, notes } }
   } catch (error) {
     // Whatever failed once a part of the stack was gone, that is why.
     throw stop.aborted ? stop.reason : error

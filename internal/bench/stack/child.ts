@@ -64,8 +64,12 @@ export class Child {
    * @param ask rejects, saying why, while it is not up
    * @throws Error with its last lines when it ends first, or takes too long
    */
-  async untilUp<T>(ask: (limit: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const deadline = performance.now() + START_LIMIT_MS
+  async untilUp<T>(
+    ask: (limit: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+    startLimitMs = START_LIMIT_MS,
+  ): Promise<T> {
+    const deadline = performance.now() + startLimitMs
     for (;;) {
       signal.throwIfAborted()
       if (this.#end !== '') throw this.#failure(this.#end)
@@ -73,7 +77,7 @@ export class Child {
         return await ask(AbortSignal.any([signal, AbortSignal.timeout(ASK_LIMIT_MS)]))
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
-        if (performance.now() > deadline) throw this.#failure(`is not up after ${START_LIMIT_MS / 1000} s (${why})`)
+        if (performance.now() > deadline) throw this.#failure(`is not up after ${startLimitMs / 1000} s (${why})`)
       }
       await Promise.race([sleep(ASK_INTERVAL_MS), this.ended])
     }
