@@ -3,10 +3,10 @@ import { type Found, limitOf, table, type Verdict, verdictOf } from './judge.ts'
 import { median } from './median.ts'
 import { differences } from './micro.ts'
 
-/** A baseline: median 100, the slowest process 4 % off. */
-const STEADY = [97, 99, 100, 101, 104]
-/** The slowest is 20 % off. */
-const RESTLESS = [90, 95, 100, 102, 120]
+/** Baselines: the third process is 2 % off the best; 10 % off; one that is half as slow again half of the time. */
+const STEADY = [104, 100, 102, 103, 101]
+const RESTLESS = [120, 100, 115, 110, 102]
+const OF_TWO_MINDS = [150, 100, 151, 101, 152, 102, 150, 153, 150]
 
 const known = (ratios: readonly number[]) => ({ name: 'decode > json', unit: 'sample', ratios, ns: [1000] })
 
@@ -16,25 +16,30 @@ function found(ratios: readonly number[], baseline?: readonly number[], name = '
 
 describe('the limit', () => {
   it.each([
-    ['is a tenth where the baseline was steady', STEADY, 0.1],
-    ['is the distance of the slowest process from the median where it was not', RESTLESS, 0.2],
+    ['is a tenth where the best processes were close', STEADY, 0.1],
+    ['is a tenth where others were not', OF_TWO_MINDS, 0.1],
+    ['is twice the distance of the third from the best where that is more', RESTLESS, 0.2],
+    ['is a tenth where there is only one', [100], 0.1],
   ])('%s', (_name, ratios, limit) => {
     expect(limitOf({ ratios })).toBeCloseTo(limit)
   })
 })
 
 describe('the verdict', () => {
+  const eight = (ratio: number): number[] => Array.from({ length: 8 }, () => ratio)
   const cases: Array<[string, readonly number[], readonly number[] | undefined, Verdict | undefined]> = [
     ['nothing was measured yet', [], STEADY, undefined],
     ['one process within the limit', [109], STEADY, 'same'],
     ['one process beyond it', [111], STEADY, undefined],
-    ['four of them', [130, 130, 130, 130], STEADY, undefined],
-    ['five of them', [130, 130, 130, 130, 111], STEADY, 'slower'],
-    ['four, and one within', [130, 130, 130, 130, 109], STEADY, 'same'],
-    ['five below it', [70, 70, 70, 70, 90], STEADY, 'faster'],
+    ['seven of them', eight(130).slice(1), STEADY, undefined],
+    ['eight of them', [...eight(130).slice(1), 111], STEADY, 'slower'],
+    ['seven, and one within', [...eight(130).slice(1), 109], STEADY, 'same'],
+    ['eight below it', [...eight(70).slice(1), 90], STEADY, 'faster'],
     ['below it and beyond it', [70, 130], STEADY, 'same'],
-    ['five beyond a tenth, where the baseline was not steady', [115, 115, 115, 115, 115], RESTLESS, 'same'],
-    ['30 % slower where it was not steady', [1.3 * 95, 130, 130, 130, 130], RESTLESS, 'slower'],
+    ['eight beyond a tenth, where the baseline was not steady', eight(115), RESTLESS, 'same'],
+    ['30 % slower where it was not steady', [...eight(150).slice(1), 130], RESTLESS, 'slower'],
+    ['of two minds, as before', [150, 151, 100], OF_TWO_MINDS, 'same'],
+    ['of two minds, both 30 % slower', [195, 196, 195, 130, 194, 195, 131, 195], OF_TWO_MINDS, 'slower'],
     ['no baseline', [100], undefined, 'new'],
   ]
   it.each(cases)('%s', (_name, ratios, baseline, verdict) => {
@@ -43,17 +48,18 @@ describe('the verdict', () => {
 })
 
 it('the table has what is slower first, and says by how much', () => {
+  const eight = (ratio: number): number[] => Array.from({ length: 8 }, (_, n) => ratio + n)
   const text = table([
     found([101], STEADY, 'same'),
     found([80], undefined, 'new'),
-    found([50, 50, 50, 50, 50], STEADY, 'faster'),
-    found([130, 130, 131, 140, 125], RESTLESS, 'slower'),
+    found(eight(50), STEADY, 'faster'),
+    found(eight(130), RESTLESS, 'slower'),
   ])
   expect(text).toBe(
     `
 benchmark  one        ns    was  change  limit  processes
-slower     sample  1,300  1,000   +30 %  ±20 %          5  SLOWER
-faster     sample    500  1,000   −50 %  ±10 %          5  faster
+slower     sample  1,300  1,000   +30 %  ±20 %          8  SLOWER
+faster     sample    500  1,000   −50 %  ±10 %          8  faster
 new        sample    800                                1  new
 same       sample  1,010  1,000    +1 %  ±10 %          1
 `.trimStart(),

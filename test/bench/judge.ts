@@ -1,5 +1,3 @@
-import { median } from './median.ts'
-
 /** A benchmark as it was when the baseline was stored. */
 export interface Known {
   readonly name: string
@@ -17,29 +15,27 @@ export interface Found extends Known {
 
 export type Verdict = 'same' | 'slower' | 'faster' | 'new'
 
-/**
- * Smaller changes are not spoken of: two processes of one program differ by so much, because memory lies elsewhere and the compiler takes
- * its decisions at other moments.
- */
+/** Smaller changes are not spoken of: on a busy machine one program differs from itself by so much. */
 const LEAST_LIMIT = 0.1
 
 /**
- * How many processes must say that a benchmark has changed. One in ten of a program that has not changed is beyond the limit; they do not
- * agree, and those that look changed are asked again only after all others, when the machine is in another mood.
+ * How many processes must agree that a benchmark has changed: the best of so many is then beyond the limit. Two processes of one program differ,
+ * because memory lies elsewhere and the compiler takes its decisions at other moments, some by the half; each has its good ones.
  */
-export const PROCESSES_TO_AGREE = 5
+export const PROCESSES_TO_AGREE = 8
 
-/** The change that is too much, as a part of what it was: as far as the baseline's slowest process was from its median, or more. */
+/** The change that is too much, as a part of the best: twice the distance from the baseline's best process to its third. */
 export function limitOf({ ratios }: Pick<Known, 'ratios'>): number {
-  return Math.max(LEAST_LIMIT, Math.max(...ratios) / median(ratios) - 1)
+  const sorted = [...ratios].sort((a, b) => a - b)
+  return Math.max(LEAST_LIMIT, 2 * (sorted[Math.min(2, sorted.length - 1)]! / sorted[0]! - 1))
 }
 
-/** What it takes now as a part of what it took. */
+/** What it takes now as a part of what it took, by the best process of each. */
 export function factorOf(ratios: readonly number[], known: Pick<Known, 'ratios'>): number {
-  return median(ratios) / median(known.ratios)
+  return Math.min(...ratios) / Math.min(...known.ratios)
 }
 
-/** The last word on a benchmark as soon as one process finds it the same, or enough of them agree that it is not; until then undefined. */
+/** The last word on a benchmark as soon as it cannot be other than the same, or enough processes agree that it is not; until then undefined. */
 export function verdictOf({ ratios, known }: Pick<Found, 'ratios' | 'known'>): Verdict | undefined {
   if (known === undefined) return 'new'
   const limit = 1 + limitOf(known)
@@ -67,9 +63,9 @@ export function table(found: readonly Found[]): string {
 
 function rowOf(found: Found): string[] {
   const { name, unit, ratios, ns, known } = found
-  const now = [nsText(median(ns)), `${ratios.length}`]
+  const now = [nsText(Math.min(...ns)), `${ratios.length}`]
   if (known === undefined) return [name, unit, now[0]!, '', '', '', now[1]!, 'new']
-  const was = nsText(median(known.ns))
+  const was = nsText(Math.min(...known.ns))
   const verdict = verdictOf(found)
   const said = verdict === 'slower' ? 'SLOWER' : verdict === 'faster' ? 'faster' : ''
   return [

@@ -19,7 +19,7 @@ const USAGE = `Compares the micro-benchmarks with what they took when the baseli
 
 Each time is divided by that of a fixed piece of work beside it, so that neither the load nor the speed of the machine counts for much.`
 
-const PROCESSES_TO_WRITE = 7
+const PROCESSES_TO_WRITE = 9
 
 type Open = Found & { readonly program: Program; readonly ratios: number[]; readonly ns: number[] }
 
