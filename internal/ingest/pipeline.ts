@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { MessageHandler, SubscribeOptions, Subscription } from '../broker/broker.ts'
-import type { Decoder } from '../codec/codec.ts'
+import type { Arrival, Decoder } from '../codec/codec.ts'
 import type { Clock } from '../observe/clock.ts'
 import type { LatencyRecorder } from '../observe/latency.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
@@ -73,7 +73,8 @@ export class Pipeline {
   #subscription: Subscription | undefined
   #finished = false
   #givenUp = 0
-  #receivedAt = 0
+  /** Of the current message; used again for each. */
+  readonly #arrival: Arrival = { receivedAt: 0, tie: 0 }
   /** Samples of the current message that stand in a batch. */
   #taken = 0
 
@@ -182,24 +183,26 @@ export class Pipeline {
 
   readonly #message: MessageHandler = (payload, delivery) => {
     const { decoder, latencies, loss, marks } = this.#options
-    this.#receivedAt = this.#clock.now()
+    const receivedAt = this.#clock.now()
+    this.#arrival.receivedAt = receivedAt
+    this.#arrival.tie = delivery.tie
     this.#taken = 0
     this.#ledger.messages++
-    const refusal = decoder.decode(payload, { receivedAt: this.#receivedAt, tie: delivery.tie }, this.#sample)
+    const refusal = decoder.decode(payload, this.#arrival, this.#sample)
     if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered)
     else this.#refuseMessage(refusal, payload, delivery.redelivered)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
     marks?.delivered(delivery.id)
     this.#batcher.endMessage(delivery.id, sentAt)
-    if (this.#taken > 0) latencies.internal.record(inBatchAt - this.#receivedAt)
+    if (this.#taken > 0) latencies.internal.record(inBatchAt - receivedAt)
     if (sentAt > 0) latencies.e2e.record(inBatchAt - sentAt)
     this.#options.onMessage?.()
   }
 
   readonly #sample = (sample: Sample): void => {
     this.#ledger.received++
-    const refusal = refuseTime(sample.at, this.#receivedAt, this.#options.timeWindow)
+    const refusal = refuseTime(sample.at, this.#arrival.receivedAt, this.#options.timeWindow)
     const { source } = this.#options.decoder.header
     const answer = refusal ?? this.#batcher.add(sample, source)
     if (answer === undefined) this.#taken++

@@ -17,6 +17,17 @@ describe('SourceRuns', () => {
     )
   })
 
+  it('serves the next batch as if it were new', () => {
+    const runs = new SourceRuns([
+      ['a', 0],
+      ['b', 1],
+    ])
+    runs.clear()
+    expect(runs.of(1)).toBe('')
+    runs.note('b', 0)
+    expect(JSON.stringify(runs)).toBe('[["b",0]]')
+  })
+
   it('goes on after it was read', () => {
     const runs = SourceRuns.parse('[["a",0]]')
     runs.note('a', 3)
