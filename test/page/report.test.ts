@@ -196,13 +196,14 @@ it('shows a report without servers, profiles or balance, and runs nothing that s
 it('shows apart what was measured under another condition', async () => {
   const report = exampleReport()
   const passes = report.passes.flatMap((pass) => [{ ...pass, condition: 'at 5 messages/s' }, pass])
-  const { page } = await open(await write({ ...report, passes }, 'conditions'))
+  const { page } = await open(await write({ ...report, passes }, 'conditions'), SCREENS[0], true)
   const titles = ['at 5 messages/s', 'as fast as it can']
   for (const id of ['passes', 'figures-tables', 'latency-charts', 'time-charts']) {
     expect(await page.locator(`#${id} .condition`).allTextContents()).toEqual(titles)
   }
   expect(await page.locator('table').count()).toBe(2)
   expect(await page.locator('.chart').count()).toBe(2 * (4 + 3 * 4))
+  expect(await accessibilityViolations(page)).toEqual([])
 })
 
 it('says where a profile is missing, or empty', async () => {

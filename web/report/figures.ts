@@ -41,10 +41,10 @@ export function passCards({ passes, figures }: Group): HTMLElement {
 }
 
 const FIRST_COLUMN_PX = 170
-const COLUMN_PX = 160
+const COLUMN_PX = 140
 
 /** All figures, one column a pass. */
-export function figuresTable({ passes, figures }: Group): HTMLElement {
+export function figuresTable({ condition, passes, figures }: Group): HTMLElement {
   const head = passes.map(({ name }, index) => element('th', { scope: 'col' }, passDot(index), name))
   const table = element('table', {}, element('thead', {}, element('tr', {}, element('td'), ...head)))
   for (const { name, what, rows } of figures) {
@@ -54,27 +54,35 @@ export function figuresTable({ passes, figures }: Group): HTMLElement {
   }
   // Squeezed it would break its numbers. So it scrolls, and what scrolls must be within reach of the keyboard.
   table.style.minWidth = `${FIRST_COLUMN_PX + passes.length * COLUMN_PX}px`
-  const holder = element('section', { class: 'card table-holder', 'aria-label': 'Table of figures' }, table)
+  const holder = element('section', { class: 'card table-holder', 'aria-label': `Figures, ${condition}` }, table)
   holder.tabIndex = 0
   return holder
 }
 
 function rowOf({ name, unit, cells }: FigureRow): HTMLElement {
-  const most = Math.max(...cells.map(({ value }) => value ?? 0))
   const title = element('th', { scope: 'row' }, name)
   if (unit !== '') title.append(element('span', { class: 'unit', text: ` ${unit}` }))
-  return element('tr', {}, title, ...cells.map((cell, index) => cellOf(cell, index, cells.length === 1 ? 0 : most)))
+  const most = Math.max(...cells.map(({ value }) => value ?? 0))
+  const isCompared = cells.length > 1
+  return element(
+    'tr',
+    {},
+    title,
+    ...cells.map((cell, index) => cellOf(cell, isCompared ? barOf(cell, index, most) : undefined)),
+  )
 }
 
-/** @param most of the row, which its bars are drawn to; 0 draws none */
-function cellOf({ value, text, ratio }: FigureCell, index: number, most: number): HTMLElement {
-  const parts = [element('span', { class: 'number', text })]
-  if (most > 0) {
-    const bar = element('i', { class: 'bar', 'aria-hidden': 'true' })
-    bar.style.width = `${((value ?? 0) / most) * 100}%`
-    bar.style.background = `var(--${passColour(index)})`
-    parts.unshift(element('span', { class: 'bar-holder' }, bar))
-    parts.push(element('span', { class: 'ratio', text: ratio }))
-  }
+/** @param most of the row, which its bars are drawn to */
+function barOf({ value }: FigureCell, index: number, most: number): HTMLElement {
+  const bar = element('i', { class: 'bar', 'aria-hidden': 'true' })
+  bar.style.width = `${((value ?? 0) / (most || 1)) * 100}%`
+  bar.style.background = `var(--${passColour(index)})`
+  return element('span', { class: 'bar-holder' }, bar)
+}
+
+/** @param bar where the cell is compared with others */
+function cellOf({ text, ratio }: FigureCell, bar: HTMLElement | undefined): HTMLElement {
+  const number = element('span', { class: 'number', text })
+  const parts = bar === undefined ? [number] : [bar, number, element('span', { class: 'ratio', text: ratio })]
   return element('td', {}, element('div', { class: 'cell' }, ...parts))
 }

@@ -4,9 +4,6 @@ import { balanceOf, figuresOf, ratioOf, textOf } from './figures.ts'
 import type { Flame } from './flame.ts'
 import type { Pass, Report } from './report.ts'
 
-/** What the page is drawn from; web/report/data.ts has the same shape, to which a test holds it. */
-export type PageData = ReturnType<typeof pageData>
-
 /** The trees of a pass; undefined where there is no profile. */
 export interface PassFlames {
   readonly cpu: Flame | undefined
@@ -20,7 +17,11 @@ const LATENCIES = [
   ['Lateness of the sender', ({ load }: Pass) => load.lateness],
 ] as const
 
-/** @param flames one for each pass */
+/**
+ * What the page is drawn from. web/report/data.ts has the same shape, to which a test holds this.
+ *
+ * @param flames one for each pass
+ */
 export function pageData(report: Report, flames: readonly PassFlames[]) {
   return {
     startedAt: report.startedAt,
