@@ -41,11 +41,11 @@ afterAll(async () => {
 
 let databases = 0
 
-async function startScene(broker: 'pubsub' | 'streams', influxUrl = influx.url): Promise<Scene> {
+async function startScene(broker: 'pubsub' | 'streams', influxUrl = influx.url, redisUrl = redis.url): Promise<Scene> {
   const database = `bench${databases++}`
   const port = await freePort()
   const env = {
-    REDIS_URL: redis.url,
+    REDIS_URL: redisUrl,
     INFLUX_URL: influxUrl,
     INFLUX_BUCKET: database,
     SENTINEL_BROKER_KIND: broker,
@@ -156,6 +156,26 @@ describe('a load', () => {
     await until('it warms up', () => bench.stderr().includes('warm-up'))
     bench.signal('SIGTERM')
     expect([await bench.ended, bench.stdout()]).toEqual([143, ''])
+  })
+
+  it('ends when a server or Redis dies', async () => {
+    const doomed = await startRedis()
+    const scene = await startScene('pubsub', influx.url, doomed.url)
+    const args = ['--rate', '1000', '--duration', '1h', '--warmup', '0']
+    const first = start(scene, args)
+    await until('it measures', () => first.stderr().includes('measure'))
+    await doomed.halt('SIGKILL')
+    expect([await first.ended, first.stderr()]).toEqual([
+      1,
+      expect.stringMatching(/^bench: Redis at .*: what was measured so far is void$/m),
+    ])
+    await doomed.start()
+    await until('the server is ready', async () => (await fetch(`${scene.admin}/ready`)).ok)
+    const second = start(scene, args)
+    await until('it measures', () => second.stderr().includes('measure'))
+    scene.server.signal('SIGKILL')
+    expect([await second.ended, second.stderr()]).toEqual([1, expect.stringMatching(/^bench: no server at /m)])
+    await doomed.stop()
   })
 
   it('needs no server to be asked, and no store', async () => {

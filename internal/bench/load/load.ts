@@ -1,6 +1,6 @@
 import { WallClock } from '../../observe/clock.ts'
-import type { Figures, LedgerFigures } from '../../observe/debug-figures.ts'
-import { balance, reportedLost } from './balance.ts'
+import type { Allocations, Figures, LedgerFigures } from '../../observe/debug-figures.ts'
+import { balance, reportedLost, type Whereabouts } from './balance.ts'
 import { countUntilStill } from './count.ts'
 import type { LoadOptions, LoadResult, Progress, ServersResult } from './load-types.ts'
 import { preflight } from './preflight.ts'
@@ -33,12 +33,17 @@ export async function runLoad(options: LoadOptions, signal: AbortSignal): Promis
   const servers = options.servers.length === 0 ? undefined : new Servers(options.servers)
   await Promise.all([preflight(options), servers?.ledger()])
   const senders = await Senders.open(options)
+  const run = new LoadRun(options, senders, servers, signal)
   try {
-    return await new LoadRun(options, senders, servers, signal).run()
+    return await run.run()
   } finally {
+    run.close()
     await senders.close()
   }
 }
+
+/** What was sent in a step. */
+type Sent = StepResult & { readonly startUs: number }
 
 class LoadRun {
   readonly #options: LoadOptions
@@ -47,6 +52,7 @@ class LoadRun {
   readonly #signal: AbortSignal
   /** Some time after `#signal`. */
   readonly #giveUp: AbortSignal
+  readonly #asking = new AbortController()
   readonly #clock = new WallClock()
   readonly #samplesPerMessage: number
 
@@ -61,47 +67,55 @@ class LoadRun {
 
   async run(): Promise<LoadResult> {
     const { warmupMs, durationMs } = this.#options
-    if (warmupMs > 0) {
-      const before = await this.#servers?.ledger()
-      const sent = await this.#play('warm-up', warmupMs, before)
-      await this.#settle(sent, before)
-    }
+    if (warmupMs > 0) await this.#warmUp(warmupMs)
     if (this.#signal.aborted) throw new Error('stopped before the measurement began')
 
     const before = await this.#servers?.figures()
-    const timeline = before === undefined ? undefined : new Timeline(before)
-    const allocationSeconds = Math.floor(durationMs / SECOND_MS) - 1
-    const allocations = allocationSeconds > 0 ? this.#servers?.allocations(allocationSeconds, this.#signal) : undefined
+    const timeline = before && new Timeline(before)
+    const allocations = this.#servers && this.#allocations(this.#servers)
     const cpuBefore = process.cpuUsage()
     const sent = await this.#play('measure', durationMs, before && ledgerOf(before), timeline)
     const cpu = process.cpuUsage(cpuBefore)
     const partial = this.#signal.aborted
     const settleMs = await this.#settle(sent, before && ledgerOf(before))
     const servers = before && timeline && (await this.#afterwards(before, timeline, await allocations))
-    const samples = sent.messages * this.#samplesPerMessage
-    const unreceivedSamples = sent.unreceived * this.#samplesPerMessage
-    const { format } = this.#options
-    const whereabouts = { format, sent: samples, unreceived: unreceivedSamples, ledger: servers?.ledger }
-    const stored = await this.#count(sent, samples - reportedLost({ ...whereabouts, stored: undefined }))
+    const whereabouts = await this.#find(sent, servers?.ledger)
     return {
       messages: sent.messages,
-      samples,
+      samples: whereabouts.sent,
       seconds: Math.max(partial ? 0 : durationMs / 1000, (sent.lastSentUs - sent.startUs) / 1e6),
       startUs: sent.startUs,
       endUs: sent.endUs,
       partial,
       unreceived: sent.unreceived,
-      unreceivedSamples,
+      unreceivedSamples: whereabouts.unreceived,
       lateness: sent.lateness,
       reply: sent.reply,
       senderCpuUs: cpu.user + cpu.system,
       settleMs,
       servers,
-      stored,
-      reportedLost: reportedLost({ ...whereabouts, stored }),
-      balance: balance({ ...whereabouts, stored }),
+      stored: whereabouts.stored,
+      reportedLost: reportedLost(whereabouts),
+      balance: balance(whereabouts),
       timeline: timeline?.points ?? [],
     }
+  }
+
+  /** Asks no more, for the program waits for what it asked. */
+  close(): void {
+    this.#asking.abort()
+  }
+
+  async #warmUp(warmupMs: number): Promise<void> {
+    const before = await this.#servers?.ledger()
+    await this.#settle(await this.#play('warm-up', warmupMs, before), before)
+  }
+
+  /** Of most of the measurement that begins now: it shall be over before that is. */
+  #allocations(servers: Servers): Promise<Allocations | undefined> {
+    const seconds = Math.floor(this.#options.durationMs / SECOND_MS) - 1
+    if (seconds < 1) return Promise.resolve(undefined)
+    return servers.allocations(seconds, AbortSignal.any([this.#signal, this.#asking.signal]))
   }
 
   /** Sends for a time, and follows the servers meanwhile. */
@@ -110,7 +124,7 @@ class LoadRun {
     durationMs: number,
     before: LedgerFigures | undefined,
     timeline?: Timeline,
-  ): Promise<StepResult & { startUs: number }> {
+  ): Promise<Sent> {
     const { ratePerSecond } = this.#options
     const { tallies } = this.#senders
     const servers = this.#servers
@@ -169,7 +183,7 @@ class LoadRun {
   async #afterwards(
     before: readonly Figures[],
     timeline: Timeline,
-    allocations: ServersResult['allocations'],
+    allocations: Allocations | undefined,
   ): Promise<ServersResult> {
     const after = await this.#servers!.figures()
     const rssBytes = Math.max(
@@ -179,15 +193,23 @@ class LoadRun {
     return { ...between(after, before), rssBytes, allocations }
   }
 
-  /** Undefined where nobody asks, and where a run that was stopped did not get an answer in time. */
-  async #count({ startUs, endUs, messages }: StepResult & { startUs: number }, expected: number) {
-    const { countStored } = this.#options
-    if (countStored === undefined) return undefined
-    this.#tell('count', { sent: messages })
+  /** Where the samples are; a run that was stopped does without the store's count where that does not come in time. */
+  async #find(sent: Sent, ledger: LedgerFigures | undefined): Promise<Whereabouts> {
+    const { countStored, format } = this.#options
+    const known = {
+      format,
+      sent: sent.messages * this.#samplesPerMessage,
+      unreceived: sent.unreceived * this.#samplesPerMessage,
+      ledger,
+      stored: undefined,
+    }
+    if (countStored === undefined) return known
+    this.#tell('count', { sent: sent.messages })
+    const expected = known.sent - reportedLost(known)
     try {
-      return await countUntilStill({ countStored, range: { startUs, endUs }, expected, signal: this.#giveUp })
+      return { ...known, stored: await countUntilStill({ countStored, range: sent, expected, signal: this.#giveUp }) }
     } catch (error) {
-      if (this.#giveUp.aborted) return undefined
+      if (this.#giveUp.aborted) return known
       throw error
     }
   }

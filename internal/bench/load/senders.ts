@@ -19,8 +19,9 @@ export class Senders {
 
   /** Starts them, and resolves when all are connected. @throws Error in words for people */
   static async open(options: LoadOptions): Promise<Senders> {
-    const tallies = new Tallies(options.threads)
-    const { redis, threads, broker, format, workers, hosts, samplesPerMessage, values } = options
+    const { redis, broker, format, workers, hosts, samplesPerMessage, values } = options
+    const threads = Math.min(options.threads, workers)
+    const tallies = new Tallies(threads)
     const messages = { broker, format, workers, hosts, samplesPerMessage, values }
     const started = Array.from({ length: threads }, (_, thread) => {
       return new SenderThread({ redis, messages, thread, threads, tallies: tallies.buffer })
