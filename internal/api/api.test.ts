@@ -70,6 +70,25 @@ describe('GET /api/v1/hosts', () => {
     expect(asked.length).toBe(2)
   })
 
+  it('gives one answer to all who ask within ten milliseconds, unless there is news', async () => {
+    const scene = await ApiScene.open()
+    const { way } = scene
+    const start = way.clock.time
+    const ask = async (): Promise<{ madeAt: number; memPercent: number }> => {
+      const { now, hosts } = (await scene.ask('/api/v1/hosts')).json()
+      return { madeAt: now - start, memPercent: hosts[0].memPercent }
+    }
+    way.send('mem', { host: 'a' }, { used_percent: 1 }, start)
+    expect(await ask()).toEqual({ madeAt: 0, memPercent: 1 })
+    way.clock.time = start + 9_999
+    expect(await ask()).toEqual({ madeAt: 0, memPercent: 1 })
+    way.clock.time = start + 10_000
+    expect(await ask()).toEqual({ madeAt: 10_000, memPercent: 1 })
+    way.clock.time = start + 10_001
+    way.send('mem', { host: 'a' }, { used_percent: 2 }, start)
+    expect(await ask()).toEqual({ madeAt: 10_001, memPercent: 2 })
+  })
+
   it('tells the live hosts, and those last known, while the store is away, and leaves it in peace for two seconds', async () => {
     const scene = await ApiScene.open()
     scene.reader.hosts = async () => [{ host: 'stored', lastSeenAt: 1 }]
@@ -312,6 +331,13 @@ describe('every answer', () => {
     expect(policy).toContain("frame-ancestors 'none'")
     expect(policy).not.toContain('unsafe-inline')
     expect(policy).not.toContain('upgrade-insecure-requests')
+    for (const url of ['/api/v1/hosts', '/api/v1/nothing', '/docs/json', `/${'a'.repeat(9_000)}`]) {
+      expect((await scene.app.inject(url)).headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        'referrer-policy': 'no-referrer',
+      })
+    }
     expect(headers['x-content-type-options']).toBe('nosniff')
   })
 
