@@ -13,8 +13,8 @@ const USAGE = `Compares the micro-benchmarks with what they took when the baseli
   npm run bench                       all of them; ends with 1 when one is slower
   npm run bench -- --only decode      those whose name contains it
   npm run bench -- --json FILE        keeps what is found
-  npm run bench -- --baseline FILE    compares with that instead
-  npm run bench -- --write            stores what is found as the new baseline
+  npm run bench -- --write            stores what is found, by nine processes each, as the new baseline
+  npm run bench -- --baseline FILE    another baseline than docs/benchmarks/micro.json, to compare with or to write
   npm run bench -- --page             measures nothing, and writes docs/benchmarks.md out of what is stored
 
 Each time is divided by that of a fixed piece of work beside it, so that neither the load nor the speed of the machine counts for much.`
@@ -23,16 +23,7 @@ const PROCESSES_TO_WRITE = 9
 
 type Open = Found & { readonly program: Program; readonly ratios: number[]; readonly ns: number[] }
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    json: { type: 'string' },
-    baseline: { type: 'string', default: MICRO },
-    write: { type: 'boolean', default: false },
-    page: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
+const values = options()
 if (values.help) {
   console.log(USAGE)
   process.exit()
@@ -46,7 +37,8 @@ const here = { machine: machineOf(), node: process.version, commit: await commit
 const baseline = existsSync(values.baseline) ? (JSON.parse(readFileSync(values.baseline, 'utf8')) as Micro) : undefined
 const out = `dist/.bench-${process.pid}`
 process.on('exit', () => rmSync(out, { recursive: true, force: true }))
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
 
 const programs = await buildPrograms(benchFiles(), out)
 const chosen = programs.filter(({ name }) => name.includes(values.only)).map(open)
@@ -65,6 +57,24 @@ if (values.json !== undefined) write(values.json, chosen)
 if (values.write) write(values.baseline, chosen)
 if (values.write) writeFileSync(PAGE, pageOfFiles())
 process.exitCode = !values.write && chosen.some((each) => verdictOf(each) === 'slower') ? 1 : 0
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', default: '' },
+        json: { type: 'string' },
+        baseline: { type: 'string', default: MICRO },
+        write: { type: 'boolean', default: false },
+        page: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}
 
 function open(program: Program): Open {
   const { name, unit } = program
