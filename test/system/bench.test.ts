@@ -96,8 +96,8 @@ describe('a load', () => {
     expect(load).toMatchObject({ balance: '', partial: false, unreceived: 0, reportedLost: 0, stored: load.samples })
     expect(load.samples).toBe(load.messages * samplesPerMessage)
     expect(load.messages).toBeGreaterThan(0)
-    const rate = args.indexOf('--rate')
-    if (rate >= 0) expect(load.messages).toBe(Number(args[rate + 1]))
+    const rate = / --rate (\d+)/.exec(` ${args.join(' ')}`)?.[1]
+    if (rate !== undefined) expect(load.messages).toBe(Number(rate))
     // Every message has each of its latencies, and nothing else has.
     const { latency, ledger } = load.servers!
     const counts = [latency.internal, latency.e2e, latency.durable, load.reply, load.lateness].map(({ count }) => count)
