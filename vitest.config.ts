@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           // Stands apart: needs a Docker engine, and builds the images.
           name: 'compose',
-          include: ['test/compose/compose.test.ts'],
+          include: ['test/compose/{compose,benchmark}.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 900_000,
           fileParallelism: false,

@@ -4,7 +4,7 @@ import { type LoadOptions, runLoad } from '../load/load.ts'
 import { conditionOf, type Pass } from '../report/report.ts'
 import { openStack } from '../stack/open.ts'
 import type { Stack } from '../stack/stack.ts'
-import type { BenchmarkOptions, Scene, Surroundings } from './benchmark.ts'
+import type { BenchmarkOptions, Scene, Surroundings } from './options.ts'
 import { profileUnderLoad } from './profiles.ts'
 
 export interface PlayedScene {
