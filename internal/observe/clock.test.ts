@@ -32,6 +32,15 @@ describe('WallClock', () => {
     expect(Math.abs(errorOf(clock, free))).toBeLessThan(10)
   })
 
+  it('does so at its first reading, and where it is seldom asked, each time in the same part of a millisecond', () => {
+    const idle = machine({ timer: () => 0.001, wall: () => 0.001 })
+    const clock = new WallClock()
+    for (let second = 0; second < 180; second++) {
+      expect(Math.abs(errorOf(clock, idle))).toBeLessThan(10)
+      idle.nowMs = Math.ceil(idle.nowMs) + 999.1
+    }
+  })
+
   it('is never ahead, wherever the process is stopped while it reads', () => {
     const stopsEvery = (count: number): (() => number) => {
       let n = 0
