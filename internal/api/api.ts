@@ -17,7 +17,7 @@ import { hostsRoutes } from './hosts.ts'
 import { KnownHosts } from './known-hosts.ts'
 import { liveRoutes } from './live.ts'
 import { pageRoutes } from './page.ts'
-import { SECURITY_HEADERS } from './security-headers.ts'
+import { securityHeaders } from './security-headers.ts'
 
 export interface ApiOptions {
   readonly reader: StoreReader
@@ -109,8 +109,9 @@ export function buildApi(options: ApiOptions): Api {
   answerErrors(app, faults)
   // No promises in what every request goes through: a short answer is made in less time than they take.
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(SECURITY_HEADERS)
-    done(request.raw.url!.length > limits.maxUrlLength ? new UrlTooLongError(limits.maxUrlLength) : undefined)
+    const url = request.raw.url!
+    reply.headers(securityHeaders(url))
+    done(url.length > limits.maxUrlLength ? new UrlTooLongError(limits.maxUrlLength) : undefined)
   })
   app.addHook('onClose', async () => faults.flush())
   // A browser opens connections before it has a request for them. To Node they are never idle, and closing would wait for them to time out.

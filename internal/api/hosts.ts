@@ -51,12 +51,19 @@ export function hostsRoutes(app: Api, options: HostsOptions): void {
         response: { 200: HostsSchema, ...problems(414, 429, 500) },
       },
     },
-    async (_request, reply: FastifyReply): Promise<FastifyReply> => {
-      const stored = await known.get()
-      if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
-      return reply.type(JSON_TYPE).send(current(stored).body)
+    // A promise only where one is waited for: it costs as much as all else that is done for an answer which is made already.
+    (_request, reply: FastifyReply): Promise<FastifyReply> | undefined => {
+      const { fresh } = known
+      if (fresh === undefined) return known.get().then((stored) => send(reply, stored))
+      send(reply, fresh)
+      return undefined
     },
   )
+
+  function send(reply: FastifyReply, stored: HostsOfStore): FastifyReply {
+    if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
+    return reply.type(JSON_TYPE).send(current(stored).body)
+  }
 
   function current(stored: HostsOfStore): Given {
     const now = clock.now()

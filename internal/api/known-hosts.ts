@@ -41,9 +41,15 @@ export class KnownHosts {
     this.#timeoutMs = options.timeoutMs ?? 3_000
   }
 
+  /** The last answer, while it serves; then `get` is asked. */
+  get fresh(): HostsOfStore | undefined {
+    return this.#clock.now() < this.#goodUntil ? this.#last : undefined
+  }
+
   /** Never rejects. */
   get(): Promise<HostsOfStore> {
-    if (this.#clock.now() < this.#goodUntil) return Promise.resolve(this.#last)
+    const { fresh } = this
+    if (fresh !== undefined) return Promise.resolve(fresh)
     this.#query ??= this.#ask().finally(() => {
       this.#query = undefined
     })
