@@ -130,6 +130,7 @@ describe('writeReport', () => {
     const { html, json } = await writeReport(
       { ...exampleReport(), command: 'INFLUX_TOKEN=hunter2 x', settings },
       folder,
+      template,
     )
     for (const path of [html, json]) expect(await readFile(path, 'utf8')).not.toContain('hunter2')
     const page = await readFile(html, 'utf8')
