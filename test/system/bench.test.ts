@@ -122,6 +122,17 @@ describe('a load', () => {
     expect(code).toBe(1)
   })
 
+  it('as fast as it goes is as fast as the database takes it, and not as fast as a server can pile it up', async () => {
+    const scene = await startScene('pubsub', proxy.url)
+    await proxy.become({ kind: 'slow', delayMs: 700 })
+    const { code, load } = await over(start(scene, ['--duration', '5s', '--warmup', '0']))
+    const waiting = load.timeline.map(({ held, spooled }) => held + spooled)
+    expect(waiting.length).toBeGreaterThan(0)
+    // What may wait, what may be on its way, and some that the server made itself.
+    expect(Math.max(...waiting)).toBeLessThan(50_000 + 20_000 + 1000)
+    expect([code, load.balance]).toEqual([0, ''])
+  })
+
   it('of frames whose server is cut off knows exactly what was lost', async () => {
     const scene = await startScene('pubsub')
     const bench = start(scene, ['--format', 'frame', '--rate', '1000', '--duration', '3s', '--warmup', '0'])

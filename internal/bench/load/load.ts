@@ -9,13 +9,12 @@ import { Senders } from './senders.ts'
 import { between, ledgerBetween, Servers, sumOf } from './servers.ts'
 import { settle } from './settle.ts'
 import { Timeline } from './timeline.ts'
+import { doneOf, WINDOW } from './window.ts'
 
 export type * from './load-types.ts'
 
 /** The threads begin together: the first message is due when each of them has made ready. */
 const START_IN_US = 200_000
-/** Closed loop: how many messages the senders may be ahead of the servers. With more, Redis cuts off a server that is slow. */
-const WINDOW = 20_000
 /** How often the servers are asked how far they are, in a closed loop. */
 const WINDOW_POLL_MS = 20
 const SECOND_MS = 1000
@@ -137,8 +136,8 @@ class LoadRun {
     if (this.#signal.aborted) stop()
     if (window !== Infinity) {
       sending = meanwhile(sending, WINDOW_POLL_MS, async () => {
-        const { messages } = ledgerBetween(await servers!.ledger(), before!)
-        tallies.taken = messages + tallies.unreceived
+        const ledger = ledgerBetween(await servers!.ledger(), before!)
+        tallies.done = doneOf(ledger, this.#samplesPerMessage) + tallies.unreceived
       })
     }
     let last = { atMs: 0, sent: 0 }

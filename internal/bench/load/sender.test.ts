@@ -107,7 +107,7 @@ test('a closed loop waits for the servers', async () => {
   const { line, sender, tallies } = scene({ window: 10 }, ticking(1), 4)
   const running = sender.run()
   await vi.waitUntil(() => line.messages.length === 10)
-  tallies.taken = 7
+  tallies.done = 7
   await vi.waitUntil(() => line.messages.length === 17)
   tallies.stop()
   expect(await running).toMatchObject({ messages: 17 })

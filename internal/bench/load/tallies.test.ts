@@ -7,7 +7,7 @@ test('what each thread says is seen by all', () => {
   threads[0]!.report(0, 100, 3)
   threads[1]!.report(1, 50, 0)
   expect([main.sent, main.unreceived]).toEqual([150, 3])
-  main.taken = 30
+  main.done = 30
   expect(threads.map(({ ahead }) => ahead)).toEqual([120, 120])
   main.stop()
   expect(threads.map(({ stopped }) => stopped)).toEqual([true, true])
@@ -18,6 +18,6 @@ test('what each thread says is seen by all', () => {
 test('counts go on beyond 2^31 messages', () => {
   const tallies = new Tallies(1)
   tallies.report(0, 2 ** 31 + 5, 0)
-  tallies.taken = 2 ** 31 - 10
+  tallies.done = 2 ** 31 - 10
   expect([tallies.sent, tallies.ahead]).toEqual([2 ** 31 + 5, 15])
 })

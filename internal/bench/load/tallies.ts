@@ -1,5 +1,5 @@
 const STOP = 0
-const TAKEN = 1
+const DONE = 1
 const SHARED = 2
 const PER_THREAD = 2
 
@@ -37,9 +37,9 @@ export class Tallies {
     Atomics.store(this.#cells, SHARED + PER_THREAD * thread + 1, unreceived)
   }
 
-  /** Messages that the servers have had, or that never came to one. */
-  set taken(messages: number) {
-    Atomics.store(this.#cells, TAKEN, messages)
+  /** Messages that need not be waited for any more: see `doneOf`, or nobody received them. */
+  set done(messages: number) {
+    Atomics.store(this.#cells, DONE, messages)
   }
 
   get sent(): number {
@@ -50,9 +50,9 @@ export class Tallies {
     return this.#sum(1) >>> 0
   }
 
-  /** Messages between here and the servers. */
+  /** Messages that are not done. */
   get ahead(): number {
-    return (this.#sum(0) - Atomics.load(this.#cells, TAKEN)) | 0
+    return (this.#sum(0) - Atomics.load(this.#cells, DONE)) | 0
   }
 
   #sum(which: number): number {

@@ -50,9 +50,10 @@ export function figuresOf(passes: readonly Pass[]): FigureGroup[] {
   return [
     group(
       'Throughput',
-      'What was sent in the measurement, by its length. Warm-up is left out.',
+      'What was sent in the measurement, by its length. Warm-up is left out. If all was stored long after the end only, less a second was.',
       row('messages', '/s', 0, ({ load }) => load.messages / load.seconds),
       row('samples', '/s', 0, ({ load }) => load.samples / load.seconds),
+      row('settled after', 's', 2, ({ load }) => load.servers && load.settleMs / 1000),
     ),
     group(
       'Internal latency',
