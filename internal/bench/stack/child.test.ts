@@ -61,7 +61,8 @@ describe('a program that is waited for', () => {
   })
 
   it('is not waited for any more when nobody wants it', async () => {
-    const child = start('sleep 100')
+    // A shell that is told to end just as it starts another program waits for that all the same.
+    const child = start('sleep 100', 0)
     const reason = new Error('enough')
     await expect(child.untilUp(notUp, AbortSignal.abort(reason))).rejects.toBe(reason)
     await expect(child.untilDone(AbortSignal.abort(reason))).rejects.toBe(reason)
