@@ -40,19 +40,25 @@ describe('Ties', () => {
   })
 
   const steps: Array<[string, number, number]> = [
-    ['each microsecond', 1, 8191 * 64],
-    ['every tenth', 10, 50_000],
-    ['every millisecond', 1000, 8191],
+    ['each microsecond', 1, 500_000],
+    ['every tenth', 10, 200_000],
+    ['every span', 64, 32_767],
+    ['every millisecond', 1000, 32_767],
     ['milliseconds that fall into one slot', 64 * 2 ** 32, 8191],
   ]
-  it.each(steps)('remembers the last 8,192 spans: %s', (_name, step, count) => {
+  it.each(steps)('remembers the last 32,768 spans: %s', (_name, step, count) => {
     const many = Array.from({ length: count }, (_, i) => 64 + i * step)
     const times = place([...many, ...many])
     expect(new Set(times).size).toBe(times.length)
   })
 
   it('goes on remembering when one table has taken the place of the other', () => {
-    const claims = Array.from({ length: 30_000 }, (_, i) => [NOW + i * 64, NOW + i * 64 - 64 * 4000]).flat()
+    const claims = Array.from({ length: 100_000 }, (_, i) => [NOW + i * 64, NOW + i * 64 - 64 * 16_000]).flat()
+    expect(new Set(place(claims)).size).toBe(claims.length)
+  })
+
+  it('keeps apart senders of one series whose clocks count milliseconds and are 15 s apart', () => {
+    const claims = Array.from({ length: 50_000 }, (_, i) => [NOW + i * 1000, NOW + i * 1000 - 15e6]).flat()
     expect(new Set(place(claims)).size).toBe(claims.length)
   })
 
