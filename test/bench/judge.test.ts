@@ -8,20 +8,28 @@ const STEADY = [104, 100, 102, 103, 101]
 const RESTLESS = [120, 100, 115, 110, 102]
 const OF_TWO_MINDS = [150, 100, 151, 101, 152, 102, 150, 153, 150]
 
-const known = (ratios: readonly number[]) => ({ name: 'decode > json', unit: 'sample', ratios, ns: [1000] })
+const known = (ratios: readonly number[]) => ({ name: 'decode > json', unit: 'sample', ratios, ns: [1000], busy: [] })
 
 function found(ratios: readonly number[], baseline?: readonly number[], name = 'decode > json'): Found {
-  return { name, unit: 'sample', ratios, ns: ratios.map((ratio) => ratio * 10), known: baseline && known(baseline) }
+  return {
+    name,
+    unit: 'sample',
+    ratios,
+    ns: ratios.map((ratio) => ratio * 10),
+    busy: [],
+    known: baseline && known(baseline),
+  }
 }
 
 describe('the limit', () => {
   it.each([
-    ['is a tenth where the best processes were close', STEADY, 0.1],
-    ['is a tenth where others were not', OF_TWO_MINDS, 0.1],
-    ['is twice the distance of the third from the best where that is more', RESTLESS, 0.2],
-    ['is a tenth where there is only one', [100], 0.1],
-  ])('%s', (_name, ratios, limit) => {
-    expect(limitOf({ ratios })).toBeCloseTo(limit)
+    ['is a tenth where the best processes were close', STEADY, [104, 107, 140], 0.1],
+    ['is a tenth where others were not', OF_TWO_MINDS, [], 0.1],
+    ['is twice the distance of the third from the best where that is more', RESTLESS, [115], 0.2],
+    ['is what busy neighbours do where that is more', STEADY, [131, 110, 200], 0.31],
+    ['is a tenth where there is only one', [100], [], 0.1],
+  ])('%s', (_name, ratios, busy, limit) => {
+    expect(limitOf({ ratios, busy })).toBeCloseTo(limit)
   })
 })
 

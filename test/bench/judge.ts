@@ -1,3 +1,5 @@
+import { median } from './median.ts'
+
 /** A benchmark as it was when the baseline was stored. */
 export interface Known {
   readonly name: string
@@ -5,6 +7,8 @@ export interface Known {
   /** What each process found: time of an operation in calibrations, and in ns of CPU. */
   readonly ratios: readonly number[]
   readonly ns: readonly number[]
+  /** Ratios of processes that had busy neighbours: none unless a baseline was to be stored. */
+  readonly busy: readonly number[]
 }
 
 /** A benchmark now. */
@@ -24,10 +28,16 @@ const LEAST_LIMIT = 0.1
  */
 export const PROCESSES_TO_AGREE = 8
 
-/** The change that is too much, as a part of the best: twice the distance from the baseline's best process to its third. */
-export function limitOf({ ratios }: Pick<Known, 'ratios'>): number {
+/**
+ * The change that is too much, as a part of the best: twice the distance from the baseline's best process to its third, and no less than what
+ * busy neighbours alone can do. They slow down what goes through much memory, and hardly the calibration.
+ */
+export function limitOf({ ratios, busy }: Pick<Known, 'ratios' | 'busy'>): number {
   const sorted = [...ratios].sort((a, b) => a - b)
-  return Math.max(LEAST_LIMIT, 2 * (sorted[Math.min(2, sorted.length - 1)]! / sorted[0]! - 1))
+  const best = sorted[0]!
+  const third = sorted[2] ?? best
+  const besideOthers = busy.length === 0 ? best : median(busy)
+  return Math.max(LEAST_LIMIT, 2 * (third / best - 1), besideOthers / best - 1)
 }
 
 /** What it takes now as a part of what it took, by the best process of each. */

@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { commitOf } from '../../internal/bench/report/commit.ts'
 import { machineOf } from '../../internal/bench/report/machine.ts'
 import { type Found, table, verdictOf } from './judge.ts'
+import type { Measured } from './measure.ts'
 import { differences, type Micro } from './micro.ts'
 import { MICRO, PAGE, pageOfFiles } from './page-file.ts'
 import { benchFiles, buildPrograms, type Program } from './programs.ts'
@@ -20,8 +22,14 @@ const USAGE = `Compares the micro-benchmarks with what they took when the baseli
 Each time is divided by that of a fixed piece of work beside it, so that neither the load nor the speed of the machine counts for much.`
 
 const PROCESSES_TO_WRITE = 9
+const BUSY_PROCESSES_TO_WRITE = 3
 
-type Open = Found & { readonly program: Program; readonly ratios: number[]; readonly ns: number[] }
+type Open = Found & {
+  readonly program: Program
+  readonly ratios: number[]
+  readonly ns: number[]
+  readonly busy: number[]
+}
 
 const values = options()
 if (values.help) {
@@ -47,7 +55,7 @@ if (chosen.length === 0) {
   for (const { name } of programs) console.error(`  ${name}`)
   process.exit(2)
 }
-if (values.write) for (let n = 0; n < PROCESSES_TO_WRITE; n++) await measureOnce(chosen)
+if (values.write) await measureAll()
 else for (let left = chosen; left.length > 0; left = left.filter(isOpen)) await measureOnce(left)
 
 process.stdout.write(table(chosen))
@@ -78,20 +86,40 @@ function options() {
 
 function open(program: Program): Open {
   const { name, unit } = program
-  return { name, unit, program, known: baseline?.benchmarks.find((known) => known.name === name), ratios: [], ns: [] }
+  const known = baseline?.benchmarks.find((known) => known.name === name)
+  return { name, unit, program, known, ratios: [], ns: [], busy: [] }
 }
 
 function isOpen(each: Open): boolean {
   return verdictOf(each) === undefined
 }
 
+/** For a baseline. Busy neighbours come last: who could tell whether all of them have left the caches? */
+async function measureAll(): Promise<void> {
+  for (let n = 0; n < PROCESSES_TO_WRITE; n++) await measureOnce(chosen)
+  console.error('beside busy neighbours:')
+  const url = new URL('./neighbour-process.mjs', import.meta.url)
+  const neighbours = Array.from({ length: here.machine.cores }, () => new Worker(url))
+  for (let n = 0; n < BUSY_PROCESSES_TO_WRITE; n++) {
+    await measureOnce(chosen, ({ busy }, { ratio }) => busy.push(ratio))
+  }
+  await Promise.all(neighbours.map((neighbour) => neighbour.terminate()))
+}
+
+function keep({ ratios, ns }: Open, measured: Measured): void {
+  ratios.push(measured.ratio)
+  ns.push(measured.ns)
+}
+
 /** One process for each, one after the other. */
-async function measureOnce(some: readonly Open[]): Promise<void> {
-  for (const [index, { name, unit, program, ratios, ns }] of some.entries()) {
-    const measured = await program.measure()
-    ratios.push(measured.ratio)
-    ns.push(measured.ns)
-    console.error(`${index + 1}/${some.length}  ${name}: ${measured.ns.toPrecision(3)} ns a ${unit}`)
+async function measureOnce(
+  some: readonly Open[],
+  take: (each: Open, measured: Measured) => void = keep,
+): Promise<void> {
+  for (const [index, each] of some.entries()) {
+    const measured = await each.program.measure()
+    take(each, measured)
+    console.error(`${index + 1}/${some.length}  ${each.name}: ${measured.ns.toPrecision(3)} ns a ${each.unit}`)
   }
 }
 
@@ -99,7 +127,7 @@ async function measureOnce(some: readonly Open[]): Promise<void> {
 function write(file: string, some: readonly Open[]): void {
   const kept = values.only === '' ? [] : (baseline?.benchmarks ?? [])
   const benchmarks = new Map(kept.map((known) => [known.name, known]))
-  for (const { name, unit, ratios, ns } of some) benchmarks.set(name, { name, unit, ratios, ns })
+  for (const { name, unit, ratios, ns, busy } of some) benchmarks.set(name, { name, unit, ratios, ns, busy })
   const micro: Micro = {
     measuredAt: new Date().toISOString(),
     ...here,
