@@ -88,6 +88,12 @@ export class ChannelListener {
         for (const listener of listeners) listener.call(stream, reply)
       },
     )
-    stream.on('data', (chunk: Buffer) => scanner.push(chunk))
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        scanner.push(chunk)
+      } catch (error) {
+        stream.destroy(error as Error)
+      }
+    })
   }
 }

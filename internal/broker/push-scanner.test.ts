@@ -80,4 +80,23 @@ describe('PushScanner', () => {
     for (let at = 0; at < bytes.length; at += 65_536) scanner.push(bytes.subarray(at, at + 65_536))
     expect(sizes).toEqual([payload.length, 4])
   })
+
+  const head = '*3\r\n$7\r\nmessage\r\n'
+  it.each([
+    ['a payload of less than nothing', `${head}$7\r\nmetrics\r\n$-1000\r\n`],
+    ['no payload', `${head}$7\r\nmetrics\r\n$-1\r\n`],
+    ['a channel of less than nothing', `${head}$-20\r\nmetrics\r\n$4\r\n`],
+    ['a payload of 10 GB', `${head}$7\r\nmetrics\r\n$10000000000\r\n`],
+    ['a length that is no number', `${head}$7\r\nmetrics\r\n$1x\r\n`],
+    ['a length with its sign behind it', '$1-\r\n'],
+    ['a line without an end', `+${'a'.repeat(65_536)}`],
+    ['a length without an end', `$${'1'.repeat(65_536)}`],
+    ['a message whose length has no end', `${head}$7\r\nmetrics\r\n$${'1'.repeat(65_536)}`],
+    ['another reply of 10 GB', `$10000000000\r\n${'a'.repeat(65_536)}`],
+  ])('refuses %s', (_name, text) => {
+    const bytes = Buffer.from(text)
+    expect(() => scan([bytes])).toThrow('Protocol error')
+    const inHalves = [bytes.subarray(0, bytes.length / 2), bytes.subarray(bytes.length / 2)]
+    expect(() => scan(inHalves)).toThrow('Protocol error')
+  })
 })

@@ -1,5 +1,6 @@
 const RETURN = 0x0d
 const ZERO = 0x30
+const NINE = 0x39
 const MINUS = 0x2d
 const LINE_FEED = 0x0a
 const ARRAY = 0x2a
@@ -8,6 +9,10 @@ const LINE_END_BYTES = 2
 /** How a message begins: an array of three, the word itself first; behind the last sign stands the length of the channel's name. */
 const MESSAGE = Buffer.from('*3\r\n$7\r\nmessage\r\n$')
 const INCOMPLETE = -1
+/** Redis takes no value that is longer, unless it is told to (`proto-max-bulk-len`). */
+const MAX_VALUE_BYTES = 512 * 2 ** 20
+/** Of another reply, and of a message before its length is known. What a subscriber is told beside messages takes some dozens. */
+const MAX_OTHER_BYTES = 64 * 1024
 /** Payloads up to this length are handed over in a buffer that is there already. */
 const MAX_REUSED_BYTES = 512
 
@@ -38,7 +43,10 @@ export class PushScanner {
     this.#passOn = passOn
   }
 
-  /** @param chunk the next bytes of the connection; they must stay as they are until the reply that they end with is complete */
+  /**
+   * @param chunk the next bytes of the connection; they must stay as they are until the reply that they end with is complete
+   * @throws Error when this is not what Redis says, or more than it may say at once: then nothing more can be read of the connection
+   */
   push(chunk: Buffer): void {
     const bytes = this.#parts.length === 0 ? chunk : this.#joined(chunk)
     if (bytes === undefined) return
@@ -62,6 +70,7 @@ export class PushScanner {
   }
 
   #keep(rest: Buffer): void {
+    if (this.#neededBytes === 0 && rest.length > MAX_OTHER_BYTES) throw notRedis('a reply without an end')
     this.#parts.push(rest)
     this.#partsBytes = rest.length
   }
@@ -69,10 +78,10 @@ export class PushScanner {
   /** @returns where it ends */
   #message(bytes: Buffer, at: number): number {
     this.#neededBytes = 0
-    const channelAt = this.#readNumber(bytes, at + MESSAGE.length)
+    const channelAt = this.#readLength(bytes, at + MESSAGE.length)
     if (channelAt === INCOMPLETE) return INCOMPLETE
     const lengthAt = channelAt + this.#number + LINE_END_BYTES + 1
-    const payloadAt = this.#readNumber(bytes, lengthAt)
+    const payloadAt = this.#readLength(bytes, lengthAt)
     if (payloadAt === INCOMPLETE) return INCOMPLETE
     const length = this.#number
     const end = payloadAt + length + LINE_END_BYTES
@@ -119,6 +128,15 @@ export class PushScanner {
     return end
   }
 
+  /** `#readNumber` of a value that is there. */
+  #readLength(bytes: Buffer, at: number): number {
+    const end = this.#readNumber(bytes, at)
+    if (end !== INCOMPLETE && (this.#number < 0 || this.#number > MAX_VALUE_BYTES)) {
+      throw notRedis(`a value of ${this.#number} bytes`)
+    }
+    return end
+  }
+
   /** @returns where the line ends that the number makes up, or INCOMPLETE */
   #readNumber(bytes: Buffer, at: number): number {
     let number = 0
@@ -126,15 +144,20 @@ export class PushScanner {
     // The last byte can at most be the line feed.
     for (let i = at; i < bytes.length - 1; i++) {
       const byte = bytes[i]!
-      if (byte === RETURN) {
+      if (byte >= ZERO && byte <= NINE) number = number * 10 + byte - ZERO
+      else if (byte === RETURN) {
         this.#number = isNegative ? -number : number
         return i + LINE_END_BYTES
-      }
-      if (byte === MINUS) isNegative = true
-      else number = number * 10 + byte - ZERO
+      } else if (byte === MINUS && i === at) isNegative = true
+      else throw notRedis('a length that is no number')
     }
     return INCOMPLETE
   }
+}
+
+/** In the words of the client's own parser, which stand for the same. */
+function notRedis(what: string): Error {
+  return new Error(`Protocol error: ${what}`)
 }
 
 function beginsMessage(bytes: Buffer, at: number): boolean {
