@@ -1,6 +1,9 @@
 import type { Batch } from '../store/store.ts'
 import { SourceRuns } from './source-runs.ts'
 
+/** Kept for the next batches; beyond that (the store was away and the queue is being worked off) they are garbage. */
+const MOST_SPARE = 8
+
 /** A batch on its way, from its first sample until its acks are sent. */
 export interface Entry {
   readonly batch: Batch
@@ -76,6 +79,7 @@ export class BatchQueue {
   /** Gives back a batch that was not pushed. */
   recycle({ batch, sentAt, sources }: Entry): void {
     batch.release()
+    if (this.#spare.length === MOST_SPARE) return
     sources.clear()
     this.#spare.push({ sentAt, sources })
   }
