@@ -3,7 +3,7 @@ import type { LedgerFigures } from '../../observe/debug-figures.ts'
 const POLL_MS = 50
 /** Nothing was received for so long, and nothing is held: what is not there yet will not come. */
 const QUIET_MS = 3_000
-/** Nothing changes for so long, though something is held: the store is away. */
+/** Nothing comes and nothing is got rid of for so long, though something is held: the store is away. */
 const STUCK_MS = 30_000
 
 /** How the wait for the servers ended: all was received and is in no hands; nothing more came; or they sit on some of it. */
@@ -32,7 +32,8 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     const inHands = now.held + now.spooled
     const arrived = now.received - now.own
     if (arrived + now.lost >= expected && inHands === 0) return 'all'
-    const state = [arrived, now.held, now.spooled, now.rejected, now.dropped, now.lost].join()
+    // What is held is not in it: that grows by what the servers make themselves, for as long as the store is away.
+    const state = [arrived, now.lost, now.written, now.rejected, now.dropped].join()
     if (state !== lastState) {
       lastState = state
       changedAtMs = nowMs()
