@@ -71,10 +71,10 @@ export function cpuUsPerMessage({ servers }: LoadResult): number {
   return servers!.cpuUs / servers!.ledger.messages
 }
 
-/** Bytes that the servers allocate for a message, on the heap and outside. They are counted over a part of the load. */
-export function bytesPerMessage({ servers, messages, seconds }: LoadResult): number {
-  const { heapBytes, externalBytes, seconds: counted } = servers!.allocations!
-  return (heapBytes + externalBytes) / counted / (messages / seconds)
+/** Bytes that the servers allocate for a message of one sample, on the heap and outside. They are counted over a part of the load. */
+export function bytesPerMessage({ servers }: LoadResult): number {
+  const { heapBytes, externalBytes, samples } = servers!.allocations!
+  return (heapBytes + externalBytes) / samples
 }
 
 /** ms */

@@ -142,6 +142,7 @@ function passOf(course: Course, index: number): Pass {
       },
       allocations: {
         seconds: 10,
+        samples: perSecond * 10,
         heapBytes: heapBytes * perSecond * 10,
         externalBytes: 14 * perSecond * 10,
         collections: 100,

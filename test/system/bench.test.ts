@@ -133,6 +133,18 @@ describe('a load', () => {
     expect([code, load.balance]).toEqual([0, ''])
   })
 
+  it('measures nothing while the servers still have what the warm-up sent', async () => {
+    const { admin, env } = await startScene('pubsub', proxy.url)
+    await proxy.become({ kind: 'silent' })
+    const args = ['--server', admin, '--rate', '100', '--duration', '1h', '--warmup', '1s']
+    const { code, stdout, stderr } = await run('bench', { env, args })
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toContain('do not get rid of what the warm-up sent them')
+    expect(stderr).not.toContain('measure')
+    // Or else the server waits for it at its end.
+    await proxy.become({ kind: 'none' })
+  })
+
   it('of frames whose server is cut off knows exactly what was lost', async () => {
     const scene = await startScene('pubsub')
     const bench = start(scene, ['--format', 'frame', '--rate', '1000', '--duration', '3s', '--warmup', '0'])

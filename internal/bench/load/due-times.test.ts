@@ -74,6 +74,13 @@ describe('the turns of a closed loop', () => {
     expect(times.begin(START_US + 2000, 1)).toBe(START_US + 2000)
   })
 
+  test('have no room before the start, and none in the future', () => {
+    const times = new Turns(START_US, 1, 3)
+    expect([START_US - 1, START_US, START_US + 30].map((us) => times.room(us))).toEqual([0, 0, 10])
+    times.begin(START_US + 30, times.room(START_US + 30))
+    expect(times.room(START_US + 30)).toBe(0)
+  })
+
   test('do not begin before the start', () => {
     expect(new Turns(START_US, 0, 1).begin(START_US, 64)).toBe(START_US)
   })

@@ -64,6 +64,11 @@ export class Turns {
     this.#last = this.#ownUpTo(startUs - 1)
   }
 
+  /** How many messages may be due until now: so many microseconds are left since the last. */
+  room(nowUs: number): number {
+    return Math.max(0, (this.#ownUpTo(nowUs) - this.#last) / this.#threads)
+  }
+
   /** The time of the first of `count` messages that are due now; each of the others is `threads` µs after the one before. */
   begin(nowUs: number, count: number): number {
     const span = (count - 1) * this.#threads

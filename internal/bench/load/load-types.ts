@@ -80,7 +80,12 @@ export interface ServersResult {
   readonly rssBytes: number
   /** What came between beginning and end; `held` and `spooled` as they were at the end. */
   readonly ledger: LedgerFigures
-  readonly allocations: Allocations | undefined
+  readonly allocations: LoadAllocations | undefined
+}
+
+/** What the servers allocated in a part of the measurement, and how many samples they received from outside in just that time. */
+export interface LoadAllocations extends Allocations {
+  readonly samples: number
 }
 
 export interface LoadResult {

@@ -1,13 +1,13 @@
 import { WallClock } from '../../observe/clock.ts'
-import type { Allocations, Figures, LedgerFigures } from '../../observe/debug-figures.ts'
+import type { Figures, LedgerFigures } from '../../observe/debug-figures.ts'
 import { balance, reportedLost, type Whereabouts } from './balance.ts'
 import { countUntilStill } from './count.ts'
-import type { LoadOptions, LoadResult, Progress, ServersResult } from './load-types.ts'
+import type { LoadAllocations, LoadOptions, LoadResult, Progress, ServersResult } from './load-types.ts'
 import { preflight } from './preflight.ts'
 import type { StepResult } from './sender.ts'
 import { Senders } from './senders.ts'
 import { between, ledgerBetween, Servers, sumOf } from './servers.ts'
-import { settle } from './settle.ts'
+import { type Settled, settle } from './settle.ts'
 import { Timeline } from './timeline.ts'
 import { doneOf, WINDOW } from './window.ts'
 
@@ -76,7 +76,7 @@ class LoadRun {
     const sent = await this.#play('measure', durationMs, before && ledgerOf(before), timeline)
     const cpu = process.cpuUsage(cpuBefore)
     const partial = this.#signal.aborted
-    const settleMs = await this.#settle(sent, before && ledgerOf(before))
+    const { tookMs: settleMs } = await this.#settle(sent, before && ledgerOf(before))
     const servers = before && timeline && (await this.#afterwards(before, timeline, await allocations))
     const whereabouts = await this.#find(sent, servers?.ledger)
     return {
@@ -107,11 +107,14 @@ class LoadRun {
 
   async #warmUp(warmupMs: number): Promise<void> {
     const before = await this.#servers?.ledger()
-    await this.#settle(await this.#play('warm-up', warmupMs, before), before)
+    const { how } = await this.#settle(await this.#play('warm-up', warmupMs, before), before)
+    if (how !== 'stuck' || this.#signal.aborted) return
+    // What they get rid of later would count as latencies of the measurement.
+    throw new Error('the servers do not get rid of what the warm-up sent them: does the store answer? see their logs')
   }
 
   /** Of most of the measurement that begins now: it shall be over before that is. */
-  #allocations(servers: Servers): Promise<Allocations | undefined> {
+  #allocations(servers: Servers): Promise<LoadAllocations | undefined> {
     const seconds = Math.floor(this.#options.durationMs / SECOND_MS) - 1
     if (seconds < 1) return Promise.resolve(undefined)
     return servers.allocations(seconds, AbortSignal.any([this.#signal, this.#asking.signal]))
@@ -159,13 +162,16 @@ class LoadRun {
     }
   }
 
-  /** Waits until the servers have dealt with what was sent. @returns how long that took, ms */
-  async #settle({ messages, unreceived }: StepResult, before: LedgerFigures | undefined): Promise<number> {
+  /** Waits until the servers have dealt with what was sent. */
+  async #settle(
+    { messages, unreceived }: StepResult,
+    before: LedgerFigures | undefined,
+  ): Promise<{ how: Settled; tookMs: number }> {
     const servers = this.#servers
-    if (servers === undefined || before === undefined) return 0
+    if (servers === undefined || before === undefined) return { how: 'all', tookMs: 0 }
     const startedAtMs = performance.now()
     let toldAtMs = startedAtMs
-    await settle({
+    const how = await settle({
       expected: (messages - unreceived) * this.#samplesPerMessage,
       ledger: async () => ledgerBetween(await servers.ledger(), before),
       signal: this.#giveUp,
@@ -176,13 +182,13 @@ class LoadRun {
         this.#tell('settle', { atMs: nowMs - startedAtMs, sent: messages, held: held + spooled })
       },
     })
-    return performance.now() - startedAtMs
+    return { how, tookMs: performance.now() - startedAtMs }
   }
 
   async #afterwards(
     before: readonly Figures[],
     timeline: Timeline,
-    allocations: Allocations | undefined,
+    allocations: LoadAllocations | undefined,
   ): Promise<ServersResult> {
     const after = await this.#servers!.figures()
     const rssBytes = Math.max(

@@ -103,6 +103,19 @@ test('a closed loop has no more messages under way than workers', async () => {
   expect(new Set(line.messages.map(({ dueUs }) => dueUs)).size).toBe(sent)
 })
 
+test('of many workers none sends what is not due yet', async () => {
+  let nowUs = START_US
+  const { line, sender } = scene({ durationMs: 2 }, () => ++nowUs, 1000)
+  let early = 0
+  const { write } = line
+  line.write = (bytes, onWritten) => {
+    write.call(line, bytes, onWritten)
+    early += line.messages.at(-1)!.dueUs > nowUs ? 1 : 0
+  }
+  expect((await sender.run()).messages).toBe(line.messages.length)
+  expect([early, line.messages.length > 100]).toEqual([0, true])
+})
+
 test('a closed loop waits for the servers', async () => {
   const { line, sender, tallies } = scene({ window: 10 }, ticking(1), 4)
   const running = sender.run()

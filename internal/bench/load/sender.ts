@@ -161,7 +161,7 @@ export class Sender implements LineListener {
     if (tallies.stopped) return 0
     const { room } = this.#unanswered
     if (this.#schedule !== undefined) return Math.min(this.#schedule.dueBy(nowUs) - this.#sent, room)
-    return nowUs < this.#endUs ? Math.min(room, this.#window - tallies.ahead) : 0
+    return nowUs < this.#endUs ? Math.min(room, this.#window - tallies.ahead, this.#turns.room(nowUs)) : 0
   }
 
   #send(due: number, nowUs: number): void {

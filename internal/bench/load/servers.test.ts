@@ -37,7 +37,8 @@ afterEach(() => {
 
 async function serverThat(answers: Readonly<Record<string, unknown>>): Promise<string> {
   const server = createServer((request, response) => {
-    const answer = answers[request.url!]
+    const given = answers[request.url!]
+    const answer = typeof given === 'function' ? given() : given
     response.statusCode = answer === undefined ? 404 : 200
     response.end(JSON.stringify(answer ?? {}))
   })
@@ -56,12 +57,19 @@ test('the ledgers of all servers are summed', async () => {
   })
 })
 
-test('what is allocated is summed, and unknown where one server does not say it', async () => {
+test('what is allocated is summed, with the samples of that time, and unknown where one server does not say it', async () => {
   const path = '/debug/allocations?seconds=2'
   const said = { seconds: 2, heapBytes: 10, externalBytes: 20, collections: 3, pauseUs: 400 }
-  const urls = [await serverThat({ [path]: said }), await serverThat({ [path]: said })]
+  // From one reading of its ledger to the next it received 40 samples more, one of them its own.
+  let received = 100
+  const ledger = () => {
+    received += 40
+    return { ...LEDGER, received, own: received / 40 }
+  }
+  const answers = { [path]: said, '/debug/ledger': ledger }
+  const urls = [await serverThat(answers), await serverThat({ ...answers, '/debug/ledger': LEDGER })]
   expect(await new Servers(urls).allocations(2, never)).toEqual({
-    ...{ seconds: 2, heapBytes: 20, externalBytes: 40, collections: 6, pauseUs: 800 },
+    ...{ seconds: 2, samples: 39, heapBytes: 20, externalBytes: 40, collections: 6, pauseUs: 800 },
   })
   expect(await new Servers([urls[0]!, await serverThat({})]).allocations(2, never)).toBeUndefined()
 })

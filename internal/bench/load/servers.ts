@@ -1,5 +1,5 @@
 import { type Allocations, type Figures, type LedgerFigures, merge, subtract } from '../../observe/debug-figures.ts'
-import type { ServersResult } from './load-types.ts'
+import type { LoadAllocations, ServersResult } from './load-types.ts'
 
 /** An admin listener answers within this, or counts as gone. */
 const ANSWER_MS = 10_000
@@ -23,16 +23,19 @@ export class Servers {
   }
 
   /** What they allocate in the next seconds, all together; undefined where one of them cannot say. */
-  async allocations(seconds: number, signal: AbortSignal): Promise<Allocations | undefined> {
+  async allocations(seconds: number, signal: AbortSignal): Promise<LoadAllocations | undefined> {
     const path = `/debug/allocations?seconds=${seconds}`
     try {
+      const before = await this.ledger()
       const all = await this.#all<Allocations>(
         path,
         AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 + ANSWER_MS)]),
       )
+      const { received, own } = ledgerBetween(await this.ledger(), before)
       const sum = (of: (one: Allocations) => number): number => all.reduce((total, one) => total + of(one), 0)
       return {
         seconds,
+        samples: received - own,
         heapBytes: sum(({ heapBytes }) => heapBytes),
         externalBytes: sum(({ externalBytes }) => externalBytes),
         collections: sum(({ collections }) => collections),

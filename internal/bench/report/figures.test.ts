@@ -22,8 +22,8 @@ describe('figuresOf', () => {
     expect(figure(withServers({ cpuUs: 5_000, ledger }), 'Cost of the server', 'CPU a sample')).toBe(5)
   })
 
-  it('reckons allocations by the rate of the samples while they were counted', () => {
-    const allocations = { seconds: 5, heapBytes: 5 * 41_000 * 200, externalBytes: 0, collections: 1, pauseUs: 1 }
+  it('shares allocations out over the samples of the same time', () => {
+    const allocations = { seconds: 5, samples: 7, heapBytes: 7 * 200, externalBytes: 0, collections: 1, pauseUs: 1 }
     expect(figure(withServers({ allocations }), 'Cost of the server', 'heap a sample')).toBe(200)
     expect(figure(withServers({ allocations }), 'Cost of the server', 'buffers a sample')).toBe(0)
     expect(figure(withServers({ allocations: undefined }), 'Cost of the server', 'heap a sample')).toBeUndefined()

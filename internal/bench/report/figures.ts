@@ -105,10 +105,10 @@ function cpuPerSampleUs({ load: { servers } }: Pass): number | undefined {
   return servers && servers.cpuUs / (servers.ledger.received - servers.ledger.own)
 }
 
-/** Allocations are counted over a part of the measurement: their rate then, by the rate of the samples. */
+/** Allocations are counted over a part of the measurement, and so are the samples of it. */
 function allocatedPerSample({ load }: Pass, where: 'heapBytes' | 'externalBytes'): number | undefined {
   const allocations = load.servers?.allocations
-  return allocations && allocations[where] / allocations.seconds / (load.samples / load.seconds)
+  return allocations && allocations[where] / allocations.samples
 }
 
 /** Of a server's time from the beginning of the measurement until all of it was settled. */
