@@ -331,14 +331,14 @@ describe('every answer', () => {
     expect(policy).toContain("frame-ancestors 'none'")
     expect(policy).not.toContain('unsafe-inline')
     expect(policy).not.toContain('upgrade-insecure-requests')
-    for (const url of ['/', '/docs/json', `/${'a'.repeat(9_000)}`]) {
+    for (const url of ['/', '/docs/json', `/${'a'.repeat(9_000)}`, '/%zz']) {
       expect((await scene.app.inject(url)).headers).toMatchObject({
         'x-content-type-options': 'nosniff',
         'x-frame-options': 'DENY',
         'referrer-policy': 'no-referrer',
       })
     }
-    for (const url of ['/api/v1/hosts', '/api/v1/nothing']) {
+    for (const url of ['/api/v1/hosts', '/api/v1/nothing', '/api/v1/%zz']) {
       expect((await scene.app.inject(url)).headers).toMatchObject({
         'content-security-policy': "default-src 'none';frame-ancestors 'none'",
         'cross-origin-resource-policy': 'same-origin',

@@ -4,6 +4,7 @@ import type { LogThrottle } from '../observe/log-throttle.ts'
 import { StoreError } from '../store/store.ts'
 import type { Api } from './app-types.ts'
 import { ParameterError } from './history-params.ts'
+import { securityHeaders } from './security-headers.ts'
 
 /** What was asked for is not there: status 404. */
 export class NotFoundError extends Error {
@@ -34,8 +35,9 @@ export function answerErrors(app: Api, faults: LogThrottle): void {
   )
 }
 
-/** For errors that fastify finds before there is a route: a URL that cannot be decoded. */
+/** For errors that fastify finds before there is a route, and so before its hooks: a URL that cannot be decoded. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.headers(securityHeaders(request.url))
   sendProblem(request, reply, answerTo(error))
 }
 
