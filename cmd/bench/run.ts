@@ -56,6 +56,8 @@ async function run(settings: RunSettings, progress: Progress, signal: AbortSigna
   const commit = await commitOf(packageFolder())
   const startedAt = new Date().toISOString()
   const outFolder = await openOutFolder(settings.out)
+  // Of variables, one that is misspelt is nobody's: it shows by not being here.
+  progress.say(`settings: ${settings.given || 'all as they come'}; --help has the others`)
   const result = await runBenchmark(
     settings.options,
     {

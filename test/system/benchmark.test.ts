@@ -101,6 +101,12 @@ describe('a benchmark that cannot be', () => {
     expect(program.stdout()).toBe('')
   })
 
+  it('names what was set: a variable that is misspelt is missing there', async () => {
+    const program = bench({ WORKERS: '3', DURATON: '1s', PATH: '/nowhere' })
+    expect(await program.ended).toBe(1)
+    expect(program.stderr()).toMatch(/^settings: WORKERS=3 STACK=local OUT=\S+; --help has the others\n/)
+  })
+
   it('names everything that is wrong', async () => {
     const program = bench({ DURATION: 'abc', RATE: 'much' })
     expect(await program.ended).toBe(78)
