@@ -31,7 +31,7 @@ export interface InfluxServer {
 
 export interface InfluxRequest {
   readonly method: 'GET' | 'POST'
-  /** With its query. */
+  /** With its query, as it is sent: escaped. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Buffer | string
