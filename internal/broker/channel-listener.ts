@@ -74,8 +74,8 @@ export class ChannelListener {
   }
 
   /**
-   * Takes the messages before the client's parser does, which gets all else. The client is in its set-up: no reply is on its way. A set-up that
-   * is tried again on the same connection finds this done.
+   * Takes the messages before the client's parser does, which gets all else. The client is in its set-up: no reply is on its way but a
+   * heartbeat's, and what is left of `+PONG` is a line for itself. A set-up that is tried again on the same connection finds this done.
    */
   #tap({ stream }: Redis): void {
     if (stream === this.#tapped) return
