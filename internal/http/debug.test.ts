@@ -1,7 +1,7 @@
 import { get } from 'node:http'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Allocations, LedgerFigures, PipelineFigures } from '../observe/debug-figures.ts'
+import type { Allocations, Figures, LedgerFigures, PipelineFigures } from '../observe/debug-figures.ts'
 import { LatencyRecorder } from '../observe/latency.ts'
 import { ProfileInProgress, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Admin, startAdmin } from './admin.ts'
@@ -251,6 +251,30 @@ describe('what a pipeline tells', () => {
     })
     expect(figures.rssBytes).toBeGreaterThan(1e6)
     expect(figures.cpuUs).toBeGreaterThan(0)
+  })
+
+  test('is a tenth as long with two digits, for who asks often', async () => {
+    for (const us of [255, 3000, 3010, 3100]) pipeline!.latency.e2e.record(us)
+    const { latency } = (await (await ask('/debug/figures?digits=2')).json()) as Figures
+    expect(latency.e2e).toEqual({
+      ...{ count: 4, sum: 9365, max: 3100 },
+      buckets: [
+        [255, 1],
+        [3007, 1],
+        [3023, 1],
+        [3103, 1],
+      ],
+    })
+  })
+
+  test.each([
+    ['digits', 'digits=4', 'digits is a whole number from 2 to 3, not 4'],
+    ['digits', 'digits=two', 'digits is a whole number from 2 to 3, not two'],
+    ['seconds', 'seconds=2', 'there is no parameter seconds here, only digits'],
+  ])('refuses a wrong %s: %s', async (parameter, query, detail) => {
+    const response = await ask(`/debug/figures?${query}`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ detail, parameter })
   })
 
   test.each(['/debug/ledger', '/debug/figures'])('is not there before it is open: %s', async (path) => {

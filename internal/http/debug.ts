@@ -4,17 +4,19 @@ import { ProfileInProgress, type Profiles } from '../observe/profiling/profiler.
 import { type Answer, type Asked, JSON_TYPE, json, problem, type Route } from './answer.ts'
 import { debugPage } from './debug-page.ts'
 
-/** How long a profile takes: what it is when nobody says, and the most. */
-interface Seconds {
+/** Of a parameter: what it is when nobody says, and what it may be. */
+interface Bounds {
   readonly usual: number
+  /** 1 where it is left out. */
+  readonly least?: number
   readonly most: number
 }
 
 /** As in Go. Of a CPU profile ten minutes say no more than one. */
-const CPU_SECONDS: Seconds = { usual: 30, most: 600 }
+const CPU_SECONDS: Bounds = { usual: 30, most: 600 }
 /** What stays in use is seen the better the longer it takes. */
-const HEAP_SECONDS: Seconds = { usual: 10, most: 3_600 }
-const ALLOCATIONS_SECONDS: Seconds = { usual: 10, most: 3_600 }
+const HEAP_SECONDS: Bounds = { usual: 10, most: 3_600 }
+const ALLOCATIONS_SECONDS: Bounds = { usual: 10, most: 3_600 }
 
 /** What the pages under `/debug/` tell of. */
 interface Debugged {
@@ -60,19 +62,19 @@ export function debugRoutes({ figures, ...process }: Debugged, profiles: Profile
       async (durationMs, signal) => `${JSON.stringify(await profiles.allocations(durationMs, signal))}\n`,
     ),
     '/debug/ledger': pipelineRoute('/debug/ledger', figures, (pipeline) => pipeline.ledger()),
-    '/debug/figures': pipelineRoute('/debug/figures', figures, readFigures),
+    '/debug/figures': figuresRoute('/debug/figures', figures),
   }
 }
 
 /** What takes as long as the client says. @param head the answer without its body */
 function timedRoute(
   path: string,
-  bounds: Seconds,
+  bounds: Bounds,
   head: () => Answer,
   take: (durationMs: number, signal: AbortSignal) => Promise<string | Uint8Array>,
 ): Route {
   return async ({ isHead, query, signal }) => {
-    const seconds = readSeconds(path, query, bounds)
+    const seconds = readWhole(path, query, 'seconds', bounds)
     if (typeof seconds !== 'number') return seconds
     // What is asked for is the head, and not that a profile is taken.
     if (isHead) return head()
@@ -86,18 +88,24 @@ function timedRoute(
   }
 }
 
-/** @returns the problem, where the query has one */
-function readSeconds(path: string, query: Asked['query'], { usual, most }: Seconds): number | Answer {
-  const refuse = (parameter: string, detail: string): Answer =>
-    problem({ status: 400, detail, instance: path, parameter })
+/** The one parameter that an address has, as a whole number. @returns the problem, where the query has one */
+function readWhole(
+  path: string,
+  query: Asked['query'],
+  parameter: string,
+  { usual, least = 1, most }: Bounds,
+): number | Answer {
+  const refuse = (name: string, detail: string): Answer =>
+    problem({ status: 400, detail, instance: path, parameter: name })
   for (const name of query.keys()) {
-    if (name !== 'seconds') return refuse(name, `there is no parameter ${name} here, only seconds`)
+    if (name !== parameter) return refuse(name, `there is no parameter ${name} here, only ${parameter}`)
   }
-  const [given, ...others] = query.getAll('seconds')
+  const [given, ...others] = query.getAll(parameter)
   if (given === undefined) return usual
-  const seconds = /^\d{1,9}$/.test(given) ? Number(given) : Number.NaN
-  if (others.length === 0 && seconds >= 1 && seconds <= most) return seconds
-  return refuse('seconds', `seconds is a whole number from 1 to ${most}, not ${query.getAll('seconds').join(' and ')}`)
+  const value = /^\d{1,9}$/.test(given) ? Number(given) : Number.NaN
+  if (others.length === 0 && value >= least && value <= most) return value
+  const all = query.getAll(parameter).join(' and ')
+  return refuse(parameter, `${parameter} is a whole number from ${least} to ${most}, not ${all}`)
 }
 
 /** Of a file that a browser calls `cpu-20251123T225437Z.pb.gz`. */
@@ -105,6 +113,17 @@ function profileHead(kind: 'cpu' | 'heap'): Answer {
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
   const disposition = `attachment; filename="${kind}-${time}.pb.gz"`
   return { status: 200, type: 'application/octet-stream', headers: { 'content-disposition': disposition } }
+}
+
+/** `digits=2` is for who asks often. */
+function figuresRoute(path: string, figures: FigureSources | undefined): Route {
+  return (asked) => {
+    const digits = readWhole(path, asked.query, 'digits', { usual: 3, least: 2, most: 3 })
+    if (typeof digits !== 'number') return digits
+    const read = (pipeline: PipelineFigures, gcPauses: LatencyRecorder): object =>
+      readFigures(pipeline, gcPauses, digits === 2 ? 2 : 3)
+    return pipelineRoute(path, figures, read)(asked)
+  }
 }
 
 /** What is known only where samples are taken in. */

@@ -40,6 +40,24 @@ describe('a histogram', () => {
     )
   })
 
+  test('tells its buckets by two digits too: all values, each at most one part in 128 too large', () => {
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 400 }), (values) => {
+        const coarse = [...of(values).buckets(2)]
+        const bounds = coarse.map(([largest]) => largest)
+        expect(bounds).toEqual([...new Set(bounds)].sort((a, b) => a - b))
+        const left = values.sort((a, b) => a - b)
+        for (const [largest, count] of coarse) {
+          for (const each of left.splice(0, count)) {
+            expect(each).toBeLessThanOrEqual(largest)
+            expect(largest - each).toBeLessThanOrEqual(each / 128)
+          }
+        }
+        expect(left).toEqual([])
+      }),
+    )
+  })
+
   test('is off by less than one part in a thousand', () => {
     fc.assert(
       fc.property(value, (v) => {

@@ -16,6 +16,12 @@ function largestIn(bucket: number): number {
   return (bucket - (shift << HALF_BITS) + 1) * 2 ** shift - 1
 }
 
+/** The largest value that two significant digits cannot tell from this one: values up to 2^8 are exact, larger ones to within one part in 128. */
+function largestOfTwoDigits(value: number): number {
+  const step = 2 ** Math.max(31 - 7 - Math.clz32(value), 0)
+  return (Math.floor(value / step) + 1) * step - 1
+}
+
 /**
  * A high dynamic range histogram of integers: the layout and the percentiles of HdrHistogram, to which its test holds it, in 188 KB.
  * Why not hdr-histogram-js itself: a record costs a fifth of the library's (histogram.bench.ts: 3.7 ns against 20), three are made for
@@ -76,13 +82,27 @@ export class Histogram {
     return 0
   }
 
-  /** The buckets that are not empty, ascending: the largest value that falls into one, and how many have. */
-  *buckets(): Generator<[largest: number, count: number]> {
+  /**
+   * The buckets that are not empty, ascending: the largest value that falls into one, and how many have.
+   *
+   * @param digits 2 puts the values between two powers of two into 128 buckets and not into 1,024: a tenth as many to be sent
+   */
+  *buckets(digits: 2 | 3 = 3): Generator<[largest: number, count: number]> {
     const top = bucketOf(this.#max)
+    let largest = 0
+    let count = 0
     for (let bucket = 0; bucket <= top; bucket++) {
-      const count = this.#counts[bucket]!
-      if (count > 0) yield [largestIn(bucket), count]
+      const inBucket = this.#counts[bucket]!
+      if (inBucket === 0) continue
+      const value = digits === 3 ? largestIn(bucket) : largestOfTwoDigits(largestIn(bucket))
+      if (value !== largest && count > 0) {
+        yield [largest, count]
+        count = 0
+      }
+      largest = value
+      count += inBucket
     }
+    if (count > 0) yield [largest, count]
   }
 
   /**

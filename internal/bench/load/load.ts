@@ -70,7 +70,7 @@ class LoadRun {
     if (this.#signal.aborted) throw new Error('stopped before the measurement began')
 
     const before = await this.#servers?.figures()
-    const timeline = before && new Timeline(before)
+    const timeline = before && new Timeline(await this.#servers!.figures(2))
     const allocations = this.#servers && this.#allocations(this.#servers)
     const cpuBefore = process.cpuUsage()
     const sent = await this.#play('measure', durationMs, before && ledgerOf(before), timeline)
@@ -148,7 +148,7 @@ class LoadRun {
       const result = await meanwhile(sending, SECOND_MS, async () => {
         const atMs = (this.#clock.now() - startUs) / 1000
         if (atMs <= 0) return
-        const figures = await servers?.figures()
+        const figures = await servers?.figures(2)
         const { sent } = tallies
         const point = figures && timeline?.add(atMs, sent, figures)
         const perSecond = ((sent - last.sent) * 1000) / (atMs - last.atMs)

@@ -17,9 +17,13 @@ export class Servers {
     return sumOf(await this.#all<LedgerFigures>('/debug/ledger'))
   }
 
-  /** Of each server, in their order. */
-  figures(): Promise<Figures[]> {
-    return this.#all<Figures>('/debug/figures')
+  /**
+   * Of each server, in their order.
+   *
+   * @param digits 2 for a look at a server while it is measured: three take 4 ms of it, and 2 MB
+   */
+  figures(digits: 2 | 3 = 3): Promise<Figures[]> {
+    return this.#all<Figures>(digits === 3 ? '/debug/figures' : '/debug/figures?digits=2')
   }
 
   /** What they allocate in the next seconds, all together; undefined where one of them cannot say. */
