@@ -102,9 +102,9 @@ function writeValue(value: FieldValue, kind: FieldKind, into: Uint8Array, at: nu
     case 'float':
       return typeof value === 'number' && value - value === 0 ? writeDouble(value, into, at) : at
     case 'int':
-      return writeWhole(value, INT64, into, at)
+      return writeIntegerValue(value, INT64, into, at)
     case 'uint':
-      return writeWhole(value, UINT64, into, at)
+      return writeIntegerValue(value, UINT64, into, at)
     case 'bool':
       return typeof value === 'boolean' ? writeText(value ? 'true' : 'false', into, at) : at
     case 'string':
@@ -123,16 +123,20 @@ interface IntegerKind {
 const INT64: IntegerKind = { from: -TWO_TO_63, below: TWO_TO_63, min: INT64_MIN, max: INT64_MAX, letter: LETTER_I }
 const UINT64: IntegerKind = { from: 0, below: TWO_TO_64, min: 0n, max: UINT64_MAX, letter: LETTER_U }
 
-function writeWhole(value: FieldValue, kind: IntegerKind, into: Uint8Array, at: number): number {
-  let end = at
-  if (typeof value === 'number') {
-    if (!(value >= kind.from && value < kind.below && Math.floor(value) === value)) return at
-    // From 1e21 on a double would be written with an exponent; all of int64 and uint64 is below that.
-    end = Number.isSafeInteger(value) ? writeInteger(value, into, at) : writeText(`${BigInt(value)}`, into, at)
-  } else if (typeof value === 'bigint' && value >= kind.min && value <= kind.max) end = writeText(`${value}`, into, at)
-  else return at
+function writeIntegerValue(value: FieldValue, kind: IntegerKind, into: Uint8Array, at: number): number {
+  const end = writeIntegerDigits(value, kind, into, at)
+  if (end === at) return at
   into[end] = kind.letter
   return end + 1
+}
+
+function writeIntegerDigits(value: FieldValue, kind: IntegerKind, into: Uint8Array, at: number): number {
+  if (typeof value === 'bigint') {
+    return value >= kind.min && value <= kind.max ? writeText(`${value}`, into, at) : at
+  }
+  if (typeof value !== 'number' || !(value >= kind.from && value < kind.below && Math.floor(value) === value)) return at
+  // From 1e21 on a double would be written with an exponent; all of int64 and uint64 is below that.
+  return Number.isSafeInteger(value) ? writeInteger(value, into, at) : writeText(`${BigInt(value)}`, into, at)
 }
 
 /** Only the quote and the backslash have an escape; a line feed stands as it is. */

@@ -53,7 +53,7 @@ export class Attempt {
   /** @returns the lines that were refused, all others are stored; or why nothing is decided */
   async run(): Promise<Rejected[] | Undecided> {
     if (this.#batch.samples > 0) {
-      const undecided = await this.#write(undefined)
+      const undecided = await this.#writeAll()
       if (undecided !== undefined) return undecided
     }
     for (let lines = this.#groups.pop(); lines !== undefined; lines = this.#groups.pop()) {
@@ -64,17 +64,34 @@ export class Attempt {
     return this.#rejected.sort((a, b) => a.index - b.index)
   }
 
-  /** @param some undefined for all lines: nearly every batch is taken whole, and a list of them would be 40 kB of garbage */
-  async #write(some: readonly number[] | undefined): Promise<Undecided | undefined> {
-    const body = some === undefined ? this.#batch.body : bodyOf(this.#batch, some)
+  /** Nearly every batch is taken whole: a list of its lines, 40 kB of garbage, is made only where it is not. */
+  async #writeAll(): Promise<Undecided | undefined> {
+    const { body } = this.#batch
+    const outcome = await this.#send(body)
+    return outcome.action === 'accept' ? undefined : this.#look(outcome, allLines(this.#batch), body)
+  }
+
+  async #write(lines: readonly number[]): Promise<Undecided | undefined> {
+    const body = bodyOf(this.#batch, lines)
+    const outcome = await this.#send(body)
+    return outcome.action === 'accept' ? undefined : this.#look(outcome, lines, body)
+  }
+
+  async #send(body: Buffer): Promise<Outcome> {
     const outcome = await this.#server.send(body)
     this.#requests++
-    if (outcome.action === 'accept') {
-      this.#vainRequests = 0
-      this.#groups.push(...this.#suspects.splice(0).map((index) => [index]))
-      return undefined
-    }
-    const lines = some ?? allLines(this.#batch)
+    if (outcome.action !== 'accept') return outcome
+    this.#vainRequests = 0
+    this.#groups.push(...this.#suspects.splice(0).map((index) => [index]))
+    return outcome
+  }
+
+  /** What to do about lines that were not all accepted. */
+  async #look(
+    outcome: Exclude<Outcome, { action: 'accept' }>,
+    lines: readonly number[],
+    body: Buffer,
+  ): Promise<Undecided | undefined> {
     switch (outcome.action) {
       case 'split':
         if (lines.length === 1) this.#reject(lines[0]!, `too large: ${outcome.words}`)
