@@ -9,7 +9,12 @@ const only = (name, from, allowed) => ({
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-orphan-files', severity: 'error', from: { orphan: true, pathNot: ['\\.d\\.ts$', '-process\\.ts$', '(^|/)[.]'] }, to: {} },
+    {
+      name: 'no-orphan-files',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['\\.d\\.ts$', '-process\\.ts$', '(^|/)[.]'] },
+      to: {},
+    },
     { name: 'internal-never-imports-cmd', severity: 'error', from: { path: '^internal/' }, to: { path: '^cmd/' } },
     { name: 'page-stands-alone', severity: 'error', from: { path: '^web/' }, to: { path: '^(internal|cmd|test)/' } },
     {
