@@ -32,6 +32,7 @@ export const start: Row = {
       const sinceStart = (): number => (performance.now() - startedAtMs) / 1000
       try {
         const api = new ApiClient(apiPort)
+        await answering(api.url)
         const [onPage, overApi] = await Promise.all([
           firstOnPage(page, `${api.url}/`).then(sinceStart),
           api.firstHost().then(sinceStart),
@@ -47,9 +48,19 @@ export const start: Row = {
   },
 }
 
-/** As somebody does it who reloads until there is something. */
+/** A browser that reloads until somebody answers would take the CPU from the start that is measured: this waits at less cost. */
+async function answering(url: string): Promise<void> {
+  while (
+    !(await fetch(`${url}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    ))
+  )
+    await sleep(RETRY_MS)
+}
+
 async function firstOnPage(page: Page, url: string): Promise<void> {
-  while (!(await page.goto(url).then(Boolean, () => false))) await sleep(RETRY_MS)
+  await page.goto(url)
   await page
     .locator('#card-cpu .number')
     .filter({ hasText: /^[\d.]+$/, visible: true })
