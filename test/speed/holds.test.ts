@@ -8,7 +8,7 @@ const second = (change: { e2e?: number; durable?: number; spooled?: number } = {
   p99: { internal: 10, e2e: change.e2e ?? 2_000, durable: change.durable ?? 40_000 },
 })
 const GOOD: Played = {
-  ...{ messages: 1000, samples: 1000, seconds: 10, stored: 1000, reportedLost: 0, balance: '' },
+  ...{ messages: 1000, samples: 1000, seconds: 10, settleMs: 120, stored: 1000, reportedLost: 0, balance: '' },
   timeline: [second(), second(), second(), second()],
 }
 const late = { e2e: 300_000 }
@@ -24,6 +24,7 @@ describe('problemOf', () => {
     ['a pause at the start', { timeline: [second(late), second(), second(), second()] }, /^$/],
     ['a store that is late', { timeline: [second({ durable: 3e6 }), second({ durable: 4e6 })] }, /durable p99 3000 ms/],
     ['a spool at the end', { timeline: [second(), second(), second({ spooled: 1 })] }, /^the store.*spools$/],
+    ['a store that has not all at the end', { settleMs: 800 }, /^the store.*needs 800 ms more at the end$/],
     ['a spool that was emptied', { timeline: [second({ spooled: 1 }), second()] }, /^$/],
   ]
   it.each(cases)('%s', (_what, played, problem) => {

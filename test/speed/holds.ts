@@ -6,10 +6,15 @@ const LAST = 3
 const MOST_E2E_US = 250_000
 /** Ten times what the slowest batch takes: beyond it the store falls behind. */
 const MOST_DURABLE_US = 2_000_000
+/** What is not stored half a second after the end was piled up, and a longer load would have piled up more. */
+const MOST_SETTLE_MS = 500
 const LEAST_PACE = 0.99
 
 /** What is needed of a result. */
-export type Played = Pick<LoadResult, 'messages' | 'samples' | 'seconds' | 'stored' | 'reportedLost' | 'balance'> & {
+export type Played = Pick<
+  LoadResult,
+  'messages' | 'samples' | 'seconds' | 'settleMs' | 'stored' | 'reportedLost' | 'balance'
+> & {
   readonly timeline: ReadonlyArray<Pick<LoadResult['timeline'][number], 'spooled' | 'p99'>>
 }
 
@@ -28,5 +33,7 @@ export function problemOf(played: Played, ratePerSecond: number): string {
   if (durableUs > MOST_DURABLE_US) {
     return `the store falls behind: durable p99 ${Math.round(durableUs / 1000)} ms at the end`
   }
-  return last.at(-1)!.spooled > 0 ? 'the store falls behind: the server spools' : ''
+  if (last.at(-1)!.spooled > 0) return 'the store falls behind: the server spools'
+  const { settleMs } = played
+  return settleMs > MOST_SETTLE_MS ? `the store falls behind: it needs ${Math.round(settleMs)} ms more at the end` : ''
 }

@@ -15,7 +15,7 @@ export interface FoundRate {
 }
 
 /** Steps from the first rate up, until one does not hold, or down, until one does. */
-const STRIDE_UP = 1.12
+const STRIDE_UP = 1.5
 const STRIDE_DOWN = 0.75
 /** How near below a rate that does not hold the search comes. */
 const RESOLUTION = 0.03
