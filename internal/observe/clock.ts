@@ -4,7 +4,7 @@ export interface Clock {
 }
 
 const HALF_WINDOW_MS = 30_000
-/** Ten looks a millisecond find the moment at which it begins, to 0.1 µs within a second; at each call they were a third of its cost. */
+/** Ten looks a millisecond find the moment at which it begins, to 0.1 µs within a second; one at each call would double its cost. */
 const LOOK_EVERY_MS = 0.1
 /** So many looks find that moment by themselves; fewer may all fall into the same part of a millisecond, as regular timers do. */
 const ENOUGH_LOOKS = 10_000

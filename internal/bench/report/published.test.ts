@@ -13,7 +13,7 @@ it.each([
   ['bench run --influx-token hunter2 --rate 5', 'bench run --influx-token *** --rate 5'],
   ['bench run --redis-password=hunter2', 'bench run --redis-password=***'],
   ['a token of thanks', 'a token of thanks'],
-  [join(homedir(), 'work/profiles'), '~/work/profiles'],
+  [join(homedir(), 'bench/profiles'), '~/bench/profiles'],
 ])('%s becomes %s', (text, shown) => {
   expect(published({ text: [text] })).toEqual({ text: [shown] })
 })
