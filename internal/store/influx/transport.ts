@@ -66,7 +66,7 @@ export class InfluxTransport {
   readonly url: string
   readonly #server: InfluxServer
   readonly #request: typeof httpRequest
-  /** What is the same for all requests: a URL taken apart for each cost a tenth of a small write. */
+  /** What is the same for all requests: to take the URL apart for each showed in profiles of small writes. */
   readonly #place: { readonly hostname: string; readonly port: string; readonly path: string } & RequestOptions
   readonly #agent: HttpAgent
   readonly #basic: string
