@@ -66,10 +66,11 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
 
 /** For who follows the load: 50 times a second costs 0.5 % of a core, nearly all of it Node.js' HTTP; this and its JSON are 0.6 µs. */
 export function ledgerFigures({ ledger, loss, pipeline }: ServerParts): LedgerFigures {
-  const { messages, received, own, takenOver, written, rejected, dropped } = ledger
+  const { messages, received, own, ownDropped, takenOver, written, rejected, dropped } = ledger
   const { heldInMemory: held, heldOnDisk: spooled } = pipeline
   const { lostSamples: lost, duplicateMessages: duplicates } = loss
-  return { messages, received, own, takenOver, written, rejected, dropped, held, spooled, lost, duplicates }
+  const ended = { written, rejected, dropped, held, spooled, lost, duplicates }
+  return { messages, received, own, ownDropped, takenOver, ...ended }
 }
 
 /** Messages without a number leave no trace when they vanish: then the loss is not 0 but unknown. */

@@ -361,6 +361,7 @@ describe('Pipeline', () => {
     for (let i = 0; i < 100; i++) pipeline.take(sample(i))
     expect(ledger.droppedBy).toEqual(new Map([['queue_full', 100]]))
     expect(outcomes(ledger)).toEqual([107, 0, 0, 100, 7])
+    expect(ledger.ownDropped).toBe(100)
     await pipeline.finish(AbortSignal.abort())
   })
 

@@ -177,7 +177,10 @@ export class Pipeline {
     this.#ledger.received++
     const refusal = refuseTime(sample.at, this.#clock.now(), this.#options.timeWindow)
     const answer = refusal ?? this.#batcher.addOwn(sample)
-    if (answer === 'full') this.#drop('queue_full', 1)
+    if (answer === 'full') {
+      this.#ledger.ownDropped++
+      this.#drop('queue_full', 1)
+    }
     this.#account(sample, answer === 'full' ? undefined : answer, '')
   }
 

@@ -16,6 +16,8 @@ export interface LedgerFigures {
   readonly received: number
   /** Those of `received` that the server made itself. */
   readonly own: number
+  /** Those of `dropped` that the server made itself. */
+  readonly ownDropped: number
   /** Found in the spool at the start. */
   readonly takenOver: number
   readonly written: number

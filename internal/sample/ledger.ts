@@ -29,6 +29,8 @@ export class ServerLedger {
   takenOver = 0
   /** Those of `received` that the server made itself, its own figures: no wire brought them. */
   own = 0
+  /** Those of `own` that found no room, and are in `dropped`: what came over a wire lacks none for them. */
+  ownDropped = 0
   /** Messages, however many samples each carried. */
   messages = 0
   readonly rejectedBy = new Map<RejectReason, number>()

@@ -131,6 +131,7 @@ function passOf(course: Course, index: number): Pass {
         messages: samples - lost,
         received: samples - lost + 20,
         own: 20,
+        ownDropped: 0,
         takenOver: 0,
         written: samples - lost + 20,
         rejected: 0,

@@ -14,7 +14,7 @@ export class PlainLedger {
   figures(): LedgerFigures {
     const { messages, written, rejected, dropped, held } = this
     return {
-      ...{ messages, received: messages, own: 0, takenOver: 0 },
+      ...{ messages, received: messages, own: 0, ownDropped: 0, takenOver: 0 },
       ...{ written, rejected, dropped, held, spooled: 0 },
       ...{ lost: 0, duplicates: 0 },
     }

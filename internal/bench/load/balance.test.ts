@@ -3,7 +3,7 @@ import type { LedgerFigures } from '../../observe/debug-figures.ts'
 import { balance, reportedLost, type Whereabouts } from './balance.ts'
 
 const LEDGER: LedgerFigures = {
-  ...{ messages: 1000, received: 1010, own: 10, takenOver: 0, written: 1010, rejected: 0, dropped: 0 },
+  ...{ messages: 1000, received: 1010, own: 10, ownDropped: 0, takenOver: 0, written: 1010, rejected: 0, dropped: 0 },
   ...{ held: 0, spooled: 0, lost: 0, duplicates: 0 },
 }
 
@@ -16,6 +16,11 @@ test.each<[string, Whereabouts]>([
   ['all is stored', whereabouts({})],
   ['the rest was never received', whereabouts({ unreceived: 10, stored: 990 })],
   ['the rest is rejected, dropped or lost', whereabouts({ stored: 900 }, { rejected: 50, dropped: 30, lost: 20 })],
+  ['the servers dropped figures of their own', whereabouts({ stored: 970 }, { dropped: 32, ownDropped: 2 })],
+  [
+    'they did, and nobody asked the store',
+    whereabouts({ stored: undefined }, { received: 1010, dropped: 32, ownDropped: 2 }),
+  ],
   ['the servers took all in, and nobody asked the store', whereabouts({ stored: undefined })],
   ['nobody was asked', whereabouts({ stored: undefined, ledger: undefined })],
 ])('holds where %s', (_, given) => {

@@ -12,13 +12,18 @@ export interface Whereabouts {
 
 /** Samples of which somebody says that they are lost. */
 export function reportedLost({ unreceived, ledger }: Whereabouts): number {
-  return unreceived + (ledger === undefined ? 0 : ledger.rejected + ledger.dropped + ledger.lost)
+  return unreceived + (ledger === undefined ? 0 : refused(ledger) + ledger.lost)
+}
+
+/** A server that is at its limit drops its own figures too: nobody sent those. */
+function refused({ rejected, dropped, ownDropped }: LedgerFigures): number {
+  return rejected + dropped - ownDropped
 }
 
 /** '' when all samples are stored or reported lost; otherwise what is wrong. Where the store was not asked, what the servers took in counts. */
 export function balance(whereabouts: Whereabouts): string {
   const { format, sent, ledger } = whereabouts
-  const arrived = whereabouts.stored ?? (ledger && ledger.received - ledger.own - ledger.rejected - ledger.dropped)
+  const arrived = whereabouts.stored ?? (ledger && ledger.received - ledger.own - refused(ledger))
   if (arrived === undefined) return ''
   const lost = reportedLost(whereabouts)
   const missing = sent - arrived - lost

@@ -3,7 +3,7 @@ import type { LedgerFigures } from '../../observe/debug-figures.ts'
 import { settle } from './settle.ts'
 
 const NOTHING: LedgerFigures = {
-  ...{ messages: 0, received: 0, own: 0, takenOver: 0, written: 0, rejected: 0, dropped: 0 },
+  ...{ messages: 0, received: 0, own: 0, ownDropped: 0, takenOver: 0, written: 0, rejected: 0, dropped: 0 },
   ...{ held: 0, spooled: 0, lost: 0, duplicates: 0 },
 }
 

@@ -94,7 +94,7 @@ export function figuresOf(passes: readonly Pass[]): FigureGroup[] {
       row('sent', '', 0, ({ load }) => load.samples),
       row('stored', '', 0, ({ load }) => load.stored),
       row('rejected', '', 0, ({ load }) => load.servers?.ledger.rejected),
-      row('dropped', '', 0, ({ load }) => load.servers?.ledger.dropped),
+      row('dropped', '', 0, ({ load }) => load.servers && load.servers.ledger.dropped - load.servers.ledger.ownDropped),
       row('lost on the way', '', 0, ({ load }) => load.servers?.ledger.lost),
       row('nobody listened', '', 0, ({ load }) => load.unreceivedSamples),
     ),
