@@ -6,11 +6,15 @@ import { type LoadOptions, type LoadResult, runLoad } from '../../internal/bench
 import { openStack } from '../../internal/bench/stack/open.ts'
 import type { Stack, StackOptions } from '../../internal/bench/stack/stack.ts'
 import { percentileOf } from '../../internal/observe/debug-figures.ts'
+import { Cores } from './cores.ts'
 import type { Context } from './row.ts'
 
 /** What a row says of a load; the rest is the same for all. */
 export type Load = Pick<LoadOptions, 'format' | 'ratePerSecond'> &
   Partial<Pick<LoadOptions, 'durationMs' | 'warmupMs' | 'values'>>
+
+/** What a load came to, and which programs used how much of the machine meanwhile, in words. */
+export type Played = LoadResult & { readonly cores: string }
 
 export const SAMPLES_PER_FRAME = 100
 
@@ -18,7 +22,7 @@ export const SAMPLES_PER_FRAME = 100
 export interface Scene {
   readonly stack: Stack
   /** Plays it to its end. @throws when a part of the stack ended, or it was stopped */
-  play(load: Load): Promise<LoadResult>
+  play(load: Load): Promise<Played>
 }
 
 /** Starts Redis, InfluxDB and servers as processes of this machine, and ends them however `use` does. */
@@ -45,11 +49,13 @@ export async function withScene<T>(
   }
 }
 
-async function playOn(stack: Stack, load: Load, context: Context): Promise<LoadResult> {
+async function playOn(stack: Stack, load: Load, context: Context): Promise<Played> {
   const durationMs = load.durationMs ?? context.settings.seconds * 1000
   const rate = load.ratePerSecond
   const words = rate === undefined ? 'as fast as it goes' : `${Math.round(rate).toLocaleString('en-US')}/s`
   context.say(`${stack.broker.kind}, ${load.format}, ${words}, ${(durationMs / 1000).toFixed(0)} s`)
+  let cores: Cores | undefined
+  let coresText = ''
   // One for each load, for each leaves listeners on it.
   const stop = AbortSignal.any([context.signal, stack.broken])
   const result = await runLoad(
@@ -58,12 +64,18 @@ async function playOn(stack: Stack, load: Load, context: Context): Promise<LoadR
       ...load,
       ratePerSecond: rate === undefined ? undefined : Math.round(rate),
       ...{ redis: { url: stack.redisUrl }, broker: stack.broker, servers: stack.servers },
-      ...{ durationMs, countStored: stack.countStored, onProgress: () => {} },
+      ...{ durationMs, countStored: stack.countStored },
+      // At the end of the first second, which is as busy as all others, it begins.
+      onProgress({ step }) {
+        if (step !== 'measure') return
+        cores ??= new Cores()
+        coresText = cores.text()
+      },
     },
     stop,
   )
   stop.throwIfAborted()
-  return result
+  return { ...result, cores: coresText }
 }
 
 /** CPU of the servers for a message, µs. */

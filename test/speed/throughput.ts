@@ -1,6 +1,5 @@
-import type { LoadResult } from '../../internal/bench/load/load.ts'
 import { problemOf } from './holds.ts'
-import { cpuUsPerMessage, type Load, lostOf, SAMPLES_PER_FRAME, type Scene, withScene } from './play.ts'
+import { cpuUsPerMessage, type Load, lostOf, type Played, SAMPLES_PER_FRAME, type Scene, withScene } from './play.ts'
 import { runHelper } from './processes.ts'
 import { highestRate } from './rate-search.ts'
 import type { Context, Figure, Outcome, Row } from './row.ts'
@@ -30,7 +29,7 @@ interface Found {
   readonly samplesPerSecond: number
   readonly limit: string
   /** Undefined: no rate holds. */
-  readonly load: LoadResult | undefined
+  readonly load: Played | undefined
 }
 
 const fullPrecision: Throughput['beside'] = {
@@ -107,7 +106,7 @@ function rowOf(throughput: Throughput): Row {
             ...(load && { lost: lostOf(load), 'server CPU': cpuUsPerMessage(load) }),
             ...(await beside?.measure(scene, found, context)),
           },
-          notes: limit === '' ? [] : [`the limit: ${limit}`],
+          notes: [...(limit === '' ? [] : [`the limit: ${limit}`]), ...(load ? [load.cores] : [])],
           versions: scene.stack.versions,
         }
       }),
@@ -121,7 +120,7 @@ async function search(
   context: Context,
 ): Promise<Found> {
   const perMessage = load.format === 'frame' ? SAMPLES_PER_FRAME : 1
-  let last: LoadResult | undefined
+  let last: Played | undefined
   const { rate, limit } = await highestRate({
     from: samplesPerSecond / perMessage,
     most: MOST_MESSAGES,
