@@ -138,14 +138,22 @@ function openPipelineStream(): void {
     samples(samples) {
       strip.take(samples)
       heartbeat.nudge()
+      // The roles tell of themselves in the same tick as an agent of its host: there is news where the last poll found nobody.
+      if (samples.length > 0 && shownHost === null) pollNow()
     },
     state: () => {},
     missed: () => {},
   })
 }
 
+/** Not while an answer is on its way: where each took longer than the next call comes, none would ever arrive. */
+function pollNow(): void {
+  if (pollTimer !== undefined) poll()
+}
+
 async function poll(): Promise<void> {
   clearTimeout(pollTimer)
+  pollTimer = undefined
   pollAbort.abort()
   pollAbort = new AbortController()
   const { signal } = pollAbort
