@@ -2,19 +2,26 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { OwnFigures } from '../../internal/observe/own-figures.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
-import { createHostSource, hostFacts } from '../../internal/source/host.ts'
+import { createHostSource, type HostSource, hostFacts } from '../../internal/source/host.ts'
 import { Ticker } from '../../internal/source/ticker.ts'
 import type { Context } from '../context.ts'
 import { processFigures } from '../process-figures.ts'
 import { openPublisher } from '../publisher.ts'
 
-/** source → publisher → broker, once an interval. */
-export async function openAgent(context: Context, broker: Broker): Promise<void> {
-  const { settings, onReload, version, logger, clock, releaser, throttle, metrics, summary } = context
-  const { host, intervalMs, include, procRoot, sysRoot, mountRoot } = settings.agent
-  const { publisher, ledger, publishLatency } = await openPublisher(context, broker, 'agent')
+/** What the agent measures with, and how many problems of reading were logged. */
+interface AgentSource {
+  readonly source: HostSource
+  readonly table: SeriesTable
+  readonly problems: () => number
+}
+
+/**
+ * Takes the first reading, so it comes before all else of a start: what is there to be compared with at the first tick is then old enough,
+ * and the first sample already has CPU usage.
+ */
+export function openSource({ settings, logger }: Context): AgentSource {
+  const { host, include, procRoot, sysRoot, mountRoot } = settings.agent
   const table = new SeriesTable()
-  const facts = hostFacts(mountRoot)
   let problems = 0
   const source = createHostSource({
     host,
@@ -28,6 +35,19 @@ export async function openAgent(context: Context, broker: Broker): Promise<void>
       logger.info({ part, err: cause, ...(unsaid > 0 ? { unsaid } : {}) }, message)
     },
   })
+  return { source, table, problems: () => problems }
+}
+
+/** source → publisher → broker, once an interval. */
+export async function openAgent(
+  context: Context,
+  broker: Broker,
+  { source, table, problems }: AgentSource,
+): Promise<void> {
+  const { settings, onReload, version, logger, clock, releaser, throttle, metrics, summary } = context
+  const { host, intervalMs, mountRoot } = settings.agent
+  const { publisher, ledger, publishLatency } = await openPublisher(context, broker, 'agent')
+  const facts = hostFacts(mountRoot)
   const own = new OwnFigures({
     table,
     host,
@@ -64,7 +84,7 @@ export async function openAgent(context: Context, broker: Broker): Promise<void>
   metrics.counter({
     name: 'sentinel_source_problems_total',
     help: 'Problems of reading that were logged.',
-    read: () => problems,
+    read: problems,
   })
   summary.push(() => ({
     agent_produced: ledger.produced,

@@ -11,11 +11,12 @@ export function agentCommand(): Command {
       'HOST_PROC=/host/proc HOST_SYS=/host/sys HOST_MOUNT_PREFIX=/host/root agent   # from a container',
     ],
     async open(context) {
-      const [{ connectBroker }, { openAgent }] = await Promise.all([
+      const [{ connectBroker }, { openAgent, openSource }] = await Promise.all([
         import('../connect-broker.ts'),
         import('./agent.ts'),
       ])
-      await openAgent(context, await connectBroker(context))
+      const source = openSource(context)
+      await openAgent(context, await connectBroker(context), source)
     },
   })
 }

@@ -12,18 +12,20 @@ export function upCommand(): Command {
       'REDIS_URL=redis://127.0.0.1:6379 INFLUX_URL=http://127.0.0.1:8086 sentinel up',
     ],
     async open(context) {
-      const [{ connectBroker }, { connectStore }, { openServer }, { openApi }, { openAgent }] = await Promise.all([
-        import('../connect-broker.ts'),
-        import('../connect-store.ts'),
-        import('../server/server.ts'),
-        import('../api/api.ts'),
-        import('../agent/agent.ts'),
-      ])
+      const [{ connectBroker }, { connectStore }, { openServer }, { openApi }, { openAgent, openSource }] =
+        await Promise.all([
+          import('../connect-broker.ts'),
+          import('../connect-store.ts'),
+          import('../server/server.ts'),
+          import('../api/api.ts'),
+          import('../agent/agent.ts'),
+        ])
+      const source = openSource(context)
       const broker = await connectBroker(context)
       const { writer, reader } = await connectStore(context)
       await openServer(context, broker, writer)
       const address = await openApi(context, broker, reader)
-      await openAgent(context, broker)
+      await openAgent(context, broker, source)
       // An address of this machine that a browser can open, where it listens on all of them.
       const page = address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
       process.stdout.write(`SentinelStream is up: ${page}\n`)

@@ -94,7 +94,17 @@ test.each(readdirSync(TESTDATA))('recorded machine: %s', async (name) => {
 })
 
 test('this very machine: one collect gives all eight measurements, with figures that can be true', async () => {
-  const source = createHostSource({ host: 'here', table: new SeriesTable(), onProblem: () => {}, platform: 'linux' })
+  let nowMs = 0
+  const monotonicMs = () => nowMs
+  const options = {
+    host: 'here',
+    table: new SeriesTable(),
+    onProblem: () => {},
+    platform: 'linux',
+    monotonicMs,
+  } as const
+  const source = createHostSource(options)
+  nowMs = 1000
   // The kernel counts CPU time in hundredths of a second: one has to pass before there is a difference.
   const cpuTimes = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]
   await until('some CPU time has been counted', () => !readFileSync('/proc/stat', 'utf8').startsWith(`${cpuTimes}\n`))
@@ -166,8 +176,10 @@ test('only what is included is read and spoken of', async () => {
 test('what is included may change: what stays goes on counting, what comes begins anew, what goes is not spoken of', async () => {
   const root = temporaryFolder()
   cpSync(join(TESTDATA, 'container/tick0'), root, { recursive: true })
-  const { source, problems, collect } = sourceUnder(root, { include: ['mem', 'cpu'] })
+  let nowMs = 0
+  const { source, problems, collect } = sourceUnder(root, { include: ['mem', 'cpu'], monotonicMs: () => nowMs })
   cpSync(join(TESTDATA, 'container/tick1'), root, { recursive: true })
+  nowMs = 1000
   source.include(['cpu', 'processes'])
   const lines = await collect(AT_US)
   expect([...new Set(lines.map((line) => line.split(',', 1)[0]))]).toEqual(['cpu', 'processes'])
@@ -178,6 +190,47 @@ test('what is included may change: what stays goes on counting, what comes begin
   // Each was said once, whenever it came and went.
   expect(problems.map(({ part }) => part)).toEqual(['mem', 'cpu'])
 })
+
+test.each([
+  { firstTickMs: 10, given: [false, true], sinceTick: [0, 0] },
+  { firstTickMs: 99, given: [false, true], sinceTick: [0, 0] },
+  { firstTickMs: 100, given: [true, true], sinceTick: [0, 1] },
+  { firstTickMs: 900, given: [true, true], sinceTick: [0, 1] },
+])(
+  'a first tick $firstTickMs ms after the first reading: what is a difference of two',
+  async ({ firstTickMs, given, sinceTick }) => {
+    const idleTicks = [100, 110, 150]
+    const root = temporaryFolder()
+    mkdirSync(join(root, 'proc'))
+    const machine = (tick: number) => {
+      writeFileSync(join(root, 'proc/stat'), `cpu  ${10 + tick * 10} 0 0 ${idleTicks[tick]} 0 0 0 0 0 0\n`)
+      writeFileSync(join(root, 'proc/diskstats'), `8 0 sda ${5 + tick} 0 8 10 0 0 0 0 0 ${10 + tick * 5} 10\n`)
+    }
+    for (const include of ['at the start', 'by a reload'] as const) {
+      let nowMs = 0
+      machine(0)
+      const { source, collect } = sourceUnder(root, {
+        include: include === 'at the start' ? ['cpu', 'diskio'] : [],
+        monotonicMs: () => nowMs,
+      })
+      if (include === 'by a reload') source.include(['cpu', 'diskio'])
+      for (const [i, atMs] of [firstTickMs, firstTickMs + 1000].entries()) {
+        nowMs = atMs
+        machine(i + 1)
+        const lines = await collect(AT_US)
+        const idle = idleTicks[i + 1]! - idleTicks[sinceTick[i]!]!
+        const busy = (i + 1 - sinceTick[i]!) * 10
+        const usage = lines
+          .filter((line) => line.startsWith('cpu,'))
+          .map((line) => Number(/usage_active=([\d.]+)/.exec(line)?.[1]))
+        expect(usage).toEqual(given[i] ? [expect.closeTo((100 * busy) / (busy + idle))] : [])
+        const io = lines.find((line) => line.startsWith('diskio,'))!
+        expect(io).toContain(`reads=${6 + i}i`)
+        expect(io.includes('io_util')).toBe(given[i])
+      }
+    }
+  },
+)
 
 test('a full table costs the series that it refuses, and no other', async () => {
   const root = temporaryFolder()

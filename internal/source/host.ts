@@ -49,7 +49,7 @@ export interface HostSource extends Source {
 
 /**
  * The machine that this process runs on, in the measurements, tags and fields of Telegraf, so that dashboards made for it work. A
- * first reading is taken here, so that the first tick already has CPU usage.
+ * first reading is taken here, so that a first tick that comes 100 ms later or more has the CPU usage since now.
  */
 export function createHostSource(options: HostSourceOptions): HostSource {
   return new LocalHost(options)
@@ -70,13 +70,13 @@ class LocalHost implements HostSource {
 
   constructor(options: HostSourceOptions) {
     this.#problems = new ProblemThrottle(this.name, options.onProblem, options.monotonicMs)
-    const { host, table } = options
+    const { host, table, monotonicMs = () => performance.now() } = options
     const roots: Roots = {
       proc: withoutEndSlash(options.procRoot ?? '/proc'),
       sys: withoutEndSlash(options.sysRoot ?? '/sys'),
       mount: withoutEndSlash(options.mountRoot ?? '/'),
     }
-    const surroundings = { host, table, roots, problems: this.#problems, unavailable: this.unavailable }
+    const surroundings = { host, table, monotonicMs, roots, problems: this.#problems, unavailable: this.unavailable }
     const onLinux = (options.platform ?? process.platform) === 'linux'
     this.#all = onLinux ? linuxMeasurements(surroundings, options) : portableMeasurements(surroundings)
     this.#knownUnavailable = new Map(this.unavailable)
@@ -162,7 +162,7 @@ function linuxMeasurements(surroundings: Surroundings, options: HostSourceOption
     new System(surroundings),
     new Processes(surroundings),
     new Net(surroundings),
-    new DiskIo(surroundings, options.monotonicMs ?? (() => performance.now())),
+    new DiskIo(surroundings),
     DiskSpace.linux(surroundings, options.askFileSystem),
   ]
 }

@@ -1,5 +1,5 @@
 import type { SampleSink } from '../../sample/sample.ts'
-import { type FieldList, type Measurement, Rows, readText, type Surroundings } from './measurement.ts'
+import { type FieldList, LEAST_SPAN_MS, type Measurement, Rows, readText, type Surroundings } from './measurement.ts'
 
 /**
  * Ticks of the kernel's 100 Hz clock since boot, in the order of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, guest,
@@ -72,11 +72,15 @@ export function cpuUsage(before: CpuTimes, now: CpuTimes): number[] | undefined 
 export class Cpu implements Measurement {
   readonly name = 'cpu'
   readonly #rows: Rows
+  readonly #monotonicMs: () => number
   readonly #read: () => Map<string, CpuTimes>
   #before = new Map<string, CpuTimes>()
+  /** Until then a tick would tell too little of the time since the first reading. */
+  #notBeforeMs = 0
 
   constructor(surroundings: Surroundings, read: () => Map<string, CpuTimes>) {
     this.#rows = new Rows(this.name, CPU_FIELDS, surroundings)
+    this.#monotonicMs = surroundings.monotonicMs
     this.#read = read
   }
 
@@ -86,9 +90,11 @@ export class Cpu implements Measurement {
 
   prime(): void {
     this.#before = this.#read()
+    this.#notBeforeMs = this.#monotonicMs() + LEAST_SPAN_MS
   }
 
   collect(atUs: number, emit: SampleSink): void {
+    if (this.#monotonicMs() < this.#notBeforeMs) return
     const now = this.#read()
     for (const [cpu, times] of now) {
       const before = this.#before.get(cpu)

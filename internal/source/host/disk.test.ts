@@ -23,6 +23,7 @@ function disks(list: Disk[]) {
   const surroundings: Surroundings = {
     host: 'h',
     table: new SeriesTable(),
+    monotonicMs: () => performance.now(),
     roots: { proc: '/proc', sys: '/sys', mount: '/' },
     problems: new ProblemThrottle('host', (problem) => problems.push(problem)),
     unavailable: new Map(),
@@ -84,6 +85,7 @@ test('a mount that cannot be asked is said and costs no other', async () => {
     {
       host: 'h',
       table: new SeriesTable(),
+      monotonicMs: () => performance.now(),
       roots: { proc: '/proc', sys: '/sys', mount: '/' },
       problems: new ProblemThrottle('host', (problem) => problems.push(problem)),
       unavailable: new Map(),

@@ -3,6 +3,7 @@ import type { Slot, Tag } from '../../sample/value.ts'
 import {
   counter,
   type FieldList,
+  LEAST_SPAN_MS,
   type Measurement,
   Rows,
   readText,
@@ -73,36 +74,41 @@ export class DiskIo implements Measurement {
   readonly #monotonicMs: () => number
   #before = new Map<string, DiskCounters>()
   #readAtMs = 0
+  /** Until then a tick would tell too little of the time since the first reading. */
+  #notBeforeMs = 0
   /** The tags of each device, read once: a `wwid` does not change while the device is there. */
   #tags = new Map<string, readonly Tag[]>()
 
-  constructor(surroundings: Surroundings, monotonicMs: () => number) {
+  constructor(surroundings: Surroundings) {
     this.#roots = surroundings.roots
     this.#rows = new Rows(this.name, DISKIO_FIELDS, surroundings)
-    this.#monotonicMs = monotonicMs
+    this.#monotonicMs = surroundings.monotonicMs
   }
 
   prime(): void {
     this.#before = this.#read()
     this.#readAtMs = this.#monotonicMs()
+    this.#notBeforeMs = this.#readAtMs + LEAST_SPAN_MS
   }
 
   collect(atUs: number, emit: SampleSink): void {
     const now = this.#read()
     const readAtMs = this.#monotonicMs()
+    const isTooSoon = readAtMs < this.#notBeforeMs
     const tags = new Map<string, readonly Tag[]>()
     for (const [device, counters] of now) {
       const before = this.#before.get(device)
       const rates =
-        before === undefined
+        before === undefined || isTooSoon
           ? [undefined, undefined, undefined]
           : diskRates(before, counters, readAtMs - this.#readAtMs)
       tags.set(device, this.#tags.get(device) ?? this.#readTags(device))
       this.#rows.emit(atUs, tags.get(device)!, [...counters, ...rates], emit)
     }
+    this.#tags = tags
+    if (isTooSoon) return
     this.#before = now
     this.#readAtMs = readAtMs
-    this.#tags = tags
   }
 
   #read(): Map<string, DiskCounters> {

@@ -8,6 +8,7 @@ function surroundings(table = new SeriesTable(), problems: Problem[] = []): Surr
     host: 'h',
     table,
     roots: { proc: '/proc', sys: '/sys', mount: '/' },
+    monotonicMs: () => performance.now(),
     problems: new ProblemThrottle('host', (problem) => problems.push(problem)),
     unavailable: new Map(),
   }

@@ -13,6 +13,13 @@ export interface Measurement {
   collect(atUs: number, emit: SampleSink): void | Promise<void>
 }
 
+/**
+ * A reading taken for the first tick has to be this old (ms) to be compared with; else it waits for the tick after. The kernel counts CPU time in
+ * hundredths of a second, so over 20 ms a core could only be 0, 50 or 100 % busy; from here on it is told in steps of 10 %, as it is at
+ * the shortest interval that can be set.
+ */
+export const LEAST_SPAN_MS = 100
+
 /** Where the three trees are. In a container, the host's are mounted somewhere else. */
 export interface Roots {
   readonly proc: string
@@ -24,6 +31,7 @@ export interface Roots {
 export interface Surroundings {
   readonly host: string
   readonly table: SeriesTable
+  readonly monotonicMs: () => number
   readonly roots: Roots
   readonly problems: ProblemThrottle
   /** Figures that are not to be had here, with the reason; measurements add to it. */

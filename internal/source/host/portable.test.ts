@@ -50,6 +50,7 @@ function laptop() {
     {
       host: 'laptop',
       table: new SeriesTable(),
+      monotonicMs: () => performance.now(),
       roots: { proc: '/proc', sys: '/sys', mount: '/' },
       problems: new ProblemThrottle('host', () => {}),
       unavailable,
@@ -120,6 +121,7 @@ test('a source of another platform is made of these', async () => {
   const source = createHostSource({
     host: 'laptop',
     table: new SeriesTable(),
+    monotonicMs: () => performance.now(),
     include: ['system'],
     onProblem: () => {},
     platform: 'darwin',

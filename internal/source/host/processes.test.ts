@@ -26,6 +26,7 @@ function processes() {
   const measurement = new Processes({
     host: 'h',
     table: new SeriesTable(),
+    monotonicMs: () => performance.now(),
     roots: { proc, sys: '/sys', mount: '/' },
     problems: new ProblemThrottle('host', () => {}),
     unavailable: new Map(),
