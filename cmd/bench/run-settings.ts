@@ -6,6 +6,9 @@ import { flagOf } from '../../internal/config/names.ts'
 import { choice, integer, onOff, port, type Setting, text } from '../../internal/config/setting.ts'
 import { LOAD_FLAGS } from './load-flags.ts'
 
+/** How a benchmark is usually started. */
+export const SCRIPT = 'bash scripts/benchmark.sh'
+
 /** The plain pipeline carries so many too, on two cores. */
 const COMPARED_RATE = 20_000
 

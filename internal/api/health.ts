@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import type { Api } from './app-types.ts'
 import { HealthSchema, type ReadyAnswer, ReadySchema } from './schemas.ts'
 

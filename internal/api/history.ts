@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import type { LiveTable } from '../live/live-table.ts'
 import type { Clock } from '../observe/clock.ts'
 import { type Aggregate, type HistoryQuery, type HistorySeries, StoreError, type StoreReader } from '../store/store.ts'

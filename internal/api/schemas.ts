@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox'
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { PROBLEM_TYPE } from '../http/problem.ts'
 import type { HistorySeries } from '../store/store.ts'
 
