@@ -48,6 +48,18 @@ describe('notices', () => {
     expect(queryOf(page).get('host')).toBe('web-01')
   })
 
+  it('shows the first host when its samples come, without a poll', async () => {
+    api = await FakeApi.start({ hosts: [] })
+    const { page } = await openPage(browser)
+    await page.clock.install()
+    await page.goto(api.url)
+    await waitForText(page, '#notice h2', 'Waiting for the first sample')
+    // Stands still from now on: no timer of the page fires, that of the next poll neither.
+    await page.clock.pauseAt(Date.now() + 1000)
+    api.options = { hosts: FEW }
+    await waitForText(page, 'h1', 'web-01')
+  })
+
   it('says that the server wants a key', async () => {
     const page = await open({ hosts: FEW, status: 401 })
     await waitForText(page, '#notice h2', 'This server asks who you are')
