@@ -122,8 +122,11 @@ function openHostStream(host: string): void {
   const measurements = PANELS.map(({ measurement }) => measurement).join(',')
   hostStream = new LiveStream(`api/v1/live?${new URLSearchParams({ host, measurement: measurements })}`, {
     samples(samples) {
+      const isFirst = samples.length > 0 && view.data.newestAtMs === 0
       view.data.takeLive(samples)
-      heartbeat.nudge()
+      // The first event has all that there is: nothing is to be gathered, and the numbers need not wait for the charts' history.
+      if (isFirst) heartbeat.beat()
+      else heartbeat.nudge()
     },
     state(state) {
       streamState = state
