@@ -43,6 +43,7 @@ let pipelineStream: LiveStream | undefined
 let streamState: StreamState = 'connecting'
 let polled = false
 let pollTimer: ReturnType<typeof setTimeout> | undefined
+let pollAgain = false
 let pollAbort = new AbortController()
 let loadAbort = new AbortController()
 let loadTimer: ReturnType<typeof setTimeout> | undefined
@@ -149,14 +150,16 @@ function openPipelineStream(): void {
   })
 }
 
-/** Not while an answer is on its way: where each took longer than the next call comes, none would ever arrive. */
+/** An answer that is on its way is waited for: where each takes longer than the next call comes, none would ever arrive. */
 function pollNow(): void {
-  if (pollTimer !== undefined) poll()
+  if (pollTimer === undefined) pollAgain = true
+  else poll()
 }
 
 async function poll(): Promise<void> {
   clearTimeout(pollTimer)
   pollTimer = undefined
+  pollAgain = false
   pollAbort.abort()
   pollAbort = new AbortController()
   const { signal } = pollAbort
@@ -173,7 +176,8 @@ async function poll(): Promise<void> {
     if (!(error instanceof ApiError)) throw error
     status.apiFails(error, clock.now())
   }
-  pollTimer = setTimeout(poll, { ok: POLL_MS, away: POLL_AWAY_MS, locked: POLL_LOCKED_MS }[status.api])
+  const pauseMs = { ok: POLL_MS, away: POLL_AWAY_MS, locked: POLL_LOCKED_MS }[status.api]
+  pollTimer = setTimeout(poll, pollAgain && shownHost === null ? 0 : pauseMs)
   hostsList.update(hosts, address.view.host)
   heartbeat.nudge()
 }

@@ -19,7 +19,7 @@ interface AgentSource {
  * Takes the first reading, so it comes before all else of a start: what is there to be compared with at the first tick is then old enough,
  * and the first sample already has CPU usage.
  */
-export function openSource({ settings, logger }: Context): AgentSource {
+export function openSource({ settings, onReload, logger }: Context): AgentSource {
   const { host, include, procRoot, sysRoot, mountRoot } = settings.agent
   const table = new SeriesTable()
   let problems = 0
@@ -35,6 +35,7 @@ export function openSource({ settings, logger }: Context): AgentSource {
       logger.info({ part, err: cause, ...(unsaid > 0 ? { unsaid } : {}) }, message)
     },
   })
+  onReload(['agent.include'], ({ agent }) => source.include(agent.include))
   return { source, table, problems: () => problems }
 }
 
@@ -94,7 +95,6 @@ export async function openAgent(
     agent_held: ledger.held,
   }))
 
-  onReload(['agent.include'], ({ agent }) => source.include(agent.include))
   onReload(['agent.intervalMs'], ({ agent }) => ticker.setInterval(agent.intervalMs))
   ticker.start()
   releaser.push('source', async () => {
