@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { pino } from 'pino'
 import { expect, it, onTestFinished } from 'vitest'
 import { until } from '../../test/support/servers.ts'
@@ -8,11 +9,18 @@ import { ChannelListener } from './channel-listener.ts'
 const logger = pino({ level: 'silent' })
 const message = (text: string): string => `*3\r\n$7\r\nmessage\r\n$7\r\nmetrics\r\n$${text.length}\r\n${text}\r\n`
 
+/** A key that both know: TLS without certificates. */
+const psk = Buffer.alloc(32, 'sentinel')
+const [SERVER_TLS, CLIENT_TLS] = [
+  { ciphers: 'PSK', pskCallback: () => psk },
+  { ciphers: 'PSK', pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined },
+]
+
 /** Answers a listener as Redis does, and after its subscription says what comes next; the last of it to all that follow. */
-async function startFake(speeches: readonly string[]): Promise<number> {
+async function startFake(speeches: readonly string[], scheme = 'redis'): Promise<string> {
   const sockets = new Set<Socket>()
   let connections = 0
-  const server = createServer((socket) => {
+  const converse = (socket: Socket): void => {
     const speech = speeches[Math.min(connections++, speeches.length - 1)]!
     const answers: Record<string, string> = {
       SETNAME: '+OK\r\n',
@@ -30,24 +38,39 @@ async function startFake(speeches: readonly string[]): Promise<number> {
         socket.write(answers[command]!)
       }
     })
-  })
+  }
+  const server = scheme === 'redis' ? createServer(converse) : createTlsServer(SERVER_TLS, converse)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  return (server.address() as AddressInfo).port
+  return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+it.each(['redis', 'rediss'])('hears messages of any length over %s', async (scheme) => {
+  const sent = [1, 100, 5000, 300_000, 7, 65_536, 2_000_000, 10].map((length, i) => `${i}`.repeat(length))
+  const url = await startFake([sent.map(message).join('')], scheme)
+  const heard: string[] = []
+  const listener = new ChannelListener(
+    { redis: { url, tls: CLIENT_TLS }, purpose: 'test', logger, stats: newStats() },
+    ['metrics'],
+    (payload) => heard.push(payload.toString()),
+  )
+  onTestFinished(() => listener.close())
+  await until('it has heard all', () => heard.length >= sent.length)
+  await listener.connection.whenUp()
+  await listener.stop()
+  expect(heard).toEqual(sent)
+})
 
 it('takes a new connection where it is told what is not of Redis, after what was good before it', async () => {
   const nonsense = '*3\r\n$7\r\nmessage\r\n$7\r\nmetrics\r\n$-1000\r\n'
-  const port = await startFake([`${message('before')}${nonsense}${message('beyond')}`, message('after')])
+  const url = await startFake([`${message('before')}${nonsense}${message('beyond')}`, message('after')])
   const heard: string[] = []
   const stats = newStats()
-  const listener = new ChannelListener(
-    { redis: { url: `redis://127.0.0.1:${port}` }, purpose: 'test', logger, stats },
-    ['metrics'],
-    (payload) => heard.push(payload.toString()),
+  const listener = new ChannelListener({ redis: { url }, purpose: 'test', logger, stats }, ['metrics'], (payload) =>
+    heard.push(payload.toString()),
   )
   onTestFinished(() => listener.close())
   await until('it hears the second connection', () => heard.length >= 2)

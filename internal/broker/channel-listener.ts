@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis'
 import { PushScanner } from './push-scanner.ts'
 import { type ConnectionOptions, RedisConnection } from './redis.ts'
 
@@ -7,13 +6,12 @@ export class ChannelListener {
   readonly connection: RedisConnection
   readonly #channels: readonly string[]
   #onMessage: (payload: Buffer) => void
-  #tapped: Redis['stream'] | undefined
   #listening = true
   #stopped: Promise<void> | undefined
 
   /** @param onMessage called with each payload, valid only during the call; must not throw */
   constructor(
-    options: Omit<ConnectionOptions, 'setUp'>,
+    options: Omit<ConnectionOptions, 'setUp' | 'newReader'>,
     channels: readonly string[],
     onMessage: (payload: Buffer) => void,
   ) {
@@ -21,8 +19,8 @@ export class ChannelListener {
     this.#onMessage = onMessage
     this.connection = new RedisConnection({
       ...options,
+      newReader: (passOn) => new PushScanner((payload) => this.#onMessage(payload), passOn),
       setUp: async (client) => {
-        this.#tap(client)
         if (this.#listening) await client.subscribe(...channels)
       },
     })
@@ -71,29 +69,5 @@ export class ChannelListener {
       // The connection is gone, and with it all that Redis might have sent.
     }
     this.#onMessage = () => {}
-  }
-
-  /**
-   * Takes the messages before the client's parser does, which gets all else. The client is in its set-up: no reply is on its way but a
-   * heartbeat's, and what is left of `+PONG` is a line for itself. A set-up that is tried again on the same connection finds this done.
-   */
-  #tap({ stream }: Redis): void {
-    if (stream === this.#tapped) return
-    this.#tapped = stream
-    const listeners = stream.listeners('data')
-    stream.removeAllListeners('data')
-    const scanner = new PushScanner(
-      (payload) => this.#onMessage(payload),
-      (reply) => {
-        for (const listener of listeners) listener.call(stream, reply)
-      },
-    )
-    stream.on('data', (chunk: Buffer) => {
-      try {
-        scanner.push(chunk)
-      } catch (error) {
-        stream.destroy(error as Error)
-      }
-    })
   }
 }

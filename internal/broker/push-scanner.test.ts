@@ -9,14 +9,19 @@ const bulk = (payload: Buffer | string): Buffer => {
 const message = (channel: string, payload: Buffer | string): Buffer =>
   Buffer.concat([Buffer.from('*3\r\n'), bulk('message'), bulk(channel), bulk(payload)])
 
-/** What comes out of these chunks, in its order: messages as hex, all else as it is. */
+/** What comes out of these chunks, in its order: messages as hex, all else as it is. They come in one buffer, as from a socket. */
 function scan(chunks: readonly Buffer[]): string[] {
   const found: string[] = []
   const scanner = new PushScanner(
     (payload) => found.push(`message ${payload.toString('hex')}`),
     (reply) => found.push(`other ${reply.toString('latin1')}`),
   )
-  for (const chunk of chunks) scanner.push(chunk)
+  const buffer = Buffer.alloc(Math.max(0, ...chunks.map(({ length }) => length)))
+  for (const chunk of chunks) {
+    chunk.copy(buffer)
+    scanner.push(buffer.subarray(0, chunk.length))
+    buffer.fill('*')
+  }
   return found
 }
 

@@ -15,6 +15,8 @@ const MAX_VALUE_BYTES = 512 * 2 ** 20
 const MAX_OTHER_BYTES = 64 * 1024
 /** Payloads up to this length are handed over in a buffer that is there already. */
 const MAX_REUSED_BYTES = 512
+/** Kept for a reply that a chunk cuts in two: enough for its beginning and the next read. Only a longer one gets a buffer of its own. */
+const HELD_BYTES = 2 * 64 * 1024
 
 /**
  * Reads the messages of Pub/Sub straight from the bytes of a connection (RESP2), and passes all other replies on, whole.
@@ -27,9 +29,9 @@ export class PushScanner {
   readonly #passOn: (reply: Buffer) => void
   /** By length. To copy 32 bytes takes less time than to make a Buffer of their own, and leaves no garbage. */
   readonly #reused: Array<Buffer | undefined> = Array.from({ length: MAX_REUSED_BYTES + 1 }, () => undefined)
-  /** The beginning of a reply, as it came. */
-  #parts: Buffer[] = []
-  #partsBytes = 0
+  /** Begins with the beginning of a reply, `#heldBytes` long. */
+  #held = Buffer.allocUnsafeSlow(HELD_BYTES)
+  #heldBytes = 0
   // Beside what a method returns, it leaves its second result here: an object for both would be the garbage that this spares.
   /** So many bytes the reply has whose beginning was read last; 0 while that is not known. */
   #neededBytes = 0
@@ -38,7 +40,7 @@ export class PushScanner {
 
   /**
    * @param onMessage called with each payload, valid only during the call; must not throw
-   * @param passOn called with each other reply in its order among the messages; the bytes stay as they are
+   * @param passOn called with each other reply in its order among the messages, valid only during the call
    */
   constructor(onMessage: (payload: Buffer) => void, passOn: (reply: Buffer) => void) {
     this.#onMessage = onMessage
@@ -46,11 +48,11 @@ export class PushScanner {
   }
 
   /**
-   * @param chunk the next bytes of the connection; they must stay as they are until the reply that they end with is complete
+   * @param chunk the next bytes of the connection, valid only during the call
    * @throws Error when this is not what Redis says, or more than it may say at once: then nothing more can be read of the connection
    */
   push(chunk: Buffer): void {
-    const bytes = this.#parts.length === 0 ? chunk : this.#joined(chunk)
+    const bytes = this.#heldBytes === 0 ? chunk : this.#joined(chunk)
     if (bytes === undefined) return
     let at = 0
     while (at < bytes.length) {
@@ -59,23 +61,30 @@ export class PushScanner {
       if (end === INCOMPLETE) break
       at = end
     }
-    if (at < bytes.length) this.#keep(bytes.subarray(at))
+    if (at === bytes.length) return
+    if (this.#neededBytes === 0 && bytes.length - at > MAX_OTHER_BYTES) throw notRedis('a reply without an end')
+    this.#hold(bytes.subarray(at))
   }
 
-  /** A payload of 8 MiB comes in a hundred chunks: they are put together once, when its end is there. */
+  /** What is held and this, as soon as the reply may be whole: a payload of 8 MiB comes in a hundred chunks. */
   #joined(chunk: Buffer): Buffer | undefined {
-    this.#parts.push(chunk)
-    this.#partsBytes += chunk.length
-    if (this.#partsBytes < this.#neededBytes) return undefined
-    const bytes = Buffer.concat(this.#parts, this.#partsBytes)
-    this.#parts = []
+    this.#hold(chunk)
+    if (this.#heldBytes < this.#neededBytes) return undefined
+    const bytes = this.#held.subarray(0, this.#heldBytes)
+    this.#heldBytes = 0
+    if (this.#held.length > HELD_BYTES) this.#held = Buffer.allocUnsafeSlow(HELD_BYTES)
     return bytes
   }
 
-  #keep(rest: Buffer): void {
-    if (this.#neededBytes === 0 && rest.length > MAX_OTHER_BYTES) throw notRedis('a reply without an end')
-    this.#parts.push(rest)
-    this.#partsBytes = rest.length
+  #hold(bytes: Buffer): void {
+    const heldBytes = this.#heldBytes + bytes.length
+    if (heldBytes > this.#held.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(heldBytes, this.#neededBytes))
+      this.#held.copy(larger, 0, 0, this.#heldBytes)
+      this.#held = larger
+    }
+    bytes.copy(this.#held, this.#heldBytes)
+    this.#heldBytes = heldBytes
   }
 
   /** @returns where it ends */

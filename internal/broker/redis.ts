@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { BrokerError, type BrokerHealth, type BrokerStats } from './broker.ts'
 import { type Deferred, deferred } from './deferred.ts'
+import { connectorFor, type NewReplyReader } from './reading-connector.ts'
 import { describeProblem, isRefusal, isReply } from './redis-problem.ts'
 import { parseRedisUrl } from './redis-url.ts'
 
@@ -29,6 +30,8 @@ export interface ConnectionOptions {
   readonly stats: BrokerStats
   /** Run on each new connection before it counts as up; where it fails, it is run again later. */
   readonly setUp?: (client: Redis) => Promise<unknown>
+  /** Stands before the client on each new connection. */
+  readonly newReader?: NewReplyReader
 }
 
 const MAX_BACKOFF_MS = 2000
@@ -58,7 +61,7 @@ export class RedisConnection {
   #corked = false
   #asked: { stream: Redis['stream']; bytesRead: number } | undefined
 
-  constructor({ redis, purpose, logger, stats, setUp }: ConnectionOptions) {
+  constructor({ redis, purpose, logger, stats, setUp, newReader }: ConnectionOptions) {
     const place = parseRedisUrl(redis.url)
     const password = redis.password ?? place.password
     this.#name = `${redis.clientName ?? 'sentinel'}:${purpose}`
@@ -74,6 +77,7 @@ export class RedisConnection {
       ...(place.username === '' ? {} : { username: place.username }),
       ...(password === '' ? {} : { password }),
       ...(place.secure ? { tls: redis.tls ?? {} } : {}),
+      ...(newReader === undefined ? {} : { Connector: connectorFor(newReader) }),
       // No `connectionName`: ioredis says "ready" when its CLIENT SETNAME has failed, also when it failed because the connection had ended, and
       // then never connects again.
       disableClientInfo: true,

@@ -1,0 +1,66 @@
+import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { AbstractConnector, type StandaloneConnectionOptions } from 'ioredis'
+
+/** Reads a connection before the client does, and passes on what it does not take. */
+export interface ReplyReader {
+  /**
+   * @param chunk the next bytes of the connection, valid only during the call
+   * @throws Error when nothing more can be read of the connection
+   */
+  push(chunk: Buffer): void
+}
+
+/** @param passOn gives the client a reply, valid only during the call */
+export type NewReplyReader = (passOn: (reply: Buffer) => void) => ReplyReader
+
+/** What libuv would read at most at once. */
+const READ_BYTES = 64 * 1024
+
+/**
+ * Connects as the client's own connector does, but each socket reads into one buffer, again and again, and for a reader of its own. Otherwise Node
+ * allocates 64 KiB for each read, however little comes, and makes a Buffer and an event of it.
+ */
+export function connectorFor(newReader: NewReplyReader): new (options: unknown) => AbstractConnector {
+  return class extends AbstractConnector {
+    readonly #options: StandaloneConnectionOptions
+
+    constructor(options: unknown) {
+      const standalone = options as StandaloneConnectionOptions
+      super(standalone.disconnectTimeout!)
+      this.#options = standalone
+    }
+
+    async connect(): Promise<Socket> {
+      this.connecting = true
+      // As long as the client's own waits: a `disconnect` of this turn finds no socket yet.
+      await new Promise<void>((resolve) => process.nextTick(resolve))
+      if (!this.connecting) throw new Error('Connection is closed.')
+      this.stream = open(this.#options, newReader)
+      this.stream.once('error', (error: Error) => {
+        this.firstError = error
+      })
+      return this.stream
+    }
+  }
+}
+
+function open({ host, port, family, tls }: StandaloneConnectionOptions, newReader: NewReplyReader): Socket {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  const onread: OnReadOpts = {
+    buffer,
+    callback: (length) => {
+      try {
+        reader.push(buffer.subarray(0, length))
+      } catch (error) {
+        socket.destroy(error as Error)
+      }
+      return true
+    },
+  }
+  const place = { host, port: port!, family, onread }
+  const socket = tls === undefined ? connectTcp(place) : connectTls({ ...place, ...tls })
+  // The client's parser keeps what it is given.
+  const reader = newReader((reply) => socket.emit('data', Buffer.from(reply)))
+  return socket
+}
