@@ -38,6 +38,7 @@ describe('the flags of a load', () => {
       { server: ['http://a:1', 'http://b:2', 'https://c'] },
     ],
     [['--server', 'none', '--no-count'], { server: [], count: false }],
+    [['--server', 'http://a:1', '--server', 'none'], { server: [] }],
     [['--broker', 'streams', '--broker-topic', 't'], { settings: { 'broker.kind': 'streams', 'broker.topic': 't' } }],
     [['--samples-per-message', '10', '--json', 'a.json'], { samplesPerMessage: 10, json: 'a.json' }],
   ])('%j', async (argv, expected) => {

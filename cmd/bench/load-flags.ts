@@ -103,12 +103,12 @@ function defaultOf(setting: Setting<unknown>, given: Readonly<Record<string, unk
   return setting.default({ role: 'server', given: (key: string) => given[key] })
 }
 
-/** Takes what a setting of this kind takes, and says so of what it does not. A list may be given in several flags. */
+/** Takes what a setting of this kind takes, and says so of what it does not. A list may be given in several flags; an empty one begins it anew. */
 function parserOf(setting: Setting<unknown>): (text: string, before: unknown) => unknown {
   return (text, before) => {
     const value = setting.parse(text)
     if (value === undefined) throw new InvalidArgumentError(`It must be ${setting.allowed}.`)
-    return Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value
+    return Array.isArray(before) && Array.isArray(value) && value.length > 0 ? [...before, ...value] : value
   }
 }
 

@@ -17,7 +17,7 @@ export async function playLoad(flags: LoadFlags, { settings, warnings }: LoadedS
   const progress = new Progress(process.stderr)
   for (const warning of warnings) progress.say(warning)
   // Opened first: a run of an hour shall not end with a file that cannot be written.
-  const file = flags.json === undefined ? undefined : await open(flags.json, 'w')
+  const file = flags.json === undefined ? undefined : await open(flags.json, 'w').catch(cannotWrite(flags.json))
   const transport = new InfluxTransport(influxServer(settings.influx))
   try {
     return await interruptible(
@@ -85,5 +85,12 @@ async function show(
     profiles: { cpu: undefined, heap: [] },
   } as const
   process.stdout.write(`${[...statsLines(pass), summaryTable({ passes: [pass] })].join('\n')}`)
-  await file?.writeFile(`${JSON.stringify({ startedAt: pass.startedAt, flags, load }, undefined, 2)}\n`)
+  const text = `${JSON.stringify({ startedAt: pass.startedAt, flags, load }, undefined, 2)}\n`
+  await file?.writeFile(text).catch(cannotWrite(flags.json))
+}
+
+function cannotWrite(path: string | undefined): (cause: Error) => never {
+  return (cause) => {
+    throw new Error(`--json: ${JSON.stringify(path)} cannot be written: ${cause.message}`, { cause })
+  }
 }

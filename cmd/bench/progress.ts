@@ -20,7 +20,8 @@ export class Progress {
 
   load(progress: LoadProgress): void {
     if (this.#out.isTTY) {
-      this.#out.write(`${ERASE_LINE}${inWords(progress)}`)
+      // One that wraps could not be erased.
+      this.#out.write(`${ERASE_LINE}${inWords(progress).slice(0, (this.#out.columns || 80) - 1)}`)
       return
     }
     const nowMs = performance.now()
@@ -35,8 +36,13 @@ export class Progress {
   }
 }
 
+/** What nobody knows is left out: a 0 would be believed. */
 function inWords({ step, atMs, ofMs, perSecond, held, e2eP99Us }: LoadProgress): string {
   const seconds = ofMs > 0 ? `${Math.round(atMs / 1000)}/${Math.round(ofMs / 1000)} s` : `${Math.round(atMs / 1000)} s`
-  const rate = `${Math.round(perSecond).toLocaleString('en')} messages/s`
-  return `  ${step} ${seconds}: ${rate}, held ${held.toLocaleString('en')}, e2e p99 ${(e2eP99Us / 1000).toFixed(1)} ms`
+  const known = [
+    perSecond === undefined ? '' : `${Math.round(perSecond).toLocaleString('en')} messages/s`,
+    held === undefined ? '' : `held ${held.toLocaleString('en')}`,
+    e2eP99Us === undefined ? '' : `e2e p99 ${(e2eP99Us / 1000).toFixed(1)} ms`,
+  ].filter((part) => part !== '')
+  return `  ${step} ${seconds}${known.length === 0 ? '' : `: ${known.join(', ')}`}`
 }

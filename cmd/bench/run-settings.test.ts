@@ -47,6 +47,10 @@ describe('what cannot be', () => {
       ['PIPELINE: baseline needs BROKER=pubsub; the plain one has no other'],
     ],
     [
+      { REDIS_PORT: '7000', SERVER_ADMIN_PORT: '7000' },
+      ['SERVER_ADMIN_PORT: 7000 is REDIS_PORT too; set another, or 0 for a free one'],
+    ],
+    [
       { PIPELINE: 'compare', BINARY: 'true' },
       ['PIPELINE: compare brings its formats with it, JSON and Packed; leave FORMAT and BINARY out'],
     ],

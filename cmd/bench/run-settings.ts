@@ -66,6 +66,7 @@ const SETTINGS = {
 } satisfies Record<string, Setting<never> | Setting<unknown>>
 
 type Key = keyof typeof SETTINGS
+const PORTS = ['redisPort', 'influxPort', 'serverAdminPort'] as const
 type Values = { readonly [K in Key]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
 
 const ENTRIES = Object.entries(SETTINGS) as Array<[Key, Setting<unknown>]>
@@ -139,6 +140,11 @@ function conflicts(settings: Values, given: ReadonlyMap<string, unknown>): strin
   }
   if (given.has('samples') && format !== 'frame')
     found.push(`SAMPLES: a message of ${format} is one sample; set FORMAT=frame`)
+  for (const [at, key] of PORTS.entries()) {
+    const other = PORTS.slice(0, at).find((before) => settings[before] === settings[key])
+    if (settings[key] !== 0 && other !== undefined)
+      found.push(`${variableOf(key)}: ${settings[key]} is ${variableOf(other)} too; set another, or 0 for a free one`)
+  }
   return found
 }
 

@@ -96,6 +96,7 @@ export async function runProgram(
 /** What is the same for a program and all of its subcommands. */
 function prepare(command: Command): void {
   command.exitOverride().helpOption('-h, --help', 'show this help').addHelpText('after', EXIT_CODES)
+  command.showHelpAfterError('--help shows what there is')
   if (command.commands.length > 0) command.helpCommand('help [command]', 'show the help of a command')
   for (const subcommand of command.commands) prepare(subcommand)
 }

@@ -222,8 +222,13 @@ describe('bad use of bench', () => {
       ],
       [['--server', nowhere], 1, /^bench: no server at .*ECONNREFUSED.* see --server, or --server none\n$/],
       [['--broker-partitions', '2'], 1, /^bench: nobody is subscribed to metrics:0, metrics:1: start a server .*\n$/],
-      [['--influx-url', nowhere], 1, /bench: the store at .* cannot be asked .*ECONNREFUSED.*--no-count\n$/],
-      [['--json', '/nowhere/a.json'], 1, /^bench: ENOENT.*\/nowhere\/a.json/],
+      [['--influx-url', nowhere], 1, /^bench: the store at .* cannot be asked .*ECONNREFUSED.*--no-count\n$/],
+      [['--json', '/nowhere/a.json'], 1, /^bench: --json: "\/nowhere\/a.json" cannot be written: ENOENT/],
+      [
+        ['--workrs', '5'],
+        2,
+        /^error: unknown option '--workrs'\n\(Did you mean --workers\?\)\n--help shows what there is\n/,
+      ],
       [['--duration', 'abc'], 2, /'abc' is invalid. It must be a time from 1s to 1d/],
       [['--redis-url', 'localhost'], 78, /redis.url: .*localhost.* must be a URL that begins with redis/],
     ]

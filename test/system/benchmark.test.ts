@@ -129,7 +129,9 @@ describe('a benchmark that cannot be', () => {
     const port = typeof address === 'object' ? `${address?.port}` : ''
     const program = bench({ [variable]: port })
     expect(await program.ended).toBe(1)
-    expect(program.stderr()).toContain(`port ${port} of 127.0.0.1 is taken by another program`)
+    expect(program.stderr()).toContain(
+      `bench: ${variable}: port ${port} of 127.0.0.1 is taken by another program: end that`,
+    )
     await new Promise((resolve) => server.close(resolve))
   })
 

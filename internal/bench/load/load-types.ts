@@ -50,13 +50,14 @@ export interface Progress {
   readonly atMs: number
   /** How long the step will take; 0 where nobody knows. */
   readonly ofMs: number
-  /** Messages of the step so far, and of its last second. */
+  /** Messages of the step so far. */
   readonly sent: number
-  readonly perSecond: number
-  /** Samples in the servers' hands, in memory and on disk. */
-  readonly held: number
-  /** Of the last second, µs; 0 without servers. */
-  readonly e2eP99Us: number
+  /** Messages of the last second; undefined in a step that sends none. */
+  readonly perSecond: number | undefined
+  /** Samples in the servers' hands, in memory and on disk; undefined where no server is asked. */
+  readonly held: number | undefined
+  /** Of the last second, µs; undefined where it is not measured. */
+  readonly e2eP99Us: number | undefined
 }
 
 /** One second of the measurement. Counts of samples are since its beginning, those of messages too. */

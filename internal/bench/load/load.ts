@@ -153,8 +153,9 @@ class LoadRun {
         const point = figures && timeline?.add(atMs, sent, figures)
         const perSecond = ((sent - last.sent) * 1000) / (atMs - last.atMs)
         last = { atMs, sent }
-        const held = figures === undefined ? 0 : ledgerOf(figures).held + ledgerOf(figures).spooled
-        this.#tell(step, { atMs, ofMs: durationMs, sent, perSecond, held, e2eP99Us: point?.p99.e2e ?? 0 })
+        const ledger = figures && ledgerOf(figures)
+        const held = ledger && ledger.held + ledger.spooled
+        this.#tell(step, { atMs, ofMs: durationMs, sent, perSecond, held, e2eP99Us: point?.p99.e2e })
       })
       return { ...result, startUs }
     } finally {
@@ -220,7 +221,7 @@ class LoadRun {
   }
 
   #tell(step: Progress['step'], known: Partial<Progress>): void {
-    const nothing = { atMs: 0, ofMs: 0, sent: 0, perSecond: 0, held: 0, e2eP99Us: 0 }
+    const nothing = { atMs: 0, ofMs: 0, sent: 0, perSecond: undefined, held: undefined, e2eP99Us: undefined }
     this.#options.onProgress({ step, ...nothing, ...known })
   }
 }

@@ -51,9 +51,9 @@ export async function openCompose(
   if ((await containers(env)) !== '') {
     throw new Error(`another benchmark runs in containers; to remove it: ${compose.join(' ')} -p ${PROJECT} down -v`)
   }
-  const redisPort = await choosePort(ports.redis)
-  const storePort = await choosePort(ports.store)
-  const adminPort = await choosePort(ports.admin)
+  const redisPort = await choosePort(ports.redis, 'REDIS_PORT')
+  const storePort = await choosePort(ports.store, 'INFLUX_PORT')
+  const adminPort = await choosePort(ports.admin, 'SERVER_ADMIN_PORT')
   const broker = brokerOf(options.broker)
   const files = FILES.flatMap((file) => ['-f', join(packageFolder(), file)])
   const project = [...compose, ...files, '-p', PROJECT]

@@ -31,7 +31,10 @@ export async function openLocal(options: StackOptions, signal: AbortSignal): Pro
   const [redisProgram = '', storeProgram = ''] = findPrograms(['redis-server', store.program], options.env.PATH ?? '')
   const serverCommand = [process.execPath, ...SERVER_ARGS[options.pipeline]()]
   const { ports = {}, onProgress = () => {} } = options
-  const [redisPort, storePort] = [await choosePort(ports.redis), await choosePort(ports.store)]
+  const redisPort = await choosePort(ports.redis, 'REDIS_PORT')
+  const storePort = await choosePort(ports.store, 'INFLUX_PORT')
+  const isAlone = options.serverCount === 1
+  const adminPort = isAlone ? await choosePort(ports.admin, 'SERVER_ADMIN_PORT') : 0
 
   const redisUrl = `redis://127.0.0.1:${redisPort}`
   const storeUrl = `http://127.0.0.1:${storePort}`
@@ -59,11 +62,11 @@ export async function openLocal(options: StackOptions, signal: AbortSignal): Pro
     const counting = new InfluxTransport({ url: storeUrl })
     children.onClose('counting', () => counting.close())
 
-    onProgress(options.serverCount === 1 ? 'starting the server' : `starting ${options.serverCount} servers`)
+    onProgress(isAlone ? 'starting the server' : `starting ${options.serverCount} servers`)
     const broker = brokerOf(options.broker)
     const servers = Array.from({ length: options.serverCount }, async (_, at) => {
-      const name = options.serverCount === 1 ? 'server' : `server-${at + 1}`
-      const port = await choosePort(options.serverCount === 1 ? ports.admin : 0)
+      const name = isAlone ? 'server' : `server-${at + 1}`
+      const port = isAlone ? adminPort : await choosePort()
       const server = await children.start({
         name,
         command: options.serverCommand?.(serverCommand) ?? serverCommand,
