@@ -135,7 +135,7 @@ describe('a load', () => {
 
   it('measures nothing while the servers still have what the warm-up sent', async () => {
     const { admin, env } = await startScene('pubsub', proxy.url)
-    await proxy.become({ kind: 'silent' })
+    await proxy.become({ kind: 'status', status: 503, body: '{"error":"engine: cache-max-memory-size exceeded"}' })
     const args = ['--server', admin, '--rate', '100', '--duration', '1h', '--warmup', '1s']
     const { code, stdout, stderr } = await run('bench', { env, args })
     expect([code, stdout]).toEqual([1, ''])
