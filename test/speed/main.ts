@@ -99,7 +99,7 @@ async function measure(row: Row): Promise<RowResult> {
   for (let run = 1; run <= runs! && !controller.signal.aborted; run++) {
     const say = (what: string): void => console.error(`${row.id}, run ${run} of ${runs}: ${what}`)
     try {
-      outcomes.push(await row.run({ settings, signal: controller.signal, say }))
+      outcomes.push(await row.run({ settings, earlier: outcomes, signal: controller.signal, say }))
     } catch (error) {
       failures.push(error instanceof Error ? error.message : String(error))
       say(`could not be measured: ${failures.at(-1)}`)

@@ -17,13 +17,13 @@ function search(carries: number, { forLong = carries, from = 200_000, most = 1_0
 }
 
 describe('highestRate', () => {
-  it('comes within 3 % of what a program carries, wherever it began, and has seen it hold for long', async () => {
+  it('comes within 5 % of what a program carries, wherever it began, and has seen it hold for long', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 20_000, max: 900_000 }), async (carries) => {
         const { found, tries } = search(carries)
         const { rate, limit } = await found
         expect(rate).toBeLessThanOrEqual(carries)
-        expect(rate).toBeGreaterThan(carries * 0.969)
+        expect(rate).toBeGreaterThan(carries * 0.949)
         expect(tries.at(-1)).toEqual([rate, 'whole'])
         expect(limit).toBe('short: too much')
       }),
@@ -33,7 +33,7 @@ describe('highestRate', () => {
   it('steps down to what holds for long', async () => {
     const { rate, limit } = await search(250_000, { forLong: 230_000 }).found
     expect(rate).toBeLessThanOrEqual(230_000)
-    expect(rate).toBeGreaterThan(220_000)
+    expect(rate).toBeGreaterThan(218_000)
     expect(limit).toBe('whole: too much')
   })
 

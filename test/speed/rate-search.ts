@@ -15,14 +15,14 @@ export interface FoundRate {
 }
 
 /** Steps from the first rate up, until one does not hold, or down, until one does. */
-const STRIDE_UP = 1.5
+const STRIDE_UP = 1.4
 const STRIDE_DOWN = 0.75
-/** How near below a rate that does not hold the search comes. */
-const RESOLUTION = 0.03
+/** How near below a rate that does not hold the search comes. Two runs differ by more. */
+const RESOLUTION = 0.05
 const LEAST_SHARE = 0.05
 
 /**
- * The highest rate that holds, to 3 %. Short tries find about where it is; a try of the whole length decides, and steps down where it fails: a
+ * The highest rate that holds, to 5 %. Short tries find about where it is; a try of the whole length decides, and steps down where it fails: a
  * queue that grows by 1 % a second is seen only in the long run.
  */
 export async function highestRate({ from, most, problemAt }: RateSearch): Promise<FoundRate> {

@@ -41,6 +41,8 @@ export interface Settings {
 /** With what a row runs. */
 export interface Context {
   readonly settings: Settings
+  /** What the runs before this one found, where they could be measured. */
+  readonly earlier: readonly Outcome[]
   /** Ends it soon; it then rejects, and leaves nothing behind. */
   readonly signal: AbortSignal
   /** Told in words what is being done. */

@@ -52,6 +52,14 @@ describe('a program that is waited for', () => {
     await expect(child.untilUp(notUp, signal)).rejects.toThrow(/^it was ended by SIGKILL; it said nothing \(/)
   })
 
+  it('and ends after its log was removed says that', async () => {
+    const child = start('touch ready; while [ -e ready ]; do sleep 0.05; done; exit 4')
+    await ready(child)
+    rmSync(join(folder, 'it.log'))
+    rmSync(join(folder, 'ready'))
+    await expect(child.untilUp(notUp, signal)).rejects.toThrow('it ended with 4; its log is gone')
+  })
+
   it('and is not up in time says what its port says', async () => {
     const child = start('echo busy; touch ready; sleep 100')
     await ready(child)

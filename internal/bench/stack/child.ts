@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Keeper } from './keeper.ts'
 
@@ -119,8 +119,9 @@ export class Child {
   }
 }
 
-/** For the end of a message. */
+/** For the end of a message. Whoever removes the folder of a program that is still at work removes its log with it. */
 function lastLines(logFile: string): string {
+  if (!existsSync(logFile)) return '; its log is gone'
   const text = readFileSync(logFile, 'utf8').trimEnd()
   if (text === '') return `; it said nothing (${logFile})`
   const lines = text.split('\n').slice(-LAST_LINES)
