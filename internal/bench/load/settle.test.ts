@@ -53,6 +53,16 @@ test('the spool is waited for as long as it gets smaller, and half a minute wher
   expect(await settled([{ received: 100, spooled: 7 }])).toMatchObject({ how: 'stuck', nowMs: 30_000 })
 })
 
+test('nothing more comes: nor is it waited for as long as the servers write what they make themselves', async () => {
+  // Each second a sample of their own, which is held for 100 ms.
+  const alive = Array.from({ length: 2000 }, (_, poll) => {
+    const own = Math.floor(poll / 20)
+    const held = poll % 20 < 2 ? 1 : 0
+    return { received: 90 + own, own, written: 90 + own - held, held }
+  })
+  expect(await settled(alive)).toMatchObject({ how: 'quiet', nowMs: 3100 })
+})
+
 test('what the servers make themselves meanwhile is no progress', async () => {
   const away = Array.from({ length: 2000 }, (_, own) => ({ received: 100 + own, own, held: 7 + own }))
   expect(await settled(away)).toMatchObject({ how: 'stuck', nowMs: 30_000 })

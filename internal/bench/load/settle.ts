@@ -24,21 +24,22 @@ export interface SettleOptions {
 /** Waits until the servers have nothing left to do, or it is plain that they will not do it. */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { expected, ledger, signal, onPoll, nowMs = () => performance.now(), sleep = pause } = options
-  let lastState = ''
-  let changedAtMs = nowMs()
+  let furthest = -1
+  let advancedAtMs = nowMs()
   for (;;) {
     const now = await ledger()
     onPoll?.(now)
     const inHands = now.held + now.spooled
     const arrived = now.received - now.own
     if (arrived + now.lost >= expected && inHands === 0) return 'all'
-    // What is held is not in it: that grows by what the servers make themselves, for as long as the store is away.
-    const state = [arrived, now.lost, now.written, now.rejected, now.dropped].join()
-    if (state !== lastState) {
-      lastState = state
-      changedAtMs = nowMs()
+    // Without what the servers make themselves: that goes on every second. It is received a moment before it is written, so this goes up and down,
+    // and only where it has never been before is it an advance.
+    const reached = arrived + now.lost + now.written + now.rejected + now.dropped - now.own
+    if (reached > furthest) {
+      furthest = reached
+      advancedAtMs = nowMs()
     }
-    const quietMs = nowMs() - changedAtMs
+    const quietMs = nowMs() - advancedAtMs
     if (inHands === 0 && quietMs >= QUIET_MS) return 'quiet'
     if (quietMs >= STUCK_MS || signal.aborted) return 'stuck'
     await sleep(POLL_MS)
