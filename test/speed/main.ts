@@ -69,24 +69,16 @@ const measured: Measured = {
 }
 const results: RowResult[] = []
 for (const row of rows) {
-  if (!controller.signal.aborted) results.push(await measure(row))
+  if (controller.signal.aborted) break
+  const result = await measure(row)
+  results.push(result)
+  // Each at once: what comes after it may take hours. What was cut off in the middle replaces nothing.
+  if (values.write && !controller.signal.aborted) keep(result, row)
 }
 console.log(table(results))
 for (const remark of remarks(results)) console.log(`- ${remark}`)
 if (values.json !== undefined) {
   writeFileSync(values.json, `${JSON.stringify({ version: 1, rows: results } satisfies SpeedFile, undefined, 2)}\n`)
-}
-// What was cut off in the middle replaces nothing.
-if (values.write && !controller.signal.aborted) {
-  for (const page of new Set(rows.map((row) => row.page))) {
-    const ids = ROWS.filter((row) => row.page === page).map(({ id }) => id)
-    store(
-      `docs/benchmarks/${page}.json`,
-      results.filter(({ id }) => ids.includes(id)),
-      ids,
-    )
-  }
-  writeFileSync(PAGE, pageOfFiles())
 }
 const isGood =
   results.length === rows.length &&
@@ -108,6 +100,12 @@ async function measure(row: Row): Promise<RowResult> {
   const result = resultOf(row, outcomes, [...disturbed, ...failures], measured)
   console.error(table([result]))
   return result
+}
+
+function keep(result: RowResult, { page }: Row): void {
+  const ids = ROWS.filter((row) => row.page === page).map(({ id }) => id)
+  store(`docs/benchmarks/${page}.json`, [result], ids)
+  writeFileSync(PAGE, pageOfFiles())
 }
 
 function refuse(reason: string): never {
