@@ -51,7 +51,7 @@ class FakeProfiles implements Profiles {
 
 const ledger: LedgerFigures = {
   ...{ messages: 90, received: 100, own: 10, ownDropped: 1, takenOver: 5, written: 80, rejected: 3, dropped: 2 },
-  ...{ held: 13, spooled: 7, lost: 4, duplicates: 1 },
+  ...{ held: 13, spooled: 7, lost: 4, duplicates: 1, trimmed: 6 },
 }
 
 let profiles: FakeProfiles

@@ -10,7 +10,7 @@ export interface Counts {
   readonly buckets: ReadonlyArray<readonly [value: number, count: number]>
 }
 
-/** Where the samples of a server are; but for `messages` and `duplicates`, which are messages, all are samples. */
+/** Where the samples of a server are; but for `messages`, `duplicates` and `trimmed`, which are messages, all are samples. */
 export interface LedgerFigures {
   readonly messages: number
   readonly received: number
@@ -29,6 +29,8 @@ export interface LedgerFigures {
   readonly spooled: number
   readonly lost: number
   readonly duplicates: number
+  /** Trimmed away by Redis before any server had read them. Where messages have numbers, their samples are in `lost` too. */
+  readonly trimmed: number
 }
 
 /** All since the start of the process: who wants an interval asks twice and subtracts. */

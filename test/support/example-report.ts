@@ -140,6 +140,7 @@ function passOf(course: Course, index: number): Pass {
         spooled: 0,
         lost,
         duplicates: 0,
+        trimmed: 0,
       },
       allocations: {
         seconds: 10,

@@ -16,7 +16,7 @@ export class PlainLedger {
     return {
       ...{ messages, received: messages, own: 0, ownDropped: 0, takenOver: 0 },
       ...{ written, rejected, dropped, held, spooled: 0 },
-      ...{ lost: 0, duplicates: 0 },
+      ...{ lost: 0, duplicates: 0, trimmed: 0 },
     }
   }
 }

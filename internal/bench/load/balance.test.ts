@@ -4,7 +4,7 @@ import { balance, reportedLost, type Whereabouts } from './balance.ts'
 
 const LEDGER: LedgerFigures = {
   ...{ messages: 1000, received: 1010, own: 10, ownDropped: 0, takenOver: 0, written: 1010, rejected: 0, dropped: 0 },
-  ...{ held: 0, spooled: 0, lost: 0, duplicates: 0 },
+  ...{ held: 0, spooled: 0, lost: 0, duplicates: 0, trimmed: 0 },
 }
 
 const whereabouts = (given: Partial<Whereabouts>, ledger: Partial<LedgerFigures> = {}): Whereabouts => ({
@@ -16,6 +16,11 @@ test.each<[string, Whereabouts]>([
   ['all is stored', whereabouts({})],
   ['the rest was never received', whereabouts({ unreceived: 10, stored: 990 })],
   ['the rest is rejected, dropped or lost', whereabouts({ stored: 900 }, { rejected: 50, dropped: 30, lost: 20 })],
+  ['Redis trimmed the rest away', whereabouts({ stored: 995 }, { trimmed: 5 })],
+  [
+    'it trimmed frames, which the servers missed',
+    whereabouts({ format: 'frame', stored: 990 }, { trimmed: 1, lost: 10 }),
+  ],
   ['the servers dropped figures of their own', whereabouts({ stored: 970 }, { dropped: 32, ownDropped: 2 })],
   [
     'they did, and nobody asked the store',

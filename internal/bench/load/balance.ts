@@ -11,8 +11,11 @@ export interface Whereabouts {
 }
 
 /** Samples of which somebody says that they are lost. */
-export function reportedLost({ unreceived, ledger }: Whereabouts): number {
-  return unreceived + (ledger === undefined ? 0 : refused(ledger) + ledger.lost)
+export function reportedLost({ unreceived, ledger, format }: Whereabouts): number {
+  if (ledger === undefined) return unreceived
+  // The frames among them are missed by their numbers; of the other formats each is one sample.
+  const trimmed = format === 'frame' ? 0 : ledger.trimmed
+  return unreceived + refused(ledger) + ledger.lost + trimmed
 }
 
 /** A server that is at its limit drops its own figures too: nobody sent those. */

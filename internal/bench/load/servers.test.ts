@@ -7,7 +7,7 @@ import { between, ledgerBetween, Servers } from './servers.ts'
 const NONE: Counts = { count: 0, sum: 0, max: 0, buckets: [] }
 const LEDGER: LedgerFigures = {
   ...{ messages: 10, received: 100, own: 1, ownDropped: 1, takenOver: 0, written: 90, rejected: 2, dropped: 3 },
-  ...{ held: 5, spooled: 6, lost: 7, duplicates: 8 },
+  ...{ held: 5, spooled: 6, lost: 7, duplicates: 8, trimmed: 9 },
 }
 
 function counts(...values: number[]): Counts {
@@ -53,7 +53,7 @@ test('the ledgers of all servers are summed', async () => {
   const urls = [await serverThat({ '/debug/ledger': LEDGER }), await serverThat({ '/debug/ledger': LEDGER })]
   expect(await new Servers(urls).ledger()).toEqual({
     ...{ messages: 20, received: 200, own: 2, ownDropped: 2, takenOver: 0, written: 180, rejected: 4, dropped: 6 },
-    ...{ held: 10, spooled: 12, lost: 14, duplicates: 16 },
+    ...{ held: 10, spooled: 12, lost: 14, duplicates: 16, trimmed: 18 },
   })
 })
 
@@ -89,7 +89,7 @@ test('between two readings counts are subtracted, and what is held is as it was 
   const later = { ...LEDGER, messages: 15, received: 180, held: 1, spooled: 0 }
   expect(ledgerBetween(later, LEDGER)).toEqual({
     ...{ messages: 5, received: 80, own: 0, ownDropped: 0, takenOver: 0, written: 0, rejected: 0, dropped: 0 },
-    ...{ held: 1, spooled: 0, lost: 0, duplicates: 0 },
+    ...{ held: 1, spooled: 0, lost: 0, duplicates: 0, trimmed: 0 },
   })
 })
 

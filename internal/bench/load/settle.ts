@@ -1,8 +1,11 @@
 import type { LedgerFigures } from '../../observe/debug-figures.ts'
 
 const POLL_MS = 50
-/** Nothing was received for so long, and nothing is held: what is not there yet will not come. */
-const QUIET_MS = 3_000
+/**
+ * Nothing was received for so long, and nothing is held: what is not there yet will not come. Longer than a server of streams takes to see what
+ * Redis has trimmed away (5 s).
+ */
+const QUIET_MS = 6_000
 /** Nothing comes and nothing is got rid of for so long, though something is held: the store is away. */
 const STUCK_MS = 30_000
 
@@ -34,7 +37,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     if (arrived + now.lost >= expected && inHands === 0) return 'all'
     // Without what the servers make themselves: that goes on every second. It is received a moment before it is written, so this goes up and down,
     // and only where it has never been before is it an advance.
-    const reached = arrived + now.lost + now.written + now.rejected + now.dropped - now.own
+    const reached = arrived + now.lost + now.trimmed + now.written + now.rejected + now.dropped - now.own
     if (reached > furthest) {
       furthest = reached
       advancedAtMs = nowMs()

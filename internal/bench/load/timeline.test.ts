@@ -11,7 +11,7 @@ function figures(written: number, ...e2e: ReadonlyArray<readonly [us: number, co
     ...{ cpuUs: 0, rssBytes: 1000 },
     ledger: {
       ...{ messages: 0, received: 0, own: 0, ownDropped: 0, takenOver: 0, written, rejected: 0, dropped: 0 },
-      ...{ held: 3, spooled: 4, lost: 0, duplicates: 0 },
+      ...{ held: 3, spooled: 4, lost: 0, duplicates: 0, trimmed: 0 },
     },
     latency: { internal: NONE, e2e: { count, sum: 0, max: e2e.at(-1)?.[0] ?? 0, buckets: e2e }, durable: NONE },
     gc: NONE,
