@@ -47,9 +47,9 @@ describe('the page', () => {
   it('has with each figure its runs, spread, command, machine, Node.js and commit', () => {
     const page = speedPage(ROW)
     expect(page).toContain(
-      '| one server | throughput | ≥ 1,050 samples/s | **1,100 samples/s** | 1,000 · 1,200 · 1,100 | 200 | reached |',
+      '| **a**: one server | throughput | ≥ 1,050 samples/s | **1,100 samples/s** | 1,000 · 1,200 · 1,100 | 200 | reached |',
     )
-    expect(page).toContain('- one server: `npm run speed -- --rows a`')
+    expect(page).toContain('- **a**: `npm run speed -- --rows a`')
     expect(page).toContain(
       'Measured on A CPU, 2 cores, 4 GiB, Linux 6.1 x86_64, load average 0.1 before; Node.js v20.20.2; Redis 7.0.15; commit `0123456789ab`; 2026-01-02.',
     )
@@ -61,24 +61,24 @@ describe('the page', () => {
     const unknown: FigureResult = { ...FIGURE, values: [], median: undefined, spread: undefined, met: undefined }
     const page = speedPage({ ...ROW, figures: [late, free, unknown], notes: ['Redis was at its limit'] })
     expect(page).toContain(
-      '| one server | p99 | ≤ 20.0 µs | **1,100.0 µs** | 1,000.0 · 1,200.0 · 1,100.0 | 200.0 | **not reached** |',
+      '| **a**: one server | p99 | ≤ 20.0 µs | **1,100.0 µs** | 1,000.0 · 1,200.0 · 1,100.0 | 200.0 | **not reached** |',
     )
     expect(page).toContain('|  | ratio | – | **1.50** | 1.50 | 0.00 |  |')
     expect(page).toContain('|  | throughput | ≥ 1,050 samples/s | **–** |  | – |  |')
-    expect(page).toContain('- one server: Redis was at its limit')
+    expect(page).toContain('- **a**: Redis was at its limit')
   })
 
   it('keeps apart what was not measured under the same circumstances', () => {
     const other = {
       ...ROW,
-      what: 'two servers',
+      id: 'b',
       measured: { ...MEASURED, commit: { hash: 'fedcba9876543210', changed: true } },
     }
-    const elsewhere = { ...ROW, what: 'three servers', versions: {}, measured: { ...MEASURED, commit: undefined } }
-    const page = speedPage(ROW, { ...ROW, what: 'the same' }, other, elsewhere)
-    expect(page).toContain('- one server; the same: measured on A CPU')
-    expect(page).toMatch(/^- two servers: measured on .* commit `fedcba987654` with changes; 2026-01-02$/m)
-    expect(page).toMatch(/^- three servers: measured on .* Node.js v20.20.2; no commit; 2026-01-02$/m)
+    const elsewhere = { ...ROW, id: 'c', versions: {}, measured: { ...MEASURED, commit: undefined } }
+    const page = speedPage(ROW, { ...ROW, id: 'again' }, other, elsewhere)
+    expect(page).toContain('- a; again: measured on A CPU')
+    expect(page).toMatch(/^- b: measured on .* commit `fedcba987654` with changes; 2026-01-02$/m)
+    expect(page).toMatch(/^- c: measured on .* Node.js v20.20.2; no commit; 2026-01-02$/m)
   })
 
   it('shows some moments of a long run, the last among them', () => {
@@ -90,7 +90,7 @@ describe('the page', () => {
       spooled: 0,
     }))
     const page = benchmarksPage({ ...NOTHING, memory: { version: 1, rows: [{ ...ROW, timeline }] } })
-    expect(page).toContain('one server, its last run:')
+    expect(page).toContain('**a**, its last run:')
     expect(page).toContain('| 0 | 80 | 0 | 5 | 0 |\n| 7 | 80 | 7,000 | 5 | 0 |')
     expect(page).toContain('| 99 | 80 | 99,000 | 5 | 0 |')
     expect(page.match(/\| 80 \|/g)).toHaveLength(16)

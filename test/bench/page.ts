@@ -38,7 +38,7 @@ sent, not from when it was.
 `
 
 const REACH = `Values are walks of two decimals, two to a sample, unless a row says otherwise. Nothing is lost in any of them unless it says so: the store is asked how many
-samples it has.`
+samples it has. What is not here has not been measured yet: \`npm run speed -- --help\` lists all rows.`
 
 const COMPARE = `The same JSON messages through the plain pipeline (\`JSON.parse\`, new objects, a \`Point\` for each, the client's own \`WriteApi\`) and through ours.`
 
@@ -62,11 +62,11 @@ function section<T>(
 
 function rowsSection({ rows }: SpeedFile): string {
   const header = ['', 'figure', 'to reach', 'median', 'runs', 'spread', '']
-  const lines = rows.flatMap(({ what, figures }) =>
-    figures.map((figure, i) => figureCells(i === 0 ? what : '', figure)),
+  const lines = rows.flatMap(({ id, what, figures }) =>
+    figures.map((figure, i) => figureCells(i === 0 ? `**${id}**: ${what}` : '', figure)),
   )
-  const commands = rows.map(({ what, command }) => `- ${what}: \`${command}\``)
-  const conditions = circumstances(rows.map(({ what, measured, versions }) => [what, measured, versions]))
+  const commands = rows.map(({ id, command }) => `**${id}**: \`${command}\``)
+  const conditions = circumstances(rows.map(({ id, measured, versions }) => [id, measured, versions]))
   return [markdownTable(header, lines), notes(rows), timelines(rows), list(commands), conditions]
     .filter(isThere)
     .join('\n')
@@ -94,7 +94,7 @@ function numberText(value: number | undefined, { decimals }: Pick<FigureResult, 
 }
 
 function notes(rows: readonly RowResult[]): string {
-  return list(rows.flatMap(({ what, notes }) => notes.map((note) => `${what}: ${note}`)))
+  return list(rows.flatMap(({ id, notes }) => notes.map((note) => `**${id}**: ${note}`)))
 }
 
 /** Of a long run, as many lines as one looks at. */
@@ -102,7 +102,7 @@ const MOST_MOMENTS = 16
 
 function timelines(rows: readonly RowResult[]): string {
   const long = rows.filter(({ timeline }) => timeline.length > 0)
-  return long.map(({ what, timeline }) => `${what}, its last run:\n\n${timelineTable(timeline)}`).join('\n')
+  return long.map(({ id, timeline }) => `**${id}**, its last run:\n\n${timelineTable(timeline)}`).join('\n')
 }
 
 function timelineTable(timeline: readonly Moment[]): string {

@@ -5,7 +5,7 @@ import { cpuUsOf } from './processes.ts'
 /** CPU so far, µs, by the name of the program; what has ended meanwhile is in none. */
 type CpuByProgram = ReadonlyMap<string, number>
 
-const LEAST_CORES = 0.02
+const LEAST_CORES = 0.05
 
 /** Which programs use how much of the machine, from here until it is asked. */
 export class Cores {
@@ -43,6 +43,7 @@ function programOf(pid: number): string {
   if (pid === process.pid) return 'load generator'
   const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
   if (/cmd\/server\/main\.js/.test(command)) return 'server'
+  if (command === '') return 'kernel threads'
   return readFileSync(`/proc/${pid}/comm`, 'latin1').trim()
 }
 
