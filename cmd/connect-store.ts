@@ -1,7 +1,7 @@
 import type { StoreReader, StoreWriter } from '../internal/store/store.ts'
 import type { Context } from './context.ts'
 
-/** Both ends of whichever store the settings name, for a process that has both. Only that is loaded: DuckDB takes 37 MB. */
+/** Both ends of whichever store the settings name, for a process that has both. Only that is loaded: DuckDB is large. */
 export async function connectStore(context: Context): Promise<{ writer: StoreWriter; reader: StoreReader }> {
   if (context.settings.store.kind === 'influx') {
     const { connectInfluxReader, connectInfluxWriter } = await import('./connect-influx.ts')

@@ -106,7 +106,7 @@ export function buildApi(options: ApiOptions): Api {
   answerErrors(app, faults)
   // No promises in what every request goes through: a short answer is made in less time than they take.
   app.addHook('onRequest', (request, reply, done) => {
-    // As `loggerInstance` it would be checked for each request, and the request's end listened to for a line that nobody wants: a tenth of the CPU.
+    // As `loggerInstance` it would be checked for each request, and the request's end listened to for a line that nobody wants.
     request.log = reply.log = options.logger
     const url = request.raw.url!
     reply.headers(securityHeaders(url))

@@ -26,7 +26,7 @@ export async function openBroker(options: BrokerOptions, begun: (broker: Broker)
   return broker
 }
 
-/** Loaded when asked for: its client, by itself 0.17 s of CPU and 23 MB to load, is of no use to `sentinel up` without Redis. */
+/** Loaded when asked for: its client is of no use to `sentinel up` without Redis. */
 async function redisBroker(options: Exclude<BrokerOptions, { kind: 'memory' }>): Promise<PubSubBroker | StreamsBroker> {
   if (options.kind === 'pubsub') return new (await import('./pubsub.ts')).PubSubBroker(options)
   return new (await import('./streams.ts')).StreamsBroker(options)
