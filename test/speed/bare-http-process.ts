@@ -1,11 +1,12 @@
-// What an HTTP answer costs at least: a server of node:http that answers everything with the same bytes. Prints its port.
+// What an HTTP answer costs at least: a server of node:http that answers everything with the same bytes, under the headers that it is
+// given besides those of node:http itself. Prints its port.
 //
-//   node bare-http-process.mjs <body>
+//   node bare-http-process.mjs <body> '{"Content-Type": "application/json"}'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 const body = Buffer.from(process.argv[2]!)
-const headers = { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': body.length }
+const headers = { ...JSON.parse(process.argv[3]!), 'Content-Length': body.length }
 
 const server = createServer((_request, response) => {
   response.writeHead(200, headers)

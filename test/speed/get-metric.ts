@@ -1,15 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { median } from '../bench/median.ts'
 import { ApiClient } from '../support/api.ts'
 import { startProgram } from '../support/programs.ts'
 import { freePort } from '../support/servers.ts'
-import { cpuUsOf, runHelper, startHelper } from './processes.ts'
+import { cpuUsOf, type Helper, runHelper, startHelper } from './processes.ts'
 import type { Context, Outcome, Row } from './row.ts'
 
 const CONNECTIONS = 50
-/** How often they take turns, so that what disturbs the machine disturbs both. */
-const TURNS = 5
+/** How often they take turns: what disturbs the machine then disturbs all, and the median of many short turns forgets it. */
+const TURNS = 11
+/** What node:http adds by itself. */
+const OWN_HEADERS = new Set(['connection', 'content-length', 'date', 'keep-alive'])
 /** Where a process has less of a core to spare, it is what the figure is about. */
 const BUSY = 0.9
 
@@ -19,6 +22,9 @@ interface Asked {
   readonly seconds: number
   readonly cpuUs: number
 }
+
+/** `bare`: with the headers that an answer needs; `alike`: with all that ours has. */
+type Name = 'ours' | 'bare' | 'alike'
 
 interface Side {
   readonly url: string
@@ -32,6 +38,7 @@ export const getMetric: Row = {
   command: 'npm run speed -- --rows getmetric',
   figures: [
     { name: 'beside bare', unit: '×', decimals: 2, reach: { atLeast: 0.8 } },
+    { name: 'beside bare with the same headers', unit: '×', decimals: 2 },
     { name: 'GetMetric', unit: 'requests/s', decimals: 0 },
     { name: 'bare', unit: 'requests/s', decimals: 0 },
     { name: 'server CPU', unit: 'µs/request', decimals: 1 },
@@ -51,12 +58,16 @@ async function run(context: Context): Promise<Outcome> {
     const api = new ApiClient(apiPort)
     await api.firstHost()
     const url = `${api.url}/api/v1/hosts`
-    const body = await fetch(url).then((response) => response.text())
-    const bare = await startHelper('bare-http', [body], signal)
+    const answer = await fetch(url)
+    const body = await answer.text()
+    const allHeaders = Object.fromEntries([...answer.headers].filter(([name]) => !OWN_HEADERS.has(name)))
+    const fewHeaders = { 'content-type': allHeaders['content-type'] }
+    const [bare, alike] = [await startBare(body, fewHeaders, signal), await startBare(body, allHeaders, signal)]
     try {
-      return await compare({ url, pid: up.pid }, { url: `http://127.0.0.1:${bare.line}/`, pid: bare.pid }, context)
+      return await compare({ ours: { url, pid: up.pid }, bare, alike }, context)
     } finally {
       await bare.stop()
+      await alike.stop()
     }
   } finally {
     await up.stop()
@@ -64,28 +75,41 @@ async function run(context: Context): Promise<Outcome> {
   }
 }
 
-async function compare(ours: Side, bare: Side, { settings, signal, say }: Context): Promise<Outcome> {
-  const seconds = settings.seconds / TURNS / 2
-  const [ofOurs, ofBare] = [new Tally(ours), new Tally(bare)]
+async function startBare(body: string, headers: object, signal: AbortSignal): Promise<Side & Pick<Helper, 'stop'>> {
+  const helper = await startHelper('bare-http', [body, JSON.stringify(headers)], signal)
+  return { url: `http://127.0.0.1:${helper.line}/`, pid: helper.pid, stop: () => helper.stop() }
+}
+
+async function compare(sides: Record<Name, Side>, { settings, signal, say }: Context): Promise<Outcome> {
+  const seconds = settings.seconds / TURNS
+  const seen = { ours: new Tally(sides.ours), bare: new Tally(sides.bare), alike: new Tally(sides.alike) }
   for (let turn = 1; turn <= TURNS; turn++) {
-    say(`turn ${turn} of ${TURNS}, ${seconds} s each`)
-    await ofOurs.add(seconds, signal)
-    await ofBare.add(seconds, signal)
+    say(`turn ${turn} of ${TURNS}, ${seconds.toFixed(1)} s each`)
+    for (const tally of Object.values(seen)) await tally.add(seconds, signal)
   }
+  const { ours, bare, alike } = seen
   return {
     figures: {
-      'beside bare': ofOurs.perSecond / ofBare.perSecond,
-      GetMetric: ofOurs.perSecond,
-      bare: ofBare.perSecond,
-      'server CPU': ofOurs.serverCpuUs,
-      'bare CPU': ofBare.serverCpuUs,
+      'beside bare': ratioOf(ours, bare),
+      'beside bare with the same headers': ratioOf(ours, alike),
+      GetMetric: median(ours.rates),
+      bare: median(bare.rates),
+      'server CPU': ours.serverCpuUs,
+      'bare CPU': bare.serverCpuUs,
     },
-    notes: [`at its limit: ${ofOurs.busiest} for GetMetric, ${ofBare.busiest} for bare`],
+    notes: [`at its limit: ${ours.busiest} for GetMetric, ${bare.busiest} for bare`],
   }
+}
+
+/** The median of the turns', each beside the other's of the same moment. */
+function ratioOf(ours: Tally, other: Tally): number {
+  return median(ours.rates.map((rate, turn) => rate / other.rates[turn]!))
 }
 
 /** What was seen of one server, over all its turns. */
 class Tally {
+  /** Requests a second, by turns. */
+  readonly rates: number[] = []
   readonly #side: Side
   #requests = 0
   #seconds = 0
@@ -104,13 +128,10 @@ class Tally {
     // The server's CPU includes the client's warm-up, in which it is as busy: its part of the time is taken away.
     const measured = asked.seconds / ((performance.now() - startedAtMs) / 1000)
     this.#serverUs += (cpuUsOf(pid) - before) * measured
+    this.rates.push(asked.requests / asked.seconds)
     this.#requests += asked.requests
     this.#seconds += asked.seconds
     this.#clientUs += asked.cpuUs
-  }
-
-  get perSecond(): number {
-    return this.#requests / this.#seconds
   }
 
   get serverCpuUs(): number {
