@@ -17,15 +17,15 @@ function search(carries: number, { forLong = carries, from = 200_000, most = 1_0
 }
 
 describe('highestRate', () => {
-  it('comes within 5 % of what a program carries, wherever it began, and has seen it hold for long', async () => {
+  it('comes within 8 % of what a program carries, wherever it began, and has seen it hold for long', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 20_000, max: 900_000 }), async (carries) => {
         const { found, tries } = search(carries)
         const { rate, limit } = await found
         expect(rate).toBeLessThanOrEqual(carries)
-        expect(rate).toBeGreaterThan(carries * 0.949)
-        expect(tries.at(-1)).toEqual([rate, 'whole'])
-        expect(limit).toBe('short: too much')
+        expect(rate).toBeGreaterThan(carries * 0.919)
+        expect(tries).toContainEqual([rate, 'whole'])
+        expect(limit).toMatch(/^(short|whole): too much$/)
       }),
     )
   })
@@ -33,8 +33,20 @@ describe('highestRate', () => {
   it('steps down to what holds for long', async () => {
     const { rate, limit } = await search(250_000, { forLong: 230_000 }).found
     expect(rate).toBeLessThanOrEqual(230_000)
-    expect(rate).toBeGreaterThan(218_000)
+    expect(rate).toBeGreaterThan(230_000 * 0.919)
     expect(limit).toBe('whole: too much')
+  })
+
+  it('takes few tries of the whole length, which cost most of the time', async () => {
+    for (const [carries, forLong] of [
+      [250_000, 230_000],
+      [600_000, 400_000],
+      [90_000, 60_000],
+    ] as const) {
+      const { found, tries } = search(carries, { forLong })
+      await found
+      expect(tries.filter(([, length]) => length === 'whole').length).toBeLessThanOrEqual(5)
+    }
   })
 
   it('ends at the most', async () => {

@@ -124,18 +124,19 @@ async function search(
   context: Context,
 ): Promise<Found> {
   const perMessage = load.format === 'frame' ? SAMPLES_PER_FRAME : 1
-  let last: Played | undefined
+  let held: Played | undefined
   const { rate, limit } = await highestRate({
     from: samplesPerSecond / perMessage,
     most: MOST_MESSAGES,
     problemAt: async (ratePerSecond, length) => {
       const wholeMs = context.settings.seconds * 1000
       const durationMs = length === 'whole' ? wholeMs : Math.min(SHORT_TRY_MS, wholeMs)
-      last = await play({ ...load, ratePerSecond, durationMs, warmupMs: WARMUP_MS[length] })
-      const problem = problemOf(last, Math.round(ratePerSecond))
+      const played = await play({ ...load, ratePerSecond, durationMs, warmupMs: WARMUP_MS[length] })
+      const problem = problemOf(played, Math.round(ratePerSecond))
+      if (problem === '') held = played
       context.say(problem === '' ? 'holds' : problem)
       return problem
     },
   })
-  return { samplesPerSecond: rate * perMessage, limit, load: rate === 0 ? undefined : last }
+  return { samplesPerSecond: rate * perMessage, limit, load: rate === 0 ? undefined : held }
 }
