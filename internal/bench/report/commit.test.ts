@@ -37,6 +37,16 @@ it('says that a file was changed, but not that one is new', async () => {
   expect(await commitOf(folder)).toEqual({ hash, changed: true })
 })
 
+it('does not count figures that were kept as a change of the program', async () => {
+  await mkdir(join(folder, 'docs/benchmarks'), { recursive: true })
+  await writeFile(join(folder, 'docs/benchmarks/speed.json'), '{}')
+  await commit()
+  git('add', 'docs')
+  git('commit', '-q', '-m', 'figures')
+  await writeFile(join(folder, 'docs/benchmarks/speed.json'), '{"version":1}')
+  expect(await commitOf(folder)).toMatchObject({ changed: false })
+})
+
 it('does not take the commit of what the package lies in', async () => {
   await commit()
   await mkdir(join(folder, 'node_modules/sentinelstream'), { recursive: true })
