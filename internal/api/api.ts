@@ -77,8 +77,6 @@ const CLOSE_GRACE_MS = 1_000
 /** A host's name is at most 1,024 bytes, each of them three when percent-encoded. */
 const MAX_PATH_PART_LENGTH = 3 * 1024
 
-const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
-
 /**
  * The API, ready to listen or to be asked by `inject`. `close` ends the live streams, then waits for the requests that are
  * being answered.
@@ -129,7 +127,7 @@ export function buildApi(options: ApiOptions): Api {
         // The plugin's type knows no other logger than its own.
         const limit = api.rateLimit().bind(api) as (request: object, reply: object) => Promise<unknown>
         api.addHook('onRequest', (request, reply, done) => {
-          if (LOOPBACK.test(request.ip)) done()
+          if (isLoopback(request.ip)) done()
           else limit(request, reply).then(() => done(), done)
         })
         hostsRoutes(api, { table, known, clock, faults, staleAfterMs: options.staleAfterMs ?? (() => 10_000) })
@@ -144,6 +142,10 @@ export function buildApi(options: ApiOptions): Api {
     await pageRoutes(root, options.webRoot)
   })
   return app
+}
+
+function isLoopback(ip: string): boolean {
+  return ip.startsWith('127.') || ip === '::1' || ip.startsWith('::ffff:127.')
 }
 
 class UrlTooLongError extends Error {

@@ -53,20 +53,20 @@ export function hostsRoutes(app: Api, options: HostsOptions): void {
     },
     // A promise only where one is waited for: it costs as much as all else that is done for an answer which is made already.
     (_request, reply: FastifyReply): Promise<FastifyReply> | undefined => {
-      const { fresh } = known
-      if (fresh === undefined) return known.get().then((stored) => send(reply, stored))
-      send(reply, fresh)
+      const now = clock.now()
+      const fresh = known.freshAt(now)
+      if (fresh === undefined) return known.get().then((stored) => send(reply, stored, clock.now()))
+      send(reply, fresh, now)
       return undefined
     },
   )
 
-  function send(reply: FastifyReply, stored: HostsOfStore): FastifyReply {
+  function send(reply: FastifyReply, stored: HostsOfStore, now: number): FastifyReply {
     if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
-    return reply.type(JSON_TYPE).send(current(stored).body)
+    return reply.type(JSON_TYPE).send(current(stored, now).body)
   }
 
-  function current(stored: HostsOfStore): Given {
-    const now = clock.now()
+  function current(stored: HostsOfStore, now: number): Given {
     const { generation } = table
     if (given?.generation === generation && given.stored === stored && Math.abs(now - given.now) < SHARED_US)
       return given

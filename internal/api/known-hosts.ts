@@ -42,13 +42,13 @@ export class KnownHosts {
   }
 
   /** The last answer, while it serves; then `get` is asked. */
-  get fresh(): HostsOfStore | undefined {
-    return this.#clock.now() < this.#goodUntil ? this.#last : undefined
+  freshAt(now: number): HostsOfStore | undefined {
+    return now < this.#goodUntil ? this.#last : undefined
   }
 
   /** Never rejects. */
   get(): Promise<HostsOfStore> {
-    const { fresh } = this
+    const fresh = this.freshAt(this.#clock.now())
     if (fresh !== undefined) return Promise.resolve(fresh)
     this.#query ??= this.#ask().finally(() => {
       this.#query = undefined
