@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
+import { cpus } from 'node:os'
 import { cpuUsOf } from './processes.ts'
 
 /** CPU so far, µs, by the name of the program; what has ended meanwhile is in none. */
@@ -22,7 +22,7 @@ export class Cores {
       .toSorted(([, a], [, b]) => b - a)
     const all = (busyMs() - this.#machineBefore) / 1000 / seconds
     const each = used.map(([program, cores]) => `${program} ${cores.toFixed(2)}`).join(', ')
-    return `cores busy: ${each}; ${all.toFixed(2)} of the ${availableParallelism()} that there are`
+    return `cores busy: ${each}; ${all.toFixed(2)} of the ${cpus().length} that there are`
   }
 }
 
