@@ -19,6 +19,8 @@ const OUTAGE = { before: 30, away: 60, after: 60 }
 const MOST_EXTRA_MB = 150
 /** The default of 1 GiB holds a minute at 233,558 samples a second, and nothing of the seconds that the store takes to start. */
 const SPOOL_MAX_BYTES = '4GiB'
+/** InfluxDB is still compacting what it was given late, and takes more than half a minute to begin with an answer. */
+const COUNT_TIMEOUT_MS = 300_000
 const DATABASE = 'telemetry'
 
 export const memorySteady: Row = {
@@ -93,7 +95,7 @@ async function sendMeanwhile(redis: TestServer, influx: TestServer, context: Con
       SENTINEL_SPOOL_MAX_BYTES: SPOOL_MAX_BYTES,
     },
   })
-  const counting = new InfluxTransport({ url: influx.url })
+  const counting = new InfluxTransport({ url: influx.url, answerTimeoutMs: COUNT_TIMEOUT_MS })
   try {
     await until('the server is ready', () => fetch(`${admin}/ready`).then(isOk, () => false))
     let away: Promise<void> | undefined
