@@ -4,7 +4,7 @@
 //
 //   npm run build && node scripts/profiling-cost.mjs [cpu|heap] [rounds]     (cpu 100)
 import { MessageDecoder } from '../dist/internal/codec/detect.js'
-import { encodeLine } from '../dist/internal/line/encode.js'
+import { writeLine } from '../dist/internal/line/encode.js'
 import { Profiler } from '../dist/internal/observe/profiling/profiler.js'
 import { SeriesTable } from '../dist/internal/sample/series.js'
 
@@ -37,7 +37,7 @@ function work() {
   const arrival = { receivedAt: 1_763_900_000_123_456, tie: 0 }
   for (const message of messages) {
     const refusal = decoder.decode(message, arrival, (sample) => {
-      offset += lines.write(encodeLine(sample), offset, 'latin1')
+      offset = writeLine(sample, lines, offset)
     })
     if (refusal !== undefined) throw new Error(refusal.detail)
   }

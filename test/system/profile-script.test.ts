@@ -68,3 +68,19 @@ describe('its settings', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 })
+
+describe('scripts/profiling-cost.mjs', () => {
+  it.each(['cpu', 'heap'])('says what a %s profile costs', (kind) => {
+    const { status, stdout, stderr } = run(process.execPath, ['scripts/profiling-cost.mjs', kind, '1'])
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(
+      new RegExp(
+        `^${kind} profile: \\d+ messages a ms of CPU without, \\d+ with\nit costs -?[\\d.]+ % .* \\d+ ms of CPU once\n$`,
+      ),
+    )
+  })
+
+  it('refuses a kind that there is not', () => {
+    expect(run(process.execPath, ['scripts/profiling-cost.mjs', 'disk'])).toMatchObject({ status: 2, stdout: '' })
+  })
+})
