@@ -22,7 +22,8 @@ export function findPrograms(names: readonly ServerProgram[], path: string): str
   const missing = names.filter((_, at) => paths[at] === undefined)
   if (missing.length > 0) {
     const packages = missing.map((name) => DEBIAN_PACKAGES[name])
-    throw new Error(`${missing.join(' and ')} not found: apt-get install ${packages.join(' ')} (or start Docker)`)
+    const instead = missing.includes('victoria-metrics') ? '' : ' (or start Docker)'
+    throw new Error(`${missing.join(' and ')} not found: apt-get install ${packages.join(' ')}${instead}`)
   }
   return paths.filter((found) => found !== undefined)
 }

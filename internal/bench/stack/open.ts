@@ -16,7 +16,7 @@ export async function openStack(options: StackOptions, signal: AbortSignal): Pro
   const unsuitable = whyNotCompose(options)
   const compose = unsuitable === '' ? await findCompose(env) : unsuitable
   if (typeof compose !== 'string') return openCompose(options, compose, signal)
-  if (kind === 'compose') throw new Error(`no containers: ${compose}`)
+  if (kind === 'compose') throw new Error(`no containers: ${compose}; STACK=local does without`)
   onProgress(`processes of this machine: ${compose}`)
   return openLocal(options, signal)
 }
