@@ -97,7 +97,7 @@ async function measure(row: Row): Promise<RowResult> {
       say(`could not be measured: ${failures.at(-1)}`)
     }
   }
-  const result = resultOf(row, outcomes, [...disturbed, ...failures], measured)
+  const result = resultOf(row, settings, outcomes, [...disturbed, ...failures], measured)
   console.error(table([result]))
   return result
 }

@@ -27,7 +27,8 @@ export const memorySteady: Row = {
   id: 'memory-steady',
   page: 'memory',
   what: 'Memory of the server at half of the highest rate, Packed; the growth is from the second third of the time to the last, by their means',
-  command: 'npm run speed -- --rows memory-steady --runs 1 --minutes 30',
+  command: ({ minutes, halfRate }) =>
+    `npm run speed -- --rows memory-steady --runs 1 --minutes ${minutes} --half-rate ${halfRate}`,
   figures: [
     { name: 'growth', unit: '%', decimals: 1, reach: { atMost: MOST_GROWTH_PERCENT } },
     { name: 'RSS at the end', unit: 'MB', decimals: 0 },
@@ -63,7 +64,7 @@ export const memoryOutage: Row = {
   id: 'memory-outage',
   page: 'memory',
   what: `InfluxDB stopped for ${OUTAGE.away} s under the same load, and started again; the spool may take ${SPOOL_MAX_BYTES}`,
-  command: 'npm run speed -- --rows memory-outage',
+  command: ({ halfRate }) => `npm run speed -- --rows memory-outage --runs 1 --half-rate ${halfRate}`,
   figures: [
     { name: 'RSS more than before', unit: 'MB', decimals: 0, reach: { atMost: MOST_EXTRA_MB } },
     { name: 'lost', unit: '', decimals: 0, reach: { atMost: 0 } },

@@ -11,6 +11,7 @@ const ROW: Row = {
   ],
   run: async () => ({ figures: {} }),
 }
+const SETTINGS = { seconds: 30, minutes: 5, halfRate: 60_000 }
 const MEASURED = {
   at: '2026-01-01T00:00:00.000Z',
   machine: { cpu: 'a', cores: 2, memoryBytes: 1, kernel: 'Linux', loadAverage: 0 },
@@ -18,11 +19,11 @@ const MEASURED = {
   commit: undefined,
 }
 const run = (rate: number, lost: number): Outcome => ({ figures: { rate, lost, CPU: 1 } })
-const metOf = (...outcomes: Outcome[]) => resultOf(ROW, outcomes, [], MEASURED).met
+const metOf = (...outcomes: Outcome[]) => resultOf(ROW, SETTINGS, outcomes, [], MEASURED).met
 
 describe('resultOf', () => {
   it('decides by the medians, and tells the spread', () => {
-    const { figures, met } = resultOf(ROW, [run(90, 0), run(120, 0), run(101, 0)], [], MEASURED)
+    const { figures, met } = resultOf(ROW, SETTINGS, [run(90, 0), run(120, 0), run(101, 0)], [], MEASURED)
     expect(met).toBe(true)
     expect(figures[0]).toMatchObject({ values: [90, 120, 101], median: 101, spread: 30, met: true })
     expect(figures[2]).toMatchObject({ median: 1, spread: 0, met: undefined })
@@ -37,15 +38,20 @@ describe('resultOf', () => {
   it('does not know where a figure could not be measured, or nothing has to be reached', () => {
     expect(metOf()).toBeUndefined()
     expect(metOf({ figures: { rate: 100 } })).toBeUndefined()
-    expect(resultOf({ ...ROW, figures: [ROW.figures[2]!] }, [run(1, 0)], [], MEASURED).met).toBeUndefined()
+    expect(resultOf({ ...ROW, figures: [ROW.figures[2]!] }, SETTINGS, [run(1, 0)], [], MEASURED).met).toBeUndefined()
   })
 
   it('says each thing once', () => {
     const outcome: Outcome = { ...run(1, 0), notes: ['the client was at its limit'] }
-    expect(resultOf(ROW, [outcome, outcome], ['no Redis'], MEASURED).notes).toEqual([
+    expect(resultOf(ROW, SETTINGS, [outcome, outcome], ['no Redis'], MEASURED).notes).toEqual([
       'no Redis',
       'the client was at its limit',
     ])
+  })
+
+  it('names the command with the settings that a row says it depends on', () => {
+    const row: Row = { ...ROW, command: ({ minutes, halfRate }) => `--minutes ${minutes} --half-rate ${halfRate}` }
+    expect(resultOf(row, SETTINGS, [], [], MEASURED).command).toBe('--minutes 5 --half-rate 60000')
   })
 })
 

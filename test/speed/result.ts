@@ -1,7 +1,7 @@
 import type { Commit } from '../../internal/bench/report/commit.ts'
 import type { Machine } from '../../internal/bench/report/machine.ts'
 import { median } from '../bench/median.ts'
-import type { Figure, Moment, Outcome, Reach, Row } from './row.ts'
+import type { Figure, Moment, Outcome, Reach, Row, Settings } from './row.ts'
 
 /** What docs/benchmarks/<page>.json holds. */
 export interface SpeedFile {
@@ -54,6 +54,7 @@ export interface FigureResult {
  */
 export function resultOf(
   row: Row,
+  settings: Settings,
   outcomes: readonly Outcome[],
   problems: readonly string[],
   measured: Measured,
@@ -64,7 +65,7 @@ export function resultOf(
   return {
     id: row.id,
     what: row.what,
-    command: row.command,
+    command: typeof row.command === 'string' ? row.command : row.command(settings),
     figures,
     met: isKnown ? bounded.every(({ met }) => met) : undefined,
     notes: [...new Set([...problems, ...outcomes.flatMap(({ notes = [] }) => notes)])],

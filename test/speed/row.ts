@@ -23,7 +23,7 @@ export interface Row {
   readonly what: string
   readonly figures: readonly Figure[]
   /** What a user types to get the same. */
-  readonly command: string
+  readonly command: string | ((settings: Settings) => string)
   /** Samples that the store is given in one run, at most: for them there must be room. */
   samples?(settings: Settings): number
   run(context: Context): Promise<Outcome>
