@@ -358,6 +358,16 @@ describe('every answer', () => {
     expect((await ask(open, 'https://evil.example')).headers['access-control-allow-origin']).toBeUndefined()
   })
 
+  it('tells a page of another origin that it asks too often', async () => {
+    const origin = 'https://grafana.example'
+    const scene = await ApiScene.open({ corsOrigins: [origin], limits: { requestsPerMinute: 1 } })
+    const ask = () => scene.ask({ url: '/api/v1/hosts', remoteAddress: '192.0.2.1', headers: { origin } })
+    await ask()
+    const { statusCode, headers } = await ask()
+    expect(statusCode).toBe(429)
+    expect(headers).toMatchObject({ 'access-control-allow-origin': origin, 'x-content-type-options': 'nosniff' })
+  })
+
   it('is limited by address, but not for this machine, nor for health', async () => {
     const scene = await ApiScene.open({ limits: { requestsPerMinute: 2 } })
     const ask = (remoteAddress: string, url: string) => scene.ask({ url, remoteAddress })

@@ -19,6 +19,13 @@ import { liveRoutes } from './live.ts'
 import { pageRoutes } from './page.ts'
 import { securityHeaders } from './security-headers.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of resources whose use is limited: rejects with what to answer where there was too much of it. */
+    limit?: (reply: FastifyReply) => Promise<void>
+  }
+}
+
 export interface ApiOptions {
   readonly reader: StoreReader
   readonly table: LiveTable
@@ -102,22 +109,25 @@ export function buildApi(options: ApiOptions): Api {
   })
 
   answerErrors(app, faults)
-  // No promises in what every request goes through: a short answer is made in less time than they take.
+  // First, so that a page of another origin is told when it is turned away.
+  if (options.corsOrigins !== undefined && options.corsOrigins.length > 0) {
+    app.register(fastifyCors, { origin: [...options.corsOrigins], methods: ['GET', 'HEAD'] })
+  }
+  // One hook, and no promise in it: a short answer is made in less time than they take.
   app.addHook('onRequest', (request, reply, done) => {
     // As `loggerInstance` it would be checked for each request, and the request's end listened to for a line that nobody wants.
     request.log = reply.log = options.logger
     const url = request.raw.url!
     reply.headers(securityHeaders(url))
-    done(url.length > limits.maxUrlLength ? new UrlTooLongError(limits.maxUrlLength) : undefined)
+    if (url.length > limits.maxUrlLength) done(new UrlTooLongError(limits.maxUrlLength))
+    else if (request.limit === undefined || isLoopback(request.ip)) done()
+    else request.limit(reply).then(() => done(), done)
   })
   app.addHook('onClose', async () => faults.flush())
   // A browser opens connections before it has a request for them. To Node they are never idle, and closing would wait for them to time out.
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
   })
-  if (options.corsOrigins !== undefined && options.corsOrigins.length > 0) {
-    app.register(fastifyCors, { origin: [...options.corsOrigins], methods: ['GET', 'HEAD'] })
-  }
   app.register(async (root: Api) => {
     await docsRoutes(root, options.version)
     root.register(
@@ -125,10 +135,9 @@ export function buildApi(options: ApiOptions): Api {
         const max = limits.requestsPerMinute
         await api.register(fastifyRateLimit, { global: false, max, timeWindow: '1 minute' })
         // The plugin's type knows no other logger than its own.
-        const limit = api.rateLimit().bind(api) as (request: object, reply: object) => Promise<unknown>
-        api.addHook('onRequest', (request, reply, done) => {
-          if (isLoopback(request.ip)) done()
-          else limit(request, reply).then(() => done(), done)
+        const limit = api.rateLimit().bind(api) as (request: object, reply: object) => Promise<void>
+        api.decorateRequest('limit', function (reply) {
+          return limit(this, reply)
         })
         hostsRoutes(api, { table, known, clock, faults, staleAfterMs: options.staleAfterMs ?? (() => 10_000) })
         historyRoutes(api, { reader, table, known, clock, ...limits })
