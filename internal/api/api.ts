@@ -13,18 +13,13 @@ import { docsRoutes } from './docs.ts'
 import { answerErrors, answerFrameworkError, refuseOtherMethods } from './errors.ts'
 import { healthRoutes } from './health.ts'
 import { historyRoutes } from './history.ts'
-import { hostsRoutes } from './hosts.ts'
+import { HostsAnswers, hostsRoutes } from './hosts.ts'
 import { KnownHosts } from './known-hosts.ts'
 import { liveRoutes } from './live.ts'
+import { isLoopback } from './loopback.ts'
 import { pageRoutes } from './page.ts'
 import { securityHeaders } from './security-headers.ts'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Of resources whose use is limited: rejects with what to answer where there was too much of it. */
-    limit?: (reply: FastifyReply) => Promise<void>
-  }
-}
+import { shortCut } from './short-cut.ts'
 
 export interface ApiOptions {
   readonly reader: StoreReader
@@ -93,6 +88,8 @@ export function buildApi(options: ApiOptions): Api {
   const { reader, table, clock } = options
   const faults = new LogThrottle(options.logger)
   const known = new KnownHosts({ reader, clock })
+  const hosts = new HostsAnswers({ table, known, clock, faults, staleAfterMs: options.staleAfterMs ?? (() => 10_000) })
+  const corsOrigins = options.corsOrigins ?? []
 
   const app: Api = Fastify({
     // A dashboard asks every few seconds: a line for each request would bury the others.
@@ -109,25 +106,22 @@ export function buildApi(options: ApiOptions): Api {
   })
 
   answerErrors(app, faults)
-  // First, so that a page of another origin is told when it is turned away.
-  if (options.corsOrigins !== undefined && options.corsOrigins.length > 0) {
-    app.register(fastifyCors, { origin: [...options.corsOrigins], methods: ['GET', 'HEAD'] })
-  }
-  // One hook, and no promise in it: a short answer is made in less time than they take.
+  // No promises in what every request goes through: a short answer is made in less time than they take.
   app.addHook('onRequest', (request, reply, done) => {
     // As `loggerInstance` it would be checked for each request, and the request's end listened to for a line that nobody wants.
     request.log = reply.log = options.logger
     const url = request.raw.url!
     reply.headers(securityHeaders(url))
-    if (url.length > limits.maxUrlLength) done(new UrlTooLongError(limits.maxUrlLength))
-    else if (request.limit === undefined || isLoopback(request.ip)) done()
-    else request.limit(reply).then(() => done(), done)
+    done(url.length > limits.maxUrlLength ? new UrlTooLongError(limits.maxUrlLength) : undefined)
   })
   app.addHook('onClose', async () => faults.flush())
   // A browser opens connections before it has a request for them. To Node they are never idle, and closing would wait for them to time out.
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
   })
+  if (corsOrigins.length > 0) app.register(fastifyCors, { origin: [...corsOrigins], methods: ['GET', 'HEAD'] })
+  // With either of the two an answer depends on the request's headers.
+  if (corsOrigins.length === 0 && !options.trustProxy) shortCut(app.server, hosts)
   app.register(async (root: Api) => {
     await docsRoutes(root, options.version)
     root.register(
@@ -135,11 +129,12 @@ export function buildApi(options: ApiOptions): Api {
         const max = limits.requestsPerMinute
         await api.register(fastifyRateLimit, { global: false, max, timeWindow: '1 minute' })
         // The plugin's type knows no other logger than its own.
-        const limit = api.rateLimit().bind(api) as (request: object, reply: object) => Promise<void>
-        api.decorateRequest('limit', function (reply) {
-          return limit(this, reply)
+        const limit = api.rateLimit().bind(api) as (request: object, reply: object) => Promise<unknown>
+        api.addHook('onRequest', (request, reply, done) => {
+          if (isLoopback(request.ip)) done()
+          else limit(request, reply).then(() => done(), done)
         })
-        hostsRoutes(api, { table, known, clock, faults, staleAfterMs: options.staleAfterMs ?? (() => 10_000) })
+        hostsRoutes(api, hosts)
         historyRoutes(api, { reader, table, known, clock, ...limits })
         liveRoutes(api, options.feed)
         refuseOtherMethods(api, ['/hosts', '/hosts/:host/metrics', '/live'])
@@ -151,10 +146,6 @@ export function buildApi(options: ApiOptions): Api {
     await pageRoutes(root, options.webRoot)
   })
   return app
-}
-
-function isLoopback(ip: string): boolean {
-  return ip.startsWith('127.') || ip === '::1' || ip.startsWith('::ffff:127.')
 }
 
 class UrlTooLongError extends Error {

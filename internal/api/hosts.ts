@@ -16,7 +16,7 @@ export interface HostsOptions {
   readonly faults: LogThrottle
 }
 
-const JSON_TYPE = 'application/json; charset=utf-8'
+export const HOSTS_TYPE = 'application/json; charset=utf-8'
 
 type HostAnswer = HostsAnswer['hosts'][number]
 
@@ -37,10 +37,7 @@ const SHARED_US = 10_000
 const naturally = new Intl.Collator('en', { numeric: true })
 
 /** `GET /hosts`: who is there, and how they are. While the store is away the live ones are told. */
-export function hostsRoutes(app: Api, options: HostsOptions): void {
-  const { table, known, clock, staleAfterMs, faults } = options
-  let given: Given | undefined
-
+export function hostsRoutes(app: Api, answers: HostsAnswers): void {
   app.get(
     '/hosts',
     {
@@ -51,30 +48,47 @@ export function hostsRoutes(app: Api, options: HostsOptions): void {
         response: { 200: HostsSchema, ...problems(414, 429, 500) },
       },
     },
-    // A promise only where one is waited for: it costs as much as all else that is done for an answer which is made already.
-    (_request, reply: FastifyReply): Promise<FastifyReply> | undefined => {
-      const now = clock.now()
-      const fresh = known.freshAt(now)
-      if (fresh === undefined) return known.get().then((stored) => send(reply, stored, clock.now()))
-      send(reply, fresh, now)
-      return undefined
-    },
+    async (_request, reply: FastifyReply) => reply.type(HOSTS_TYPE).send(answers.atOnce() ?? (await answers.get())),
   )
+}
 
-  function send(reply: FastifyReply, stored: HostsOfStore, now: number): FastifyReply {
+/** What `GET /hosts` answers, as JSON. */
+export class HostsAnswers {
+  readonly #options: HostsOptions
+  #given: Given | undefined
+
+  constructor(options: HostsOptions) {
+    this.#options = options
+  }
+
+  /** Undefined where the store has to be asked; `get` does. */
+  atOnce(): string | undefined {
+    const { known, clock } = this.#options
+    const now = clock.now()
+    const stored = known.freshAt(now)
+    return stored && this.#bodyOf(stored, now)
+  }
+
+  async get(): Promise<string> {
+    const { known, clock } = this.#options
+    const stored = await known.get()
+    return this.#bodyOf(stored, clock.now())
+  }
+
+  #bodyOf(stored: HostsOfStore, now: number): string {
+    const { table, faults } = this.#options
     if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
-    return reply.type(JSON_TYPE).send(current(stored, now).body)
-  }
-
-  function current(stored: HostsOfStore, now: number): Given {
     const { generation } = table
+    const given = this.#given
     if (given?.generation === generation && given.stored === stored && Math.abs(now - given.now) < SHARED_US)
-      return given
-    given = { now, generation, stored, body: JSON.stringify(answerOf(stored, now)) }
-    return given
+      return given.body
+    const body = JSON.stringify(this.#answerOf(stored, now))
+    this.#given = { now, generation, stored, body }
+    return body
   }
 
-  function answerOf(stored: HostsOfStore, now: number): HostsAnswer {
+  #answerOf(stored: HostsOfStore, now: number): HostsAnswer {
+    const { table, staleAfterMs } = this.#options
     const hosts: HostAnswer[] = []
     for (const host of table.hosts()) {
       const lastSeenAt = Math.max(host.lastSeenAt, stored.hosts.get(host.name)?.lastSeenAt ?? 0)

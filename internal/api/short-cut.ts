@@ -1,0 +1,32 @@
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import { HOSTS_TYPE, type HostsAnswers } from './hosts.ts'
+import { isLoopback } from './loopback.ts'
+import { securityHeaders } from './security-headers.ts'
+
+const HOSTS_URL = '/api/v1/hosts'
+
+/**
+ * Answers `GET /api/v1/hosts` before the router where the answer is made already, with the bytes that the route would send: of so short
+ * an answer routing, hooks and reply of fastify are a fifth to a quarter (`npm run speed -- --rows getmetric`). Only to this machine, the
+ * one address whose requests are not counted, and not while the server closes; all else goes the usual way.
+ */
+export function shortCut(server: Server, hosts: HostsAnswers): void {
+  const [usualWay] = server.listeners('request') as RequestListener[]
+  const headers = { ...securityHeaders(HOSTS_URL), 'content-type': HOSTS_TYPE, 'content-length': 0 }
+
+  server.removeAllListeners('request')
+  server.on('request', (request, response) => {
+    const body = isForHosts(request) && server.listening ? hosts.atOnce() : undefined
+    if (body === undefined) {
+      usualWay!(request, response)
+      return
+    }
+    headers['content-length'] = Buffer.byteLength(body)
+    response.writeHead(200, headers)
+    response.end(body)
+  })
+}
+
+function isForHosts({ url, method, socket }: IncomingMessage): boolean {
+  return url === HOSTS_URL && method === 'GET' && isLoopback(socket.remoteAddress ?? '')
+}
