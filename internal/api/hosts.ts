@@ -56,27 +56,17 @@ export function hostsRoutes(app: Api, answers: HostsAnswers): void {
 export class HostsAnswers {
   readonly #options: HostsOptions
   #given: Given | undefined
-  #ofThisTurn: string | undefined
 
   constructor(options: HostsOptions) {
     this.#options = options
   }
 
-  /**
-   * Undefined where the store has to be asked; `get` does. All who are read in one turn of the event loop get one answer: to look at the
-   * clock for each of them is a twentieth of what so short an answer takes.
-   */
+  /** Undefined where the store has to be asked; `get` does. */
   atOnce(): string | undefined {
-    if (this.#ofThisTurn !== undefined) return this.#ofThisTurn
     const { known, clock } = this.#options
     const now = clock.now()
     const stored = known.freshAt(now)
-    if (stored === undefined) return undefined
-    setImmediate(() => {
-      this.#ofThisTurn = undefined
-    })
-    this.#ofThisTurn = this.#bodyOf(stored, now)
-    return this.#ofThisTurn
+    return stored && this.#bodyOf(stored, now)
   }
 
   async get(): Promise<string> {
