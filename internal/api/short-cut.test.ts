@@ -108,6 +108,19 @@ describe('the short cut of GET /api/v1/hosts', () => {
     expect(api.usual).toBe(3)
   })
 
+  it('leaves a failure to the usual way, which answers', async () => {
+    const api = await Listening.open()
+    await api.ask('GET /api/v1/hosts')
+    api.scene.way.clock.time += 1e6
+    Object.assign(api.scene.way.table, {
+      hosts: () => {
+        throw new Error('a bug')
+      },
+    })
+    expect(await api.ask('GET /api/v1/hosts')).toContain('HTTP/1.1 500 Internal Server Error')
+    expect(api.scene.log.join('')).toContain('a bug')
+  })
+
   it('is closed while the API closes', async () => {
     const api = await Listening.open()
     await api.ask('GET /api/v1/hosts')

@@ -29,12 +29,16 @@ export function shortCut(server: Server, hosts: HostsAnswers): void {
 
   /** All who are read in one turn of the event loop get one: a look at the clock for each is a twentieth of what the answer takes. */
   function answerOfThisTurn(): string | undefined {
-    if (ofThisTurn === undefined) {
+    if (ofThisTurn !== undefined) return ofThisTurn
+    try {
       ofThisTurn = hosts.atOnce()
-      setImmediate(() => {
-        ofThisTurn = undefined
-      })
+    } catch {
+      // The usual way fails too, answers with it, and logs it; here it would end the process.
+      return undefined
     }
+    setImmediate(() => {
+      ofThisTurn = undefined
+    })
     return ofThisTurn
   }
 }
