@@ -6,9 +6,9 @@ import { securityHeaders } from './security-headers.ts'
 const HOSTS_URL = '/api/v1/hosts'
 
 /**
- * Answers `GET /api/v1/hosts` before the router where the answer is made already, with the bytes that the route would send: of so short
- * an answer routing, hooks and reply of fastify are a fifth to a quarter (`npm run speed -- --rows getmetric`). Only to this machine, the
- * one address whose requests are not counted, and not while the server closes; all else goes the usual way.
+ * Answers `GET /api/v1/hosts` before the router where the answer is made already, with the bytes that the route would send: routing,
+ * hooks and reply of fastify are felt in so short an answer (docs/decisions/0010 has the figures). Only to this machine, the one address
+ * whose requests are not counted, and not while the server closes; all else goes the usual way.
  */
 export function shortCut(server: Server, hosts: HostsAnswers): void {
   const [usualWay] = server.listeners('request') as RequestListener[]
@@ -27,7 +27,7 @@ export function shortCut(server: Server, hosts: HostsAnswers): void {
     response.end(body)
   })
 
-  /** All who are read in one turn of the event loop get one: a look at the clock for each is a twentieth of what the answer takes. */
+  /** All who are read in one turn of the event loop get one answer, and the clock is looked at once. */
   function answerOfThisTurn(): string | undefined {
     if (ofThisTurn !== undefined) return ofThisTurn
     try {
