@@ -1,7 +1,7 @@
 import type { Broker } from '../internal/broker/broker.ts'
 import { type Figure, OwnFigures } from '../internal/observe/own-figures.ts'
 import { SeriesTable } from '../internal/sample/series.ts'
-import { Ticker } from '../internal/source/ticker.ts'
+import { Ticker } from '../internal/time/ticker.ts'
 import type { Context } from './context.ts'
 import { processFigures } from './process-figures.ts'
 import { openPublisher } from './publisher.ts'

@@ -1,9 +1,9 @@
 import pino from 'pino'
 import type { LoadedSettings } from '../internal/config/load.ts'
 import { Releaser } from '../internal/lifecycle/releaser.ts'
-import { WallClock } from '../internal/observe/clock.ts'
 import { LogThrottle } from '../internal/observe/log-throttle.ts'
 import { Metrics } from '../internal/observe/metrics.ts'
+import { WallClock } from '../internal/time/clock.ts'
 import type { Context } from './context.ts'
 import { readVersion } from './version.ts'
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { type Deferred, deferred } from '../time/deferred.ts'
 import {
   type Broker,
   BrokerError,
@@ -9,7 +10,6 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './broker.ts'
-import { type Deferred, deferred } from './deferred.ts'
 import { Deliveries } from './deliveries.ts'
 import { LIVE_KEPT_MS } from './live-channel.ts'
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { LogThrottle } from '../observe/log-throttle.ts'
+import { type Deferred, deferred } from '../time/deferred.ts'
 import type { BrokerStats } from './broker.ts'
-import { type Deferred, deferred } from './deferred.ts'
 import type { RedisConnection } from './redis.ts'
 import { idOf, payloadOf } from './stream-entry.ts'
 import { claim } from './stream-scripts.ts'

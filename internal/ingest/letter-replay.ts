@@ -3,13 +3,13 @@ import { MessageDecoder } from '../codec/detect.ts'
 import { NO_TIE } from '../codec/ties.ts'
 import { isBadLine, parseLines } from '../line/parse.ts'
 import { parsedSample } from '../line/parsed-sample.ts'
-import type { Clock } from '../observe/clock.ts'
 import { isRefusal, type Refusal, refuseTime, type TimeWindow } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
 import type { StoredLetter } from '../spool/letter-reader.ts'
 import type { Batch, StoreWriter } from '../store/store.ts'
-import { Backoff } from './backoff.ts'
+import { Backoff } from '../time/backoff.ts'
+import type { Clock } from '../time/clock.ts'
 
 export interface LetterReplayOptions {
   readonly writer: StoreWriter

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { LatencyRecorder } from '../observe/latency.ts'
 import type { Batch, StoreWriter, WriteResult } from '../store/store.ts'
-import { Backoff } from './backoff.ts'
+import { Backoff } from '../time/backoff.ts'
 
 export interface StoreGateOptions {
   readonly writer: StoreWriter

@@ -1,8 +1,8 @@
 import type { LiveChannel } from '../broker/broker.ts'
 import { blankHeader, type Codec, type Encoder, type MessageHeader } from '../codec/codec.ts'
-import type { Clock } from '../observe/clock.ts'
 import type { Sample } from '../sample/sample.ts'
 import { Series } from '../sample/series.ts'
+import type { Clock } from '../time/clock.ts'
 import { keepLatest } from './latest.ts'
 
 export interface LiveAnnouncerOptions {

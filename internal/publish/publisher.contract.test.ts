@@ -4,10 +4,10 @@ import { sleep, startRedis, type TestServer, until } from '../../test/support/se
 import { openBroker } from '../broker/open.ts'
 import { frameCodec } from '../codec/frame.ts'
 import { LossTracker } from '../ingest/loss.ts'
-import { WallClock } from '../observe/clock.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
 import { Series, SeriesTable } from '../sample/series.ts'
+import { WallClock } from '../time/clock.ts'
 import { Publisher } from './publisher.ts'
 import { sourceId } from './source-id.ts'
 

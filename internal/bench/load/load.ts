@@ -1,5 +1,5 @@
-import { WallClock } from '../../observe/clock.ts'
 import type { Figures, LedgerFigures } from '../../observe/debug-figures.ts'
+import { WallClock } from '../../time/clock.ts'
 import { balance, reportedLost, type Whereabouts } from './balance.ts'
 import { countUntilStill } from './count.ts'
 import type { LoadAllocations, LoadOptions, LoadResult, Progress, ServersResult } from './load-types.ts'

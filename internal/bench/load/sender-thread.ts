@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { RedisOptions } from '../../broker/redis.ts'
-import { WallClock } from '../../observe/clock.ts'
+import { WallClock } from '../../time/clock.ts'
 import { sayLastWords } from './last-words.ts'
 import { RedisLine } from './redis-line.ts'
 import { Sender, type Step, type StepResult } from './sender.ts'

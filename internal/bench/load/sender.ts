@@ -1,6 +1,6 @@
-import type { Clock } from '../../observe/clock.ts'
 import { type Counts, countsOf } from '../../observe/debug-figures.ts'
 import { Histogram } from '../../observe/histogram.ts'
+import type { Clock } from '../../time/clock.ts'
 import { ChunkPool } from './chunk-pool.ts'
 import { DueRing } from './due-ring.ts'
 import { Schedule, Turns } from './due-times.ts'

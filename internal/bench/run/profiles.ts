@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { deferred } from '../../broker/deferred.ts'
+import { deferred } from '../../time/deferred.ts'
 import { type LoadOptions, runLoad } from '../load/load.ts'
 import type { Profiles } from '../report/report.ts'
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Clock } from '../../observe/clock.ts'
+import type { Clock } from '../../time/clock.ts'
 import type { StoreReader, StoreWriter } from '../store.ts'
 import { Database, openError } from './database.ts'
 import { Lane } from './lane.ts'

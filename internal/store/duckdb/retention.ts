@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger } from 'pino'
-import type { Clock } from '../../observe/clock.ts'
+import type { Clock } from '../../time/clock.ts'
 import { type Catalogue, DAY_US } from './catalogue.ts'
 import type { Lane } from './lane.ts'
 

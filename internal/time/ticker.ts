@@ -1,4 +1,4 @@
-import type { Clock } from '../observe/clock.ts'
+import type { Clock } from './clock.ts'
 
 export interface TickerOptions {
   /** Ticks fall on the multiples of this since the Unix epoch, so that all hosts measure at the same moments. */
