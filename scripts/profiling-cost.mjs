@@ -4,7 +4,7 @@
 //
 //   npm run build && node scripts/profiling-cost.mjs [cpu|heap] [rounds]     (cpu 100)
 import { MessageDecoder } from '../dist/internal/codec/detect.js'
-import { writeLine } from '../dist/internal/line/encode.js'
+import { writeLine } from '../dist/internal/format/line/encode.js'
 import { Profiler } from '../dist/internal/observe/profiling/profiler.js'
 import { SeriesTable } from '../dist/internal/sample/series.js'
 

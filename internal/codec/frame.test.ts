@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { arbitrarySample } from '../../test/support/arbitrary-samples.ts'
-import { encodeLine } from '../line/encode.ts'
+import { encodeLine } from '../format/line/encode.ts'
 import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { Series, SeriesTable } from '../sample/series.ts'

@@ -1,4 +1,4 @@
-import { encodeLineText } from '../line/encode.ts'
+import { encodeLineText } from '../format/line/encode.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { Refusal } from '../sample/border.ts'
 import type { ServerLedger } from '../sample/ledger.ts'

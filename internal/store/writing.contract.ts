@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readLineRecord, writeLineRecord } from '../line/record.ts'
+import { readLineRecord, writeLineRecord } from '../format/line/record.ts'
 import type { FieldKind, Slot } from '../sample/value.ts'
 import { CONTRACT_DAY_US, DAY_US, type Harness, newName, newSeries, sampleOf } from './harness.contract.ts'
 

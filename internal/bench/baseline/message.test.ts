@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { MessageDecoder } from '../../codec/detect.ts'
-import { encodeLineText } from '../../line/encode.ts'
+import { encodeLineText } from '../../format/line/encode.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { pointOf, readMessage, sentAtOf } from './message.ts'
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 /** A line of a source. */
 export interface Place {
-  /** From the folder of the package: `internal/line/encode.ts`. What Node.js has built in stays `node:fs`. */
+  /** From the folder of the package: `internal/format/line/encode.ts`. What Node.js has built in stays `node:fs`. */
   readonly file: string
   /** From 1; 0 where it is not known. */
   readonly line: number

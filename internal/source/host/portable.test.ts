@@ -1,6 +1,6 @@
 import { cpus } from 'node:os'
 import { expect, test, vi } from 'vitest'
-import { encodeLineText } from '../../line/encode.ts'
+import { encodeLineText } from '../../format/line/encode.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { createHostSource } from '../host.ts'
 import { ProblemThrottle } from '../source.ts'

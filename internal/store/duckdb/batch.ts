@@ -1,4 +1,4 @@
-import { encodeLineText } from '../../line/encode.ts'
+import { encodeLineText } from '../../format/line/encode.ts'
 import { isRefusal, quote, type Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
 import type { FieldKind, Slot } from '../../sample/value.ts'

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { readLineRecord } from '../../line/record.ts'
+import { readLineRecord } from '../../format/line/record.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Batch, StoreWriter, WriteLimits, WriteResult } from '../store.ts'

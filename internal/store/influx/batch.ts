@@ -1,5 +1,5 @@
-import { writeLine } from '../../line/encode.ts'
-import { readLineRecord, writeLineRecord } from '../../line/record.ts'
+import { writeLine } from '../../format/line/encode.ts'
+import { readLineRecord, writeLineRecord } from '../../format/line/record.ts'
 import type { Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
 import type { Batch } from '../store.ts'

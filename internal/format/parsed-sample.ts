@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
-import type { ParsedLine } from './parse.ts'
+import type { ParsedLine } from './line/parse.ts'
 
 /**
  * A parsed line as a sample of its own.

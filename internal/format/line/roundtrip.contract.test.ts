@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { arbitrarySample } from '../../test/support/arbitrary-samples.ts'
-import { startInflux, type TestServer } from '../../test/support/servers.ts'
-import type { Sample } from '../sample/sample.ts'
-import { hasValue } from '../sample/value.ts'
+import { arbitrarySample } from '../../../test/support/arbitrary-samples.ts'
+import { startInflux, type TestServer } from '../../../test/support/servers.ts'
+import type { Sample } from '../../sample/sample.ts'
+import { hasValue } from '../../sample/value.ts'
 import { encodeLine } from './encode.ts'
 
 let influx: TestServer

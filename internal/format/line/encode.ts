@@ -1,6 +1,6 @@
-import type { Sample } from '../sample/sample.ts'
-import type { Series } from '../sample/series.ts'
-import type { FieldKind, FieldValue } from '../sample/value.ts'
+import type { Sample } from '../../sample/sample.ts'
+import type { Series } from '../../sample/series.ts'
+import type { FieldKind, FieldValue } from '../../sample/value.ts'
 import { writeDouble, writeInteger, writeText, writeThreeDigits } from './digits.ts'
 
 /** Integers that fit a double and are out of int64 or uint64 begin here. */

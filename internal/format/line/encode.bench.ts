@@ -1,9 +1,9 @@
 import { bench, describe } from 'vitest'
-import { counted } from '../../test/support/counted.ts'
-import { isRefusal } from '../sample/border.ts'
-import type { Sample } from '../sample/sample.ts'
-import { SeriesTable } from '../sample/series.ts'
-import type { FieldKind, Slot } from '../sample/value.ts'
+import { counted } from '../../../test/support/counted.ts'
+import { isRefusal } from '../../sample/border.ts'
+import type { Sample } from '../../sample/sample.ts'
+import { SeriesTable } from '../../sample/series.ts'
+import type { FieldKind, Slot } from '../../sample/value.ts'
 import { writeLine } from './encode.ts'
 
 const LINES = 1000

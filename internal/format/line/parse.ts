@@ -1,4 +1,4 @@
-import type { FieldKind, FieldValue, Tag } from '../sample/value.ts'
+import type { FieldKind, FieldValue, Tag } from '../../sample/value.ts'
 
 export interface ParsedField {
   readonly name: string

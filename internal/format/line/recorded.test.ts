@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { isRefusal, type RejectReason } from '../sample/border.ts'
-import { SeriesTable } from '../sample/series.ts'
+import { isRefusal, type RejectReason } from '../../sample/border.ts'
+import { SeriesTable } from '../../sample/series.ts'
 import { type BadLine, isBadLine, type ParsedLine, parseLines } from './parse.ts'
 
 /** What a real InfluxDB answered to a body, times in µs, and what it had stored afterwards. */
@@ -16,7 +16,7 @@ interface Recorded {
 }
 type Row = Readonly<Record<string, string | number | boolean>>
 
-const recorded = readFileSync(new URL('../../test/fixtures/influxdb-write-answers.jsonl', import.meta.url), 'utf8')
+const recorded = readFileSync(new URL('../../../test/fixtures/influxdb-write-answers.jsonl', import.meta.url), 'utf8')
   .trimEnd()
   .split('\n')
   .map((line): Recorded => JSON.parse(line))
