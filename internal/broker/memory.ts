@@ -11,7 +11,7 @@ import {
   type Subscription,
 } from './broker.ts'
 import { Deliveries } from './deliveries.ts'
-import { LIVE_KEPT_MS } from './live-channel.ts'
+import { LIVE_KEPT_MS } from './redis/live-channel.ts'
 
 /**
  * The broker of one process: `publish` calls the subscriber's handler before it returns. While the subscriber is paused, publishes

@@ -7,12 +7,12 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './broker.ts'
-import { ChannelListener } from './channel-listener.ts'
 import { Deliveries } from './deliveries.ts'
 import { HashRing } from './hash-ring.ts'
-import { RedisLiveChannel } from './live-channel.ts'
 import { RedisMarks } from './marks.ts'
-import { RedisConnection, type RedisOptions } from './redis.ts'
+import { ChannelListener } from './redis/channel-listener.ts'
+import { RedisConnection, type RedisOptions } from './redis/connection.ts'
+import { RedisLiveChannel } from './redis/live-channel.ts'
 
 export interface PubSubOptions {
   readonly redis: RedisOptions

@@ -6,8 +6,8 @@ import { freePort, sleep, startRedis, type TestServer, until } from '../../test/
 import { startTcpProxy } from '../../test/support/tcp-proxy.ts'
 import { describeBroker, receiver, texts } from './broker.contract.ts'
 import { type Broker, BrokerError } from './broker.ts'
-import { LIVE_KEPT_MS } from './live-channel.ts'
 import { type BrokerOptions, openBroker } from './open.ts'
+import { LIVE_KEPT_MS } from './redis/live-channel.ts'
 import { StreamsBroker, type StreamsOptions, streamKeys } from './streams.ts'
 
 const logger = pino({ level: 'silent' })

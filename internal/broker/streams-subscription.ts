@@ -12,7 +12,7 @@ import type {
 import { Deliveries } from './deliveries.ts'
 import { Gate } from './gate.ts'
 import { PartitionReader } from './partition-reader.ts'
-import type { RedisConnection, RedisOptions } from './redis.ts'
+import type { RedisConnection, RedisOptions } from './redis/connection.ts'
 import { tieOf } from './stream-entry.ts'
 import { MAX_RENEWED, renew } from './stream-scripts.ts'
 import { Trials } from './trials.ts'

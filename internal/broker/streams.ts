@@ -9,8 +9,8 @@ import {
   type Subscription,
 } from './broker.ts'
 import { HashRing } from './hash-ring.ts'
-import { RedisLiveChannel } from './live-channel.ts'
-import { RedisConnection, type RedisOptions } from './redis.ts'
+import { RedisConnection, type RedisOptions } from './redis/connection.ts'
+import { RedisLiveChannel } from './redis/live-channel.ts'
 import { PAYLOAD_FIELD } from './stream-entry.ts'
 import { StreamsSubscription } from './streams-subscription.ts'
 

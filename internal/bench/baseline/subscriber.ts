@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
-import type { RedisOptions } from '../../broker/redis.ts'
-import { describeProblem } from '../../broker/redis-problem.ts'
-import { parseRedisUrl } from '../../broker/redis-url.ts'
+import type { RedisOptions } from '../../broker/redis/connection.ts'
+import { describeProblem } from '../../broker/redis/problem.ts'
+import { parseRedisUrl } from '../../broker/redis/url.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 
 const CHANNEL = 'metrics'

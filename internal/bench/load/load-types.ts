@@ -1,4 +1,4 @@
-import type { RedisOptions } from '../../broker/redis.ts'
+import type { RedisOptions } from '../../broker/redis/connection.ts'
 import type { Allocations, Counts, Figures, LedgerFigures } from '../../observe/debug-figures.ts'
 
 export type Format = 'packed' | 'json' | 'frame'

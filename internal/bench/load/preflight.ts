@@ -1,7 +1,7 @@
 import pino from 'pino'
 import { newStats } from '../../broker/broker.ts'
 import { channelNames } from '../../broker/pubsub.ts'
-import { RedisConnection } from '../../broker/redis.ts'
+import { RedisConnection } from '../../broker/redis/connection.ts'
 import type { LoadOptions } from './load-types.ts'
 
 const STORE_LIMIT_MS = 10_000

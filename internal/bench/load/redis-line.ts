@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { RedisOptions } from '../../broker/redis.ts'
-import { describeProblem } from '../../broker/redis-problem.ts'
-import { parseRedisUrl } from '../../broker/redis-url.ts'
+import type { RedisOptions } from '../../broker/redis/connection.ts'
+import { describeProblem } from '../../broker/redis/problem.ts'
+import { parseRedisUrl } from '../../broker/redis/url.ts'
 import { command } from './commands.ts'
 import { ReplyParser, type ReplySink } from './replies.ts'
 

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { RedisOptions } from '../../broker/redis.ts'
+import type { RedisOptions } from '../../broker/redis/connection.ts'
 import { WallClock } from '../../time/clock.ts'
 import { sayLastWords } from './last-words.ts'
 import { RedisLine } from './redis-line.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeProblem } from './redis-problem.ts'
+import { describeProblem } from './problem.ts'
 
 describe('describeProblem', () => {
   const coded = (code: string, message = ''): Error => Object.assign(new Error(message), { code })

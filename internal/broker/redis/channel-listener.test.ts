@@ -2,8 +2,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { pino } from 'pino'
 import { expect, it, onTestFinished } from 'vitest'
-import { until } from '../../test/support/servers.ts'
-import { newStats } from './broker.ts'
+import { until } from '../../../test/support/servers.ts'
+import { newStats } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
 
 const logger = pino({ level: 'silent' })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRedisUrl, redactUrl } from './redis-url.ts'
+import { parseRedisUrl, redactUrl } from './url.ts'
 
 describe('redactUrl', () => {
   const cases: Array<[string, string]> = [

@@ -1,5 +1,5 @@
+import { type ConnectionOptions, RedisConnection } from './connection.ts'
 import { PushScanner } from './push-scanner.ts'
-import { type ConnectionOptions, RedisConnection } from './redis.ts'
 
 /** Listens to channels of Redis over a connection of its own, and again after each reconnect. */
 export class ChannelListener {

@@ -1,11 +1,11 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import { type Deferred, deferred } from '../time/deferred.ts'
-import { BrokerError, type BrokerHealth, type BrokerStats } from './broker.ts'
+import { type Deferred, deferred } from '../../time/deferred.ts'
+import { BrokerError, type BrokerHealth, type BrokerStats } from '../broker.ts'
+import { describeProblem, isRefusal, isReply } from './problem.ts'
 import { connectorFor, type NewReplyReader } from './reading-connector.ts'
-import { describeProblem, isRefusal, isReply } from './redis-problem.ts'
-import { parseRedisUrl } from './redis-url.ts'
+import { parseRedisUrl } from './url.ts'
 
 /** Where Redis is and how to get in. */
 export interface RedisOptions {

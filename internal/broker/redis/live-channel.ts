@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import type { BrokerStats, LiveChannel } from './broker.ts'
+import type { BrokerStats, LiveChannel } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
-import type { RedisConnection, RedisOptions } from './redis.ts'
+import type { RedisConnection, RedisOptions } from './connection.ts'
 
 /** How long the latest value of a series is kept after it was last published. */
 export const LIVE_KEPT_MS = 24 * 3_600_000

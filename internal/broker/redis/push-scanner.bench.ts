@@ -1,5 +1,5 @@
 import { bench, describe } from 'vitest'
-import { counted } from '../../test/support/counted.ts'
+import { counted } from '../../../test/support/counted.ts'
 import { PushScanner } from './push-scanner.ts'
 
 /** What one read of a socket gives: 64 KiB. */
