@@ -1,6 +1,6 @@
 import type { Broker } from './broker.ts'
 import { MemoryBroker } from './memory.ts'
-import type { PubSubBroker, PubSubOptions } from './pubsub.ts'
+import type { PubSubBroker, PubSubOptions } from './pubsub/broker.ts'
 import type { StreamsBroker, StreamsOptions } from './streams.ts'
 
 export type BrokerOptions =
@@ -28,6 +28,6 @@ export async function openBroker(options: BrokerOptions, begun: (broker: Broker)
 
 /** Loaded when asked for: its client is of no use to `sentinel up` without Redis. */
 async function redisBroker(options: Exclude<BrokerOptions, { kind: 'memory' }>): Promise<PubSubBroker | StreamsBroker> {
-  if (options.kind === 'pubsub') return new (await import('./pubsub.ts')).PubSubBroker(options)
+  if (options.kind === 'pubsub') return new (await import('./pubsub/broker.ts')).PubSubBroker(options)
   return new (await import('./streams.ts')).StreamsBroker(options)
 }

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedis, type TestServer } from '../../../test/support/servers.ts'
-import { PubSubBroker } from '../../broker/pubsub.ts'
+import { PubSubBroker } from '../../broker/pubsub/broker.ts'
 import { StreamsBroker } from '../../broker/streams.ts'
 import { sendCommands } from './commands.ts'
 

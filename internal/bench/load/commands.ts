@@ -1,5 +1,5 @@
 import { HashRing } from '../../broker/hash-ring.ts'
-import { channelNames } from '../../broker/pubsub.ts'
+import { channelNames } from '../../broker/pubsub/broker.ts'
 import { PAYLOAD_FIELD } from '../../broker/stream-entry.ts'
 import { DEFAULT_MAX_LENGTH, streamKeys } from '../../broker/streams.ts'
 import type { LoadBroker } from './load-types.ts'

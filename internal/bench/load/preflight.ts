@@ -1,6 +1,6 @@
 import pino from 'pino'
 import { newStats } from '../../broker/broker.ts'
-import { channelNames } from '../../broker/pubsub.ts'
+import { channelNames } from '../../broker/pubsub/broker.ts'
 import { RedisConnection } from '../../broker/redis/connection.ts'
 import type { LoadOptions } from './load-types.ts'
 

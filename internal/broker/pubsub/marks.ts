@@ -1,5 +1,5 @@
-import type { MarkStore } from './broker.ts'
-import type { RedisConnection } from './redis/connection.ts'
+import type { MarkStore } from '../broker.ts'
+import type { RedisConnection } from '../redis/connection.ts'
 
 /** So long after the last word of any source, nothing of it is worth going on from. */
 const KEPT_MS = 24 * 3_600_000

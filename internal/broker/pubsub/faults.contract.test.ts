@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type RedisScene, startRedisScene } from '../../test/support/redis-brokers.ts'
-import { until } from '../../test/support/servers.ts'
-import { startTcpProxy, type TcpProxy } from '../../test/support/tcp-proxy.ts'
-import { receiver, texts } from './broker.contract.ts'
-import type { Broker } from './broker.ts'
+import { type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
+import { until } from '../../../test/support/servers.ts'
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts'
+import { receiver, texts } from '../broker.contract.ts'
+import type { Broker } from '../broker.ts'
 
 let scene: RedisScene
 let proxy: TcpProxy

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { startRedis, type TestServer } from '../../test/support/servers.ts'
-import { PubSubBroker, type PubSubOptions } from './pubsub.ts'
+import { startRedis, type TestServer } from '../../../test/support/servers.ts'
+import { PubSubBroker, type PubSubOptions } from './broker.ts'
 
 const logger = pino({ level: 'silent' })
 let redis: TestServer

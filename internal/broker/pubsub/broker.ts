@@ -6,13 +6,13 @@ import {
   newStats,
   type SubscribeOptions,
   type Subscription,
-} from './broker.ts'
-import { Deliveries } from './deliveries.ts'
-import { HashRing } from './hash-ring.ts'
+} from '../broker.ts'
+import { Deliveries } from '../deliveries.ts'
+import { HashRing } from '../hash-ring.ts'
+import { ChannelListener } from '../redis/channel-listener.ts'
+import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
+import { RedisLiveChannel } from '../redis/live-channel.ts'
 import { RedisMarks } from './marks.ts'
-import { ChannelListener } from './redis/channel-listener.ts'
-import { RedisConnection, type RedisOptions } from './redis/connection.ts'
-import { RedisLiveChannel } from './redis/live-channel.ts'
 
 export interface PubSubOptions {
   readonly redis: RedisOptions
