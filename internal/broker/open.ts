@@ -1,7 +1,7 @@
 import type { Broker } from './broker.ts'
 import { MemoryBroker } from './memory.ts'
 import type { PubSubBroker, PubSubOptions } from './pubsub/broker.ts'
-import type { StreamsBroker, StreamsOptions } from './streams.ts'
+import type { StreamsBroker, StreamsOptions } from './streams/broker.ts'
 
 export type BrokerOptions =
   | ({ readonly kind: 'pubsub' } & PubSubOptions)
@@ -29,5 +29,5 @@ export async function openBroker(options: BrokerOptions, begun: (broker: Broker)
 /** Loaded when asked for: its client is of no use to `sentinel up` without Redis. */
 async function redisBroker(options: Exclude<BrokerOptions, { kind: 'memory' }>): Promise<PubSubBroker | StreamsBroker> {
   if (options.kind === 'pubsub') return new (await import('./pubsub/broker.ts')).PubSubBroker(options)
-  return new (await import('./streams.ts')).StreamsBroker(options)
+  return new (await import('./streams/broker.ts')).StreamsBroker(options)
 }

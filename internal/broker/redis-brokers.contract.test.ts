@@ -8,7 +8,7 @@ import { describeBroker, receiver, texts } from './broker.contract.ts'
 import { type Broker, BrokerError } from './broker.ts'
 import { type BrokerOptions, openBroker } from './open.ts'
 import { LIVE_KEPT_MS } from './redis/live-channel.ts'
-import { StreamsBroker, type StreamsOptions, streamKeys } from './streams.ts'
+import { StreamsBroker, type StreamsOptions, streamKeys } from './streams/broker.ts'
 
 const logger = pino({ level: 'silent' })
 const GROUP = 'sentinel'

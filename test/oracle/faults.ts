@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { PAYLOAD_FIELD } from '../../internal/broker/stream-entry.ts'
+import { PAYLOAD_FIELD } from '../../internal/broker/streams/entry.ts'
 import type { StoreFault } from '../support/influx-proxy.ts'
 import { json, publishRaw } from '../support/raw-redis.ts'
 import { sleep, type TestServer } from '../support/servers.ts'

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import type { Broker } from '../../internal/broker/broker.ts'
 import { type BrokerOptions, openBroker } from '../../internal/broker/open.ts'
-import { type StreamsOptions, streamKeys } from '../../internal/broker/streams.ts'
+import { type StreamsOptions, streamKeys } from '../../internal/broker/streams/broker.ts'
 import { startRedis, type TestServer } from './servers.ts'
 
 export const GROUP = 'sentinel'

@@ -3,7 +3,7 @@ import pino from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedis, type TestServer } from '../../../test/support/servers.ts'
 import { PubSubBroker } from '../../broker/pubsub/broker.ts'
-import { StreamsBroker } from '../../broker/streams.ts'
+import { StreamsBroker } from '../../broker/streams/broker.ts'
 import { sendCommands } from './commands.ts'
 
 const logger = pino({ level: 'silent' })

@@ -1,7 +1,7 @@
 import { HashRing } from '../../broker/hash-ring.ts'
 import { channelNames } from '../../broker/pubsub/broker.ts'
-import { PAYLOAD_FIELD } from '../../broker/stream-entry.ts'
-import { DEFAULT_MAX_LENGTH, streamKeys } from '../../broker/streams.ts'
+import { DEFAULT_MAX_LENGTH, streamKeys } from '../../broker/streams/broker.ts'
+import { PAYLOAD_FIELD } from '../../broker/streams/entry.ts'
 import type { LoadBroker } from './load-types.ts'
 
 /** A command as Redis reads it. */

@@ -1,4 +1,4 @@
-import { type Deferred, deferred } from '../time/deferred.ts'
+import { type Deferred, deferred } from '../../time/deferred.ts'
 
 /** Holds up whoever awaits `passable` while it is shut. */
 export class Gate {

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
-import type { LogThrottle } from '../observe/log-throttle.ts'
-import { type Deferred, deferred } from '../time/deferred.ts'
-import type { BrokerStats } from './broker.ts'
-import type { RedisConnection } from './redis/connection.ts'
-import { idOf, payloadOf } from './stream-entry.ts'
-import { claim } from './stream-scripts.ts'
+import type { LogThrottle } from '../../observe/log-throttle.ts'
+import { type Deferred, deferred } from '../../time/deferred.ts'
+import type { BrokerStats } from '../broker.ts'
+import type { RedisConnection } from '../redis/connection.ts'
+import { idOf, payloadOf } from './entry.ts'
+import { claim } from './scripts.ts'
 import { TrialNotes } from './trial-notes.ts'
 
 /** After so many deliveries without an ack an entry is a suspect. */

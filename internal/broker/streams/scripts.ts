@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { RawEntry } from './stream-entry.ts'
+import type { RawEntry } from './entry.ts'
 
 /**
  * What must be looked at and changed in one step, because other servers do the same. Each script touches the keys of one partition. They are

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino'
-import { LogThrottle } from '../observe/log-throttle.ts'
-import { Backlog } from './backlog.ts'
+import { LogThrottle } from '../../observe/log-throttle.ts'
 import type {
   BrokerHealth,
   BrokerStats,
@@ -8,13 +7,14 @@ import type {
   PartitionBacklog,
   SubscribeOptions,
   Subscription,
-} from './broker.ts'
-import { Deliveries } from './deliveries.ts'
+} from '../broker.ts'
+import { Deliveries } from '../deliveries.ts'
+import type { RedisConnection, RedisOptions } from '../redis/connection.ts'
+import { Backlog } from './backlog.ts'
+import { tieOf } from './entry.ts'
 import { Gate } from './gate.ts'
 import { PartitionReader } from './partition-reader.ts'
-import type { RedisConnection, RedisOptions } from './redis/connection.ts'
-import { tieOf } from './stream-entry.ts'
-import { MAX_RENEWED, renew } from './stream-scripts.ts'
+import { MAX_RENEWED, renew } from './scripts.ts'
 import { Trials } from './trials.ts'
 import { Unacked } from './unacked.ts'
 

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { GROUP, type RedisScene, startRedisScene } from '../../test/support/redis-brokers.ts'
-import { until } from '../../test/support/servers.ts'
-import { startTcpProxy } from '../../test/support/tcp-proxy.ts'
-import type { Broker, Subscription } from './broker.ts'
-import { type StreamsOptions, streamKeys } from './streams.ts'
+import { GROUP, type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
+import { until } from '../../../test/support/servers.ts'
+import { startTcpProxy } from '../../../test/support/tcp-proxy.ts'
+import type { Broker, Subscription } from '../broker.ts'
+import { type StreamsOptions, streamKeys } from './broker.ts'
 import { SUSPECT_AFTER } from './trials.ts'
 
 let scene: RedisScene

@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import type { BrokerStats } from './broker.ts'
+import type { BrokerStats } from '../broker.ts'
+import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
+import { isReply } from '../redis/problem.ts'
+import { idOf, payloadOf, type RawEntry } from './entry.ts'
 import type { Gate } from './gate.ts'
-import { RedisConnection, type RedisOptions } from './redis/connection.ts'
-import { isReply } from './redis/problem.ts'
-import { idOf, payloadOf, type RawEntry } from './stream-entry.ts'
-import { claim, makeGroup } from './stream-scripts.ts'
+import { claim, makeGroup } from './scripts.ts'
 import { SUSPECT_AFTER } from './trials.ts'
 
 export interface PartitionReaderOptions {

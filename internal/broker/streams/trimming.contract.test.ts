@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { GROUP, type RedisScene, startRedisScene } from '../../test/support/redis-brokers.ts'
-import { until } from '../../test/support/servers.ts'
-import { receiver, texts } from './broker.contract.ts'
-import type { Broker, Subscription } from './broker.ts'
-import { streamKeys } from './streams.ts'
+import { GROUP, type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
+import { until } from '../../../test/support/servers.ts'
+import { receiver, texts } from '../broker.contract.ts'
+import type { Broker, Subscription } from '../broker.ts'
+import { streamKeys } from './broker.ts'
 
 let scene: RedisScene
 

@@ -7,12 +7,12 @@ import {
   type PartitionBacklog,
   type SubscribeOptions,
   type Subscription,
-} from './broker.ts'
-import { HashRing } from './hash-ring.ts'
-import { RedisConnection, type RedisOptions } from './redis/connection.ts'
-import { RedisLiveChannel } from './redis/live-channel.ts'
-import { PAYLOAD_FIELD } from './stream-entry.ts'
-import { StreamsSubscription } from './streams-subscription.ts'
+} from '../broker.ts'
+import { HashRing } from '../hash-ring.ts'
+import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
+import { RedisLiveChannel } from '../redis/live-channel.ts'
+import { PAYLOAD_FIELD } from './entry.ts'
+import { StreamsSubscription } from './subscription.ts'
 
 export interface StreamsOptions {
   readonly redis: RedisOptions

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
-import type { LogThrottle } from '../observe/log-throttle.ts'
-import type { BrokerStats, PartitionBacklog } from './broker.ts'
-import type { RedisConnection } from './redis/connection.ts'
-import { isReply } from './redis/problem.ts'
-import { forgetConsumers, inspect } from './stream-scripts.ts'
+import type { LogThrottle } from '../../observe/log-throttle.ts'
+import type { BrokerStats, PartitionBacklog } from '../broker.ts'
+import type { RedisConnection } from '../redis/connection.ts'
+import { isReply } from '../redis/problem.ts'
+import { forgetConsumers, inspect } from './scripts.ts'
 
 export interface BacklogOptions {
   readonly keys: readonly string[]

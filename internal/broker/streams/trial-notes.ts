@@ -1,4 +1,4 @@
-import type { RedisConnection } from './redis/connection.ts'
+import type { RedisConnection } from '../redis/connection.ts'
 
 /** Notes of entries that ended in another way than by their trial go with the last of their partition, after: */
 const KEPT_MS = 7 * 24 * 3_600_000
