@@ -1,5 +1,6 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import type { Decoder } from '../../internal/codec/codec.ts'
+import type { DeadLetters } from '../../internal/dead-letters/dead-letters.ts'
 import type { LossTracker } from '../../internal/ingest/loss.ts'
 import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
 import type { LiveAnnouncer } from '../../internal/live/announcer.ts'
@@ -9,7 +10,6 @@ import type { Metrics } from '../../internal/observe/metrics.ts'
 import type { Figure } from '../../internal/observe/own-figures.ts'
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
-import type { DeadLetters } from '../../internal/spool/dead-letters.ts'
 import { processFigures } from '../process-figures.ts'
 
 /** What a server counts, and so tells. */

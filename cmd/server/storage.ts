@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Broker } from '../../internal/broker/broker.ts'
+import { type DeadLetters, openDeadLetters } from '../../internal/dead-letters/dead-letters.ts'
 import type { PipelineOptions } from '../../internal/ingest/pipeline.ts'
-import { type DeadLetters, openDeadLetters } from '../../internal/spool/dead-letters.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
 import type { Context } from '../context.ts'
 import { openDataFolder } from '../data-folder.ts'

@@ -1,9 +1,9 @@
+import type { DeadLetter, DeadLetters } from '../dead-letters/dead-letters.ts'
 import { encodeLineText } from '../format/line/encode.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { Refusal } from '../sample/border.ts'
 import type { ServerLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
-import type { DeadLetter, DeadLetters } from '../spool/dead-letters.ts'
 import type { Rejected } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
 

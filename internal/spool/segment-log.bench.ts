@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { bench, describe } from 'vitest'
-import { openDeadLetters } from './dead-letters.ts'
+import { openDeadLetters } from '../dead-letters/dead-letters.ts'
 import { openSegmentLog } from './segment-log.ts'
 
 const MIB = 1024 * 1024

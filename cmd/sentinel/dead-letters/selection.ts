@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../../../internal/config/units.ts'
-import { readLetters, type StoredLetter } from '../../../internal/spool/letter-reader.ts'
+import { readLetters, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
 
 /** Which letters are meant: those that meet all that is given. */
 export interface Selection {

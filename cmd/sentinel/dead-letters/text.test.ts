@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { StoredLetter } from '../../../internal/spool/letter-reader.ts'
+import type { StoredLetter } from '../../../internal/dead-letters/reader.ts'
 import { asJson, details, hexDump, rowOf, shown, table } from './text.ts'
 
 const NOW_MS = Date.UTC(2026, 0, 2, 12)

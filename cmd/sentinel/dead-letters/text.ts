@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { StoredLetter } from '../../../internal/spool/letter-reader.ts'
+import type { StoredLetter } from '../../../internal/dead-letters/reader.ts'
 
 /** What is enough of a payload for a line of any terminal. */
 const BEGINNING_BYTES = 1000

@@ -1,9 +1,9 @@
 import { readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeLetter, type KeptLetter } from './dead-letter.ts'
+import { parseSegmentFile, type SegmentName } from '../spool/segment-format.ts'
+import { SegmentReader } from '../spool/segment-reader.ts'
 import { addDoneMarks, doneMarksOf, readDoneMarks } from './done-marks.ts'
-import { parseSegmentFile, type SegmentName } from './segment-format.ts'
-import { SegmentReader } from './segment-reader.ts'
+import { decodeLetter, type KeptLetter } from './letter.ts'
 
 /** A letter in a folder, and where it lies. */
 export interface StoredLetter extends KeptLetter {

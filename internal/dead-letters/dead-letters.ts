@@ -1,9 +1,9 @@
 import { access, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { type DeadLetter, encodeLetter } from './dead-letter.ts'
+import { openSegmentLog, type SegmentLog } from '../spool/segment-log.ts'
 import { readDoneMarks, segmentOfMarks } from './done-marks.ts'
-import { openSegmentLog, type SegmentLog } from './segment-log.ts'
+import { type DeadLetter, encodeLetter } from './letter.ts'
 
 export type { DeadLetter }
 

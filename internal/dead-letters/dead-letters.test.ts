@@ -5,10 +5,10 @@ import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../../test/support/servers.ts'
-import { decodeLetter, encodeLetter } from './dead-letter.ts'
 import { type DeadLetter, type DeadLetters, openDeadLetters } from './dead-letters.ts'
 import { doneMarksOf, readDoneMarks } from './done-marks.ts'
-import { markDone, readLetters, removeDone, type StoredLetter } from './letter-reader.ts'
+import { decodeLetter, encodeLetter } from './letter.ts'
+import { markDone, readLetters, removeDone, type StoredLetter } from './reader.ts'
 
 const logger = pino({ enabled: false })
 const letter = (n: number, bytes = 100): DeadLetter => ({

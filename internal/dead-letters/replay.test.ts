@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type Asked, AWAY, ScriptedStore, STORED } from '../../test/support/scripted-store.ts'
 import { until } from '../../test/support/servers.ts'
-import type { StoredLetter } from '../spool/letter-reader.ts'
 import type { WriteResult } from '../store/store.ts'
-import { LetterReplay } from './letter-replay.ts'
+import type { StoredLetter } from './reader.ts'
+import { LetterReplay } from './replay.ts'
 
 const NOW_MS = 1_763_900_000_000
 const REFUSAL = { reason: 'store_refused', detail: 'no' } as const

@@ -6,10 +6,10 @@ import { parsedSample } from '../format/parsed-sample.ts'
 import { isRefusal, type Refusal, refuseTime, type TimeWindow } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
-import type { StoredLetter } from '../spool/letter-reader.ts'
 import type { Batch, StoreWriter } from '../store/store.ts'
 import { Backoff } from '../time/backoff.ts'
 import type { Clock } from '../time/clock.ts'
+import type { StoredLetter } from './reader.ts'
 
 export interface LetterReplayOptions {
   readonly writer: StoreWriter
