@@ -1,7 +1,7 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import type { Decoder } from '../../internal/codec/codec.ts'
 import type { DeadLetters } from '../../internal/dead-letters/dead-letters.ts'
-import type { LossTracker } from '../../internal/ingest/loss.ts'
+import type { LossTracker } from '../../internal/ingest/loss/loss.ts'
 import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
 import type { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'

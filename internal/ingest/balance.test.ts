@@ -17,7 +17,7 @@ import { SeriesTable } from '../sample/series.ts'
 import { openSegmentLog } from '../spool/segment-log.ts'
 import type { Batch, WriteResult } from '../store/store.ts'
 import type { WhenFull } from './batch-spool.ts'
-import { LossTracker } from './loss.ts'
+import { LossTracker } from './loss/loss.ts'
 import { Pipeline } from './pipeline.ts'
 
 const logger = pino({ level: 'silent' })

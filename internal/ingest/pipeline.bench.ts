@@ -19,7 +19,7 @@ import { SeriesTable } from '../sample/series.ts'
 import { BatchPool } from '../store/influx/batch.ts'
 import type { StoreWriter } from '../store/store.ts'
 import { WallClock } from '../time/clock.ts'
-import { LossTracker } from './loss.ts'
+import { LossTracker } from './loss/loss.ts'
 import { Pipeline } from './pipeline.ts'
 
 const SAMPLES = 10_000

@@ -16,7 +16,7 @@ import { isRefusal } from '../sample/border.ts'
 import { ServerLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
-import { LossTracker } from './loss.ts'
+import { LossTracker } from './loss/loss.ts'
 import { Pipeline } from './pipeline.ts'
 
 const logger = pino({ level: 'silent' })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MessageDecoder } from '../../codec/detect.ts'
-import { LossTracker } from '../../ingest/loss.ts'
+import { LossTracker } from '../../ingest/loss/loss.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { writerOf } from './writers.ts'
 

@@ -1,5 +1,5 @@
-import type { MarkStore } from '../broker/broker.ts'
-import type { LogThrottle } from '../observe/log-throttle.ts'
+import type { MarkStore } from '../../broker/broker.ts'
+import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { LossTracker } from './loss.ts'
 
 export interface MarksOptions {

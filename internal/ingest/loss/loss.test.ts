@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Numbered, NumberedSource } from '../../test/support/numbered-source.ts'
-import { blankHeader, type MessageHeader, NOTHING_MORE } from '../codec/codec.ts'
+import { type Numbered, NumberedSource } from '../../../test/support/numbered-source.ts'
+import { blankHeader, type MessageHeader, NOTHING_MORE } from '../../codec/codec.ts'
 import { LossTracker } from './loss.ts'
 
 /** Message `seq` of a source whose messages carry two samples each. */

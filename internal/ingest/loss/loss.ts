@@ -1,4 +1,4 @@
-import type { MessageHeader } from '../codec/codec.ts'
+import type { MessageHeader } from '../../codec/codec.ts'
 import { type Gap, readMark, type SourceState, writeMark } from './source-state.ts'
 
 /** Holes that one source may have open. Beyond it the oldest is counted as lost: 64 outages at once are not held together by hope. */
