@@ -42,7 +42,8 @@ module.exports = {
     only('spool-imports', 'spool', ['observe']),
     only('publish-imports', 'publish', ['sample', 'time', 'codec', 'broker', 'spool', 'observe', 'source']),
     only('store-imports', 'store', ['sample', 'time', 'format', 'observe']),
-    only('live-imports', 'live', ['sample', 'time', 'codec', 'broker', 'observe']),
+    only('live-imports', 'live', ['sample', 'time', 'codec', 'broker', 'view', 'observe']),
+    only('view-imports', 'view', ['sample', 'time', 'live', 'store']),
     only('dead-letters-imports', 'dead-letters', ['sample', 'time', 'codec', 'format', 'store', 'spool']),
     only('ingest-imports', 'ingest', [
       'sample',
@@ -67,7 +68,7 @@ module.exports = {
       'http',
       'observe',
     ]),
-    only('api-imports', 'api', ['sample', 'time', 'http', 'live', 'store', 'observe']),
+    only('api-imports', 'api', ['sample', 'time', 'http', 'live', 'view', 'store', 'observe']),
   ],
   options: {
     tsPreCompilationDeps: true,

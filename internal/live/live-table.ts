@@ -6,8 +6,8 @@ import { LogThrottle } from '../observe/log-throttle.ts'
 import type { Sample } from '../sample/sample.ts'
 import { type Series, SeriesTable } from '../sample/series.ts'
 import type { Clock } from '../time/clock.ts'
+import { LiveHost } from '../view/hosts/host.ts'
 import { keepLatest } from './latest.ts'
-import { LiveHost } from './live-host.ts'
 import { LiveSeries } from './live-series.ts'
 
 export interface LiveTableOptions {

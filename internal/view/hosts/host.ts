@@ -1,4 +1,4 @@
-import type { Series } from '../sample/series.ts'
+import type { Series } from '../../sample/series.ts'
 
 /** What the list of hosts says of one, as far as it is known. */
 export interface HostFigures {

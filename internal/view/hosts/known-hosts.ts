@@ -1,5 +1,5 @@
-import { type KnownHost, StoreError, type StoreReader } from '../store/store.ts'
-import type { Clock } from '../time/clock.ts'
+import { type KnownHost, StoreError, type StoreReader } from '../../store/store.ts'
+import type { Clock } from '../../time/clock.ts'
 
 export interface KnownHostsOptions {
   readonly reader: StoreReader

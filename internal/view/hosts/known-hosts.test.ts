@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { HandClock } from '../../test/support/live-feed.ts'
-import type { KnownHost, StoreReader } from '../store/store.ts'
+import { HandClock } from '../../../test/support/live-feed.ts'
+import type { KnownHost, StoreReader } from '../../store/store.ts'
 import { KnownHosts } from './known-hosts.ts'
 
 function readerOf(hosts: StoreReader['hosts']): StoreReader {
