@@ -3,7 +3,7 @@ import { PROBLEM_TYPE, type Problem, problemDocument } from '../http/problem.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { StoreError } from '../store/store.ts'
 import type { Api } from './app-types.ts'
-import { ParameterError } from './history-params.ts'
+import { ParameterError } from './routes/history-params.ts'
 import { securityHeaders } from './security-headers.ts'
 
 /** What was asked for is not there: status 404. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
-import { HOSTS_TYPE, type HostsAnswers } from './hosts.ts'
 import { isLoopback } from './loopback.ts'
+import { HOSTS_TYPE, type HostsAnswers } from './routes/hosts.ts'
 import { securityHeaders } from './security-headers.ts'
 
 const HOSTS_URL = '/api/v1/hosts'

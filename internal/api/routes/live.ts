@@ -2,11 +2,11 @@ import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
-import type { Feed } from '../live/feed.ts'
-import { FeedFilter } from '../live/feed-client.ts'
-import type { Api } from './app-types.ts'
-import { OverloadError } from './errors.ts'
-import { problems } from './schemas.ts'
+import type { Feed } from '../../live/feed.ts'
+import { FeedFilter } from '../../live/feed-client.ts'
+import type { Api } from '../app-types.ts'
+import { OverloadError } from '../errors.ts'
+import { problems } from '../schemas.ts'
 
 /** How long clients may take to read the last event when the server stops, ms. */
 const FAREWELL_MS = 1_000

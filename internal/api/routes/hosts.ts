@@ -1,12 +1,12 @@
 import type { FastifyReply } from 'fastify'
-import type { LiveTable } from '../live/live-table.ts'
-import type { LogThrottle } from '../observe/log-throttle.ts'
-import type { Clock } from '../time/clock.ts'
-import { type HostFigures, NO_FIGURES } from '../view/hosts/host.ts'
-import type { HostsOfStore, KnownHosts } from '../view/hosts/known-hosts.ts'
-import type { Api } from './app-types.ts'
-import { logStoreFault } from './errors.ts'
-import { type HostsAnswer, HostsSchema, problems } from './schemas.ts'
+import type { LiveTable } from '../../live/live-table.ts'
+import type { LogThrottle } from '../../observe/log-throttle.ts'
+import type { Clock } from '../../time/clock.ts'
+import { type HostFigures, NO_FIGURES } from '../../view/hosts/host.ts'
+import type { HostsOfStore, KnownHosts } from '../../view/hosts/known-hosts.ts'
+import type { Api } from '../app-types.ts'
+import { logStoreFault } from '../errors.ts'
+import { type HostsAnswer, HostsSchema, problems } from '../schemas.ts'
 
 export interface HostsOptions {
   readonly table: LiveTable

@@ -1,4 +1,4 @@
-import type { Aggregate, HistoryQuery } from '../store/store.ts'
+import type { Aggregate, HistoryQuery } from '../../store/store.ts'
 
 /** A parameter that cannot be used, and the rule that it broke, in words for whoever wrote the request. */
 export class ParameterError extends Error {

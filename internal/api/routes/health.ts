@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import type { Api } from './app-types.ts'
-import { HealthSchema, type ReadyAnswer, ReadySchema } from './schemas.ts'
+import type { Api } from '../app-types.ts'
+import { HealthSchema, type ReadyAnswer, ReadySchema } from '../schemas.ts'
 
 export interface HealthOptions {
   /** What keeps the process from doing its work, in words; empty when it is ready. */

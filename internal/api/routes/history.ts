@@ -1,12 +1,18 @@
 import { Type } from '@sinclair/typebox'
-import type { LiveTable } from '../live/live-table.ts'
-import { type Aggregate, type HistoryQuery, type HistorySeries, StoreError, type StoreReader } from '../store/store.ts'
-import type { Clock } from '../time/clock.ts'
-import type { KnownHosts } from '../view/hosts/known-hosts.ts'
-import type { Api } from './app-types.ts'
-import { NotFoundError, OverloadError } from './errors.ts'
+import type { LiveTable } from '../../live/live-table.ts'
+import {
+  type Aggregate,
+  type HistoryQuery,
+  type HistorySeries,
+  StoreError,
+  type StoreReader,
+} from '../../store/store.ts'
+import type { Clock } from '../../time/clock.ts'
+import type { KnownHosts } from '../../view/hosts/known-hosts.ts'
+import type { Api } from '../app-types.ts'
+import { NotFoundError, OverloadError } from '../errors.ts'
+import { type HistoryAnswer, HistorySchema, problems } from '../schemas.ts'
 import { AGGREGATES, MAX_BUCKETS, MAX_FIELDS_ASKED, MAX_TAGS_ASKED, parseHistoryParams } from './history-params.ts'
-import { type HistoryAnswer, HistorySchema, problems } from './schemas.ts'
 
 export interface HistoryOptions {
   readonly reader: StoreReader
