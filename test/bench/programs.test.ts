@@ -22,7 +22,7 @@ describe('text', () => {
 describe('programs', () => {
   it('are made of the files whose benchmarks count their work', () => {
     expect(benchFiles()).toContain('internal/codec/codec.bench.ts')
-    expect(benchFiles()).not.toContain('internal/source/host.bench.ts')
+    expect(benchFiles()).not.toContain('internal/source/host/source.bench.ts')
   })
 
   it('measure what counts its work, and fail when the work was not done', async () => {

@@ -2,9 +2,9 @@ import { cpus } from 'node:os'
 import { expect, test, vi } from 'vitest'
 import { encodeLineText } from '../../format/line/encode.ts'
 import { SeriesTable } from '../../sample/series.ts'
-import { createHostSource } from '../host.ts'
 import { ProblemThrottle } from '../source.ts'
 import { portableMeasurements, type SystemInformation } from './portable.ts'
+import { createHostSource } from './source.ts'
 
 const GIB = 2 ** 30
 

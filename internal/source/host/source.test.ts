@@ -12,17 +12,17 @@ import {
 import { tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { until } from '../../test/support/servers.ts'
-import { encodeLineText } from '../format/line/encode.ts'
-import { isRefusal } from '../sample/border.ts'
-import type { Sample } from '../sample/sample.ts'
-import { SeriesTable } from '../sample/series.ts'
-import type { Slot } from '../sample/value.ts'
-import type { FileSystemSize } from './host/disk.ts'
-import { createHostSource, HOST_MEASUREMENTS, type HostSourceOptions, hostFacts } from './host.ts'
-import type { Problem } from './source.ts'
+import { until } from '../../../test/support/servers.ts'
+import { encodeLineText } from '../../format/line/encode.ts'
+import { isRefusal } from '../../sample/border.ts'
+import type { Sample } from '../../sample/sample.ts'
+import { SeriesTable } from '../../sample/series.ts'
+import type { Slot } from '../../sample/value.ts'
+import type { Problem } from '../source.ts'
+import type { FileSystemSize } from './disk.ts'
+import { createHostSource, HOST_MEASUREMENTS, type HostSourceOptions, hostFacts } from './source.ts'
 
-const TESTDATA = join(import.meta.dirname, 'host/testdata')
+const TESTDATA = join(import.meta.dirname, 'testdata')
 const AT_US = 1_763_900_000_000_000
 
 const folders: string[] = []

@@ -1,6 +1,6 @@
 import { bench, describe } from 'vitest'
-import { SeriesTable } from '../sample/series.ts'
-import { createHostSource, HOST_MEASUREMENTS } from './host.ts'
+import { SeriesTable } from '../../sample/series.ts'
+import { createHostSource, HOST_MEASUREMENTS } from './source.ts'
 
 /** Back to back, with warm caches; an agent that sleeps for a second between two ticks pays several times as much CPU for each. */
 describe('one tick of the host source on this machine', () => {
