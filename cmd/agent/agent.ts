@@ -4,9 +4,9 @@ import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { createHostSource, type HostSource, hostFacts } from '../../internal/source/host/source.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
-import type { Context } from '../context.ts'
-import { processFigures } from '../process-figures.ts'
-import { openPublisher } from '../publisher.ts'
+import { processFigures } from '../parts/process-figures.ts'
+import { openPublisher } from '../parts/publisher.ts'
+import type { Context } from '../program/context.ts'
 
 /** What the agent measures with, and how many problems of reading were logged. */
 interface AgentSource {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { roleCommand } from '../program.ts'
+import { roleCommand } from '../program/program.ts'
 
 export function agentCommand(): Command {
   return roleCommand({
@@ -12,7 +12,7 @@ export function agentCommand(): Command {
     ],
     async open(context) {
       const [{ connectBroker }, { openAgent, openSource }] = await Promise.all([
-        import('../connect-broker.ts'),
+        import('../parts/broker.ts'),
         import('./agent.ts'),
       ])
       const source = openSource(context)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { main } from '../program.ts'
+import { main } from '../program/program.ts'
 import { agentCommand } from './command.ts'
 
 await main(agentCommand())

@@ -6,8 +6,8 @@ import { listen, urlOf } from '../../internal/http/listen.ts'
 import { Feed } from '../../internal/live/feed.ts'
 import { LiveTable } from '../../internal/live/live-table.ts'
 import type { StoreReader } from '../../internal/store/store.ts'
-import { type Context, reasons } from '../context.ts'
-import { openOwnFigures } from '../own-figures.ts'
+import { openOwnFigures } from '../parts/own-figures.ts'
+import { type Context, reasons } from '../program/context.ts'
 
 /**
  * live feed → table → clients, and history from the store. Its own figures go out over the broker, as an agent's do.

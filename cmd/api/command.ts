@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { roleCommand } from '../program.ts'
+import { roleCommand } from '../program/program.ts'
 
 export function apiCommand(): Command {
   return roleCommand({
@@ -11,8 +11,8 @@ export function apiCommand(): Command {
     ],
     async open(context) {
       const [{ connectBroker }, { connectInfluxReader }, { openApi }] = await Promise.all([
-        import('../connect-broker.ts'),
-        import('../connect-influx.ts'),
+        import('../parts/broker.ts'),
+        import('../parts/influx.ts'),
         import('./api.ts'),
       ])
       const broker = await connectBroker(context)

@@ -9,7 +9,7 @@ import { type BenchmarkResult, runBenchmark } from '../../internal/bench/run/ben
 import { openOutFolder } from '../../internal/bench/run/out-folder.ts'
 import { EXIT } from '../../internal/config/error.ts'
 import { packageFolder } from '../../internal/observe/profiling/sources.ts'
-import { readVersion } from '../version.ts'
+import { readVersion } from '../program/version.ts'
 import type { Progress } from './progress.ts'
 import { type RunSettings, SCRIPT } from './run-settings.ts'
 

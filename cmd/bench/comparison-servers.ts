@@ -5,7 +5,7 @@ import { PlainSubscriber } from '../../internal/bench/baseline/subscriber.ts'
 import { findWritePath, type InfluxPlace } from '../../internal/bench/baseline/write-api.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
-import type { Context } from '../context.ts'
+import type { Context } from '../program/context.ts'
 
 /** The plain pipeline: see Baseline. Stops in the flow's order, as ours does. */
 export async function openBaseline(context: Context): Promise<void> {

@@ -8,7 +8,7 @@ import { EXIT } from '../../internal/config/error.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
-import { influxServer } from '../connect-influx.ts'
+import { influxServer } from '../parts/influx.ts'
 import type { LoadFlags } from './load-flags.ts'
 import { Progress } from './progress.ts'
 

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { ConfigError } from '../../internal/config/error.ts'
 import { type LoadedSettings, loadSettings } from '../../internal/config/load.ts'
-import { run } from '../run.ts'
+import { run } from '../program/run.ts'
 
 /**
  * `bench server`: another server in the place of ours, to compare ours with. It takes the settings of `server`, as far as it has a

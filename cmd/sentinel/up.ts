@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { roleCommand } from '../program.ts'
+import { roleCommand } from '../program/program.ts'
 
 /** agent → server → api in one process, over one broker and one store. */
 export function upCommand(): Command {
@@ -14,8 +14,8 @@ export function upCommand(): Command {
     async open(context) {
       const [{ connectBroker }, { connectStore }, { openServer }, { openApi }, { openAgent, openSource }] =
         await Promise.all([
-          import('../connect-broker.ts'),
-          import('../connect-store.ts'),
+          import('../parts/broker.ts'),
+          import('../parts/store.ts'),
           import('../server/server.ts'),
           import('../api/api.ts'),
           import('../agent/agent.ts'),

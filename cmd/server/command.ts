@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { roleCommand } from '../program.ts'
+import { roleCommand } from '../program/program.ts'
 
 export function serverCommand(): Command {
   return roleCommand({
@@ -12,8 +12,8 @@ export function serverCommand(): Command {
     ],
     async open(context) {
       const [{ connectBroker }, { connectInfluxWriter }, { openServer }] = await Promise.all([
-        import('../connect-broker.ts'),
-        import('../connect-influx.ts'),
+        import('../parts/broker.ts'),
+        import('../parts/influx.ts'),
         import('./server.ts'),
       ])
       const broker = await connectBroker(context)

@@ -10,7 +10,7 @@ import type { Metrics } from '../../internal/observe/metrics.ts'
 import type { Figure } from '../../internal/observe/own-figures.ts'
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
-import { processFigures } from '../process-figures.ts'
+import { processFigures } from '../parts/process-figures.ts'
 
 /** What a server counts, and so tells. */
 export interface ServerParts {

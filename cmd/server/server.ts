@@ -14,7 +14,7 @@ import { ServerLedger } from '../../internal/sample/ledger.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
-import type { Context } from '../context.ts'
+import type { Context } from '../program/context.ts'
 import { addServerMetrics, ledgerFigures, lossKnown, type ServerParts, serverFigures } from './figures.ts'
 import { openStorage } from './storage.ts'
 

@@ -3,8 +3,8 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { type DeadLetters, openDeadLetters } from '../../internal/dead-letters/dead-letters.ts'
 import type { PipelineOptions } from '../../internal/ingest/pipeline.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
-import type { Context } from '../context.ts'
-import { openDataFolder } from '../data-folder.ts'
+import { openDataFolder } from '../parts/data-folder.ts'
+import type { Context } from '../program/context.ts'
 
 /** What a server keeps on disk. */
 export interface ServerStorage {

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino'
-import type { SettingKey, Settings } from '../internal/config/settings.ts'
-import type { Releaser } from '../internal/lifecycle/releaser.ts'
-import type { PipelineFigures } from '../internal/observe/debug-figures.ts'
-import type { LatencyRecorder } from '../internal/observe/latency.ts'
-import type { LogThrottle } from '../internal/observe/log-throttle.ts'
-import type { Metrics } from '../internal/observe/metrics.ts'
-import type { Publisher } from '../internal/publish/publisher.ts'
-import type { PublisherLedger } from '../internal/sample/ledger.ts'
-import type { Clock } from '../internal/time/clock.ts'
+import type { SettingKey, Settings } from '../../internal/config/settings.ts'
+import type { Releaser } from '../../internal/lifecycle/releaser.ts'
+import type { PipelineFigures } from '../../internal/observe/debug-figures.ts'
+import type { LatencyRecorder } from '../../internal/observe/latency.ts'
+import type { LogThrottle } from '../../internal/observe/log-throttle.ts'
+import type { Metrics } from '../../internal/observe/metrics.ts'
+import type { Publisher } from '../../internal/publish/publisher.ts'
+import type { PublisherLedger } from '../../internal/sample/ledger.ts'
+import type { Clock } from '../../internal/time/clock.ts'
 
 /** What the roles of one process share. */
 export interface Context {

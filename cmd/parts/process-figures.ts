@@ -1,5 +1,5 @@
-import type { Figure } from '../internal/observe/own-figures.ts'
-import { ProcessMeter } from '../internal/observe/process.ts'
+import type { Figure } from '../../internal/observe/own-figures.ts'
+import { ProcessMeter } from '../../internal/observe/process.ts'
 
 /** What the process costs the host, for its own sample: read once a sample, in this order. */
 export function processFigures(): Record<string, Figure> {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ConfigError } from '../internal/config/error.ts'
-import type { Settings } from '../internal/config/settings.ts'
-import { samplesLeftIn } from '../internal/spool/cursor.ts'
-import { FolderInUseError, folderOwner, lockFolder } from '../internal/spool/folder-lock.ts'
-import type { Context } from './context.ts'
+import { ConfigError } from '../../internal/config/error.ts'
+import type { Settings } from '../../internal/config/settings.ts'
+import { samplesLeftIn } from '../../internal/spool/cursor.ts'
+import { FolderInUseError, folderOwner, lockFolder } from '../../internal/spool/folder-lock.ts'
+import type { Context } from '../program/context.ts'
 
 /** Who keeps something on disk. `up` is all three. */
 export type DataRole = 'agent' | 'api' | 'server'

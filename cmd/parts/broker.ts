@@ -1,7 +1,7 @@
-import type { Broker } from '../internal/broker/broker.ts'
-import { openBroker } from '../internal/broker/open.ts'
+import type { Broker } from '../../internal/broker/broker.ts'
+import { openBroker } from '../../internal/broker/open.ts'
+import type { Context } from '../program/context.ts'
 import { addBrokerMetrics } from './broker-metrics.ts'
-import type { Context } from './context.ts'
 
 /** The broker that the settings name. It closes after all that is opened from now on. */
 export async function connectBroker({ settings, logger, releaser, metrics, readiness }: Context): Promise<Broker> {

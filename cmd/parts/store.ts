@@ -1,13 +1,13 @@
-import type { StoreReader, StoreWriter } from '../internal/store/store.ts'
-import type { Context } from './context.ts'
+import type { StoreReader, StoreWriter } from '../../internal/store/store.ts'
+import type { Context } from '../program/context.ts'
 
 /** Both ends of whichever store the settings name, for a process that has both. Only that is loaded: DuckDB is large. */
 export async function connectStore(context: Context): Promise<{ writer: StoreWriter; reader: StoreReader }> {
   if (context.settings.store.kind === 'influx') {
-    const { connectInfluxReader, connectInfluxWriter } = await import('./connect-influx.ts')
+    const { connectInfluxReader, connectInfluxWriter } = await import('./influx.ts')
     return { writer: connectInfluxWriter(context), reader: connectInfluxReader(context) }
   }
-  const { openDuckDb } = await import('../internal/store/duckdb/open.ts')
+  const { openDuckDb } = await import('../../internal/store/duckdb/open.ts')
   const { clock, logger, settings, releaser } = context
   const { path, retentionMs, memoryLimitBytes } = settings.duckdb
   const memoryLimitMb = Math.floor(memoryLimitBytes / 1024 ** 2)

@@ -1,8 +1,8 @@
-import type { Broker } from '../internal/broker/broker.ts'
-import { type Figure, OwnFigures } from '../internal/observe/own-figures.ts'
-import { SeriesTable } from '../internal/sample/series.ts'
-import { Ticker } from '../internal/time/ticker.ts'
-import type { Context } from './context.ts'
+import type { Broker } from '../../internal/broker/broker.ts'
+import { type Figure, OwnFigures } from '../../internal/observe/own-figures.ts'
+import { SeriesTable } from '../../internal/sample/series.ts'
+import { Ticker } from '../../internal/time/ticker.ts'
+import type { Context } from '../program/context.ts'
 import { processFigures } from './process-figures.ts'
 import { openPublisher } from './publisher.ts'
 

@@ -1,5 +1,5 @@
-import type { Broker, PartitionBacklog } from '../internal/broker/broker.ts'
-import type { Metrics } from '../internal/observe/metrics.ts'
+import type { Broker, PartitionBacklog } from '../../internal/broker/broker.ts'
+import type { Metrics } from '../../internal/observe/metrics.ts'
 
 /** What there is to say of the way between the processes, the same in every role. */
 export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {

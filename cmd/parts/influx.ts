@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import type { Settings } from '../internal/config/settings.ts'
-import { InfluxReader, type InfluxReaderOptions } from '../internal/store/influx/query.ts'
-import { type InfluxServer, InfluxTransport } from '../internal/store/influx/transport.ts'
-import { InfluxWriter, type InfluxWriterOptions } from '../internal/store/influx/writer.ts'
-import type { StoreReader, StoreWriter } from '../internal/store/store.ts'
-import type { Context } from './context.ts'
+import type { Settings } from '../../internal/config/settings.ts'
+import { InfluxReader, type InfluxReaderOptions } from '../../internal/store/influx/query.ts'
+import { type InfluxServer, InfluxTransport } from '../../internal/store/influx/transport.ts'
+import { InfluxWriter, type InfluxWriterOptions } from '../../internal/store/influx/writer.ts'
+import type { StoreReader, StoreWriter } from '../../internal/store/store.ts'
+import type { Context } from '../program/context.ts'
 
 /** The writing end of InfluxDB. */
 export function connectInfluxWriter({ settings, onReload, releaser }: Context): StoreWriter {
