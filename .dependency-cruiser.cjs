@@ -1,10 +1,37 @@
-/** The import rules of the project: dependencies point one way, cmd → internal, and internal/sample is at the bottom. */
-const only = (name, from, allowed) => ({
-  name,
+/**
+ * The import rules of the project. Dependencies point one way: cmd → bench → internal, and inside internal from the bottom of this table
+ * to its top. A folder imports itself and what its line names, nothing else.
+ */
+const ORDER = {
+  sample: [],
+  time: [],
+  lifecycle: [],
+  config: [],
+  format: ['sample'],
+  codec: ['sample'],
+  observe: ['sample', 'time'],
+  source: ['sample', 'time', 'observe'],
+  broker: ['time', 'observe'],
+  spool: ['observe'],
+  store: ['sample', 'time', 'format', 'observe'],
+  publish: ['sample', 'time', 'codec', 'observe', 'source', 'broker', 'spool'],
+  'dead-letters': ['sample', 'time', 'format', 'codec', 'spool', 'store'],
+  ingest: ['sample', 'time', 'format', 'codec', 'observe', 'broker', 'spool', 'store', 'dead-letters'],
+  live: ['sample', 'time', 'codec', 'observe', 'broker', 'view'],
+  view: ['sample', 'time', 'store', 'live'],
+  http: ['observe'],
+  api: ['sample', 'time', 'observe', 'store', 'live', 'view', 'http'],
+}
+const BENCH = ['sample', 'time', 'lifecycle', 'format', 'codec', 'observe', 'broker', 'store', 'http']
+
+const TESTS = '\\.(test|contract|bench)\\.ts$'
+const only = (folder, allowed) => ({
+  name: `${folder}-imports`,
   severity: 'error',
-  from: { path: `^internal/${from}/`, pathNot: '\\.(test|contract|bench)\\.ts$' },
-  to: { path: '^(internal|cmd|web|test)/', pathNot: `^internal/(${[from, ...allowed].join('|')})/` },
+  from: { path: `^${folder}/`, pathNot: TESTS },
+  to: { path: '^(cmd|bench|internal|web|test)/', pathNot: `^(${[folder, ...allowed].join('|')})/` },
 })
+const inside = (folder) => `internal/${folder}`
 
 module.exports = {
   forbidden: [
@@ -15,60 +42,31 @@ module.exports = {
       from: { orphan: true, pathNot: ['\\.d\\.ts$', '-process\\.ts$', '(^|/)[.]'] },
       to: {},
     },
-    { name: 'internal-never-imports-cmd', severity: 'error', from: { path: '^internal/' }, to: { path: '^cmd/' } },
-    { name: 'page-stands-alone', severity: 'error', from: { path: '^web/' }, to: { path: '^(internal|cmd|test)/' } },
     {
       name: 'product-never-imports-tests',
       severity: 'error',
-      from: { path: '^(internal|cmd|web)/', pathNot: '\\.(test|contract|bench)\\.ts$' },
-      to: { path: '(^test/|\\.(test|contract|bench)\\.ts$)' },
+      from: { path: '^(cmd|bench|internal|web)/', pathNot: TESTS },
+      to: { path: `(^test/|${TESTS})` },
     },
     {
       name: 'no-dev-dependency-in-the-product',
       severity: 'error',
-      from: { path: '^(internal|cmd)/', pathNot: '\\.(test|contract|bench)\\.ts$' },
+      from: { path: '^(cmd|bench|internal)/', pathNot: `(^bench/page/|${TESTS})` },
       to: { dependencyTypes: ['npm-dev'] },
     },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    only('sample-imports-nothing', 'sample', []),
-    only('time-imports-nothing', 'time', []),
-    only('lifecycle-imports-nothing', 'lifecycle', []),
-    only('config-imports-nothing', 'config', []),
-    only('format-imports', 'format', ['sample']),
-    only('codec-imports', 'codec', ['sample']),
-    only('observe-imports', 'observe', ['sample', 'time']),
-    only('broker-imports', 'broker', ['time', 'observe']),
-    only('source-imports', 'source', ['sample', 'time', 'observe']),
-    only('spool-imports', 'spool', ['observe']),
-    only('publish-imports', 'publish', ['sample', 'time', 'codec', 'broker', 'spool', 'observe', 'source']),
-    only('store-imports', 'store', ['sample', 'time', 'format', 'observe']),
-    only('live-imports', 'live', ['sample', 'time', 'codec', 'broker', 'view', 'observe']),
-    only('view-imports', 'view', ['sample', 'time', 'live', 'store']),
-    only('dead-letters-imports', 'dead-letters', ['sample', 'time', 'codec', 'format', 'store', 'spool']),
-    only('ingest-imports', 'ingest', [
-      'sample',
-      'time',
-      'codec',
-      'broker',
-      'store',
-      'spool',
-      'dead-letters',
-      'format',
-      'observe',
-    ]),
-    only('http-imports', 'http', ['observe']),
-    only('bench-imports', 'bench', [
-      'sample',
-      'time',
-      'codec',
-      'format',
-      'broker',
-      'store',
-      'lifecycle',
-      'http',
-      'observe',
-    ]),
-    only('api-imports', 'api', ['sample', 'time', 'http', 'live', 'view', 'store', 'observe']),
+    {
+      name: 'only-the-bench-program-imports-bench',
+      severity: 'error',
+      from: { path: '^cmd/', pathNot: '^cmd/bench/' },
+      to: { path: '^bench/' },
+    },
+    only('web', []),
+    only('bench/page', ['web/shared']),
+    ...['baseline', 'load', 'report', 'run', 'stack'].map((part) =>
+      only(`bench/${part}`, ['bench/(baseline|load|report|run|stack)', ...BENCH.map(inside)]),
+    ),
+    ...Object.entries(ORDER).map(([folder, allowed]) => only(inside(folder), allowed.map(inside))),
   ],
   options: {
     tsPreCompilationDeps: true,

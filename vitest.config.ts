@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            '{cmd,internal,web}/**/*.test.ts',
+            '{cmd,internal,bench,web}/**/*.test.ts',
             'test/{fuzz,bench,speed}/*.test.ts',
             'test/compose/rules.test.ts',
           ],
@@ -20,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: 'contract',
-          include: ['internal/**/*.contract.test.ts'],
+          include: ['{internal,bench}/**/*.contract.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -11,6 +11,7 @@ const BROWSERS = ['es2023', 'chrome123', 'firefox120', 'safari17.5']
 const BUDGET_BYTES = 120 * 1024
 const SOURCE = 'web'
 const TARGET = 'dist/web'
+const REPORT = 'bench/page'
 
 await rm(TARGET, { recursive: true, force: true })
 await mkdir(TARGET, { recursive: true })
@@ -46,7 +47,7 @@ console.log(`page: script ${kib(scriptBytes)} gzipped of ${kib(BUDGET_BYTES)}, s
 if (scriptBytes > BUDGET_BYTES) throw new Error('the script is over its budget')
 
 const { outputFiles } = await build({
-  entryPoints: ['main.ts', 'report.css'].map((name) => join(SOURCE, 'report', name)),
+  entryPoints: ['main.ts', 'report.css'].map((name) => join(REPORT, name)),
   outdir: 'report',
   write: false,
   bundle: true,
@@ -62,13 +63,13 @@ if (/<\/(script|style)/i.test(script + style))
 const hashOf = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 // Nothing but what stands in the page runs, and it reaches for nothing: whoever is sent a report may open it.
 const policy = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; base-uri 'none'; form-action 'none'`
-let report = await readFile(join(SOURCE, 'report/index.html'), 'utf8')
+let report = await readFile(join(REPORT, 'index.html'), 'utf8')
 for (const [named, content] of [
   ['{{policy}}', policy],
   ['<link rel="stylesheet" href="report.css">', `<style>${style}</style>`],
   ['<script src="main.js"></script>', `<script>${script}</script>`],
 ]) {
-  if (!report.includes(named)) throw new Error(`report/index.html has no ${named}`)
+  if (!report.includes(named)) throw new Error(`${REPORT}/index.html has no ${named}`)
   report = report.replace(named, () => content)
 }
 await mkdir('dist/report', { recursive: true })

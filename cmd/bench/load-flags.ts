@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { MAX_RATE } from '../../internal/bench/load/due-times.ts'
+import { MAX_RATE } from '../../bench/load/due-times.ts'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { defaultInWords } from '../../internal/config/describe.ts'
 import { flagOf } from '../../internal/config/names.ts'

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
-import type { Progress as LoadProgress } from '../../internal/bench/load/load.ts'
+import type { Progress as LoadProgress } from '../../bench/load/load.ts'
 import { Progress } from './progress.ts'
 
 const NOTHING = { atMs: 0, ofMs: 0, sent: 0, perSecond: undefined, held: undefined, e2eP99Us: undefined }

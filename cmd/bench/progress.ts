@@ -1,4 +1,4 @@
-import type { Progress as LoadProgress } from '../../internal/bench/load/load.ts'
+import type { Progress as LoadProgress } from '../../bench/load/load.ts'
 
 const ERASE_LINE = '\r\x1b[K'
 /** Of lines that stay: a log of a minute is six of them. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { BenchmarkOptions } from '../../internal/bench/run/options.ts'
+import type { BenchmarkOptions } from '../../bench/run/options.ts'
 import { defaultInWords } from '../../internal/config/describe.ts'
 import { ConfigError } from '../../internal/config/error.ts'
 import { flagOf } from '../../internal/config/names.ts'

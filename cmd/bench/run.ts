@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { Interrupted, interruptible } from '../../internal/bench/run/interruption.ts'
+import { Interrupted, interruptible } from '../../bench/run/interruption.ts'
 import { Progress } from './progress.ts'
 import { addRunFlags, readRunSettings, SCRIPT } from './run-settings.ts'
 

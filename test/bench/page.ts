@@ -1,5 +1,5 @@
-import type { Commit } from '../../internal/bench/report/commit.ts'
-import type { Machine } from '../../internal/bench/report/machine.ts'
+import type { Commit } from '../../bench/report/commit.ts'
+import type { Machine } from '../../bench/report/machine.ts'
 import type { FigureResult, Measured, RowResult, SpeedFile } from '../speed/result.ts'
 import type { Moment, Reach } from '../speed/row.ts'
 import type { Known } from './judge.ts'

@@ -1,5 +1,5 @@
-import type { LoadOptions } from '../../internal/bench/load/load.ts'
-import type { PipelineKind } from '../../internal/bench/stack/stack.ts'
+import type { LoadOptions } from '../../bench/load/load.ts'
+import type { PipelineKind } from '../../bench/stack/stack.ts'
 import { bytesPerMessage, cpuUsPerMessage, p99Of, withScene } from './play.ts'
 import type { Context, Figure, Outcome, Row } from './row.ts'
 

@@ -1,4 +1,4 @@
-import type { LoadResult } from '../../internal/bench/load/load.ts'
+import type { LoadResult } from '../../bench/load/load.ts'
 
 /** Seconds at the end of a load that are looked at. */
 const LAST = 3

@@ -1,5 +1,5 @@
-import { type LoadResult, type Progress, runLoad } from '../../internal/bench/load/load.ts'
-import { storeCount } from '../../internal/bench/load/store-count.ts'
+import { type LoadResult, type Progress, runLoad } from '../../bench/load/load.ts'
+import { storeCount } from '../../bench/load/store-count.ts'
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { startProgram } from '../support/programs.ts'
 import { freePort, sleep, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'

@@ -1,5 +1,5 @@
-import type { Commit } from '../../internal/bench/report/commit.ts'
-import type { Machine } from '../../internal/bench/report/machine.ts'
+import type { Commit } from '../../bench/report/commit.ts'
+import type { Machine } from '../../bench/report/machine.ts'
 import { median } from '../bench/median.ts'
 import type { Figure, Moment, Outcome, Reach, Row, Settings } from './row.ts'
 

@@ -1,4 +1,4 @@
-import type { Stack } from '../../internal/bench/stack/stack.ts'
+import type { Stack } from '../../bench/stack/stack.ts'
 
 /** The file of docs/benchmarks that a row stands in. */
 export const PAGES = ['speed', 'scaling', 'memory', 'compare'] as const

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { SourceMap } from 'node:module'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packageFolder } from '../package-folder.ts'
 
 /** A line of a source. */
 export interface Place {
@@ -76,11 +76,4 @@ function lineBefore(map: SourceMap, line: number): number {
 
 function pathOf(script: string): string {
   return script.startsWith('file:') ? fileURLToPath(script) : script
-}
-
-/** The folder of this package, where its package.json is. */
-export function packageFolder(): string {
-  let folder = import.meta.dirname
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
-  return folder
 }

@@ -1,0 +1,32 @@
+import { HashRing } from '../../internal/broker/hash-ring.ts'
+import { channelNames } from '../../internal/broker/pubsub/broker.ts'
+import { DEFAULT_MAX_LENGTH, streamKeys } from '../../internal/broker/streams/broker.ts'
+import { PAYLOAD_FIELD } from '../../internal/broker/streams/entry.ts'
+import type { LoadBroker } from './load-types.ts'
+
+/** A command as Redis reads it. */
+export function command(...parts: readonly string[]): Buffer {
+  return Buffer.concat([Buffer.from(`*${parts.length}\r\n`), ...parts.map(bulk)])
+}
+
+/**
+ * All of the command that sends a message but the message itself, which follows as a bulk text: the same command, to the same partition,
+ * as the broker sends for this key.
+ */
+export function sendCommands(
+  { kind, topic, partitions, maxLength = DEFAULT_MAX_LENGTH }: LoadBroker,
+  keys: readonly string[],
+): Buffer[] {
+  const ring = new HashRing(partitions)
+  const places = kind === 'pubsub' ? channelNames(partitions) : streamKeys(topic, partitions)
+  return keys.map((key) => {
+    const place = places[ring.partitionOf(key)]!
+    const parts =
+      kind === 'pubsub' ? ['PUBLISH', place] : ['XADD', place, 'MAXLEN', '~', `${maxLength}`, '*', PAYLOAD_FIELD]
+    return Buffer.concat([Buffer.from(`*${parts.length + 1}\r\n`), ...parts.map(bulk)])
+  })
+}
+
+function bulk(text: string): Buffer {
+  return Buffer.from(`$${Buffer.byteLength(text)}\r\n${text}\r\n`)
+}

@@ -1,0 +1,49 @@
+import pino from 'pino'
+import { newStats } from '../../internal/broker/broker.ts'
+import { channelNames } from '../../internal/broker/pubsub/broker.ts'
+import { RedisConnection } from '../../internal/broker/redis/connection.ts'
+import type { LoadOptions } from './load-types.ts'
+
+const STORE_LIMIT_MS = 10_000
+
+/**
+ * Looks whether the load has any prospect: Redis is there and lets us in, somebody is subscribed to every channel, and the store answers those
+ * who ask what it has. A run of an hour shall not end with hearing that it does not.
+ *
+ * @throws Error that says what is wrong and what to do
+ */
+export async function preflight(
+  options: Pick<LoadOptions, 'redis' | 'broker'> & Partial<Pick<LoadOptions, 'countStored'>>,
+): Promise<void> {
+  await Promise.all([seeRedis(options), options.countStored && seeStore(options.countStored)])
+}
+
+async function seeStore(countStored: NonNullable<LoadOptions['countStored']>): Promise<void> {
+  try {
+    await countStored({ startUs: 0, endUs: 1 }, AbortSignal.timeout(STORE_LIMIT_MS))
+  } catch (error) {
+    // A server makes it with its first write.
+    if (!(error instanceof Error && error.message.includes('database not found'))) throw error
+  }
+}
+
+async function seeRedis({ redis, broker }: Pick<LoadOptions, 'redis' | 'broker'>): Promise<void> {
+  const logger = pino({ level: 'silent' })
+  const connection = new RedisConnection({ redis, purpose: 'bench', logger, stats: newStats() })
+  try {
+    await connection.whenTried()
+    const { connected, problem } = connection.health()
+    if (!connected) throw new Error(problem)
+    if (broker.kind === 'streams') return
+    const channels = channelNames(broker.partitions)
+    // A name and a number in turn.
+    const answer = await connection.send((client) => client.pubsub('NUMSUB', ...channels))
+    const unheard = channels.filter((_, n) => answer[2 * n + 1] === 0)
+    if (unheard.length === 0) return
+    throw new Error(
+      `nobody is subscribed to ${unheard.join(', ')}: start a server with the same Redis and broker.partitions, or see --broker`,
+    )
+  } finally {
+    await connection.close()
+  }
+}

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { merge } from '../../internal/observe/debug-figures.ts'
+import { packageFolder } from '../../internal/observe/package-folder.ts'
+import type { LoadOptions } from './load-types.ts'
+import type { Step, StepResult } from './sender.ts'
+import type { ThreadAnswer, ThreadData, ThreadTask } from './sender-thread.ts'
+import { Tallies } from './tallies.ts'
+
+/** Where the build has the threads' program: also code that runs from its sources takes it from there, for Node.js 20 runs no TypeScript. */
+const THREAD_FILE = 'dist/bench/load/sender-thread.js'
+
+/** The threads that send. */
+export class Senders {
+  readonly tallies: Tallies
+  readonly #threads: readonly SenderThread[]
+  /** Tells the sources of this run from those of others, for which the servers keep counts. */
+  readonly #run = randomBytes(4).toString('hex')
+
+  /** Starts them, and resolves when all are connected. @throws Error in words for people */
+  static async open(options: LoadOptions): Promise<Senders> {
+    const { redis, broker, format, workers, hosts, samplesPerMessage, values } = options
+    const threads = Math.min(options.threads, workers)
+    const tallies = new Tallies(threads)
+    const messages = { broker, format, workers, hosts, samplesPerMessage, values }
+    const started = Array.from({ length: threads }, (_, thread) => {
+      return new SenderThread({ redis, messages, thread, threads, tallies: tallies.buffer })
+    })
+    const senders = new Senders(started, tallies)
+    try {
+      await Promise.all(started.map((thread) => thread.ready()))
+      return senders
+    } catch (error) {
+      await senders.close()
+      throw error
+    }
+  }
+
+  private constructor(threads: readonly SenderThread[], tallies: Tallies) {
+    this.#threads = threads
+    this.tallies = tallies
+  }
+
+  /** @param name of the step */
+  async run(step: Step, name: string): Promise<StepResult> {
+    this.tallies.clear()
+    const task = { step, name: `bench-${this.#run}-${name}` }
+    const results = await Promise.all(this.#threads.map((thread) => thread.run(task)))
+    const sum = (of: (result: StepResult) => number): number => results.reduce((total, result) => total + of(result), 0)
+    return {
+      messages: sum(({ messages }) => messages),
+      unreceived: sum(({ unreceived }) => unreceived),
+      lateness: merge(results.map(({ lateness }) => lateness)),
+      reply: merge(results.map(({ reply }) => reply)),
+      endUs: Math.max(...results.map(({ endUs }) => endUs)),
+      lastSentUs: Math.max(...results.map(({ lastSentUs }) => lastSentUs)),
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()))
+  }
+}
+
+class SenderThread {
+  readonly #worker: Worker
+
+  constructor(data: ThreadData) {
+    this.#worker = new Worker(join(packageFolder(), THREAD_FILE), { workerData: data })
+  }
+
+  async ready(): Promise<void> {
+    await this.#answer()
+  }
+
+  async run(task: ThreadTask): Promise<StepResult> {
+    this.#worker.postMessage(task)
+    const answer = await this.#answer()
+    if (!('result' in answer)) throw new Error('a thread of the load generator has lost its way')
+    return answer.result
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #answer(): Promise<Exclude<ThreadAnswer, { problem: string }>> {
+    return new Promise((resolve, reject) => {
+      const worker = this.#worker
+      const done = (): void => {
+        worker.off('message', hear).off('error', fail)
+      }
+      const fail = (error: Error): void => {
+        done()
+        reject(error)
+      }
+      const hear = (answer: ThreadAnswer): void => {
+        done()
+        if ('problem' in answer) reject(new Error(answer.problem))
+        else resolve(answer)
+      }
+      worker.on('message', hear).on('error', fail)
+    })
+  }
+}

@@ -1,0 +1,119 @@
+import {
+  type Allocations,
+  type Figures,
+  type LedgerFigures,
+  merge,
+  subtract,
+} from '../../internal/observe/debug-figures.ts'
+import type { LoadAllocations, ServersResult } from './load-types.ts'
+
+/** An admin listener answers within this, or counts as gone. */
+const ANSWER_MS = 10_000
+
+/** What all servers of a load say of themselves, read from their admin listeners. */
+export class Servers {
+  readonly #urls: readonly string[]
+
+  constructor(urls: readonly string[]) {
+    this.#urls = urls
+  }
+
+  /** Summed over the servers. @throws Error that says which one does not answer, and what to do */
+  async ledger(): Promise<LedgerFigures> {
+    return sumOf(await this.#all<LedgerFigures>('/debug/ledger'))
+  }
+
+  /**
+   * Of each server, in their order.
+   *
+   * @param digits 2 for a look at a server while it is measured: three take 4 ms of it, and 2 MB
+   */
+  figures(digits: 2 | 3 = 3): Promise<Figures[]> {
+    return this.#all<Figures>(digits === 3 ? '/debug/figures' : '/debug/figures?digits=2')
+  }
+
+  /** What they allocate in the next seconds, all together; undefined where one of them cannot say. */
+  async allocations(seconds: number, signal: AbortSignal): Promise<LoadAllocations | undefined> {
+    const path = `/debug/allocations?seconds=${seconds}`
+    try {
+      const before = await this.ledger()
+      const all = await this.#all<Allocations>(
+        path,
+        AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 + ANSWER_MS)]),
+      )
+      const { received, own } = ledgerBetween(await this.ledger(), before)
+      const sum = (of: (one: Allocations) => number): number => all.reduce((total, one) => total + of(one), 0)
+      return {
+        seconds,
+        samples: received - own,
+        heapBytes: sum(({ heapBytes }) => heapBytes),
+        externalBytes: sum(({ externalBytes }) => externalBytes),
+        collections: sum(({ collections }) => collections),
+        pauseUs: sum(({ pauseUs }) => pauseUs),
+      }
+    } catch {
+      return undefined
+    }
+  }
+
+  #all<T>(path: string, signal = AbortSignal.timeout(ANSWER_MS)): Promise<T[]> {
+    return Promise.all(this.#urls.map((url) => ask<T>(url, path, signal)))
+  }
+}
+
+/** What came between two readings, summed over the servers. @throws Error where one of them was started again meanwhile */
+export function between(
+  later: readonly Figures[],
+  earlier: readonly Figures[],
+): Pick<ServersResult, 'latency' | 'gc' | 'cpuUs' | 'ledger'> {
+  const difference = (of: (figures: Figures) => Figures['gc']): Figures['gc'] =>
+    merge(later.map((figures, n) => subtract(of(figures), of(earlier[n]!))))
+  const total = (all: readonly Figures[]): number => all.reduce((sum, { cpuUs }) => sum + cpuUs, 0)
+  return {
+    latency: {
+      internal: difference(({ latency }) => latency.internal),
+      e2e: difference(({ latency }) => latency.e2e),
+      durable: difference(({ latency }) => latency.durable),
+    },
+    gc: difference(({ gc }) => gc),
+    cpuUs: total(later) - total(earlier),
+    ledger: ledgerBetween(sumOf(later.map(({ ledger }) => ledger)), sumOf(earlier.map(({ ledger }) => ledger))),
+  }
+}
+
+/** The counts that came between; what is held and spooled as it is at the later time. */
+export function ledgerBetween(later: LedgerFigures, earlier: LedgerFigures): LedgerFigures {
+  const { held, spooled } = later
+  return { ...combine(later, earlier, (a, b) => a - b), held, spooled }
+}
+
+export function sumOf(ledgers: readonly LedgerFigures[]): LedgerFigures {
+  return ledgers.reduce((sum, ledger) => combine(sum, ledger, (a, b) => a + b))
+}
+
+function combine(one: LedgerFigures, other: LedgerFigures, by: (a: number, b: number) => number): LedgerFigures {
+  const keys = Object.keys(one) as Array<keyof LedgerFigures>
+  return Object.fromEntries(keys.map((key) => [key, by(one[key], other[key])])) as unknown as LedgerFigures
+}
+
+async function ask<T>(url: string, path: string, signal: AbortSignal): Promise<T> {
+  let response: Response
+  try {
+    response = await fetch(new URL(path, url), { signal })
+    if (response.ok) return (await response.json()) as T
+    await response.body?.cancel()
+  } catch (cause) {
+    throw new Error(
+      `no server at ${url} (${reasonOf(cause)}): is "server" or "sentinel up" running there? see --server, or --server none`,
+      {
+        cause,
+      },
+    )
+  }
+  throw new Error(`${url}${path} answers ${response.status}: is this the admin listener of a server? see --server`)
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message
+}

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import { settle } from './settle.ts'
+
+const NOTHING: LedgerFigures = {
+  ...{ messages: 0, received: 0, own: 0, ownDropped: 0, takenOver: 0, written: 0, rejected: 0, dropped: 0 },
+  ...{ held: 0, spooled: 0, lost: 0, duplicates: 0, trimmed: 0 },
+}
+
+/** Settles 100 samples with a server that says these one after the other, the last one for ever; time passes by the polls alone. */
+async function settled(says: ReadonlyArray<Partial<LedgerFigures>>, signal = new AbortController().signal) {
+  let nowMs = 0
+  let polls = 0
+  const how = await settle({
+    expected: 100,
+    signal,
+    ledger: async () => ({ ...NOTHING, ...says[Math.min(polls++, says.length - 1)] }),
+    nowMs: () => nowMs,
+    sleep: async (ms) => {
+      nowMs += ms
+    },
+  })
+  return { how, polls, nowMs }
+}
+
+test('all is there and out of hands: over at once', async () => {
+  expect(await settled([{ received: 40, held: 40 }, { received: 100, held: 60 }, { received: 100 }])).toMatchObject({
+    how: 'all',
+    polls: 3,
+  })
+})
+
+test('samples of the servers themselves do not count', async () => {
+  expect(
+    await settled([
+      { received: 100, own: 3 },
+      { received: 104, own: 4 },
+    ]),
+  ).toMatchObject({ how: 'all', polls: 2 })
+})
+
+test('what is lost is not waited for', async () => {
+  expect(await settled([{ received: 90, lost: 10 }])).toMatchObject({ how: 'all', polls: 1 })
+})
+
+test('nothing more comes: quiet for 6 s', async () => {
+  expect(await settled([{ received: 10 }, { received: 99 }])).toMatchObject({ how: 'quiet', nowMs: 6050 })
+})
+
+test('the spool is waited for as long as it gets smaller, and half a minute where it does not', async () => {
+  const draining = Array.from({ length: 2000 }, (_, n) => ({ received: 100, written: n, spooled: 5000 - n }))
+  expect(await settled([...draining, { received: 100 }])).toMatchObject({ how: 'all', polls: 2001 })
+  expect(await settled([{ received: 100, spooled: 7 }])).toMatchObject({ how: 'stuck', nowMs: 30_000 })
+})
+
+test('nothing more comes: nor is it waited for as long as the servers write what they make themselves', async () => {
+  // Each second a sample of their own, which is held for 100 ms.
+  const alive = Array.from({ length: 2000 }, (_, poll) => {
+    const own = Math.floor(poll / 20)
+    const held = poll % 20 < 2 ? 1 : 0
+    return { received: 90 + own, own, written: 90 + own - held, held }
+  })
+  expect(await settled(alive)).toMatchObject({ how: 'quiet', nowMs: 6100 })
+})
+
+test('what the servers make themselves meanwhile is no progress', async () => {
+  const away = Array.from({ length: 2000 }, (_, own) => ({ received: 100 + own, own, held: 7 + own }))
+  expect(await settled(away)).toMatchObject({ how: 'stuck', nowMs: 30_000 })
+})
+
+test('a wait that is given up ends', async () => {
+  expect(await settled([{ received: 10, held: 10 }], AbortSignal.abort())).toMatchObject({ how: 'stuck', polls: 1 })
+})

@@ -1,0 +1,39 @@
+import { type Counts, type Figures, merge, percentileOf, subtract } from '../../internal/observe/debug-figures.ts'
+import type { TimelinePoint } from './load-types.ts'
+
+/** The measurement second by second, out of the figures that the servers give. */
+export class Timeline {
+  readonly points: TimelinePoint[] = []
+  readonly #before: readonly Figures[]
+  #last: readonly Figures[]
+
+  /** @param before what the servers said when it began */
+  constructor(before: readonly Figures[]) {
+    this.#before = before
+    this.#last = before
+  }
+
+  /** @param sent messages since the beginning */
+  add(atMs: number, sent: number, figures: readonly Figures[]): TimelinePoint {
+    const total = (of: (one: Figures) => number): number => figures.reduce((sum, one) => sum + of(one), 0)
+    const before = this.#before.reduce((sum, { ledger }) => sum + ledger.written, 0)
+    const p99 = (of: (latency: Figures['latency']) => Counts): number =>
+      percentileOf(merge(figures.map(({ latency }, n) => subtract(of(latency), of(this.#last[n]!.latency)))), 99)
+    const point = {
+      atMs: Math.round(atMs),
+      sent,
+      written: total(({ ledger }) => ledger.written) - before,
+      held: total(({ ledger }) => ledger.held),
+      spooled: total(({ ledger }) => ledger.spooled),
+      rssBytes: total(({ rssBytes }) => rssBytes),
+      p99: {
+        internal: p99(({ internal }) => internal),
+        e2e: p99(({ e2e }) => e2e),
+        durable: p99(({ durable }) => durable),
+      },
+    }
+    this.#last = figures
+    this.points.push(point)
+    return point
+  }
+}

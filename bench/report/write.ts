@@ -1,0 +1,57 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { packageFolder } from '../../internal/observe/package-folder.ts'
+import { readFlame } from './flame.ts'
+import { type PassFlames, pageData } from './page-data.ts'
+import { published } from './published.ts'
+import type { Pass, Profiles, Report } from './report.ts'
+
+/** Of the page's template (bench/page, put into one file by scripts/build-web.mjs): what stands before its data. */
+const BEFORE_DATA = '<script type="application/json" id="data">'
+
+/**
+ * Writes `report.json` and `report.html`, which needs nothing but itself, into a folder. Both may be published: passwords and the path of
+ * the user's home are taken out.
+ *
+ * @param report the paths of its profiles as this process can open them
+ * @param templatePath of the page
+ * @returns the paths of both
+ * @throws if a profile cannot be read, or the template is not built; report.json is there by then
+ */
+export async function writeReport(
+  report: Report,
+  folder: string,
+  templatePath: string = join(packageFolder(), 'dist/report/template.html'),
+): Promise<{ html: string; json: string }> {
+  const [html, json] = [join(folder, 'report.html'), join(folder, 'report.json')]
+  await mkdir(folder, { recursive: true })
+  const passes = report.passes.map((pass) => ({ ...pass, profiles: seenFrom(folder, pass.profiles) }))
+  const shown = published({ ...report, passes })
+  await writeFile(json, jsonOf(shown))
+  const flames = await Promise.all(report.passes.map(flamesOf))
+  await writeFile(html, fill(await readFile(templatePath, 'utf8'), pageData(shown, flames)))
+  return { html, json }
+}
+
+/** For people, but for the buckets of histograms: a line for each number of them would be most of the file. */
+function jsonOf(report: Report): string {
+  const text = JSON.stringify(report, undefined, 2)
+  return `${text.replace(/(?<="buckets": )\[[\s\d,[\]]*\]/g, (buckets) => buckets.replaceAll(/\s+/g, ''))}\n`
+}
+
+/** Puts data where the template wants it. No string in it can end the element that it stands in. */
+export function fill(template: string, data: unknown): string {
+  const text = JSON.stringify(data).replaceAll('<', '\\u003c')
+  return template.replace(`${BEFORE_DATA}null`, () => `${BEFORE_DATA}${text}`)
+}
+
+function seenFrom(folder: string, { cpu, heap }: Profiles): Profiles {
+  return { cpu: cpu && relative(folder, cpu), heap: heap.map((path) => relative(folder, path)) }
+}
+
+async function flamesOf({ profiles: { cpu, heap } }: Pass): Promise<PassFlames> {
+  return {
+    cpu: cpu === undefined ? undefined : await readFlame(cpu, 'cpu/nanoseconds'),
+    allocations: heap[0] === undefined ? undefined : await readFlame(heap[0], 'alloc_space/bytes'),
+  }
+}

@@ -1,0 +1,50 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { packageFolder } from '../../internal/observe/package-folder.ts'
+
+/** Debian puts servers where the PATH of an ordinary user does not lead. */
+const FOLDERS_OF_SERVERS = ['/usr/local/sbin', '/usr/sbin']
+
+const DEBIAN_PACKAGES = {
+  'redis-server': 'redis-server',
+  influxd: 'influxdb',
+  'victoria-metrics': 'victoria-metrics',
+} as const
+export type ServerProgram = keyof typeof DEBIAN_PACKAGES
+
+/**
+ * The paths of programs, in their order.
+ *
+ * @throws Error that names all that are missing, and what installs them
+ */
+export function findPrograms(names: readonly ServerProgram[], path: string): string[] {
+  const paths = names.map((name) => findProgram(name, path))
+  const missing = names.filter((_, at) => paths[at] === undefined)
+  if (missing.length > 0) {
+    const packages = missing.map((name) => DEBIAN_PACKAGES[name])
+    const instead = missing.includes('victoria-metrics') ? '' : ' (or start Docker)'
+    throw new Error(`${missing.join(' and ')} not found: apt-get install ${packages.join(' ')}${instead}`)
+  }
+  return paths.filter((found) => found !== undefined)
+}
+
+function findProgram(name: string, path: string): string | undefined {
+  const folders = [...path.split(delimiter).filter((folder) => folder !== ''), ...FOLDERS_OF_SERVERS]
+  return folders.map((folder) => join(folder, name)).find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** @throws Error that says how to build it */
+export function builtProgram(name: string): string {
+  const path = join(packageFolder(), 'dist/cmd', name, 'main.js')
+  if (!existsSync(path)) throw new Error(`${path} is missing: npm run build`)
+  return path
+}
