@@ -1,5 +1,5 @@
-import type { LiveSample } from './api.ts'
 import { type Line, PANELS, type Panel, type Reader } from './panels.ts'
+import type { LiveSample } from './shared/api.ts'
 import { Table } from './store.ts'
 
 // The agents publish every second; the weight of a loaded mean is counted in such samples.

@@ -1,10 +1,10 @@
-import type { Host } from './api.ts'
 import { Card } from './card.ts'
 import type { Window } from './chart.ts'
-import { byId, element, setAttribute, setText } from './dom.ts'
 import { HostData } from './host-data.ts'
-import type { Palette } from './theme.ts'
-import { formatAge, formatSpan } from './units.ts'
+import type { Host } from './shared/api.ts'
+import { byId, element, setAttribute, setText } from './shared/dom.ts'
+import type { Palette } from './shared/theme.ts'
+import { formatAge, formatSpan } from './shared/units.ts'
 
 /** Something that stands in the place of the charts when there is nothing to draw: what is so, why, and what can be done. */
 export interface Notice {

@@ -1,9 +1,9 @@
-import type { ApiError, Host } from './api.ts'
-import { byId, setAttribute, setText } from './dom.ts'
 import type { Notice } from './host-view.ts'
-import type { StreamState } from './stream.ts'
-import { formatAge, formatSpan, formatTime } from './units.ts'
-import { lengthOf, type Period } from './url-state.ts'
+import type { ApiError, Host } from './shared/api.ts'
+import { byId, setAttribute, setText } from './shared/dom.ts'
+import type { StreamState } from './shared/stream.ts'
+import { formatAge, formatSpan, formatTime } from './shared/units.ts'
+import { lengthOf, type Period } from './shared/url-state.ts'
 
 // Behind by more than this, the dot is amber: the agents publish every second.
 const LATE_MS = 5000

@@ -1,6 +1,6 @@
 import type uPlot from 'uplot'
-import type { Palette } from '../../web/theme.ts'
-import { formatBytes } from '../../web/units.ts'
+import type { Palette } from '../../web/shared/theme.ts'
+import { formatBytes } from '../../web/shared/units.ts'
 import type { Group, Latency, Pass } from './data.ts'
 import { passColour } from './figures.ts'
 import { Plot } from './plot.ts'

@@ -1,5 +1,5 @@
-import { element } from '../../web/dom.ts'
-import { formatCount } from '../../web/units.ts'
+import { element } from '../../web/shared/dom.ts'
+import { formatCount } from '../../web/shared/units.ts'
 import type { FigureCell, FigureRow, Group } from './data.ts'
 
 /** The colour of a pass, everywhere on the page; from the seventh on they begin again. */

@@ -1,4 +1,4 @@
-import { element } from '../../web/dom.ts'
+import { element } from '../../web/shared/dom.ts'
 import type { Flame, Frame } from './data.ts'
 import { type Layout, layOut } from './flame-layout.ts'
 import { shareText } from './units.ts'

@@ -1,5 +1,5 @@
-import { byId, element } from '../../web/dom.ts'
-import { applyTheme, connectTheme, Palette } from '../../web/theme.ts'
+import { byId, element } from '../../web/shared/dom.ts'
+import { applyTheme, connectTheme, Palette } from '../../web/shared/theme.ts'
 import { curvePlots, timelinePlots } from './charts.ts'
 import type { Group, OriginGroup, PageData } from './data.ts'
 import { figuresTable, passCards, passColour, passDot } from './figures.ts'

@@ -1,6 +1,6 @@
 import uPlot from 'uplot'
-import { element } from '../../web/dom.ts'
-import type { Palette } from '../../web/theme.ts'
+import { element } from '../../web/shared/dom.ts'
+import type { Palette } from '../../web/shared/theme.ts'
 
 export interface Line {
   readonly name: string

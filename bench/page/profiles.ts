@@ -1,5 +1,5 @@
-import { element } from '../../web/dom.ts'
-import { formatBytes } from '../../web/units.ts'
+import { element } from '../../web/shared/dom.ts'
+import { formatBytes } from '../../web/shared/units.ts'
 import type { Flame, Frame, Profile, ProfiledPass } from './data.ts'
 import { FlameGraph, placeText } from './flame-graph.ts'
 import { byOrigin, costliest, search } from './flame-layout.ts'

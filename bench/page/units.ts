@@ -1,4 +1,4 @@
-import { threeDigits } from '../../web/units.ts'
+import { threeDigits } from '../../web/shared/units.ts'
 
 /** `840 µs`, `1.25 ms`, `2.5 s`. */
 export function latencyText(us: number): string {
