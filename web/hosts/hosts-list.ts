@@ -1,6 +1,6 @@
-import type { Host } from './shared/api.ts'
-import { byId, element, setAttribute, setText } from './shared/dom.ts'
-import { formatAge, formatPercent, levelOf, UNKNOWN } from './shared/units.ts'
+import type { Host } from '../shared/api.ts'
+import { byId, element, setAttribute, setText } from '../shared/dom.ts'
+import { formatAge, formatPercent, levelOf, UNKNOWN } from '../shared/units.ts'
 
 interface Row {
   readonly item: HTMLLIElement

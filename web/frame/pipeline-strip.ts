@@ -1,6 +1,6 @@
-import type { LiveSample } from './shared/api.ts'
-import { byId, setAttribute, setText } from './shared/dom.ts'
-import { formatAge, formatCount, formatLatency, UNKNOWN } from './shared/units.ts'
+import type { LiveSample } from '../shared/api.ts'
+import { byId, setAttribute, setText } from '../shared/dom.ts'
+import { formatAge, formatCount, formatLatency, UNKNOWN } from '../shared/units.ts'
 
 /** The roles say their figures every second: after ten without any they are not what is now. */
 const FRESH_MS = 10_000

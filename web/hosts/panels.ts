@@ -1,6 +1,14 @@
-import { CounterRates, isWholeDisk, MomentSum } from './rates.ts'
-import type { LiveSample } from './shared/api.ts'
-import { type Figure, formatBytes, formatLoad, formatPercent, formatRate, type Level, levelOf } from './shared/units.ts'
+import { CounterRates, isWholeDisk, MomentSum } from '../charts/rates.ts'
+import type { LiveSample } from '../shared/api.ts'
+import {
+  type Figure,
+  formatBytes,
+  formatLoad,
+  formatPercent,
+  formatRate,
+  type Level,
+  levelOf,
+} from '../shared/units.ts'
 
 /** Takes one value of a sample; the label names a column that is not known beforehand, as a disk's path. */
 type Put = (column: string, atMs: number, value: number | null, label?: string) => void

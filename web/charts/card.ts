@@ -1,10 +1,10 @@
+import type { Headline, Line } from '../hosts/panels.ts'
+import { element, setAttribute, setText } from '../shared/dom.ts'
+import type { Palette } from '../shared/theme.ts'
+import { formatDay, formatSpan, formatTime, UNKNOWN } from '../shared/units.ts'
 import { Chart, type ChartEvents, type Window } from './chart.ts'
-import type { PanelData } from './host-data.ts'
-import type { Headline, Line } from './panels.ts'
-import { element, setAttribute, setText } from './shared/dom.ts'
-import type { Palette } from './shared/theme.ts'
-import { formatDay, formatSpan, formatTime, UNKNOWN } from './shared/units.ts'
-import type { Table } from './store.ts'
+import type { PanelData } from './panel-data.ts'
+import type { Table } from './table.ts'
 
 // A text that changes every second would be read out over and over by some screen readers.
 const SUMMARY_EVERY_MS = 10_000

@@ -1,6 +1,6 @@
-import { type Line, PANELS, type Panel, type Reader } from './panels.ts'
-import type { LiveSample } from './shared/api.ts'
-import { Table } from './store.ts'
+import { type Line, PANELS, type Panel, type Reader } from '../hosts/panels.ts'
+import type { LiveSample } from '../shared/api.ts'
+import { Table } from './table.ts'
 
 // The agents publish every second; the weight of a loaded mean is counted in such samples.
 const SAMPLE_EVERY_MS = 1000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { HostData } from './host-data.ts'
-import type { LiveSample } from './shared/api.ts'
+import { HostData } from '../charts/panel-data.ts'
+import type { LiveSample } from '../shared/api.ts'
 
 const AT = 1_763_900_000_000
 

@@ -1,9 +1,9 @@
-import type { Notice } from './host-view.ts'
-import type { ApiError, Host } from './shared/api.ts'
-import { byId, setAttribute, setText } from './shared/dom.ts'
-import type { StreamState } from './shared/stream.ts'
-import { formatAge, formatSpan, formatTime } from './shared/units.ts'
-import { lengthOf, type Period } from './shared/url-state.ts'
+import type { Notice } from '../hosts/host-view.ts'
+import type { ApiError, Host } from '../shared/api.ts'
+import { byId, setAttribute, setText } from '../shared/dom.ts'
+import type { StreamState } from '../shared/stream.ts'
+import { formatAge, formatSpan, formatTime } from '../shared/units.ts'
+import { lengthOf, type Period } from '../shared/url-state.ts'
 
 // Behind by more than this, the dot is amber: the agents publish every second.
 const LATE_MS = 5000

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Table } from './store.ts'
+import { Table } from './table.ts'
 
 const SECOND = 1000
 
