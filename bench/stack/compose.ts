@@ -12,7 +12,7 @@ import { choosePort } from './ports.ts'
 import type { PipelineKind, Stack, StackOptions } from './stack.ts'
 
 const PROJECT = 'sentinelstream-bench'
-const FILES = ['docker-compose.yml', 'deploy/benchmark/docker-compose.yml']
+const FILES = ['docker-compose.yml', 'deploy/docker/benchmark.yml']
 /** In the order of their start. */
 const SERVICES = ['redis', 'influxdb', 'server'] as const
 /** Of a database that lives for minutes, behind 127.0.0.1. */

@@ -17,7 +17,7 @@ let folder: string
 
 // A build inside a network of its own may not reach the package registry that this machine reaches; what is built here it finds built.
 beforeAll(async () => {
-  await docker('build', '--network', 'host', '--file', join(ROOT, 'deploy/Dockerfile'), ROOT)
+  await docker('build', '--network', 'host', '--file', join(ROOT, 'deploy/docker/Dockerfile'), ROOT)
 }, 900_000)
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sentinel-benchmark-test-'))

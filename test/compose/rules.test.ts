@@ -88,7 +88,7 @@ describe('docker-compose.yml', () => {
   // Several builds of one name at once fail where the engine keeps its images in containerd.
   it('gives the images that it builds no common name', () => {
     for (const [, { build, image }] of built) {
-      expect(build).toEqual({ context: '.', dockerfile: 'deploy/Dockerfile' })
+      expect(build).toEqual({ context: '.', dockerfile: 'deploy/docker/Dockerfile' })
       expect(image).toBeUndefined()
     }
   })
@@ -150,7 +150,7 @@ describe('docker-compose.yml', () => {
       expect(service.volumes).toEqual([...machine, 'agent-data:/app/data'])
     }
     const port = role === 'api' ? settings.api.port : settings.admin.port
-    expect(service.healthcheck?.test).toEqual(['CMD', 'bash', 'deploy/ready.sh', `${port}`])
+    expect(service.healthcheck?.test).toEqual(['CMD', 'bash', 'deploy/docker/ready.sh', `${port}`])
     const published = service.ports!.map((mapping) => Number(mapping.split(':').at(-1)))
     expect(published).toEqual(role === 'api' ? [settings.api.port, settings.admin.port] : [settings.admin.port])
     // The engine kills only after the role has given up by itself.
@@ -163,7 +163,7 @@ describe('docker-compose.yml', () => {
   })
 })
 
-const instructions = read('deploy/Dockerfile')
+const instructions = read('deploy/docker/Dockerfile')
   .split('\n')
   .filter((line) => /^[A-Z]+ /.test(line))
 const imageEnv = Object.fromEntries(

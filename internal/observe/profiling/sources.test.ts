@@ -38,7 +38,7 @@ beforeAll(() => {
     compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, sourceMap: true },
   })
   javaScript = built.outputText.split('\n')
-  const map = { ...JSON.parse(built.sourceMapText!), sources: ['../../format/line/encode.ts'] }
+  const map = { ...JSON.parse(built.sourceMapText!), sources: ['../../../internal/line/encode.ts'] }
   script = join(root, 'dist/internal/line/encode.js')
   writeFileSync(`${script}.map`, JSON.stringify(map))
   writeFileSync(join(root, 'dist/broken.js.map'), '{')
