@@ -89,7 +89,7 @@ export class FrameMessageWriter implements MessageWriter {
       const firstSample = seq * this.samplesPerMessage
       const withdrawnMessages = unreceived[worker]!
       const withdrawnSamples = withdrawnMessages * this.samplesPerMessage
-      const standing = { ...blankHeader(), source, seq, firstSample, sentAt: nowUs }
+      const standing = { ...blankHeader(), run: source, seq, firstSample, sentAt: nowUs }
       const ended = { heldFrom: NOTHING_MORE, heldFirstSample: firstSample, withdrawnMessages, withdrawnSamples }
       return [standing, { ...standing, ...ended }].map((header) => asCommand(head, frameCodec.encoder().finish(header)))
     })
@@ -97,7 +97,7 @@ export class FrameMessageWriter implements MessageWriter {
 }
 
 function templateOf({ head, source, host }: FrameWorker, samples: number): Template {
-  const frame = encodeOnce({ ...blankHeader(), source, seq: 0 }, host, samples)
+  const frame = encodeOnce({ ...blankHeader(), run: source, seq: 0 }, host, samples)
   const bytes = asCommand(head, frame)
   const frameAt = bytes.length - frame.length - 2
   const rows = new Uint32Array(samples)

@@ -105,7 +105,7 @@ describe('frames', () => {
     ] as const) {
       const due = 1_763_900_000_123_456 + seq
       const { header, samples } = read(written(writer, worker, due))
-      expect(header).toMatchObject({ source: `bench-1-${worker}`, seq, firstSample: 4 * seq, heldFrom: 0, sentAt: due })
+      expect(header).toMatchObject({ run: `bench-1-${worker}`, seq, firstSample: 4 * seq, heldFrom: 0, sentAt: due })
       expect(samples.map(({ series, at }) => [series, at])).toEqual(
         [0, 1, 2, 3].map((sensor) => [`system_stats,host,bench-${worker % 2},sensor,s${sensor}`, due]),
       )
@@ -116,7 +116,7 @@ describe('frames', () => {
     const options = { ...OPTIONS, format: 'frame', samplesPerMessage: 1 } as const
     expect(workersOf(1, 2, 5)).toEqual([1, 3])
     const { header, samples } = decoderOf()(written(writerOf(options, 'bench-1', workersOf(1, 2, 5)), 1, 1e15))
-    expect(header.source).toBe('bench-1-3')
+    expect(header.run).toBe('bench-1-3')
     expect(samples.map(({ series }) => series)).toEqual(['system_stats,host,bench-0,sensor,s0'])
   })
 
@@ -138,6 +138,6 @@ test('only frames have last words', () => {
     [0, 0],
     [0, 0],
   ])
-  expect(headers[2]).toMatchObject({ source: 'bench-1-1', seq: 0, heldFrom: 0, sampleCount: 0 })
-  expect(headers[3]).toMatchObject({ source: 'bench-1-1', seq: 0, heldFrom: Number.MAX_SAFE_INTEGER, sampleCount: 0 })
+  expect(headers[2]).toMatchObject({ run: 'bench-1-1', seq: 0, heldFrom: 0, sampleCount: 0 })
+  expect(headers[3]).toMatchObject({ run: 'bench-1-1', seq: 0, heldFrom: Number.MAX_SAFE_INTEGER, sampleCount: 0 })
 })

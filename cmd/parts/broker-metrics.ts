@@ -35,9 +35,9 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     read: () => stats.trimmedUnread,
   })
   metrics.counter({
-    name: 'sentinel_broker_taken_over_messages_total',
+    name: 'sentinel_broker_claimed_messages_total',
     help: 'Streams: messages taken over from a server that is gone.',
-    read: () => stats.takenOver,
+    read: () => stats.claimed,
   })
   metrics.counter({
     name: 'sentinel_live_dropped_messages_total',

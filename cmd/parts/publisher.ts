@@ -3,7 +3,7 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { Publisher } from '../../internal/publish/publisher.ts'
-import { sourceId } from '../../internal/publish/source-id.ts'
+import { runId } from '../../internal/publish/run-id.ts'
 import { type DropReason, PublisherLedger } from '../../internal/sample/ledger.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
 import type { Context, OpenPublisher } from '../program/context.ts'
@@ -32,7 +32,7 @@ export async function openPublisher(
   const publisher = new Publisher({
     broker,
     codec: frameCodec,
-    sourceId: sourceId(settings.agent.host, role),
+    runId: runId(settings.agent.host, role),
     clock,
     logger,
     throttle,

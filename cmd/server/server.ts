@@ -2,14 +2,14 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { MessageDecoder } from '../../internal/codec/detect.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import type { Settings } from '../../internal/config/settings.ts'
+import { Checkpoints } from '../../internal/ingest/loss/checkpoints.ts'
 import { LossTracker } from '../../internal/ingest/loss/loss.ts'
-import { Marks } from '../../internal/ingest/loss/marks.ts'
 import { type Latencies, Pipeline, type PipelineLimits } from '../../internal/ingest/pipeline.ts'
 import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { LatencyLog } from '../../internal/observe/latency-log.ts'
 import { OwnFigures } from '../../internal/observe/own-figures.ts'
-import { sourceId } from '../../internal/publish/source-id.ts'
+import { runId } from '../../internal/publish/run-id.ts'
 import { ServerLedger } from '../../internal/sample/ledger.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
@@ -39,13 +39,13 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const announcer = new LiveAnnouncer({
     channel: broker.live,
     codec: frameCodec,
-    source: sourceId(settings.agent.host, 'server'),
+    source: runId(settings.agent.host, 'server'),
     clock,
     intervalMs: live.intervalMs,
   })
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
   const decoder = new MessageDecoder(table)
-  const marks = broker.marks && new Marks({ store: broker.marks, loss, throttle })
+  const marks = broker.checkpoints && new Checkpoints({ store: broker.checkpoints, loss, throttle })
   const pipeline = new Pipeline({
     decoder,
     marks,

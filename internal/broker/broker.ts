@@ -63,7 +63,7 @@ export interface BrokerStats {
   /** Streams: entries that trimming took away before anybody had read them. Each is counted by one server of the group. */
   trimmedUnread: number
   /** Streams: entries taken over from a consumer that is gone. */
-  takenOver: number
+  claimed: number
   /** Messages of the live channel that were let go because the engine was away or slow. */
   liveDropped: number
 }
@@ -75,7 +75,7 @@ export function newStats(): BrokerStats {
     groupsRemade: 0,
     trimmedUnacked: 0,
     trimmedUnread: 0,
-    takenOver: 0,
+    claimed: 0,
     liveDropped: 0,
   }
 }
@@ -115,11 +115,11 @@ export interface LiveChannel {
  * Keeps for the servers of a channel how far each source had got, so that the next process goes on counting. A line of text a source; what
  * it means is its writer's affair.
  */
-export interface MarkStore {
+export interface CheckpointStore {
   /** All that is kept. Stays pending while the engine is away; rejects when the broker is closed, or the engine refuses. */
   load(): Promise<Map<string, string>>
   /** Puts these in the place of what was kept of the same sources, and forgets others. @throws BrokerError */
-  save(marks: ReadonlyMap<string, string>, forget?: readonly string[]): Promise<void>
+  save(checkpoints: ReadonlyMap<string, string>, forget?: readonly string[]): Promise<void>
 }
 
 /**
@@ -137,7 +137,7 @@ export interface Broker {
   readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
   /** Where a server keeps how far each source had got; none where the engine itself keeps what a server has not had (streams, memory). */
-  readonly marks?: MarkStore
+  readonly checkpoints?: CheckpointStore
   /** Streams: of the partitions that the subscriber reads, some seconds old. None while there is no subscriber, and while Redis is away. */
   readonly backlog?: readonly PartitionBacklog[]
   health(): BrokerHealth

@@ -392,7 +392,7 @@ describe('StreamsBroker', () => {
     const slowSubscription = await slow.subscribe(held.handler)
     await until('they have been taken over', () => held.payloads.length === 8)
     expect(texts(held).sort()).toEqual(texts(left).sort())
-    expect(slow.stats.takenOver).toBe(8)
+    expect(slow.stats.claimed).toBe(8)
     await slowSubscription.stop()
 
     const idle = await open('streams', { consumer: 'idle', visibilityMs, backlogIntervalMs: 3_600_000 })

@@ -68,7 +68,7 @@ export function encode(codec: Codec, samples: readonly Sample[], header = blankH
 export function codecContract({ codec, samples, seen }: CodecCase): void {
   const message = fc.array(samples, { minLength: 1, maxLength: Math.min(codec.maxSamples, 6) })
   const headers = fc.record<MessageHeader>({
-    source: fc.constantFrom('web-01/agent/5f3a', 'é "quoted"', 'a'.repeat(256)),
+    run: fc.constantFrom('web-01/agent/5f3a', 'é "quoted"', 'a'.repeat(256)),
     seq: fc.constantFrom(0, 1, 4_294_967_296, 2 ** 53 - 1),
     firstSample: fc.constantFrom(0, 17, 2 ** 53 - 1),
     heldFrom: fc.constantFrom(0, 3, NOTHING_MORE),
@@ -172,7 +172,7 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
     it('refuses a message that is cut off, wherever, and reads the next', () => {
       const decoder = codec.decoder(new SeriesTable())
       for (const some of fc.sample(message, 10)) {
-        const payload = encode(codec, some, { ...blankHeader(), source: 'source', seq: 3 })
+        const payload = encode(codec, some, { ...blankHeader(), run: 'source', seq: 3 })
         for (let length = 0; length < payload.length; length++) {
           const cut = decode(decoder, payload.subarray(0, length))
           expect([cut.refusal?.reason, cut.seen], `cut at ${length}`).toEqual([expect.any(String), []])
@@ -185,7 +185,7 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
       const decoder = codec.decoder(new SeriesTable())
       const change = fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) })
       const mutated = fc.tuple(message, fc.array(change, { minLength: 1, maxLength: 4 })).map(([some, changes]) => {
-        const payload = encode(codec, some, { ...blankHeader(), source: 'source', seq: 3 })
+        const payload = encode(codec, some, { ...blankHeader(), run: 'source', seq: 3 })
         for (const { at, byte } of changes) payload[at % payload.length] = byte
         return payload
       })

@@ -27,7 +27,7 @@ export const NOTHING_MORE = Number.MAX_SAFE_INTEGER
  */
 export interface MessageHeader extends Standing {
   /** The source id; '' where the format has none, and then `seq` is unknown too. */
-  source: string
+  run: string
   /** Counts the messages of one source from 0; -1 where unknown. */
   seq: number
   /** How many samples the source numbered before those of this message. */
@@ -39,7 +39,7 @@ export interface MessageHeader extends Standing {
 
 export function blankHeader(): MessageHeader {
   return {
-    source: '',
+    run: '',
     seq: -1,
     firstSample: 0,
     heldFrom: 0,
@@ -53,7 +53,7 @@ export function blankHeader(): MessageHeader {
 
 /** Makes a header blank again, for the next message. */
 export function resetHeader(header: MessageHeader): void {
-  header.source = ''
+  header.run = ''
   header.seq = -1
   header.firstSample = 0
   header.heldFrom = 0

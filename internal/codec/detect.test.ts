@@ -73,11 +73,11 @@ describe('MessageDecoder', () => {
     const { header } = one
     decode(
       one,
-      encode(frameCodec, [SAMPLE], { ...blankHeader(), source: 'a', seq: 3, firstSample: 5, heldFrom: 2, sentAt: 9 }),
+      encode(frameCodec, [SAMPLE], { ...blankHeader(), run: 'a', seq: 3, firstSample: 5, heldFrom: 2, sentAt: 9 }),
     )
     expect(header).toEqual({
       ...blankHeader(),
-      ...{ source: 'a', seq: 3, firstSample: 5, heldFrom: 2, sentAt: 9, sampleCount: 1 },
+      ...{ run: 'a', seq: 3, firstSample: 5, heldFrom: 2, sentAt: 9, sampleCount: 1 },
     })
     for (const payload of [Buffer.from('hello'), Buffer.alloc(9_000_000), Buffer.alloc(32)]) {
       expect(decode(one, payload).header).toEqual({ ...blankHeader(), sampleCount: payload.length === 32 ? 1 : 0 })

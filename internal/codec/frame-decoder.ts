@@ -128,7 +128,7 @@ export class FrameDecoder implements Decoder {
     if (!(inRange && withdrawnMessages >= 0 && withdrawnSamples >= 0)) {
       return malformed('a count beyond 2^53, or below 0')
     }
-    header.source = source
+    header.run = source
     header.seq = source === '' ? -1 : seq
     header.firstSample = firstSample
     header.heldFrom = heldFrom

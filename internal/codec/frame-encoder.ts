@@ -255,8 +255,8 @@ class FrameWriter {
 
   header(header: Readonly<MessageHeader>, samples: number, blocks: number): void {
     const bytes = this.#bytes
-    const sourceBytes = Buffer.byteLength(header.source)
-    if (sourceBytes > MAX_NAME_BYTES) throw new RangeError(`a source id over ${MAX_NAME_BYTES} bytes: ${header.source}`)
+    const sourceBytes = Buffer.byteLength(header.run)
+    if (sourceBytes > MAX_NAME_BYTES) throw new RangeError(`a source id over ${MAX_NAME_BYTES} bytes: ${header.run}`)
     bytes.writeUInt32LE(MAGIC, MAGIC_AT)
     bytes.writeUInt8(VERSION, VERSION_AT)
     bytes.writeUInt8(0, FLAGS_AT)
@@ -267,7 +267,7 @@ class FrameWriter {
     putInteger(bytes, header.firstSample, FIRST_SAMPLE_AT)
     putStanding(bytes, header)
     putInteger(bytes, header.sentAt, SENT_AT_AT)
-    this.#at = FIXED_BYTES + bytes.write(header.source, FIXED_BYTES, 'utf8')
+    this.#at = FIXED_BYTES + bytes.write(header.run, FIXED_BYTES, 'utf8')
   }
 
   block({ names, at, ties, hasTies, columns }: Block): void {

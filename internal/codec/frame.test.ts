@@ -17,7 +17,7 @@ codecContract({
 
 const AT = 1_763_900_000_123_456
 const HEADER: MessageHeader = {
-  ...{ source: 'web-01', seq: 3, firstSample: 40, sentAt: AT, sampleCount: 0 },
+  ...{ run: 'web-01', seq: 3, firstSample: 40, sentAt: AT, sampleCount: 0 },
   ...{ heldFrom: 2, heldFirstSample: 24, withdrawnMessages: 1, withdrawnSamples: 12 },
 }
 
@@ -180,10 +180,10 @@ describe('a frame', () => {
 
   it('without a seq has no place in the count of its source', () => {
     expect(decodeFresh(encode(frameCodec, [], { ...HEADER, seq: -1 })).header).toMatchObject({
-      source: 'web-01',
+      run: 'web-01',
       seq: -1,
     })
-    expect(decodeFresh(encode(frameCodec, [], { ...HEADER, source: '' })).header).toMatchObject({ source: '', seq: -1 })
+    expect(decodeFresh(encode(frameCodec, [], { ...HEADER, run: '' })).header).toMatchObject({ run: '', seq: -1 })
   })
 
   it('carries what any source may say, and the border cleans it', () => {
@@ -291,6 +291,6 @@ describe('FrameEncoder', () => {
   })
 
   it('does not take a source id that no decoder would', () => {
-    expect(() => frameCodec.encoder().finish({ ...HEADER, source: 'a'.repeat(257) })).toThrow(RangeError)
+    expect(() => frameCodec.encoder().finish({ ...HEADER, run: 'a'.repeat(257) })).toThrow(RangeError)
   })
 })

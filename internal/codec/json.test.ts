@@ -16,7 +16,14 @@ const hosts = fc.oneof(
 codecContract({
   codec: jsonCodec,
   samples: arbitraryStats({ host: hosts, tie: ARRIVAL.tie }),
-  seen: ({ source, seq }) => ({ ...blankHeader(), source, seq, firstSample: seq, heldFrom: seq, heldFirstSample: seq }),
+  seen: ({ run, seq }) => ({
+    ...blankHeader(),
+    run,
+    seq,
+    firstSample: seq,
+    heldFrom: seq,
+    heldFirstSample: seq,
+  }),
 })
 
 function decodeText(text: string | Buffer): Decoded {
@@ -35,7 +42,7 @@ describe('a JSON message', () => {
       header: {
         ...blankHeader(),
         ...{
-          source: 'a/1',
+          run: 'a/1',
           seq: 17,
           firstSample: 17,
           heldFrom: 17,
@@ -96,8 +103,8 @@ describe('a JSON message', () => {
     ['a source that is none', '"source":5,"seq":5', '', -1],
     ['a source that is too long', `"source":"${'a'.repeat(257)}","seq":5`, '', -1],
   ]
-  it.each(headers)('%s: losses cannot be counted', (_name, text, source, seq) => {
-    expect(decodeText(`{"cpu_usage":1,${text}}`).header).toMatchObject({ source, seq, firstSample: 0, heldFrom: 0 })
+  it.each(headers)('%s: losses cannot be counted', (_name, text, run, seq) => {
+    expect(decodeText(`{"cpu_usage":1,${text}}`).header).toMatchObject({ run, seq, firstSample: 0, heldFrom: 0 })
   })
 
   const tags: Array<[string, string, string]> = [

@@ -67,7 +67,7 @@ export class JsonDecoder implements Decoder {
   ): Refusal | undefined {
     const { cpu, mem, seq } = message
     const { header } = this
-    header.source = source
+    header.run = source
     // A publisher of JSON sends each message once and in order: nothing older than this one is still to come.
     if (source !== '' && seq >= 0) header.seq = header.firstSample = header.heldFrom = header.heldFirstSample = seq
     header.sentAt = message.sentAt
@@ -205,7 +205,7 @@ class JsonEncoder implements Encoder {
     const seconds = Math.floor(this.#at / 1e6)
     const sent = `${header.sentAt || this.#at}000`
     const host = this.#host === '' ? '' : `,"host":${text(this.#host)}`
-    const from = header.source === '' || header.seq < 0 ? '' : `,"source":${text(header.source)},"seq":${header.seq}`
+    const from = header.run === '' || header.seq < 0 ? '' : `,"source":${text(header.run)},"seq":${header.seq}`
     return Buffer.from(`{"timestamp":${seconds}${this.#fields},"send_time_unix_nano":${sent}${host}${from}}`)
   }
 }

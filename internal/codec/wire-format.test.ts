@@ -39,7 +39,7 @@ describe('docs/wire-format.md', () => {
     expect(decodeFresh(Buffer.from(hex.join(''), 'hex'))).toMatchObject({
       refusal: undefined,
       seen: [{ fields: { idle: 12.5 } }, { fields: { idle: 1, us: 'é' }, tie: 7 }],
-      header: { source: 'web-01', seq: 3, sampleCount: 2 },
+      header: { run: 'web-01', seq: 3, sampleCount: 2 },
     })
   })
 })

@@ -99,7 +99,7 @@ class Life {
     const encoder = frameCodec.encoder()
     for (const value of values)
       encoder.add({ series: series as Exclude<typeof series, { reason: string }>, values: [value], at: NOW, tie: 0 })
-    const header = { source: '', seq: -1, firstSample: 0, heldFrom: 0, sentAt: NOW, sampleCount: 0 }
+    const header = { run: '', seq: -1, firstSample: 0, heldFrom: 0, sentAt: NOW, sampleCount: 0 }
     this.#delivered.push([...values])
     this.#handler(encoder.finish(header as never), { id: this.#delivered.length, tie: 0, redelivered: false })
   }

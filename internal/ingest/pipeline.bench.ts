@@ -50,7 +50,7 @@ function samples(): Sample[] {
 
 function messagesOf(codec: Codec, perMessage: number): Buffer[] {
   const encoder = codec.encoder()
-  const numbered = codec === frameCodec ? { source: 'web-01/agent/5f3a', seq: 0 } : {}
+  const numbered = codec === frameCodec ? { run: 'web-01/agent/5f3a', seq: 0 } : {}
   const messages: Buffer[] = []
   for (const sample of samples()) {
     encoder.add(sample)

@@ -246,7 +246,7 @@ describe('Pipeline', () => {
       const numbered = (seq: number, ...values: number[]): Buffer =>
         frame(
           values.map((value) => sample(value)),
-          { source: 'a', seq, firstSample: seq * 2, heldFrom: seq, heldFirstSample: seq * 2 },
+          { run: 'a', seq, firstSample: seq * 2, heldFrom: seq, heldFirstSample: seq * 2 },
         )
       broker.deliver(numbered(0, 1, 2))
       broker.deliver(cut(numbered(1, 3, 4)))
@@ -277,7 +277,7 @@ describe('Pipeline', () => {
       const unnamed = { ...odd, index: -1, line: 'm v=1 1\nm v=2 1' } as const
       clock.time = NOW + 2000
       broker.deliver(Buffer.from('rubbish'))
-      broker.deliver(frame([sample(1), sample(2, OLD), sample(-3)], { source: 'a', seq: 0 }))
+      broker.deliver(frame([sample(1), sample(2, OLD), sample(-3)], { run: 'a', seq: 0 }))
       pipeline.take(sample(4, OLD))
       await seal()
       store.asked[0]!.answer({ next: 'ack', rejected: [odd, unnamed, { ...unnamed, line: '' }] })

@@ -206,7 +206,7 @@ export class Pipeline {
   readonly #sample = (sample: Sample): void => {
     this.#ledger.received++
     const refusal = refuseTime(sample.at, this.#arrival.receivedAt, this.#options.timeWindow)
-    const { source } = this.#options.decoder.header
+    const { run: source } = this.#options.decoder.header
     const answer = refusal ?? this.#batcher.add(sample, source)
     if (answer === undefined) this.#taken++
     this.#account(sample, answer, source)
@@ -222,7 +222,7 @@ export class Pipeline {
     const { decoder, loss } = this.#options
     const sampleCount = Math.max(1, decoder.header.sampleCount)
     this.#ledger.received += sampleCount
-    this.#rejects.message(refusal, sampleCount, decoder.header.source, payload)
+    this.#rejects.message(refusal, sampleCount, decoder.header.run, payload)
     if (decoder.header.seq >= 0) loss.observe({ ...decoder.header, sampleCount }, redelivered)
   }
 

@@ -1,5 +1,5 @@
 import type { Batch } from '../store/store.ts'
-import { SourceRuns } from './source-runs.ts'
+import { RunSpans } from './run-spans.ts'
 
 /** Kept for the next batches; beyond that (the store was away and the queue is being worked off) they are garbage. */
 const MOST_SPARE = 8
@@ -16,7 +16,7 @@ export interface Entry {
   /** `sentAt` of the messages that ended in this batch, µs: the first `messages` entries. */
   sentAt: Float64Array<ArrayBuffer>
   messages: number
-  readonly sources: SourceRuns
+  readonly sources: RunSpans
   /**
    * Held in memory while it is `open`, `waiting` for a slot, being written (`writing`) or `postponed` for a moment to let others go first.
    * Then it is given back: `spooled`, though the file system may not have it yet, or `settled`: stored, refused, dropped or on disk.
@@ -59,7 +59,7 @@ export class BatchQueue {
 
   /** An entry for an empty batch: not in the queue before it is pushed. */
   entry(batch: Batch): Entry {
-    const { sentAt, sources } = this.#spare.pop() ?? { sentAt: new Float64Array(1024), sources: new SourceRuns() }
+    const { sentAt, sources } = this.#spare.pop() ?? { sentAt: new Float64Array(1024), sources: new RunSpans() }
     return { batch, openedAtMs: performance.now(), own: 0, upTo: 0, sentAt, messages: 0, sources, state: 'open' }
   }
 

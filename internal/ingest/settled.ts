@@ -1,5 +1,5 @@
 import type { WriteResult } from '../store/store.ts'
-import type { SourceRuns } from './source-runs.ts'
+import type { RunSpans } from './run-spans.ts'
 
 /** A batch of which nothing more is to be done: each sample is stored or refused. Valid only during the call that hands it over. */
 export interface SettledBatch {
@@ -8,5 +8,5 @@ export interface SettledBatch {
   /** `sentAt` of the messages that ended in this batch, µs: the first `messages` entries. */
   readonly sentAt: Float64Array
   readonly messages: number
-  readonly sources: SourceRuns
+  readonly sources: RunSpans
 }

@@ -1,12 +1,12 @@
 import type { Batch, StoreWriter } from '../store/store.ts'
-import { SourceRuns } from './source-runs.ts'
+import { RunSpans } from './run-spans.ts'
 
 /** A sealed batch, with what its messages need to be accounted for. */
 export interface SpoolRecord {
   readonly batch: Batch
   /** `sentAt` of the messages that ended in the batch, µs. */
   readonly sentAt: Float64Array
-  readonly sources: SourceRuns
+  readonly sources: RunSpans
 }
 
 /** The first byte; a later form gets another. */
@@ -35,6 +35,6 @@ export function readSpoolRecord(record: Buffer, writer: Pick<StoreWriter, 'batch
   for (let i = 0; i < sentAt.length; i++) sentAt[i] = record.readDoubleLE(HEAD_BYTES + 8 * i)
   const runsAt = HEAD_BYTES + 8 * sentAt.length
   const batchAt = runsAt + record.readUInt32LE(8)
-  const sources = SourceRuns.parse(record.toString('utf8', runsAt, batchAt))
+  const sources = RunSpans.parse(record.toString('utf8', runsAt, batchAt))
   return { batch: writer.batchOf(record.subarray(batchAt)), sentAt, sources }
 }

@@ -130,10 +130,10 @@ describe('LiveAnnouncer', () => {
       decoder.decode(channel.messages.at(-1)!, { receivedAt: 0, tie: 0 }, () => {})
       return { ...decoder.header }
     })
-    expect(headers.map(({ source, seq, firstSample }) => ({ source, seq, firstSample }))).toEqual([
-      { source: 's', seq: 0, firstSample: 0 },
-      { source: 's', seq: 1, firstSample: 2 },
-      { source: 's', seq: 2, firstSample: 4 },
+    expect(headers.map(({ run, seq, firstSample }) => ({ run, seq, firstSample }))).toEqual([
+      { run: 's', seq: 0, firstSample: 0 },
+      { run: 's', seq: 1, firstSample: 2 },
+      { run: 's', seq: 2, firstSample: 4 },
     ])
     expect(announcer.stats).toMatchObject({ messages: 3, readings: 6 })
   })

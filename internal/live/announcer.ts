@@ -61,7 +61,7 @@ export class LiveAnnouncer {
     this.#encoder = options.codec.encoder()
     this.#intervalMs = options.intervalMs ?? 250
     this.#intervalsPerSave = Math.max(1, Math.round((options.saveIntervalMs ?? 5_000) / this.#intervalMs))
-    this.#header = { ...blankHeader(), source: options.source, seq: 0 }
+    this.#header = { ...blankHeader(), run: options.source, seq: 0 }
   }
 
   /** For each sample, on the hot path: no allocation. A sample older than the series' latest changes nothing. */

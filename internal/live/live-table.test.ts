@@ -212,5 +212,5 @@ async function openWayParts() {
 function frameOf(measurement: string, fields: Record<string, FieldValue>, at: number, seq = 0): Buffer {
   const encoder = frameCodec.encoder()
   encoder.add(new SampleMaker().sample(measurement, {}, fields, at))
-  return encoder.finish({ ...blankHeader(), source: 's', seq, sentAt: 1 })
+  return encoder.finish({ ...blankHeader(), run: 's', seq, sentAt: 1 })
 }

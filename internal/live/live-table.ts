@@ -173,7 +173,7 @@ export class LiveTable {
   }
 
   #countMissed(): void {
-    const { source, seq } = this.#decoder.header
+    const { run: source, seq } = this.#decoder.header
     if (seq < 0) return
     const expected = this.#nextSeq.get(source)
     if (expected !== undefined && seq > expected) this.stats.missed += seq - expected

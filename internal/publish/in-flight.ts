@@ -1,4 +1,4 @@
-import type { OutgoingMessage, Source } from './outgoing.ts'
+import type { OutgoingMessage, Run } from './outgoing.ts'
 
 /** Messages on their way at a time, and their bytes: beyond them a broker that is slow or paused fills the outbox. */
 const MAX_MESSAGES = 1000
@@ -44,10 +44,10 @@ export class InFlight {
     return messages
   }
 
-  oldestOf(source: Source): OutgoingMessage | undefined {
+  oldestOf(source: Run): OutgoingMessage | undefined {
     let oldest: OutgoingMessage | undefined
     for (const message of this.#messages.keys()) {
-      if (message.source === source && (oldest === undefined || message.seq < oldest.seq)) oldest = message
+      if (message.run === source && (oldest === undefined || message.seq < oldest.seq)) oldest = message
     }
     return oldest
   }

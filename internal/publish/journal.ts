@@ -2,9 +2,9 @@ import type { LogRecord, SegmentLog } from '../spool/segment-log.ts'
 import type { OutgoingMessage } from './outgoing.ts'
 
 /** A message as the journal has it: with the source's name for the source, and what that had withdrawn when it was written. */
-export interface JournalEntry extends Omit<OutgoingMessage, 'source' | 'record'> {
+export interface JournalEntry extends Omit<OutgoingMessage, 'run' | 'record'> {
   readonly record: number
-  readonly sourceId: string
+  readonly run: string
   readonly withdrawnMessages: number
   readonly withdrawnSamples: number
 }
@@ -141,8 +141,8 @@ export class Journal {
   }
 }
 
-function describe({ source, seq, firstSample, madeAt, madeAtTicks }: OutgoingMessage): Buffer {
-  const { source: id, withdrawnMessages, withdrawnSamples } = source.header
+function describe({ run: source, seq, firstSample, madeAt, madeAtTicks }: OutgoingMessage): Buffer {
+  const { run: id, withdrawnMessages, withdrawnSamples } = source.header
   const idBytes = Buffer.byteLength(id)
   const bytes = Buffer.allocUnsafe(FIXED_BYTES + idBytes)
   let at = bytes.writeUInt8(VERSION, 0)
@@ -164,7 +164,7 @@ function parse({ number: record, payload: bytes, samples }: LogRecord): JournalE
   const [seq = 0, firstSample = 0, madeAt = 0, madeAtTicks = 0, withdrawnMessages = 0, withdrawnSamples = 0] = numbers
   return {
     ...{ record, seq, firstSample, samples, madeAt, madeAtTicks, withdrawnMessages, withdrawnSamples },
-    sourceId: bytes.toString('utf8', FIXED_BYTES, payloadAt),
+    run: bytes.toString('utf8', FIXED_BYTES, payloadAt),
     // A copy: what was read with it is not kept for its sake.
     payload: Buffer.from(bytes.subarray(payloadAt)),
   }

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Outbox } from './outbox.ts'
-import { newSource, type OutgoingMessage } from './outgoing.ts'
+import { newRun, type OutgoingMessage } from './outgoing.ts'
 
-const source = newSource('a', Infinity)
+const source = newRun('a', Infinity)
 
 function message(seq: number, bytes = 872, madeAtTicks = 0, samples = 2): OutgoingMessage {
-  return { payload: Buffer.alloc(bytes), source, seq, firstSample: 0, samples, madeAt: 0, madeAtTicks }
+  return { payload: Buffer.alloc(bytes), run: source, seq, firstSample: 0, samples, madeAt: 0, madeAtTicks }
 }
 
 function outbox(limits: { maxBytes?: number; maxAgeMs?: number } = {}): { box: Outbox; dropped: string[] } {

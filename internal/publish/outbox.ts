@@ -1,6 +1,6 @@
 import type { DropReason } from '../sample/ledger.ts'
 import type { Journal } from './journal.ts'
-import { isLastWord, type OutgoingMessage, type Source } from './outgoing.ts'
+import { isLastWord, type OutgoingMessage, type Run } from './outgoing.ts'
 
 export interface OutboxBounds {
   readonly maxBytes: number
@@ -59,14 +59,14 @@ export class Outbox {
     return this.#messages[this.#head]
   }
 
-  oldestOf(source: Source): OutgoingMessage | undefined {
+  oldestOf(source: Run): OutgoingMessage | undefined {
     const message = this.#messages[this.#placeOf(source, 0)]
-    return message?.source === source ? message : undefined
+    return message?.run === source ? message : undefined
   }
 
   /** Puts a message in its place, drops the oldest until all fits, and writes it to the journal if it is not there yet. */
   put(message: OutgoingMessage): void {
-    this.#messages.splice(this.#placeOf(message.source, message.seq), 0, message)
+    this.#messages.splice(this.#placeOf(message.run, message.seq), 0, message)
     this.#bytes += cost(message)
     this.#samples += message.samples
     let isKept = true
@@ -129,13 +129,13 @@ export class Outbox {
   }
 
   /** The place of a message, or of the first that comes behind it. */
-  #placeOf({ order }: Source, seq: number): number {
+  #placeOf({ order }: Run, seq: number): number {
     let low = this.#head
     let high = this.#messages.length
     while (low < high) {
       const middle = (low + high) >>> 1
       const at = this.#messages[middle]!
-      if (at.source.order < order || (at.source.order === order && at.seq < seq)) low = middle + 1
+      if (at.run.order < order || (at.run.order === order && at.seq < seq)) low = middle + 1
       else high = middle
     }
     return low

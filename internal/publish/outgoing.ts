@@ -1,19 +1,19 @@
 import { blankHeader, type MessageHeader } from '../codec/codec.ts'
 
 /** One life of a publisher, as the servers know it: this process's, or one that an earlier process left unfinished. */
-export interface Source {
+export interface Run {
   /** Of its next message; its standing is the one that was told last, or is told next. */
   readonly header: MessageHeader
   /** An earlier life has the lower number. */
   readonly order: number
 }
 
-export function newSource(id: string, order: number): Source {
-  return { header: { ...blankHeader(), source: id, seq: 0 }, order }
+export function newRun(id: string, order: number): Run {
+  return { header: { ...blankHeader(), run: id, seq: 0 }, order }
 }
 
 /** Counts what a source gives up after it was numbered. */
-export function withdraw({ header }: Source, messages: number, samples: number): void {
+export function withdraw({ header }: Run, messages: number, samples: number): void {
   header.withdrawnMessages += messages
   header.withdrawnSamples += samples
 }
@@ -22,7 +22,7 @@ export function withdraw({ header }: Source, messages: number, samples: number):
 export interface OutgoingMessage {
   /** Empty for the last word on a source, which is made when it is sent. */
   readonly payload: Buffer
-  readonly source: Source
+  readonly run: Run
   readonly seq: number
   /** How many samples were numbered before its own. */
   readonly firstSample: number
@@ -37,9 +37,9 @@ export interface OutgoingMessage {
 }
 
 /** The message that says that nothing more of a source is to come. */
-export function lastWord(source: Source, madeAt: number, madeAtTicks: number): OutgoingMessage {
+export function lastWord(source: Run, madeAt: number, madeAtTicks: number): OutgoingMessage {
   const { seq, firstSample } = source.header
-  return { payload: Buffer.alloc(0), source, seq, firstSample, samples: 0, madeAt, madeAtTicks }
+  return { payload: Buffer.alloc(0), run: source, seq, firstSample, samples: 0, madeAt, madeAtTicks }
 }
 
 export function isLastWord({ payload }: OutgoingMessage): boolean {

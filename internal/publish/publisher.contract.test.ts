@@ -9,7 +9,7 @@ import { PublisherLedger } from '../sample/ledger.ts'
 import { Series, SeriesTable } from '../sample/series.ts'
 import { WallClock } from '../time/clock.ts'
 import { Publisher } from './publisher.ts'
-import { sourceId } from './source-id.ts'
+import { runId } from './run-id.ts'
 
 const logger = pino({ level: 'silent' })
 const clock = new WallClock()
@@ -29,7 +29,7 @@ describe('Publisher over Redis Pub/Sub', () => {
     const publisher = new Publisher({
       broker: agent,
       codec: frameCodec,
-      sourceId: sourceId('h', 'agent'),
+      runId: runId('h', 'agent'),
       clock,
       logger,
       throttle: new LogThrottle(logger),
@@ -79,7 +79,7 @@ describe('Publisher over Redis Pub/Sub', () => {
     const agent = await openBroker(options)
     const ledger = new PublisherLedger()
     const publisher = new Publisher({
-      ...{ broker: agent, codec: frameCodec, sourceId: sourceId('h', 'agent'), clock, logger, ledger },
+      ...{ broker: agent, codec: frameCodec, runId: runId('h', 'agent'), clock, logger, ledger },
       ...{ throttle: new LogThrottle(logger), heartbeatMs: 100, outboxMaxBytes: 10_000 },
     })
     await publisher.start()

@@ -9,7 +9,7 @@ import { PublisherLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
 import { Series, SeriesTable } from '../sample/series.ts'
 import { Publisher, type PublisherOptions } from './publisher.ts'
-import { sourceId } from './source-id.ts'
+import { runId } from './run-id.ts'
 
 const logger = pino({ level: 'silent' })
 const series = new Series('m', 'm', [])
@@ -29,7 +29,7 @@ function start(options: Partial<PublisherOptions> = {}): {
   const publisher = new Publisher({
     broker,
     codec: stubCodec(),
-    sourceId: 'h/agent/1',
+    runId: 'h/agent/1',
     clock: { now: () => Date.now() * 1000 },
     ticks: () => Date.now() * 1000,
     logger,
@@ -71,7 +71,7 @@ describe('Publisher', () => {
       [1, 3, 0, [4, 5, 6, 7]],
       [2, 7, 0, [8, 9]],
     ])
-    expect(broker.arrived.every((message) => message.source === 'h/agent/1')).toBe(true)
+    expect(broker.arrived.every((message) => message.run === 'h/agent/1')).toBe(true)
     expect([ledger.produced, ledger.sent, ledger.held, publisher.held]).toEqual([9, 9, 0, 0])
   })
 
@@ -232,7 +232,7 @@ describe('Publisher', () => {
     const heard: unknown[] = []
     await broker.subscribe((payload) => {
       const refusal = decoder.decode(payload, { receivedAt: Date.now() * 1000, tie: 0 }, () => {})
-      const { source, seq, firstSample, heldFrom, sampleCount } = decoder.header
+      const { run: source, seq, firstSample, heldFrom, sampleCount } = decoder.header
       heard.push(refusal ?? [source, seq, firstSample, heldFrom, sampleCount])
     })
     const { publisher } = start({ broker, codec: frameCodec })
@@ -335,10 +335,10 @@ describe('Publisher', () => {
   })
 })
 
-describe('sourceId', () => {
+describe('runId', () => {
   it('names host, role and start', () => {
-    expect(sourceId('web-01', 'agent')).toMatch(/^web-01\/agent\/[0-9a-f]{8}$/)
-    expect(sourceId('web-01', 'agent')).not.toBe(sourceId('web-01', 'agent'))
-    expect(sourceId('h'.repeat(300), 'agent').length).toBeLessThan(120)
+    expect(runId('web-01', 'agent')).toMatch(/^web-01\/agent\/[0-9a-f]{8}$/)
+    expect(runId('web-01', 'agent')).not.toBe(runId('web-01', 'agent'))
+    expect(runId('h'.repeat(300), 'agent').length).toBeLessThan(120)
   })
 })

@@ -9,14 +9,14 @@ import type { Clock } from '../time/clock.ts'
 import { InFlight } from './in-flight.ts'
 import { Journal } from './journal.ts'
 import { Outbox, type OutboxBounds } from './outbox.ts'
-import { isLastWord, lastWord, newSource, type OutgoingMessage, type Source, ticks, withdraw } from './outgoing.ts'
+import { isLastWord, lastWord, newRun, type OutgoingMessage, type Run, ticks, withdraw } from './outgoing.ts'
 import { restore } from './restore.ts'
 
 export interface PublisherOptions {
   readonly broker: Broker
   readonly codec: Codec
-  /** Names this process among all sources: see `sourceId`. */
-  readonly sourceId: string
+  /** Names this process among all sources: see `runId`. */
+  readonly runId: string
   /** What partitions are chosen by; each message's source id unless told otherwise. */
   readonly key?: string
   readonly clock: Clock
@@ -67,7 +67,7 @@ export class Publisher {
   readonly #outbox: Outbox
   readonly #ticks: () => number
   /** This process; its header is that of the message being made. */
-  readonly #source: Source
+  readonly #source: Run
   readonly #inFlight = new InFlight()
   /** What became of the newest answer: taken, nobody was there, or the broker is away. */
   #state: 'flowing' | 'unheard' | 'away' = 'flowing'
@@ -88,7 +88,7 @@ export class Publisher {
       journal: this.#journal,
     })
     this.#ticks = options.ticks ?? ticks
-    this.#source = newSource(options.sourceId, Infinity)
+    this.#source = newRun(options.runId, Infinity)
   }
 
   /** Samples in the unfinished message, on their way, and in the outbox. */
@@ -172,14 +172,14 @@ export class Publisher {
     const payload = this.#encoder.finish(header)
     header.seq++
     header.firstSample += samples
-    return { payload, source, seq, firstSample, samples, madeAt, madeAtTicks: this.#ticks() }
+    return { payload, run: source, seq, firstSample, samples, madeAt, madeAtTicks: this.#ticks() }
   }
 
   /**
    * Says of a source what the oldest message is that it may still send: `next` among them, which is about to leave. It never goes down, so an
    * earlier answer is still true.
    */
-  #updateHeldFrom(source: Source, next: Pick<OutgoingMessage, 'seq' | 'firstSample'> = source.header): void {
+  #updateHeldFrom(source: Run, next: Pick<OutgoingMessage, 'seq' | 'firstSample'> = source.header): void {
     let oldest = next
     for (const other of [this.#outbox.oldestOf(source), this.#inFlight.oldestOf(source)]) {
       if (other !== undefined && other.seq < oldest.seq) oldest = other
@@ -194,7 +194,7 @@ export class Publisher {
   }
 
   #publish(message: OutgoingMessage, payload = message.payload): void {
-    const { source } = message.source.header
+    const { run: source } = message.run.header
     const handled = this.#options.broker.publish(this.#options.key ?? source, payload).then(
       (receivers) => {
         if (!this.#inFlight.remove(message)) return
@@ -242,7 +242,7 @@ export class Publisher {
   /** Gives a numbered message up, and has the servers told, so that they do not count it as lost. */
   #withdraw(reason: DropReason, message: OutgoingMessage): void {
     if (isLastWord(message)) return
-    withdraw(message.source, 1, message.samples)
+    withdraw(message.run, 1, message.samples)
     if (message.samples > 0) this.#drop(reason, message.samples)
   }
 
@@ -260,8 +260,7 @@ export class Publisher {
     let bytes = 0
     for (let sent = 0; sent < most && bytes < TURN_BYTES && this.#inFlight.hasRoom; sent++) {
       const message = this.#outbox.oldest
-      if (message === undefined || (isLastWord(message) && this.#inFlight.oldestOf(message.source) !== undefined))
-        return
+      if (message === undefined || (isLastWord(message) && this.#inFlight.oldestOf(message.run) !== undefined)) return
       this.#outbox.take()
       const payload = this.#stamp(message)
       bytes += payload.length
@@ -272,7 +271,7 @@ export class Publisher {
   /** A message that was kept, with what is true now. */
   #stamp(message: OutgoingMessage): Buffer {
     const { codec, clock } = this.#options
-    const { source, payload } = message
+    const { run: source, payload } = message
     if (!isLastWord(message)) {
       this.#updateHeldFrom(source, message)
       return codec.restamp(payload, source.header)

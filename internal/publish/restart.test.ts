@@ -52,7 +52,7 @@ class Life {
       return answer
     }
     this.publisher = new Publisher({
-      ...{ broker: Object.assign(Object.create(broker), { publish }), codec: stubCodec(), sourceId: 'a/1' },
+      ...{ broker: Object.assign(Object.create(broker), { publish }), codec: stubCodec(), runId: 'a/1' },
       ...{ clock: { now: () => Date.now() * 1000 }, ticks: () => Date.now() * 1000 },
       ...{ ledger: this.ledger, log, logger, throttle: new LogThrottle(logger) },
       ...options,
@@ -115,7 +115,7 @@ describe('a publisher whose predecessor', () => {
   async function leave(how: 'stop' | 'kill', options: Partial<PublisherOptions> = {}): Promise<[FaultyBroker, string]> {
     const folder = await newFolder()
     const broker = new FaultyBroker()
-    const first = await Life.start(folder, broker, { sourceId: 'first', ...options })
+    const first = await Life.start(folder, broker, { runId: 'first', ...options })
     first.tick(1000)
     await soon()
     broker.become('unheard')
@@ -131,7 +131,7 @@ describe('a publisher whose predecessor', () => {
   it.each(['stop', 'kill'] as const)('ended by a %s sends what that held, as it was, beside its own', async (how) => {
     const [broker, folder] = await leave(how)
     broker.become('take')
-    const second = await Life.start(folder, broker, { sourceId: 'second' })
+    const second = await Life.start(folder, broker, { runId: 'second' })
     expect([second.ledger.takenOver, second.publisher.held]).toEqual([100, 100])
     broker.arrived.length = 0
     second.tick(2000)
@@ -139,7 +139,7 @@ describe('a publisher whose predecessor', () => {
     second.tick(2001)
     await someSeconds()
     expect(values(broker)).toEqual([2000, ...upTo(32), 2001, ...upTo(100).slice(32)])
-    const old = broker.arrived.filter(({ source }) => source === 'first')
+    const old = broker.arrived.filter(({ run: source }) => source === 'first')
     expect(old.map(({ seq, firstSample }) => [seq, firstSample])).toEqual(upTo(101).map((i) => [i + 1, i + 1]))
     expect(old.slice(0, -1).map(({ heldFrom }) => heldFrom)).toEqual([
       ...Array(32).fill(1),
@@ -155,17 +155,17 @@ describe('a publisher whose predecessor', () => {
 
   it('had a predecessor of its own sends what both held, the eldest first', async () => {
     const [broker, folder] = await leave('kill')
-    const second = await Life.start(folder, broker, { sourceId: 'second' })
+    const second = await Life.start(folder, broker, { runId: 'second' })
     for (const value of upTo(20)) second.tick(value + 100)
     await soon()
-    const third = await Life.start(await second.kill(), broker, { sourceId: 'third' })
+    const third = await Life.start(await second.kill(), broker, { runId: 'third' })
     broker.become('take')
     broker.arrived.length = 0
     third.tick(2000)
     await someSeconds()
     expect(values(broker)).toEqual([2000, ...upTo(120)])
     const ends = broker.arrived.filter(({ heldFrom }) => heldFrom === NOTHING_MORE)
-    expect(ends.map(({ source, seq }) => [source, seq])).toEqual([
+    expect(ends.map(({ run: source, seq }) => [source, seq])).toEqual([
       ['first', 101],
       ['second', 20],
     ])
@@ -175,7 +175,7 @@ describe('a publisher whose predecessor', () => {
 
   it('was killed when it held nothing is said to have ended, however much it had sent', async () => {
     const broker = new FaultyBroker()
-    const first = await Life.start(await newFolder(), broker, { sourceId: 'first' })
+    const first = await Life.start(await newFolder(), broker, { runId: 'first' })
     broker.become('unheard')
     for (const value of upTo(300)) first.tick(value)
     await soon()
@@ -183,13 +183,13 @@ describe('a publisher whose predecessor', () => {
     first.tick(300)
     await vi.advanceTimersByTimeAsync(60_000)
     expect([first.publisher.held, first.log.records <= 65]).toEqual([0, true])
-    const second = await Life.start(await first.kill(), broker, { sourceId: 'second' })
+    const second = await Life.start(await first.kill(), broker, { runId: 'second' })
     expect(second.ledger.takenOver).toBe(0)
     broker.arrived.length = 0
     second.tick(1000)
     await someSeconds()
     const ends = broker.arrived.filter(({ heldFrom }) => heldFrom === NOTHING_MORE)
-    expect(ends.map(({ source, values }) => [source, values])).toEqual([['first', []]])
+    expect(ends.map(({ run: source, values }) => [source, values])).toEqual([['first', []]])
     await second.stop()
     expect(second.log.records).toBe(0)
   })
@@ -197,7 +197,7 @@ describe('a publisher whose predecessor', () => {
   it('was killed with messages on their way leaves nothing missing for ever', async () => {
     const broker = new FaultyBroker()
     const tracker = new LossTracker()
-    const first = await Life.start(await newFolder(), broker, { sourceId: 'first' })
+    const first = await Life.start(await newFolder(), broker, { runId: 'first' })
     first.tick(1, 2)
     await soon()
     const left = await first.kill()
@@ -207,7 +207,7 @@ describe('a publisher whose predecessor', () => {
     tracker.observe({ ...last, sampleCount: 1 })
     expect(tracker.missingSamples).toBe(10)
     broker.arrived.length = 0
-    const second = await Life.start(left, broker, { sourceId: 'second' })
+    const second = await Life.start(left, broker, { runId: 'second' })
     second.tick(1000)
     await someSeconds()
     await second.stop()
@@ -217,10 +217,10 @@ describe('a publisher whose predecessor', () => {
 
   it('gave samples up has that told to the servers, over every restart', async () => {
     const [broker, folder] = await leave('stop', { outboxMaxBytes: 10_000 })
-    const second = await Life.start(folder, broker, { sourceId: 'second', outboxMaxBytes: 3000 })
+    const second = await Life.start(folder, broker, { runId: 'second', outboxMaxBytes: 3000 })
     second.balances()
     await second.stop()
-    const third = await Life.start(folder, broker, { sourceId: 'third' })
+    const third = await Life.start(folder, broker, { runId: 'third' })
     broker.become('take')
     third.tick(2000)
     await someSeconds()
@@ -235,7 +235,7 @@ describe('a publisher whose predecessor', () => {
   it('is long gone lets samples grow too old over the restart', async () => {
     const [broker, folder] = await leave('kill')
     vi.advanceTimersByTime(HOUR_MS + 1000)
-    const second = await Life.start(folder, broker, { sourceId: 'second' })
+    const second = await Life.start(folder, broker, { runId: 'second' })
     second.tick(2000)
     await someSeconds()
     expect(second.ledger.droppedBy).toEqual(new Map([['outbox_age', 100]]))
@@ -246,7 +246,7 @@ describe('a publisher whose predecessor', () => {
     const [broker, folder] = await leave('kill')
     for (let restart = 0; restart < 5; restart++) {
       vi.advanceTimersByTime(HOUR_MS / 2)
-      const life = await Life.start(folder, broker, { sourceId: `restart ${restart}` })
+      const life = await Life.start(folder, broker, { runId: `restart ${restart}` })
       await someSeconds()
       await life.stop()
     }
@@ -264,7 +264,7 @@ describe('a publisher whose predecessor', () => {
   ])('kept them before the clock %s loses none of them by it', async (_what, clockMs, ticks) => {
     const [broker, folder] = await leave('kill')
     const clock = { now: () => (Date.now() + clockMs) * 1000 }
-    const options = { sourceId: 'second', clock, ticks: () => Date.now() * 1000 + ticks }
+    const options = { runId: 'second', clock, ticks: () => Date.now() * 1000 + ticks }
     const second = await Life.start(folder, broker, options)
     broker.become('take')
     second.tick(2000)
@@ -280,7 +280,7 @@ describe('a publisher whose predecessor', () => {
     const bytes = await readFile(path)
     bytes.fill(0xff, bytes.length / 2, bytes.length / 2 + 50)
     await writeFile(path, bytes)
-    const second = await Life.start(folder, broker, { sourceId: 'second' })
+    const second = await Life.start(folder, broker, { runId: 'second' })
     const damaged = second.ledger.droppedBy.get('outbox_damaged') ?? 0
     expect(damaged).toBeGreaterThan(0)
     expect(second.ledger.takenOver).toBe(100)
@@ -300,7 +300,7 @@ describe('a publisher whose predecessor', () => {
     for (const record of ['', 'x', '\u0001'.repeat(200)]) log.append([Buffer.from(record)], 7)
     await log.close()
     broker.become('take')
-    const second = await Life.start(folder, broker, { sourceId: 'second' })
+    const second = await Life.start(folder, broker, { runId: 'second' })
     expect([second.ledger.takenOver, second.publisher.held]).toEqual([121, 100])
     expect(second.ledger.droppedBy).toEqual(new Map([['outbox_damaged', 21]]))
     await second.stop()
@@ -316,7 +316,7 @@ describe('a publisher whose predecessor', () => {
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
-    const second = await Life.start(folder, broker, { sourceId: 'second', log })
+    const second = await Life.start(folder, broker, { runId: 'second', log })
     second.tick(...upTo(4).map((i) => 100 + i))
     await soon()
     broker.become('take')
@@ -324,7 +324,7 @@ describe('a publisher whose predecessor', () => {
     await someSeconds()
     expect(second.ledger.sent).toBe(5)
     await second.stop()
-    const third = await Life.start(folder, broker, { sourceId: 'third' })
+    const third = await Life.start(folder, broker, { runId: 'third' })
     third.tick(3000)
     await someSeconds()
     expect(new Set(values(broker))).toEqual(new Set([1000, ...upTo(104), 2000, 3000]))
@@ -339,7 +339,7 @@ it('holds in memory what the disk does not take, says so, and writes again when 
   await writeFile(folder, 'in the way')
   const broker = new FaultyBroker()
   broker.become('unheard')
-  const first = await Life.start(folder, broker, { sourceId: 'first' })
+  const first = await Life.start(folder, broker, { runId: 'first' })
   first.tick(0, 1, 2)
   await soon()
   await first.log.written()
@@ -366,7 +366,7 @@ it('stopped while it still takes over what was left has all of it left for the n
   for (const value of upTo(100)) first.tick(value)
   await first.stop()
   const log = await openLog(folder)
-  const options = { broker, codec: stubCodec(), sourceId: 'second', ledger: new PublisherLedger(), log, logger }
+  const options = { broker, codec: stubCodec(), runId: 'second', ledger: new PublisherLedger(), log, logger }
   const clock = { now: () => Date.now() * 1000 }
   const second = new Publisher({ ...options, clock, throttle: new LogThrottle(logger) })
   const started = second.start()
@@ -436,7 +436,7 @@ it('never loses count, nor more than was on its way, whatever fails and however 
         refused += ledger.droppedBy.get('broker_refused') ?? 0
       }
       let wasKilled = false
-      let life = await Life.start(folder, broker, { ...options, sourceId: 'life 1' })
+      let life = await Life.start(folder, broker, { ...options, runId: 'life 1' })
       for (const one of steps) {
         if (one === 'stop' || one === 'kill') {
           if (one === 'kill') {
@@ -450,7 +450,7 @@ it('never loses count, nor more than was on its way, whatever fails and however 
             await life.stop()
             bury(life)
           }
-          life = await Life.start(folder, broker, { ...options, sourceId: `life ${++lives}` })
+          life = await Life.start(folder, broker, { ...options, runId: `life ${++lives}` })
         } else if ('tick' in one) life.tick(...upTo(one.tick).map(() => produced++))
         else if ('become' in one) broker.become(one.become)
         else await vi.advanceTimersByTimeAsync(one.waitMs)

@@ -1,6 +1,6 @@
 import type { Damage, Journal, JournalEntry } from './journal.ts'
 import type { Outbox } from './outbox.ts'
-import { isLastWord, lastWord, newSource, type OutgoingMessage, type Source, withdraw } from './outgoing.ts'
+import { isLastWord, lastWord, newRun, type OutgoingMessage, type Run, withdraw } from './outgoing.ts'
 
 /** What earlier processes left. */
 export interface Restored {
@@ -34,8 +34,8 @@ export async function restore(journal: Journal, outbox: Outbox, now: Moment): Pr
       if (newest !== undefined) withdraw(newest.source, entry.records, entry.samples)
       continue
     }
-    newest = lives.get(entry.sourceId) ?? { source: newSource(entry.sourceId, lives.size), messages: 0, samples: 0 }
-    lives.set(entry.sourceId, newest)
+    newest = lives.get(entry.run) ?? { source: newRun(entry.run, lives.size), messages: 0, samples: 0 }
+    lives.set(entry.run, newest)
     learn(newest, entry)
     const message = toMessage(entry, newest.source, now)
     if (isLastWord(message)) {
@@ -59,7 +59,7 @@ export async function restore(journal: Journal, outbox: Outbox, now: Moment): Pr
 
 /** A source, and what it had withdrawn by its own word; what is given up here is counted in the source itself. */
 interface Life {
-  readonly source: Source
+  readonly source: Run
   messages: number
   samples: number
   saidAt?: Pick<OutgoingMessage, 'madeAt' | 'madeAtTicks'>
@@ -74,9 +74,9 @@ function learn(life: Life, entry: JournalEntry): void {
   life.samples = Math.max(life.samples, entry.withdrawnSamples)
 }
 
-function toMessage(entry: JournalEntry, source: Source, now: Moment): OutgoingMessage {
+function toMessage(entry: JournalEntry, source: Run, now: Moment): OutgoingMessage {
   const { seq, firstSample, samples, payload, madeAt, record } = entry
-  return { seq, firstSample, samples, payload, madeAt, record, source, madeAtTicks: now.ticks - ageUs(entry, now) }
+  return { seq, firstSample, samples, payload, madeAt, record, run: source, madeAtTicks: now.ticks - ageUs(entry, now) }
 }
 
 /**

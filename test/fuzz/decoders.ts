@@ -139,7 +139,7 @@ function framesOfManyKinds(): Buffer[] {
       ['s', 'string'],
     ],
   )
-  const header = { ...blankHeader(), source: 'web-01/agent/5f3a', seq: 5, firstSample: 40, sentAt: NOW_US }
+  const header = { ...blankHeader(), run: 'web-01/agent/5f3a', seq: 5, firstSample: 40, sentAt: NOW_US }
   const frame = (samples: readonly Sample[]): Buffer => {
     const encoder = frameCodec.encoder()
     for (const sample of samples) encoder.add(sample)

@@ -45,7 +45,7 @@ export class NumberedSource {
     const [kept] = this.#kept
     const oldest = kept !== undefined && kept.seq < message.seq ? kept : message
     return {
-      ...{ source: 'a', ...message, sentAt: 1, heldFrom: oldest.seq, heldFirstSample: oldest.firstSample },
+      ...{ run: 'a', ...message, sentAt: 1, heldFrom: oldest.seq, heldFirstSample: oldest.firstSample },
       ...{ withdrawnMessages: this.#withdrawnMessages, withdrawnSamples: this.withdrawn },
     }
   }

@@ -18,7 +18,7 @@ function frame(): Buffer {
   if (typeof place !== 'number') throw new Error(place.detail)
   const encoder = frameCodec.encoder()
   encoder.add({ series, values: [1], at: Date.now() * 1000, tie: 0 })
-  const header = { ...blankHeader(), source: 's', seq: 0, sentAt: Date.now() * 1000 }
+  const header = { ...blankHeader(), run: 's', seq: 0, sentAt: Date.now() * 1000 }
   return encoder.finish(header)
 }
 

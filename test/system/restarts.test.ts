@@ -7,7 +7,7 @@ import { PubSubBroker } from '../../internal/broker/pubsub/broker.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import { Publisher } from '../../internal/publish/publisher.ts'
-import { sourceId } from '../../internal/publish/source-id.ts'
+import { runId } from '../../internal/publish/run-id.ts'
 import { PublisherLedger } from '../../internal/sample/ledger.ts'
 import { Series } from '../../internal/sample/series.ts'
 import { WallClock } from '../../internal/time/clock.ts'
@@ -67,7 +67,7 @@ class Load {
     const series: Series[] = []
     for (let i = 0; i < PUBLISHERS; i++) {
       const publisher = new Publisher({
-        ...{ broker: this.#broker, codec: frameCodec, sourceId: sourceId(`host-${i}`, 'load'), clock, logger },
+        ...{ broker: this.#broker, codec: frameCodec, runId: runId(`host-${i}`, 'load'), clock, logger },
         ...{ throttle: new LogThrottle(logger), ledger: this.ledger },
       })
       await publisher.start()

@@ -12,7 +12,7 @@ import { HashRing } from '../hash-ring.ts'
 import { ChannelListener } from '../redis/channel-listener.ts'
 import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
 import { RedisLiveChannel } from '../redis/live-channel.ts'
-import { RedisMarks } from './marks.ts'
+import { RedisCheckpoints } from './checkpoints.ts'
 
 export interface PubSubOptions {
   readonly redis: RedisOptions
@@ -34,7 +34,7 @@ export class PubSubBroker implements Broker {
   readonly kind = 'pubsub'
   readonly stats = newStats()
   readonly live: RedisLiveChannel
-  readonly marks: RedisMarks
+  readonly checkpoints: RedisCheckpoints
   readonly #options: PubSubOptions
   readonly #channels: readonly string[]
   readonly #ring: HashRing
@@ -48,7 +48,7 @@ export class PubSubBroker implements Broker {
     this.#channels = channelNames(partitions)
     this.#commands = new RedisConnection({ redis, purpose: 'commands', logger, stats: this.stats })
     this.live = new RedisLiveChannel({ redis, commands: this.#commands, stats: this.stats, logger })
-    this.marks = new RedisMarks(this.#commands, consumes)
+    this.checkpoints = new RedisCheckpoints(this.#commands, consumes)
   }
 
   whenTried(): Promise<void> {

@@ -209,7 +209,7 @@ export class PartitionReader {
     const { looked, trimmed, entries } = await claim(this.connection.client, options, ids)
     stats.trimmedUnacked += trimmed
     if (from !== 'own' && entries.length > 0) {
-      stats.takenOver += entries.length
+      stats.claimed += entries.length
       logger.warn({ partition, entries: entries.length }, 'took over entries that another consumer has left unacked')
     }
     return { looked, entries }

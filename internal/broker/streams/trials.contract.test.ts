@@ -103,7 +103,7 @@ describe('entries of a store that is away', () => {
     }
     await until('nothing is pending', async () => (await scene.pending()).length === 0)
     expect([...a.heard, ...b.heard].sort()).toEqual([...texts].sort())
-    expect([a.poison, b.poison, a.broker.stats.takenOver, b.broker.stats.takenOver]).toEqual([[], [], 0, 0])
+    expect([a.poison, b.poison, a.broker.stats.claimed, b.broker.stats.claimed]).toEqual([[], [], 0, 0])
   })
 
   it('are not taken from a dead server until the store is back', async () => {
@@ -144,7 +144,7 @@ describe('a suspect', () => {
     await server.broker.publish('key', Buffer.from('held'))
     await until('it has arrived', () => server.heard.length === 1)
     server.subscription.storeAway(false)
-    await until('it has been taken over', () => server.broker.stats.takenOver === 1)
+    await until('it has been taken over', () => server.broker.stats.claimed === 1)
     await visibilityPeriods(2)
     expect(server.heard).toEqual(['held'])
     server.store()
@@ -214,7 +214,7 @@ describe('a suspect', () => {
     const server = await serve({ consumer: 'heir', visibilityMs: 300 })
     server.subscription.pause()
     server.subscription.resume()
-    await until('it has been taken over', () => server.broker.stats.takenOver === 1)
+    await until('it has been taken over', () => server.broker.stats.claimed === 1)
     server.subscription.pause()
     server.store()
     server.subscription.resume()

@@ -8,7 +8,7 @@ import { LossTracker } from './loss.ts'
 function message(seq: number, heldFrom = seq, more: Partial<MessageHeader> = {}): MessageHeader {
   return {
     ...blankHeader(),
-    ...{ source: 'a', seq, firstSample: seq * 2, sampleCount: 2, sentAt: 1 },
+    ...{ run: 'a', seq, firstSample: seq * 2, sampleCount: 2, sentAt: 1 },
     ...{ heldFrom, heldFirstSample: heldFrom * 2, ...more },
   }
 }
@@ -117,8 +117,8 @@ describe('LossTracker', () => {
       { lostSamples: 14, lostMessages: 7 },
     ],
     ['the end of a source that was never heard', [ended(4)], {}],
-    ['without numbers nothing is known', [message(-1), message(1, 1, { source: '' })], { unnumberedMessages: 2 }],
-    ['sources are apart', [message(0), message(5, 5, { source: 'b' }), message(1)], {}],
+    ['without numbers nothing is known', [message(-1), message(1, 1, { run: '' })], { unnumberedMessages: 2 }],
+    ['sources are apart', [message(0), message(5, 5, { run: 'b' }), message(1)], {}],
   ]
   it.each(cases)('%s', (_name, messages, want) => expect(observe(...messages)).toEqual({ ...NOTHING, ...want }))
 
@@ -164,10 +164,10 @@ describe('LossTracker', () => {
 
   it('is bounded in sources and in gaps', () => {
     const tracker = new LossTracker({ maxSources: 2 })
-    tracker.observe(message(0, 0, { source: 'a' }))
-    tracker.observe(message(2, 0, { source: 'a' }))
-    tracker.observe(message(0, 0, { source: 'b' }))
-    tracker.observe(message(0, 0, { source: 'c' }))
+    tracker.observe(message(0, 0, { run: 'a' }))
+    tracker.observe(message(2, 0, { run: 'a' }))
+    tracker.observe(message(0, 0, { run: 'b' }))
+    tracker.observe(message(0, 0, { run: 'c' }))
     expect(tracker.lostSamples).toBe(2)
     expect(tracker.takeForgotten()).toEqual(['a'])
     expect(tracker.takeForgotten()).toEqual([])
@@ -179,13 +179,13 @@ describe('LossTracker', () => {
 
   it('forgets the sources that have been quiet the longest, however long it has known the others', () => {
     const tracker = new LossTracker({ maxSources: 20 })
-    tracker.observe(message(0, 0, { source: 'old but alive' }))
-    tracker.observe(message(2, 0, { source: 'old but alive' }))
+    tracker.observe(message(0, 0, { run: 'old but alive' }))
+    tracker.observe(message(2, 0, { run: 'old but alive' }))
     for (let i = 0; i < 100; i++) {
-      tracker.observe(message(0, 0, { source: `stranger ${i}` }))
-      tracker.observe(message(3 + i, 0, { source: 'old but alive' }))
+      tracker.observe(message(0, 0, { run: `stranger ${i}` }))
+      tracker.observe(message(3 + i, 0, { run: 'old but alive' }))
     }
-    tracker.observe(message(1, 0, { source: 'old but alive' }))
+    tracker.observe(message(1, 0, { run: 'old but alive' }))
     const { lostSamples, missingSamples, duplicateMessages } = tracker
     expect([lostSamples, missingSamples, duplicateMessages]).toEqual([0, 0, 0])
   })

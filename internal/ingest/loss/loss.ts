@@ -1,5 +1,5 @@
 import type { MessageHeader } from '../../codec/codec.ts'
-import { type Gap, readMark, type SourceState, writeMark } from './source-state.ts'
+import { type Gap, type RunState, readMark, writeMark } from './run-state.ts'
 
 /** Holes that one source may have open. Beyond it the oldest is counted as lost: 64 outages at once are not held together by hope. */
 const MAX_GAPS = 64
@@ -26,7 +26,7 @@ export interface LossOptions {
  * message after it is counted apart, as lost **at most**.
  */
 export class LossTracker {
-  readonly #sources = new Map<string, SourceState>()
+  readonly #sources = new Map<string, RunState>()
   readonly #maxSources: number
   readonly #shared: boolean
   #forgotten: string[] = []
@@ -64,11 +64,11 @@ export class LossTracker {
       if (redelivered) this.#duplicate(header)
       return
     }
-    if (header.source === '' || header.seq < 0) {
+    if (header.run === '' || header.seq < 0) {
       this.unnumberedMessages++
       return
     }
-    const state = this.#sources.get(header.source) ?? this.#meet(header)
+    const state = this.#sources.get(header.run) ?? this.#meet(header)
     state.heardAt = ++this.#observed
     state.heard = true
     this.#credit(state, header)
@@ -100,7 +100,7 @@ export class LossTracker {
    * @returns the sources left out: those, what is no mark, and the quietest where they are too many
    */
   restore(marks: ReadonlyMap<string, string>, oldestMs = 0): string[] {
-    const states: Array<[string, SourceState]> = []
+    const states: Array<[string, RunState]> = []
     for (const [source, mark] of marks) {
       const state = readMark(mark)
       if (state !== undefined && state.markedAtMs >= oldestMs) states.push([source, state])
@@ -117,9 +117,9 @@ export class LossTracker {
     return forgotten
   }
 
-  #meet({ source, seq, firstSample, ...header }: Readonly<MessageHeader>): SourceState {
+  #meet({ run: source, seq, firstSample, ...header }: Readonly<MessageHeader>): RunState {
     if (this.#sources.size >= this.#maxSources) this.#forgetQuietest()
-    const state: SourceState = {
+    const state: RunState = {
       ...{ next: seq, nextSample: firstSample, certain: true, gaps: [] },
       ...{ withdrawnMessages: header.withdrawnMessages, withdrawnSamples: header.withdrawnSamples },
       ...{ creditMessages: 0, creditSamples: 0, heardAt: 0, heard: true, markedAtMs: 0 },
@@ -139,7 +139,7 @@ export class LossTracker {
    * What was withdrawn since the newest word on it. It is told no later than by the message whose `heldFrom` passes it. What was withdrawn because
    * nobody answered, and had come all the same, pays for a loss to come: so received and lost still make up what was sent.
    */
-  #credit(state: SourceState, { withdrawnMessages, withdrawnSamples }: Readonly<MessageHeader>): void {
+  #credit(state: RunState, { withdrawnMessages, withdrawnSamples }: Readonly<MessageHeader>): void {
     if (withdrawnMessages <= state.withdrawnMessages) return
     state.creditMessages += withdrawnMessages - state.withdrawnMessages
     state.creditSamples += Math.max(0, withdrawnSamples - state.withdrawnSamples)
@@ -147,7 +147,7 @@ export class LossTracker {
     state.withdrawnSamples = withdrawnSamples
   }
 
-  #advance(state: SourceState, { seq, firstSample, sampleCount }: Readonly<MessageHeader>): void {
+  #advance(state: RunState, { seq, firstSample, sampleCount }: Readonly<MessageHeader>): void {
     if (seq > state.next) {
       const { next: from, nextSample, certain } = state
       state.gaps.push({ from, to: seq, firstSample: nextSample, endSample: firstSample, certain })
@@ -158,7 +158,7 @@ export class LossTracker {
     state.certain = true
   }
 
-  #fill(state: SourceState, header: Readonly<MessageHeader>): void {
+  #fill(state: RunState, header: Readonly<MessageHeader>): void {
     const { seq, firstSample, sampleCount } = header
     const index = state.gaps.findIndex((gap) => gap.from <= seq && seq < gap.to)
     const gap = state.gaps[index]
@@ -171,7 +171,7 @@ export class LossTracker {
     state.gaps.splice(index, 1, ...[before, after].filter(({ from, to }) => from < to))
   }
 
-  #giveUp(state: SourceState, { heldFrom, heldFirstSample }: Readonly<MessageHeader>): void {
+  #giveUp(state: RunState, { heldFrom, heldFirstSample }: Readonly<MessageHeader>): void {
     while (state.gaps[0] !== undefined && state.gaps[0].to <= heldFrom) this.#close(state, state.gaps.shift()!)
     const cut = state.gaps[0]
     if (cut !== undefined && cut.from < heldFrom) {
@@ -181,7 +181,7 @@ export class LossTracker {
   }
 
   /** Nothing of the gap will come: what was not withdrawn is lost. */
-  #close(state: SourceState, gap: Gap): void {
+  #close(state: RunState, gap: Gap): void {
     const messages = gap.to - gap.from
     const samples = samplesIn(gap)
     const withdrawnMessages = Math.min(messages, state.creditMessages)

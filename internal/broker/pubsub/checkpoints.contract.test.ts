@@ -28,7 +28,7 @@ async function open(options: Partial<PubSubOptions> = {}): Promise<PubSubBroker>
 
 describe('marks in Redis', () => {
   it('are found by the next server, and only what is to be forgotten is', async () => {
-    const { marks } = await open()
+    const { checkpoints: marks } = await open()
     expect(await marks.load()).toEqual(new Map())
     const many = new Map(Array.from({ length: 3500 }, (_, i) => [`host ${i} é\n"/agent/1`, `{"next":${i}}`]))
     await marks.save(many)
@@ -36,24 +36,27 @@ describe('marks in Redis', () => {
     await marks.save(new Map())
     many.delete('host 7 é\n"/agent/1')
     const next = await open()
-    expect(await next.marks.load()).toEqual(new Map([...many, ['another', 'mark']]))
+    expect(await next.checkpoints.load()).toEqual(new Map([...many, ['another', 'mark']]))
   })
 
   it('are apart for servers of other channels', async () => {
     const even = await open({ partitions: 4, consumes: [2, 0] })
     const odd = await open({ partitions: 4, consumes: [1, 3] })
-    await even.marks.save(new Map([['a', 'even']]))
-    await odd.marks.save(new Map([['a', 'odd']]))
+    await even.checkpoints.save(new Map([['a', 'even']]))
+    await odd.checkpoints.save(new Map([['a', 'odd']]))
     const [evenAgain, all] = [await open({ partitions: 4, consumes: [0, 2] }), await open({ partitions: 4 })]
-    expect(await evenAgain.marks.load()).toEqual(new Map([['a', 'even']]))
-    expect(await all.marks.load()).toEqual(new Map())
+    expect(await evenAgain.checkpoints.load()).toEqual(new Map([['a', 'even']]))
+    expect(await all.checkpoints.load()).toEqual(new Map())
   })
 
   it('are waited for while Redis is away, and not by one that closes', async () => {
     await redis.halt('SIGKILL')
     const [patient, hasty] = [await open(), await open()]
-    const [loaded, refused] = [patient.marks.load(), hasty.marks.load().catch((error: Error) => error.message)]
-    await expect(patient.marks.save(new Map([['a', 'mark']]))).rejects.toThrow(/Redis/)
+    const [loaded, refused] = [
+      patient.checkpoints.load(),
+      hasty.checkpoints.load().catch((error: Error) => error.message),
+    ]
+    await expect(patient.checkpoints.save(new Map([['a', 'mark']]))).rejects.toThrow(/Redis/)
     await hasty.close()
     expect(await refused).toContain('closed')
     await redis.start()

@@ -7,6 +7,6 @@ const MAX_HOST_CHARACTERS = 80
  * Names a running source process: `host/role/start`. The start is random, so that a restarted process, whose seq begins at 0
  * again, is another source.
  */
-export function sourceId(host: string, role: string): string {
+export function runId(host: string, role: string): string {
   return `${host.slice(0, MAX_HOST_CHARACTERS)}/${role}/${randomBytes(4).toString('hex')}`
 }

@@ -9,7 +9,7 @@ export interface Gap {
 }
 
 /** What is known of the numbers of one source. */
-export interface SourceState {
+export interface RunState {
   /** The seq that should come next, and the samples that should have been numbered before it. */
   next: number
   nextSample: number
@@ -44,7 +44,7 @@ interface Mark {
 }
 
 /** @param clean that nothing of the source will be taken in after this */
-export function writeMark(state: Readonly<SourceState>, clean: boolean): string {
+export function writeMark(state: Readonly<RunState>, clean: boolean): string {
   const mark: Mark = {
     next: state.next,
     nextSample: state.nextSample,
@@ -58,7 +58,7 @@ export function writeMark(state: Readonly<SourceState>, clean: boolean): string 
 }
 
 /** @returns undefined when it is none: anybody may write to Redis */
-export function readMark(text: string): SourceState | undefined {
+export function readMark(text: string): RunState | undefined {
   const mark = parse(text)
   if (mark === undefined) return undefined
   return {

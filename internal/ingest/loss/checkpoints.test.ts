@@ -2,18 +2,18 @@ import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Numbered, NumberedSource } from '../../../test/support/numbered-source.ts'
-import type { MarkStore } from '../../broker/broker.ts'
+import type { CheckpointStore } from '../../broker/broker.ts'
 import { blankHeader, type MessageHeader } from '../../codec/codec.ts'
 import { LogThrottle } from '../../observe/log-throttle.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { LossTracker } from './loss.ts'
-import { Marks } from './marks.ts'
 
 const throttle = new LogThrottle(pino({ level: 'silent' }))
 
 const DAY_MS = 86_400_000
 
 /** Keeps marks as Redis does, and is away when told. */
-class FakeStore implements MarkStore {
+class FakeStore implements CheckpointStore {
   readonly kept = new Map<string, string>()
   away = false
   saves = 0
@@ -33,18 +33,18 @@ class FakeStore implements MarkStore {
 /** A server: what it has taken in and not settled dies with it. */
 class Server {
   readonly loss: LossTracker
-  readonly marks: Marks
+  readonly marks: Checkpoints
   #delivered = 0
   #unsettled = 0
 
-  private constructor(loss: LossTracker, marks: Marks) {
+  private constructor(loss: LossTracker, marks: Checkpoints) {
     this.loss = loss
     this.marks = marks
   }
 
-  static async start(store: MarkStore, options: { maxSources?: number } = {}): Promise<Server> {
+  static async start(store: CheckpointStore, options: { maxSources?: number } = {}): Promise<Server> {
     const loss = new LossTracker(options)
-    const server = new Server(loss, new Marks({ store, loss, throttle }))
+    const server = new Server(loss, new Checkpoints({ store, loss, throttle }))
     await server.marks.start()
     return server
   }
@@ -76,7 +76,7 @@ const aSecond = (): Promise<unknown> => vi.advanceTimersByTimeAsync(1000)
 
 function message(source: string, seq: number): MessageHeader {
   const numbers = { seq, firstSample: seq, heldFrom: seq, heldFirstSample: seq }
-  return { ...blankHeader(), source, ...numbers, sampleCount: 1 }
+  return { ...blankHeader(), run: source, ...numbers, sampleCount: 1 }
 }
 
 beforeEach(() => {

@@ -1,9 +1,9 @@
-import type { MarkStore } from '../../broker/broker.ts'
+import type { CheckpointStore } from '../../broker/broker.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { LossTracker } from './loss.ts'
 
-export interface MarksOptions {
-  readonly store: MarkStore
+export interface CheckpointsOptions {
+  readonly store: CheckpointStore
   readonly loss: LossTracker
   readonly throttle: LogThrottle
   /** How often what was heard is saved, ms; a second unless told otherwise. */
@@ -38,8 +38,8 @@ const NONE: Unsaved = { marks: new Map(), forgotten: [] }
  * The last marks of a process that stops in order are exact, and say so. Nothing here holds the pipeline up; what cannot be saved
  * is tried again.
  */
-export class Marks {
-  readonly #options: MarksOptions
+export class Checkpoints {
+  readonly #options: CheckpointsOptions
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -51,7 +51,7 @@ export class Marks {
   /** What could not be saved. */
   #unsaved = NONE
 
-  constructor(options: MarksOptions) {
+  constructor(options: CheckpointsOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
   }

@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SourceRuns } from './source-runs.ts'
+import { RunSpans } from './run-spans.ts'
 import { readSpoolRecord, writeSpoolRecord } from './spool-record.ts'
 
 describe('SourceRuns', () => {
   it('knows the source of each sample, and of none beside them', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('', 'a', 'web-01:agent:7f', 'ü"\\\n')), (sources) => {
-        const runs = new SourceRuns()
+        const runs = new RunSpans()
         for (const [index, source] of sources.entries()) runs.note(source, index)
-        const read = SourceRuns.parse(JSON.stringify(runs))
+        const read = RunSpans.parse(JSON.stringify(runs))
         for (const [index, source] of sources.entries())
           expect([runs.of(index), read.of(index)]).toEqual([source, source])
         expect(read.of(-1)).toBe('')
@@ -18,7 +18,7 @@ describe('SourceRuns', () => {
   })
 
   it('serves the next batch as if it were new', () => {
-    const runs = new SourceRuns([
+    const runs = new RunSpans([
       ['a', 0],
       ['b', 1],
     ])
@@ -29,14 +29,14 @@ describe('SourceRuns', () => {
   })
 
   it('goes on after it was read', () => {
-    const runs = SourceRuns.parse('[["a",0]]')
+    const runs = RunSpans.parse('[["a",0]]')
     runs.note('a', 3)
     runs.note('b', 5)
     expect(JSON.stringify(runs)).toBe('[["a",0],["b",5]]')
   })
 
   it.each(['', '{', '{}', '[1]', '[["a"]]', '[[1,2]]', '[["a",0.5]]'])('refuses %j', (text) => {
-    expect(() => SourceRuns.parse(text)).toThrow()
+    expect(() => RunSpans.parse(text)).toThrow()
   })
 })
 
@@ -51,7 +51,7 @@ describe('a record of the spool', () => {
   const writer = { batchOf: (bytes: Buffer) => batch(bytes.toString()) }
 
   it('keeps the times of its messages, where its samples come from, and the samples', () => {
-    const sources = new SourceRuns([
+    const sources = new RunSpans([
       ['a', 0],
       ['b', 1],
     ])
@@ -67,7 +67,7 @@ describe('a record of the spool', () => {
 
   it('is refused where it is cut, or is none', () => {
     const whole = Buffer.concat(
-      writeSpoolRecord({ batch: batch(''), sentAt: Float64Array.of(1), sources: new SourceRuns([['a', 0]]) }),
+      writeSpoolRecord({ batch: batch(''), sentAt: Float64Array.of(1), sources: new RunSpans([['a', 0]]) }),
     )
     for (let bytes = 0; bytes < whole.length; bytes++) {
       expect(() => readSpoolRecord(whole.subarray(0, bytes), writer)).toThrow()

@@ -5,7 +5,7 @@ type Run = readonly [source: string, from: number]
  * Which source each sample of a batch came from, so that one that the store refuses can be traced. A run ends where the next begins. Two arrays that
  * are used again: where sources take turns, an object a run was a quarter of all garbage.
  */
-export class SourceRuns {
+export class RunSpans {
   readonly #sources: string[] = []
   readonly #from: number[] = []
   #count = 0
@@ -38,10 +38,10 @@ export class SourceRuns {
   }
 
   /** @throws RangeError when it is not what `toJSON` gave */
-  static parse(text: string): SourceRuns {
+  static parse(text: string): RunSpans {
     const runs: unknown = JSON.parse(text)
     if (!Array.isArray(runs) || !runs.every(isRun)) throw new RangeError('no runs of sources')
-    return new SourceRuns(runs)
+    return new RunSpans(runs)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { MarkStore } from '../broker.ts'
+import type { CheckpointStore } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 
 /** So long after the last word of any source, nothing of it is worth going on from. */
@@ -7,7 +7,7 @@ const KEPT_MS = 24 * 3_600_000
 const SOURCES_A_COMMAND = 1000
 
 /** In a hash: one for all servers of the same channels, because each source speaks on one channel. */
-export class RedisMarks implements MarkStore {
+export class RedisCheckpoints implements CheckpointStore {
   readonly #commands: RedisConnection
   readonly #key: string
 
