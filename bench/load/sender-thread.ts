@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { RedisOptions } from '../../internal/broker/redis/connection.ts'
+import { errorText } from '../../internal/text/error-text.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import { sayLastWords } from './last-words.ts'
 import { RedisLine } from './redis-line.ts'
@@ -51,7 +52,7 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
     })
     answer({ ready: true })
   } catch (error) {
-    answer({ problem: error instanceof Error ? error.message : String(error) })
+    answer({ problem: errorText(error) })
   }
 }
 

@@ -1,5 +1,6 @@
 import { MEASUREMENT } from '../../internal/codec/system-stats.ts'
 import type { InfluxAnswer, InfluxTransport } from '../../internal/store/influx/transport.ts'
+import { errorText } from '../../internal/text/error-text.ts'
 import type { CountStored } from './load-types.ts'
 
 const FIELD = 'cpu'
@@ -90,7 +91,7 @@ async function get(
   try {
     return await transport.send({ method: 'GET', path: `${path}?${new URLSearchParams(parameters)}` }, signal)
   } catch (error) {
-    throw cannotCount(transport, error instanceof Error ? error.message : String(error), error)
+    throw cannotCount(transport, errorText(error), error)
   }
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { errorText } from '../../internal/text/error-text.ts'
 import type { Keeper } from './keeper.ts'
 
 export interface ChildOptions {
@@ -76,7 +77,7 @@ export class Child {
       try {
         return await ask(AbortSignal.any([signal, AbortSignal.timeout(ASK_LIMIT_MS)]))
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error)
+        const why = errorText(error)
         if (performance.now() > deadline) throw this.#failure(`is not up after ${startLimitMs / 1000} s (${why})`)
       }
       await Promise.race([sleep(ASK_INTERVAL_MS), this.ended])

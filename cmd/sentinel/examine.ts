@@ -4,6 +4,7 @@ import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { createHostSource } from '../../internal/source/host/source.ts'
 import { StoreError, type StoreReader, type StoreWriter } from '../../internal/store/store.ts'
+import { errorText } from '../../internal/text/error-text.ts'
 import { connectBroker } from '../parts/broker.ts'
 import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
@@ -64,7 +65,7 @@ async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
       `${kind} over Redis answers; ${announced > 0 ? `servers have announced ${announced} series` : 'no server has announced a series yet'}`,
     )
   } catch (error) {
-    return ill(error instanceof Error ? error.message : String(error))
+    return ill(errorText(error))
   } finally {
     await context.releaser.release(TIMEOUT_MS)
   }
@@ -81,7 +82,7 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
     if (error instanceof StoreError && error.kind === 'away') {
       return ill(`${error.message}; is it running, and is INFLUX_URL right?`)
     }
-    return ill(error instanceof Error ? error.message : String(error))
+    return ill(errorText(error))
   } finally {
     await context.releaser.release(TIMEOUT_MS)
   }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { errorText } from '../text/error-text.ts'
 import type { BrokerStats, Delivery, MessageHandler, SubscribeOptions } from './broker.ts'
 
 /** Numbers the messages of one subscription and hands them over. A handler that throws is our bug, never the end of the way. */
@@ -34,7 +35,7 @@ export class Deliveries {
       this.#stats.handlerErrors++
       if (!this.#throwing) this.#logger.error({ err: error }, 'the handler threw on a message')
       this.#throwing = true
-      return error instanceof Error ? error.message || error.name : String(error)
+      return errorText(error)
     }
   }
 

@@ -1,6 +1,7 @@
 import { isRefusal, MAX_NAME_BYTES, type Refusal } from '../sample/border.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
+import { errorText } from '../text/error-text.ts'
 import { ByteCache } from './byte-cache.ts'
 import {
   type Arrival,
@@ -117,7 +118,7 @@ export function parseUnusual(text: string): UnusualMessage | Refusal {
   try {
     parsed = JSON.parse(text)
   } catch (error) {
-    return { reason: 'json_syntax', detail: error instanceof Error ? error.message : String(error) }
+    return { reason: 'json_syntax', detail: errorText(error) }
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return shape('not an object')
   const message = parsed as Readonly<Record<string, unknown>>

@@ -1,4 +1,5 @@
 import { type Command, CommanderError, Option } from 'commander'
+import { errorText } from '../text/error-text.ts'
 import { defaultInWords } from './describe.ts'
 import { ConfigError, EXIT } from './error.ts'
 import { flagOf, variableOf } from './names.ts'
@@ -88,7 +89,7 @@ export async function runProgram(
       )
       return EXIT.config
     }
-    say(`${program.name()}: ${error instanceof Error ? error.message : String(error)}\n`)
+    say(`${program.name()}: ${errorText(error)}\n`)
     return EXIT.failed
   }
 }

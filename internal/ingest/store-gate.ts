@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { LatencyRecorder } from '../observe/latency.ts'
 import type { Batch, StoreWriter, WriteResult } from '../store/store.ts'
+import { errorText } from '../text/error-text.ts'
 import { Backoff } from '../time/backoff.ts'
 
 export interface StoreGateOptions {
@@ -111,7 +112,7 @@ export class StoreGate {
     try {
       return await this.#writer.write(batch, this.#abort.signal)
     } catch (error) {
-      return { next: 'retry', problem: error instanceof Error ? error.message : String(error), cause: error }
+      return { next: 'retry', problem: errorText(error), cause: error }
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { errorText } from '../text/error-text.ts'
 
 /**
  * Undoes what was opened. The signal fires when time runs short: what waits for another machine gives up then, counts what it
@@ -91,5 +92,5 @@ async function withLimit(limitMs: number, work: () => Promise<void>): Promise<vo
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return errorText(error)
 }

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { commitOf } from '../../bench/report/commit.ts'
 import { machineOf } from '../../bench/report/machine.ts'
+import { errorText } from '../../internal/text/error-text.ts'
 import { type Found, table, verdictOf } from './judge.ts'
 import type { Measured } from './measure.ts'
 import { differences, type Micro } from './micro.ts'
@@ -79,7 +80,7 @@ function options() {
       },
     }).values
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+    console.error(`${errorText(error)}\n\n${USAGE}`)
     process.exit(2)
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { errorText } from '../../internal/text/error-text.ts'
 import { sleep } from '../support/servers.ts'
 import { MATRIX, type Row } from './matrix.ts'
 import { writePage } from './page.ts'
@@ -94,7 +95,7 @@ async function runRow(row: Row, slotMs: number): Promise<Line> {
     problems = [...lost, ...verdict.problems, ...(expect?.(scene) ?? [])]
     return { broker, fault, turns, verdict, problems }
   } catch (error) {
-    problems = [`could not be run to its end: ${error instanceof Error ? error.message : String(error)}`]
+    problems = [`could not be run to its end: ${errorText(error)}`]
     return { broker, fault, turns, verdict: undefined, problems }
   } finally {
     const keep = values.keep && problems.length > 0

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { commitOf } from '../../bench/report/commit.ts'
 import { machineOf } from '../../bench/report/machine.ts'
+import { errorText } from '../../internal/text/error-text.ts'
 import { PAGE, pageOfFiles } from '../bench/page-file.ts'
 import { ROWS } from './catalogue.ts'
 import { disturbances, freeNow, shortages } from './quiet.ts'
@@ -93,7 +94,7 @@ async function measure(row: Row): Promise<RowResult> {
     try {
       outcomes.push(await row.run({ settings, earlier: outcomes, signal: controller.signal, say }))
     } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error))
+      failures.push(errorText(error))
       say(`could not be measured: ${failures.at(-1)}`)
     }
   }

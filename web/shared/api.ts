@@ -1,3 +1,5 @@
+import { errorText } from '../../internal/text/error-text.ts'
+
 /** One host of `GET /api/v1/hosts`; a figure is null where the host does not say it. Times are µs since the epoch. */
 export interface Host {
   readonly host: string
@@ -71,7 +73,7 @@ async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
     if (response.ok) return (await response.json()) as T
   } catch (cause) {
     signal.throwIfAborted()
-    throw new ApiError(0, cause instanceof Error ? cause.message : String(cause), { cause })
+    throw new ApiError(0, errorText(cause), { cause })
   }
   const problem = await response.json().catch(() => ({}))
   throw new ApiError(response.status, String(problem.detail ?? problem.title ?? response.statusText))

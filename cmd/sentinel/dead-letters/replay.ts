@@ -4,6 +4,7 @@ import type { LoadedSettings } from '../../../internal/config/load.ts'
 import { markDone, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
 import { LetterReplay } from '../../../internal/dead-letters/replay.ts'
 import { StoreError, type StoreWriter } from '../../../internal/store/store.ts'
+import { errorText } from '../../../internal/text/error-text.ts'
 import { connectStore } from '../../parts/store.ts'
 import type { Context } from '../../program/context.ts'
 import { quietContext } from '../../program/quiet-context.ts'
@@ -117,5 +118,5 @@ async function openStore(context: Context): Promise<StoreWriter> {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return errorText(error)
 }

@@ -1,5 +1,6 @@
 import type { SampleSink } from '../../sample/sample.ts'
 import type { SeriesTable } from '../../sample/series.ts'
+import { errorText } from '../../text/error-text.ts'
 import { type ProblemSink, ProblemThrottle, type Source } from '../source.ts'
 import { containerNotes } from './container.ts'
 import { Cpu } from './cpu.ts'
@@ -130,7 +131,7 @@ class LocalHost implements HostSource {
   }
 
   #failed({ name }: Measurement, cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = errorText(cause)
     if (!this.#failing.has(name)) this.#failing.set(name, this.unavailable.get(name))
     this.unavailable.set(name, reason)
     this.#said.add(name)

@@ -1,6 +1,7 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { errorText } from '../../text/error-text.ts'
 import { StoreError } from '../store.ts'
 
 /** What a write, a query and the pages held in memory may take together, unless told otherwise. */
@@ -105,6 +106,6 @@ export function openError(path: string, cause: unknown): StoreError {
 
 /** DuckDB's messages go on with advice and stack traces; the first line says what happened. */
 export function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorText(error)
   return message.split('\n', 1)[0]!.trim()
 }

@@ -1,4 +1,5 @@
 import { parseAllDocuments } from 'yaml'
+import { errorText } from '../../text/error-text.ts'
 import { StoreError } from '../store.ts'
 import { readError, shorten } from './outcome.ts'
 import { type InfluxAnswer, InfluxTransport } from './transport.ts'
@@ -131,7 +132,7 @@ class TemplateApi {
     try {
       return await this.#transport.send({ method, path, ...content }, this.#signal)
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error)
+      const words = errorText(error)
       throw this.#error('away', `cannot be reached: ${words}; is it running, and is INFLUX_URL right?`, error)
     }
   }

@@ -1,3 +1,4 @@
+import { errorText } from '../../text/error-text.ts'
 import { type InfluxAnswer, TransportError } from './transport.ts'
 
 /** The longest that a server may ask us to wait. */
@@ -87,7 +88,7 @@ export function outcomeOf(answer: InfluxAnswer, nowMs: number = Date.now()): Out
 /** Sorts a write that got no answer. */
 export function outcomeOfFailure(error: unknown): Outcome {
   const code = error instanceof TransportError ? error.code : ''
-  const words = error instanceof Error ? error.message : String(error)
+  const words = errorText(error)
   // Thousands of bad lines, all repeated in the header of InfluxDB 1.x: with fewer lines it can be read.
   if (code === 'HPE_HEADER_OVERFLOW') return { action: 'split', status: 0, words }
   return { action: code === 'NO_TOKEN' ? 'wait' : 'retry', status: 0, words, cause: error }

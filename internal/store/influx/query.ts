@@ -1,3 +1,4 @@
+import { errorText } from '../../text/error-text.ts'
 import {
   type Aggregate,
   bySeries,
@@ -155,7 +156,7 @@ export class InfluxReader implements StoreReader {
       answer = await this.#transport.send(request, signal)
     } catch (error) {
       const kind = error instanceof TransportError && error.code === 'NO_TOKEN' ? 'refused' : 'away'
-      throw this.#error(kind, `cannot be asked: ${error instanceof Error ? error.message : error}`, error)
+      throw this.#error(kind, `cannot be asked: ${errorText(error)}`, error)
     }
     const { status } = answer
     if (status !== 200) {

@@ -6,6 +6,7 @@ import {
   type RequestOptions,
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { errorText } from '../../text/error-text.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const ANSWER_TIMEOUT_MS = 30_000
@@ -229,7 +230,7 @@ class StaleConnectionError extends TransportError {}
 /** `localhost` with nothing behind it fails on both its addresses, and the error over the two has no text of its own. */
 function describe(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(describe).join('; ')
-  return error instanceof Error ? error.message : String(error)
+  return errorText(error)
 }
 
 /** `Promise.withResolvers`, which Node 20 does not have. */
