@@ -10,7 +10,7 @@ export default defineConfig({
           name: 'unit',
           include: [
             '{cmd,internal,bench,web}/**/*.test.ts',
-            'test/{fuzz,bench,speed}/*.test.ts',
+            'test/{fuzz,bench,scripts,speed}/*.test.ts',
             'test/compose/rules.test.ts',
           ],
           exclude: ['**/*.contract.test.ts', '**/*.influxdb2.test.ts'],
