@@ -1,8 +1,8 @@
-import type { Headline, Line } from '../hosts/panels.ts'
 import { element, setAttribute, setText } from '../shared/dom.ts'
 import type { Palette } from '../shared/theme.ts'
 import { formatDay, formatSpan, formatTime, UNKNOWN } from '../shared/units.ts'
 import { Chart, type ChartEvents, type Window } from './chart.ts'
+import type { Headline, Line } from './panel.ts'
 import type { PanelData } from './panel-data.ts'
 import type { Table } from './table.ts'
 

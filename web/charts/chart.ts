@@ -1,7 +1,7 @@
 import uPlot from 'uplot'
-import type { Line, Panel } from '../hosts/panels.ts'
 import type { Palette } from '../shared/theme.ts'
 import { formatDay, formatTime, niceCeiling } from '../shared/units.ts'
+import type { Line, Panel } from './panel.ts'
 import type { Cell, Table } from './table.ts'
 
 /** The part of time that a chart shows, ms since the epoch. */

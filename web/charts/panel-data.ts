@@ -1,5 +1,5 @@
-import { type Line, PANELS, type Panel, type Reader } from '../hosts/panels.ts'
 import type { LiveSample } from '../shared/api.ts'
+import type { Line, Panel, Reader } from './panel.ts'
 import { Table } from './table.ts'
 
 // The agents publish every second; the weight of a loaded mean is counted in such samples.
@@ -96,24 +96,5 @@ export class PanelData {
   #name(column: string, label: string | undefined): void {
     if (label === undefined || label.length >= (this.#labels.get(column)?.length ?? Infinity)) return
     this.#labels.set(column, label)
-  }
-}
-
-/** All that the page holds of one host. */
-export class HostData {
-  readonly panels: readonly PanelData[] = PANELS.map((panel) => new PanelData(panel))
-  /** The time of the newest live sample, ms since the epoch; 0 before the first. */
-  newestAtMs = 0
-
-  takeLive(samples: readonly LiveSample[]): void {
-    for (const sample of samples) {
-      this.newestAtMs = Math.max(this.newestAtMs, sample.at / 1000)
-      for (const data of this.panels) data.takeLive(sample)
-    }
-  }
-
-  /** Whether all of the history was answered, and there was none. */
-  get isEmpty(): boolean {
-    return this.panels.every((data) => data.isLoaded && data.table.times.length === 0)
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CounterRates, isWholeDisk, MomentSum } from './rates.ts'
+import { CounterRates, MomentSum } from './rates.ts'
 
 describe('CounterRates', () => {
   it('gives the rate a second since the last reading of the same counter', () => {
@@ -41,29 +41,9 @@ describe('MomentSum', () => {
     expect(sum.add('eth1', 1000, null)).toBeNull()
   })
 
-  it('leaves out a partition once its disk is there', () => {
-    const sum = new MomentSum(isWholeDisk)
+  it('leaves out a part that does not count beside another', () => {
+    const sum = new MomentSum((name, others) => name !== 'sda1' || !others.has('sda'))
     expect(sum.add('sda1', 1000, 5)).toBe(5)
     expect(sum.add('sda', 1000, 6)).toBe(6)
-  })
-})
-
-describe('isWholeDisk', () => {
-  it.each([
-    ['sda', true],
-    ['sda1', false],
-    ['nvme0n1', true],
-    ['nvme0n1p2', false],
-    ['mmcblk0p1', false],
-    ['dm-0', false],
-    ['loop3', false],
-    ['md127', false],
-    ['vdb', true],
-  ])('%s beside its disk: %s', (name, whole) => {
-    expect(isWholeDisk(name, new Set(['sda', 'nvme0n1', 'mmcblk0']))).toBe(whole)
-  })
-
-  it('counts a partition whose disk is not to be seen, as on some virtual machines', () => {
-    expect(isWholeDisk('xvda1', new Set(['xvda1']))).toBe(true)
   })
 })

@@ -43,13 +43,3 @@ export class MomentSum {
     return sum
   }
 }
-
-const PARTITION = /^((?:sd|hd|vd|xvd)[a-z]+)\d+$|^((?:nvme\d+n|mmcblk)\d+)p\d+$/
-const LAYERED = /^(?:dm-|md|loop|ram|zram|sr|fd)\d+$/
-
-/** Whether bytes of this device are not already those of another: partitions and mapped devices lie on top of disks. */
-export function isWholeDisk(name: string, others: { has(name: string): boolean }): boolean {
-  if (LAYERED.test(name)) return false
-  const match = PARTITION.exec(name)
-  return match === null || !others.has(match[1] ?? match[2]!)
-}

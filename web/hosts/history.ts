@@ -1,6 +1,7 @@
 import type { Window } from '../charts/chart.ts'
-import type { HostData, PanelData } from '../charts/panel-data.ts'
+import type { PanelData } from '../charts/panel-data.ts'
 import { ApiError, getHistory } from '../shared/api.ts'
+import type { HostData } from './host-data.ts'
 
 // Rows beside those of the range: the buckets asked for before it, and rows that hold only a gap.
 const SPARE_ROWS = 32

@@ -1,10 +1,10 @@
 import { Card } from '../charts/card.ts'
 import type { Window } from '../charts/chart.ts'
-import { HostData } from '../charts/panel-data.ts'
 import type { Host } from '../shared/api.ts'
 import { byId, element, setAttribute, setText } from '../shared/dom.ts'
 import type { Palette } from '../shared/theme.ts'
 import { formatAge, formatSpan } from '../shared/units.ts'
+import { HostData } from './host-data.ts'
 
 /** Something that stands in the place of the charts when there is nothing to draw: what is so, why, and what can be done. */
 export interface Notice {

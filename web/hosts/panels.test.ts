@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { HostData } from '../charts/panel-data.ts'
 import type { LiveSample } from '../shared/api.ts'
+import { HostData } from './host-data.ts'
 
 const AT = 1_763_900_000_000
 
@@ -62,6 +62,13 @@ describe('the panels', () => {
       net('lo', 9_000_000, 1),
     )
     expect(headlineOf(data, 'network')).toEqual(['↓ 2.00 kB/s', '↑ 0 B/s'])
+  })
+
+  it('count the bytes of a disk once, not again with its partitions', () => {
+    const disk = (name: string, bytes: number, second: number) =>
+      sample('diskio', { name }, { read_bytes: bytes, write_bytes: 0 }, AT + second * 1000)
+    const data = dataAfter(disk('sda1', 0, 0), disk('sda', 0, 0), disk('sda1', 5000, 1), disk('sda', 6000, 1))
+    expect(headlineOf(data, 'diskio')).toEqual(['R 6.00 kB/s', 'W 0 B/s'])
   })
 
   it('show a gap where a counter was restarted', () => {

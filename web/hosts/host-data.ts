@@ -1,0 +1,22 @@
+import { PanelData } from '../charts/panel-data.ts'
+import type { LiveSample } from '../shared/api.ts'
+import { PANELS } from './panels.ts'
+
+/** All that the page holds of one host. */
+export class HostData {
+  readonly panels: readonly PanelData[] = PANELS.map((panel) => new PanelData(panel))
+  /** The time of the newest live sample, ms since the epoch; 0 before the first. */
+  newestAtMs = 0
+
+  takeLive(samples: readonly LiveSample[]): void {
+    for (const sample of samples) {
+      this.newestAtMs = Math.max(this.newestAtMs, sample.at / 1000)
+      for (const data of this.panels) data.takeLive(sample)
+    }
+  }
+
+  /** Whether all of the history was answered, and there was none. */
+  get isEmpty(): boolean {
+    return this.panels.every((data) => data.isLoaded && data.table.times.length === 0)
+  }
+}
