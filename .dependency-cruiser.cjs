@@ -23,6 +23,13 @@ const ORDER = {
   http: ['observe'],
   api: ['sample', 'time', 'observe', 'store', 'live', 'view', 'http'],
 }
+/** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */
+const PAGE = {
+  shared: [],
+  charts: ['shared'],
+  frame: ['shared'],
+  hosts: ['shared', 'charts'],
+}
 const BENCH = ['sample', 'time', 'lifecycle', 'format', 'codec', 'observe', 'broker', 'store', 'http']
 
 const TESTS = '\\.(test|contract|bench)\\.ts$'
@@ -33,6 +40,7 @@ const only = (folder, allowed) => ({
   to: { path: '^(cmd|bench|internal|web|test)/', pathNot: `^(${[folder, ...allowed, 'internal/text'].join('|')})/` },
 })
 const inside = (folder) => `internal/${folder}`
+const ofPage = (folder) => `web/${folder}`
 
 module.exports = {
   forbidden: [
@@ -63,6 +71,7 @@ module.exports = {
       to: { path: '^bench/' },
     },
     only('web', []),
+    ...Object.entries(PAGE).map(([folder, allowed]) => only(ofPage(folder), allowed.map(ofPage))),
     only('bench/page', ['web/shared']),
     ...['baseline', 'load', 'report', 'run', 'stack'].map((part) =>
       only(`bench/${part}`, ['bench/(baseline|load|report|run|stack)', ...BENCH.map(inside)]),

@@ -62,7 +62,7 @@ describe('notices', () => {
 
   it('says that the server wants a key', async () => {
     const page = await open({ hosts: FEW, status: 401 })
-    await waitForText(page, '#notice h2', 'This server asks who you are')
+    await waitForText(page, '#notice h2', 'This server wants a key')
     expect(await textOf(page, '#live')).toBe('locked')
   })
 

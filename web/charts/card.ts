@@ -1,7 +1,8 @@
 import { element, setAttribute, setText } from '../shared/dom.ts'
+import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { formatDay, formatSpan, formatTime, UNKNOWN } from '../shared/units.ts'
-import { Chart, type ChartEvents, type Window } from './chart.ts'
+import { Chart, type ChartEvents } from './chart.ts'
 import type { Headline, Line } from './panel.ts'
 import type { PanelData } from './panel-data.ts'
 import type { Table } from './table.ts'
@@ -61,7 +62,7 @@ export class Card {
     this.#data = data
   }
 
-  drawChart(window: Window, nowMs: number): void {
+  drawChart(window: TimeWindow, nowMs: number): void {
     const lines = this.#data.lines
     this.#chart.draw(this.#data.table, lines, window)
     this.#nothing.hidden = !this.#data.isLoaded || this.#data.table.times.length > 0
@@ -118,7 +119,7 @@ export class Card {
     this.#legend.replaceChildren(...items)
   }
 
-  #summary(window: Window): string {
+  #summary(window: TimeWindow): string {
     const { panel, lines, table } = this.#data
     const said = lines.map(({ column, label }) => {
       const known = table.cells(column).filter((cell) => cell !== undefined && cell !== null)

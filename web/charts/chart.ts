@@ -1,18 +1,13 @@
 import uPlot from 'uplot'
+import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { formatDay, formatTime, niceCeiling } from '../shared/units.ts'
 import type { Line, Panel } from './panel.ts'
 import type { Cell, Table } from './table.ts'
 
-/** The part of time that a chart shows, ms since the epoch. */
-export interface Window {
-  readonly fromMs: number
-  readonly toMs: number
-}
-
 export interface ChartEvents {
   /** A stretch of time was dragged over. */
-  zoom(window: Window): void
+  zoom(window: TimeWindow): void
   zoomBack(): void
   /** The crosshair stands at a row of the table (by time, ms); null when it left. */
   point(atMs: number | null): void
@@ -48,7 +43,7 @@ export class Chart {
     return this.#plot?.over.clientWidth ?? this.#holder.clientWidth - 48
   }
 
-  draw(table: Table, lines: readonly Line[], window: Window): void {
+  draw(table: Table, lines: readonly Line[], window: TimeWindow): void {
     const data = this.#dataOf(table, lines)
     if (this.#plot === undefined || !sameLines(lines, this.#lines)) this.#rebuild(lines)
     const plot = this.#plot!

@@ -1,6 +1,6 @@
-import type { Window } from '../charts/chart.ts'
 import type { PanelData } from '../charts/panel-data.ts'
 import { ApiError, getHistory } from '../shared/api.ts'
+import type { TimeWindow } from '../shared/period.ts'
 import type { HostData } from './host-data.ts'
 
 // Rows beside those of the range: the buckets asked for before it, and rows that hold only a gap.
@@ -11,7 +11,7 @@ const LEAD_BUCKETS = 2
 
 export interface HistoryOptions {
   readonly host: string
-  readonly window: Window
+  readonly window: TimeWindow
   readonly bucketMs: number
   /** Whether live values continue it. */
   readonly follows: boolean

@@ -1,47 +1,35 @@
 import { Card } from '../charts/card.ts'
-import type { Window } from '../charts/chart.ts'
 import type { Host } from '../shared/api.ts'
-import { byId, element, setAttribute, setText } from '../shared/dom.ts'
+import { byId, setAttribute, setText } from '../shared/dom.ts'
+import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { formatAge, formatSpan } from '../shared/units.ts'
-import { HostData } from './host-data.ts'
+import type { HostData } from './host-data.ts'
 
-/** Something that stands in the place of the charts when there is nothing to draw: what is so, why, and what can be done. */
-export interface Notice {
-  readonly kind: 'waiting' | 'locked' | 'away' | 'unknown' | 'empty'
-  readonly title: string
-  readonly text: string
-  readonly actions?: readonly { readonly label: string; readonly act: () => void }[]
-}
-
-/** The chosen host: its header, its charts, or a notice in their place. */
+/** The chosen host: its header and its charts. */
 export class HostView {
   readonly #cards: Card[]
   readonly #view = byId('view')
-  readonly #notice = byId('notice')
-  #noticeKey = ''
   #zooming = false
-  data = new HostData()
 
-  constructor(options: { palette: Palette; zoom: (window: Window) => void; back: () => void }) {
-    const events = { zoom: (window: Window) => this.#zoomOnce(window, options.zoom), zoomBack: options.back }
-    this.#cards = this.data.panels.map((panel) => new Card(panel, options.palette, events))
+  constructor(data: HostData, options: { palette: Palette; zoom: (window: TimeWindow) => void; back: () => void }) {
+    const events = { zoom: (window: TimeWindow) => this.#zoomOnce(window, options.zoom), zoomBack: options.back }
+    this.#cards = data.panels.map((panel) => new Card(panel, options.palette, events))
     byId('cards').replaceChildren(...this.#cards.map((card) => card.root))
     byId('zoom-back').addEventListener('click', options.back)
   }
 
-  /** Begins anew for another host. */
-  show(host: string): void {
-    this.data = new HostData()
+  /** Shows the data of another host. */
+  show(host: string, data: HostData): void {
     this.#cards.forEach((card, index) => {
-      card.use(this.data.panels[index]!)
+      card.use(data.panels[index]!)
     })
     setText(byId('host-name'), host)
     document.title = `${host} · SentinelStream`
   }
 
-  /** All charts tell of the same drag, the one under the pointer first; the others would zoom into what is zoomed already. */
-  #zoomOnce(window: Window, zoom: (window: Window) => void): void {
+  /** Every chart reports the same drag, the one under the pointer first. A second report would zoom into the zoomed window. */
+  #zoomOnce(window: TimeWindow, zoom: (window: TimeWindow) => void): void {
     if (this.#zooming) return
     this.#zooming = true
     queueMicrotask(() => {
@@ -50,7 +38,7 @@ export class HostView {
     })
   }
 
-  /** The width of the narrowest plot, CSS pixels: as many buckets as are worth asking for. */
+  /** The width of the narrowest plot, CSS pixels. More buckets than that are not worth asking for. */
   get plotWidth(): number {
     return Math.min(...this.#cards.map((card) => card.plotWidth))
   }
@@ -63,8 +51,8 @@ export class HostView {
     setAttribute(this.#view, 'data-stale', String(host?.stale ?? false))
   }
 
-  /** Says which piece of the past is shown; null when the charts are live. */
-  writePeriod(past: Window | null): void {
+  /** Says which window of the past the charts show; null when they are live. */
+  writePeriod(past: TimeWindow | null): void {
     byId('zoom').hidden = past === null
     if (past !== null) setText(byId('zoom-span'), formatSpan(past.fromMs, past.toMs))
   }
@@ -73,33 +61,12 @@ export class HostView {
     for (const card of this.#cards) card.drawNumbers(live)
   }
 
-  drawCharts(window: Window, nowMs: number): void {
+  drawCharts(window: TimeWindow, nowMs: number): void {
     for (const card of this.#cards) card.drawChart(window, nowMs)
   }
 
   redraw(): void {
     for (const card of this.#cards) card.redraw()
-  }
-
-  /** Puts a notice in the place of the charts; null takes it away. */
-  notice(notice: Notice | null): void {
-    const key = notice === null ? '' : `${notice.kind} ${notice.title} ${notice.text}`
-    if (key === this.#noticeKey) return
-    this.#noticeKey = key
-    setAttribute(this.#view, 'data-notice', notice?.kind ?? 'none')
-    this.#notice.hidden = notice === null
-    if (notice === null) return
-    const buttons = (notice.actions ?? []).map(({ label, act }) => {
-      const button = element('button', { type: 'button', class: 'button', text: label })
-      button.addEventListener('click', act)
-      return button
-    })
-    this.#notice.replaceChildren(
-      element('span', { class: 'pulse', 'aria-hidden': 'true' }),
-      element('h2', { text: notice.title }),
-      element('p', { text: notice.text }),
-      element('div', { class: 'actions' }, ...buttons),
-    )
   }
 }
 

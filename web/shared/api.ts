@@ -1,6 +1,6 @@
 import { errorText } from '../../internal/text/error-text.ts'
 
-/** One host of `GET /api/v1/hosts`; a figure is null where the host does not say it. Times are µs since the epoch. */
+/** One host of `GET /api/v1/hosts`; a figure that is not known is null. Times are µs since the epoch. */
 export interface Host {
   readonly host: string
   readonly lastSeenAt: number
@@ -47,7 +47,10 @@ export interface MetricsQuestion {
   readonly everyMs: number
 }
 
-/** The API said no, with its problem document (RFC 9457), or did not answer at all (status 0). */
+/** How the API answers: `locked` means that it asks for a key, `away` that it answers with errors or not at all. */
+export type ApiState = 'ok' | 'away' | 'locked'
+
+/** The API refused, with its problem document (RFC 9457), or did not answer at all (status 0). */
 export class ApiError extends Error {
   readonly status: number
   readonly detail: string
@@ -58,9 +61,13 @@ export class ApiError extends Error {
     this.status = status
     this.detail = detail
   }
+
+  get state(): ApiState {
+    return this.status === 401 || this.status === 403 ? 'locked' : 'away'
+  }
 }
 
-// A server that takes the connection and then says nothing must not leave the page waiting for ever.
+// Without it a server that takes the connection and never answers would leave the page waiting for ever.
 const TIMEOUT_MS = 10_000
 
 async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
@@ -83,7 +90,7 @@ export function getHosts(signal: AbortSignal): Promise<HostsAnswer> {
   return getJson('api/v1/hosts', signal)
 }
 
-/** History in the shape of live samples, oldest first, so that one path through the page serves both. */
+/** History in the shape of live samples, oldest first, so that the page reads both with the same code. */
 export async function getHistory(question: MetricsQuestion, signal: AbortSignal): Promise<LiveSample[]> {
   const query = new URLSearchParams({
     measurement: question.measurement,

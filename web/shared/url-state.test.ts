@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatView, lengthOf, parseView, RANGES } from './url-state.ts'
+import { lengthOf, RANGES } from './period.ts'
+import { formatState, parseState } from './url-state.ts'
 
 const FROM = Date.parse('2025-11-23T12:00:00Z')
 
@@ -17,24 +18,24 @@ describe('a link', () => {
     ['?host=x&range=90y', { host: 'x', period: { range: '5m' } }],
     ['?host=x&from=yesterday&to=today&range=6h', { host: 'x', period: { range: '6h' } }],
     ['?from=2025-11-23T12:00:00Z&to=2025-11-23T11:00:00Z', { host: null, period: { range: '5m' } }],
-  ])('%s', (query, view) => expect(parseView(query)).toEqual(view))
+  ])('%s', (query, state) => expect(parseState(query)).toEqual(state))
 
-  it('brings back the view that it was made from', () => {
+  it('brings back the state that it was made from', () => {
     const range = fc.constantFrom(...RANGES.map(({ name }) => ({ range: name })))
     const span = fc
       .tuple(fc.integer({ min: 0, max: 4e12 }), fc.integer({ min: 1, max: 1e9 }))
       .map(([fromMs, length]) => ({ fromMs, toMs: fromMs + length }))
-    const view = fc.record({ host: fc.string({ minLength: 1, unit: 'grapheme' }), period: fc.oneof(range, span) })
+    const state = fc.record({ host: fc.string({ minLength: 1, unit: 'grapheme' }), period: fc.oneof(range, span) })
     fc.assert(
-      fc.property(view, (made) => {
-        expect(parseView(formatView(made))).toEqual(made)
+      fc.property(state, (made) => {
+        expect(parseState(formatState(made))).toEqual(made)
       }),
     )
   })
 
   it('reads well', () => {
     const period = { fromMs: FROM, toMs: FROM + 1000 }
-    expect(formatView({ host: 'web-01', period })).toBe(
+    expect(formatState({ host: 'web-01', period })).toBe(
       '?host=web-01&from=2025-11-23T12:00:00.000Z&to=2025-11-23T12:00:01.000Z',
     )
     expect(lengthOf(period)).toBe(1000)

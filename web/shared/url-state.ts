@@ -1,26 +1,14 @@
-/** The ranges of the top bar, in the order of the keys 1 to 5. */
-export const RANGES = [
-  { name: '5m', ms: 300_000 },
-  { name: '1h', ms: 3_600_000 },
-  { name: '6h', ms: 21_600_000 },
-  { name: '24h', ms: 86_400_000 },
-  { name: '7d', ms: 604_800_000 },
-] as const
+import { isLive, type Period, RANGES } from './period.ts'
 
-type RangeName = (typeof RANGES)[number]['name']
-
-/** What is shown of time: a range that ends now and slides, or a piece of the past that stands still (ms since the epoch). */
-export type Period = { readonly range: RangeName } | { readonly fromMs: number; readonly toMs: number }
-
-/** What a link holds. */
-export interface View {
+/** What the page shows, as a link names it. */
+export interface PageState {
   readonly host: string | null
   readonly period: Period
 }
 
 const DEFAULT_PERIOD: Period = { range: '5m' }
 
-export function parseView(query: string): View {
+export function parseState(query: string): PageState {
   const parameters = new URLSearchParams(query)
   return { host: parameters.get('host') || null, period: parsePeriod(parameters) }
 }
@@ -33,11 +21,11 @@ function parsePeriod(parameters: URLSearchParams): Period {
   return range === undefined ? DEFAULT_PERIOD : { range: range.name }
 }
 
-/** The query of a link that shows the same view. */
-export function formatView({ host, period }: View): string {
+/** The query of a link that shows the same. */
+export function formatState({ host, period }: PageState): string {
   const parameters = new URLSearchParams()
   if (host !== null) parameters.set('host', host)
-  if ('range' in period) parameters.set('range', period.range)
+  if (isLive(period)) parameters.set('range', period.range)
   else {
     parameters.set('from', new Date(period.fromMs).toISOString())
     parameters.set('to', new Date(period.toMs).toISOString())
@@ -46,38 +34,32 @@ export function formatView({ host, period }: View): string {
   return `?${parameters.toString().replaceAll('%3A', ':')}`
 }
 
-/** The length of a period, ms. */
-export function lengthOf(period: Period): number {
-  if ('range' in period) return RANGES.find(({ name }) => name === period.range)!.ms
-  return period.toMs - period.fromMs
-}
-
-/** Keeps the view in the address bar: `push` makes an entry that the back button leads to, `replace` corrects the present one. */
+/** Keeps the state in the address bar. `push` adds an entry to the history of the browser, `replace` changes the present entry. */
 export class Address {
-  #view = parseView(location.search)
+  #state = parseState(location.search)
 
   constructor(changed: () => void) {
     addEventListener('popstate', () => {
-      this.#view = parseView(location.search)
+      this.#state = parseState(location.search)
       changed()
     })
   }
 
-  get view(): View {
-    return this.#view
+  get state(): PageState {
+    return this.#state
   }
 
-  push(view: View): void {
-    this.#view = view
-    history.pushState({ steps: this.#steps + 1 }, '', formatView(view))
+  push(state: PageState): void {
+    this.#state = state
+    history.pushState({ steps: this.#steps + 1 }, '', formatState(state))
   }
 
-  replace(view: View): void {
-    this.#view = view
-    history.replaceState(history.state, '', formatView(view))
+  replace(state: PageState): void {
+    this.#state = state
+    history.replaceState(history.state, '', formatState(state))
   }
 
-  /** One step back within the page; false when this is the first view, as after opening a link. */
+  /** Goes one step back within the page. @returns false at the first state, such as a link that was just opened */
   back(): boolean {
     if (this.#steps === 0) return false
     history.back()

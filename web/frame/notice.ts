@@ -1,0 +1,119 @@
+import type { ApiError, ApiState, Host } from '../shared/api.ts'
+import { byId, element, setAttribute } from '../shared/dom.ts'
+import { isLive, lengthOf, type Period } from '../shared/period.ts'
+import { formatAge, formatSpan } from '../shared/units.ts'
+
+const LAST_SEEN_RANGE_MS = 3_600_000
+
+/** Takes the place of the charts when there is nothing to draw: says what is so and why, and offers what the reader can do. */
+export interface Notice {
+  readonly kind: 'waiting' | 'locked' | 'away' | 'unknown' | 'empty'
+  readonly title: string
+  readonly text: string
+  readonly actions?: readonly { readonly label: string; readonly act: () => void }[]
+}
+
+/** What the page knows when it decides between the charts and a notice. */
+export interface Situation {
+  readonly api: ApiState
+  /** Whether the API has named its hosts at least once. */
+  readonly isPolled: boolean
+  readonly hosts: readonly Host[]
+  /** The shown host by its name; null while the page has found none. */
+  readonly shownHost: string | null
+  /** The shown host as the API knows it. */
+  readonly host: Host | undefined
+  readonly loadError: ApiError | null
+  /** Whether all history was answered, and there was none. */
+  readonly isEmpty: boolean
+  readonly period: Period
+  readonly go: (host: string | null, period: Period) => void
+}
+
+/** The notice for a situation; null when there are charts to draw. */
+export function noticeOf(situation: Situation): Notice | null {
+  const { api, isPolled, hosts, shownHost, host, loadError, isEmpty } = situation
+  if (api === 'locked') return LOCKED
+  if (!isPolled) return api === 'away' ? API_AWAY : null
+  if (shownHost === null) return hosts.length === 0 ? WAITING : null
+  if (loadError?.status === 404 && host === undefined) return unknownHost(shownHost, situation)
+  if (!isEmpty) return null
+  return loadError === null || loadError.status === 0 ? emptyRange(shownHost, situation) : storeAway(loadError)
+}
+
+const WAITING: Notice = {
+  kind: 'waiting',
+  title: 'Waiting for the first sample',
+  text: 'An agent publishes every second. This page shows its first sample as soon as it arrives.',
+}
+
+const LOCKED: Notice = {
+  kind: 'locked',
+  title: 'This server wants a key',
+  text: 'The API asks for a key, and this page has none. Ask the operator of the server for access.',
+}
+
+const API_AWAY: Notice = {
+  kind: 'away',
+  title: 'The API does not answer',
+  text: 'The page has loaded, but its data has not. It tries again every second.',
+}
+
+function storeAway(error: ApiError): Notice {
+  return { kind: 'away', title: 'History is not available now', text: `${error.detail} Live samples continue.` }
+}
+
+function unknownHost(name: string, { hosts, go }: Situation): Notice {
+  const first = hosts[0]
+  return {
+    kind: 'unknown',
+    title: `No host named ${name}`,
+    text: 'It sends nothing now, and the last 7 days have no samples of it.',
+    actions: first === undefined ? [] : [{ label: `Show ${first.host}`, act: () => go(first.host, { range: '5m' }) }],
+  }
+}
+
+function emptyRange(name: string, { host, period, go }: Situation): Notice {
+  const seenAtMs = (host?.lastSeenAt ?? 0) / 1000
+  const span = isLive(period) ? `the last ${formatAge(lengthOf(period))}` : formatSpan(period.fromMs, period.toMs)
+  const seen = host?.stale ? ` Its last sample came ${formatAge(host.ageMs)} ago.` : ''
+  const lastHour: Period = { fromMs: seenAtMs - LAST_SEEN_RANGE_MS, toMs: seenAtMs + 1000 }
+  const isShortest = isLive(period) && period.range === '5m'
+  return {
+    kind: 'empty',
+    title: 'Nothing recorded here',
+    text: `${name} has no samples in ${span}.${seen}`,
+    actions: [
+      ...(host?.stale ? [{ label: 'Show its last hour', act: () => go(name, lastHour) }] : []),
+      ...(isShortest ? [] : [{ label: 'Show the last 5 minutes', act: () => go(name, { range: '5m' }) }]),
+    ],
+  }
+}
+
+/** The place of the notices on the page. While one is shown, the style sheet hides the charts. */
+export class NoticeBoard {
+  readonly #view = byId('view')
+  readonly #notice = byId('notice')
+  #shownKey = ''
+
+  /** Shows a notice, or the charts again for null. A notice that is shown already stays as it is, so its buttons keep the focus. */
+  show(notice: Notice | null): void {
+    const key = notice === null ? '' : `${notice.kind} ${notice.title} ${notice.text}`
+    if (key === this.#shownKey) return
+    this.#shownKey = key
+    setAttribute(this.#view, 'data-notice', notice?.kind ?? 'none')
+    this.#notice.hidden = notice === null
+    if (notice === null) return
+    const buttons = (notice.actions ?? []).map(({ label, act }) => {
+      const button = element('button', { type: 'button', class: 'button', text: label })
+      button.addEventListener('click', act)
+      return button
+    })
+    this.#notice.replaceChildren(
+      element('span', { class: 'pulse', 'aria-hidden': 'true' }),
+      element('h2', { text: notice.title }),
+      element('p', { text: notice.text }),
+      element('div', { class: 'actions' }, ...buttons),
+    )
+  }
+}

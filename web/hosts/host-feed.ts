@@ -1,0 +1,148 @@
+import { ApiError } from '../shared/api.ts'
+import type { ServerClock } from '../shared/clock.ts'
+import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
+import { LiveStream, type StreamState } from '../shared/stream.ts'
+import { bucketFor } from '../shared/units.ts'
+import { loadHistory } from './history.ts'
+import { HostData } from './host-data.ts'
+import { PANELS } from './panels.ts'
+
+// History is loaded again at most this often: after an error of the store, and after missed samples.
+const RELOAD_MS = 5000
+// When the API knows a sample that is newer by this much, the stream looks alive and brings nothing.
+const SILENT_STREAM_MS = 10_000
+
+export interface HostFeedEvents {
+  /** Live samples came, or the state of the stream changed. */
+  changed(): void
+  /** There are numbers to draw at once: the first of the host, or the history of all charts (or its error). */
+  ready(): void
+  /** The history of a chart is there. */
+  loaded(): void
+}
+
+/** Feeds the data of one host: its history, then its live samples, then its history again where samples were missed. */
+export class HostFeed {
+  readonly #clock: ServerClock
+  readonly #plotWidth: () => number
+  readonly #events: HostFeedEvents
+  data = new HostData()
+  #host: string | null = null
+  #stream: LiveStream | undefined
+  #streamState: StreamState = 'connecting'
+  #period: Period | null = null
+  #reloadTimer: ReturnType<typeof setTimeout> | undefined
+  #loadAbort = new AbortController()
+  #loadedAtMs = -Infinity
+  #loadError: ApiError | null = null
+  #bucketMs = 1000
+
+  /** @param plotWidth of the charts, CSS pixels */
+  constructor(clock: ServerClock, plotWidth: () => number, events: HostFeedEvents) {
+    this.#clock = clock
+    this.#plotWidth = plotWidth
+    this.#events = events
+  }
+
+  get streamState(): StreamState {
+    return this.#streamState
+  }
+
+  /** Why the last history could not be had; null when it came, or while it is on its way. */
+  get loadError(): ApiError | null {
+    return this.#loadError
+  }
+
+  /** The width of a bucket of the charts. */
+  get bucketMs(): number {
+    return this.#bucketMs
+  }
+
+  /** Begins anew with another host. */
+  follow(host: string): void {
+    this.data = new HostData()
+    this.#host = host
+    this.open()
+  }
+
+  /** Opens the live stream of the host, if there is a host. */
+  open(): void {
+    this.close()
+    if (this.#host === null) return
+    const measurements = PANELS.map(({ measurement }) => measurement).join(',')
+    const query = new URLSearchParams({ host: this.#host, measurement: measurements })
+    this.#stream = new LiveStream(`api/v1/live?${query}`, {
+      samples: (samples) => {
+        const isFirst = samples.length > 0 && this.data.newestAtMs === 0
+        this.data.takeLive(samples)
+        // The first event has the newest sample of every series, so the numbers need not wait for more events or for the history.
+        if (isFirst) this.#events.ready()
+        else this.#events.changed()
+      },
+      state: (state) => {
+        this.#streamState = state
+        this.#events.changed()
+      },
+      missed: () => this.#reloadSoon(),
+    })
+  }
+
+  close(): void {
+    this.#stream?.close()
+  }
+
+  /** Opens the stream anew where it brings nothing, although the API has seen newer samples. */
+  checkStream(lastSeenAtMs: number): void {
+    const { newestAtMs } = this.data
+    if (newestAtMs > 0 && lastSeenAtMs - newestAtMs >= SILENT_STREAM_MS) this.#stream?.reopen()
+  }
+
+  /** The part of time that the charts show. A live one ends at a whole second, so that all charts slide in the steps of the samples. */
+  windowOf(period: Period): TimeWindow {
+    if (!isLive(period)) return period
+    const toMs = Math.floor(this.#clock.now() / 1000) * 1000
+    return { fromMs: toMs - lengthOf(period), toMs }
+  }
+
+  /** Drops the history that is on its way, and loads none until the next `load`. */
+  cancelLoad(): void {
+    this.#loadAbort.abort()
+    clearTimeout(this.#reloadTimer)
+    this.#period = null
+  }
+
+  /** Loads the history of the host, in buckets of about a pixel, in place of what the charts show. Live samples continue a live period. */
+  async load(period: Period): Promise<void> {
+    this.cancelLoad()
+    if (this.#host === null) return
+    this.#loadAbort = new AbortController()
+    this.#period = period
+    this.#loadedAtMs = performance.now()
+    const { signal } = this.#loadAbort
+    const window = this.windowOf(period)
+    this.#bucketMs = bucketFor(lengthOf(period), this.#plotWidth())
+    // The newest live sample may be newer than the whole second at which the window ends.
+    const asked = isLive(period) ? { fromMs: window.fromMs, toMs: this.#clock.now() } : window
+    this.#loadError = null
+    const { loaded } = this.#events
+    loaded()
+    try {
+      const [host, bucketMs, follows] = [this.#host, this.#bucketMs, isLive(period)]
+      await loadHistory(this.data, { host, window: asked, bucketMs, follows, signal, loaded })
+    } catch (error) {
+      if (signal.aborted) return
+      if (!(error instanceof ApiError)) throw error
+      this.#loadError = error
+      if (error.status !== 404) this.#reloadSoon()
+    }
+    this.#events.ready()
+  }
+
+  #reloadSoon(): void {
+    clearTimeout(this.#reloadTimer)
+    const pauseMs = Math.max(0, this.#loadedAtMs + RELOAD_MS - performance.now())
+    this.#reloadTimer = setTimeout(() => {
+      if (this.#period !== null) this.load(this.#period)
+    }, pauseMs)
+  }
+}
