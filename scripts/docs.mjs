@@ -2,11 +2,12 @@
 // docs/benchmarks.md from the figures in docs/benchmarks.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { ROLES } from '../dist/cmd/program/roles.js'
 import { configTable } from '../dist/internal/config/describe.js'
 
 const readme = readFileSync('README.md', 'utf8')
 const [before, rest] = readme.split(/(?<=<!-- settings: .* -->\n)/)
 const after = rest.slice(rest.indexOf('<!-- /settings -->'))
-writeFileSync('README.md', `${before}${configTable()}${after}`)
+writeFileSync('README.md', `${before}${configTable(Object.values(ROLES))}${after}`)
 
 execFileSync(process.execPath, ['scripts/run-ts.mjs', 'test/bench/main.ts', '--page'], { stdio: 'inherit' })

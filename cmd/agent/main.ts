@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { main } from '../program/program.ts'
-import { agentCommand } from './command.ts'
+import { main, roleCommand } from '../program/program.ts'
+import { ROLES } from '../program/roles.ts'
 
-await main(agentCommand())
+await main(roleCommand(ROLES.agent))

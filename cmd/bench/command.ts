@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { loadSettings } from '../../internal/config/load.ts'
+import { ROLES } from '../program/roles.ts'
 import { addLoadFlags, readLoadFlags } from './load-flags.ts'
 import { benchRunCommand } from './run.ts'
 import { benchServerCommand } from './server.ts'
@@ -21,7 +22,7 @@ export function benchCommand(): Command {
   return command
     .action(async () => {
       const flags = readLoadFlags(command)
-      const loaded = loadSettings('server', flags.settings, process.env)
+      const loaded = loadSettings(ROLES.server, flags.settings, process.env)
       const { playLoad } = await import('./load.ts')
       process.exitCode = await playLoad(flags, loaded)
     })

@@ -5,6 +5,7 @@ import { defaultInWords } from '../../internal/config/describe.ts'
 import { flagOf } from '../../internal/config/names.ts'
 import { choice, duration, integer, onOff, optionalText, type Setting, texts } from '../../internal/config/setting.ts'
 import type { FlagValues } from '../../internal/config/written.ts'
+import { ROLES } from '../program/roles.ts'
 
 const SECOND = 1000
 const DAY = 24 * 3600 * SECOND
@@ -75,7 +76,7 @@ export function addLoadFlags(command: Command, examples: readonly string[]): Com
     command.addOption(option.argParser(parserOf(setting)))
   }
   command.addOption(new Option('--no-count', 'does not ask the store how many samples it has').helpGroup('Load:'))
-  return addSettingFlags(command, 'server', examples, (key) => CONNECTION_SETTINGS.test(key))
+  return addSettingFlags(command, ROLES.server, examples, (key) => CONNECTION_SETTINGS.test(key))
 }
 
 /** A command line that makes no sense ends the program. */
@@ -90,7 +91,7 @@ export function readLoadFlags(command: Command): LoadFlags {
       `error: ${workers} workers with frames of ${samplesPerMessage} samples take too much memory: set fewer`,
     )
   }
-  const settings = flagValues(command, 'server')
+  const settings = flagValues(command, ROLES.server)
   return {
     ...values,
     count: given.count === true,
@@ -100,7 +101,7 @@ export function readLoadFlags(command: Command): LoadFlags {
 
 function defaultOf(setting: Setting<unknown>, given: Readonly<Record<string, unknown>>): unknown {
   if (typeof setting.default !== 'function') return setting.default
-  return setting.default({ role: 'server', given: (key: string) => given[key] })
+  return setting.default({ role: ROLES.server, given: (key: string) => given[key] })
 }
 
 /** Takes what a setting of this kind takes, and says so of what it does not. A list may be given in several flags; an empty one begins it anew. */

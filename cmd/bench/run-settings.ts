@@ -4,6 +4,7 @@ import { defaultInWords } from '../../internal/config/describe.ts'
 import { ConfigError } from '../../internal/config/error.ts'
 import { flagOf } from '../../internal/config/names.ts'
 import { choice, integer, onOff, port, type Setting, text } from '../../internal/config/setting.ts'
+import { ROLES } from '../program/roles.ts'
 import { LOAD_FLAGS } from './load-flags.ts'
 
 /** How a benchmark is usually started. */
@@ -109,7 +110,7 @@ export function readRunSettings(
     if (value === undefined) problems.push(`${name}: ${JSON.stringify(written)} must be ${setting.allowed}`)
     else given.set(key, value)
   }
-  const context = { role: 'server', given: (key: string) => given.get(key) } as const
+  const context = { role: ROLES.server, given: (key: string) => given.get(key) } as const
   const values = Object.fromEntries(
     ENTRIES.map(([key, { default: fallback }]) => {
       return [key, given.get(key) ?? (typeof fallback === 'function' ? fallback(context) : fallback)]

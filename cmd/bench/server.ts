@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { ConfigError } from '../../internal/config/error.ts'
 import { type LoadedSettings, loadSettings } from '../../internal/config/load.ts'
+import { ROLES } from '../program/roles.ts'
 import { run } from '../program/run.ts'
 
 /**
@@ -19,13 +20,13 @@ export function benchServerCommand(): Command {
         .choices(['baseline', 'bare'])
         .makeOptionMandatory(),
     )
-  addSettingFlags(command, 'server', [
+  addSettingFlags(command, ROLES.server, [
     'bench server --pipeline baseline --influx-url http://10.0.0.6:8086',
     'bench server --pipeline bare      # what a message costs before anything is done with it',
   ])
   return command.action(({ pipeline }: { pipeline: 'baseline' | 'bare' }) =>
     run(
-      () => pubsubOnly(loadSettings('server', flagValues(command, 'server'), process.env)),
+      () => pubsubOnly(loadSettings(ROLES.server, flagValues(command, ROLES.server), process.env)),
       async (context) => {
         const { openBare, openBaseline } = await import('./comparison-servers.ts')
         await (pipeline === 'bare' ? openBare(context) : openBaseline(context))

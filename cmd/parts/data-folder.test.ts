@@ -8,6 +8,7 @@ import { loadSettings } from '../../internal/config/load.ts'
 import type { FlagValues } from '../../internal/config/written.ts'
 import { Releaser } from '../../internal/lifecycle/releaser.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
+import { ROLES } from '../program/roles.ts'
 import { fileName, openDataFolder } from './data-folder.ts'
 
 describe('fileName', () => {
@@ -38,7 +39,7 @@ describe('openDataFolder', () => {
 
   const logger = pino({ enabled: false })
   const contextOf = (flags: FlagValues) => ({
-    settings: loadSettings('up', { 'data.path': path, ...flags }, {}).settings,
+    settings: loadSettings(ROLES.up, { 'data.path': path, ...flags }, {}).settings,
     releaser: new Releaser(logger),
     logger,
   })
@@ -61,7 +62,7 @@ describe('openDataFolder', () => {
     const opening = openDataFolder(contextOf({ 'broker.consumer': 'one' }), 'server')
     await expect(opening).rejects.toThrow(ConfigError)
     await expect(opening).rejects.toThrow(
-      `${folder} is used by process ${process.ppid}; stop that, or give this one another --data-path or --broker-consumer`,
+      `${folder} is used by process ${process.ppid}; stop that process, or give this one another --data-path or --broker-consumer`,
     )
   })
 

@@ -7,21 +7,19 @@ import { samplesLeftIn } from '../../internal/spool/cursor.ts'
 import { FolderInUseError, folderOwner, lockFolder } from '../../internal/spool/folder-lock.ts'
 import type { Context } from '../program/context.ts'
 
-/** Who keeps something on disk. `up` is all three. */
-export type DataRole = 'agent' | 'api' | 'server'
-
-/** File systems take 255 bytes in a name; what is cut here stays distinct by a hash. */
+/** File systems take 255 bytes in a name. A longer name is cut, and a hash keeps it distinct. */
 const MAX_NAME_BYTES = 100
 
 /**
- * The folder of a role's data, locked for this process until it stops. Where nothing can be written the process starts all the same:
- * what works in the folder then says so, and keeps in memory what it can.
+ * The folder of a role's data, locked for this process until it stops. A process starts even when it cannot write to the folder: the parts
+ * that use the folder report it, and keep in memory what they can.
  *
- * @throws ConfigError while another process has it
+ * @param role what keeps data there: `agent`, `server`, `api`; `up` opens all three
+ * @throws ConfigError while another process uses the folder
  */
 export async function openDataFolder(
   { settings, releaser, logger }: Pick<Context, 'settings' | 'releaser' | 'logger'>,
-  role: DataRole,
+  role: string,
 ): Promise<string> {
   const folder = dataFolder(settings, role)
   try {
@@ -30,16 +28,16 @@ export async function openDataFolder(
     if (error instanceof FolderInUseError) throw inUse(error, role)
     logger.error({ err: error, folder }, 'the data folder cannot be written to: nothing that waits survives a restart')
   }
-  await tellOfOtherNames(folder, role, logger)
+  await warnOfOtherNames(folder, role, logger)
   return folder
 }
 
-/** A host or a container that is named anew finds nothing of what it left under its old name: somebody should know that it is there. */
-async function tellOfOtherNames(own: string, role: DataRole, logger: Context['logger']): Promise<void> {
+/** Warns of samples that this machine left under an earlier name: a renamed host or container would never send them. */
+async function warnOfOtherNames(own: string, role: string, logger: Context['logger']): Promise<void> {
   const names = await readdir(dirname(own)).catch(() => [])
   for (const name of names.filter((each) => each !== basename(own))) {
     const folder = join(dirname(own), name)
-    const samples = await samplesLeftIn(join(folder, role === 'server' ? 'spool' : 'outbox'))
+    const samples = await samplesLeftIn(join(folder, isServer(role) ? 'spool' : 'outbox'))
     if (samples === 0 || (await folderOwner(folder)) !== undefined) continue
     logger.warn(
       { folder, samples },
@@ -48,12 +46,15 @@ async function tellOfOtherNames(own: string, role: DataRole, logger: Context['lo
   }
 }
 
-/** `<data.path>/<role>/<name>`: two servers, or two agents, may share a data path when their names differ. */
-export function dataFolder({ data, broker, agent }: Settings, role: DataRole): string {
-  return join(data.path, role, fileName(role === 'server' ? broker.consumer : agent.host))
+/**
+ * `<data.path>/<role>/<name>`: two processes of one role may share a data path when their names differ. A server is named by
+ * `broker.consumer`, a publisher by its host.
+ */
+export function dataFolder({ data, broker, agent }: Settings, role: string): string {
+  return join(data.path, role, fileName(isServer(role) ? broker.consumer : agent.host))
 }
 
-/** A name of any characters as the name of one file, another for each. */
+/** A name of any characters as the name of one file. Different names give different files. */
 export function fileName(name: string): string {
   const safe = [...Buffer.from(name)].map(safeByte).join('').replace(/^\./, '%2e') || '%'
   if (safe.length <= MAX_NAME_BYTES) return safe
@@ -66,12 +67,17 @@ function safeByte(byte: number): string {
   return /[A-Za-z0-9._-]/.test(character) ? character : `%${byte.toString(16).padStart(2, '0')}`
 }
 
-function inUse({ pid, folder }: FolderInUseError, role: DataRole): ConfigError {
+function inUse({ pid, folder }: FolderInUseError, role: string): ConfigError {
   return new ConfigError([
-    `data.path: ${folder} is used by process ${pid}; stop that, or give this one another --data-path or ${nameFlag(role)}`,
+    `data.path: ${folder} is used by process ${pid}; stop that process, or give this one another --data-path or ${nameFlag(role)}`,
   ])
 }
 
-function nameFlag(role: DataRole): string {
-  return role === 'server' ? '--broker-consumer' : '--agent-host'
+function nameFlag(role: string): string {
+  return isServer(role) ? '--broker-consumer' : '--agent-host'
+}
+
+/** Every other role that keeps data is a publisher. */
+function isServer(role: string): boolean {
+  return role === 'server'
 }

@@ -12,7 +12,7 @@ const INTERVAL_MS = 1000
 export async function openOwnFigures(
   context: Context,
   broker: Broker,
-  role: 'api',
+  role: string,
   figures: Readonly<Record<string, Figure>>,
 ): Promise<void> {
   const { settings, clock, releaser, throttle, summary } = context

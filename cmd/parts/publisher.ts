@@ -7,7 +7,7 @@ import { runId } from '../../internal/publish/run-id.ts'
 import { type DropReason, PublisherLedger } from '../../internal/sample/ledger.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
 import type { Context, OpenPublisher } from '../program/context.ts'
-import { type DataRole, openDataFolder } from './data-folder.ts'
+import { openDataFolder } from './data-folder.ts'
 
 /** What the log of an outbox takes of the disk beside what is held: what is on its way, and files that are not yet done with. */
 const LOG_MARGIN_BYTES = 32 * 2 ** 20
@@ -16,11 +16,7 @@ const LOG_MARGIN_BYTES = 32 * 2 ** 20
  * A publisher of frames under a source id of its own, started, with what its predecessor left; it stops after whatever is opened from now on.
  * A disk that takes nothing is no reason not to publish, and not to be ready: a metric says it.
  */
-export async function openPublisher(
-  context: Context,
-  broker: Broker,
-  role: Exclude<DataRole, 'server'>,
-): Promise<OpenPublisher> {
+export async function openPublisher(context: Context, broker: Broker, role: string): Promise<OpenPublisher> {
   const { settings, onReload, clock, logger, throttle, releaser } = context
   const log = await openSegmentLog({
     folder: join(await openDataFolder(context, role), 'outbox'),

@@ -26,7 +26,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   const { role, warnings } = loaded
   const live = new LiveSettings(loaded, load)
   const secrets = new Set(loaded.secrets)
-  const logger = createLogger({ ...loaded.settings.log, role, secrets })
+  const logger = createLogger({ ...loaded.settings.log, role: role.name, secrets })
   for (const warning of warnings) logger.warn(warning)
   const releaser = new Releaser(logger)
   const context: Context = {
@@ -64,7 +64,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
         ...loaded.settings.admin,
         portSetting: '--admin-port or SENTINEL_ADMIN_PORT',
         hostSetting: '--admin-host or SENTINEL_ADMIN_HOST',
-        name: role,
+        name: role.name,
         version: context.version,
         logger,
         ready: () => reasons(context),

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import { applyDashboards } from '../../internal/store/influx/dashboards.ts'
+import { ROLES } from '../program/roles.ts'
 
 const TIMEOUT_MS = 60_000
 
@@ -20,11 +21,11 @@ function applyCommand(): Command {
         'deploy/influxdb/template.yml of this package',
       ),
     )
-  addSettingFlags(command, 'server', [
+  addSettingFlags(command, ROLES.server, [
     'sentinel dashboards apply --influx-url http://127.0.0.1:8086 --influx-org sentinel --influx-token-file token.txt',
   ])
   return command.action(async ({ template }: { template: string }) => {
-    const { settings } = loadSettings('server', flagValues(command, 'server'), process.env)
+    const { settings } = loadSettings(ROLES.server, flagValues(command, ROLES.server), process.env)
     const { url = '', token = '', org, bucket } = settings.influx
     const { action, dashboards } = await applyDashboards({
       ...{ url, token, org, bucket },

@@ -1,4 +1,5 @@
 import type { LoadedSettings } from '../../internal/config/load.ts'
+import { hasDuty } from '../../internal/config/role.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -27,9 +28,9 @@ const ill = (words: string): Verdict => ({ well: false, words })
  */
 export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const { role } = loaded
-  if (role === 'up' || role === 'agent') yield { part: 'host', ...(await checkHost(loaded)) }
+  if (hasDuty(role, 'measure')) yield { part: 'host', ...(await checkHost(loaded)) }
   yield { part: 'broker', ...(await checkBroker(loaded)) }
-  if (role !== 'agent') yield { part: 'store', ...(await checkStore(loaded)) }
+  if (hasDuty(role, 'ingest', 'serve')) yield { part: 'store', ...(await checkStore(loaded)) }
   yield* findRunning(loaded)
 }
 
@@ -75,7 +76,9 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
   const context = quietContext(loaded)
   try {
     const { writer, reader } = await connectStore(context)
-    return await (loaded.role === 'api' ? readOnly(context, reader) : writeAndReadBack(context, writer, reader))
+    return await (hasDuty(loaded.role, 'ingest')
+      ? writeAndReadBack(context, writer, reader)
+      : readOnly(context, reader))
   } catch (error) {
     const isLocked = error instanceof StoreError && error.kind === 'away' && loaded.settings.store.kind === 'duckdb'
     if (isLocked) return askRunning(loaded, error)

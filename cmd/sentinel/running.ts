@@ -1,6 +1,6 @@
-import { type LoadedSettings, loadSettings } from '../../internal/config/load.ts'
-import { ROLES } from '../../internal/config/setting.ts'
+import type { LoadedSettings } from '../../internal/config/load.ts'
 import { formatSize } from '../../internal/config/units.ts'
+import { ROLES } from '../program/roles.ts'
 import { type Figures, readFigures } from './figures.ts'
 import type { Finding } from './finding.ts'
 
@@ -36,8 +36,8 @@ export async function* findRunning(loaded: LoadedSettings): AsyncGenerator<Findi
 }
 
 function adminPorts({ role, settings, origins }: LoadedSettings): number[] {
-  if (role !== 'up' || origins.get('admin.port')?.kind !== 'default') return [settings.admin.port]
-  return [...new Set(ROLES.map((other) => loadSettings(other, {}, {}).settings.admin.port))]
+  const asksEveryRole = role.name === ROLES.up.name && origins.get('admin.port')?.kind === 'default'
+  return asksEveryRole ? [...new Set(Object.values(ROLES).map(({ adminPort }) => adminPort))] : [settings.admin.port]
 }
 
 /** @returns undefined where nothing of ours runs; what is wrong with it where it does not answer */
@@ -46,10 +46,10 @@ async function ask(host: string, port: number): Promise<Running | string | undef
     fetch(`http://${host}:${port}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
   try {
     const { name } = (await (await get('/health')).json()) as { name?: unknown }
-    if (!ROLES.some((role) => role === name)) return undefined
+    if (typeof name !== 'string' || !Object.hasOwn(ROLES, name)) return undefined
     const { reasons } = (await (await get('/ready')).json()) as { reasons: string[] }
     const figures = readFigures(await (await get('/metrics')).text())
-    return { name: String(name), port, reasons, figures }
+    return { name, port, reasons, figures }
   } catch (error) {
     const hangs = error instanceof Error && error.name === 'TimeoutError'
     return hangs ? `what listens there does not answer within ${TIMEOUT_MS / 1000} s` : undefined

@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
+import { ROLE_NAMES, ROLES } from '../../cmd/program/roles.ts'
 import { addSettingFlags, flagValues, runProgram, versionText } from './cli.ts'
 import { ConfigError, EXIT } from './error.ts'
 import { flagOf } from './names.ts'
-import { ROLES } from './setting.ts'
+import { isUsedBy } from './setting.ts'
 import { allSettings } from './settings.ts'
 import type { FlagValues } from './written.ts'
 
@@ -14,11 +15,11 @@ async function run(argv: readonly string[], action?: () => void) {
   }
   let flags: FlagValues | undefined
   const program = new Command('sentinel').version(versionText('sentinel', '1.2.3', 'abcdef0123456'))
-  for (const role of ROLES) {
+  for (const role of Object.values(ROLES)) {
     // Before `.command`, so that a subcommand writes there too.
     program.configureOutput({ writeOut: say, writeErr: say })
-    const command = program.command(role).description(`runs ${role}`)
-    addSettingFlags(command, role, [`sentinel ${role} --log-level debug`]).action(() => {
+    const command = program.command(role.name).description(`runs ${role.name}`)
+    addSettingFlags(command, role, [`sentinel ${role.name} --log-level debug`]).action(() => {
       flags = flagValues(command, role)
       action?.()
     })
@@ -64,11 +65,11 @@ describe('the command line', () => {
     expect(said).not.toBe('')
   })
 
-  test.each(ROLES)('of %s has help for each of its settings, an example and the exit codes', async (role) => {
+  test.each(ROLE_NAMES)('of %s has help for each of its settings, an example and the exit codes', async (role) => {
     const { said } = await run([role, '--help'])
     for (const [key, setting] of allSettings()) {
       const isThere = new RegExp(`^  ${flagOf(key)} `, 'm').test(said)
-      expect([key, isThere]).toEqual([key, setting.roles.includes(role)])
+      expect([key, isThere]).toEqual([key, isUsedBy(setting, ROLES[role])])
     }
     expect(said).toContain(`\n  sentinel ${role} --log-level debug\n`)
     expect(said).toContain('78 settings that cannot work')

@@ -3,8 +3,9 @@ import { errorText } from '../text/error-text.ts'
 import { defaultInWords } from './describe.ts'
 import { ConfigError, EXIT } from './error.ts'
 import { flagOf, variableOf } from './names.ts'
-import type { Role, Setting } from './setting.ts'
-import { allSettings, GROUPS } from './settings.ts'
+import type { Role } from './role.ts'
+import type { Setting } from './setting.ts'
+import { GROUPS, settingsOf } from './settings.ts'
 import { CONFIG_VARIABLE, type FlagValues } from './written.ts'
 
 const FOOTER = `
@@ -31,17 +32,19 @@ export function addSettingFlags(
   for (const [key, setting] of settingsOf(role)) {
     if (!uses(key)) continue
     const group = GROUPS[key.slice(0, key.indexOf('.')) as keyof typeof GROUPS]
-    const option = new Option(`${flagOf(key)} ${setting.placeholder}`, describe(key, setting)).helpGroup(`${group}:`)
+    const option = new Option(`${flagOf(key)} ${setting.placeholder}`, describe(key, setting, role)).helpGroup(
+      `${group}:`,
+    )
     command.addOption(option)
   }
   const shown = examples.map((example) => `\n  ${example}`).join('')
   return command.addHelpText('after', `${shown === '' ? '' : `\nExamples:${shown}\n`}${FOOTER}`)
 }
 
-function describe(key: string, setting: Setting<unknown>): string {
+function describe(key: string, setting: Setting<unknown>, role: Role): string {
   const variables = [variableOf(key), ...setting.alsoFrom].join(', ')
   const mark = setting.reloads ? ' ↻' : ''
-  return `${setting.description.replace(/\.$/, '')}${mark} (default: ${defaultInWords(setting)}; ${variables})`
+  return `${setting.description.replace(/\.$/, '')}${mark} (default: ${defaultInWords(setting, [role])}; ${variables})`
 }
 
 /** What the command line of a parsed command says, by key, for `loadSettings`. */
@@ -54,10 +57,6 @@ export function flagValues(command: Command, role: Role): FlagValues {
     if (typeof value === 'string' || value === true) values[key] = String(value)
   }
   return values
-}
-
-function settingsOf(role: Role): ReadonlyArray<readonly [key: string, setting: Setting<unknown>]> {
-  return allSettings().filter(([, setting]) => setting.roles.includes(role))
 }
 
 /** `sentinel 1.2.0 (commit 1a2b3c4, Node.js v20.20.2)`. */

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { configTable, describeSettings } from './describe.ts'
+import { ROLE_NAMES, ROLES } from '../../cmd/program/roles.ts'
+import { configTable, defaultInWords, describeSettings } from './describe.ts'
 import { loadSettings } from './load.ts'
 import { flagOf, variableOf } from './names.ts'
-import { ROLES } from './setting.ts'
-import { allSettings, GROUPS, SCHEMA } from './settings.ts'
+import { allSettings, GROUPS, SCHEMA, settingsOf } from './settings.ts'
 
 describe('the schema', () => {
   test.each(allSettings().map(([key, setting]) => ({ key, ...setting })))('$key is well formed', (setting) => {
     expect(setting.key).toMatch(/^[a-z][A-Za-z]*\.[a-z][A-Za-z]*$/)
     expect(setting.description).toMatch(/^[A-Z].*\.$/s)
-    expect(setting.roles.length).toBeGreaterThan(0)
-    if (typeof setting.default === 'function') expect(setting.defaultText).toBeTypeOf('string')
+    expect(setting.duties).not.toEqual([])
+    expect(defaultInWords(setting, Object.values(ROLES))).not.toBe('')
     if (setting.secret) expect(allSettings().map(([key]) => key)).toContain(`${setting.key}File`)
   })
 
@@ -26,7 +26,7 @@ describe('the schema', () => {
   })
 
   test('has defaults that it would take itself', () => {
-    for (const role of ROLES) {
+    for (const role of Object.values(ROLES)) {
       const { settings } = loadSettings(role, {}, {})
       for (const [key, setting] of allSettings()) {
         const [group, name] = key.split('.') as [keyof typeof settings, string]
@@ -39,13 +39,13 @@ describe('the schema', () => {
 })
 
 describe('the settings that a role runs with', () => {
-  test.each(ROLES)('of %s read back as the same', (role) => {
+  test.each(ROLE_NAMES)('of %s read back as the same', (name) => {
+    const role = ROLES[name]
     const flags = { 'api.corsOrigins': 'https://a,https://b', 'stop.deadlineMs': '90s', 'influx.org': 'a: b' }
     const first = loadSettings(role, flags, { REDIS_URL: 'redis://r', INFLUX_URL: 'http://i' })
     const printed = describeSettings(first)
     const again = loadSettings(role, { config: 'printed.yaml' }, {}, () => ({ text: printed, mode: 0 }))
-    const used = allSettings().filter(([, setting]) => setting.roles.includes(role))
-    for (const [key] of used) {
+    for (const [key] of settingsOf(role)) {
       const [group, name] = key.split('.') as [keyof typeof first.settings, string]
       const read = (settings: object): unknown => (settings as Record<string, Record<string, unknown>>)[group]?.[name]
       expect([key, read(again.settings)]).toEqual([key, read(first.settings)])
@@ -54,7 +54,7 @@ describe('the settings that a role runs with', () => {
 
   test('say where each comes from, and no secret', () => {
     const env = { REDIS_URL: 'redis://app:hun@hunter2@r', INFLUX_TOKEN: 'hunter2', SENTINEL_INFLUX_ORG: 'acme' }
-    const printed = describeSettings(loadSettings('server', { 'log.level': 'debug' }, env))
+    const printed = describeSettings(loadSettings(ROLES.server, { 'log.level': 'debug' }, env))
     expect(printed).not.toContain('hunter2')
     expect(printed).toContain('  level: debug  # from --log-level\n')
     expect(printed).toContain('  org: acme  # from SENTINEL_INFLUX_ORG\n')
@@ -66,7 +66,7 @@ describe('the settings that a role runs with', () => {
 })
 
 test('the table for the README has a row for each setting', () => {
-  const rows = configTable().trim().split('\n').slice(2)
+  const rows = configTable(Object.values(ROLES)).trim().split('\n').slice(2)
   expect(rows).toHaveLength(allSettings().length)
   expect(rows).toContain(
     '| `redis.url` | `SENTINEL_REDIS_URL` `REDIS_URL` | redis://127.0.0.1:6379; with up none | all | The Redis server; rediss:// for TLS. With up, setting it takes the place of the memory broker. |',

@@ -1,7 +1,8 @@
 import { stringify } from 'yaml'
 import type { LoadedSettings } from './load.ts'
 import { variableOf } from './names.ts'
-import { ROLES, type Setting } from './setting.ts'
+import type { Role } from './role.ts'
+import { isUsedBy, type Setting } from './setting.ts'
 import { allSettings, SCHEMA } from './settings.ts'
 import type { Origin } from './written.ts'
 
@@ -13,7 +14,7 @@ export function describeSettings({ role, settings, origins }: LoadedSettings): s
   const lines: string[] = []
   for (const [group, schema] of Object.entries(SCHEMA)) {
     const values: Readonly<Record<string, unknown>> = settings[group as keyof typeof settings]
-    const used = Object.entries<Setting<unknown>>(schema).filter(([, setting]) => setting.roles.includes(role))
+    const used = Object.entries<Setting<unknown>>(schema).filter(([, setting]) => isUsedBy(setting, role))
     if (used.length === 0) continue
     const described = used.map(([name, setting]) => line(name, setting, values[name], origins.get(`${group}.${name}`)!))
     const allAreComments = described.every((text) => text.startsWith('  #'))
@@ -34,21 +35,30 @@ function line(name: string, setting: Setting<unknown>, value: unknown, origin: O
 }
 
 /** The table of all settings for the README, in Markdown. */
-export function configTable(): string {
+export function configTable(roles: readonly Role[]): string {
   const rows = allSettings().map(([key, setting]) => {
     const variables = [variableOf(key), ...setting.alsoFrom].map((name) => `\`${name}\``).join(' ')
-    const roles = setting.roles.length === ROLES.length ? 'all' : setting.roles.join(', ')
+    const users = roles.filter((role) => isUsedBy(setting, role))
+    const usedBy = users.length === roles.length ? 'all' : users.map(({ name }) => name).join(', ')
     const mark = setting.reloads ? ' ↻' : ''
-    return `| \`${key}\`${mark} | ${variables} | ${defaultInWords(setting)} | ${roles} | ${setting.description} |`
+    return `| \`${key}\`${mark} | ${variables} | ${defaultInWords(setting, roles)} | ${usedBy} | ${setting.description} |`
   })
   return ['| Setting (↻: SIGHUP reloads it) | Variables | Default | Used by | |', '|---|---|---|---|---|', ...rows, '']
     .join('\n')
     .replaceAll('<', '&lt;')
 }
 
-/** A setting's default as the help and the README say it. */
-export function defaultInWords(setting: Setting<unknown>): string {
-  if (setting.defaultText !== undefined) return setting.defaultText
-  if (setting.default === undefined) return 'none'
-  return typeof setting.default === 'function' ? 'it depends' : setting.format(setting.default)
+/**
+ * A setting's default as the help and the README say it.
+ *
+ * @param roles the readers: where the default depends on the role, that of the first, and of each other role that differs
+ */
+export function defaultInWords(setting: Setting<unknown>, roles: readonly Role[] = []): string {
+  const { defaultText, default: fallback, format } = setting
+  if (defaultText !== undefined) return defaultText
+  if (fallback === undefined) return 'none'
+  if (typeof fallback !== 'function') return format(fallback)
+  const [first = '', ...others] = roles.map((role) => format(fallback({ role, given: () => undefined })))
+  const different = others.flatMap((text, i) => (text === first ? [] : [`${roles[i + 1]?.name} ${text}`]))
+  return different.length === 0 ? first : `${first}; ${different.join(', ')}`
 }

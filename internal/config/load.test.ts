@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { ROLES, type RoleName } from '../../cmd/program/roles.ts'
 import { ConfigError } from './error.ts'
 import { type LoadedSettings, loadSettings } from './load.ts'
-import type { Role } from './setting.ts'
 import type { ReadFile } from './written.ts'
 
 interface Given {
-  readonly role?: Role
+  readonly role?: RoleName
   readonly flags?: Record<string, string>
   readonly env?: Record<string, string>
   /** Text by path; `sentinel.yaml` is the file of settings when it is there. */
@@ -20,7 +20,7 @@ function load({ role = 'server', flags = {}, env = {}, files = {}, mode = 0o600 
     return { text, mode }
   }
   const all = 'sentinel.yaml' in files ? { config: 'sentinel.yaml', ...flags } : flags
-  return loadSettings(role, all, env, readFile)
+  return loadSettings(ROLES[role], all, env, readFile)
 }
 
 function problemsOf(given: Given): readonly string[] {

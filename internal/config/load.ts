@@ -1,6 +1,7 @@
 import { conflicts } from './conflicts.ts'
 import { ConfigError } from './error.ts'
-import type { Role, Setting } from './setting.ts'
+import type { Role } from './role.ts'
+import type { Setting } from './setting.ts'
 import { allSettings, type Settings } from './settings.ts'
 import { type FlagValues, type Origin, type ReadFile, readTextFile, type Written, WrittenSettings } from './written.ts'
 

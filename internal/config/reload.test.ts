@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { ROLES, type RoleName } from '../../cmd/program/roles.ts'
 import { ConfigError } from './error.ts'
 import { loadSettings } from './load.ts'
 import { LiveSettings } from './reload.ts'
-import type { Role } from './setting.ts'
 import type { SettingKey, Settings } from './settings.ts'
 
 interface Given {
-  readonly role?: Role
+  readonly role?: RoleName
   readonly flags?: Record<string, string>
   readonly env?: Record<string, string>
   readonly files?: Record<string, string>
@@ -15,7 +15,7 @@ interface Given {
 /** Live settings over files that a test may change; `applied` has what each listener was told. */
 function live({ role = 'server', flags = {}, env = {}, files = {} }: Given) {
   const load = () =>
-    loadSettings(role, { config: 'sentinel.yaml', ...flags }, env, (path) => {
+    loadSettings(ROLES[role], { config: 'sentinel.yaml', ...flags }, env, (path) => {
       const text = files[path]
       if (text === undefined) throw Object.assign(new Error('none'), { code: 'ENOENT' })
       return { text, mode: 0o600 }

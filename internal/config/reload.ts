@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ConfigError } from './error.ts'
 import { type LoadedSettings, nest } from './load.ts'
-import type { Role, Setting } from './setting.ts'
-import { allSettings, type SettingKey, type Settings } from './settings.ts'
+import type { Setting } from './setting.ts'
+import { allSettings, type SettingKey, type Settings, settingsOf } from './settings.ts'
 
 /** Takes over settings that have changed, before it returns; what it holds in its buffers it keeps. */
 type Apply = (settings: Settings) => void
@@ -25,7 +25,6 @@ export interface Reloaded {
  */
 export class LiveSettings {
   readonly #load: () => LoadedSettings
-  readonly #role: Role
   readonly #schema: ReadonlyArray<readonly [key: string, setting: Setting<unknown>]>
   readonly #listeners: Array<{ readonly keys: readonly SettingKey[]; readonly apply: Apply }> = []
   #cameFromFile: boolean
@@ -35,8 +34,7 @@ export class LiveSettings {
 
   constructor(first: LoadedSettings, load: () => LoadedSettings) {
     this.#load = load
-    this.#role = first.role
-    this.#schema = allSettings().filter(([, { roles }]) => roles.includes(this.#role))
+    this.#schema = settingsOf(first.role)
     this.#cameFromFile = comesFromFile(first)
     this.#inEffect = first.settings
   }

@@ -1,8 +1,5 @@
+import { type Duty, hasDuty, type Role } from './role.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
-
-/** A program, as far as its settings go; `up` is agent, server and api in one process. */
-export type Role = 'agent' | 'server' | 'api' | 'up'
-export const ROLES: readonly Role[] = ['up', 'agent', 'server', 'api']
 
 /** What a default may depend on. */
 export interface DefaultContext {
@@ -15,8 +12,11 @@ export interface DefaultContext {
 export interface Setting<T> {
   /** One sentence for the help and the README. */
   readonly description: string
-  /** The roles that use it; the others know the name, so that one file and one environment can serve all. */
-  readonly roles: readonly Role[]
+  /**
+   * A role with one of these duties uses the setting; without a list every role does. The other roles accept it and ignore it, so that one
+   * file and one environment can serve all roles.
+   */
+  readonly duties?: readonly Duty[]
   /** Other variables that set it, known from elsewhere; SENTINEL_… wins over them. */
   readonly alsoFrom: readonly string[]
   readonly secret: boolean
@@ -42,14 +42,17 @@ export interface Setting<T> {
   show(text: string): string
 }
 
+export function isUsedBy({ duties }: Pick<Setting<unknown>, 'duties'>, role: Role): boolean {
+  return duties === undefined || hasDuty(role, ...duties)
+}
+
 type Common<T> = Pick<Setting<T>, 'description'> &
-  Partial<Pick<Setting<T>, 'roles' | 'alsoFrom' | 'defaultText' | 'reloads'>> & {
+  Partial<Pick<Setting<T>, 'duties' | 'alsoFrom' | 'defaultText' | 'reloads'>> & {
     readonly default: Setting<T>['default']
   }
 
 function setting<T>(common: Common<T>, kind: Pick<Setting<T>, 'allowed' | 'parse'> & Partial<Setting<T>>): Setting<T> {
   const everywhere = {
-    roles: ROLES,
     alsoFrom: [],
     secret: false,
     reloads: false,

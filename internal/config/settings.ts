@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { hasDuty, type Role } from './role.ts'
 import {
   choice,
   choices,
@@ -6,10 +7,10 @@ import {
   duration,
   integer,
   integers,
+  isUsedBy,
   onOff,
   optionalText,
   port,
-  type Role,
   type Setting,
   secret,
   secretFile,
@@ -27,21 +28,15 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
-const PUBLISHERS: readonly Role[] = ['up', 'agent']
-const CONSUMERS: readonly Role[] = ['up', 'server']
-const READERS: readonly Role[] = ['up', 'api']
-const STORE_USERS: readonly Role[] = ['up', 'server', 'api']
-
-const ADMIN_PORTS: Readonly<Record<Role, number>> = { agent: 9101, server: 6060, api: 6061, up: 6060 }
-
-/** `sentinel up` needs no server; every other role is of no use without one. */
-const needsRedis = ({ role, given }: DefaultContext): boolean =>
+/** A role that embeds its broker uses Redis only when a setting names it. Every other role always uses Redis. */
+const usesRedis = ({ role, given }: DefaultContext): boolean =>
   given('broker.kind') === undefined
-    ? role !== 'up' || given('redis.url') !== undefined
+    ? !hasDuty(role, 'embed') || given('redis.url') !== undefined
     : given('broker.kind') !== 'memory'
-const needsInflux = ({ role, given }: DefaultContext): boolean =>
+/** The same for the store and InfluxDB. */
+const usesInflux = ({ role, given }: DefaultContext): boolean =>
   given('store.kind') === undefined
-    ? role !== 'up' || given('influx.url') !== undefined
+    ? !hasDuty(role, 'embed') || given('influx.url') !== undefined
     : given('store.kind') === 'influx'
 
 /**
@@ -67,8 +62,7 @@ export const SCHEMA = {
       description: 'The address on which /health, /ready and /metrics are served.',
     }),
     port: port({
-      default: ({ role }) => ADMIN_PORTS[role],
-      defaultText: '6060; agent 9101, api 6061',
+      default: ({ role }) => role.adminPort,
       description: 'The port of the same; 0 takes a free one.',
     }),
   },
@@ -76,7 +70,7 @@ export const SCHEMA = {
     url: url(
       ['redis', 'rediss'],
       {
-        default: (context) => (needsRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
+        default: (context) => (usesRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
         defaultText: 'redis://127.0.0.1:6379; with up none',
         description: 'The Redis server; rediss:// for TLS. With up, setting it takes the place of the memory broker.',
         alsoFrom: ['REDIS_URL'],
@@ -95,7 +89,7 @@ export const SCHEMA = {
   },
   broker: {
     kind: choice(['memory', 'pubsub', 'streams'], {
-      default: (context) => (needsRedis(context) ? 'pubsub' : 'memory'),
+      default: (context) => (usesRedis(context) ? 'pubsub' : 'memory'),
       defaultText: 'pubsub; with up and no redis.url memory',
       description:
         'How samples travel: pubsub is fastest, and counts what it loses; streams delivers at least once; memory stays in one process (up only).',
@@ -114,19 +108,19 @@ export const SCHEMA = {
       {
         default: [],
         defaultText: 'all',
-        roles: CONSUMERS,
+        duties: ['ingest'],
         description: 'The partitions of pubsub that this server consumes; each belongs to one server.',
       },
     ),
     group: text({
       default: 'sentinel',
-      roles: CONSUMERS,
+      duties: ['ingest'],
       description: 'The consumer group of streams; the servers of one group share the work.',
     }),
     consumer: text({
       default: () => hostname(),
       defaultText: 'the host name',
-      roles: CONSUMERS,
+      duties: ['ingest'],
       description: 'Names this server: another for each server, and the same after a restart.',
     }),
     maxLength: integer(
@@ -148,42 +142,42 @@ export const SCHEMA = {
       { min: SECOND, max: HOUR },
       {
         default: 30 * SECOND,
-        roles: CONSUMERS,
+        duties: ['ingest'],
         description: 'How long a server of streams may be silent until others take over what it had not stored.',
       },
     ),
   },
   store: {
     kind: choice(['influx', 'duckdb'], {
-      default: (context) => (needsInflux(context) ? 'influx' : 'duckdb'),
+      default: (context) => (usesInflux(context) ? 'influx' : 'duckdb'),
       defaultText: 'influx; with up and no influx.url duckdb',
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       description: 'Where samples are kept; duckdb is a file that serves one process (up only).',
     }),
   },
   influx: {
     url: url(['http', 'https'], {
-      default: (context) => (needsInflux(context) ? 'http://127.0.0.1:8086' : undefined),
+      default: (context) => (usesInflux(context) ? 'http://127.0.0.1:8086' : undefined),
       defaultText: 'http://127.0.0.1:8086; with up none',
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics. With up, setting it takes the place of DuckDB.',
       alsoFrom: ['INFLUX_URL', 'INFLUXDB_URL'],
     }),
     urlFile: secretFile('url', {
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'A file that holds the same, where the URL has a password in it.',
       alsoFrom: ['INFLUX_URL_FILE', 'INFLUXDB_URL_FILE'],
     }),
     token: secret({
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'The API token of InfluxDB 2.x and 3.x.',
       alsoFrom: ['INFLUX_TOKEN', 'INFLUXDB_TOKEN'],
     }),
     tokenFile: secretFile('token', {
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_TOKEN_FILE', 'INFLUXDB_TOKEN_FILE'],
@@ -191,57 +185,57 @@ export const SCHEMA = {
     org: text({
       default: '',
       defaultText: 'none',
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'The organization of InfluxDB 2.x.',
       alsoFrom: ['INFLUX_ORG', 'INFLUXDB_ORG'],
     }),
     orgFile: secretFile('org', {
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_ORG_FILE', 'INFLUXDB_ORG_FILE'],
     }),
     bucket: text({
       default: 'telemetry',
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'The bucket; on InfluxDB 1.x the database.',
       alsoFrom: ['INFLUX_BUCKET', 'INFLUXDB_BUCKET'],
     }),
     bucketFile: secretFile('bucket', {
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_BUCKET_FILE', 'INFLUXDB_BUCKET_FILE'],
     }),
     username: optionalText({
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'The user of InfluxDB 1.x.',
       alsoFrom: ['INFLUX_USERNAME', 'INFLUXDB_USERNAME'],
     }),
     password: secret({
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'The password of that user.',
       alsoFrom: ['INFLUX_PASSWORD', 'INFLUXDB_PASSWORD'],
     }),
     passwordFile: secretFile('password', {
-      roles: STORE_USERS,
+      duties: ['ingest', 'serve'],
       reloads: true,
       description: 'A file that holds the same.',
       alsoFrom: ['INFLUX_PASSWORD_FILE', 'INFLUXDB_PASSWORD_FILE'],
     }),
     writePath: choice(['auto', 'v1', 'v2'], {
       default: 'auto',
-      roles: CONSUMERS,
+      duties: ['ingest'],
       reloads: true,
       description: 'Where writes go: v1 is /write, v2 is /api/v2/write; auto asks the server.',
     }),
     gzip: onOff({
       default: false,
-      roles: CONSUMERS,
+      duties: ['ingest'],
       reloads: true,
       description: 'Compresses writes: less network for more CPU.',
     }),
@@ -249,33 +243,37 @@ export const SCHEMA = {
       { min: 100, max: 10 * MINUTE },
       {
         default: 10 * SECOND,
-        roles: STORE_USERS,
+        duties: ['ingest', 'serve'],
         reloads: true,
         description: 'How long an answer of InfluxDB may take.',
       },
     ),
     maxSamples: integer(
       { min: 1, max: 100_000 },
-      { default: 5000, roles: CONSUMERS, reloads: true, description: 'Samples in one write at most.' },
+      { default: 5000, duties: ['ingest'], reloads: true, description: 'Samples in one write at most.' },
     ),
     maxBytes: size(
       { min: 64 * KIB, max: 64 * MIB },
-      { default: MIB, roles: CONSUMERS, reloads: true, description: 'Bytes in one write at most.' },
+      { default: MIB, duties: ['ingest'], reloads: true, description: 'Bytes in one write at most.' },
     ),
     inFlight: integer(
       { min: 1, max: 16 },
-      { default: 2, roles: CONSUMERS, reloads: true, description: 'Writes that run side by side.' },
+      { default: 2, duties: ['ingest'], reloads: true, description: 'Writes that run side by side.' },
     ),
   },
   duckdb: {
-    path: text({ default: './data/sentinel.duckdb', roles: ['up'], description: 'The file of the embedded store.' }),
+    path: text({
+      default: './data/sentinel.duckdb',
+      duties: ['embed'],
+      description: 'The file of the embedded store.',
+    }),
     retentionMs: duration(
       { min: HOUR, max: 3650 * DAY },
-      { default: 7 * DAY, roles: ['up'], description: 'How long it keeps samples.' },
+      { default: 7 * DAY, duties: ['embed'], description: 'How long it keeps samples.' },
     ),
     memoryLimitBytes: size(
       { min: 64 * MIB, max: 64 * GIB },
-      { default: 256 * MIB, roles: ['up'], description: 'Memory that it may use.' },
+      { default: 256 * MIB, duties: ['embed'], description: 'Memory that it may use.' },
     ),
   },
   agent: {
@@ -286,28 +284,28 @@ export const SCHEMA = {
     }),
     intervalMs: duration(
       { min: 100, max: HOUR },
-      { default: SECOND, roles: PUBLISHERS, reloads: true, description: 'How often the host is measured.' },
+      { default: SECOND, duties: ['measure'], reloads: true, description: 'How often the host is measured.' },
     ),
     include: choices(['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'], {
-      roles: PUBLISHERS,
+      duties: ['measure'],
       reloads: true,
       description: 'What is measured.',
     }),
     procRoot: text({
       default: '/proc',
-      roles: PUBLISHERS,
+      duties: ['measure'],
       description: "Where the host's /proc is, seen from a container.",
       alsoFrom: ['HOST_PROC'],
     }),
     sysRoot: text({
       default: '/sys',
-      roles: PUBLISHERS,
+      duties: ['measure'],
       description: "Where the host's /sys is.",
       alsoFrom: ['HOST_SYS'],
     }),
     mountRoot: text({
       default: '/',
-      roles: PUBLISHERS,
+      duties: ['measure'],
       description: "Where the host's file systems are.",
       alsoFrom: ['HOST_MOUNT_PREFIX'],
     }),
@@ -324,14 +322,14 @@ export const SCHEMA = {
       { min: MIB, max: 4 * GIB },
       {
         default: 64 * MIB,
-        roles: PUBLISHERS,
+        duties: ['measure'],
         reloads: true,
         description: 'What an agent keeps while no server listens.',
       },
     ),
     maxAgeMs: duration(
       { min: SECOND, max: 7 * DAY },
-      { default: HOUR, roles: PUBLISHERS, reloads: true, description: 'How long it keeps it.' },
+      { default: HOUR, duties: ['measure'], reloads: true, description: 'How long it keeps it.' },
     ),
   },
   spool: {
@@ -339,14 +337,14 @@ export const SCHEMA = {
       { min: 16 * MIB, max: 1024 * GIB },
       {
         default: GIB,
-        roles: CONSUMERS,
+        duties: ['ingest'],
         reloads: true,
         description: 'What a server of pubsub or memory keeps on disk at most while the store is away.',
       },
     ),
     whenFull: choice(['block', 'drop-oldest', 'drop-newest'], {
       default: 'block',
-      roles: CONSUMERS,
+      duties: ['ingest'],
       reloads: true,
       description:
         'What a full spool does: block takes nothing more from the broker, so that agents keep it; the others drop, and count.',
@@ -355,7 +353,7 @@ export const SCHEMA = {
       { min: 64 * KIB, max: 16 * GIB },
       {
         default: 8 * MIB,
-        roles: CONSUMERS,
+        duties: ['ingest'],
         reloads: true,
         description: 'How fast it is written to a store that is back, beside what is fresh.',
       },
@@ -366,7 +364,7 @@ export const SCHEMA = {
       { min: MIB, max: 64 * GIB },
       {
         default: 64 * MIB,
-        roles: CONSUMERS,
+        duties: ['ingest'],
         reloads: true,
         description: 'What is kept of rejected samples and messages; the oldest goes first.',
       },
@@ -377,7 +375,7 @@ export const SCHEMA = {
       { min: 1, max: 10 * SECOND },
       {
         default: 10,
-        roles: CONSUMERS,
+        duties: ['ingest'],
         reloads: true,
         description: 'How old a batch becomes at least while the store is fast.',
       },
@@ -386,44 +384,44 @@ export const SCHEMA = {
       { min: 1, max: MINUTE },
       {
         default: 250,
-        roles: CONSUMERS,
+        duties: ['ingest'],
         reloads: true,
         description: 'How old it becomes at most while the store is slow.',
       },
     ),
     queueMaxBytes: size(
       { min: MIB, max: 16 * GIB },
-      { default: 64 * MIB, roles: CONSUMERS, reloads: true, description: 'What waits for the store at most.' },
+      { default: 64 * MIB, duties: ['ingest'], reloads: true, description: 'What waits for the store at most.' },
     ),
     maxFutureMs: duration(
       { min: SECOND, max: 365 * DAY },
       {
         default: 10 * MINUTE,
-        roles: CONSUMERS,
+        duties: ['ingest'],
         reloads: true,
         description: 'A sample from further ahead is rejected.',
       },
     ),
     maxAgeMs: duration(
       { min: MINUTE, max: 36_500 * DAY },
-      { default: 3650 * DAY, roles: CONSUMERS, reloads: true, description: 'An older sample is rejected.' },
+      { default: 3650 * DAY, duties: ['ingest'], reloads: true, description: 'An older sample is rejected.' },
     ),
     maxSeries: integer(
       { min: 100, max: 10_000_000 },
-      { default: 100_000, roles: CONSUMERS, description: 'Series that a server knows; more are rejected.' },
+      { default: 100_000, duties: ['ingest'], description: 'Series that a server knows; more are rejected.' },
     ),
   },
   stats: {
     intervalMs: duration(
       { min: 100, max: DAY },
-      { default: 10 * SECOND, roles: CONSUMERS, reloads: true, description: 'How often latencies are logged.' },
+      { default: 10 * SECOND, duties: ['ingest'], reloads: true, description: 'How often latencies are logged.' },
     ),
     every: integer(
       { min: 0, max: 1_000_000_000 },
       {
         default: 0,
         defaultText: '0: by time',
-        roles: CONSUMERS,
+        duties: ['ingest'],
         reloads: true,
         description: 'Logs latencies every so many messages, not by time.',
       },
@@ -432,17 +430,21 @@ export const SCHEMA = {
   live: {
     intervalMs: duration(
       { min: 50, max: MINUTE },
-      { default: 250, roles: STORE_USERS, description: 'How often changes are sent on to the API and to its clients.' },
+      {
+        default: 250,
+        duties: ['ingest', 'serve'],
+        description: 'How often changes are sent on to the API and to its clients.',
+      },
     ),
   },
   api: {
-    host: text({ default: '127.0.0.1', roles: READERS, description: 'The address of the API and the page.' }),
-    port: port({ default: 8080, roles: READERS, description: 'The port of the same; 0 takes a free one.' }),
+    host: text({ default: '127.0.0.1', duties: ['serve'], description: 'The address of the API and the page.' }),
+    port: port({ default: 8080, duties: ['serve'], description: 'The port of the same; 0 takes a free one.' }),
     staleAfterMs: duration(
       { min: SECOND, max: DAY },
       {
         default: 10 * SECOND,
-        roles: READERS,
+        duties: ['serve'],
         reloads: true,
         description: 'A host that is silent for longer is stale.',
       },
@@ -451,20 +453,20 @@ export const SCHEMA = {
       { min: 1, max: 1_000_000 },
       {
         default: 600,
-        roles: READERS,
+        duties: ['serve'],
         reloads: true,
         description: 'Requests that one address may make; this machine is not counted.',
       },
     ),
     maxLiveClients: integer(
       { min: 1, max: 10_000 },
-      { default: 200, roles: READERS, reloads: true, description: 'Live streams that are open at once.' },
+      { default: 200, duties: ['serve'], reloads: true, description: 'Live streams that are open at once.' },
     ),
     liveQueueSeries: integer(
       { min: 100, max: 1_000_000 },
       {
         default: 20_000,
-        roles: READERS,
+        duties: ['serve'],
         reloads: true,
         description: 'Changed series that wait for a slow client; it misses the oldest.',
       },
@@ -472,12 +474,12 @@ export const SCHEMA = {
     corsOrigins: texts({
       default: [],
       defaultText: 'none',
-      roles: READERS,
+      duties: ['serve'],
       description: 'Origins whose pages may read the API.',
     }),
     trustProxy: onOff({
       default: false,
-      roles: READERS,
+      duties: ['serve'],
       description: 'Takes the address of a client from X-Forwarded-For: only behind a proxy that sets it.',
     }),
   },
@@ -521,9 +523,16 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   stop: 'Stop',
 }
 
+type KeyedSetting = readonly [key: string, setting: Setting<unknown>]
+
 /** Every setting with its key, in the schema's order. */
-export function allSettings(): ReadonlyArray<readonly [key: string, setting: Setting<unknown>]> {
+export function allSettings(): readonly KeyedSetting[] {
   return Object.entries(SCHEMA).flatMap(([group, settings]) =>
     Object.entries<Setting<unknown>>(settings).map(([name, setting]) => [`${group}.${name}`, setting] as const),
   )
+}
+
+/** The settings that a role uses. */
+export function settingsOf(role: Role): readonly KeyedSetting[] {
+  return allSettings().filter(([, setting]) => isUsedBy(setting, role))
 }

@@ -3,8 +3,8 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { ROLES, type RoleName } from '../../cmd/program/roles.ts'
 import { loadSettings } from '../../internal/config/load.ts'
-import type { Role } from '../../internal/config/setting.ts'
 
 // What docker-compose.yml and the image promise, without Docker.
 
@@ -30,7 +30,7 @@ const compose = parse(read('docker-compose.yml'), { merge: true }) as {
 }
 const services = Object.entries(compose.services)
 const built = services.filter(([, { build }]) => build !== undefined)
-const roles = built.filter(([name]) => name !== 'dashboards') as Array<[Role, Service]>
+const roles = built.filter(([name]) => name !== 'dashboards') as Array<[RoleName, Service]>
 const { influxdb, dashboards, server, api, agent } = compose.services as Record<string, Service>
 
 /** `${NAME:-default}` as it is where NAME is not set. */
@@ -80,7 +80,7 @@ describe('docker-compose.yml', () => {
   it.each(roles)('%s keeps what is on its disk when its container is made anew', (role, service) => {
     expect(service.volumes).toContain(`${role}-data:/app/data`)
     expect(Object.keys(compose.volumes)).toContain(`${role}-data`)
-    const { settings } = loadSettings(role, {}, { ...imageEnv, ...withDefaults(service.environment) })
+    const { settings } = loadSettings(ROLES[role], {}, { ...imageEnv, ...withDefaults(service.environment) })
     const names = { server: settings.broker.consumer, agent: settings.agent.host, api: settings.agent.host, up: '' }
     expect(names[role]).not.toBe(hostname())
   })
@@ -135,7 +135,7 @@ describe('docker-compose.yml', () => {
 
   it.each(roles)('%s understands its variables, and is asked for its health where it answers', (role, service) => {
     expect(service.command).toBe(role)
-    const { settings, warnings } = loadSettings(role, {}, { ...imageEnv, ...withDefaults(service.environment) })
+    const { settings, warnings } = loadSettings(ROLES[role], {}, { ...imageEnv, ...withDefaults(service.environment) })
     expect(warnings).toEqual([])
     expect(settings).toMatchObject({
       redis: { url: 'redis://redis:6379' },
@@ -194,11 +194,11 @@ describe('the image', () => {
       final.findLastIndex((line) => /^(RUN|COPY) /.test(line)),
     )
     expect(final.filter((line) => line.includes('chown'))).toEqual(['RUN mkdir data && chown node:node data'])
-    expect(loadSettings('up', {}, imageEnv).settings.duckdb.path).toBe('./data/sentinel.duckdb')
+    expect(loadSettings(ROLES.up, {}, imageEnv).settings.duckdb.path).toBe('./data/sentinel.duckdb')
   })
 
   it('exposes the ports of all roles', () => {
-    const ports = (['agent', 'server', 'api', 'up'] as const).flatMap((role) => {
+    const ports = Object.values(ROLES).flatMap((role) => {
       const { settings } = loadSettings(role, {}, imageEnv)
       return [settings.admin.port, settings.api.port]
     })

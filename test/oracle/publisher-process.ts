@@ -1,6 +1,7 @@
 import { connectBroker } from '../../cmd/parts/broker.ts'
 import { openPublisher } from '../../cmd/parts/publisher.ts'
 import { main, roleCommand } from '../../cmd/program/program.ts'
+import { ROLES } from '../../cmd/program/roles.ts'
 import type { Broker } from '../../internal/broker/broker.ts'
 import type { Decoder } from '../../internal/codec/codec.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
@@ -15,7 +16,7 @@ const TICK_MS = 5
  * disk, admin listener, signals, closing line. It notes what it makes and what became of it. At SIGUSR2 it makes no more.
  */
 const command = roleCommand({
-  role: 'agent',
+  ...ROLES.agent,
   description: 'Publishes samples whose content follows from their number, and notes what became of them.',
   examples: [],
   async open(context) {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ROLE_NAMES, ROLES } from '../../cmd/program/roles.ts'
 import { ApiClient } from '../support/api.ts'
 import { mainOf, type Program, run, startProgram } from '../support/programs.ts'
 import { freePort, startInflux, startRedis, startSilentServer, until } from '../support/servers.ts'
@@ -19,11 +20,14 @@ type Ended = Awaited<ReturnType<typeof run>>
 const sentinel = (args: string[], env: Env = {}, cwd?: string): Promise<Ended> =>
   run('sentinel', { args, env, ...(cwd === undefined ? {} : { cwd }) })
 
-const ROLES = ['up', 'agent', 'server', 'api']
-const COMMANDS = [...ROLES, 'validate', 'doctor', 'tail', 'version', 'dashboards', 'dashboards apply']
+const COMMANDS = [...ROLE_NAMES, 'validate', 'doctor', 'tail', 'version', 'dashboards', 'dashboards apply']
 /** Each program and each subcommand, as one types them. */
 const TYPED: Array<[string, string, string[]]> = [
-  ...['agent', 'server', 'api', 'sentinel'].map((name): [string, string, string[]] => [name, name, []]),
+  ...[...ROLE_NAMES.filter((name) => name !== 'up'), 'sentinel'].map((name): [string, string, string[]] => [
+    name,
+    name,
+    [],
+  ]),
   ...COMMANDS.map((command): [string, string, string[]] => [`sentinel ${command}`, 'sentinel', command.split(' ')]),
 ]
 
@@ -36,7 +40,7 @@ describe.concurrent('help and version', () => {
     expect(stdout).not.toContain('display help')
   })
 
-  it.each(TYPED.filter(([, program, words]) => program !== 'sentinel' || ROLES.includes(words[0] ?? '')))(
+  it.each(TYPED.filter(([, program, words]) => program !== 'sentinel' || Object.hasOwn(ROLES, words[0] ?? '')))(
     '%s --help has each setting’s default and variables, and examples',
     async (_typed, program, words) => {
       const { stdout } = await run(program, { args: [...words, '--help'] })

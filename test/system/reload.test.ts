@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
+import { ROLES, type RoleName } from '../../cmd/program/roles.ts'
 import { loadSettings } from '../../internal/config/load.ts'
-import type { Role } from '../../internal/config/setting.ts'
-import { allSettings } from '../../internal/config/settings.ts'
+import { settingsOf } from '../../internal/config/settings.ts'
 import { metric } from '../support/api.ts'
 import { influxCount } from '../support/influx.ts'
 import { type Program, startProgram } from '../support/programs.ts'
@@ -27,7 +27,11 @@ interface Reloadable {
 
 const isVerdict = ({ msg }: Record<string, unknown>): boolean => /^(settings reloaded|not reloaded)/.test(String(msg))
 
-async function startReloadable(role: Role, settings: Groups, env: Record<string, string> = {}): Promise<Reloadable> {
+async function startReloadable(
+  role: RoleName,
+  settings: Groups,
+  env: Record<string, string> = {},
+): Promise<Reloadable> {
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-reload-'))
   const port = await freePort()
   const write = async (groups: Groups): Promise<void> => {
@@ -106,11 +110,11 @@ describe('SIGHUP', () => {
       const influx = 'http://127.0.0.1:9'
       const free = { redis: { url: redis.url }, ...(role === 'agent' ? {} : { influx: { url: influx } }) }
       const started = await startReloadable(role, { ...free, ...(role === 'api' ? { api: { port: 0 } } : {}) })
-      const { settings } = loadSettings(role, {}, { REDIS_URL: redis.url, INFLUX_URL: influx })
+      const { settings } = loadSettings(ROLES[role], {}, { REDIS_URL: redis.url, INFLUX_URL: influx })
       const changed: Groups = {}
       const expected = { now: [] as string[], atNextStart: [] as string[] }
-      for (const [key, setting] of allSettings()) {
-        if (!setting.roles.includes(role) || isLeftOut(key, setting.holds)) continue
+      for (const [key, setting] of settingsOf(ROLES[role])) {
+        if (isLeftOut(key, setting.holds)) continue
         const [group, name] = key.split('.') as [string, string]
         const now = setting.format((settings as unknown as Groups)[group]![name])
         const other = OTHERS.find((text) => text !== now && setting.parse(text) !== undefined)!

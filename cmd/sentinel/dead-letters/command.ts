@@ -5,6 +5,7 @@ import { type LoadedSettings, loadSettings } from '../../../internal/config/load
 import { markDone, readLetters, removeDone, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
 import { folderOwner } from '../../../internal/spool/folder-lock.ts'
 import { dataFolder } from '../../parts/data-folder.ts'
+import { ROLES } from '../../program/roles.ts'
 import { NotTaken, Progress, print } from './output.ts'
 import { addLimit, addSelection, letterId, type Selection, select, selectsAll } from './selection.ts'
 import { asJson, details, rowOf, table } from './text.ts'
@@ -161,11 +162,11 @@ async function* limited(letters: AsyncIterable<StoredLetter>, limit = Number.POS
 
 /** `up` has the settings of all roles, and of the store both kinds. */
 function withSettings(command: Command, examples: readonly string[]): Command {
-  return addSettingFlags(command, 'up', examples)
+  return addSettingFlags(command, ROLES.up, examples)
 }
 
 function placeOf(command: Command): Place {
-  const loaded = loadSettings('up', flagValues(command, 'up'), process.env)
+  const loaded = loadSettings(ROLES.up, flagValues(command, ROLES.up), process.env)
   const serverFolder = dataFolder(loaded.settings, 'server')
   return { loaded, serverFolder, folder: join(serverFolder, 'dead-letters') }
 }

@@ -1,0 +1,86 @@
+import type { Role } from '../../internal/config/role.ts'
+import type { Context } from './context.ts'
+
+/** A role as a command: a program of its own, and a subcommand of `sentinel`. */
+export interface RoleProgram extends Role {
+  /** One sentence for the help. */
+  readonly description: string
+  /** Whole command lines for the help. */
+  readonly examples: readonly string[]
+  /**
+   * Opens the parts of the role, each of which pushes its undo. It imports them itself, so that a program loads only what it runs: an agent
+   * that also loaded DuckDB and the API was 40 MB larger and started half a second later.
+   */
+  readonly open: (context: Context) => Promise<void>
+}
+
+/**
+ * Every role. The commands, the flags and the help of each role, `validate`, `doctor` and the table of settings in the README follow from
+ * this table.
+ *
+ * A new role is an entry here and a folder `cmd/<role>` with `open.ts` and `main.ts`. Settings that no other role has need a duty of their
+ * own (`internal/config/role.ts`, `settings.ts`). `roles.test.ts` fails until the image exposes the admin port
+ * (`deploy/docker/Dockerfile`) and the README names the program. What no test asks for: a service in `docker-compose.yml`, its metrics in
+ * `docs/metrics.md`, a row in the tables of `docs/words.md` and `docs/ARCHITECTURE.md`, and the role in the system tests that run
+ * every role (`cli`, `stop`, `reload`, `away`, `docs`).
+ */
+export const ROLES = named({
+  up: {
+    description: 'Runs agent, server and api in one process, which needs neither Redis nor InfluxDB.',
+    examples: [
+      'sentinel up',
+      'sentinel up --api-port 9000 --duckdb-path /var/lib/sentinel/history.duckdb',
+      'REDIS_URL=redis://127.0.0.1:6379 INFLUX_URL=http://127.0.0.1:8086 sentinel up',
+    ],
+    adminPort: 6060,
+    duties: ['measure', 'ingest', 'serve', 'embed'],
+    open: async (context) => (await import('../up/open.ts')).open(context),
+  },
+  agent: {
+    description: 'Measures this host and publishes the samples over Redis.',
+    examples: [
+      'agent --redis-url redis://10.0.0.5:6379',
+      'agent --agent-interval-ms 250ms --agent-include cpu,mem,net',
+      'HOST_PROC=/host/proc HOST_SYS=/host/sys HOST_MOUNT_PREFIX=/host/root agent   # from a container',
+    ],
+    adminPort: 9101,
+    duties: ['measure'],
+    open: async (context) => (await import('../agent/open.ts')).open(context),
+  },
+  server: {
+    description: 'Consumes what agents publish, writes it to InfluxDB, and publishes the live feed.',
+    examples: [
+      'server --redis-url redis://10.0.0.5:6379 --influx-url http://10.0.0.6:8086 --influx-token-file /run/secrets/influx',
+      'server --broker-kind streams      # at least once',
+      'server --stats-every 1000         # latencies every 1,000 messages',
+    ],
+    adminPort: 6060,
+    duties: ['ingest'],
+    open: async (context) => (await import('../server/open.ts')).open(context),
+  },
+  api: {
+    description: 'Answers requests for current values and history, streams live values, and serves the page.',
+    examples: [
+      'api --redis-url redis://10.0.0.5:6379 --influx-url http://10.0.0.6:8086',
+      'api --api-host 0.0.0.0 --api-port 80',
+    ],
+    adminPort: 6061,
+    duties: ['serve'],
+    open: async (context) => (await import('../api/open.ts')).open(context),
+  },
+})
+
+export type RoleName = keyof typeof ROLES
+
+/** In the order of the table. */
+export const ROLE_NAMES = Object.keys(ROLES) as readonly RoleName[]
+
+function named<Name extends string>(
+  entries: Readonly<Record<Name, Omit<RoleProgram, 'name'>>>,
+): Readonly<Record<Name, RoleProgram>> {
+  const withNames = Object.entries<Omit<RoleProgram, 'name'>>(entries).map(([name, entry]) => [
+    name,
+    { name, ...entry },
+  ])
+  return Object.fromEntries(withNames) as Record<Name, RoleProgram>
+}
