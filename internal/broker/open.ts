@@ -1,5 +1,5 @@
 import type { Broker } from './broker.ts'
-import { MemoryBroker } from './memory.ts'
+import { MemoryBroker } from './memory/broker.ts'
 import type { PubSubBroker, PubSubOptions } from './pubsub/broker.ts'
 import type { StreamsBroker, StreamsOptions } from './streams/broker.ts'
 

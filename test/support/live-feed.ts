@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino'
-import { MemoryBroker } from '../../internal/broker/memory.ts'
+import { MemoryBroker } from '../../internal/broker/memory/broker.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LiveTable } from '../../internal/live/live-table.ts'

@@ -4,7 +4,7 @@ import type { BrokerStats } from '../broker.ts'
 import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
 import { idOf, payloadOf, type RawEntry } from './entry.ts'
-import type { Gate } from './gate.ts'
+import type { Gate } from './read-gate.ts'
 import { claim, makeGroup } from './scripts.ts'
 import { SUSPECT_AFTER } from './trials.ts'
 

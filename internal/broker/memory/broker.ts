@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Deferred, deferred } from '../time/deferred.ts'
+import { type Deferred, deferred } from '../../time/deferred.ts'
 import {
   type Broker,
   BrokerError,
@@ -9,9 +9,9 @@ import {
   newStats,
   type SubscribeOptions,
   type Subscription,
-} from './broker.ts'
-import { Deliveries } from './deliveries.ts'
-import { LIVE_KEPT_MS } from './redis/live-channel.ts'
+} from '../broker.ts'
+import { Deliveries } from '../deliveries.ts'
+import { LIVE_KEPT_MS } from '../redis/live-channel.ts'
 
 /**
  * The broker of one process: `publish` calls the subscriber's handler before it returns. While the subscriber is paused, publishes
