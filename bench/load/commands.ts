@@ -1,7 +1,8 @@
 import { HashRing } from '../../internal/broker/hash-ring.ts'
-import { channelNames } from '../../internal/broker/pubsub/broker.ts'
-import { DEFAULT_MAX_LENGTH, streamKeys } from '../../internal/broker/streams/broker.ts'
+import { channelNames } from '../../internal/broker/pubsub/names.ts'
+import { DEFAULT_MAX_LENGTH } from '../../internal/broker/streams/broker.ts'
 import { PAYLOAD_FIELD } from '../../internal/broker/streams/entry.ts'
+import { streamKeys } from '../../internal/broker/streams/names.ts'
 import type { LoadBroker } from './load-types.ts'
 
 /** A command as Redis reads it. */

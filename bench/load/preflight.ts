@@ -1,6 +1,6 @@
 import pino from 'pino'
 import { newStats } from '../../internal/broker/broker.ts'
-import { channelNames } from '../../internal/broker/pubsub/broker.ts'
+import { channelNames } from '../../internal/broker/pubsub/names.ts'
 import { RedisConnection } from '../../internal/broker/redis/connection.ts'
 import type { LoadOptions } from './load-types.ts'
 

@@ -1,29 +1,29 @@
-/** One message's place among the deliveries of a subscription. Reused: valid only during the call. */
+/** The number and the traits of one delivery. The object is reused: it is valid only during the call. */
 export interface Delivery {
   /** Counts up by one from 1. */
   id: number
   /**
-   * 0–999 for a message that may be delivered again: the same each time, and different for most messages of a moment. −1 where the engine
-   * knows no message twice.
+   * 0–999 for a message that may be delivered again: the same at each delivery, and different for most messages of one moment. −1 where the
+   * engine delivers no message twice.
    */
   tie: number
-  /** Whether it may have been delivered before, to this consumer or to one that is gone (streams). */
+  /** Whether the message may have been delivered before, to this consumer or to one that is gone (streams). */
   redelivered: boolean
 }
 
 /**
  * Called once a message, never concurrently. `payload` and `delivery` are valid only during the call. It should not throw: a message on
- * which it does is poison, and its delivery need not be acked.
+ * which it throws is poison, and that delivery needs no ack.
  */
 export type MessageHandler = (payload: Buffer, delivery: Readonly<Delivery>) => void
 
 export interface SubscribeOptions {
   /**
-   * Takes a message that the consumer cannot bear: its handler threw on it, or the process died of it again and again (streams). The engine
-   * forgets it when this has returned, and where it gives a promise, when that has resolved. `payload` is the callee's to keep.
+   * Takes a message that this program cannot process: the handler threw on it, or the process died of it several times (streams). The engine
+   * forgets the message when this has returned, and where it returns a promise, when that has resolved. The callee may keep `payload`.
    *
-   * @param id names the message in the engine; '' where it has no names
-   * @param deliveries how often it was delivered
+   * @param id names the message in the engine; '' where the engine has no names
+   * @param deliveries how often the message was delivered
    * @param problem for people
    */
   onPoison?(payload: Buffer, id: string, deliveries: number, problem: string): void | Promise<void>
@@ -32,39 +32,39 @@ export interface SubscribeOptions {
 /** The receiving end. Messages of one key arrive in the order in which they were published. */
 export interface Subscription {
   /**
-   * Holds messages back where nothing is lost: in Redis (streams), or with their publishers, which hear that nobody listens (pubsub) or
-   * wait (memory). Over Redis some that are on their way may still come.
+   * Stops deliveries without losing messages. They stay in Redis (streams) or with their publishers, whose `publish` returns 0 (pubsub) or
+   * stays pending (memory). Over Redis, some messages that are on their way may still be delivered.
    */
   pause(): void
   resume(): void
-  /** While the store is away, streams takes nothing over from others: it could not do better with it than they. */
+  /** While the store is away, Streams claims no entries of other consumers: this server could not store them either. */
   storeAway(isAway: boolean): void
-  /** All messages up to and including this delivery are stored or dead letters: the broker may forget them. Cumulative. */
+  /** All messages up to and including this delivery are stored or dead letters: the broker may forget them. */
   ack(upTo: number): void
   /**
-   * No message is delivered after it resolves. Those that the engine had sent before are delivered first, unless it is paused and the
-   * engine (streams) or the publisher (memory) keeps them. Acks still count.
+   * No message is delivered after it resolves. Messages that the engine had sent before are delivered first, unless the subscription is paused
+   * and the engine (streams) or the publisher (memory) keeps them. Acks still count.
    */
   stop(): Promise<void>
-  /** Sends the acks that wait and ends the connection. What was not acked stays with the engine, where it can. */
+  /** Sends the acks that wait and ends the connection. The engine keeps messages without an ack, where it can. */
   close(): Promise<void>
 }
 
-/** Plain counters since the start, read when somebody asks. */
+/** Plain counters since the start. Metrics read them. */
 export interface BrokerStats {
   /** Connections to the engine that were lost and came up again. */
   reconnects: number
   /** Times that a handler threw: each is a bug of ours. */
   handlerErrors: number
-  /** Streams: consumer groups that had vanished and were made anew. */
+  /** Streams: consumer groups that had vanished and were created again. */
   groupsRemade: number
-  /** Streams: entries that trimming took away after they had been read and before they were acked, and that no server holds any more. */
+  /** Streams: entries that were read, then trimmed before their ack, and that no server holds any more. */
   trimmedUnacked: number
-  /** Streams: entries that trimming took away before anybody had read them. Each is counted by one server of the group. */
+  /** Streams: entries that were trimmed before any server had read them. One server of the group counts each. */
   trimmedUnread: number
-  /** Streams: entries taken over from a consumer that is gone. */
+  /** Streams: entries claimed from a consumer that is gone. */
   claimed: number
-  /** Messages of the live channel that were let go because the engine was away or slow. */
+  /** Messages of the live channel that were dropped because the engine was away or slow. */
   liveDropped: number
 }
 
@@ -80,14 +80,14 @@ export function newStats(): BrokerStats {
   }
 }
 
-/** What a partition of Streams has in store for its group, whichever of its servers asks. */
+/** What one partition of Streams still has for its group. All servers of the group see the same figures. */
 export interface PartitionBacklog {
   readonly partition: number
-  /** Messages not read yet; undefined where Redis does not know (before 7.0). */
+  /** Messages that no server has read yet; undefined where Redis does not know (before 7.0). */
   readonly lag: number | undefined
-  /** Messages read and not acked. */
+  /** Messages that servers have read and not acked. */
   readonly pending: number
-  /** How long ago the oldest message that is not acked, read or not, was published; 0 where there is none. */
+  /** Milliseconds since the oldest message without an ack, read or not, was published; 0 where there is none. */
   readonly oldestAgeMs: number
 }
 
@@ -98,47 +98,48 @@ export interface BrokerHealth {
   readonly problem: string
 }
 
+/** How long `recall` finds the latest value of a series after it was last published. */
+export const LIVE_KEPT_MS = 24 * 3_600_000
+
 /**
- * The way from the server to the APIs: whatever changed, coalesced, and the latest value of each series for a warm start. May
- * lose messages; never holds up the caller.
+ * The way from the servers to the APIs: coalesced changes, and the latest value of each series for a warm start. It may lose messages, and it
+ * never blocks the caller.
  */
 export interface LiveChannel {
-  /** The buffers are handed over: not changed afterwards. @param latest series key and payload: kept 24 h for `recall`. */
+  /** The caller must not change the buffers afterwards. @param latest series key and payload: kept for `recall` */
   publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void
   /** Returns the undo. */
   subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>>
-  /** The payloads kept, in no order. */
+  /** The payloads of the last `LIVE_KEPT_MS`, in no order. */
   recall(): Promise<Buffer[]>
 }
 
 /**
- * Keeps for the servers of a channel how far each source had got, so that the next process goes on counting. A line of text a source; what
- * it means is its writer's affair.
+ * Keeps the checkpoint of each run for the servers of a channel, so that the next process goes on counting. A checkpoint is a line of text; only
+ * its writer reads it.
  */
 export interface CheckpointStore {
-  /** All that is kept. Stays pending while the engine is away; rejects when the broker is closed, or the engine refuses. */
+  /** All checkpoints, by run id. Stays pending while the engine is away; rejects when the broker is closed or the engine refuses. */
   load(): Promise<Map<string, string>>
-  /** Puts these in the place of what was kept of the same sources, and forgets others. @throws BrokerError */
+  /** Replaces the checkpoints of these runs, and deletes those of the runs in `forget`. @throws BrokerError */
   save(checkpoints: ReadonlyMap<string, string>, forget?: readonly string[]): Promise<void>
 }
 
-/**
- * Carries messages from publishers to servers. `publish` and `subscribe` may be used side by side; nothing is called after `close`.
- */
+/** Carries messages from publishers to servers. `publish` and `subscribe` may be used side by side; nothing is called after `close`. */
 export interface Broker {
   readonly kind: 'pubsub' | 'streams' | 'memory'
   /**
-   * Resolves when the engine has the message, with the number of servers that it was queued for; 0 means that nobody listens and
-   * the message is gone (pubsub, memory). Rejects with a BrokerError when it is known not to be there or nothing is known.
+   * Resolves when the engine has the message, with the number of servers that will get it. 0 means that no server listens and the message is
+   * gone (pubsub, memory). Rejects with a BrokerError when the engine does not have the message, or may not have it.
    */
   publish(key: string, payload: Buffer): Promise<number>
-  /** Resolves when messages come; stays pending while the engine is away (`health` says why), and rejects when the broker is closed. */
+  /** Resolves when messages come. Stays pending while the engine is away (`health` says why); rejects when the broker is closed. */
   subscribe(handler: MessageHandler, options?: SubscribeOptions): Promise<Subscription>
   readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
-  /** Where a server keeps how far each source had got; none where the engine itself keeps what a server has not had (streams, memory). */
+  /** Where a server keeps the checkpoints of runs; undefined where the engine keeps what a server has not taken (streams, memory). */
   readonly checkpoints?: CheckpointStore
-  /** Streams: of the partitions that the subscriber reads, some seconds old. None while there is no subscriber, and while Redis is away. */
+  /** Streams: the partitions that the subscriber reads, as of some seconds ago. Empty without a subscriber, and while Redis is away. */
   readonly backlog?: readonly PartitionBacklog[]
   health(): BrokerHealth
   close(): Promise<void>
@@ -146,7 +147,10 @@ export interface Broker {
 
 /** Why a publish failed, by what to do next. */
 export class BrokerError extends Error {
-  /** `not_sent`: send it again. `unknown`: it may have arrived; send it again and let the seq show a duplicate. `refused`: sending it again is useless. */
+  /**
+   * `not_sent`: send it again. `unknown`: it may have arrived; send it again, and `seq` shows the duplicate. `refused`: sending it again
+   * is useless.
+   */
   readonly kind: 'not_sent' | 'unknown' | 'refused'
 
   constructor(kind: BrokerError['kind'], message: string, options?: { cause?: unknown }) {

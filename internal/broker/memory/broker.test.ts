@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { describeBroker, receiver, texts } from '../broker.contract.ts'
-import { LIVE_KEPT_MS } from '../redis/live-channel.ts'
+import { LIVE_KEPT_MS } from '../broker.ts'
 import { MemoryBroker } from './broker.ts'
 
 const logger = pino({ level: 'silent' })

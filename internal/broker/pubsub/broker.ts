@@ -13,22 +13,22 @@ import { ChannelListener } from '../redis/channel-listener.ts'
 import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
 import { RedisLiveChannel } from '../redis/live-channel.ts'
 import { RedisCheckpoints } from './checkpoints.ts'
+import { channelNames } from './names.ts'
+import { PubSubSubscription } from './subscription.ts'
 
 export interface PubSubOptions {
   readonly redis: RedisOptions
   readonly logger: Logger
-  /** Channels over which the keys are spread: `metrics`, or with more than one `metrics:0`, `metrics:1` … */
+  /** The number of channels over which keys are spread; 1 by default. */
   readonly partitions?: number
-  /** The partitions that this server consumes; all of them unless told otherwise. Each belongs to one server. */
+  /** The partitions that this server consumes; all of them by default. Each belongs to one server. */
   readonly consumes?: readonly number[]
 }
 
-const CHANNEL = 'metrics'
-
 /**
- * Redis Pub/Sub: at most once. A message that nobody listens to is gone, and its publisher is told so by the 0; what Redis sends
- * to a server that dies or is too slow is lost, and found by the gap in `seq`. On a Redis Cluster any one node will do (PUBLISH
- * reaches all of them); sharded channels are not used.
+ * Redis Pub/Sub: at most once. A message without a subscriber is gone, and `publish` returns 0. A server that dies or is too slow loses what
+ * Redis had sent it; the gap in `seq` shows that. On a Redis Cluster it connects to any one node, because PUBLISH reaches all nodes. Sharded
+ * channels are not used.
  */
 export class PubSubBroker implements Broker {
   readonly kind = 'pubsub'
@@ -91,41 +91,8 @@ export class PubSubBroker implements Broker {
 
   #channel(partition: number): string {
     const channel = this.#channels[partition]
-    if (channel === undefined) throw new RangeError(`no partition ${partition}: there are ${this.#channels.length}`)
+    if (channel === undefined)
+      throw new RangeError(`there is no partition ${partition}: they are numbered 0 to ${this.#channels.length - 1}`)
     return channel
   }
-}
-
-class PubSubSubscription implements Subscription {
-  readonly listener: ChannelListener
-  readonly #leave: () => void
-
-  constructor(listener: ChannelListener, leave: () => void) {
-    this.listener = listener
-    this.#leave = leave
-  }
-
-  pause(): void {
-    this.listener.pause()
-  }
-
-  resume(): void {
-    this.listener.resume()
-  }
-
-  ack(): void {}
-  storeAway(): void {}
-
-  stop(): Promise<void> {
-    return this.listener.stop()
-  }
-
-  async close(): Promise<void> {
-    await this.listener.close()
-    this.#leave()
-  }
-}
-
-export function channelNames(partitions: number): string[] {
-  return partitions === 1 ? [CHANNEL] : Array.from({ length: partitions }, (_, partition) => `${CHANNEL}:${partition}`)
 }

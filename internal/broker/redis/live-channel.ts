@@ -1,10 +1,7 @@
 import type { Logger } from 'pino'
-import type { BrokerStats, LiveChannel } from '../broker.ts'
+import { type BrokerStats, LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
 import type { RedisConnection, RedisOptions } from './connection.ts'
-
-/** How long the latest value of a series is kept after it was last published. */
-export const LIVE_KEPT_MS = 24 * 3_600_000
 
 const CHANNEL = 'live'
 const LATEST_KEY = 'live:latest'
@@ -77,7 +74,7 @@ export class RedisLiveChannel implements LiveChannel {
       try {
         handler(payload)
       } catch (error) {
-        logger.error({ err: error }, 'a live message was lost: its handler threw')
+        logger.error({ err: error }, 'a live message was lost because its handler threw an error')
       }
     })
     this.#listeners.add(listener)

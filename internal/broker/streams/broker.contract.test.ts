@@ -5,10 +5,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort, sleep, startRedis, type TestServer, until } from '../../../test/support/servers.ts'
 import { startTcpProxy } from '../../../test/support/tcp-proxy.ts'
 import { describeBroker, receiver, texts } from '../broker.contract.ts'
-import { type Broker, BrokerError } from '../broker.ts'
+import { type Broker, BrokerError, LIVE_KEPT_MS } from '../broker.ts'
 import { type BrokerOptions, openBroker } from '../open.ts'
-import { LIVE_KEPT_MS } from '../redis/live-channel.ts'
-import { StreamsBroker, type StreamsOptions, streamKeys } from './broker.ts'
+import { StreamsBroker, type StreamsOptions } from './broker.ts'
+import { streamKeys } from './names.ts'
 
 const logger = pino({ level: 'silent' })
 const GROUP = 'sentinel'

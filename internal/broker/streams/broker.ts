@@ -12,6 +12,7 @@ import { HashRing } from '../hash-ring.ts'
 import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
 import { RedisLiveChannel } from '../redis/live-channel.ts'
 import { PAYLOAD_FIELD } from './entry.ts'
+import { streamKeys } from './names.ts'
 import { StreamsSubscription } from './subscription.ts'
 
 export interface StreamsOptions {
@@ -129,9 +130,4 @@ export class StreamsBroker implements Broker {
     await this.live.close()
     await this.#commands.close()
   }
-}
-
-/** The keys of a topic's partitions. The braces keep all of a partition's keys in one slot of a Redis Cluster. */
-export function streamKeys(topic: string, partitions: number): string[] {
-  return Array.from({ length: partitions }, (_, partition) => `queue:{${topic}:${partition}}`)
 }

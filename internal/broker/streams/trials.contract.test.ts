@@ -3,7 +3,8 @@ import { GROUP, type RedisScene, startRedisScene } from '../../../test/support/r
 import { until } from '../../../test/support/servers.ts'
 import { startTcpProxy } from '../../../test/support/tcp-proxy.ts'
 import type { Broker, Subscription } from '../broker.ts'
-import { type StreamsOptions, streamKeys } from './broker.ts'
+import type { StreamsOptions } from './broker.ts'
+import { streamKeys } from './names.ts'
 import { SUSPECT_AFTER } from './trials.ts'
 
 let scene: RedisScene

@@ -4,7 +4,7 @@ import { GROUP, type RedisScene, startRedisScene } from '../../../test/support/r
 import { until } from '../../../test/support/servers.ts'
 import { receiver, texts } from '../broker.contract.ts'
 import type { Broker, Subscription } from '../broker.ts'
-import { streamKeys } from './broker.ts'
+import { streamKeys } from './names.ts'
 
 let scene: RedisScene
 

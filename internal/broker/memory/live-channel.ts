@@ -1,0 +1,43 @@
+import type { Logger } from 'pino'
+import { LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
+
+/** The live channel of the memory broker: calls its handlers before `publish` returns. */
+export class MemoryLiveChannel implements LiveChannel {
+  readonly #logger: Logger
+  readonly #now: () => number
+  readonly #handlers = new Set<(payload: Buffer) => void>()
+  readonly #latest = new Map<string, { payload: Buffer; publishedAtMs: number }>()
+
+  /** @param now milliseconds since the epoch */
+  constructor(logger: Logger, now: () => number) {
+    this.#logger = logger
+    this.#now = now
+  }
+
+  publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void {
+    const publishedAtMs = this.#now()
+    for (const [key, value] of latest) this.#latest.set(key, { payload: value, publishedAtMs })
+    for (const handler of this.#handlers) {
+      try {
+        handler(payload)
+      } catch (error) {
+        this.#logger.error({ err: error }, 'a live message was lost because its handler threw an error')
+      }
+    }
+  }
+
+  async subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>> {
+    // A function of its own, so that one handler may subscribe twice.
+    const own = (payload: Buffer): void => handler(payload)
+    this.#handlers.add(own)
+    return async () => {
+      this.#handlers.delete(own)
+    }
+  }
+
+  async recall(): Promise<Buffer[]> {
+    const oldestMs = this.#now() - LIVE_KEPT_MS
+    for (const [key, { publishedAtMs }] of this.#latest) if (publishedAtMs < oldestMs) this.#latest.delete(key)
+    return Array.from(this.#latest.values(), ({ payload }) => payload)
+  }
+}
