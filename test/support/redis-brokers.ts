@@ -2,23 +2,26 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import type { Broker } from '../../internal/broker/broker.ts'
 import { type BrokerOptions, openBroker } from '../../internal/broker/open.ts'
+import type { PubSubOptions } from '../../internal/broker/pubsub/broker.ts'
 import type { StreamsOptions } from '../../internal/broker/streams/broker.ts'
 import { streamKeys } from '../../internal/broker/streams/names.ts'
 import { startRedis, type TestServer } from './servers.ts'
 
 export const GROUP = 'sentinel'
 
-/** A Redis of a test file, with the brokers that its tests open and a connection to look behind them. */
+/** The Redis of one test file, the brokers that its tests open, and a connection that looks into Redis itself. */
 export interface RedisScene {
   readonly server: TestServer
   readonly admin: Redis
-  /** A broker that `closeBrokers` closes. */
-  open(kind: 'pubsub' | 'streams', options?: Partial<StreamsOptions>): Promise<Broker>
+  /** Opens a broker; `closeBrokers` closes it. */
+  open(kind: 'pubsub' | 'streams', options?: Partial<PubSubOptions & StreamsOptions>): Promise<Broker>
   closeBrokers(): Promise<void>
+  /** Deletes all keys. */
+  empty(): Promise<void>
   stop(): Promise<void>
-  /** Entries of the topic that the group has read and not acked. */
+  /** Entries that the group has read and not acked, of the default topic and its four partitions. */
   pending(): Promise<Pending[]>
-  /** How often Redis was told a command since it began. */
+  /** How many calls of a command Redis has counted since its start. */
   calls(command: string): Promise<number>
 }
 
@@ -46,6 +49,9 @@ export async function startRedisScene(args: string[] = []): Promise<RedisScene> 
     },
     async closeBrokers() {
       for (const broker of opened.splice(0)) await broker.close()
+    },
+    async empty() {
+      await admin.flushall()
     },
     async stop() {
       admin.disconnect()
