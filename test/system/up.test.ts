@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ApiClient, metric } from '../support/api.ts'
+import { importedIn, listImportsIn } from '../support/imported-modules.ts'
 import { influxCount } from '../support/influx.ts'
 import { type Program, run, startProgram } from '../support/programs.ts'
 import { freePort, sleep, startInflux, startRedis, until } from '../support/servers.ts'
@@ -151,6 +152,33 @@ describe('sentinel up: the whole pipeline in one process, with no server', () =>
     await sleep(5000)
     expect(Math.abs(countFiles() - before)).toBeLessThanOrEqual(2)
     expect(readFileSync(`/proc/${up.pid}/cmdline`, 'utf8')).toContain('sentinel')
+  })
+})
+
+describe('sentinel up without REDIS_URL and INFLUX_URL', () => {
+  it('loads no client for Redis or InfluxDB, no profiler, and nothing that only other systems need', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-up-'))
+    const file = join(folder, 'imports')
+    const apiPort = await freePort()
+    const up = startProgram('sentinel', {
+      args: ['up', `--api-port=${apiPort}`, `--admin-port=${await freePort()}`],
+      env: { ...listImportsIn(file), SENTINEL_DATA_PATH: join(folder, 'data') },
+      cwd: folder,
+    })
+    const api = new ApiClient(apiPort)
+    await api.firstHost()
+    await fetch(`http://127.0.0.1:${apiPort}/`)
+    await api.history(hostname(), { measurement: 'mem', field: 'used_percent', start: '-1m', every: '1s' })
+    expect(await up.stop()).toBe(0)
+
+    const imported = importedIn(file)
+    expect(imported).toEqual(
+      expect.arrayContaining(['@duckdb/node-api', 'fastify', 'internal/broker/memory/broker.js']),
+    )
+    const unneeded = ['ioredis', '@influxdata/influxdb-client', '@datadog/pprof', 'pprof-format', 'systeminformation']
+    expect(imported.filter((name) => unneeded.includes(name))).toEqual([])
+    expect(imported.filter((name) => /^internal\/broker\/(redis|pubsub|streams)\//.test(name))).toEqual([])
+    await rm(folder, { recursive: true })
   })
 })
 
