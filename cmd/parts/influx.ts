@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Settings } from '../../internal/config/settings.ts'
-import { InfluxReader, type InfluxReaderOptions } from '../../internal/store/influx/query.ts'
+import { InfluxReader, type InfluxReaderOptions } from '../../internal/store/influx/reader.ts'
 import { type InfluxServer, InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { InfluxWriter, type InfluxWriterOptions } from '../../internal/store/influx/writer.ts'
 import type { StoreReader, StoreWriter } from '../../internal/store/store.ts'

@@ -1,7 +1,7 @@
 import { describe } from 'vitest'
 import { harnessOf, type OpenStore } from './harness.contract.ts'
-import { readingContract } from './reading.contract.ts'
-import { type StoreTraits, writingContract } from './writing.contract.ts'
+import { readerContract } from './reader.contract.ts'
+import { type StoreTraits, writerContract } from './writer.contract.ts'
 
 export { CONTRACT_DAY_US, type OpenStore } from './harness.contract.ts'
 
@@ -14,7 +14,7 @@ export { CONTRACT_DAY_US, type OpenStore } from './harness.contract.ts'
 export function storeContract(name: string, open: () => Promise<OpenStore>, traits: StoreTraits): void {
   describe(`the store contract: ${name}`, () => {
     const store = harnessOf(open)
-    writingContract(store, traits)
-    readingContract(store)
+    writerContract(store, traits)
+    readerContract(store)
   })
 }

@@ -3,7 +3,7 @@ import { startInflux, startVictoriaMetrics, type TestServer, until } from '../..
 import type { HistoryQuery } from '../store.ts'
 import type { LineBatch } from './batch.ts'
 import { openInflux } from './open-influx.contract.ts'
-import { InfluxReader } from './query.ts'
+import { InfluxReader } from './reader.ts'
 import { recordedBodiesContract } from './recorded-bodies.contract.ts'
 import { type InfluxServer, InfluxTransport } from './transport.ts'
 import { InfluxWriter } from './writer.ts'

@@ -1,5 +1,5 @@
 import type { OpenStore } from '../store.contract.ts'
-import { InfluxReader } from './query.ts'
+import { InfluxReader } from './reader.ts'
 import { InfluxTransport } from './transport.ts'
 import { InfluxWriter } from './writer.ts'
 

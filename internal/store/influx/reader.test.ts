@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { recordedExchange } from '../../../test/support/recorded-influx.ts'
 import { freePort } from '../../../test/support/servers.ts'
 import type { HistoryQuery } from '../store.ts'
-import { InfluxReader, type InfluxReaderOptions } from './query.ts'
+import { InfluxReader, type InfluxReaderOptions } from './reader.ts'
 import { InfluxTransport } from './transport.ts'
 
 const signal = new AbortController().signal

@@ -15,7 +15,7 @@ import { type Aggregate, type HistoryQuery, MAX_HISTORY_POINTS } from './store.t
 const AGGREGATES: readonly Aggregate[] = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99']
 
 /** What every store's reader promises. */
-export function readingContract(store: Harness): void {
+export function readerContract(store: Harness): void {
   const { stored, history, signal } = store
 
   describe('names', () => {

@@ -11,7 +11,7 @@ export interface StoreTraits {
 }
 
 /** What every store's writer promises. */
-export function writingContract(store: Harness, traits: StoreTraits): void {
+export function writerContract(store: Harness, traits: StoreTraits): void {
   const { filled, write, stored, history, signal } = store
 
   describe('writing', () => {
