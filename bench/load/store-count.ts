@@ -1,5 +1,6 @@
 import { MEASUREMENT } from '../../internal/codec/system-stats.ts'
-import type { InfluxAnswer, InfluxTransport } from '../../internal/store/influx/transport.ts'
+import type { InfluxAnswer } from '../../internal/store/influx/exchange.ts'
+import type { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { errorText } from '../../internal/text/error-text.ts'
 import type { CountStored } from './load-types.ts'
 

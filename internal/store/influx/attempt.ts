@@ -1,48 +1,53 @@
 import type { Rejected } from '../store.ts'
+import { shorten } from './answer.ts'
 import type { LineBatch } from './batch.ts'
 import { blame, halves } from './blame.ts'
-import { type Outcome, type Refused, shorten } from './outcome.ts'
+import type { Outcome, Refused, Undecided } from './outcome.ts'
 
-/** Nothing is decided, and why. `alone`: nothing but this batch is known to be in trouble. */
-export type Undecided = Extract<Outcome, { action: 'wait' | 'retry' }> & { readonly alone?: boolean }
+/** Nothing is decided, and why. */
+export interface AttemptFailure extends Undecided {
+  /** Only this batch is known to fail: others may succeed. */
+  readonly onlyThisBatch?: boolean
+}
 
 /** The server as one attempt sees it. */
 export interface Server {
   send(body: Buffer): Promise<Outcome>
   /** What is wrong with every write, whatever its lines; undefined when nothing is. */
-  faultOfRequest(): Promise<Undecided | undefined>
-  /** It answered 413 to so many bytes. */
+  findFault(): Promise<Undecided | undefined>
+  /** Called when it answered 413 to `bytes`. */
   tooLarge(bytes: number): void
-  /** Bodies with lines in them that it has taken so far, of whatever batch. */
-  readonly taken: number
+  /** How many bodies with lines it has accepted so far, of all batches. */
+  accepted(): number
 }
 
 /**
- * Looking for the lines that a server dropped without naming them ends here: a thousand scattered ones (1.x at `max-values-per-tag`)
- * would take as many requests. What is left is then counted as refused without its lines.
+ * The most requests spent on lines that the server dropped without naming them: a thousand scattered ones (1.x at `max-values-per-tag`)
+ * would take as many requests. The rest are then counted as refused without their text.
  */
 const MAX_SEARCH_REQUESTS = 200
-/** So often a server may fail on a batch before it is asked whether that is the batch's fault. */
-const PATIENCE = 3
-/** And so many parts of it are tried, until it takes any: a server that is really broken takes none. */
-const MAX_VAIN_REQUESTS = 32
+/** After this many failures on one batch, the attempt checks whether the batch is at fault. */
+const FAILURES_BEFORE_DIVIDING = 3
+/** The most parts of a failing batch that are tried until the server takes one: a server that is really broken takes none. */
+const MAX_FAILED_PARTS = 32
 
 /**
- * One attempt to write a batch: whole, and then in as many parts as it takes to find the lines that are at fault.
+ * One attempt to write a batch: first whole, then in as many parts as it takes to find the lines at fault.
  *
- * A server that fails (500; 502 from a proxy that saw it break off) is tried again as a rule, but one line may be what it fails on, each
- * time, and would hold up all others for ever. So a batch on which it has failed three times is divided, too; a line is refused for it
- * only if the server fails on that line alone, twice, and has taken others since it first failed on the batch.
+ * A server that fails (500; 502 from a proxy whose connection to it broke) is normally tried again later. But a single line may make it fail
+ * every time, and would hold up all others for ever. So a batch on which it has failed three times is divided too. A line is rejected
+ * for it only if the server fails on that line alone, twice, and has accepted others since it first failed on the batch.
  */
 export class Attempt {
   readonly #batch: LineBatch
   readonly #server: Server
   readonly #rejected: Rejected[] = []
+  /** Groups of lines that are still to be sent. */
   readonly #groups: Array<readonly number[]> = []
-  /** Lines on which the server fails, though it may fail on all. */
-  #suspects: number[] = []
+  /** Single lines on which the server failed while it had accepted nothing else; it may fail on every line. */
+  #failedLines: number[] = []
   #requests = 0
-  #vainRequests = 0
+  #failedParts = 0
   #requestIsSound = false
 
   constructor(batch: LineBatch, server: Server) {
@@ -50,51 +55,51 @@ export class Attempt {
     this.#server = server
   }
 
-  /** @returns the lines that were refused, all others are stored; or why nothing is decided */
-  async run(): Promise<Rejected[] | Undecided> {
+  /** @returns the lines that were refused (all others are stored), or why nothing is decided */
+  async run(): Promise<Rejected[] | AttemptFailure> {
     if (this.#batch.samples > 0) {
-      const undecided = await this.#writeAll()
-      if (undecided !== undefined) return undecided
+      const failure = await this.#writeAll()
+      if (failure !== undefined) return failure
     }
     for (let lines = this.#groups.pop(); lines !== undefined; lines = this.#groups.pop()) {
-      const undecided = await this.#write(lines)
-      if (undecided !== undefined) return undecided
+      const failure = await this.#write(lines)
+      if (failure !== undefined) return failure
     }
     this.#batch.failures = undefined
     return this.#rejected.sort((a, b) => a.index - b.index)
   }
 
-  /** Nearly every batch is taken whole: a list of its lines, 40 kB of garbage, is made only where it is not. */
-  async #writeAll(): Promise<Undecided | undefined> {
+  /** Almost every batch is accepted whole. Only the others need a list of their lines, which is 40 kB of garbage. */
+  async #writeAll(): Promise<AttemptFailure | undefined> {
     const { body } = this.#batch
     const outcome = await this.#send(body)
-    return outcome.action === 'accept' ? undefined : this.#look(outcome, allLines(this.#batch), body)
+    return outcome.action === 'accept' ? undefined : this.#handle(outcome, allLines(this.#batch), body)
   }
 
-  async #write(lines: readonly number[]): Promise<Undecided | undefined> {
+  async #write(lines: readonly number[]): Promise<AttemptFailure | undefined> {
     const body = bodyOf(this.#batch, lines)
     const outcome = await this.#send(body)
-    return outcome.action === 'accept' ? undefined : this.#look(outcome, lines, body)
+    return outcome.action === 'accept' ? undefined : this.#handle(outcome, lines, body)
   }
 
   async #send(body: Buffer): Promise<Outcome> {
     const outcome = await this.#server.send(body)
     this.#requests++
     if (outcome.action !== 'accept') return outcome
-    this.#vainRequests = 0
-    this.#groups.push(...this.#suspects.splice(0).map((index) => [index]))
+    this.#failedParts = 0
+    this.#groups.push(...this.#failedLines.splice(0).map((index) => [index]))
     return outcome
   }
 
-  /** What to do about lines that were not all accepted. */
-  async #look(
+  /** Decides what follows when the lines were not all accepted. */
+  async #handle(
     outcome: Exclude<Outcome, { action: 'accept' }>,
     lines: readonly number[],
     body: Buffer,
-  ): Promise<Undecided | undefined> {
+  ): Promise<AttemptFailure | undefined> {
     switch (outcome.action) {
       case 'split':
-        if (lines.length === 1) this.#reject(lines[0]!, `too large: ${outcome.words}`)
+        if (lines.length === 1) this.#reject(lines[0]!, `too large: ${outcome.message}`)
         else {
           this.#groups.push(...halves(lines))
           if (outcome.status === 413) this.#server.tooLarge(body.length)
@@ -105,18 +110,17 @@ export class Attempt {
       case 'wait':
         return outcome
       case 'retry':
-        return outcome.status === 500 || outcome.status === 502 ? this.#suspect(lines, outcome) : outcome
+        return outcome.status === 500 || outcome.status === 502 ? this.#divideFailing(lines, outcome) : outcome
     }
   }
 
-  async #blame(lines: readonly number[], refusal: Refused): Promise<Undecided | undefined> {
-    if (refusal.named.length === 0 && refusal.dropped === undefined && !this.#requestIsSound) {
-      const fault = await this.#server.faultOfRequest()
+  async #blame(lines: readonly number[], refusal: Refused): Promise<AttemptFailure | undefined> {
+    if (refusal.named.length === 0 && refusal.dropped === undefined) {
+      const fault = await this.#findFault()
       if (fault !== undefined) return fault
-      this.#requestIsSound = true
     }
     if (refusal.dropped !== undefined && this.#requests > MAX_SEARCH_REQUESTS) {
-      this.#rejectUnnamed(lines, refusal.dropped, refusal.words)
+      this.#rejectUnnamed(lines, refusal.dropped, refusal.message)
       return undefined
     }
     const verdict = blame(this.#batch, lines, refusal)
@@ -125,42 +129,48 @@ export class Attempt {
     return undefined
   }
 
-  /** The server has failed: divides what it failed on, or leaves it for later. */
-  async #suspect(lines: readonly number[], failure: Undecided): Promise<Undecided | undefined> {
+  /** The server failed on these lines: divides them, or leaves the batch for later. */
+  async #divideFailing(lines: readonly number[], failure: Undecided): Promise<AttemptFailure | undefined> {
     const batch = this.#batch
     if (this.#requests === 1) {
       batch.failures =
         batch.failures?.status === failure.status
           ? { ...batch.failures, count: batch.failures.count + 1 }
-          : { status: failure.status, count: 1, takenBefore: this.#server.taken }
+          : { status: failure.status, count: 1, acceptedBefore: this.#server.accepted() }
     }
-    if (batch.failures === undefined || batch.failures.count < PATIENCE) return failure
-    if (!this.#requestIsSound) {
-      const fault = await this.#server.faultOfRequest()
-      if (fault !== undefined) return fault
-      this.#requestIsSound = true
-    }
+    if (batch.failures === undefined || batch.failures.count < FAILURES_BEFORE_DIVIDING) return failure
+    const fault = await this.#findFault()
+    if (fault !== undefined) return fault
     if (lines.length > 1) this.#groups.push(...halves(lines))
-    else if (this.#server.taken === batch.failures.takenBefore) this.#suspects.push(lines[0]!)
+    else if (this.#server.accepted() === batch.failures.acceptedBefore) this.#failedLines.push(lines[0]!)
     else {
       const again = await this.#server.send(bodyOf(batch, lines))
-      if (again.action === 'retry' && again.status === failure.status) this.#reject(lines[0]!, failure.words)
+      if (again.action === 'retry' && again.status === failure.status) this.#reject(lines[0]!, failure.message)
       else if (again.action !== 'accept') return failure
     }
-    const isVain = ++this.#vainRequests >= MAX_VAIN_REQUESTS
-    return isVain || (this.#groups.length === 0 && this.#suspects.length > 0) ? { ...failure, alone: true } : undefined
+    const isHopeless = ++this.#failedParts >= MAX_FAILED_PARTS
+    const isExhausted = this.#groups.length === 0 && this.#failedLines.length > 0
+    return isHopeless || isExhausted ? { ...failure, onlyThisBatch: true } : undefined
   }
 
-  #reject(index: number, words: string): void {
-    const refusal = { reason: 'store_refused', detail: shorten(words) } as const
+  /** Asks once an attempt. */
+  async #findFault(): Promise<Undecided | undefined> {
+    if (this.#requestIsSound) return undefined
+    const fault = await this.#server.findFault()
+    this.#requestIsSound = fault === undefined
+    return fault
+  }
+
+  #reject(index: number, message: string): void {
+    const refusal = { reason: 'store_refused', detail: shorten(message) } as const
     this.#rejected.push({ index, line: this.#batch.line(index), refusal })
   }
 
-  /** The first has all lines that may be meant. */
-  #rejectUnnamed(lines: readonly number[], count: number, words: string): void {
-    const refusal = { reason: 'store_refused', detail: shorten(words) } as const
+  /** Rejects `count` of the lines without knowing which. The first entry lists all candidates. */
+  #rejectUnnamed(lines: readonly number[], count: number, message: string): void {
+    const refusal = { reason: 'store_refused', detail: shorten(message) } as const
     const text = lines.map((index) => this.#batch.line(index)).join('\n')
-    // As many as were sent: what else is stored would come out below none.
+    // At most as many as were sent, or the ledger would count fewer than none as written.
     const refused = Math.min(count, lines.length)
     for (let i = 0; i < refused; i++) this.#rejected.push({ index: -1, line: i === 0 ? text : '', refusal })
   }

@@ -5,48 +5,48 @@ import type { Sample } from '../../sample/sample.ts'
 import type { Batch } from '../store.ts'
 
 const FIRST_BYTES = 64 * 1024
-/** Batches kept for the next use; beyond that (the store was away and the queue is being worked off) they are garbage. */
+/** The most idle batches that are kept. There are more while a queue is worked off after the store was away; those are garbage. */
 const POOLED_BATCHES = 8
 const NEWLINE_BYTES = 1
 
 const NO_FIELDS: Refusal = { reason: 'no_fields', detail: 'the sample has no value that a store can keep' }
 
-/** Where a batch ends. `maxBytes` may shrink later (the server answered 413): then batches opened from that moment are smaller. */
+/** When a batch is full. `maxBytes` may shrink (the server answered 413), which affects only batches opened later. */
 export interface BatchLimits {
   readonly maxSamples: number
   readonly maxBytes: number
-  /** A single line over this is refused; one between `maxBytes` and this travels alone. */
+  /** A longer line is refused. A line between `maxBytes` and this is alone in its batch. */
   readonly maxLineBytes: number
 }
 
-/** Line protocol of up to `maxSamples` samples in one Buffer, which keeps its size from one use to the next. */
+/** Line protocol of up to `maxSamples` samples in one Buffer, which keeps its size between uses. */
 export class LineBatch implements Batch {
-  /** How often a server has failed on it, one after the other, and what else it had taken before. Kept by who writes it. */
-  failures: { readonly status: number; readonly count: number; readonly takenBefore: number } | undefined
+  /** Consecutive failures of the server on this batch, and how many bodies it had accepted before the first. Set by `Attempt`. */
+  failures: { readonly status: number; readonly count: number; readonly acceptedBefore: number } | undefined
   #bytes = 0
   #samples = 0
   #limits: BatchLimits
   #text: Buffer
-  /** Where each line ends (behind its newline). Lines cannot be found again by newlines: a string field may hold some. */
+  /** Where each line ends, after its newline. Newlines alone do not separate lines: a string field may contain some. */
   #lineEnd: Uint32Array
-  readonly #giveBack: (batch: LineBatch) => void
+  readonly #recycle: (batch: LineBatch) => void
 
   constructor(
     limits: BatchLimits,
-    giveBack: (batch: LineBatch) => void,
+    recycle: (batch: LineBatch) => void,
     text: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES),
     lineEnd: Uint32Array = new Uint32Array(limits.maxSamples),
   ) {
     this.#limits = limits
-    this.#giveBack = giveBack
+    this.#recycle = recycle
     this.#text = text
     this.#lineEnd = lineEnd
   }
 
   /**
-   * A full batch of what another has put into a record; not pooled.
+   * A full batch with the lines of a record; not pooled.
    *
-   * @throws RangeError when it is no record
+   * @throws RangeError when the bytes are not a record
    */
   static from(record: Buffer): LineBatch {
     const { body, ends } = readLineRecord(record)
@@ -65,7 +65,7 @@ export class LineBatch implements Batch {
     return this.#bytes
   }
 
-  /** What to send: valid until `release`. */
+  /** The lines to send; valid until `release`. */
   get body(): Buffer {
     return this.#text.subarray(0, this.#bytes)
   }
@@ -80,18 +80,8 @@ export class LineBatch implements Batch {
       this.#grow(end)
       writeLine(sample, this.#text, start)
     }
-    this.#take(end)
-    return undefined
-  }
-
-  /** `add` for a sample that is a line already: latin1 (each character one byte of its UTF-8), newline at its end. */
-  addLine(line: string): 'full' | Refusal | undefined {
-    const end = this.#bytes + line.length
-    const answer = this.#refuse(line.length)
-    if (answer !== undefined) return answer
-    if (end > this.#text.length) this.#grow(end)
-    this.#text.write(line, this.#bytes, 'latin1')
-    this.#take(end)
+    this.#lineEnd[this.#samples++] = end
+    this.#bytes = end
     return undefined
   }
 
@@ -110,7 +100,7 @@ export class LineBatch implements Batch {
   }
 
   release(): void {
-    this.#giveBack(this)
+    this.#recycle(this)
   }
 
   /** Empties it for its next use. */
@@ -119,7 +109,7 @@ export class LineBatch implements Batch {
     this.#bytes = 0
     this.#samples = 0
     this.#limits = limits
-    // A reload may have raised the limit: what is written beyond the end of a typed array is gone without a word.
+    // A reload may have raised the limit, and a write past the end of a typed array is silently lost.
     if (this.#lineEnd.length < limits.maxSamples) this.#lineEnd = new Uint32Array(limits.maxSamples)
   }
 
@@ -132,16 +122,11 @@ export class LineBatch implements Batch {
     return this.#bytes + lineBytes > maxBytes && this.#samples > 0 ? 'full' : undefined
   }
 
-  #take(end: number): void {
-    this.#lineEnd[this.#samples++] = end
-    this.#bytes = end
-  }
-
   #lineStart(index: number): number {
     return index === 0 ? 0 : this.#lineEnd[index - 1]!
   }
 
-  /** Doubles, because a batch that group commit seals early holds a few kB, and thousands of them may wait. */
+  /** Doubles from a small start: group commit seals batches of a few kB, and thousands of them may wait. */
   #grow(needed: number): void {
     let size = this.#text.length
     while (size < needed) size *= 2
@@ -151,18 +136,18 @@ export class LineBatch implements Batch {
   }
 }
 
-/** Hands out empty batches and takes them back. */
+/** Lends out empty batches and takes them back. */
 export class BatchPool {
   readonly #idle: LineBatch[] = []
 
   open(limits: BatchLimits): LineBatch {
     const batch = this.#idle.pop()
-    if (batch === undefined) return new LineBatch(limits, (released) => this.#takeBack(released))
+    if (batch === undefined) return new LineBatch(limits, (released) => this.#recycle(released))
     batch.reset(limits)
     return batch
   }
 
-  #takeBack(batch: LineBatch): void {
+  #recycle(batch: LineBatch): void {
     if (this.#idle.length < POOLED_BATCHES && !this.#idle.includes(batch)) this.#idle.push(batch)
   }
 }

@@ -1,20 +1,21 @@
+import type { NamedLine } from './answer.ts'
 import type { LineBatch } from './batch.ts'
-import type { NamedLine, Refused } from './outcome.ts'
+import type { Refused } from './outcome.ts'
 
-/** What follows from one refusal. Every line of the group that was sent is in exactly one place. */
+/** What follows from one refusal. Every line that was sent is in exactly one of the two. */
 export interface Verdict {
   readonly refused: ReadonlyArray<{ readonly index: number; readonly reason: string }>
-  /** Groups to be sent again, one after the other. */
+  /** Groups to send again, one after the other. */
   readonly again: ReadonlyArray<readonly number[]>
 }
 
 /**
- * Decides which lines a server refused. Believed is only what is certain: lines that it names and that were sent, a group of which it
- * says that all were dropped, a line that was sent alone. All else it says (a field's name, a count) only chooses how the group is
- * divided for the next attempt, so a wrong guess costs a request and never a sample. Lines that are stored already are sent
- * again in passing, which changes nothing; it is also how a second fault in the same body comes to light, of which 1.x says nothing.
+ * Decides which lines a server refused. Three things are certain: lines that it names and that were sent, a group that it dropped
+ * as a whole, and a line that was sent alone. Everything else it says (a field's name, a count) only decides how to divide the group for
+ * the next attempt, so a wrong guess costs a request and never a sample. Stored lines may be sent again, which changes nothing. It
+ * also reveals a second fault in the same body, which 1.x does not report.
  *
- * @param lines the places in the batch of the lines that were sent, ascending
+ * @param lines indexes in the batch of the lines that were sent, ascending
  */
 export function blame(batch: LineBatch, lines: readonly number[], refusal: Refused): Verdict {
   const named = namedLines(batch, lines, refusal.named)
@@ -24,12 +25,12 @@ export function blame(batch: LineBatch, lines: readonly number[], refusal: Refus
     return { refused, again: rest.length > 0 ? [rest] : [] }
   }
   if (refusal.dropped === lines.length || lines.length === 1) {
-    return { refused: lines.map((index) => ({ index, reason: refusal.words })), again: [] }
+    return { refused: lines.map((index) => ({ index, reason: refusal.message })), again: [] }
   }
-  const suspects = suspectLines(batch, lines, refusal)
-  if (suspects.size === 0 || suspects.size === lines.length) return { refused: [], again: halves(lines) }
-  const rest = lines.filter((index) => !suspects.has(index))
-  return { refused: [], again: [rest, lines.filter((index) => suspects.has(index))] }
+  const candidates = candidateLines(batch, lines, refusal)
+  if (candidates.size === 0 || candidates.size === lines.length) return { refused: [], again: halves(lines) }
+  const rest = lines.filter((index) => !candidates.has(index))
+  return { refused: [], again: [rest, lines.filter((index) => candidates.has(index))] }
 }
 
 export function halves(lines: readonly number[]): Array<readonly number[]> {
@@ -37,27 +38,28 @@ export function halves(lines: readonly number[]): Array<readonly number[]> {
   return [lines.slice(0, middle), lines.slice(middle)]
 }
 
-/** The reason for each line that the server names, by its place in the batch. */
+/** The reason for each line that the server names, by the line's index in the batch. */
 function namedLines(batch: LineBatch, lines: readonly number[], named: readonly NamedLine[]): Map<number, string> {
   const reasons = new Map<number, string>()
   if (named.length === 0) return reasons
-  const places = new Map<string, number[]>()
+  const indexes = new Map<string, number[]>()
   for (const index of lines) {
     const text = batch.line(index)
-    const twins = places.get(text)
-    if (twins === undefined) places.set(text, [index])
+    const twins = indexes.get(text)
+    if (twins === undefined) indexes.set(text, [index])
     else twins.push(index)
   }
   for (const { text, number, reason } of named) {
     const numbered = lines[number - 1]
     const found =
-      numbered !== undefined && batch.line(numbered).startsWith(text) ? [numbered] : (places.get(text) ?? [])
+      numbered !== undefined && batch.line(numbered).startsWith(text) ? [numbered] : (indexes.get(text) ?? [])
     for (const index of found) reasons.set(index, reason)
   }
   return reasons
 }
 
-function suspectLines(batch: LineBatch, lines: readonly number[], refusal: Refused): Set<number> {
+/** Lines that the refusal may mean; empty when it gives no hint. */
+function candidateLines(batch: LineBatch, lines: readonly number[], refusal: Refused): Set<number> {
   if (refusal.conflict !== undefined) {
     const pattern = conflictPattern(refusal.conflict)
     return new Set(lines.filter((index) => pattern.test(batch.line(index))))
@@ -70,7 +72,7 @@ function suspectLines(batch: LineBatch, lines: readonly number[], refusal: Refus
   return new Set()
 }
 
-/** How a value of each type is written, up to where the next field or the time begins. */
+/** A value of each type in line protocol, up to the next field or the time. */
 const VALUE_PATTERNS: Readonly<Record<string, string>> = {
   float: '[-+.0-9][-+.0-9eE]*[, ]',
   integer: '-?[0-9]+i[, ]',
@@ -85,7 +87,7 @@ function conflictPattern(conflict: NonNullable<Refused['conflict']>): RegExp {
   return new RegExp(`^${measurement}[, ](?:.*[, ])?${field}=${VALUE_PATTERNS[conflict.type] ?? ''}`, 's')
 }
 
-/** Nanoseconds. Every line of ours ends in its time. */
+/** The time in nanoseconds, which ends every line that we write. */
 function lineTime(line: string): bigint {
   return BigInt(line.slice(line.lastIndexOf(' ') + 1))
 }

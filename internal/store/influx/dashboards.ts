@@ -1,21 +1,23 @@
 import { parseAllDocuments } from 'yaml'
 import { errorText } from '../../text/error-text.ts'
 import { StoreError } from '../store.ts'
-import { readError, shorten } from './outcome.ts'
-import { type InfluxAnswer, InfluxTransport } from './transport.ts'
+import { readError, shorten } from './answer.ts'
+import type { InfluxAnswer } from './exchange.ts'
+import { influxError, unreachable } from './problem.ts'
+import { InfluxTransport } from './transport.ts'
 
-/** The name by which a second run finds what the first has made. */
+/** The name by which a second call finds what the first has created. */
 const STACK_NAME = 'sentinelstream'
-/** The bucket that the template names, to be replaced by the configured one. */
+/** The bucket in the template; the configured one takes its place. */
 const TEMPLATE_BUCKET = 'bucket: "telemetry"'
 
 export interface DashboardsRequest {
   readonly url: string
-  /** May read and write dashboards, labels, variables and stacks of the organisation: an all-access or operator token. */
+  /** An all-access or operator token: it must read and write dashboards, labels, variables and stacks of the organisation. */
   readonly token: string
   readonly org: string
   readonly bucket: string
-  /** YAML: what InfluxDB calls a template, one resource a document. */
+  /** An InfluxDB template in YAML, with one resource per document. */
   readonly templateText: string
   readonly signal: AbortSignal
 }
@@ -27,8 +29,8 @@ export interface AppliedDashboards {
 }
 
 /**
- * Puts the dashboards of a template into InfluxDB 2.x. They belong to a stack of a fixed name, so another run updates them instead of making each
- * a second time. Rejects with a StoreError that says what to do.
+ * Puts the dashboards of a template into InfluxDB 2.x. They belong to a stack of a fixed name, so a second call updates them instead of
+ * creating them again. Rejects with a StoreError that says what to do.
  */
 export async function applyDashboards(request: DashboardsRequest): Promise<AppliedDashboards> {
   const { url, token, org, bucket, signal } = request
@@ -54,7 +56,7 @@ export async function applyDashboards(request: DashboardsRequest): Promise<Appli
   }
 }
 
-/** The template's documents, their Flux reading from `bucket`. */
+/** The documents of the template. Their Flux queries read from `bucket`. */
 export function readTemplate(text: string, bucket: string): unknown[] {
   const documents = parseAllDocuments(text)
   if (!Array.isArray(documents)) return []
@@ -72,12 +74,12 @@ function replaceBucket(value: unknown, replacement: string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, replaceBucket(item, replacement)]))
 }
 
-/** In Flux, `${` would begin an expression. */
+/** A Flux string literal, in which `${` would begin an expression. */
 function fluxString(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('${', '\\${')}"`
 }
 
-/** The five requests that it takes. */
+/** The five requests that apply a template. */
 class TemplateApi {
   readonly #transport: InfluxTransport
   readonly #signal: AbortSignal
@@ -132,8 +134,7 @@ class TemplateApi {
     try {
       return await this.#transport.send({ method, path, ...content }, this.#signal)
     } catch (error) {
-      const words = errorText(error)
-      throw this.#error('away', `cannot be reached: ${words}; is it running, and is INFLUX_URL right?`, error)
+      throw new StoreError('away', unreachable(this.#transport.url, errorText(error)), { cause: error })
     }
   }
 
@@ -142,19 +143,19 @@ class TemplateApi {
       try {
         return JSON.parse(answer.body)
       } catch (error) {
-        throw this.#error('refused', `answers what is not JSON: ${shorten(answer.body)}`, error)
+        throw this.#error('refused', `does not answer with JSON: ${shorten(answer.body)}`, error)
       }
     }
     const advice =
       answer.status === 401 || answer.status === 403
         ? ': INFLUX_TOKEN must be an all-access token of the organisation'
         : ''
-    const words = `answers ${answer.status} ${shorten(readError(answer).words)}${advice}`
-    throw this.#error(answer.status >= 500 || answer.status === 429 ? 'away' : 'refused', words)
+    const message = `answers ${answer.status} ${shorten(readError(answer).message)}${advice}`
+    throw this.#error(answer.status >= 500 || answer.status === 429 ? 'away' : 'refused', message)
   }
 
-  #error(kind: StoreError['kind'], words: string, cause?: unknown): StoreError {
-    return new StoreError(kind, `InfluxDB at ${this.#transport.url} ${words}`, { cause })
+  #error(kind: StoreError['kind'], message: string, cause?: unknown): StoreError {
+    return influxError(kind, this.#transport.url, message, cause)
   }
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startInflux, startVictoriaMetrics, type TestServer, until } from '../../../test/support/servers.ts'
 import type { HistoryQuery } from '../store.ts'
-import type { LineBatch } from './batch.ts'
+import { batchOfLines } from './lines.contract.ts'
 import { openInflux } from './open-influx.contract.ts'
 import { InfluxReader } from './reader.ts'
 import { recordedBodiesContract } from './recorded-bodies.contract.ts'
@@ -10,12 +10,6 @@ import { InfluxWriter } from './writer.ts'
 
 const signal = new AbortController().signal
 const NOW_US = Date.now() * 1000
-
-function batchOf(writer: InfluxWriter, lines: readonly string[]): LineBatch {
-  const batch = writer.openBatch()
-  for (const line of lines) expect(batch.addLine(`${Buffer.from(line).toString('latin1')}\n`)).toBeUndefined()
-  return batch
-}
 
 function writerTo(url: string, bucket: string, server: Partial<InfluxServer> = {}): InfluxWriter {
   return new InfluxWriter({ transport: new InfluxTransport({ url, ...server }), org: '', bucket })
@@ -57,7 +51,7 @@ describe('InfluxDB 1.6', () => {
   it('makes the database that is missing, whatever its name', async () => {
     const name = `new "one" ü'; DROP DATABASE x`
     const first = writerTo(influx.url, name)
-    expect(await first.write(batchOf(first, ['m v=1 1']), signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await first.write(batchOfLines(['m v=1 1']), signal)).toEqual({ next: 'ack', rejected: [] })
     await first.close()
     expect(await ask(influx.url, 'SHOW DATABASES')).toContainEqual([name])
   })
@@ -71,7 +65,7 @@ describe('InfluxDB 1.6', () => {
 
   it('one unparsable line in 5,000: 4,999 are stored, one is rejected', async () => {
     const lines = fiveThousand('unparsable', { 2500: 'v=bad' })
-    const result = await writer.write(batchOf(writer, lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     const refusal = { reason: 'store_refused', detail: 'invalid boolean' }
     expect(result).toEqual({ next: 'ack', rejected: [{ index: 2500, line: lines[2500], refusal }] })
     expect(await countOf(influx.url, 'failures', 'unparsable')).toBe(4999)
@@ -79,7 +73,7 @@ describe('InfluxDB 1.6', () => {
 
   it('5,000 unparsable lines, all repeated in a header of the answer', async () => {
     const lines = fiveThousand('hopeless').map((line) => line.replace(' v=', ' v=bad'))
-    const result = await writer.write(batchOf(writer, lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(result.rejected.map(({ index }) => index)).toEqual(lines.map((_, index) => index))
   })
@@ -87,8 +81,8 @@ describe('InfluxDB 1.6', () => {
   it('type conflicts of two kinds beside unparsable lines: just these are rejected', async () => {
     const odd = { 10: 'v="text"', 20: 'v=true', 30: 'v=bad', 40: 'v="text",w=1', 4999: 'v=5i' }
     const lines = fiveThousand('conflict', odd)
-    await writer.write(batchOf(writer, ['conflict v=0 1795400000000000000', ...lines.slice(100, 200)]), signal)
-    const result = await writer.write(batchOf(writer, lines), signal)
+    await writer.write(batchOfLines(['conflict v=0 1795400000000000000', ...lines.slice(100, 200)]), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(result.rejected.map(({ index, line }) => [index, line])).toEqual(
       Object.keys(odd).map((index) => [Number(index), lines[Number(index)]]),
@@ -100,12 +94,12 @@ describe('InfluxDB 1.6', () => {
   it('conflicts in several shards, of which the answer tells one', async () => {
     const week = (n: number): string => `${1_795_400_000 - n * 8 * 86_400}000000000`
     const good = Array.from({ length: 10 }, (_, n) => `shards,host=good v=1 ${week(n)}`)
-    expect(await writer.write(batchOf(writer, good), signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await writer.write(batchOfLines(good), signal)).toEqual({ next: 'ack', rejected: [] })
     const lines = good.flatMap((line, n) => [
       line.replace('good', 'other'),
       `shards,host=bad v=${n % 2 === 0 ? 'true' : '"x"'} ${week(n)}`,
     ])
-    const result = await writer.write(batchOf(writer, lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(result.rejected.map(({ index }) => index)).toEqual([1, 3, 5, 7, 9, 11, 13, 15, 17, 19])
     expect(await countOf(influx.url, 'failures', 'shards')).toBe(20)
@@ -115,9 +109,9 @@ describe('InfluxDB 1.6', () => {
     await ask(influx.url, 'CREATE DATABASE short WITH DURATION 1h')
     const short = writerTo(influx.url, 'short')
     const lines = fiveThousand('aged', { 4000: 'v="text"' })
-    await short.write(batchOf(short, lines.slice(100, 200)), signal)
+    await short.write(batchOfLines(lines.slice(100, 200)), signal)
     for (const n of [0, 17, 3000]) lines[n] = `aged,host=old v=1 ${NOW_US - 2 * 3600e6 + n}000`
-    const result = await short.write(batchOf(short, lines), signal)
+    const result = await short.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(result.rejected.map(({ index, line }) => [index, line])).toEqual(
       [0, 17, 3000, 4000].map((index) => [index, lines[index]]),
@@ -130,7 +124,7 @@ describe('InfluxDB 1.6', () => {
   it('an answer of 25,000 buckets comes whole, and one beyond the bound not at all', async () => {
     const lines = Array.from({ length: 25_000 }, (_, n) => `long,host=a v=${n} ${NOW_US - n * 1e6}000`)
     for (let from = 0; from < lines.length; from += 5000) {
-      const result = await writer.write(batchOf(writer, lines.slice(from, from + 5000)), signal)
+      const result = await writer.write(batchOfLines(lines.slice(from, from + 5000)), signal)
       expect(result).toEqual({ next: 'ack', rejected: [] })
     }
     const query: HistoryQuery = {
@@ -147,7 +141,7 @@ describe('InfluxDB 1.6', () => {
   })
 
   it('is away and comes back: the same batch goes in', async () => {
-    const batch = batchOf(writer, fiveThousand('away'))
+    const batch = batchOfLines(fiveThousand('away'))
     expect(await writer.check(signal)).toBe('')
     await influx.halt('SIGKILL')
     expect(await writer.write(batch, signal)).toMatchObject({ next: 'retry' })
@@ -190,7 +184,7 @@ describe('InfluxDB 1.6 with limits', () => {
   it('a body over the limit goes in pieces, and so do later batches', async () => {
     const writer = writerTo(influx.url, 'limited', { username: 'admin', password: 'p%ss' })
     const lines = fiveThousand('pieces').map((line) => line.replace(/host=h\d+/, 'host=a'))
-    expect(await writer.write(batchOf(writer, lines), signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
     expect(writer.limits.maxBytes).toBeLessThan(50_000)
     await writer.close()
   })
@@ -198,7 +192,7 @@ describe('InfluxDB 1.6 with limits', () => {
   it('a line over the limit is rejected, those around it are stored', async () => {
     const writer = writerTo(influx.url, 'limited', { username: 'admin', password: 'p%ss' })
     const huge = `pieces,host=a s="${'x'.repeat(60_000)}" 1`
-    const result = await writer.write(batchOf(writer, ['pieces v=1 1', huge, 'pieces v=2 2']), signal)
+    const result = await writer.write(batchOfLines(['pieces v=1 1', huge, 'pieces v=2 2']), signal)
     expect(result).toMatchObject({ next: 'ack', rejected: [{ index: 1, line: huge }] })
     await writer.close()
   })
@@ -207,8 +201,8 @@ describe('InfluxDB 1.6 with limits', () => {
     const writer = writerTo(influx.url, 'limited', { username: 'admin', password: 'p%ss' })
     const lines = Array.from({ length: 100 }, (_, n) => `tags,host=h${n} v=1 ${NOW_US}000`)
     const known = lines.filter((_, n) => n % 10 < 7)
-    expect(await writer.write(batchOf(writer, known), signal)).toEqual({ next: 'ack', rejected: [] })
-    const result = await writer.write(batchOf(writer, lines), signal)
+    expect(await writer.write(batchOfLines(known), signal)).toEqual({ next: 'ack', rejected: [] })
+    const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(result.rejected.map(({ line }) => line)).toEqual(lines.filter((line) => !known.includes(line)))
     expect(result.rejected[0]?.refusal.detail).toContain('max-values-per-tag limit exceeded')
@@ -226,7 +220,7 @@ describe('VictoriaMetrics', () => {
   it('is written to over /api/v2/write, and has every sample', async () => {
     const writer = writerTo(victoria.url, 'telemetry')
     expect(await writer.check(signal)).toBe('')
-    expect(await writer.write(batchOf(writer, fiveThousand('counted')), signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await writer.write(batchOfLines(fiveThousand('counted')), signal)).toEqual({ next: 'ack', rejected: [] })
     await writer.close()
     await until('all samples can be read', async () => {
       await fetch(`${victoria.url}/internal/force_flush`)

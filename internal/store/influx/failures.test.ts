@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type RecordedInflux, type ScriptStep, startRecordedInflux } from '../../../test/support/recorded-influx.ts'
 import type { LineBatch } from './batch.ts'
+import { batchOfLines } from './lines.contract.ts'
 import { InfluxTransport } from './transport.ts'
 import { InfluxWriter } from './writer.ts'
 
@@ -27,12 +28,6 @@ const good = (n: number): string => `m,host=a v=${n} ${1_795_400_000_000_000_000
 const panic = (n: number): string => good(n).replace(' v=', ' panic=')
 const manyGood = (count: number, others: Readonly<Record<number, string>> = {}): string[] =>
   Array.from({ length: count }, (_, n) => others[n] ?? good(n))
-
-function batchOf(lines: readonly string[]): LineBatch {
-  const batch = writer.openBatch()
-  for (const line of lines) expect(batch.addLine(`${line}\n`)).toBeUndefined()
-  return batch
-}
 
 /** What becomes of a batch: the word for each write of it, up to the ack. */
 async function writeUntilTaken(batch: LineBatch, most = 10): Promise<{ words: string[]; rejected: string[] }> {
@@ -68,7 +63,7 @@ describe('whatever the server does, each line is stored or rejected, and the bat
   it.each(undecided)('%s', async (_name, answers, want) => {
     influx.next(...answers)
     const lines = manyGood(5000)
-    expect(await writeUntilTaken(batchOf(lines))).toEqual({ words: want, rejected: [] })
+    expect(await writeUntilTaken(batchOfLines(lines))).toEqual({ words: want, rejected: [] })
     expect(influx.stored).toEqual(new Set(lines))
   })
 
@@ -79,7 +74,7 @@ describe('whatever the server does, each line is stored or rejected, and the bat
   ]
   it.each(refused)('%s among 5,000: 4,999 are stored, one is rejected', async (_name, line) => {
     const lines = manyGood(5000, { 1234: line })
-    expect(await writeUntilTaken(batchOf(lines))).toEqual({ words: ['ack'], rejected: [line] })
+    expect(await writeUntilTaken(batchOfLines(lines))).toEqual({ words: ['ack'], rejected: [line] })
     expect(influx.stored).toEqual(new Set(lines.filter((each) => each !== line)))
   })
 })
@@ -88,7 +83,7 @@ it('no answer: it is given up, and tried again', async () => {
   const transport = new InfluxTransport({ url: influx.url, answerTimeoutMs: 500 })
   writer.reconfigure({ transport, org: 'sentinel', bucket: 'telemetry' })
   influx.next('silence')
-  const { words } = await writeUntilTaken(batchOf([good(1)]))
+  const { words } = await writeUntilTaken(batchOfLines([good(1)]))
   expect([words[0], words.at(-1)]).toEqual(['retry', 'ack'])
 })
 
@@ -107,7 +102,7 @@ describe('Retry-After', () => {
   it.each(cases)('%s', async (_name, value, headers, afterMs) => {
     for (const status of [429, 503]) {
       influx.next({ status, headers: { ...headers, 'retry-after': value } })
-      expect(await writer.write(batchOf([good(1)]), signal)).toMatchObject({ next: 'retry', afterMs })
+      expect(await writer.write(batchOfLines([good(1)]), signal)).toMatchObject({ next: 'retry', afterMs })
     }
   })
 })
@@ -118,7 +113,7 @@ it('a token file that was replaced is read again after a 401, without a word fro
   await writeFile(file, 'old')
   token = () => readFile(file, 'utf8')
   influx.next({ status: 401 }, { status: 401 })
-  const batch = batchOf([good(1)])
+  const batch = batchOfLines([good(1)])
   expect(await writer.write(batch, signal)).toMatchObject({ next: 'wait' })
   await writeFile(file, 'new')
   expect(await writer.write(batch, signal)).toMatchObject({ next: 'ack' })
@@ -130,7 +125,7 @@ it('a token file that was replaced is read again after a 401, without a word fro
 describe('a line on which the server fails each time', () => {
   it('is found after three failures, and holds up nothing else', async () => {
     const lines = manyGood(5000, { 17: panic(17), 4711: panic(4711) })
-    expect(await writeUntilTaken(batchOf(lines))).toEqual({
+    expect(await writeUntilTaken(batchOfLines(lines))).toEqual({
       words: ['retry', 'retry', 'ack'],
       rejected: [panic(17), panic(4711)],
     })
@@ -138,17 +133,17 @@ describe('a line on which the server fails each time', () => {
   })
 
   it('alone in its batch, is rejected once the server has taken another', async () => {
-    const batch = batchOf([panic(1)])
+    const batch = batchOfLines([panic(1)])
     const words: string[] = []
     for (let i = 0; i < 4; i++) words.push((await writer.write(batch, signal)).next)
     expect(words).toEqual(['retry', 'retry', 'postpone', 'postpone'])
-    expect(await writer.write(batchOf([good(2)]), signal)).toMatchObject({ next: 'ack', rejected: [] })
+    expect(await writer.write(batchOfLines([good(2)]), signal)).toMatchObject({ next: 'ack', rejected: [] })
     expect(await writeUntilTaken(batch, 1)).toEqual({ words: ['ack'], rejected: [panic(1)] })
   })
 
   it('is none where the server fails on all: nothing is rejected, and not all parts are tried', async () => {
     const lines = manyGood(5000)
-    const batch = batchOf(lines)
+    const batch = batchOfLines(lines)
     const broken = { status: 500 }
     // Each attempt has the batch, and from the third on an empty body, which is taken.
     influx.next(broken, broken, broken, { status: 204 }, ...Array(40).fill(broken))
@@ -159,7 +154,7 @@ describe('a line on which the server fails each time', () => {
   })
 
   it('is not looked for where an empty body is not taken either', async () => {
-    const batch = batchOf(manyGood(100))
+    const batch = batchOfLines(manyGood(100))
     influx.next(...Array(8).fill({ status: 500 }))
     for (let i = 0; i < 4; i++) expect(await writer.write(batch, signal)).toMatchObject({ next: 'retry' })
     expect(await writeUntilTaken(batch)).toEqual({ words: ['retry', 'ack'], rejected: [] })
@@ -167,7 +162,7 @@ describe('a line on which the server fails each time', () => {
 
   it('is not a line on which it failed once more by chance', async () => {
     const lines = manyGood(2)
-    const batch = batchOf(lines)
+    const batch = batchOfLines(lines)
     const broken = { status: 500 }
     // Twice the batch; then the batch, the empty body, one half that is taken, and the other once.
     influx.next(broken, broken, broken, { status: 204 }, { status: 204 }, broken)
@@ -182,15 +177,15 @@ describe('the size of batches after a 413', () => {
   it('grows back, an eighth a minute, up to what is configured', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     influx.next({ status: 413 })
-    await writer.write(batchOf(manyGood(5000)), signal)
+    await writer.write(batchOfLines(manyGood(5000)), signal)
     const shrunk = writer.limits.maxBytes
     expect(shrunk).toBeLessThan(200_000)
-    await writer.write(batchOf([good(1)]), signal)
+    await writer.write(batchOfLines([good(1)]), signal)
     expect(writer.limits.maxBytes).toBe(shrunk)
     const sizes: number[] = []
     for (let minute = 0; minute < 30; minute++) {
       vi.advanceTimersByTime(60_001)
-      await writer.write(batchOf([good(1)]), signal)
+      await writer.write(batchOfLines([good(1)]), signal)
       sizes.push(writer.limits.maxBytes)
     }
     expect(sizes[0]).toBe(shrunk + Math.ceil(shrunk / 8))

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Influx2, openInflux2 } from '../../../test/support/influxdb2.ts'
 import { storeContract } from '../store.contract.ts'
-import type { LineBatch } from './batch.ts'
 import { applyDashboards, readTemplate } from './dashboards.ts'
+import { batchOfLines } from './lines.contract.ts'
 import { openInflux } from './open-influx.contract.ts'
 import { recordedBodiesContract } from './recorded-bodies.contract.ts'
 import { InfluxTransport } from './transport.ts'
@@ -37,11 +37,6 @@ describe('failures, live on InfluxDB 2', () => {
     const transport = new InfluxTransport({ url: influx.url, token: () => token })
     return new InfluxWriter({ transport, org: influx.org, bucket, ...rest })
   }
-  const batchOf = (writer: InfluxWriter, lines: readonly string[]): LineBatch => {
-    const batch = writer.openBatch()
-    for (const line of lines) expect(batch.addLine(`${line}\n`)).toBeUndefined()
-    return batch
-  }
   /** 5,000 lines of 100 hosts, the newest now. */
   const fiveThousand = (measurement: string, others: Readonly<Record<number, string>> = {}): string[] =>
     Array.from({ length: 5000 }, (_, n) => {
@@ -56,7 +51,7 @@ describe('failures, live on InfluxDB 2', () => {
   }
   /** Writes, and gives the places of what was rejected. */
   const rejectedOf = async (writer: InfluxWriter, lines: readonly string[]): Promise<number[]> => {
-    const result = await writer.write(batchOf(writer, lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     for (const { index, line } of result.rejected) expect(line).toBe(lines[index])
     return result.rejected.map(({ index }) => index)
@@ -105,14 +100,14 @@ describe('failures, live on InfluxDB 2', () => {
   ])('%s: nothing is decided', async (_name, options, words) => {
     const writer = writerTo(options)
     expect(await writer.check(signal)).toMatch(words)
-    const result = await writer.write(batchOf(writer, ['m v=1 1']), signal)
+    const result = await writer.write(batchOfLines(['m v=1 1']), signal)
     expect(result).toMatchObject({ next: 'wait', problem: expect.stringMatching(words) })
     await writer.close()
   })
 
   it('a token that may only read: nothing is decided', async () => {
     const writer = writerTo({ token: await influx.readToken(bucket) })
-    const result = await writer.write(batchOf(writer, ['m v=1 1']), signal)
+    const result = await writer.write(batchOfLines(['m v=1 1']), signal)
     expect(result).toMatchObject({ next: 'wait', problem: expect.stringMatching(/answers 403 .*the right to write/) })
     await writer.close()
   })
@@ -134,21 +129,19 @@ describe('dashboards, live on InfluxDB 2', () => {
   it('show what Telegraf would have written: each query finds rows', async () => {
     const bucket = await influx.newBucket()
     const store = await openInflux({ ...influx, bucket })
-    const batch = store.writer.openBatch() as LineBatch
+    const lines: string[] = []
     for (let second = 60; second > 0; second -= 10) {
       const time = `${NOW_US - second * 1e6}000`
-      for (const line of [
+      lines.push(
         `cpu,cpu=cpu-total,host=web usage_user=7,usage_system=2,usage_iowait=1,usage_steal=0,usage_idle=90 ${time}`,
         `mem,host=web used_percent=40 ${time}`,
         `swap,host=web used_percent=0 ${time}`,
         `system,host=web load1=0.5,load5=0.4,load15=0.3 ${time}`,
         `disk,device=sda1,fstype=ext4,host=web,path=/ used_percent=61 ${time}`,
         `net,host=web,interface=eth0 bytes_recv=${1000 * (60 - second)}i,bytes_sent=${500 * (60 - second)}i ${time}`,
-      ]) {
-        expect(batch.addLine(`${line}\n`)).toBeUndefined()
-      }
+      )
     }
-    expect(await store.writer.write(batch, signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await store.writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
     await store.close()
 
     const queries = readTemplate(templateText, bucket).flatMap((resource) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type RecordedServer, recordedExchanges, recordedWrites } from '../../../test/support/recorded-influx.ts'
+import { type InfluxAnswer, TransportError } from './exchange.ts'
 import { type Outcome, outcomeOf, outcomeOfFailure } from './outcome.ts'
-import { type InfluxAnswer, TransportError } from './transport.ts'
 
 function answerOf(status: number, body = '', headers: InfluxAnswer['headers'] = {}): InfluxAnswer {
   return { status, headers, body, cut: false }
@@ -65,10 +65,10 @@ describe('outcomeOf', () => {
     [
       '301',
       answerOf(301, '', { location: 'https://elsewhere' }),
-      { action: 'wait', words: 'a redirect to https://elsewhere' },
+      { action: 'wait', message: 'a redirect to https://elsewhere' },
     ],
-    ['400 that says nothing', answerOf(400), { action: 'reject', named: [], words: '' }],
-    ['401', v2(401, 'unauthorized access'), { action: 'wait', words: 'unauthorized access' }],
+    ['400 that says nothing', answerOf(400), { action: 'reject', named: [], message: '' }],
+    ['401', v2(401, 'unauthorized access'), { action: 'wait', message: 'unauthorized access' }],
     ['401 of 1.x', answerOf(401, '{"error":"unable to parse authentication credentials"}'), { action: 'wait' }],
     ['402', answerOf(402), { action: 'wait' }],
     ['403', v2(403, 'insufficient permissions for write'), { action: 'wait' }],
@@ -110,7 +110,7 @@ describe('outcomeOf', () => {
     [
       'a message in the header only',
       answerOf(503, '', { 'x-influxdb-error': 'busy' }),
-      { action: 'retry', words: 'busy' },
+      { action: 'retry', message: 'busy' },
     ],
   ]
   it.each(cases)('%s', (_name, answer, want) => expect(outcomeOf(answer, NOW)).toMatchObject(want))
@@ -167,6 +167,6 @@ describe('outcomeOfFailure', () => {
     ['HPE_HEADER_OVERFLOW', 'split'],
   ]
   it.each(cases)('%s', (code, action) => {
-    expect(outcomeOfFailure(new TransportError(code, 'said so'))).toMatchObject({ action, words: 'said so' })
+    expect(outcomeOfFailure(new TransportError(code, 'said so'))).toMatchObject({ action, message: 'said so' })
   })
 })

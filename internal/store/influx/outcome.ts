@@ -1,53 +1,48 @@
 import { errorText } from '../../text/error-text.ts'
-import { type InfluxAnswer, TransportError } from './transport.ts'
+import { type NamedLine, readError, shorten } from './answer.ts'
+import { type InfluxAnswer, TransportError } from './exchange.ts'
 
-/** The longest that a server may ask us to wait. */
+/** The longest pause that a server may ask for. */
 const MAX_RETRY_AFTER_MS = 600_000
 
-/** A line that the server points at. */
-export interface NamedLine {
-  /** As it was sent, or the beginning of it; '' where the server gives its number only. */
-  readonly text: string
-  /** Its place in the body, counted from 1; 0 where the server gives its text only. */
-  readonly number: number
-  readonly reason: string
-}
-
+/** Some lines are at fault. The server says which, or `blame` finds out. */
 export interface Refused {
   readonly action: 'reject'
   readonly status: number
-  /** The server's own words. */
-  readonly words: string
-  /** Some lines are at fault; which ones is for the server to say here, or for us to find out. */
+  /** The server's own message. */
+  readonly message: string
+  /** The lines that the server names. */
   readonly named: readonly NamedLine[]
-  /** Lines that the server says it left out; what else was in the body is stored. undefined where it does not say. */
+  /** How many lines the server says it left out; the rest of the body is stored. undefined where it does not say. */
   readonly dropped: number | undefined
-  /** The first of the lines left out: its field has another type than the stored one. */
+  /** The first line left out has this field, with a type other than the stored one. */
   readonly conflict: { readonly measurement: string; readonly field: string; readonly type: string } | undefined
-  /** Those left out are the oldest. */
+  /** The lines left out are the oldest. */
   readonly beyondRetention: boolean
 }
 
-/** What to do after a write, which is all that an answer is read for. */
+/** Nothing is decided. `wait`: a person must change something. `retry`: it should heal by itself. */
+export interface Undecided {
+  readonly action: 'wait' | 'retry'
+  /** 0: no answer. */
+  readonly status: number
+  readonly message: string
+  readonly afterMs?: number | undefined
+  readonly cause?: unknown
+}
+
+/** What to do after a write. */
 export type Outcome =
   /** All of it is stored. */
   | { readonly action: 'accept' }
-  /** Too much at once: send it in halves. */
-  | { readonly action: 'split'; readonly status: number; readonly words: string }
+  /** The body is too large: send it in halves. */
+  | { readonly action: 'split'; readonly status: number; readonly message: string }
   | Refused
-  /** Nothing is decided. `wait`: until somebody has changed something; `retry`: it should heal by itself. */
-  | {
-      readonly action: 'wait' | 'retry'
-      /** 0: no answer. */
-      readonly status: number
-      readonly words: string
-      readonly afterMs?: number | undefined
-      readonly cause?: unknown
-    }
+  | Undecided
 
 /**
- * What each status asks for. Those not listed: 2xx accept, 3xx and 4xx wait (the request is wrong, not the data), 5xx retry. No status
- * decides alone: a 500 that tells of a field type conflict (early releases of 2.x) rejects, a 2xx with an error inside does not accept.
+ * What each status asks for. Other statuses: 2xx accept, 3xx and 4xx wait (the request is wrong, not the data), 5xx retry. The status alone
+ * never decides: a 500 with a field type conflict (early releases of 2.x) rejects, and a 2xx with an error in its body does not accept.
  */
 const ACTIONS: Readonly<Record<number, 'split' | 'reject' | 'wait' | 'retry'>> = {
   400: 'reject',
@@ -61,76 +56,79 @@ const ACTIONS: Readonly<Record<number, 'split' | 'reject' | 'wait' | 'retry'>> =
   429: 'retry',
 }
 
-/** Sorts the answer to a write; every rule was seen in an answer of a real server or is written in its source. */
+/** Sorts the answer to a write. Each rule comes from an answer of a real server or from its source code. */
 export function outcomeOf(answer: InfluxAnswer, nowMs: number = Date.now()): Outcome {
   const { status } = answer
-  const { words, lines } = readError(answer)
+  const { message, lines } = readError(answer)
   if (status >= 200 && status < 300) {
-    if (words === '') return { action: 'accept' }
-    return lines.length > 0 || isAboutLines(words)
-      ? refused(status, words, lines)
-      : { action: 'wait', status, words: `a body where InfluxDB has none (${shorten(words)})` }
+    if (message === '') return { action: 'accept' }
+    return lines.length > 0 || isAboutLines(message)
+      ? refused(status, message, lines)
+      : { action: 'wait', status, message: `a body where InfluxDB has none (${shorten(message)})` }
   }
-  if (status < 400) return { action: 'wait', status, words: `a redirect to ${answer.headers.location ?? 'nowhere'}` }
-  if (isAboutLines(words)) return refused(status, words, lines)
+  if (status < 400) return { action: 'wait', status, message: `a redirect to ${answer.headers.location ?? 'nowhere'}` }
+  if (isAboutLines(message)) return refused(status, message, lines)
   const action = ACTIONS[status] ?? (status >= 500 ? 'retry' : 'wait')
   switch (action) {
     case 'reject':
-      return refused(status, words, lines)
+      return refused(status, message, lines)
     case 'split':
-      return { action, status, words }
+      return { action, status, message }
     case 'wait':
     case 'retry':
-      return { action, status, words, afterMs: retryAfterMs(answer, nowMs) }
+      return { action, status, message, afterMs: retryAfterMs(answer, nowMs) }
   }
 }
 
 /** Sorts a write that got no answer. */
 export function outcomeOfFailure(error: unknown): Outcome {
   const code = error instanceof TransportError ? error.code : ''
-  const words = errorText(error)
-  // Thousands of bad lines, all repeated in the header of InfluxDB 1.x: with fewer lines it can be read.
-  if (code === 'HPE_HEADER_OVERFLOW') return { action: 'split', status: 0, words }
-  return { action: code === 'NO_TOKEN' ? 'wait' : 'retry', status: 0, words, cause: error }
+  const message = errorText(error)
+  // InfluxDB 1.x repeats thousands of bad lines in a header; a smaller body makes a header that can be read.
+  if (code === 'HPE_HEADER_OVERFLOW') return { action: 'split', status: 0, message }
+  return { action: code === 'NO_TOKEN' ? 'wait' : 'retry', status: 0, message, cause: error }
 }
 
-/** Texts that only an answer about single lines has, in whatever status. `partial write` without more is a cluster's: some nodes have it all. */
-function isAboutLines(words: string): boolean {
-  return /unable to parse '|partial write: |field type conflict/.test(words)
+/**
+ * Whether the message is about single lines, whatever the status. A bare `partial write` is not: a cluster says it when only some nodes
+ * have the batch.
+ */
+function isAboutLines(message: string): boolean {
+  return /unable to parse '|partial write: |field type conflict/.test(message)
 }
 
-function refused(status: number, words: string, lines: readonly NamedLine[]): Refused {
+function refused(status: number, message: string, lines: readonly NamedLine[]): Refused {
   const dropped = Number(
-    words
+    message
       .match(/\bdropped=\d+/g)
       ?.at(-1)
       ?.slice('dropped='.length) ?? 0,
   )
-  const conflict = /input field "(.*?)" on measurement "(.*?)" is type (\w+)/s.exec(words)
-  const named = lines.length > 0 ? lines : quotedLines(words)
+  const conflict = /input field "(.*?)" on measurement "(.*?)" is type (\w+)/s.exec(message)
+  const named = lines.length > 0 ? lines : quotedLines(message)
   return {
     action: 'reject',
     status,
-    words,
+    message,
     named,
-    // InfluxDB 1.x writes `dropped=0` behind the lines that it could not parse: it counts what came after parsing.
+    // InfluxDB 1.x adds `dropped=0` to the lines that it could not parse: it counts only lines lost after parsing.
     dropped: named.length > 0 || dropped === 0 ? undefined : dropped,
     conflict: conflict === null ? undefined : { field: conflict[1]!, measurement: conflict[2]!, type: conflict[3]! },
-    beyondRetention: /beyond retention policy|outside retention policy/.test(words),
+    beyondRetention: /beyond retention policy|outside retention policy/.test(message),
   }
 }
 
 const QUOTE = "unable to parse '"
 
 /**
- * `unable to parse '<line>': <reason>`, as many as there are bad lines, joined by newlines. A line may hold all of these characters,
- * so what is read here is only believed when the batch has just that line.
+ * `unable to parse '<line>': <reason>`, one for each bad line, joined by newlines. A line may contain all of these characters, so
+ * `blame` believes an entry only when the batch has exactly that line.
  */
-function quotedLines(words: string): NamedLine[] {
-  const start = words.indexOf(QUOTE)
+function quotedLines(message: string): NamedLine[] {
+  const start = message.indexOf(QUOTE)
   if (start < 0) return []
   const lines: NamedLine[] = []
-  for (const entry of words.slice(start + QUOTE.length).split(`\n${QUOTE}`)) {
+  for (const entry of message.slice(start + QUOTE.length).split(`\n${QUOTE}`)) {
     const end = entry.lastIndexOf("': ")
     if (end < 0) continue
     const reason = entry.slice(end + 3).replace(/ dropped=\d+$/, '')
@@ -139,52 +137,7 @@ function quotedLines(words: string): NamedLine[] {
   return lines
 }
 
-/** The message of an error, from the body of any of the servers or from the header of InfluxDB 1.x, and the lines that InfluxDB 3 lists. */
-export function readError(answer: InfluxAnswer): { words: string; lines: NamedLine[] } {
-  const fields = parseObject(answer.body)
-  const message = fields.error ?? fields.message ?? (answer.cut ? cutMessage(answer.body) : undefined)
-  const header = answer.headers['x-influxdb-error']
-  const words = [message, header, answer.body].find((text) => typeof text === 'string' && text !== '')
-  return { words: typeof words === 'string' ? words : '', lines: listedLines(fields.data) }
-}
-
-/** `data` of InfluxDB 3: a list, or one entry alone where it takes all lines or none. */
-function listedLines(data: unknown): NamedLine[] {
-  const entries: unknown[] = Array.isArray(data) ? data : [data]
-  return entries.filter(isObject).map((entry) => ({
-    text: typeof entry.original_line === 'string' ? entry.original_line : '',
-    number: typeof entry.line_number === 'number' ? entry.line_number : 0,
-    reason: typeof entry.error_message === 'string' ? entry.error_message : 'refused',
-  }))
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
-}
-
-/** What can be read of a message in JSON that ends somewhere: its first lines are cut out of the batch, the others come with the next answer. */
-function cutMessage(body: string): string | undefined {
-  const opening = /"(?:message|error)":"/.exec(body)
-  if (opening === null) return undefined
-  const text = body.slice(opening.index + opening[0].length)
-  // The end may stand inside an escape, of which the longest (`\u0000`) has six characters.
-  for (let without = 0; without < 6; without++) {
-    const fields = parseObject(`{"message":"${text.slice(0, text.length - without)}"}`)
-    if (typeof fields.message === 'string') return fields.message
-  }
-  return undefined
-}
-
-/** Retry-After in ms, either of its forms, at most 10 minutes. A date is compared with the server's own clock where it shows it. */
+/** Retry-After in ms, in either form, at most 10 minutes. A date is compared with the server's own clock if the answer shows it. */
 function retryAfterMs(answer: InfluxAnswer, nowMs: number): number | undefined {
   const value = answer.headers['retry-after']
   if (value === undefined) return undefined
@@ -192,9 +145,4 @@ function retryAfterMs(answer: InfluxAnswer, nowMs: number): number | undefined {
   const serverMs = Date.parse(answer.headers.date ?? '')
   const ms = Number.isNaN(seconds) ? Date.parse(value) - (Number.isNaN(serverMs) ? nowMs : serverMs) : seconds * 1000
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
-}
-
-/** Server's words for a log line: one that repeats thousands of lines is cut. */
-export function shorten(words: string): string {
-  return words.length > 300 ? `${words.slice(0, 300)}…` : words
 }

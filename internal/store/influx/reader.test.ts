@@ -157,7 +157,7 @@ describe('errors', () => {
       'away',
       /query-timeout/,
     ],
-    ['no JSON', { body: '<html>' }, 'away', /answers what is not JSON: <html>/],
+    ['no JSON', { body: '<html>' }, 'away', /does not answer with JSON: <html>/],
     ['other JSON', { body: '{"error":"something"}' }, 'refused', /answers: something/],
   ]
   it.each(cases)('%s', async (_name, answer, kind, message) => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { linesOf, type RecordedServer, recordedWrites } from '../../../test/support/recorded-influx.ts'
 import type { OpenStore } from '../store.contract.ts'
 import type { WriteResult } from '../store.ts'
-import { LineBatch } from './batch.ts'
+import { batchOfLines } from './lines.contract.ts'
 
 /** Writes that 2.7 and 1.6 answer with 204, and that no line of ours looks like. */
 const WITHOUT_TIME = 'no timestamp'
@@ -24,12 +24,8 @@ export function recordedBodiesContract(server: RecordedServer, open: () => Promi
     })
 
     const write = async (lines: readonly string[]): Promise<WriteResult> => {
-      const batch = store.writer.openBatch()
-      if (!(batch instanceof LineBatch)) throw new TypeError('not a batch of lines')
-      for (const line of lines) expect(batch.addLine(line)).toBeUndefined()
-      const result = await store.writer.write(batch, new AbortController().signal)
-      batch.release()
-      return result
+      const bytes = lines.map((line) => Buffer.from(line.slice(0, -1), 'latin1'))
+      return store.writer.write(batchOfLines(bytes), new AbortController().signal)
     }
 
     const cases = recordedWrites.filter(({ case: name }) => name !== WITHOUT_TIME)

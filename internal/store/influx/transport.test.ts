@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../../test/support/servers.ts'
-import { type InfluxServer, InfluxTransport, TransportError } from './transport.ts'
+import { TransportError } from './exchange.ts'
+import { type InfluxServer, InfluxTransport } from './transport.ts'
 
 const never = new AbortController().signal
 const undo: Array<() => unknown> = []

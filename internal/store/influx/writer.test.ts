@@ -7,7 +7,7 @@ import {
   startRecordedInflux,
 } from '../../../test/support/recorded-influx.ts'
 import { freePort } from '../../../test/support/servers.ts'
-import type { LineBatch } from './batch.ts'
+import { batchOfLines, sampleOfLine } from './lines.contract.ts'
 import { InfluxTransport } from './transport.ts'
 import { InfluxWriter, type InfluxWriterOptions } from './writer.ts'
 
@@ -39,19 +39,13 @@ function fiveThousand(others: Readonly<Record<number, string>> = {}): string[] {
   return Array.from({ length: 5000 }, (_, n) => others[n] ?? good(n))
 }
 
-function batchOf(lines: readonly string[], of: InfluxWriter = writer): LineBatch {
-  const batch = of.openBatch()
-  for (const line of lines) expect(batch.addLine(`${Buffer.from(line).toString('latin1')}\n`)).toBeUndefined()
-  return batch
-}
-
 function refused(lines: readonly string[], index: number, detail: unknown): object {
   return { index, line: lines[index], refusal: { reason: 'store_refused', detail } }
 }
 
 /** Asserts that just these are rejected, and that all the others are stored. */
 async function expectRejected(lines: readonly string[], details: Readonly<Record<number, unknown>>): Promise<void> {
-  const result = await writer.write(batchOf(lines), signal)
+  const result = await writer.write(batchOfLines(lines), signal)
   const rejected = Object.entries(details).map(([index, detail]) => refused(lines, Number(index), detail))
   expect(result).toEqual({ next: 'ack', rejected })
   expect(influx.stored).toEqual(new Set(lines.filter((_, index) => !(index in details))))
@@ -133,7 +127,7 @@ describe('lines that InfluxDB 2.7 refuses', () => {
   it('a line with newlines, quotes and bytes beyond ASCII', async () => {
     const odd = `m,host=käse\\ 🚀 v=bad ,s="line1\nline2's: y" 1795400000000000000`
     influx.next({ status: 400, body: JSON.stringify({ code: 'invalid', message: `unable to parse '${odd}': no` }) })
-    const result = await writer.write(batchOf([good(1), odd, good(2)]), signal)
+    const result = await writer.write(batchOfLines([good(1), odd, good(2)]), signal)
     expect(result).toEqual({ next: 'ack', rejected: [refused([good(1), odd], 1, 'no')] })
   })
 })
@@ -144,7 +138,7 @@ describe('a server that does not name its lines', () => {
     const nameless = { status: 400, body: '{"message":"something is wrong"}' }
     // Line 63 alone is bad: the whole, an empty body (taken), then always the second half, until one line is left.
     influx.next(nameless, { status: 204 }, ...Array(6).fill(nameless))
-    const result = await writer.write(batchOf(lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 63, 'something is wrong')] })
     expect(writes()).toEqual([64, 0, 32, 16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 32])
   })
@@ -152,7 +146,7 @@ describe('a server that does not name its lines', () => {
   it('is not believed when an empty body is refused too: the request is at fault, and nothing is rejected', async () => {
     const { response } = recordedExchange('write org missing')
     influx.next(response, response)
-    expect(await writer.write(batchOf([good(1), good(2)]), signal)).toEqual({
+    expect(await writer.write(batchOfLines([good(1), good(2)]), signal)).toEqual({
       next: 'wait',
       problem: expect.stringMatching(/answers 400 Please provide either orgID or org: check INFLUX_URL, INFLUX_ORG/),
     })
@@ -162,7 +156,7 @@ describe('a server that does not name its lines', () => {
     const lines = Array.from({ length: 1000 }, (_, n) => good(n))
     const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=1"}' }
     influx.next(...Array(1000).fill(limit))
-    const result = await writer.write(batchOf(lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(writes().length).toBeLessThan(420)
     const unnamed = result.rejected.filter(({ index }) => index === -1)
@@ -174,7 +168,7 @@ describe('a server that does not name its lines', () => {
     const lines = Array.from({ length: 1000 }, (_, n) => good(n))
     const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=3"}' }
     influx.next(...Array(202).fill(limit))
-    const result = await writer.write(batchOf(lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     const [first, ...others] = result.rejected.filter(({ index }) => index === -1)
     expect(first?.line.split('\n').length).toBeGreaterThan(3)
@@ -184,7 +178,7 @@ describe('a server that does not name its lines', () => {
   it('is not believed to have dropped more than it was sent', async () => {
     const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=99999"}' }
     influx.next(...Array(1000).fill(limit))
-    const result = await writer.write(batchOf(Array.from({ length: 1000 }, (_, n) => good(n))), signal)
+    const result = await writer.write(batchOfLines(Array.from({ length: 1000 }, (_, n) => good(n))), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
     expect(result.rejected.some(({ index }) => index === -1)).toBe(true)
     expect(result.rejected.length).toBeLessThanOrEqual(1000)
@@ -200,7 +194,7 @@ describe('InfluxDB 3', () => {
   it('names lines by number and text', async () => {
     const lines = [good(1), bad(2), good(3)]
     influx.next(answer([{ original_line: bad(2), line_number: 2, error_message: 'Could not parse entire line' }]))
-    const result = await writer.write(batchOf(lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'Could not parse entire line')] })
   })
 
@@ -212,7 +206,7 @@ describe('InfluxDB 3', () => {
         { line_number: 3, error_message: 'two' },
       ]),
     )
-    const result = await writer.write(batchOf(lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'one'), refused(lines, 2, 'two')] })
   })
 
@@ -234,14 +228,14 @@ describe('413', () => {
     expect(maxBytes).toBeLessThan(100_000)
     const batch = writer.openBatch()
     let taken = 0
-    while (batch.addLine(`${good(taken)}\n`) === undefined) taken++
+    while (batch.add(sampleOfLine(good(taken))) === undefined) taken++
     expect(batch.bytes).toBeLessThanOrEqual(maxBytes)
   })
 
   it('rejects a line that is too large alone, and later batches do not shrink without end', async () => {
     const lines = [good(1), good(2)]
     influx.next(tooLarge, tooLarge)
-    const result = await writer.write(batchOf(lines), signal)
+    const result = await writer.write(batchOfLines(lines), signal)
     expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'too large: Request Entity Too Large')] })
     expect(writer.limits.maxBytes).toBe(16 * 1024)
   })
@@ -273,7 +267,7 @@ describe('what is not decided', () => {
     influx.next(answer)
     // A kept-alive connection that breaks may only have idled too long: the writer tries a second one by itself.
     if (answer === 'hang up') influx.next(answer)
-    const batch = batchOf([good(1), good(2)])
+    const batch = batchOfLines([good(1), good(2)])
     const { problem, ...rest } = want as { problem?: RegExp }
     const result = await writer.write(batch, signal)
     expect(result).toMatchObject({ ...rest, problem: expect.stringContaining(influx.url) })
@@ -293,7 +287,7 @@ describe('what is not decided', () => {
     const transport = new InfluxTransport({ url: influx.url, answerTimeoutMs: 100 })
     const impatient = new InfluxWriter({ transport, org: 'o', bucket: 'b' })
     influx.next('silence')
-    const result = await impatient.write(batchOf([good(1)], impatient), signal)
+    const result = await impatient.write(batchOfLines([good(1)]), signal)
     expect(result).toMatchObject({ next: 'retry', problem: expect.stringContaining('no answer within 100 ms') })
     await impatient.close()
   })
@@ -302,7 +296,7 @@ describe('what is not decided', () => {
     const lines = fiveThousand({ 9: bad(9) })
     const message = `unable to parse '${bad(9)}': invalid boolean`
     influx.next({ status: 400, body: JSON.stringify({ message }) }, { status: 503 })
-    const batch = batchOf(lines)
+    const batch = batchOfLines(lines)
     expect(await writer.write(batch, signal)).toMatchObject({ next: 'retry' })
     expect(await writer.write(batch, signal)).toEqual({
       next: 'ack',
@@ -332,7 +326,7 @@ describe('the way', () => {
   it('can be compressed', async () => {
     const lean = writerTo(influx.url, { gzip: true })
     influx.next({ status: 204 })
-    expect(await lean.write(batchOf([good(1)], lean), signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await lean.write(batchOfLines([good(1)]), signal)).toEqual({ next: 'ack', rejected: [] })
     await lean.close()
     const { headers, body } = influx.requests.at(-1)!
     expect([headers['content-encoding'], gunzipSync(body).toString()]).toEqual(['gzip', `${good(1)}\n`])
@@ -348,8 +342,8 @@ describe('a writer that is given other settings', () => {
   it('writes to the other server from then on, and asks it what it is', async () => {
     const other = await startRecordedInflux()
     const lines = fiveThousand()
-    const early = batchOf(lines)
-    await writer.write(batchOf([good(9000)]), signal)
+    const early = batchOfLines(lines)
+    await writer.write(batchOfLines([good(9000)]), signal)
     const transport = new InfluxTransport({ url: other.url, token: () => 'other' })
     writer.reconfigure({ transport, org: 'acme', bucket: 'other', limits: { maxSamples: 3 } })
     expect(await writer.write(early, signal)).toEqual({ next: 'ack', rejected: [] })
@@ -359,14 +353,15 @@ describe('a writer that is given other settings', () => {
       '/api/v2/write?org=acme&bucket=other&precision=ns',
     ])
     expect(other.requests.at(-1)?.headers.authorization).toBe('Token other')
-    const later = batchOf([1, 2, 3].map(good))
-    expect(later.addLine(`${good(4)}\n`)).toBe('full')
+    const later = writer.openBatch()
+    const answers = [1, 2, 3, 4].map((n) => later.add(sampleOfLine(good(n))))
+    expect(answers).toEqual([undefined, undefined, undefined, 'full'])
     await other.stop()
   })
 
   it('takes no answer of the server before for one of its own', async () => {
     const nobody = writerTo(`http://127.0.0.1:${await freePort()}`)
-    const written = nobody.write(batchOf([good(1)], nobody), signal)
+    const written = nobody.write(batchOfLines([good(1)]), signal)
     nobody.reconfigure({ transport: new InfluxTransport({ url: influx.url }), org: 'sentinel', bucket: 'telemetry' })
     expect(await written).toEqual({ next: 'ack', rejected: [] })
     expect(influx.stored).toEqual(new Set([good(1)]))

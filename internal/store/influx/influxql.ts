@@ -1,0 +1,153 @@
+import { errorText } from '../../text/error-text.ts'
+import { type StoreError, tooManyPoints } from '../store.ts'
+import { readError, shorten } from './answer.ts'
+import { type InfluxAnswer, TransportError } from './exchange.ts'
+import { influxError } from './problem.ts'
+import type { InfluxTransport } from './transport.ts'
+
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024
+/** An answer in chunks is never silently cut off at `max-row-limit`, and reading an endless one stops early. */
+const CHUNK_ROWS = 10_000
+
+/** A bound parameter of a statement. An integer is a bigint because nanoseconds exceed a double. */
+export type Param =
+  | string
+  | { readonly identifier: string }
+  | { readonly duration: string }
+  | { readonly integer: bigint }
+
+/** Rows of one measurement and tag set. */
+export interface Rows {
+  readonly tags: Readonly<Record<string, string>>
+  /** Each row has the time in µs and the values, in the order of the statement's columns. */
+  readonly values: unknown[][]
+}
+
+interface StatementResult {
+  readonly error?: string
+  readonly series?: ReadonlyArray<{
+    readonly name: string
+    readonly tags?: Rows['tags']
+    readonly values: Rows['values']
+  }>
+}
+
+export interface InfluxQlOptions {
+  readonly transport: InfluxTransport
+  /** The bucket; on InfluxDB 1.x the database. 2.x shows every bucket as a database of its name. */
+  readonly bucket: string
+  /** Named in the error about an answer that is too large. */
+  readonly maxPoints: number
+}
+
+/** Runs InfluxQL statements. Names and values are always bound as parameters, never pasted into the text. */
+export class InfluxQl {
+  readonly #options: InfluxQlOptions
+
+  constructor(options: InfluxQlOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The rows of some statements. An aggregate that does not support the kind of its field gives no rows.
+   *
+   * @throws StoreError, `too_much` when there are more than `maxRows`
+   */
+  async select(
+    statements: string,
+    params: Readonly<Record<string, Param>>,
+    signal: AbortSignal,
+    maxRows = Infinity,
+  ): Promise<Rows[]> {
+    const answer = await this.#query(statements, params, signal)
+    const { status } = answer
+    if (status !== 200) {
+      const kind = status >= 500 || status === 429 || status === 408 ? 'away' : 'refused'
+      const advice = status === 401 ? `: check ${this.#options.transport.credentials}` : ''
+      throw this.#error(kind, `answers ${status} ${shorten(readError(answer).message)}${advice}`)
+    }
+    if (answer.cut) throw tooManyPoints(this.#options.maxPoints)
+    return this.#readChunks(answer.body, maxRows)
+  }
+
+  async #query(
+    statements: string,
+    params: Readonly<Record<string, Param>>,
+    signal: AbortSignal,
+  ): Promise<InfluxAnswer> {
+    const { transport, bucket } = this.#options
+    const form = new URLSearchParams({ db: bucket, q: statements, params: paramsJson(params), epoch: 'u' })
+    form.set('chunked', 'true')
+    form.set('chunk_size', String(CHUNK_ROWS))
+    const request = {
+      method: 'POST',
+      path: '/query',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: form.toString(),
+      maxAnswerBytes: MAX_ANSWER_BYTES,
+    } as const
+    try {
+      return await transport.send(request, signal)
+    } catch (error) {
+      const kind = error instanceof TransportError && error.code === 'NO_TOKEN' ? 'refused' : 'away'
+      throw this.#error(kind, `cannot be asked: ${errorText(error)}`, error)
+    }
+  }
+
+  /** Reads one JSON document per line. A series that continues in the next document repeats its tags there. */
+  #readChunks(body: string, maxRows: number): Rows[] {
+    const found: Rows[] = []
+    let rows = 0
+    let openSeries = ''
+    for (const line of body.split('\n')) {
+      if (line === '') continue
+      for (const { error, series = [] } of this.#parseChunk(line)) {
+        if (error !== undefined) {
+          if (isUnsupportedKind(error)) return []
+          throw this.#error(isTemporary(error) ? 'away' : 'refused', `answers: ${shorten(error)}`)
+        }
+        for (const { name, tags = {}, values } of series) {
+          rows += values.length
+          if (rows > maxRows) throw tooManyPoints(this.#options.maxPoints)
+          const key = JSON.stringify([name, tags])
+          if (key === openSeries) found.at(-1)!.values.push(...values)
+          else found.push({ tags, values })
+          openSeries = key
+        }
+      }
+    }
+    return found
+  }
+
+  #parseChunk(line: string): StatementResult[] {
+    try {
+      const chunk: { results?: StatementResult[]; error?: string } = JSON.parse(line)
+      return chunk.results ?? [{ error: chunk.error ?? 'no results' }]
+    } catch (error) {
+      throw this.#error('away', `does not answer with JSON: ${shorten(line)}`, error)
+    }
+  }
+
+  #error(kind: StoreError['kind'], message: string, cause?: unknown): StoreError {
+    return influxError(kind, this.#options.transport.url, message, cause)
+  }
+}
+
+/** The error about, for example, the minimum of a string or the mean of a boolean. */
+function isUnsupportedKind(error: string): boolean {
+  return /^unsupported \w+ iterator type/.test(error)
+}
+
+function isTemporary(error: string): boolean {
+  return /timeout|interrupted|max-concurrent-queries/.test(error)
+}
+
+/** JSON in which integers keep all their digits. */
+function paramsJson(params: Readonly<Record<string, Param>>): string {
+  const entries = Object.entries(params).map(([name, value]) => {
+    const text =
+      typeof value === 'object' && 'integer' in value ? `{"integer":${value.integer}}` : JSON.stringify(value)
+    return `${JSON.stringify(name)}:${text}`
+  })
+  return `{${entries.join(',')}}`
+}

@@ -1,0 +1,41 @@
+import { StoreError } from '../store.ts'
+import { shorten } from './answer.ts'
+import { TransportError } from './exchange.ts'
+import type { Undecided } from './outcome.ts'
+
+/** Where the writer writes. */
+export interface Target {
+  readonly org: string
+  readonly bucket: string
+  readonly transport: { readonly url: string; readonly credentials: string }
+}
+
+/** Why a write is undecided: which server, what it said, and what to do. */
+export function writeProblem(
+  { action, status, message, cause }: Undecided,
+  { org, bucket, transport }: Target,
+): string {
+  const said = shorten(message)
+  if (cause instanceof TransportError && (cause.code === 'ABORTED' || cause.code === 'NO_TOKEN')) {
+    return `InfluxDB at ${transport.url}: ${said}`
+  }
+  if (status === 0) return unreachable(transport.url, said)
+  const answer = `InfluxDB at ${transport.url} answers ${`${status} ${said}`.trimEnd()}`
+  if (status === 401) return `${answer}: check ${transport.credentials}`
+  if (status === 403) return `${answer}: give the token the right to write to bucket "${bucket}"`
+  if (status === 404 && said.includes('database')) return `${answer}: create it, or correct INFLUX_BUCKET`
+  if (status === 404) {
+    return `${answer}: create bucket "${bucket}" in organisation "${org}", or correct INFLUX_BUCKET and INFLUX_ORG`
+  }
+  if (action === 'retry') return answer
+  return `${answer}: check INFLUX_URL, INFLUX_ORG and INFLUX_BUCKET`
+}
+
+/** A StoreError that names the server. `message` follows the name, as in `answers 401 unauthorized`. */
+export function influxError(kind: StoreError['kind'], url: string, message: string, cause?: unknown): StoreError {
+  return new StoreError(kind, `InfluxDB at ${url} ${message}`, { cause })
+}
+
+export function unreachable(url: string, message: string): string {
+  return `InfluxDB at ${url} cannot be reached: ${message}; is it running, and is INFLUX_URL right?`
+}
