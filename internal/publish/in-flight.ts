@@ -1,4 +1,4 @@
-import type { OutgoingMessage, Run } from './outgoing.ts'
+import type { OutgoingMessage, Run } from './message.ts'
 
 /** Messages on their way at a time, and their bytes: beyond them a broker that is slow or paused fills the outbox. */
 const MAX_MESSAGES = 1000

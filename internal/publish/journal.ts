@@ -1,5 +1,5 @@
 import type { LogRecord, SegmentLog } from '../spool/segment-log.ts'
-import type { OutgoingMessage } from './outgoing.ts'
+import type { OutgoingMessage } from './message.ts'
 
 /** A message as the journal has it: with the source's name for the source, and what that had withdrawn when it was written. */
 export interface JournalEntry extends Omit<OutgoingMessage, 'run' | 'record'> {

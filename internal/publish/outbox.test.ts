@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Outbox } from './outbox.ts'
-import { newRun, type OutgoingMessage } from './outgoing.ts'
+import { newRun, type OutgoingMessage } from './message.ts'
 
 const source = newRun('a', Infinity)
 

@@ -1,6 +1,6 @@
 import type { DropReason } from '../sample/ledger.ts'
 import type { Journal } from './journal.ts'
-import { isLastWord, type OutgoingMessage, type Run } from './outgoing.ts'
+import { isLastWord, type OutgoingMessage, type Run } from './message.ts'
 
 export interface OutboxBounds {
   readonly maxBytes: number

@@ -9,8 +9,8 @@ import type { Clock } from '../time/clock.ts'
 import { InFlight } from './in-flight.ts'
 import { Journal } from './journal.ts'
 import { Outbox, type OutboxBounds } from './outbox.ts'
-import { isLastWord, lastWord, newRun, type OutgoingMessage, type Run, ticks, withdraw } from './outgoing.ts'
-import { restore } from './restore.ts'
+import { isLastWord, lastWord, newRun, type OutgoingMessage, type Run, ticks, withdraw } from './message.ts'
+import { restore } from './take-over.ts'
 
 export interface PublisherOptions {
   readonly broker: Broker

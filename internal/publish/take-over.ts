@@ -1,6 +1,6 @@
 import type { Damage, Journal, JournalEntry } from './journal.ts'
 import type { Outbox } from './outbox.ts'
-import { isLastWord, lastWord, newRun, type OutgoingMessage, type Run, withdraw } from './outgoing.ts'
+import { isLastWord, lastWord, newRun, type OutgoingMessage, type Run, withdraw } from './message.ts'
 
 /** What earlier processes left. */
 export interface Restored {
