@@ -15,7 +15,7 @@ const ORDER = {
   broker: ['time', 'observe'],
   spool: ['observe'],
   store: ['sample', 'time', 'format', 'observe'],
-  publish: ['sample', 'time', 'codec', 'observe', 'source', 'broker', 'spool'],
+  publish: ['sample', 'time', 'lifecycle', 'codec', 'observe', 'source', 'broker', 'spool'],
   'dead-letters': ['sample', 'time', 'format', 'codec', 'spool', 'store'],
   ingest: ['sample', 'time', 'format', 'codec', 'observe', 'broker', 'spool', 'store', 'dead-letters'],
   live: ['sample', 'time', 'codec', 'observe', 'broker', 'view'],

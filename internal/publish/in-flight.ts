@@ -1,12 +1,13 @@
-import type { OutgoingMessage, Run } from './message.ts'
+import type { OutgoingMessage } from './message.ts'
+import type { Run } from './run.ts'
 
-/** Messages on their way at a time, and their bytes: beyond them a broker that is slow or paused fills the outbox. */
+/** At most so many messages, and bytes, are in flight. Beyond them a slow or paused broker fills the outbox. */
 const MAX_MESSAGES = 1000
 const MAX_BYTES = 16 * 2 ** 20
 
-/** Messages that the broker has not answered to. */
+/** Messages that the broker has not answered. */
 export class InFlight {
-  /** Each with the end of its handling. */
+  /** Each with a promise that resolves when its answer has been dealt with. */
   readonly #messages = new Map<OutgoingMessage, Promise<void>>()
   #bytes = 0
   #samples = 0
@@ -23,13 +24,14 @@ export class InFlight {
     return this.#messages.size < MAX_MESSAGES && this.#bytes < MAX_BYTES
   }
 
-  add(message: OutgoingMessage, handled: Promise<void>): void {
-    this.#messages.set(message, handled)
+  add(message: OutgoingMessage, answered: Promise<void>): void {
+    message.moveTo('inFlight')
+    this.#messages.set(message, answered)
     this.#bytes += message.payload.length
     this.#samples += message.samples
   }
 
-  /** @returns false when it was taken out before */
+  /** @returns false when `removeAll` has taken the message out: the answer comes too late to count */
   remove(message: OutgoingMessage): boolean {
     if (!this.#messages.delete(message)) return false
     this.#bytes -= message.payload.length
@@ -37,23 +39,22 @@ export class InFlight {
     return true
   }
 
-  /** Takes all out: their answers come too late to count. */
   removeAll(): OutgoingMessage[] {
     const messages = [...this.#messages.keys()]
     for (const message of messages) this.remove(message)
     return messages
   }
 
-  oldestOf(source: Run): OutgoingMessage | undefined {
+  oldestOf(run: Run): OutgoingMessage | undefined {
     let oldest: OutgoingMessage | undefined
     for (const message of this.#messages.keys()) {
-      if (message.run === source && (oldest === undefined || message.seq < oldest.seq)) oldest = message
+      if (message.run === run && (oldest === undefined || message.seq < oldest.seq)) oldest = message
     }
     return oldest
   }
 
-  /** Resolves when all that are here now have been answered and handled. */
-  async handled(): Promise<void> {
+  /** Resolves when the answers to all messages that are in flight now have been dealt with. */
+  async answered(): Promise<void> {
     await Promise.all(this.#messages.values())
   }
 }

@@ -1,53 +1,84 @@
-import { blankHeader, type MessageHeader } from '../codec/codec.ts'
+import { assertTransition, type Transitions } from '../lifecycle/transition.ts'
+import type { Run } from './run.ts'
 
-/** One life of a publisher, as the servers know it: this process's, or one that an earlier process left unfinished. */
-export interface Run {
-  /** Of its next message; its standing is the one that was told last, or is told next. */
-  readonly header: MessageHeader
-  /** An earlier life has the lower number. */
-  readonly order: number
+export type MessageState = 'made' | 'inFlight' | 'held' | 'sent' | 'withdrawn'
+
+const TRANSITIONS: Transitions<MessageState> = {
+  made: ['inFlight', 'held'],
+  inFlight: ['sent', 'held', 'withdrawn'],
+  held: ['inFlight', 'withdrawn'],
+  sent: [],
+  withdrawn: [],
 }
 
-export function newRun(id: string, order: number): Run {
-  return { header: { ...blankHeader(), run: id, seq: 0 }, order }
-}
-
-/** Counts what a source gives up after it was numbered. */
-export function withdraw({ header }: Run, messages: number, samples: number): void {
-  header.withdrawnMessages += messages
-  header.withdrawnSamples += samples
-}
-
-/** A message with what must be known of it while it is on its way. */
-export interface OutgoingMessage {
-  /** Empty for the last word on a source, which is made when it is sent. */
+/**
+ * A message with what must be known of it until it is sent.
+ *
+ * | state     | means                                               | next                  | who decides |
+ * |-----------|-----------------------------------------------------|-----------------------|-------------|
+ * | made      | it is numbered                                      | inFlight, held        | `Sender.send`: inFlight while the broker's answers keep up |
+ * | inFlight  | the broker has not answered                         | sent, held, withdrawn | the broker's answer: taken, not taken now, refused for good. A stop holds what has no answer |
+ * | held      | it is in the outbox, and on disk where there is one | inFlight, withdrawn   | its turn comes; or it is too old, or finds no room; or a stop finds no disk to leave it on |
+ * | sent      | the broker took it, and a server listens            |                       | |
+ * | withdrawn | it is given up, and its samples count as dropped    |                       | |
+ *
+ * What is held when the process ends stays in the journal. The next process takes it over as a held message of its own.
+ */
+export class OutgoingMessage {
+  /** Empty for an end marker: its bytes are made when it is sent. */
   readonly payload: Buffer
   readonly run: Run
   readonly seq: number
-  /** How many samples were numbered before its own. */
+  /** How many samples the run numbered before those of this message. */
   readonly firstSample: number
-  /** How many samples it carries: none for one that only says "I am alive". */
+  /** How many samples it carries. A heartbeat or an end marker carries none. */
   readonly samples: number
   /** When it was made, µs since the epoch. */
   readonly madeAt: number
-  /** The same by a timer that no setting of the clock moves (`ticks`), µs. */
-  readonly madeAtTicks: number
-  /** It stands in the journal under this number. */
-  record?: number | undefined
+  /** The same by the uptime of the machine (`machineUptimeUs`). */
+  readonly madeAtUptimeUs: number
+  /** Its record in the journal, if it has one. */
+  record: number | undefined
+  #state: MessageState = 'made'
+
+  constructor(parts: {
+    readonly payload: Buffer
+    readonly run: Run
+    readonly seq: number
+    readonly firstSample: number
+    readonly samples: number
+    readonly madeAt: number
+    readonly madeAtUptimeUs: number
+    readonly record?: number
+  }) {
+    this.payload = parts.payload
+    this.run = parts.run
+    this.seq = parts.seq
+    this.firstSample = parts.firstSample
+    this.samples = parts.samples
+    this.madeAt = parts.madeAt
+    this.madeAtUptimeUs = parts.madeAtUptimeUs
+    this.record = parts.record
+  }
+
+  get state(): MessageState {
+    return this.#state
+  }
+
+  get isEndMarker(): boolean {
+    return this.payload.length === 0
+  }
+
+  moveTo(state: MessageState): void {
+    assertTransition(`message ${this.seq} of run ${this.run.id}`, TRANSITIONS, this.#state, state)
+    this.#state = state
+  }
 }
 
-/** The message that says that nothing more of a source is to come. */
-export function lastWord(source: Run, madeAt: number, madeAtTicks: number): OutgoingMessage {
-  const { seq, firstSample } = source.header
-  return { payload: Buffer.alloc(0), run: source, seq, firstSample, samples: 0, madeAt, madeAtTicks }
-}
-
-export function isLastWord({ payload }: OutgoingMessage): boolean {
-  return payload.length === 0
-}
-
-/** µs since the machine started: the same for all its processes, and moved by no setting of the clock. */
-export function ticks(): number {
-  const [seconds, nanoseconds] = process.hrtime()
-  return seconds * 1e6 + Math.floor(nanoseconds / 1000)
+/** The message by which a run says that nothing more follows. */
+export function endMarker(run: Run, madeAt: number, madeAtUptimeUs: number): OutgoingMessage {
+  const { seq, firstSample } = run.header
+  return new OutgoingMessage({
+    ...{ payload: Buffer.alloc(0), run, seq, firstSample, samples: 0, madeAt, madeAtUptimeUs },
+  })
 }

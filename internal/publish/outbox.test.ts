@@ -1,12 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { OutgoingMessage } from './message.ts'
 import { Outbox } from './outbox.ts'
-import { newRun, type OutgoingMessage } from './message.ts'
+import { Run } from './run.ts'
 
-const source = newRun('a', Infinity)
+const run = new Run('a', Infinity, 'running')
 
-function message(seq: number, bytes = 872, madeAtTicks = 0, samples = 2): OutgoingMessage {
-  return { payload: Buffer.alloc(bytes), run: source, seq, firstSample: 0, samples, madeAt: 0, madeAtTicks }
+function message(seq: number, bytes = 872, madeAtUptimeUs = 0, samples = 2): OutgoingMessage {
+  return new OutgoingMessage({
+    ...{ payload: Buffer.alloc(bytes), run, seq, firstSample: 0, samples, madeAt: 0, madeAtUptimeUs },
+  })
 }
 
 function outbox(limits: { maxBytes?: number; maxAgeMs?: number } = {}): { box: Outbox; dropped: string[] } {
@@ -17,7 +20,7 @@ function outbox(limits: { maxBytes?: number; maxAgeMs?: number } = {}): { box: O
 }
 
 describe('Outbox', () => {
-  it('gives back in the order of seq, whatever the order in which messages failed', () => {
+  it('gives messages in the order of seq, in whatever order they came', () => {
     const { box } = outbox()
     for (const seq of [5, 3, 8, 4, 1]) box.put(message(seq))
     expect(box.oldest?.seq).toBe(1)
@@ -26,7 +29,7 @@ describe('Outbox', () => {
     expect([1, 2, 3, 4, 5, 6].map(() => box.take()?.seq)).toEqual([1, 3, 5, 8, 9, undefined])
   })
 
-  it('is bounded by bytes: the oldest goes, and is counted', () => {
+  it('is bounded by bytes: drops the oldest message, and counts it', () => {
     const { box, dropped } = outbox({ maxBytes: 3000 })
     for (let seq = 0; seq < 5; seq++) box.put(message(seq))
     expect([box.size, box.bytes, box.samples, box.oldest?.seq]).toEqual([3, 3000, 6, 2])
@@ -36,7 +39,7 @@ describe('Outbox', () => {
     expect(dropped).toHaveLength(6)
   })
 
-  it('counts the room of empty messages too', () => {
+  it('counts an empty message towards the bound', () => {
     const { box } = outbox({ maxBytes: 1280 })
     for (let seq = 0; seq < 1000; seq++) box.put(message(seq, 0))
     expect(box.size).toBe(10)
@@ -52,7 +55,7 @@ describe('Outbox', () => {
     expect(dropped).toEqual(['outbox_age 2', 'outbox_age 0'])
   })
 
-  it('has bounds that may change: what is beyond a smaller one goes', () => {
+  it('drops what does not fit a smaller bound', () => {
     const { box, dropped } = outbox({ maxBytes: 3000, maxAgeMs: 10 })
     for (let seq = 0; seq < 3; seq++) box.put(message(seq, 872, seq * 1000))
     box.setBounds({ maxBytes: 2000, maxAgeMs: 1 })
@@ -64,7 +67,7 @@ describe('Outbox', () => {
     expect([box.size, dropped.length]).toEqual([5, 2])
   })
 
-  it('never loses count', () => {
+  it('balances: put = taken + dropped + held', () => {
     const step = fc.oneof(
       fc.record({ put: fc.nat(100_000), bytes: fc.nat(3000), samples: fc.nat(5) }),
       fc.record({ take: fc.nat(20) }),
@@ -89,7 +92,7 @@ describe('Outbox', () => {
               const one = box.take()
               if (one === undefined) break
               expect(one.seq).toBeGreaterThanOrEqual(before)
-              expect(one.madeAtTicks).toBeGreaterThanOrEqual(nowUs - 500_000)
+              expect(one.madeAtUptimeUs).toBeGreaterThanOrEqual(nowUs - 500_000)
               before = one.seq
               taken += one.samples
             }

@@ -1,6 +1,7 @@
 import type { DropReason } from '../sample/ledger.ts'
 import type { Journal } from './journal.ts'
-import { isLastWord, type OutgoingMessage, type Run } from './message.ts'
+import type { OutgoingMessage } from './message.ts'
+import type { Run } from './run.ts'
 
 export interface OutboxBounds {
   readonly maxBytes: number
@@ -8,24 +9,25 @@ export interface OutboxBounds {
 }
 
 export interface OutboxOptions extends OutboxBounds {
-  /** Told of each message that is given up. */
+  /** Told of each message that the outbox gives up. */
   readonly onDrop: (reason: DropReason, message: OutgoingMessage) => void
-  /** Keeps on disk what is held here, so that it survives the process. */
+  /** Keeps what is held on disk too, so that it survives the process. */
   readonly journal?: Journal | undefined
 }
 
-/** What a message costs beside its payload, bytes: without it, empty messages would never reach the bound. */
+/** What a message costs beside its payload, bytes. Without it, empty messages would never reach the bound. */
 const OVERHEAD_BYTES = 128
 
 /**
- * What is kept while nobody listens: that of earlier lives first, each in the order of seq. It is in memory, and in the journal where there
- * is one; a disk that is full or gone takes nothing away from it. Bounded by bytes and by age: the oldest goes first, and is counted.
+ * The messages that are held while nobody takes them: those of earlier runs first, and each run in the order of seq. They are in memory, and in the
+ * journal where there is one. A disk that is full or gone takes no message away. The outbox is bounded by bytes and by age: the
+ * oldest message is given up first.
  */
 export class Outbox {
   readonly #options: OutboxOptions
   readonly #journal: Journal | undefined
   #bounds: OutboxBounds
-  /** In the order of lives and seq; places before `#head` are empty. */
+  /** In the order of runs and seq. The elements before `#head` are empty. */
   #messages: Array<OutgoingMessage | undefined> = []
   #head = 0
   #bytes = 0
@@ -37,7 +39,7 @@ export class Outbox {
     this.#bounds = options
   }
 
-  /** Drops, and counts, what is beyond a smaller bound: by size at once, by age when `expire` comes next. */
+  /** Drops what no longer fits now, and what is too old at the next `expire`. */
   setBounds(bounds: OutboxBounds): void {
     this.#bounds = bounds
     while (this.#bytes > bounds.maxBytes) this.#drop('outbox_full')
@@ -59,23 +61,24 @@ export class Outbox {
     return this.#messages[this.#head]
   }
 
-  oldestOf(source: Run): OutgoingMessage | undefined {
-    const message = this.#messages[this.#placeOf(source, 0)]
-    return message?.run === source ? message : undefined
+  oldestOf(run: Run): OutgoingMessage | undefined {
+    const message = this.#messages[this.#indexOf(run, 0)]
+    return message?.run === run ? message : undefined
   }
 
-  /** Puts a message in its place, drops the oldest until all fits, and writes it to the journal if it is not there yet. */
+  /** Holds a message, drops the oldest until all fit, and writes it to the journal if it is not there yet. */
   put(message: OutgoingMessage): void {
-    this.#messages.splice(this.#placeOf(message.run, message.seq), 0, message)
+    message.moveTo('held')
+    this.#messages.splice(this.#indexOf(message.run, message.seq), 0, message)
     this.#bytes += cost(message)
     this.#samples += message.samples
-    let isKept = true
-    while (this.#bytes > this.#bounds.maxBytes) if (this.#drop('outbox_full') === message) isKept = false
-    // After the drops: its record says what of its source has been withdrawn.
-    if (isKept) this.#write(message)
+    let isStillHeld = true
+    while (this.#bytes > this.#bounds.maxBytes) if (this.#drop('outbox_full') === message) isStillHeld = false
+    // Only after the drops: the record says what its run has withdrawn so far.
+    if (isStillHeld) this.#write(message)
   }
 
-  /** Takes the oldest message out. It stays in the journal until `done`, so it may be put back. */
+  /** Takes the oldest message out. Its record stays in the journal until `forget`, because the message may come back. */
   take(): OutgoingMessage | undefined {
     const message = this.#messages[this.#head]
     if (message === undefined) return undefined
@@ -88,30 +91,30 @@ export class Outbox {
     return message
   }
 
-  /** A message that was here is sent, or given up. */
-  done({ record }: OutgoingMessage): void {
-    if (record !== undefined) this.#journal?.done(record)
+  /** A message that was taken out is sent or withdrawn. */
+  forget({ record }: OutgoingMessage): void {
+    if (record !== undefined) this.#journal?.forget(record)
   }
 
-  /** Drops what has become too old, by `ticks`. */
-  expire(nowTicks: number): void {
-    const oldest = nowTicks - this.#bounds.maxAgeMs * 1000
-    while (this.size > 0 && this.oldest!.madeAtTicks < oldest) this.#drop('outbox_age')
+  /** Drops what is too old at this uptime of the machine. */
+  expire(uptimeUs: number): void {
+    const oldestUptimeUs = uptimeUs - this.#bounds.maxAgeMs * 1000
+    while (this.size > 0 && this.oldest!.madeAtUptimeUs < oldestUptimeUs) this.#drop('outbox_age')
   }
 
-  /** Gives up all that is left. */
+  /** Gives up all that is held. */
   abandon(): void {
     while (this.size > 0) this.#drop('stopped')
   }
 
   /**
-   * Leaves all that is here to the next process, and gives up what the disk does not take. The last words that are here are written once more,
-   * for they tell what was withdrawn until now.
+   * Leaves all that is held to the next process, and gives up what the disk does not take. End markers are written once more, because a newer record
+   * says what their runs have withdrawn until now.
    */
   async leave(journal: Journal): Promise<void> {
     const held = this.#messages.slice(this.#head) as OutgoingMessage[]
     for (const message of held) {
-      if (isLastWord(message)) journal.add(message)
+      if (message.isEndMarker) journal.add(message)
       else this.#write(message)
     }
     const firstUnwritten = await journal.close()
@@ -128,8 +131,8 @@ export class Outbox {
     message.record ??= this.#journal?.add(message)
   }
 
-  /** The place of a message, or of the first that comes behind it. */
-  #placeOf({ order }: Run, seq: number): number {
+  /** The index of a message, or of the first one behind where it would be. */
+  #indexOf({ order }: Run, seq: number): number {
     let low = this.#head
     let high = this.#messages.length
     while (low < high) {
@@ -144,7 +147,7 @@ export class Outbox {
   #drop(reason: DropReason): OutgoingMessage | undefined {
     const message = this.take()
     if (message === undefined) return undefined
-    this.done(message)
+    this.forget(message)
     this.#options.onDrop(reason, message)
     return message
   }

@@ -47,7 +47,7 @@ describe('Publisher over Redis Pub/Sub', () => {
 
     const stored = new Map<number, number>()
     const refusals: unknown[] = []
-    for (let life = 0; life < 10; life++) {
+    for (let round = 0; round < 10; round++) {
       const server = await openBroker(options)
       const decoder = frameCodec.decoder(new SeriesTable())
       const subscription = await server.subscribe((payload) => {
@@ -58,13 +58,13 @@ describe('Publisher over Redis Pub/Sub', () => {
       })
       const before = stored.size
       await until('this server has some', () => stored.size > before + 50)
-      if (life === 9) {
+      if (round === 9) {
         clearInterval(ticking)
         await publisher.stop(AbortSignal.timeout(10_000))
       }
       await subscription.stop()
       await server.close()
-      if (life < 9) await sleep(20)
+      if (round < 9) await sleep(20)
     }
     await agent.close()
 
@@ -74,7 +74,7 @@ describe('Publisher over Redis Pub/Sub', () => {
     expect(refusals).toEqual([])
   })
 
-  it('tells the servers what it gave up, so that sent = received − duplicates + lost, whoever listens when', async () => {
+  it('tells the servers what it gave up: sent = received − duplicates + lost, over all servers', async () => {
     const options = { kind: 'pubsub', redis: { url: redis.url }, logger } as const
     const agent = await openBroker(options)
     const ledger = new PublisherLedger()
@@ -94,8 +94,8 @@ describe('Publisher over Redis Pub/Sub', () => {
     }
     const totals = { received: 0, duplicates: 0, lost: 0, withdrawn: 0, missing: 0 }
     let marks: ReadonlyMap<string, string> = new Map()
-    for (let life = 0; life < 4; life++) {
-      // Nobody listens, and more comes than is kept; before the first server too.
+    for (let round = 0; round < 4; round++) {
+      // Nobody listens, and more is produced than the outbox holds; before the first server too.
       await produce(200)
       const server = await openBroker(options)
       const decoder = frameCodec.decoder(new SeriesTable())
@@ -110,7 +110,7 @@ describe('Publisher over Redis Pub/Sub', () => {
       await produce(50)
       await until('it holds nothing', () => publisher.held === 0)
       const seen = messages
-      await until('its source has said so', () => messages > seen + 1)
+      await until('its run has said so', () => messages > seen + 1)
       await subscription.stop()
       await server.close()
       marks = tracker.marks('all', true, Date.now())
@@ -118,7 +118,7 @@ describe('Publisher over Redis Pub/Sub', () => {
       totals.lost += tracker.lostSamples + tracker.lostSamplesAtMost
       totals.withdrawn += tracker.withdrawnSamples
       totals.missing += tracker.missingSamples
-      if (life === 0) expect(totals.withdrawn).toBe(0)
+      if (round === 0) expect(totals.withdrawn).toBe(0)
     }
     await publisher.stop(AbortSignal.timeout(10_000))
     await agent.close()
@@ -128,7 +128,7 @@ describe('Publisher over Redis Pub/Sub', () => {
     expect(dropped).toBeGreaterThan(1000)
     expect(sent).toBe(totals.received - totals.duplicates + totals.lost)
     expect(totals).toMatchObject({ lost: 0, missing: 0 })
-    // What it gave up before anybody had heard of it, no server can know of.
+    // No server can know of what it gave up before a server first heard of it.
     expect(totals.withdrawn).toBeGreaterThan(dropped / 2)
   })
 })

@@ -31,7 +31,7 @@ function start(options: Partial<PublisherOptions> = {}): {
     codec: stubCodec(),
     runId: 'h/agent/1',
     clock: { now: () => Date.now() * 1000 },
-    ticks: () => Date.now() * 1000,
+    uptimeUs: () => Date.now() * 1000,
     logger,
     throttle: new LogThrottle(logger),
     ledger,
@@ -85,7 +85,7 @@ describe('Publisher', () => {
     expect(ledger.droppedBy).toEqual(new Map([['message_too_large', 1]]))
   })
 
-  it('tells how long the broker took', async () => {
+  it('says how long the broker took', async () => {
     const times: number[] = []
     const { broker, publisher } = start({ onSent: (us) => times.push(us) })
     broker.become('hang')
@@ -96,8 +96,8 @@ describe('Publisher', () => {
     expect(times).toEqual([30_000])
   })
 
-  it.each(['unheard', 'not_sent', 'unknown: it did not'] as const)(
-    'keeps what is %s, and sends it in order when somebody listens, fresh samples first',
+  it.each(['no subscriber', 'not_sent', 'unknown: it did not'] as const)(
+    'after %s: holds the messages, and sends them in order once a server listens, behind fresh samples',
     async (behaviour) => {
       const { broker, publisher, ledger } = start()
       broker.become(behaviour)
@@ -116,11 +116,11 @@ describe('Publisher', () => {
     },
   )
 
-  it('says from where on it may still send', async () => {
+  it('says in each message which is the oldest that it may still send', async () => {
     const { broker, publisher } = start()
     tick(publisher, 0)
     await soon()
-    broker.become('unheard')
+    broker.become('no subscriber')
     tick(publisher, 1)
     await soon()
     tick(publisher, 2)
@@ -139,7 +139,7 @@ describe('Publisher', () => {
     ])
   })
 
-  it('shows with an empty frame that it lives, after a silence only', async () => {
+  it('shows by an empty frame that it lives, only after a silence', async () => {
     const { broker, publisher, ledger } = start({ heartbeatMs: 5000 })
     for (let second = 0; second < 8; second++) {
       tick(publisher, second)
@@ -154,9 +154,9 @@ describe('Publisher', () => {
     expect(ledger.sent).toBe(8)
   })
 
-  it('tries with what it holds while nobody listens, one message at a time', async () => {
+  it('tries one held message at each heartbeat while nobody listens', async () => {
     const { broker, publisher } = start({ heartbeatMs: 5000 })
-    broker.become('unheard')
+    broker.become('no subscriber')
     await vi.advanceTimersByTimeAsync(60_000)
     expect(broker.attempts).toBe(12)
     broker.become('take')
@@ -165,7 +165,7 @@ describe('Publisher', () => {
     await publisher.stop(never)
   })
 
-  it('sends no empty message where the format has none', async () => {
+  it('sends no empty message in a format without one', async () => {
     const { broker, publisher } = start({ codec: stubCodec('json', 1) })
     await vi.advanceTimersByTimeAsync(60_000)
     tick(publisher, 1, 2)
@@ -174,7 +174,7 @@ describe('Publisher', () => {
     expect(broker.arrived).toHaveLength(2)
   })
 
-  it('drops what is refused for good', async () => {
+  it('drops a message that the broker refuses for good', async () => {
     const { broker, publisher, ledger } = start()
     broker.become('refused')
     tick(publisher, 1, 2)
@@ -185,7 +185,7 @@ describe('Publisher', () => {
     expect(ledger.droppedBy).toEqual(new Map([['broker_refused', 2]]))
   })
 
-  it('bounds what it holds by bytes and by age', async () => {
+  it('bounds the outbox by bytes and by age', async () => {
     const { broker, publisher, ledger } = start({ outboxMaxBytes: 10_000, outboxMaxAgeMs: 60_000 })
     broker.become('not_sent')
     for (let i = 0; i < 500; i++) {
@@ -200,7 +200,7 @@ describe('Publisher', () => {
     expect([...ledger.droppedBy.keys()]).toEqual(['outbox_full', 'outbox_age'])
   })
 
-  it('is not held up by a broker that does not answer, and what is on its way is bounded', async () => {
+  it('does not wait for a broker that does not answer, and bounds what is in flight', async () => {
     const { broker, publisher, ledger } = start()
     broker.become('hang')
     for (let i = 0; i < 3000; i++) tick(publisher, i)
@@ -212,7 +212,7 @@ describe('Publisher', () => {
     expect(sent(broker)).toEqual(Array.from({ length: 3000 }, (_, i) => i))
   })
 
-  it('works with a memory broker that is paused', async () => {
+  it('holds messages while a memory broker is paused', async () => {
     const broker = new MemoryBroker({ logger })
     const { publisher, ledger } = start({ broker })
     const heard: number[] = []
@@ -226,14 +226,14 @@ describe('Publisher', () => {
     expect(heard).toEqual(Array.from({ length: 1500 }, (_, i) => i))
   })
 
-  it('speaks frames: samples, a sign of life, the end', async () => {
+  it('sends frames: samples, a heartbeat, the end', async () => {
     const broker = new MemoryBroker({ logger })
     const decoder = frameCodec.decoder(new SeriesTable())
     const heard: unknown[] = []
     await broker.subscribe((payload) => {
       const refusal = decoder.decode(payload, { receivedAt: Date.now() * 1000, tie: 0 }, () => {})
-      const { run: source, seq, firstSample, heldFrom, sampleCount } = decoder.header
-      heard.push(refusal ?? [source, seq, firstSample, heldFrom, sampleCount])
+      const { run, seq, firstSample, heldFrom, sampleCount } = decoder.header
+      heard.push(refusal ?? [run, seq, firstSample, heldFrom, sampleCount])
     })
     const { publisher } = start({ broker, codec: frameCodec })
     const cpu = new Series('cpu', 'cpu', [])
@@ -250,10 +250,10 @@ describe('Publisher', () => {
   })
 
   describe('stop', () => {
-    it('sends what is held, and at last an empty frame', async () => {
+    it('sends what is held, and an empty frame at the end', async () => {
       const throttle = new LogThrottle(logger)
       const { broker, publisher, ledger } = start({ throttle })
-      broker.become('unheard')
+      broker.become('no subscriber')
       for (let i = 0; i < 100; i++) tick(publisher, i)
       await soon()
       broker.become('take')
@@ -268,9 +268,9 @@ describe('Publisher', () => {
       expect(vi.getTimerCount()).toBe(0)
     })
 
-    it('does not wait for a server where there is none, and counts what is lost', async () => {
+    it('does not wait where no server listens, and counts what it drops', async () => {
       const { broker, publisher, ledger } = start()
-      broker.become('unheard')
+      broker.become('no subscriber')
       for (let i = 0; i < 50; i++) tick(publisher, i)
       await publisher.stop(never)
       expect(ledger.droppedBy).toEqual(new Map([['stopped', 50]]))
@@ -293,9 +293,17 @@ describe('Publisher', () => {
     })
   })
 
-  it('never loses count, and sends nothing twice whose fate was known, under any faults', async () => {
+  it('balances under any faults, and sends again only what the broker may not have taken', async () => {
     const behaviours = fc.constantFrom<Behaviour[]>(
-      ...(['take', 'unheard', 'not_sent', 'refused', 'unknown: it arrived', 'unknown: it did not', 'hang'] as const),
+      ...([
+        'take',
+        'no subscriber',
+        'not_sent',
+        'refused',
+        'unknown: it arrived',
+        'unknown: it did not',
+        'hang',
+      ] as const),
     )
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ tick: fc.nat(9) }) },

@@ -29,41 +29,45 @@ function openLog(folder: string): Promise<SegmentLog> {
 }
 
 /** A process that publishes from a folder, to a broker that outlives it. */
-class Life {
+class TestProcess {
   readonly ledger = new PublisherLedger()
   readonly publisher: Publisher
   readonly log: SegmentLog
   /** Samples that the broker has not answered to. */
-  onItsWay = 0
+  inFlight = 0
   readonly #folder: string
   #isDead = false
 
   private constructor(folder: string, log: SegmentLog, broker: FaultyBroker, options: Partial<PublisherOptions>) {
     this.#folder = folder
     this.log = log
-    // The dead hear no answer.
+    // A killed process gets no answer.
     const publish = async (key: string, payload: Buffer): Promise<number> => {
       const samples = (JSON.parse(payload.toString()) as StubMessage).values.length
-      this.onItsWay += samples
+      this.inFlight += samples
       const answer = this.#isDead ? Promise.resolve(0) : broker.publish(key, payload)
       await answer.catch(() => {})
       if (this.#isDead) return new Promise(() => {})
-      this.onItsWay -= samples
+      this.inFlight -= samples
       return answer
     }
     this.publisher = new Publisher({
       ...{ broker: Object.assign(Object.create(broker), { publish }), codec: stubCodec(), runId: 'a/1' },
-      ...{ clock: { now: () => Date.now() * 1000 }, ticks: () => Date.now() * 1000 },
+      ...{ clock: { now: () => Date.now() * 1000 }, uptimeUs: () => Date.now() * 1000 },
       ...{ ledger: this.ledger, log, logger, throttle: new LogThrottle(logger) },
       ...options,
     })
   }
 
-  static async start(folder: string, broker: FaultyBroker, options: Partial<PublisherOptions> = {}): Promise<Life> {
+  static async start(
+    folder: string,
+    broker: FaultyBroker,
+    options: Partial<PublisherOptions> = {},
+  ): Promise<TestProcess> {
     const log = options.log ?? (await openLog(folder))
-    const life = new Life(folder, log, broker, options)
-    await life.publisher.start()
-    return life
+    const agent = new TestProcess(folder, log, broker, options)
+    await agent.publisher.start()
+    return agent
   }
 
   tick(...values: number[]): void {
@@ -71,7 +75,7 @@ class Life {
     this.publisher.flush()
   }
 
-  /** In order, but without patience for a broker that does not answer. */
+  /** A stop in good order that does not wait for a broker without an answer. */
   async stop(): Promise<void> {
     const deadline = new AbortController()
     const stopped = this.publisher.stop(deadline.signal)
@@ -112,13 +116,16 @@ afterEach(async () => {
 })
 
 describe('a publisher whose predecessor', () => {
-  async function leave(how: 'stop' | 'kill', options: Partial<PublisherOptions> = {}): Promise<[FaultyBroker, string]> {
+  async function leaveHeld(
+    how: 'stop' | 'kill',
+    options: Partial<PublisherOptions> = {},
+  ): Promise<[FaultyBroker, string]> {
     const folder = await newFolder()
     const broker = new FaultyBroker()
-    const first = await Life.start(folder, broker, { runId: 'first', ...options })
+    const first = await TestProcess.start(folder, broker, { runId: 'first', ...options })
     first.tick(1000)
     await soon()
-    broker.become('unheard')
+    broker.become('no subscriber')
     for (const value of upTo(100)) first.tick(value)
     await soon()
     first.balances()
@@ -128,44 +135,47 @@ describe('a publisher whose predecessor', () => {
     return [broker, folder]
   }
 
-  it.each(['stop', 'kill'] as const)('ended by a %s sends what that held, as it was, beside its own', async (how) => {
-    const [broker, folder] = await leave(how)
-    broker.become('take')
-    const second = await Life.start(folder, broker, { runId: 'second' })
-    expect([second.ledger.takenOver, second.publisher.held]).toEqual([100, 100])
-    broker.arrived.length = 0
-    second.tick(2000)
-    await vi.advanceTimersByTimeAsync(50)
-    second.tick(2001)
-    await someSeconds()
-    expect(values(broker)).toEqual([2000, ...upTo(32), 2001, ...upTo(100).slice(32)])
-    const old = broker.arrived.filter(({ run: source }) => source === 'first')
-    expect(old.map(({ seq, firstSample }) => [seq, firstSample])).toEqual(upTo(101).map((i) => [i + 1, i + 1]))
-    expect(old.slice(0, -1).map(({ heldFrom }) => heldFrom)).toEqual([
-      ...Array(32).fill(1),
-      ...Array(32).fill(33),
-      ...Array(32).fill(65),
-      ...Array(4).fill(97),
-    ])
-    expect(old.at(-1)).toMatchObject({ heldFrom: NOTHING_MORE, heldFirstSample: 101, values: [] })
-    second.balances()
-    await second.stop()
-    expect([second.ledger.sent, second.ledger.held, second.log.records]).toEqual([102, 0, 0])
-  })
+  it.each(['stop', 'kill'] as const)(
+    'was ended by %s sends the held messages unchanged, beside its own',
+    async (how) => {
+      const [broker, folder] = await leaveHeld(how)
+      broker.become('take')
+      const second = await TestProcess.start(folder, broker, { runId: 'second' })
+      expect([second.ledger.takenOver, second.publisher.held]).toEqual([100, 100])
+      broker.arrived.length = 0
+      second.tick(2000)
+      await vi.advanceTimersByTimeAsync(50)
+      second.tick(2001)
+      await someSeconds()
+      expect(values(broker)).toEqual([2000, ...upTo(32), 2001, ...upTo(100).slice(32)])
+      const old = broker.arrived.filter(({ run }) => run === 'first')
+      expect(old.map(({ seq, firstSample }) => [seq, firstSample])).toEqual(upTo(101).map((i) => [i + 1, i + 1]))
+      expect(old.slice(0, -1).map(({ heldFrom }) => heldFrom)).toEqual([
+        ...Array(32).fill(1),
+        ...Array(32).fill(33),
+        ...Array(32).fill(65),
+        ...Array(4).fill(97),
+      ])
+      expect(old.at(-1)).toMatchObject({ heldFrom: NOTHING_MORE, heldFirstSample: 101, values: [] })
+      second.balances()
+      await second.stop()
+      expect([second.ledger.sent, second.ledger.held, second.log.records]).toEqual([102, 0, 0])
+    },
+  )
 
-  it('had a predecessor of its own sends what both held, the eldest first', async () => {
-    const [broker, folder] = await leave('kill')
-    const second = await Life.start(folder, broker, { runId: 'second' })
+  it('had a predecessor itself sends the held messages of both, the oldest run first', async () => {
+    const [broker, folder] = await leaveHeld('kill')
+    const second = await TestProcess.start(folder, broker, { runId: 'second' })
     for (const value of upTo(20)) second.tick(value + 100)
     await soon()
-    const third = await Life.start(await second.kill(), broker, { runId: 'third' })
+    const third = await TestProcess.start(await second.kill(), broker, { runId: 'third' })
     broker.become('take')
     broker.arrived.length = 0
     third.tick(2000)
     await someSeconds()
     expect(values(broker)).toEqual([2000, ...upTo(120)])
     const ends = broker.arrived.filter(({ heldFrom }) => heldFrom === NOTHING_MORE)
-    expect(ends.map(({ run: source, seq }) => [source, seq])).toEqual([
+    expect(ends.map(({ run, seq }) => [run, seq])).toEqual([
       ['first', 101],
       ['second', 20],
     ])
@@ -173,41 +183,41 @@ describe('a publisher whose predecessor', () => {
     expect(third.log.records).toBe(0)
   })
 
-  it('was killed when it held nothing is said to have ended, however much it had sent', async () => {
+  it('was killed while it held nothing sends the end marker of that run, however much it had sent', async () => {
     const broker = new FaultyBroker()
-    const first = await Life.start(await newFolder(), broker, { runId: 'first' })
-    broker.become('unheard')
+    const first = await TestProcess.start(await newFolder(), broker, { runId: 'first' })
+    broker.become('no subscriber')
     for (const value of upTo(300)) first.tick(value)
     await soon()
     broker.become('take')
     first.tick(300)
     await vi.advanceTimersByTimeAsync(60_000)
     expect([first.publisher.held, first.log.records <= 65]).toEqual([0, true])
-    const second = await Life.start(await first.kill(), broker, { runId: 'second' })
+    const second = await TestProcess.start(await first.kill(), broker, { runId: 'second' })
     expect(second.ledger.takenOver).toBe(0)
     broker.arrived.length = 0
     second.tick(1000)
     await someSeconds()
     const ends = broker.arrived.filter(({ heldFrom }) => heldFrom === NOTHING_MORE)
-    expect(ends.map(({ run: source, values }) => [source, values])).toEqual([['first', []]])
+    expect(ends.map(({ run, values }) => [run, values])).toEqual([['first', []]])
     await second.stop()
     expect(second.log.records).toBe(0)
   })
 
-  it('was killed with messages on their way leaves nothing missing for ever', async () => {
+  it('was killed with messages in flight leaves none of them missing for ever', async () => {
     const broker = new FaultyBroker()
     const tracker = new LossTracker()
-    const first = await Life.start(await newFolder(), broker, { runId: 'first' })
+    const first = await TestProcess.start(await newFolder(), broker, { runId: 'first' })
     first.tick(1, 2)
     await soon()
     const left = await first.kill()
     for (const message of broker.arrived) tracker.observe({ ...message, sampleCount: message.values.length })
-    // Another of its messages has come, and two before it have not: they died with it.
+    // Another message of it has arrived. The two before it have not: they ended with the process.
     const last = { ...broker.arrived.at(-1)!, seq: 3, firstSample: 12, heldFrom: 1, heldFirstSample: 2 }
     tracker.observe({ ...last, sampleCount: 1 })
     expect(tracker.missingSamples).toBe(10)
     broker.arrived.length = 0
-    const second = await Life.start(left, broker, { runId: 'second' })
+    const second = await TestProcess.start(left, broker, { runId: 'second' })
     second.tick(1000)
     await someSeconds()
     await second.stop()
@@ -215,12 +225,12 @@ describe('a publisher whose predecessor', () => {
     expect([tracker.missingSamples, tracker.lostSamples]).toEqual([0, 10])
   })
 
-  it('gave samples up has that told to the servers, over every restart', async () => {
-    const [broker, folder] = await leave('stop', { outboxMaxBytes: 10_000 })
-    const second = await Life.start(folder, broker, { runId: 'second', outboxMaxBytes: 3000 })
+  it('withdrew samples tells the servers how many, over every restart', async () => {
+    const [broker, folder] = await leaveHeld('stop', { outboxMaxBytes: 10_000 })
+    const second = await TestProcess.start(folder, broker, { runId: 'second', outboxMaxBytes: 3000 })
     second.balances()
     await second.stop()
-    const third = await Life.start(folder, broker, { runId: 'third' })
+    const third = await TestProcess.start(folder, broker, { runId: 'third' })
     broker.become('take')
     third.tick(2000)
     await someSeconds()
@@ -232,25 +242,25 @@ describe('a publisher whose predecessor', () => {
     expect([tracker.lostSamples, tracker.withdrawnSamples, tracker.missingSamples]).toEqual([0, gone, 0])
   })
 
-  it('is long gone lets samples grow too old over the restart', async () => {
-    const [broker, folder] = await leave('kill')
+  it('ended long ago drops the samples that grew too old over the restart', async () => {
+    const [broker, folder] = await leaveHeld('kill')
     vi.advanceTimersByTime(HOUR_MS + 1000)
-    const second = await Life.start(folder, broker, { runId: 'second' })
+    const second = await TestProcess.start(folder, broker, { runId: 'second' })
     second.tick(2000)
     await someSeconds()
     expect(second.ledger.droppedBy).toEqual(new Map([['outbox_age', 100]]))
     await second.stop()
   })
 
-  it('was never heard of leaves nothing for ever', async () => {
-    const [broker, folder] = await leave('kill')
+  it('was never heard of by a server leaves no record for ever', async () => {
+    const [broker, folder] = await leaveHeld('kill')
     for (let restart = 0; restart < 5; restart++) {
       vi.advanceTimersByTime(HOUR_MS / 2)
-      const life = await Life.start(folder, broker, { runId: `restart ${restart}` })
+      const agent = await TestProcess.start(folder, broker, { runId: `restart ${restart}` })
       await someSeconds()
-      await life.stop()
+      await agent.stop()
     }
-    const last = await Life.start(folder, broker)
+    const last = await TestProcess.start(folder, broker)
     expect(last.ledger.takenOver).toBe(0)
     await last.stop()
     const text = Buffer.concat(await Promise.all((await readdir(folder)).map((file) => readFile(join(folder, file)))))
@@ -260,12 +270,12 @@ describe('a publisher whose predecessor', () => {
   it.each([
     ['leapt ahead by a year', 365 * 24 * HOUR_MS, 0],
     ['went back by a year', -365 * 24 * HOUR_MS, 0],
-    ['went back, and the machine was started anew', -365 * 24 * HOUR_MS, -1e15],
-  ])('kept them before the clock %s loses none of them by it', async (_what, clockMs, ticks) => {
-    const [broker, folder] = await leave('kill')
+    ['went back, and the machine restarted', -365 * 24 * HOUR_MS, -1e15],
+  ])('held samples before the clock %s loses none of them', async (_what, clockMs, offsetUs) => {
+    const [broker, folder] = await leaveHeld('kill')
     const clock = { now: () => (Date.now() + clockMs) * 1000 }
-    const options = { runId: 'second', clock, ticks: () => Date.now() * 1000 + ticks }
-    const second = await Life.start(folder, broker, options)
+    const options = { runId: 'second', clock, uptimeUs: () => Date.now() * 1000 + offsetUs }
+    const second = await TestProcess.start(folder, broker, options)
     broker.become('take')
     second.tick(2000)
     await someSeconds()
@@ -273,14 +283,14 @@ describe('a publisher whose predecessor', () => {
     await second.stop()
   })
 
-  it('left a damaged disk counts what cannot be read, and sends the rest', async () => {
-    const [broker, folder] = await leave('kill')
+  it('left a damaged log counts what cannot be read, and sends the rest', async () => {
+    const [broker, folder] = await leaveHeld('kill')
     const segments = (await readdir(folder)).filter((file) => file.endsWith('.log') || /\d/.test(file)).sort()
     const path = join(folder, segments[2]!)
     const bytes = await readFile(path)
     bytes.fill(0xff, bytes.length / 2, bytes.length / 2 + 50)
     await writeFile(path, bytes)
-    const second = await Life.start(folder, broker, { runId: 'second' })
+    const second = await TestProcess.start(folder, broker, { runId: 'second' })
     const damaged = second.ledger.droppedBy.get('outbox_damaged') ?? 0
     expect(damaged).toBeGreaterThan(0)
     expect(second.ledger.takenOver).toBe(100)
@@ -294,21 +304,21 @@ describe('a publisher whose predecessor', () => {
     expect([values(broker).length, tracker.lostSamples, tracker.withdrawnSamples]).toEqual([102 - damaged, 0, damaged])
   })
 
-  it('was of another version, or another program, leaves what is counted and not sent', async () => {
-    const [broker, folder] = await leave('kill')
+  it('left records of another version or program counts them, and does not send them', async () => {
+    const [broker, folder] = await leaveHeld('kill')
     const log = await openLog(folder)
     for (const record of ['', 'x', '\u0001'.repeat(200)]) log.append([Buffer.from(record)], 7)
     await log.close()
     broker.become('take')
-    const second = await Life.start(folder, broker, { runId: 'second' })
+    const second = await TestProcess.start(folder, broker, { runId: 'second' })
     expect([second.ledger.takenOver, second.publisher.held]).toEqual([121, 100])
     expect(second.ledger.droppedBy).toEqual(new Map([['outbox_damaged', 21]]))
     await second.stop()
     expect(second.log.records).toBe(0)
   })
 
-  it('left what cannot be read today keeps it for the day when it can', async () => {
-    const [broker, folder] = await leave('kill')
+  it('left records that cannot be read now keeps them until they can', async () => {
+    const [broker, folder] = await leaveHeld('kill')
     const log = new Proxy(await openLog(folder), {
       get(target, name) {
         if (name === 'next') return async () => undefined
@@ -316,7 +326,7 @@ describe('a publisher whose predecessor', () => {
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
-    const second = await Life.start(folder, broker, { runId: 'second', log })
+    const second = await TestProcess.start(folder, broker, { runId: 'second', log })
     second.tick(...upTo(4).map((i) => 100 + i))
     await soon()
     broker.become('take')
@@ -324,7 +334,7 @@ describe('a publisher whose predecessor', () => {
     await someSeconds()
     expect(second.ledger.sent).toBe(5)
     await second.stop()
-    const third = await Life.start(folder, broker, { runId: 'third' })
+    const third = await TestProcess.start(folder, broker, { runId: 'third' })
     third.tick(3000)
     await someSeconds()
     expect(new Set(values(broker))).toEqual(new Set([1000, ...upTo(104), 2000, 3000]))
@@ -333,13 +343,13 @@ describe('a publisher whose predecessor', () => {
   })
 })
 
-it('holds in memory what the disk does not take, says so, and writes again when it does', async () => {
+it('holds in memory what the disk does not take, says so, and writes it once the disk takes it', async () => {
   const folder = await newFolder()
   await rm(folder, { recursive: true })
   await writeFile(folder, 'in the way')
   const broker = new FaultyBroker()
-  broker.become('unheard')
-  const first = await Life.start(folder, broker, { runId: 'first' })
+  broker.become('no subscriber')
+  const first = await TestProcess.start(folder, broker, { runId: 'first' })
   first.tick(0, 1, 2)
   await soon()
   await first.log.written()
@@ -353,16 +363,16 @@ it('holds in memory what the disk does not take, says so, and writes again when 
   })
   await first.stop()
   expect([first.publisher.held, first.ledger.dropped]).toEqual([4, 0])
-  const second = await Life.start(folder, broker)
+  const second = await TestProcess.start(folder, broker)
   expect(second.ledger.takenOver).toBe(4)
   await second.stop()
 })
 
-it('stopped while it still takes over what was left has all of it left for the next', async () => {
+it('a publisher that is stopped while it takes over leaves all of it to the next one', async () => {
   const folder = await newFolder()
   const broker = new FaultyBroker()
-  broker.become('unheard')
-  const first = await Life.start(folder, broker)
+  broker.become('no subscriber')
+  const first = await TestProcess.start(folder, broker)
   for (const value of upTo(100)) first.tick(value)
   await first.stop()
   const log = await openLog(folder)
@@ -375,48 +385,56 @@ it('stopped while it still takes over what was left has all of it left for the n
   expect([second.held, log.samples]).toEqual([100, 100])
 })
 
-it('says that there is no room on disk, and holds what comes all the same', async () => {
+it('says that there is no room on disk, and holds new samples in memory', async () => {
   const broker = new FaultyBroker()
-  broker.become('unheard')
+  broker.become('no subscriber')
   const folder = await newFolder()
   const log = await openSegmentLog({ folder, maxBytes: 5000, segmentBytes: 1000, logger })
-  const life = await Life.start(folder, broker, { log })
-  for (const value of upTo(100)) life.tick(value)
+  const agent = await TestProcess.start(folder, broker, { log })
+  for (const value of upTo(100)) agent.tick(value)
   await soon()
-  expect([life.publisher.held, life.publisher.problem]).toEqual([100, expect.stringContaining('no room')])
+  expect([agent.publisher.held, agent.publisher.problem]).toEqual([100, expect.stringContaining('no room')])
   broker.become('take')
   await someSeconds()
-  life.balances()
-  expect([life.ledger.sent, life.publisher.held]).toEqual([100, 0])
-  broker.become('unheard')
-  // The files that are done with go in their own time.
+  agent.balances()
+  expect([agent.ledger.sent, agent.publisher.held]).toEqual([100, 0])
+  broker.become('no subscriber')
+  // The log removes committed files a little later.
   do {
-    life.tick(100)
+    agent.tick(100)
     await soon()
     await new Promise((resolve) => setImmediate(resolve))
-  } while (life.publisher.problem !== '')
-  expect(life.publisher.held).toBeGreaterThan(0)
-  await life.stop()
+  } while (agent.publisher.problem !== '')
+  expect(agent.publisher.held).toBeGreaterThan(0)
+  await agent.stop()
 })
 
-it('counts as dropped at the end what the disk did not take', async () => {
+it('counts as dropped at the stop what the disk did not take', async () => {
   const folder = await newFolder()
   await rm(folder, { recursive: true })
   await writeFile(folder, 'in the way')
   const broker = new FaultyBroker()
-  broker.become('unheard')
-  const life = await Life.start(folder, broker)
-  life.tick(0, 1, 2)
-  await life.stop()
-  expect([life.publisher.held, life.ledger.droppedBy]).toEqual([0, new Map([['stopped', 3]])])
-  life.balances()
+  broker.become('no subscriber')
+  const agent = await TestProcess.start(folder, broker)
+  agent.tick(0, 1, 2)
+  await agent.stop()
+  expect([agent.publisher.held, agent.ledger.droppedBy]).toEqual([0, new Map([['stopped', 3]])])
+  agent.balances()
 })
 
-it('never loses count, nor more than was on its way, whatever fails and however it ends', {
+it('balances, and loses only what was in flight, whatever fails and however it ends', {
   timeout: 60_000,
 }, async () => {
   const behaviours = fc.constantFrom<Behaviour[]>(
-    ...(['take', 'unheard', 'not_sent', 'refused', 'unknown: it arrived', 'unknown: it did not', 'hang'] as const),
+    ...([
+      'take',
+      'no subscriber',
+      'not_sent',
+      'refused',
+      'unknown: it arrived',
+      'unknown: it did not',
+      'hang',
+    ] as const),
   )
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.record({ tick: fc.nat(9) }) },
@@ -430,46 +448,46 @@ it('never loses count, nor more than was on its way, whatever fails and however 
       const broker = new FaultyBroker()
       const options = { outboxMaxBytes: 6000, outboxMaxAgeMs: 20_000 }
       let folder = await newFolder()
-      let [lives, produced, dropped, refused, onTheirWay] = [1, 0, 0, 0, 0]
-      const bury = ({ ledger }: Life): void => {
+      let [processes, produced, dropped, refused, inFlight] = [1, 0, 0, 0, 0]
+      const countDropped = ({ ledger }: TestProcess): void => {
         dropped += ledger.dropped
         refused += ledger.droppedBy.get('broker_refused') ?? 0
       }
       let wasKilled = false
-      let life = await Life.start(folder, broker, { ...options, runId: 'life 1' })
+      let agent = await TestProcess.start(folder, broker, { ...options, runId: 'run 1' })
       for (const one of steps) {
         if (one === 'stop' || one === 'kill') {
           if (one === 'kill') {
             wasKilled = true
-            // What is answered already is no longer on its way.
+            // What the broker has answered already is no longer in flight.
             await soon()
-            onTheirWay += life.onItsWay
-            bury(life)
-            folder = await life.kill()
+            inFlight += agent.inFlight
+            countDropped(agent)
+            folder = await agent.kill()
           } else {
-            await life.stop()
-            bury(life)
+            await agent.stop()
+            countDropped(agent)
           }
-          life = await Life.start(folder, broker, { ...options, runId: `life ${++lives}` })
-        } else if ('tick' in one) life.tick(...upTo(one.tick).map(() => produced++))
+          agent = await TestProcess.start(folder, broker, { ...options, runId: `run ${++processes}` })
+        } else if ('tick' in one) agent.tick(...upTo(one.tick).map(() => produced++))
         else if ('become' in one) broker.become(one.become)
         else await vi.advanceTimersByTimeAsync(one.waitMs)
-        life.balances()
+        agent.balances()
       }
       broker.become('take')
-      life.tick(produced++)
+      agent.tick(produced++)
       await someSeconds()
-      await life.stop()
-      bury(life)
-      life.balances()
-      expect([life.publisher.held, life.log.records]).toEqual([0, 0])
+      await agent.stop()
+      countDropped(agent)
+      agent.balances()
+      expect([agent.publisher.held, agent.log.records]).toEqual([0, 0])
 
       const missing = produced - new Set(values(broker)).size
-      expect(missing).toBeLessThanOrEqual(dropped + onTheirWay)
+      expect(missing).toBeLessThanOrEqual(dropped + inFlight)
       const tracker = new LossTracker()
       for (const message of broker.arrived) tracker.observe({ ...message, sampleCount: message.values.length })
       expect(tracker.withdrawnSamples).toBeLessThanOrEqual(dropped)
-      // Nothing that was kept came before a server first heard of the source; of what was refused a server may hear first by an older message.
+      // No held message came before a server first heard of its run. Of a refused one a server may hear first by an older message.
       expect(tracker.lostSamples).toBeLessThanOrEqual(wasKilled ? missing : refused)
       if (!wasKilled) expect(tracker.missingSamples).toBe(0)
     }),

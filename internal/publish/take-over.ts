@@ -1,89 +1,97 @@
-import type { Damage, Journal, JournalEntry } from './journal.ts'
+import type { Damage, Journal } from './journal.ts'
+import type { JournalRecord } from './journal-record.ts'
+import { endMarker, OutgoingMessage } from './message.ts'
 import type { Outbox } from './outbox.ts'
-import { isLastWord, lastWord, newRun, type OutgoingMessage, type Run, withdraw } from './message.ts'
+import { Run } from './run.ts'
 
 /** What earlier processes left. */
-export interface Restored {
+export interface TakenOver {
   readonly messages: number
   readonly samples: number
-  /** What of it could not be read. */
+  /** The part of it that cannot be read. */
   readonly damaged: Damage
 }
 
-/** This moment: µs since the epoch, and by `ticks`. */
 export interface Moment {
-  readonly us: number
-  readonly ticks: number
+  /** µs since the epoch. */
+  readonly nowUs: number
+  /** µs since the machine started (`machineUptimeUs`). */
+  readonly uptimeUs: number
 }
 
 /**
- * Puts into the outbox what earlier processes left in the journal, as it was, and behind each of their sources the word that nothing more of
- * it is to come. To be called before anything else is put there.
+ * Puts into the outbox what earlier processes left in the journal, unchanged, and behind the messages of each run its end marker. To be called
+ * before anything else is put there.
  */
-export async function restore(journal: Journal, outbox: Outbox, now: Moment): Promise<Restored> {
-  const lives = new Map<string, Life>()
-  const lastWords: number[] = []
+export async function takeOver(journal: Journal, outbox: Outbox, now: Moment): Promise<TakenOver> {
+  const runs = new Map<string, LeftRun>()
+  const oldEndMarkers: number[] = []
   const damaged = { records: 0, samples: 0 }
   let [messages, samples] = [0, 0]
-  let newest: Life | undefined
-  for await (const entry of journal.read()) {
-    if (!('payload' in entry)) {
-      damaged.records += entry.records
-      damaged.samples += entry.samples
-      // Nothing says whose it was: most likely of the source that wrote before it.
-      if (newest !== undefined) withdraw(newest.source, entry.records, entry.samples)
+  let newest: LeftRun | undefined
+  for await (const record of journal.read()) {
+    if (!('payload' in record)) {
+      damaged.records += record.records
+      damaged.samples += record.samples
+      // Nothing says which run it was of: most likely of the one that wrote the record before.
+      if (newest !== undefined) newest.run.withdraw(record.records, record.samples)
       continue
     }
-    newest = lives.get(entry.run) ?? { source: newRun(entry.run, lives.size), messages: 0, samples: 0 }
-    lives.set(entry.run, newest)
-    learn(newest, entry)
-    const message = toMessage(entry, newest.source, now)
-    if (isLastWord(message)) {
-      newest.saidAt = message
-      lastWords.push(entry.record)
+    newest = runs.get(record.runId) ?? newLeftRun(record.runId, runs.size)
+    runs.set(record.runId, newest)
+    learn(newest, record)
+    const message = toMessage(record, newest.run, now)
+    if (message.isEndMarker) {
+      newest.endMarker = message
+      oldEndMarkers.push(record.record)
     } else {
       messages++
-      samples += entry.samples
+      samples += record.samples
       outbox.put(message)
     }
   }
-  for (const { source, messages, samples, saidAt } of lives.values()) {
-    withdraw(source, messages, samples)
-    // It grows old like the others, from when it was first said: lives that nobody ever hears of do not pile up.
-    outbox.put(lastWord(source, saidAt?.madeAt ?? now.us, saidAt?.madeAtTicks ?? now.ticks))
+  for (const { run, withdrawnMessages, withdrawnSamples, endMarker: old } of runs.values()) {
+    run.withdraw(withdrawnMessages, withdrawnSamples)
+    // It grows old from when it was first made, like any message. So end markers that no server ever hears do not pile up.
+    outbox.put(endMarker(run, old?.madeAt ?? now.nowUs, old?.madeAtUptimeUs ?? now.uptimeUs))
   }
-  // They are in the journal anew, with all that is known now.
-  for (const record of lastWords) journal.done(record)
+  // The journal has them once more now, with all that is known of their runs.
+  for (const record of oldEndMarkers) journal.forget(record)
   return { messages, samples, damaged }
 }
 
-/** A source, and what it had withdrawn by its own word; what is given up here is counted in the source itself. */
-interface Life {
-  readonly source: Run
-  messages: number
-  samples: number
-  saidAt?: Pick<OutgoingMessage, 'madeAt' | 'madeAtTicks'>
+/** A run that an earlier process left, and what it had withdrawn by its records. What this process withdraws counts in the run itself. */
+interface LeftRun {
+  readonly run: Run
+  withdrawnMessages: number
+  withdrawnSamples: number
+  endMarker?: Pick<OutgoingMessage, 'madeAt' | 'madeAtUptimeUs'>
 }
 
-function learn(life: Life, entry: JournalEntry): void {
-  const { header } = life.source
-  const next = entry.payload.length > 0 ? entry.seq + 1 : entry.seq
+function newLeftRun(id: string, order: number): LeftRun {
+  return { run: new Run(id, order, 'ending'), withdrawnMessages: 0, withdrawnSamples: 0 }
+}
+
+function learn(left: LeftRun, record: JournalRecord): void {
+  const { header } = left.run
+  const next = record.payload.length > 0 ? record.seq + 1 : record.seq
   header.seq = Math.max(header.seq, next)
-  header.firstSample = Math.max(header.firstSample, entry.firstSample + entry.samples)
-  life.messages = Math.max(life.messages, entry.withdrawnMessages)
-  life.samples = Math.max(life.samples, entry.withdrawnSamples)
+  header.firstSample = Math.max(header.firstSample, record.firstSample + record.samples)
+  left.withdrawnMessages = Math.max(left.withdrawnMessages, record.withdrawnMessages)
+  left.withdrawnSamples = Math.max(left.withdrawnSamples, record.withdrawnSamples)
 }
 
-function toMessage(entry: JournalEntry, source: Run, now: Moment): OutgoingMessage {
-  const { seq, firstSample, samples, payload, madeAt, record } = entry
-  return { seq, firstSample, samples, payload, madeAt, record, run: source, madeAtTicks: now.ticks - ageUs(entry, now) }
+function toMessage(journaled: JournalRecord, run: Run, now: Moment): OutgoingMessage {
+  const { seq, firstSample, samples, payload, madeAt, record } = journaled
+  const madeAtUptimeUs = now.uptimeUs - ageUs(journaled, now)
+  return new OutgoingMessage({ payload, run, seq, firstSample, samples, madeAt, madeAtUptimeUs, record })
 }
 
 /**
- * The clock may have been set since: one that went back gives no age, and one that leapt ahead an age that the timer, which began when the machine
- * did, knows to be too high. Only over a restart of the machine is there nothing but the clock.
+ * The clock may have been set in between. A clock that went back gives age 0. A clock that leapt ahead gives an age that the uptime shows to be too
+ * high. After a restart of the machine only the clock is left.
  */
-function ageUs({ madeAt, madeAtTicks }: JournalEntry, now: Moment): number {
-  const byClock = Math.max(0, now.us - madeAt)
-  return now.ticks >= madeAtTicks ? Math.min(byClock, now.ticks - madeAtTicks) : byClock
+function ageUs({ madeAt, madeAtUptimeUs }: JournalRecord, now: Moment): number {
+  const byClock = Math.max(0, now.nowUs - madeAt)
+  return now.uptimeUs >= madeAtUptimeUs ? Math.min(byClock, now.uptimeUs - madeAtUptimeUs) : byClock
 }

@@ -46,7 +46,7 @@ export interface StubMessage extends MessageHeader {
 
 export type Behaviour =
   | 'take'
-  | 'unheard'
+  | 'no subscriber'
   | 'not_sent'
   | 'refused'
   | 'unknown: it arrived'
@@ -73,7 +73,7 @@ export class FaultyBroker implements Broker {
       case 'take':
         this.arrived.push(message)
         return 1
-      case 'unheard':
+      case 'no subscriber':
         return 0
       case 'unknown: it arrived':
         this.arrived.push(message)

@@ -1,0 +1,61 @@
+import { blankHeader, type MessageHeader } from '../codec/codec.ts'
+import { assertTransition, type Transitions } from '../lifecycle/transition.ts'
+
+export type RunState = 'running' | 'ending' | 'ended'
+
+const TRANSITIONS: Transitions<RunState> = {
+  running: ['ending'],
+  ending: ['ended'],
+  ended: [],
+}
+
+/**
+ * One run of a publisher, as the servers know it: the run of this process, or one that an earlier process left behind.
+ *
+ * | state   | means                                                   | the journal has of it                    | next   | who decides |
+ * |---------|---------------------------------------------------------|------------------------------------------|--------|-------------|
+ * | running | numbers messages; the run of this process begins here   | its held messages; its end marker in reserve | ending | `Publisher.stop`. When the process is killed, the next process takes the run over as `ending` |
+ * | ending  | numbers no more; a run that was taken over begins here  | its held messages; behind them its end marker | ended  | the broker takes the end marker (`Sender`), or `Publisher.stop` finds nothing of the run held |
+ * | ended   | nothing of it is left to send                           | nothing                                  |        | |
+ *
+ * The end marker of a run may grow too old or find no room before a server listens. Then the run stays `ending`, and no server is told of its end.
+ */
+export class Run {
+  /** Of its next message. Its standing is the one that was sent last, or is sent next. */
+  readonly header: MessageHeader
+  /** The held messages of a run with a lower order are sent first: an earlier run has the lower one. */
+  readonly order: number
+  #state: RunState
+
+  constructor(id: string, order: number, state: 'running' | 'ending') {
+    this.header = { ...blankHeader(), run: id, seq: 0 }
+    this.order = order
+    this.#state = state
+  }
+
+  get id(): string {
+    return this.header.run
+  }
+
+  get state(): RunState {
+    return this.#state
+  }
+
+  moveTo(state: RunState): void {
+    assertTransition(`run ${this.id}`, TRANSITIONS, this.#state, state)
+    this.#state = state
+  }
+
+  /** The message of `header` is made: the next one gets the next number. */
+  countMessage(samples: number): void {
+    if (this.#state !== 'running') throw new Error(`run ${this.id} is ${this.#state}: it numbers no more messages`)
+    this.header.seq++
+    this.header.firstSample += samples
+  }
+
+  /** Counts messages that the run gives up after it numbered them. Its next message tells the servers. */
+  withdraw(messages: number, samples: number): void {
+    this.header.withdrawnMessages += messages
+    this.header.withdrawnSamples += samples
+  }
+}

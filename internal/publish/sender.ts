@@ -1,0 +1,244 @@
+import type { Logger } from 'pino'
+import { type Broker, BrokerError } from '../broker/broker.ts'
+import { type Codec, NOTHING_MORE } from '../codec/codec.ts'
+import type { LogThrottle } from '../observe/log-throttle.ts'
+import type { DropReason, PublisherLedger } from '../sample/ledger.ts'
+import type { Clock } from '../time/clock.ts'
+import { InFlight } from './in-flight.ts'
+import type { Journal } from './journal.ts'
+import type { OutgoingMessage } from './message.ts'
+import { Outbox, type OutboxBounds } from './outbox.ts'
+import type { Run } from './run.ts'
+
+export interface SenderOptions {
+  readonly broker: Broker
+  readonly codec: Codec
+  /** Chooses the partition; the run id of each message unless told otherwise. */
+  readonly key: string | undefined
+  readonly clock: Clock
+  readonly uptimeUs: () => number
+  readonly logger: Logger
+  readonly throttle: LogThrottle
+  readonly ledger: PublisherLedger
+  readonly outboxBounds: OutboxBounds
+  readonly journal: Journal | undefined
+  /** Called for each message that is sent, with the time from its making to the broker's answer, µs. */
+  readonly onSent: (publishUs: number) => void
+}
+
+/**
+ * Held messages leave in bursts: at most 32 of them and 256 KiB every 50 ms, which is 640 messages and 5 MiB a second. A server that comes back to
+ * many full outboxes would otherwise fall behind, and Redis cuts off a subscriber that leaves 8 MiB unread for 60 s.
+ */
+const BURST_MESSAGES = 32
+const BURST_BYTES = 256 * 1024
+const BURST_EVERY_MS = 50
+/** With more than this many messages in flight, the oldest of them is looked for only once in as many messages. */
+const SEARCHED_IN_FLIGHT = 64
+
+/**
+ * What the newest answer of the broker said. Any state may follow any other.
+ *
+ * | flow         | the newest answer                               | what happens to held messages        |
+ * |--------------|-------------------------------------------------|--------------------------------------|
+ * | flowing      | the broker took a message, and a server listens | they leave, a burst every 50 ms      |
+ * | noSubscriber | the broker took a message, and nobody listens   | one is tried at each heartbeat       |
+ * | away         | the broker did not answer, or takes nothing now | one is tried at each heartbeat       |
+ */
+type Flow = 'flowing' | 'noSubscriber' | 'away'
+
+/**
+ * outbox → broker. Sends each message when it is made, and holds in the outbox what nobody took. Held messages follow in bursts once a server
+ * listens again, so fresh messages never wait behind old ones.
+ */
+export class Sender {
+  readonly outbox: Outbox
+  readonly #options: SenderOptions
+  readonly #ledger: PublisherLedger
+  readonly #inFlight = new InFlight()
+  #flow: Flow = 'flowing'
+  #nextBurst: NodeJS.Timeout | undefined
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.#ledger = options.ledger
+    this.outbox = new Outbox({
+      ...options.outboxBounds,
+      onDrop: (reason, message) => this.#withdraw(reason, message),
+      journal: options.journal,
+    })
+  }
+
+  /** Samples in flight and in the outbox. */
+  get heldSamples(): number {
+    return this.#inFlight.samples + this.outbox.samples
+  }
+
+  /** Nothing is in flight, and the outbox is empty. */
+  get isEmpty(): boolean {
+    return this.#inFlight.size === 0 && this.outbox.size === 0
+  }
+
+  /** Sends a new message; holds it where too many are in flight. Never waits. */
+  send(message: OutgoingMessage): void {
+    if (this.#inFlight.hasRoom) this.#publish(message, message.payload)
+    else this.outbox.put(message)
+  }
+
+  /** Sends the next burst of held messages, oldest first; a single one while it is not known whether anybody takes it. */
+  sendHeld(): void {
+    clearTimeout(this.#nextBurst)
+    this.#nextBurst = undefined
+    this.outbox.expire(this.#options.uptimeUs())
+    const most = this.#flow === 'flowing' ? BURST_MESSAGES : 1
+    let bytes = 0
+    for (let sent = 0; sent < most && bytes < BURST_BYTES && this.#inFlight.hasRoom; sent++) {
+      const message = this.outbox.oldest
+      if (message === undefined || this.#mustWait(message)) return
+      this.outbox.take()
+      const payload = this.#restamp(message)
+      bytes += payload.length
+      this.#publish(message, payload)
+    }
+  }
+
+  /** Sends all that is held while the broker takes it, and waits for the answers. At the signal, what has no answer is held. */
+  async sendAllHeld(signal: AbortSignal): Promise<void> {
+    await this.#untilAborted(signal, async () => {
+      do {
+        this.sendHeld()
+        await this.#inFlight.answered()
+      } while (this.outbox.size > 0 && this.#flow === 'flowing' && !signal.aborted)
+    })
+  }
+
+  /** Sends the last message of a run, and waits for the answer. At the signal, it is held if it has none. */
+  async sendLast(message: OutgoingMessage, signal: AbortSignal): Promise<void> {
+    await this.#untilAborted(signal, () => {
+      this.#publish(message, message.payload)
+      return this.#inFlight.answered()
+    })
+  }
+
+  /** Sends nothing more. */
+  close(): void {
+    clearTimeout(this.#nextBurst)
+  }
+
+  /**
+   * Writes into the header of a run, which is that of its next message, the oldest message that the run may still send. That never goes down, so an
+   * earlier answer is still true: with many messages in flight it is looked up only now and then.
+   */
+  updateStanding(run: Run): void {
+    if (this.#inFlight.size < SEARCHED_IN_FLIGHT || run.header.seq % SEARCHED_IN_FLIGHT === 0) {
+      this.#setOldest(run, run.header)
+    }
+  }
+
+  /** @param next the message that is about to leave */
+  #setOldest(run: Run, next: Pick<OutgoingMessage, 'seq' | 'firstSample'>): void {
+    let oldest = next
+    for (const other of [this.outbox.oldestOf(run), this.#inFlight.oldestOf(run)]) {
+      if (other !== undefined && other.seq < oldest.seq) oldest = other
+    }
+    run.header.heldFrom = oldest.seq
+    run.header.heldFirstSample = oldest.firstSample
+  }
+
+  #publish(message: OutgoingMessage, payload: Buffer): void {
+    const answered = this.#options.broker.publish(this.#options.key ?? message.run.id, payload).then(
+      (receivers) => {
+        if (!this.#inFlight.remove(message)) return
+        if (receivers > 0) this.#sent(message)
+        else this.#hold(message, 'noSubscriber')
+      },
+      (error: unknown) => {
+        if (!this.#inFlight.remove(message)) return
+        if (error instanceof BrokerError && error.kind === 'refused') this.#refused(message, error)
+        // After `unknown` the broker may have taken the message. Sending it again then makes a duplicate, which its seq shows.
+        else this.#hold(message, 'away', error)
+      },
+    )
+    this.#inFlight.add(message, answered)
+  }
+
+  #sent(message: OutgoingMessage): void {
+    message.moveTo('sent')
+    if (message.isEndMarker) message.run.moveTo('ended')
+    this.#ledger.sent += message.samples
+    this.outbox.forget(message)
+    this.#options.onSent(Math.max(0, this.#options.clock.now() - message.madeAt))
+    this.#setFlow('flowing')
+    if (this.outbox.size > 0) this.#nextBurst ??= setTimeout(() => this.sendHeld(), BURST_EVERY_MS)
+  }
+
+  #hold(message: OutgoingMessage, flow: 'noSubscriber' | 'away', error?: unknown): void {
+    this.outbox.put(message)
+    this.#setFlow(flow, error)
+  }
+
+  #refused(message: OutgoingMessage, error: BrokerError): void {
+    this.outbox.forget(message)
+    this.#withdraw('broker_refused', message)
+    this.#options.throttle.error('refused', { err: error }, 'the broker refuses a message for good')
+  }
+
+  #setFlow(flow: Flow, error?: unknown): void {
+    if (this.#flow === flow) return
+    this.#flow = flow
+    const { logger, throttle } = this.#options
+    switch (flow) {
+      case 'flowing':
+        logger.info({ messages: this.outbox.size, samples: this.outbox.samples }, 'samples are taken again')
+        break
+      case 'noSubscriber':
+        throttle.warn(flow, {}, 'no server listens: samples are kept until one does')
+        break
+      case 'away':
+        throttle.warn(flow, { err: error }, 'the broker takes no samples: they are kept until it does')
+    }
+  }
+
+  /** Gives a numbered message up. Its run tells the servers, so that they do not count it as lost. */
+  #withdraw(reason: DropReason, message: OutgoingMessage): void {
+    message.moveTo('withdrawn')
+    if (message.isEndMarker) return
+    message.run.withdraw(1, message.samples)
+    if (message.samples > 0) this.drop(reason, message.samples)
+  }
+
+  /** Counts samples as dropped, and says so in the log. */
+  drop(reason: DropReason, samples: number): void {
+    this.#ledger.drop(reason, samples)
+    this.#options.throttle.error(`drop ${reason}`, { reason, samples }, 'samples were dropped')
+  }
+
+  /** An end marker is only true once no other message of its run can come back from the broker. */
+  #mustWait(message: OutgoingMessage): boolean {
+    return message.isEndMarker && this.#inFlight.oldestOf(message.run) !== undefined
+  }
+
+  /** The bytes of a held message, with what is true of its run now. */
+  #restamp(message: OutgoingMessage): Buffer {
+    const { codec, clock } = this.#options
+    const { run, payload } = message
+    if (!message.isEndMarker) {
+      this.#setOldest(run, message)
+      return codec.restamp(payload, run.header)
+    }
+    const { header } = run
+    return codec
+      .encoder()
+      .finish({ ...header, sentAt: clock.now(), heldFrom: NOTHING_MORE, heldFirstSample: header.firstSample })
+  }
+
+  /** Waits for the work, but not beyond the signal. What the broker has not answered then is held again. */
+  async #untilAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      else signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([work(), aborted])
+    for (const message of this.#inFlight.removeAll()) this.outbox.put(message)
+  }
+}
