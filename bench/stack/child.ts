@@ -16,7 +16,7 @@ export interface ChildOptions {
   readonly keeper: Keeper
   /** What it has to end by itself when it is told to, until it is killed. */
   readonly graceMs: number
-  /** How it is told; by SIGINT when left out. */
+  /** How `stop` tells it, instead of by a signal. */
   readonly askToEnd?: () => Promise<unknown>
 }
 
@@ -59,6 +59,11 @@ export class Child {
     })
   }
 
+  /** undefined where it could not be started. */
+  get pid(): number | undefined {
+    return this.#pid
+  }
+
   /**
    * Asks until there is an answer.
    *
@@ -92,12 +97,16 @@ export class Child {
     if (this.#end !== 'ended with 0') throw this.#failure(this.#end)
   }
 
-  async stop(): Promise<void> {
+  /**
+   * Tells it to end, and kills it after its grace.
+   *
+   * @param signal profilers write what they have at SIGINT; other programs treat it as SIGTERM
+   */
+  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
     const { askToEnd, graceMs } = this.#options
     if (this.#end !== '') return
     this.#isToEnd = true
-    // At SIGINT profilers write what they have; to all others it is as SIGTERM.
-    if (askToEnd === undefined) this.#kill('SIGINT')
+    if (askToEnd === undefined) this.#kill(signal)
     else await askToEnd()
     const forced = setTimeout(() => this.#kill('SIGKILL'), graceMs)
     await this.ended

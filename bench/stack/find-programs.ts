@@ -18,7 +18,7 @@ export type ServerProgram = keyof typeof DEBIAN_PACKAGES
  * @throws Error that names all that are missing, and what installs them
  */
 export function findPrograms(names: readonly ServerProgram[], path: string): string[] {
-  const paths = names.map((name) => findProgram(name, path))
+  const paths = names.map((name) => lookUpProgram(name, path))
   const missing = names.filter((_, at) => paths[at] === undefined)
   if (missing.length > 0) {
     const packages = missing.map((name) => DEBIAN_PACKAGES[name])
@@ -28,7 +28,8 @@ export function findPrograms(names: readonly ServerProgram[], path: string): str
   return paths.filter((found) => found !== undefined)
 }
 
-function findProgram(name: string, path: string): string | undefined {
+/** The path of a program; undefined where it is missing. */
+export function lookUpProgram(name: string, path: string): string | undefined {
   const folders = [...path.split(delimiter).filter((folder) => folder !== ''), ...FOLDERS_OF_SERVERS]
   return folders.map((folder) => join(folder, name)).find(isExecutable)
 }

@@ -27,15 +27,16 @@ while read -r verb rest; do
 done
 for pid in $watched; do kill -s KILL -- "-$pid"; done
 eval "$command"
+[ -n "$1" ] || exit 0
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }`
 
 /**
  * A shell that waits beside this process for the end of its input, which comes too when this process is killed and no handler of ours
  * runs. In a session of its own it does not see Ctrl-C.
  *
- * @param folder removed at the end
+ * @param folder removed at the end; '' for none
  */
-export function startKeeper(folder: string): Keeper {
+export function startKeeper(folder = ''): Keeper {
   const shell = spawn('sh', ['-c', SCRIPT, 'sh', folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

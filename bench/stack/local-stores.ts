@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { askInflux, askVictoria } from './ask.ts'
 import type { ServerProgram } from './find-programs.ts'
-import { choosePort } from './ports.ts'
+import { freePort } from './ports.ts'
 import type { StoreKind } from './stack.ts'
 
 /** The database of InfluxDB 1.x, the bucket of 2.x. */
 export const DATABASE = 'telemetry'
 
-interface Place {
+/** Where a server of this machine is. */
+export interface Place {
   readonly folder: string
   readonly port: number
 }
@@ -39,7 +40,7 @@ const influx: LocalStore = {
     INFLUXDB_REPORTING_DISABLED: 'true',
     INFLUXDB_HTTP_LOG_ENABLED: 'false',
     // For backups, which nobody makes here; it cannot be turned off.
-    INFLUXDB_BIND_ADDRESS: `127.0.0.1:${await choosePort()}`,
+    INFLUXDB_BIND_ADDRESS: `127.0.0.1:${await freePort()}`,
   }),
   ask: askInflux,
   // Our server makes it by itself; the client library, which the baseline writes with, does not.

@@ -5,7 +5,7 @@ import { brokerOf, brokerVariables } from './broker-settings.ts'
 import { Children } from './children.ts'
 import { builtProgram, findPrograms } from './find-programs.ts'
 import { DATABASE, LOCAL_STORES } from './local-stores.ts'
-import { choosePort } from './ports.ts'
+import { choosePort, freePort } from './ports.ts'
 import type { PipelineKind, Stack, StackOptions } from './stack.ts'
 
 /** A server gives up after 25 s by itself, and says what was left. */
@@ -66,7 +66,7 @@ export async function openLocal(options: StackOptions, signal: AbortSignal): Pro
     const broker = brokerOf(options.broker)
     const servers = Array.from({ length: options.serverCount }, async (_, at) => {
       const name = isAlone ? 'server' : `server-${at + 1}`
-      const port = isAlone ? adminPort : await choosePort()
+      const port = isAlone ? adminPort : await freePort()
       const server = await children.start({
         name,
         command: options.serverCommand?.(serverCommand) ?? serverCommand,

@@ -7,7 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
-import { sleep } from './servers.ts'
+import { freePort, sleep } from './servers.ts'
 
 /** How a store fails. Words are those of real servers (test/fixtures/influxdb-*.jsonl). */
 export type StoreFault =
@@ -160,10 +160,9 @@ export async function startInfluxProxy(target: string, speaks: '1.6' | '2.7' = '
     for (const socket of sockets) socket.destroy()
     await closed
   }
-  await listen(0)
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  const { port } = address
+  // Not any port of the system's: a fault closes the listener, and it must get the same port again.
+  const port = await freePort()
+  await listen(port)
   return {
     url: `http://127.0.0.1:${port}`,
     get writes() {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startKeeper } from './keeper.ts'
+import { startKeeper } from '../../bench/stack/keeper.ts'
 import { until } from './servers.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -59,9 +59,12 @@ export function startFile(file: string, name: string, options: ProgramOptions = 
       ...options.env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // The keeper ends process groups.
+    detached: true,
   })
   const keeper = startKeeper(dataPath)
-  keeper.watch(child.pid)
+  const { pid } = child
+  if (pid !== undefined) keeper.watch(pid)
   let stdout = ''
   let stderr = ''
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -72,13 +75,13 @@ export function startFile(file: string, name: string, options: ProgramOptions = 
   })
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once('close', (code, signal) => {
-      keeper.watch(undefined)
+      if (pid !== undefined) keeper.forget(pid)
       keeper.release().then(() => resolve(code ?? signal ?? -1))
     })
   })
   const log = (): Array<Record<string, unknown>> => stderr.split('\n').flatMap(parseLine)
   return {
-    pid: child.pid ?? -1,
+    pid: pid ?? -1,
     stdout: () => stdout,
     stderr: () => stderr,
     log,

@@ -1,9 +1,15 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtemp } from 'node:fs/promises'
-import { connect, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startKeeper } from './keeper.ts'
+import { askRedis } from '../../bench/stack/ask.ts'
+import { Child } from '../../bench/stack/child.ts'
+import { lookUpProgram } from '../../bench/stack/find-programs.ts'
+import { startKeeper } from '../../bench/stack/keeper.ts'
+import { LOCAL_STORES, type LocalStore, type Place } from '../../bench/stack/local-stores.ts'
+import { freePort } from '../../bench/stack/ports.ts'
+
+export { freePort }
 
 /** A real server on a free port of 127.0.0.1, its data in a temporary folder. */
 export interface TestServer {
@@ -18,82 +24,48 @@ export interface TestServer {
   stop(): Promise<void>
 }
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
-}
-
-/** The path of a server's program. Where it is missing the test fails, and says how to install it. */
+/** The path of a server's program. @throws Error where it is missing, which says how to install it */
 export function findProgram(name: string, debianPackage: string): string {
-  const found = spawnSync('sh', ['-c', `PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v ${name}`], {
-    encoding: 'utf8',
-  })
-  const path = found.stdout.trim()
-  if (path === '')
-    throw new Error(`${name} is missing: apt-get install ${debianPackage} (bash scripts/test.sh does it as root)`)
-  return path
+  const path = lookUpProgram(name, process.env.PATH ?? '')
+  if (path !== undefined) return path
+  throw new Error(`${name} is missing: apt-get install ${debianPackage} (bash scripts/test.sh does it as root)`)
 }
 
 export function startRedis(options: { args?: string[] } = {}): Promise<TestServer> {
+  const program = findProgram('redis-server', 'redis-server')
   return startServer({
-    program: findProgram('redis-server', 'redis-server'),
+    name: 'redis-server',
     scheme: 'redis',
-    args: ({ folder, port }) => [
-      ...['--bind', '127.0.0.1', '--port', `${port}`, '--dir', folder, '--save', '', '--appendonly', 'no'],
+    command: ({ folder, port }) => [
+      ...[program, '--bind', '127.0.0.1', '--port', `${port}`, '--dir', folder, '--save', '', '--appendonly', 'no'],
       ...(options.args ?? []),
     ],
-    isUp: (port) => answers(port, 'PING\r\n', '+PONG'),
+    ask: ({ port }, limit) => askRedis(port, limit),
   })
 }
 
 /** InfluxDB 1.6 of Debian: `/write` and `/query`, no authorization unless the environment (`INFLUXDB_HTTP_…`) asks for it. */
 export function startInflux(options: { env?: Record<string, string> } = {}): Promise<TestServer> {
-  const program = findProgram('influxd', 'influxdb')
-  return startServer({
-    program,
-    scheme: 'http',
-    args: () => ['run', '-config', '/dev/null'],
-    env: async ({ folder, port }) => ({
-      INFLUXDB_META_DIR: join(folder, 'meta'),
-      INFLUXDB_DATA_DIR: join(folder, 'data'),
-      INFLUXDB_DATA_WAL_DIR: join(folder, 'wal'),
-      INFLUXDB_BIND_ADDRESS: `127.0.0.1:${await freePort()}`,
-      INFLUXDB_HTTP_BIND_ADDRESS: `127.0.0.1:${port}`,
-      INFLUXDB_REPORTING_DISABLED: 'true',
-      INFLUXDB_HTTP_LOG_ENABLED: 'false',
-      ...options.env,
-    }),
-    isUp: (port) => answersHttp(port, '/ping'),
-  })
+  return startServer(kindOf(LOCAL_STORES.influx, findProgram('influxd', 'influxdb'), options.env))
 }
 
 /** InfluxDB 2.x, not yet set up, from a program that Debian does not have. */
 export function startInflux2(program: string): Promise<TestServer> {
   return startServer({
-    program,
+    name: 'influxd 2.x',
     scheme: 'http',
-    args: ({ folder, port }) => [
-      ...['--http-bind-address', `127.0.0.1:${port}`, '--bolt-path', join(folder, 'influxd.bolt')],
+    command: ({ folder, port }) => [
+      ...[program, '--http-bind-address', `127.0.0.1:${port}`, '--bolt-path', join(folder, 'influxd.bolt')],
       ...['--sqlite-path', join(folder, 'influxd.sqlite'), '--engine-path', join(folder, 'engine')],
       ...['--reporting-disabled', '--log-level', 'error'],
     ],
-    isUp: (port) => answersHttp(port, '/health'),
+    ask: ({ port }, limit) => askInflux2(port, limit),
   })
 }
 
 /** VictoriaMetrics: `/api/v2/write`, answers 204 to everything. */
 export function startVictoriaMetrics(): Promise<TestServer> {
-  return startServer({
-    program: findProgram('victoria-metrics', 'victoria-metrics'),
-    scheme: 'http',
-    args: ({ folder, port }) => [`-storageDataPath=${folder}`, `-httpListenAddr=127.0.0.1:${port}`],
-    isUp: (port) => answersHttp(port, '/health'),
-  })
+  return startServer(kindOf(LOCAL_STORES.victoria, findProgram('victoria-metrics', 'victoria-metrics')))
 }
 
 /** A server that takes connections and never says a word. */
@@ -126,57 +98,48 @@ export async function startSilentServer(): Promise<SilentServer> {
   }
 }
 
-interface Place {
-  readonly folder: string
-  readonly port: number
+interface ServerKind {
+  readonly name: string
+  readonly scheme: string
+  command(place: Place): readonly string[]
+  /** Its environment, beside PATH and HOME. */
+  variables?(place: Place): Promise<Readonly<Record<string, string>>>
+  /** Rejects while it is not up. */
+  ask(place: Place, limit: AbortSignal): Promise<unknown>
 }
 
-interface ServerKind {
-  readonly program: string
-  readonly scheme: string
-  args(place: Place): string[]
-  env?(place: Place): Promise<Record<string, string>>
-  isUp(port: number): Promise<boolean>
+function kindOf(store: LocalStore, program: string, env: Readonly<Record<string, string>> = {}): ServerKind {
+  return {
+    name: store.program,
+    scheme: 'http',
+    command: (place) => store.command(program, place),
+    variables: async (place) => ({ ...(await store.variables(place)), ...env }),
+    ask: ({ port }, limit) => store.ask(`http://127.0.0.1:${port}`, limit),
+  }
 }
+
+/** How long a server may take to end after a signal until it is killed. */
+const GRACE_MS = 10_000
+const START_LIMIT_MS = 30_000
 
 async function startServer(kind: ServerKind): Promise<TestServer> {
   const place = { folder: await mkdtemp(join(tmpdir(), 'sentinel-test-')), port: await freePort() }
   const keeper = startKeeper(place.folder)
-  let child: ChildProcess | undefined
-  let output = ''
+  let child: Child | undefined
 
   const start = async (): Promise<void> => {
-    const env = { ...process.env, ...(await kind.env?.(place)) }
-    const started = spawn(kind.program, kind.args(place), { stdio: ['ignore', 'pipe', 'pipe'], cwd: place.folder, env })
-    child = started
-    keeper.watch(started.pid)
-    started.once('exit', () => keeper.watch(undefined))
-    const keep = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-4000)
-    }
-    started.stdout?.on('data', keep)
-    started.stderr?.on('data', keep)
-    const deadline = Date.now() + 30_000
-    while (!(await kind.isUp(place.port))) {
-      if (hasEnded(started) || Date.now() > deadline) {
-        await halt('SIGKILL')
-        throw new Error(`${kind.program} did not start on port ${place.port}:\n${output}`)
-      }
-      await sleep(30)
-    }
+    const { PATH = '', HOME = '' } = process.env
+    child = new Child({
+      ...{ name: kind.name, command: kind.command(place), folder: place.folder, keeper, graceMs: GRACE_MS },
+      env: { PATH, HOME, ...(await kind.variables?.(place)) },
+      logFile: join(place.folder, 'server.log'),
+    })
+    await child.untilUp((limit) => kind.ask(place, limit), new AbortController().signal, START_LIMIT_MS)
   }
-
   const halt = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
-    const running = child
+    await child?.stop(signal)
     child = undefined
-    if (running === undefined || hasEnded(running)) return
-    const ended = new Promise((resolve) => running.once('exit', resolve))
-    running.kill(signal)
-    const forced = setTimeout(() => running.kill('SIGKILL'), 10_000)
-    await ended
-    clearTimeout(forced)
   }
-
   const stop = async (): Promise<void> => {
     await halt('SIGKILL')
     await keeper.release()
@@ -201,10 +164,6 @@ async function startServer(kind: ServerKind): Promise<TestServer> {
   }
 }
 
-function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
-  return exitCode !== null || signalCode !== null
-}
-
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
@@ -222,25 +181,8 @@ export async function until(
   }
 }
 
-function answers(port: number, request: string, expected: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(request))
-    socket.setTimeout(1000, () => socket.destroy())
-    socket.once('data', (chunk) => {
-      resolve(chunk.toString().startsWith(expected))
-      socket.destroy()
-    })
-    socket.once('error', () => resolve(false))
-    socket.once('close', () => resolve(false))
-  })
-}
-
-async function answersHttp(port: number, path: string): Promise<boolean> {
-  try {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`)
-    await response.body?.cancel()
-    return response.ok
-  } catch {
-    return false
-  }
+async function askInflux2(port: number, signal: AbortSignal): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/health`, { signal })
+  await response.body?.cancel()
+  if (!response.ok) throw new Error(`it answers ${response.status}`)
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { startKeeper } from './keeper.ts'
+import { startKeeper } from '../../bench/stack/keeper.ts'
 
 const OPEN = new URL('../../dist/internal/broker/open.js', import.meta.url)
 
@@ -52,12 +52,15 @@ export function startStreamServer(place: StreamServerPlace): StreamServer {
   const child: ChildProcess = spawn(process.execPath, args, {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['ignore', 'inherit', 'inherit'],
+    // The keeper ends process groups.
+    detached: true,
   })
   const keeper = startKeeper()
-  keeper.watch(child.pid)
+  const { pid } = child
+  if (pid !== undefined) keeper.watch(pid)
   const ended = new Promise<void>((resolve) => {
     child.once('close', () => {
-      keeper.watch(undefined)
+      if (pid !== undefined) keeper.forget(pid)
       keeper.release().then(resolve)
     })
   })
