@@ -1,6 +1,7 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
 import { PROBLEM_TYPE } from '../http/problem.ts'
 import type { HistorySeries } from '../store/store.ts'
+import type { HostFigures } from '../view/hosts/figures.ts'
 
 /** A figure that may be unknown. `type: [T, 'null']` and not `anyOf`, which costs a validation each time it is written. */
 function nullable<T extends TSchema>(schema: T) {
@@ -29,19 +30,24 @@ export const ProblemSchema = Type.Object(
   { $id: 'Problem', title: 'Problem', description: 'A problem document (RFC 9457).' },
 )
 
+/** The compiler refuses a figure that is missing here, is one too many, or is of another type than the view gives. */
+const FIGURES = {
+  cpuPercent: nullable(Type.Number({ description: 'Of all cores, 0 to 100.' })),
+  memPercent: nullable(Type.Number()),
+  load1: nullable(Type.Number()),
+  cores: nullable(Type.Integer()),
+  uptimeSeconds: nullable(Type.Number()),
+  os: nullable(Type.String()),
+  agentVersion: nullable(Type.String()),
+} satisfies { readonly [Name in keyof HostFigures]: TUnsafe<HostFigures[Name]> }
+
 const HostSchema = Type.Object(
   {
     host: Type.String({ examples: ['web-01'] }),
     lastSeenAt: Type.Integer({ description: 'Time of its newest sample, µs.' }),
     ageMs: Type.Integer({ minimum: 0, description: 'How long ago that was, ms.' }),
     stale: Type.Boolean({ description: 'Whether that is longer ago than is usual.' }),
-    cpuPercent: nullable(Type.Number({ description: 'Of all cores, 0 to 100.' })),
-    memPercent: nullable(Type.Number()),
-    load1: nullable(Type.Number()),
-    cores: nullable(Type.Integer()),
-    uptimeSeconds: nullable(Type.Number()),
-    os: nullable(Type.String()),
-    agentVersion: nullable(Type.String()),
+    ...FIGURES,
   },
   { description: 'A figure is null where the host does not say it, or has not said it for a day.' },
 )

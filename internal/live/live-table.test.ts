@@ -4,7 +4,7 @@ import { LiveWay, SampleMaker, silent } from '../../test/support/live-feed.ts'
 import { blankHeader } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
 import type { FieldValue } from '../sample/value.ts'
-import { NO_FIGURES } from '../view/hosts/host.ts'
+import { NO_FIGURES } from '../view/hosts/figures.ts'
 import { LiveSeries } from './live-series.ts'
 import { LiveTable } from './live-table.ts'
 

@@ -1,26 +1,5 @@
 import type { Series } from '../../sample/series.ts'
-
-/** What the list of hosts says of one, as far as it is known. */
-export interface HostFigures {
-  readonly cpuPercent: number | null
-  readonly memPercent: number | null
-  readonly load1: number | null
-  readonly cores: number | null
-  readonly uptimeSeconds: number | null
-  readonly os: string | null
-  readonly agentVersion: string | null
-}
-
-/** The figures of a host of which nothing is known but that it was there. */
-export const NO_FIGURES: HostFigures = {
-  cpuPercent: null,
-  memPercent: null,
-  load1: null,
-  cores: null,
-  uptimeSeconds: null,
-  os: null,
-  agentVersion: null,
-}
+import type { HostFigures } from './figures.ts'
 
 /** A host as its series show it: Telegraf's measurements, or `system_stats`, which the JSON and Packed formats become. */
 export class LiveHost {
