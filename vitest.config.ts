@@ -1,7 +1,21 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-// From the quickest to the slowest. Only `unit` runs without a server or a browser; the others start what they
-// need themselves (test/support/servers.ts) and fail, naming the install command, where it is missing.
+/*
+ * From the quickest to the slowest. Only `unit` runs without a server or a browser; the others start what they need themselves
+ * (test/support/servers.ts) and fail, naming the install command, where it is missing.
+ *
+ * Files run side by side: each has ports, folders and servers of its own. Files of `unit` work all the time, so there is one for each core.
+ * Files of the other projects mostly wait for servers and timers, so more of them run than there are cores.
+ */
+const CORES = availableParallelism()
+const WORKING = { maxWorkers: CORES, sequence: { groupOrder: 1 } }
+const WAITING = { maxWorkers: Math.max(4, CORES), sequence: { groupOrder: 2 } }
+const ALONE = { fileParallelism: false, sequence: { groupOrder: 3 } }
+
+/** Tests that take profiles: beside others they would see too little of what they look for. */
+const PROFILES = ['test/system/{profiling,profile-script}.test.ts']
+
 export default defineConfig({
   test: {
     projects: [
@@ -15,6 +29,7 @@ export default defineConfig({
           ],
           exclude: ['**/*.contract.test.ts', '**/*.influxdb2.test.ts'],
           testTimeout: 20_000,
+          ...WORKING,
         },
       },
       {
@@ -23,15 +38,35 @@ export default defineConfig({
           include: ['{internal,bench}/**/*.contract.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          ...WAITING,
         },
       },
       {
         test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
+          exclude: PROFILES,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          ...WAITING,
+        },
+      },
+      {
+        test: {
+          name: 'system-alone',
+          include: PROFILES,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          ...ALONE,
+        },
+      },
+      {
+        test: {
+          name: 'page',
+          include: ['test/page/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          ...WAITING,
         },
       },
       {
@@ -41,7 +76,7 @@ export default defineConfig({
           include: ['test/compose/{compose,benchmark}.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 900_000,
-          fileParallelism: false,
+          ...ALONE,
         },
       },
       {
@@ -51,16 +86,7 @@ export default defineConfig({
           include: ['internal/**/*.influxdb2.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
-        },
-      },
-      {
-        test: {
-          name: 'page',
-          include: ['test/page/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-          fileParallelism: false,
+          ...ALONE,
         },
       },
     ],
