@@ -6,8 +6,10 @@ need_node() {
     { echo "Node.js $(node --version) is too old: SentinelStream needs 20.19 or later" >&2; exit 1; }
 }
 
-# npm ci, only when the lock file has changed since the last one.
+# npm ci, only when the lock file has changed since the last one. npm ci empties the folder first, so a linked node_modules, which belongs
+# to another checkout, is used as it is.
 install_packages() {
+  [ ! -L node_modules ] || return 0
   local stamp=node_modules/.sentinel-lock
   if ! cmp -s package-lock.json "$stamp" 2>/dev/null; then
     echo "installing packages (npm ci)" >&2
@@ -16,12 +18,11 @@ install_packages() {
   fi
 }
 
-# tsc and the page, only when a source is newer than the last build.
+# tsc and the pages, only when a source is newer than the last build, whose time is that of dist/.built.
 build_if_stale() {
   local stamp=dist/.built
-  if [ ! -f "$stamp" ] || [ -n "$(find cmd internal web scripts/build-web.mjs package-lock.json tsconfig*.json -newer "$stamp" -print -quit)" ]; then
+  if [ ! -f "$stamp" ] || [ -n "$(find cmd internal bench web scripts/build-web.mjs package-lock.json tsconfig*.json -newer "$stamp" -print -quit)" ]; then
     echo "building" >&2
     npm run --silent build >&2
-    touch "$stamp"
   fi
 }

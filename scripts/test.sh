@@ -1,9 +1,18 @@
 #!/usr/bin/env bash
-# Everything that must hold: installs the packages and, as root on Debian, the servers that the tests start; then format, lint,
-# types, import rules, dead code, unit, contract, system and page tests, and the short matrix of the oracle.
-# `scripts/test.sh unit` and the like run a part.
+# Everything that must hold. Installs the packages and, as root on Debian, the servers that the tests start. Then runs format, lint, types,
+# import rules, dead code and unit tests (`check`), then contract, system and page tests, then the short matrix of the oracle.
+# `scripts/test.sh unit` and the like run one part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(check contract system page oracle)
+for part in "${parts[@]}"; do
+  case $part in
+    check | unit | contract | system | page | oracle) ;;
+    *) echo "unknown part '$part': check, unit, contract, system, page, oracle" >&2; exit 2 ;;
+  esac
+done
 
 . scripts/node.sh
 need_node
@@ -31,16 +40,17 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
-parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(check contract system page oracle)
+times=""
 for part in "${parts[@]}"; do
+  started=$SECONDS
   case $part in
     check) npm run --silent check ;;
     unit) npm run --silent test:unit ;;
-    contract) npm run --silent test:contract ;;
-    system) npm run --silent build && npm run --silent test:system ;;
-    page) npm run --silent build && npm run --silent test:page ;;
-    oracle) npm run --silent build && npm run --silent test:oracle ;;
-    *) echo "unknown part '$part': check, unit, contract, system, page, oracle" >&2; exit 2 ;;
+    *)
+      build_if_stale
+      npm run --silent "test:$part"
+      ;;
   esac
+  times+=" $part $((SECONDS - started)) s,"
 done
+echo "all good:${times%,}"
