@@ -25,27 +25,30 @@ const TYPES: Readonly<Record<FieldKind, DuckDBType>> = {
   string: VARCHAR,
 }
 
-/** DuckDB's own; a chunk never has more. */
+/** DuckDB's own limit. */
 const MAX_CHUNK_ROWS = 2048
 
+/** The most appenders that are kept, of the tables written last: a host has about twenty measurements. */
+const MAX_APPENDERS = 64
+
 /**
- * After so many cells, some 3 ms of work, the event loop has its turn. A very wide table gets shorter chunks for its
- * sake; fewer cells cost more: appending 2,048 rows at a time takes a fifth more CPU than 8,192.
+ * After so many cells, about 3 ms of work, the appender yields to the event loop. A very wide table therefore gets shorter chunks. Fewer
+ * cells cost more: 2,048 rows at a time take a fifth more CPU than 8,192.
  */
 const CELLS_PER_TURN = 32_768
 
 /**
- * Appends to one table, again and again: what DuckDB takes for it (an appender and a chunk, 100 KiB with four fields) is
- * freed by the garbage collector only, which cannot see it; made anew for each batch it doubled the process's memory.
+ * Appends to one table, for many batches. Only the garbage collector frees DuckDB's memory for it (an appender and a chunk, 100 KiB with
+ * four fields), and it does not see how much that is: a new appender for each batch doubled the memory of the process.
  */
 export class TableAppender {
-  /** The table's, after `time_ns` and `series`; when it gets another, it needs another appender. */
+  /** The table's columns after `time_ns` and `series`. A table that gets another column needs another appender. */
   readonly columns: readonly Field[]
   readonly #appender: DuckDBAppender
   readonly #chunk: DuckDBDataChunk
   #times!: DuckDBVector
   #series!: DuckDBVector
-  /** By field id. */
+  /** Index: field id. */
   readonly #vectors: DuckDBVector[] = []
   #mayRepeat = false
 
@@ -60,10 +63,10 @@ export class TableAppender {
   }
 
   /**
-   * Appends a group's rows in the transaction that is open, giving the event loop its turn between the chunks. After a
-   * failure only `discard` may be called.
+   * Appends the rows of a group in the open transaction, and yields to the event loop between chunks. After a rejection only `discard` may
+   * be called.
    *
-   * @returns whether a series may now have a time twice in the table
+   * @returns whether the table may now have two rows of one series and time
    */
   async append(rows: Rows, group: Group, signal: AbortSignal): Promise<boolean> {
     const width = this.columns.length + 2
@@ -87,17 +90,17 @@ export class TableAppender {
     return this.#mayRepeat
   }
 
-  /** Forgets what is not flushed: closing would append it to whatever transaction is open then. */
+  /** Drops the rows that are not flushed. Closing alone would append them to the next transaction. */
   discard(): void {
     try {
       this.#appender.clear()
       this.#appender.closeSync()
     } catch {
-      // It had failed before, and the transaction is rolled back.
+      // The appender has failed before, and the transaction is rolled back.
     }
   }
 
-  /** Vectors are made for a number of rows. Columns that the group has no value for are emptied once. */
+  /** Makes vectors for a number of rows, and empties the columns for which the group has no value. */
   #resize(count: number, group: Group): void {
     this.#chunk.rowCount = count
     this.#times = this.#chunk.getColumnVector(0)
@@ -119,7 +122,7 @@ export class TableAppender {
     for (const field of group.counts.keys()) this.#vectors[field.id]!.flush()
   }
 
-  #fillRow(place: number, rows: Rows, row: number): void {
+  #fillRow(index: number, rows: Rows, row: number): void {
     const at = rows.at(row)
     const tie = rows.tie(row)
     const series = rows.series(row)
@@ -127,15 +130,49 @@ export class TableAppender {
       series.lastAt = at
       series.lastTie = tie
     } else this.#mayRepeat = true
-    this.#times.setItem(place, nanoseconds(at, tie))
-    this.#series.setItem(place, series.id)
+    this.#times.setItem(index, nanoseconds(at, tie))
+    this.#series.setItem(index, series.id)
     for (let i = rows.firstValue(row); i < rows.firstValue(row + 1); i++) {
-      this.#vectors[rows.field(i).id]!.setItem(place, rows.value(i))
+      this.#vectors[rows.field(i).id]!.setItem(index, rows.value(i))
     }
   }
 }
 
-/** Empties every row of a vector. */
+/** The appenders of the tables written last. */
+export class Appenders {
+  readonly #connection: DuckDBConnection
+  /** Key: table name. The most recently used is last. */
+  readonly #byTable = new Map<string, TableAppender>()
+
+  constructor(connection: DuckDBConnection) {
+    this.#connection = connection
+  }
+
+  /** The appender of a table that has these columns now. */
+  async open(table: string, columns: readonly Field[]): Promise<TableAppender> {
+    let appender = this.#byTable.get(table)
+    this.#byTable.delete(table)
+    if (appender !== undefined && appender.columns !== columns) {
+      appender.discard()
+      appender = undefined
+    }
+    appender ??= await TableAppender.open(this.#connection, table, columns)
+    this.#byTable.set(table, appender)
+    const [oldest] = this.#byTable
+    if (oldest !== undefined && this.#byTable.size > MAX_APPENDERS) {
+      this.#byTable.delete(oldest[0])
+      oldest[1].discard()
+    }
+    return appender
+  }
+
+  discardAll(): void {
+    for (const appender of this.#byTable.values()) appender.discard()
+    this.#byTable.clear()
+  }
+}
+
+/** Sets every row of a vector to null. */
 function empty(vector: DuckDBVector): DuckDBVector {
   for (let i = 0; i < vector.itemCount; i++) vector.setItem(i, null)
   return vector
@@ -145,7 +182,7 @@ const WORD = 2 ** 32
 const words = new Int32Array(2)
 const long = new BigInt64Array(words.buffer)
 
-/** `at · 1000 + tie` by halves: three times as quick as with BigInt, and right before 1970 too. */
+/** `at · 1000 + tie`, computed in two halves: three times as fast as with BigInt, and correct before 1970 too. */
 function nanoseconds(at: number, tie: number): bigint {
   const high = Math.floor(at / WORD)
   const low = (at - high * WORD) * 1000 + tie

@@ -7,11 +7,11 @@ import { type Catalogue, DAY_US, type Field, fieldOf, type Measurement, type Pla
 import { recordOf } from './record.ts'
 import { Rows } from './rows.ts'
 
-/** What a row and a value take in `Rows`, rounded up. */
+/** Memory of a row and of a value in `Rows`, rounded up. */
 const ROW_BYTES = 32
 const VALUE_BYTES = 16
 
-/** Leaves room for days before 1970 when a measurement and a day become one number; 2^53 µs are 104,249 days. */
+/** The days that the key of a group distinguishes, with room for days before 1970; 2^53 µs are 104,249 days. */
 const DAYS = 2 ** 18
 
 const NO_FIELDS: Refusal = { reason: 'no_fields', detail: 'no field has a value' }
@@ -20,21 +20,21 @@ const NO_FIELDS: Refusal = { reason: 'no_fields', detail: 'no field has a value'
 export interface Group {
   readonly measurement: Measurement
   readonly day: number
-  /** Numbers of rows, as they came. */
+  /** Row numbers, in the order of `add`. */
   readonly rows: number[]
-  /** Every field that has a value in any of them, and in how many. */
+  /** The fields that have a value in any of the rows, and in how many. */
   readonly counts: Map<Field, number>
 }
 
-/** What a batch must know of its writer. */
+/** What a batch needs from its writer. */
 export interface BatchOwner {
   readonly limits: WriteLimits
   readonly catalogue: Catalogue
-  takeBack(batch: RowBatch): void
+  recycle(batch: RowBatch): void
 }
 
 /**
- * Samples as rows, grouped by the table that they go into. What the store will not take is found out as it is added.
+ * Samples as rows, grouped by their table. `add` finds the samples that the store must reject.
  */
 export class RowBatch implements Batch {
   samples = 0
@@ -44,7 +44,7 @@ export class RowBatch implements Batch {
   readonly groups = new Map<number, Group>()
   readonly #owner: BatchOwner
   #lastGroup: Group | undefined
-  /** Samples before this time (µs) are beyond retention. */
+  /** Samples before this time (µs) are beyond the retention. */
   #oldestUs = -Infinity
 
   constructor(owner: BatchOwner) {
@@ -52,7 +52,7 @@ export class RowBatch implements Batch {
     this.rows = new Rows(owner.limits.maxSamples)
   }
 
-  /** Makes an empty batch ready for use. */
+  /** Prepares an empty batch for use. */
   open(oldestUs: number): this {
     this.#oldestUs = oldestUs
     return this
@@ -78,7 +78,7 @@ export class RowBatch implements Batch {
     return undefined
   }
 
-  /** Takes a sample, as a line without its line feed, that is not to be stored. */
+  /** Adds a sample that must not be stored, as a line without its newline. */
   reject(line: string, refusal: Refusal): 'full' | undefined {
     const bytes = ROW_BYTES + 2 * line.length
     if (this.bytes + bytes > this.#owner.limits.maxBytes) return 'full'
@@ -99,10 +99,10 @@ export class RowBatch implements Batch {
     this.rows.clear()
     this.groups.clear()
     this.#lastGroup = undefined
-    this.#owner.takeBack(this)
+    this.#owner.recycle(this)
   }
 
-  /** Bytes that the sample takes here; or why the store will not have it. */
+  /** Bytes of the sample in this batch, or why the store does not take it. */
   #measure({ series, values }: Sample, { series: { measurement }, fields }: Plan): number | Refusal {
     const count = Math.min(values.length, series.fieldKinds.length)
     let bytes = ROW_BYTES
@@ -155,7 +155,7 @@ export class RowBatch implements Batch {
 const TWO_TO_63 = 2 ** 63
 const TWO_TO_64 = 2 ** 64
 
-/** Whether the field can hold the value exactly; what cannot is left out, as line protocol leaves it out. */
+/** Whether a field can hold the value exactly. Other values are left out, as in line protocol. */
 function fits(value: Slot, kind: FieldKind): boolean {
   switch (kind) {
     case 'float':
@@ -175,7 +175,7 @@ function fits(value: Slot, kind: FieldKind): boolean {
   }
 }
 
-/** The names that InfluxDB's messages use. */
+/** The names in InfluxDB's messages. */
 const TYPE_NAMES = { float: 'float', int: 'integer', uint: 'unsigned', bool: 'boolean', string: 'string' } as const
 
 function typeConflict(measurement: Measurement, field: Field, kind: FieldKind): Refusal {

@@ -3,33 +3,33 @@ import type { Series } from '../../sample/series.ts'
 import type { FieldKind, Tag } from '../../sample/value.ts'
 
 /**
- * Each measurement has a table a day, which takes at least one block (256 KiB) of the file: 500 of them are 1 GiB in
+ * Each measurement has one table a day, which takes at least one block (256 KiB) of the file: 500 measurements take 1 GiB in
  * eight days.
  */
 const MAX_MEASUREMENTS = 500
-/** A column each; a publisher that makes more has a value in its field names. */
+/** Each is a column. A publisher that sends more has a value in its field names. */
 const MAX_FIELDS = 1024
-/** Held in memory, some 300 bytes each. */
+/** All are in memory, about 300 bytes each. */
 const MAX_SERIES = 1_000_000
 
 export const DAY_US = 86_400_000_000
 
-/** A field of a measurement: one name, one kind, a column of the same name in each of its tables that needs it. */
+/** A field of a measurement: one name, one kind, and the same column in each table that has values of it. */
 export interface Field {
   readonly id: number
   readonly name: string
   readonly kind: FieldKind
-  /** Quoted by its form: `f` and a number. */
+  /** `f` and a number, so SQL needs no quotes. */
   readonly column: string
-  /** Whether the file knows it. */
+  /** Whether the file has it. */
   stored: boolean
 }
 
-/** The table of one measurement and day (UTC): `time_ns`, `series`, and the columns in their order. */
+/** The table of one measurement and day (UTC). Its columns are `time_ns`, `series` and `columns`, in this order. */
 export interface DayTable {
   readonly name: string
   columns: readonly Field[]
-  /** Whether a series may have a time twice in it; then its rows are merged when they are read. Never false again. */
+  /** Whether it may have two rows of one series and time. A query then merges its rows. Once true, it stays true. */
   repeats: boolean
 }
 
@@ -41,10 +41,10 @@ export interface StoredSeries {
   stored: boolean
   /** Time of the newest sample in the file; -Infinity while there is none. */
   newestAt: number
-  /** Time and tie of the newest sample that was ever appended, to tell which rows can only be new ones. */
+  /** Time and tie of the newest sample ever appended: a later row cannot be a repeat. */
   lastAt: number
   lastTie: number
-  /** The newest day of any sample that was handed over, written or not. */
+  /** The newest day of any sample added to a batch, written or not. */
   day: number
 }
 
@@ -54,22 +54,22 @@ export interface Measurement {
   stored: boolean
   readonly fields: Map<string, Field>
   nextField: number
-  /** By the day's number since the epoch. */
+  /** Key: days since the epoch. */
   readonly days: Map<number, DayTable>
-  /** By their tags as JSON. */
+  /** Key: the tags as JSON. */
   readonly series: Map<string, StoredSeries>
 }
 
-/** Where a series' samples go: found once, then remembered. */
+/** Where the samples of a series go. Looked up once, then remembered. */
 export interface Plan {
   readonly series: StoredSeries
-  /** In the order of the series' own fields; those that have had no value yet are missing. */
+  /** In the order of the fields of the series. A field that has had no value yet is missing. */
   readonly fields: Field[]
 }
 
 /**
- * What stands in the file, held in memory: measurements, their fields and series, and which tables there are. Only the
- * writer adds to it, and what it adds is `stored` once a transaction has put it into the file.
+ * The names in the file, in memory: measurements with their fields and series, and the tables. Only the writer adds to it. An addition is
+ * `stored` after the transaction that writes it to the file.
  */
 export class Catalogue {
   readonly measurements = new Map<string, Measurement>()
@@ -78,7 +78,7 @@ export class Catalogue {
   #nextSeries = 1
   #seriesCount = 0
 
-  /** Where the samples of a series go; or why the store has no room for them. */
+  /** Where the samples of a series go, or why the store has no room for them. */
   plan(series: Series): Plan | Refusal {
     const known = this.#plans.get(series)
     if (known !== undefined) return known
@@ -106,8 +106,9 @@ export class Catalogue {
   }
 
   /**
-   * Forgets the tables of days before this one, and all that no later sample has used. Returns what to take out of the
-   * file.
+   * Forgets the tables of days before `firstDay`, and the series and measurements that no later sample has used.
+   *
+   * @returns what to delete from the file
    */
   forget(firstDay: number): { tables: string[]; series: number[]; measurements: number[] } {
     const gone = { tables: [] as string[], series: [] as number[], measurements: [] as number[] }
@@ -153,7 +154,7 @@ export class Catalogue {
   }
 }
 
-/** The field of a measurement: of the kind that came first, which need not be this one. */
+/** The field of a measurement. Its kind is the first one that came, which may not be `kind`. */
 export function fieldOf(measurement: Measurement, name: string, kind: FieldKind): Field | Refusal {
   const known = measurement.fields.get(name)
   if (known !== undefined) return known
@@ -163,7 +164,7 @@ export function fieldOf(measurement: Measurement, name: string, kind: FieldKind)
   return addField(measurement, name, kind, measurement.nextField)
 }
 
-/** Takes a field in. */
+/** Adds a field that the measurement does not have. */
 export function addField(measurement: Measurement, name: string, kind: FieldKind, id: number): Field {
   const field: Field = { id, name, kind, column: `f${id}`, stored: false }
   measurement.fields.set(name, field)
@@ -171,7 +172,7 @@ export function addField(measurement: Measurement, name: string, kind: FieldKind
   return field
 }
 
-/** A sample of the series that is in the file. */
+/** Records that the file has a sample of the series. */
 export function noteStored(series: StoredSeries, timeNs: bigint): void {
   const tie = Number(((timeNs % 1000n) + 1000n) % 1000n)
   const at = Number((timeNs - BigInt(tie)) / 1000n)

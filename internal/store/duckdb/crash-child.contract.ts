@@ -3,14 +3,13 @@ import { isRefusal } from '../../sample/border.ts'
 import { type Series, SeriesTable } from '../../sample/series.ts'
 import { openDuckDb } from './open.ts'
 
-/** Samples of each batch in each of the two measurements, the second on the day after. */
+/** Samples of a batch in each of the two measurements. The second measurement is on the next day. */
 export const PER_TABLE = 400
 export const CRASH_DAY_US = Date.UTC(2026, 0, 10) * 1000
 export const NEXT_DAY_US = CRASH_DAY_US + 86_400_000_000
 
 /**
- * Opens the store at `path` and writes batch after batch from the one numbered `first`, saying each one's number once
- * it is acked.
+ * Opens the store at `path` and writes batches numbered from `first`. Prints the number of each batch after its ack.
  */
 export async function writeUntilKilled(path: string, first: number): Promise<never> {
   const store = await openDuckDb({
@@ -22,7 +21,7 @@ export async function writeUntilKilled(path: string, first: number): Promise<nev
   const tomorrow = seriesOf(table, 'tomorrow')
   const { signal } = new AbortController()
   for (let n = first; ; n++) {
-    // A new column every few batches: tables are altered in the same transaction.
+    // A new column every few batches, so transactions also alter tables.
     for (const series of [today, tomorrow]) series.field(`extra${Math.floor(n / 5)}`, 'int')
     const batch = store.writer.openBatch()
     for (let i = 0; i < PER_TABLE; i++) {

@@ -19,8 +19,9 @@ beforeAll(async () => {
 afterAll(() => made.remove())
 
 /**
- * Lets a process write until it has acked `acks` batches and `afterMs` have passed, then kills it. Returns the last
- * batch acked.
+ * Lets a process write until it has acked `acks` batches, waits `afterMs`, and kills it.
+ *
+ * @returns the last acked batch
  */
 async function killedWriter(path: string, first: number, acks: number, afterMs: number): Promise<number> {
   const child = spawn(process.execPath, [program, path, `${first}`], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -34,7 +35,7 @@ async function killedWriter(path: string, first: number, acks: number, afterMs: 
   return Number(output.slice(0, output.lastIndexOf('\n')).split('\n').at(-1))
 }
 
-/** Number of samples found of each batch of a measurement. */
+/** Number of stored samples per batch of a measurement. */
 async function found(path: string, measurement: string, startUs: number): Promise<Map<number, number>> {
   const store = await openDuckDb({
     ...{ path, retentionMs: 7 * 86_400_000, clock: { now: () => NEXT_DAY_US } },
@@ -49,7 +50,7 @@ async function found(path: string, measurement: string, startUs: number): Promis
   return counts
 }
 
-it('has every batch that was acked after kill -9, and no half of one', async () => {
+it('has every acked batch after kill -9, and no part of another', async () => {
   const path = join(folder, 'telemetry.duckdb')
   let next = 0
   for (const [acks, afterMs] of [
@@ -59,13 +60,13 @@ it('has every batch that was acked after kill -9, and no half of one', async () 
     [20, 1],
     [4, 17],
   ] as const) {
-    // biome-ignore format: a pair a kill
+    // biome-ignore format: one pair per kill
     const acked = await killedWriter(path, next, acks, afterMs)
     const today = await found(path, 'today', CRASH_DAY_US)
     const tomorrow = await found(path, 'tomorrow', NEXT_DAY_US)
     expect([...today.values()].every((count) => count === PER_TABLE)).toBe(true)
     expect(tomorrow).toEqual(today)
-    // The last may be in the file though the kill came before the ack was heard.
+    // The file may have one more batch: the kill came before its ack was printed.
     const batches = [...today.keys()].sort((a, b) => a - b)
     expect(batches).toEqual(Array.from({ length: batches.length }, (_, n) => n))
     expect(batches.length).toBeGreaterThan(acked)

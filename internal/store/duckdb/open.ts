@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../../time/clock.ts'
 import type { StoreReader, StoreWriter } from '../store.ts'
-import { Database, openError } from './database.ts'
+import { Database } from './database.ts'
 import { Lane } from './lane.ts'
+import { openError } from './problem.ts'
 import { DuckDbReader } from './reader.ts'
 import { Retention } from './retention.ts'
 import { loadCatalogue } from './schema.ts'
@@ -11,35 +12,33 @@ import { DuckDbWriter } from './writer.ts'
 const SWEEP_EVERY_MS = 3_600_000
 
 export interface DuckDbOptions {
-  /** The file. It and its folder are made where they are missing, for this user only. */
+  /** The file. It and its folder are created, for this user only, if they are missing. */
   readonly path: string
-  /** Samples older than this are refused, and days that ended before it are dropped. */
+  /** Older samples are rejected, and days that ended earlier are dropped. */
   readonly retentionMs: number
   readonly clock: Clock
   readonly logger: Logger
   readonly memoryLimitMb?: number
-  /** With less than this on the disk nothing is written; 128 MiB unless told otherwise. */
+  /** With less free space on the disk nothing is written. Default 128 MiB. */
   readonly minFreeBytes?: number
-  /** How often days beyond retention are looked for, besides at the start. */
+  /** How often days beyond the retention are dropped, besides at the start. Default 1 h. */
   readonly sweepEveryMs?: number
 }
 
-/** An embedded store: one process has the file, writes and reads it. */
+/** An embedded store. One process writes and reads the file. */
 export interface DuckDbStore {
   readonly writer: StoreWriter
   readonly reader: StoreReader
   /**
-   * Waits for what runs, moves the write-ahead log into the file and lets it go. Writer and reader are of no use
-   * afterwards.
+   * Waits for running work, moves the write-ahead log into the file and closes it. Writer and reader must not be used afterwards.
    */
   close(): Promise<void>
 }
 
 /**
- * Opens a store in a file, with what earlier runs have written to it.
+ * Opens a store in a file, with the data that earlier processes have written.
  *
- * @throws StoreError, `away` while another process has the file, `refused` when it cannot be used; its message says
- * what to do
+ * @throws StoreError, `away` while another process has the file open, `refused` when it cannot be used. The message says what to do
  */
 export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
   const { clock, logger, retentionMs } = options

@@ -11,16 +11,16 @@ import {
   tooManyPoints,
 } from '../store.ts'
 import { type Catalogue, DAY_US, type DayTable, type Field, type Measurement, type StoredSeries } from './catalogue.ts'
-import { firstLine } from './database.ts'
 import type { Lane } from './lane.ts'
+import { queryAborted, queryFailed, tooManyQueries } from './problem.ts'
 
-/** Queries run one after the other; more than this waiting means that nobody will see the answers in time. */
+/** Queries run one after the other. With more waiting, the answers would come too late for anybody. */
 const MAX_WAITING = 64
 
-/** How soon a query ends that nobody waits for. */
+/** How soon a query ends after its signal. */
 const INTERRUPT_EVERY_MS = 50
 
-/** Answers from the tables of samples. One query at a time: a slow one keeps others waiting, never the writer. */
+/** Reads the tables of samples, one query at a time. A slow query delays other queries, never the writer. */
 export class DuckDbReader implements StoreReader {
   readonly #catalogue: Catalogue
   readonly #connection: DuckDBConnection
@@ -33,7 +33,7 @@ export class DuckDbReader implements StoreReader {
   }
 
   async hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]> {
-    if (signal.aborted) throw givenUp()
+    if (signal.aborted) throw queryAborted()
     const newest = new Map<string, number>()
     for (const measurement of this.#catalogue.measurements.values()) {
       for (const series of measurement.series.values()) {
@@ -47,11 +47,11 @@ export class DuckDbReader implements StoreReader {
 
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]> {
     if (this.#lane.waiting >= MAX_WAITING) {
-      return Promise.reject(new StoreError('away', `${MAX_WAITING} queries are waiting already`))
+      return Promise.reject(tooManyQueries(MAX_WAITING))
     }
     return this.#lane.run(async () => {
-      if (signal.aborted) throw givenUp()
-      // Again and again: DuckDB forgets one that comes between two statements.
+      if (signal.aborted) throw queryAborted()
+      // Repeated, because DuckDB ignores an interrupt between two statements.
       const interrupting = setInterval(() => signal.aborted && this.#connection.interrupt(), INTERRUPT_EVERY_MS)
       try {
         const found: HistorySeries[] = []
@@ -66,15 +66,15 @@ export class DuckDbReader implements StoreReader {
         return found
       } catch (cause) {
         if (cause instanceof StoreError) throw cause
-        if (signal.aborted) throw givenUp()
-        throw new StoreError('refused', `the query failed: ${firstLine(cause)}`, { cause })
+        if (signal.aborted) throw queryAborted()
+        throw queryFailed(cause)
       } finally {
         clearInterval(interrupting)
       }
     })
   }
 
-  /** Waits for the query in flight. The connection stays with whoever opened it. */
+  /** Waits for the query in flight. The connection belongs to its opener. */
   async close(): Promise<void> {
     await this.#lane.run(async () => undefined)
   }
@@ -91,20 +91,20 @@ export class DuckDbReader implements StoreReader {
     const merged = countMerged(tables)
     const sql = historySql(field, tables, only, query.aggregate)
     const answer = await this.#connection.runAndReadUntil(sql, MAX_HISTORY_POINTS + 1, values, [BIGINT, BIGINT, BIGINT])
-    if (signal.aborted) throw givenUp()
-    // The first repeats have come to a table since the query was made, and may have counted twice: once more.
+    if (signal.aborted) throw queryAborted()
+    // A table got its first repeats after the query was built. They may have been counted twice, so the query runs again.
     if (countMerged(tables) > merged) return this.#historyOf(name, query, signal)
     return toHistory(name, series, answer.getColumns() as number[][])
   }
 }
 
-/** Whether InfluxQL has that aggregate of that kind. */
+/** Whether InfluxQL supports the aggregate for the kind of the field. */
 function hasAggregate({ kind }: Field, aggregate: Aggregate): boolean {
   if (kind === 'string') return false
   return kind !== 'bool' || aggregate === 'min' || aggregate === 'max' || aggregate === 'last'
 }
 
-/** The tables within the range that have the field's column. */
+/** The tables in the range that have the field's column. */
 function tablesOf(measurement: Measurement, field: Field, { startUs, endUs }: HistoryQuery): DayTable[] {
   const found: DayTable[] = []
   for (const [day, table] of measurement.days) {
@@ -126,14 +126,14 @@ function countMerged(tables: readonly DayTable[]): number {
   return tables.filter(({ repeats }) => repeats).length
 }
 
-/** @param answer columns: series, start of the bucket, value; in the order of the series' ids */
+/** @param answer columns: series id, start of the bucket, value; ordered by series id */
 function toHistory(field: string, series: ReadonlyMap<number, StoredSeries>, answer: number[][]): HistorySeries[] {
   const [ids = [], buckets = [], values = []] = answer
   const found = new Map<number, { tags: Record<string, string>; field: string; points: Array<[number, number]> }>()
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!
     const of = series.get(id)
-    // A sum of huge floats can pass the largest double: there is no mean then, and no way to say so in JSON.
+    // A sum of huge floats can exceed the largest double. There is no mean then, and JSON cannot express infinity.
     if (of === undefined || !Number.isFinite(values[i])) continue
     let entry = found.get(id)
     if (entry === undefined) {
@@ -145,7 +145,7 @@ function toHistory(field: string, series: ReadonlyMap<number, StoredSeries>, ans
   return [...found.values()].sort(bySeries)
 }
 
-/** A tag's value; '' where the series has no such tag, as in InfluxQL. */
+/** The value of a tag; '' if the series does not have the tag, as in InfluxQL. */
 function tag({ tags }: StoredSeries, key: string): string {
   for (const [k, v] of tags) if (k === key) return v
   return ''
@@ -161,10 +161,10 @@ const AGGREGATES = {
 const PERCENTS = { p50: 50, p90: 90, p99: 99 } as const
 
 /**
- * Answers (series, start of the bucket in µs, value), ordered by both. Bound: $1 start, $2 end, $3 width of a bucket,
- * in ns. All names in it are our own.
+ * Selects (series, start of the bucket in µs, value), ordered by series and bucket. Parameters in ns: $1 start, $2 end, $3 width of a
+ * bucket. All names in it are generated, none comes from outside.
  *
- * @param only the series that are asked for; undefined: all of them
+ * @param only the series to read; undefined for all
  */
 function historySql(
   field: Field,
@@ -172,7 +172,7 @@ function historySql(
   only: ReadonlyMap<number, unknown> | undefined,
   aggregate: Aggregate,
 ): string {
-  // An integer remainder has the sign of its dividend: before 1970 the bucket begins one width lower.
+  // An integer remainder has the sign of its dividend, so before 1970 the bucket starts one width lower.
   const bucket = 'time_ns - time_ns % $3 - CASE WHEN time_ns % $3 < 0 THEN $3 ELSE 0 END'
   const values = `SELECT series, ${bucket} AS bucket, time_ns, v FROM (${tables.map(rowsOf).join(' UNION ALL ')})`
   const answer = (value: string): string =>
@@ -182,25 +182,21 @@ function historySql(
     const value = AGGREGATES[aggregate as keyof typeof AGGREGATES]
     return `${answer(value)} FROM (${values}) GROUP BY series, bucket ${order}`
   }
-  // The rank of InfluxQL, floor(n · p / 100 + 0.5), in whole numbers; DuckDB's quantile_disc takes another. A window
-  // goes to disk where it outgrows the memory limit, a list of the values does not.
+  // InfluxQL's rank, floor(n · p / 100 + 0.5), in integers; DuckDB's quantile_disc uses another. A window spills to disk when it exceeds
+  // the memory limit; a list of the values does not.
   const percent = PERCENTS[aggregate as keyof typeof PERCENTS]
   const part = 'PARTITION BY series, bucket'
-  const places = `row_number() OVER (${part} ORDER BY v) AS rank, count(*) OVER (${part}) AS n`
-  const ranked = `SELECT series, bucket, v, ${places} FROM (${values})`
+  const ranks = `row_number() OVER (${part} ORDER BY v) AS rank, count(*) OVER (${part}) AS n`
+  const ranked = `SELECT series, bucket, v, ${ranks} FROM (${values})`
   return `${answer('v')} FROM (${ranked}) WHERE rank = (n * ${percent} + 50) // 100 ${order}`
 
   function rowsOf({ name, repeats }: DayTable): string {
     const value = field.kind === 'bool' ? `CAST(${field.column} AS TINYINT)` : field.column
     const chosen = only === undefined ? '' : ` AND series IN (${[...only.keys()].join(', ')})`
     const where = `WHERE time_ns >= $1 AND time_ns < $2 AND ${field.column} IS NOT NULL${chosen}`
-    // Merging costs ten times the reading, and memory for every row: only tables that need it are merged.
+    // Merging costs ten times as much as reading, and memory for every row. Only tables with repeats need it.
     return repeats
       ? `SELECT series, time_ns, arg_max(${value}, rowid) AS v FROM ${name} ${where} GROUP BY series, time_ns`
       : `SELECT series, time_ns, ${value} AS v FROM ${name} ${where}`
   }
-}
-
-function givenUp(): StoreError {
-  return new StoreError('away', 'given up: nobody waits for the answer any more')
 }

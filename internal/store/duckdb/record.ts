@@ -9,12 +9,12 @@ import type { Batch, Rejected } from '../store.ts'
 import type { StoredSeries } from './catalogue.ts'
 import type { Rows } from './rows.ts'
 
-/** What a batch does with the samples of a record. */
-interface Taker extends Pick<Batch, 'add'> {
+/** The part of a batch that takes the samples of a record. */
+interface Target extends Pick<Batch, 'add'> {
   reject(line: string, refusal: Refusal): unknown
 }
 
-/** Rows and rejected samples as lines of line protocol, in the order in which they were added. */
+/** A record of rows and rejected samples as line protocol, in the order in which they were added. */
 export function recordOf(rows: Rows, rejected: readonly Rejected[]): Buffer {
   const ends = new Uint32Array(rows.count + rejected.length)
   const lines: Buffer[] = []
@@ -42,16 +42,16 @@ function sampleOf(rows: Rows, row: number, seriesOf: Map<StoredSeries, Series>):
     seriesOf.set(stored, series)
   }
   const sample: Sample = { series, values: [], at: rows.at(row), tie: rows.tie(row) }
-  for (let place = rows.firstValue(row); place < rows.firstValue(row + 1); place++) {
-    const { name, kind } = rows.field(place)
+  for (let i = rows.firstValue(row); i < rows.firstValue(row + 1); i++) {
+    const { name, kind } = rows.field(i)
     const index = series.field(name, kind)
-    if (typeof index === 'number') sample.values[index] = rows.value(place)
+    if (typeof index === 'number') sample.values[index] = rows.value(i)
   }
   return sample
 }
 
-/** Puts lines of a record into a batch without bounds, each as a sample of its own; what cannot be one is rejected. */
-export function addLines(batch: Taker, { body, ends }: Lines, table: SeriesTable): void {
+/** Adds the lines of a record to a batch without size limits. A line that is no valid sample is rejected. */
+export function addLines(batch: Target, { body, ends }: Lines, table: SeriesTable): void {
   let start = 0
   for (const end of ends) {
     const text = body.subarray(start, end - 1)
@@ -61,7 +61,7 @@ export function addLines(batch: Taker, { body, ends }: Lines, table: SeriesTable
   }
 }
 
-function addLine(batch: Taker, text: Buffer, table: SeriesTable): Refusal | undefined {
+function addLine(batch: Target, text: Buffer, table: SeriesTable): Refusal | undefined {
   const [line] = parseLines(text)
   if (line === undefined) return { reason: 'line_syntax', detail: 'an empty line' }
   if (isBadLine(line)) return { reason: 'line_syntax', detail: line.reason }

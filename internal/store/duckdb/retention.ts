@@ -4,7 +4,7 @@ import type { Clock } from '../../time/clock.ts'
 import { type Catalogue, DAY_US } from './catalogue.ts'
 import type { Lane } from './lane.ts'
 
-/** Drops the tables of days that have passed, so that their room in the file is used again. */
+/** Drops the tables of days beyond the retention. The file reuses their space. */
 export class Retention {
   readonly #options: RetentionOptions
   #timer: NodeJS.Timeout | undefined
@@ -13,14 +13,11 @@ export class Retention {
     this.#options = options
   }
 
-  /** Sweeps again and again, until `stop`. A sweep that fails is logged. */
+  /** Sweeps periodically until `stop`. A failed sweep is logged. */
   start(everyMs: number): void {
     this.#timer = setInterval(() => {
       this.sweep().catch((error: unknown) => {
-        this.#options.logger.error(
-          { err: error },
-          'old samples could not be dropped: their room is free again after the next start',
-        )
+        this.#options.logger.error({ err: error }, 'old samples could not be dropped: the next start drops them')
       })
     }, everyMs).unref()
   }
@@ -29,7 +26,7 @@ export class Retention {
     clearInterval(this.#timer)
   }
 
-  /** Drops every day that ended before the retention began. Waits for queries first: they may be at those tables. */
+  /** Drops every day that ended before the retention began. Waits for queries first, because they may read those tables. */
   async sweep(): Promise<void> {
     const { catalogue, connection, queries, writes, clock, retentionMs, logger } = this.#options
     const firstDay = Math.floor((clock.now() - retentionMs * 1000) / DAY_US)
@@ -48,13 +45,16 @@ export class Retention {
         try {
           await connection.run(`BEGIN; ${statements.join('; ')}; COMMIT`)
         } catch (error) {
-          // Forgotten in memory they take room until the next start finds them again.
+          // The catalogue has forgotten the tables. They keep their space until the next start finds and drops them.
           await connection.run('ROLLBACK').catch(() => undefined)
           throw error
         }
-        // Gives the blocks of the tables back: the next ones are written into them.
+        // Frees the blocks of the tables for new ones.
         await connection.run('CHECKPOINT')
-        logger.info({ tables: tables.length, series: series.length }, 'dropped the samples of days beyond retention')
+        logger.info(
+          { tables: tables.length, series: series.length },
+          'dropped the samples of days beyond the retention',
+        )
       }),
     )
   }
@@ -62,7 +62,7 @@ export class Retention {
 
 export interface RetentionOptions {
   readonly catalogue: Catalogue
-  /** The writer's: what it does comes between two writes. */
+  /** The writer's connection: a sweep runs between two writes. */
   readonly connection: DuckDBConnection
   readonly queries: Lane
   readonly writes: Lane

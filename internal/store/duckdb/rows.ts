@@ -2,20 +2,19 @@ import type { FieldValue } from '../../sample/value.ts'
 import type { Field, StoredSeries } from './catalogue.ts'
 
 /**
- * Rows in flat arrays, so that half a million a second leave no objects behind: a row is a series, a time and a run of
- * values.
+ * Rows in flat arrays, so half a million rows a second create no objects. A row has a series, a time and consecutive values.
  */
 export class Rows {
   count = 0
   readonly #series: StoredSeries[] = []
   readonly #at: Float64Array
   readonly #tie: Uint16Array
-  /** Where a row's values begin; they end where the next row's begin. */
+  /** Index of the first value of each row. Its last value is before the first of the next row. */
   readonly #firstValue: Uint32Array
 
   #values = 0
   readonly #fields: Field[] = []
-  /** Eight bytes a value, seen as what its field is; of a string, its place in `#strings`. */
+  /** Eight bytes per value, read as the kind of its field. A string is an index into `#strings`. */
   #numbers = new Float64Array(1024)
   #longs = new BigInt64Array(this.#numbers.buffer)
   #unsignedLongs = new BigUint64Array(this.#numbers.buffer)
@@ -27,7 +26,7 @@ export class Rows {
     this.#firstValue = new Uint32Array(maxRows + 1)
   }
 
-  /** Begins a row; the values that follow are its own. Returns its number. */
+  /** Begins a row, to which the following values belong. @returns its number */
   begin(series: StoredSeries, at: number, tie: number): number {
     const row = this.count++
     this.#series[row] = series
@@ -38,24 +37,24 @@ export class Rows {
     return row
   }
 
-  /** Adds a value, of the field's kind, to the row that was begun last. */
+  /** Adds a value of the field's kind to the last row. */
   put(field: Field, value: FieldValue): void {
-    const place = this.#values++
-    if (place === this.#numbers.length) this.#grow()
-    this.#fields[place] = field
+    const index = this.#values++
+    if (index === this.#numbers.length) this.#grow()
+    this.#fields[index] = field
     switch (field.kind) {
       case 'float':
       case 'bool':
-        this.#numbers[place] = Number(value)
+        this.#numbers[index] = Number(value)
         break
       case 'int':
-        this.#longs[place] = BigInt(value)
+        this.#longs[index] = BigInt(value)
         break
       case 'uint':
-        this.#unsignedLongs[place] = BigInt(value)
+        this.#unsignedLongs[index] = BigInt(value)
         break
       case 'string':
-        this.#numbers[place] = this.#strings.push(value as string) - 1
+        this.#numbers[index] = this.#strings.push(value as string) - 1
     }
     this.#firstValue[this.count] = this.#values
   }
@@ -72,26 +71,26 @@ export class Rows {
     return this.#tie[row]!
   }
 
-  /** A row's values are those from `firstValue(row)` up to, and without, `firstValue(row + 1)`. */
+  /** The values of a row have the indexes from `firstValue(row)` up to but not including `firstValue(row + 1)`. */
   firstValue(row: number): number {
     return this.#firstValue[row]!
   }
 
-  field(place: number): Field {
-    return this.#fields[place]!
+  field(index: number): Field {
+    return this.#fields[index]!
   }
 
-  value(place: number): FieldValue {
-    const number = this.#numbers[place]!
-    switch (this.#fields[place]!.kind) {
+  value(index: number): FieldValue {
+    const number = this.#numbers[index]!
+    switch (this.#fields[index]!.kind) {
       case 'float':
         return number
       case 'bool':
         return number === 1
       case 'int':
-        return this.#longs[place]!
+        return this.#longs[index]!
       case 'uint':
-        return this.#unsignedLongs[place]!
+        return this.#unsignedLongs[index]!
       case 'string':
         return this.#strings[number]!
     }

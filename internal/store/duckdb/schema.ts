@@ -1,11 +1,11 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { FieldKind } from '../../sample/value.ts'
-import { StoreError } from '../store.ts'
 import { addField, Catalogue, type Field, type Measurement, noteStored } from './catalogue.ts'
+import { unknownSchema } from './problem.ts'
 
 const VERSION = 1
 
-/** All names from outside stand in these tables as data; tables and columns of samples are named by the ids in them. */
+/** Names from outside are data in these tables. Tables and columns of samples are named by the ids. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS sentinel_schema (version INTEGER);
   CREATE TABLE IF NOT EXISTS measurements (id INTEGER, name VARCHAR);
@@ -15,7 +15,7 @@ const SCHEMA = `
   INSERT INTO sentinel_schema SELECT ${VERSION} WHERE NOT EXISTS (FROM sentinel_schema);
 `
 
-/** Each holds every value of its kind exactly. */
+/** Each type can hold every value of its kind exactly. */
 const COLUMN_TYPES: Readonly<Record<FieldKind, string>> = {
   float: 'DOUBLE',
   int: 'BIGINT',
@@ -24,14 +24,12 @@ const COLUMN_TYPES: Readonly<Record<FieldKind, string>> = {
   string: 'VARCHAR',
 }
 
-/** The table of a measurement and a day, counted from the epoch; `b` stands for a minus. */
+/** The table of a measurement and a day since the epoch; `b` stands for a minus sign. */
 export function tableName(measurement: Measurement, day: number): string {
   return `samples_${measurement.id}_${day < 0 ? `b${-day}` : day}`
 }
 
-/**
- * No index and no key: an append with a key fails as a whole on a repeat, and repeats are merged when they are read.
- */
+/** Has no index and no key: with a key, one repeat would fail the whole append. Queries merge repeats instead. */
 export function createTable(name: string, columns: readonly Field[]): string {
   const all = ['time_ns BIGINT NOT NULL', 'series INTEGER NOT NULL', ...columns.map(columnDefinition)]
   return `CREATE TABLE ${name} (${all.join(', ')})`
@@ -46,20 +44,15 @@ function columnDefinition(field: Field): string {
 }
 
 /**
- * Reads what stands in a file, or makes an empty one ready.
+ * Reads the catalogue of a file, or prepares an empty file.
  *
- * @throws StoreError `refused` when another version of the schema is in it
+ * @throws StoreError `refused` when the file has another version of the schema
  */
 export async function loadCatalogue(connection: DuckDBConnection): Promise<Catalogue> {
   const rows = async (sql: string): Promise<unknown[][]> => (await connection.runAndReadAll(sql)).getRows()
   await connection.run(`BEGIN; ${SCHEMA} COMMIT`)
   const [version] = await rows('SELECT version FROM sentinel_schema')
-  if (version?.[0] !== VERSION) {
-    throw new StoreError(
-      'refused',
-      `the file has schema ${version?.[0]}, this program knows ${VERSION}: move the file away`,
-    )
-  }
+  if (version?.[0] !== VERSION) throw unknownSchema(version?.[0], VERSION)
   const catalogue = new Catalogue()
   const measurements = new Map<number, Measurement>()
   for (const [id, name] of (await rows('SELECT id, name FROM measurements')) as Array<[number, string]>) {
@@ -81,7 +74,7 @@ export async function loadCatalogue(connection: DuckDBConnection): Promise<Catal
     const name = tableName(measurement, day)
     measurement.days.set(day, { name, columns: await columnsOf(name, measurement, rows), repeats })
     const byId = new Map([...measurement.series.values()].map((one) => [one.id, one]))
-    // 5 ms for a million rows: both columns lie compressed side by side.
+    // 5 ms for a million rows, because both columns are stored compressed.
     const newest = await rows(`SELECT series, max(time_ns) FROM ${name} GROUP BY series`)
     for (const [of, timeNs] of newest as Array<[number, bigint]>) {
       const one = byId.get(of)
