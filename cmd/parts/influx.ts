@@ -6,7 +6,7 @@ import { InfluxWriter, type InfluxWriterOptions } from '../../internal/store/inf
 import type { StoreReader, StoreWriter } from '../../internal/store/store.ts'
 import type { Context } from '../program/context.ts'
 
-/** The writing end of InfluxDB. */
+/** The writer of InfluxDB. A reload applies its new settings. */
 export function connectInfluxWriter({ settings, onReload, releaser }: Context): StoreWriter {
   const writer = new InfluxWriter(writerOptions(settings))
   onReload(['influx'], (changed) => writer.reconfigure(writerOptions(changed)))
@@ -14,7 +14,7 @@ export function connectInfluxWriter({ settings, onReload, releaser }: Context): 
   return writer
 }
 
-/** The reading end of InfluxDB. */
+/** The reader of InfluxDB. A reload applies its new settings. */
 export function connectInfluxReader({ settings, onReload, releaser }: Context): StoreReader {
   const reader = new InfluxReader(readerOptions(settings))
   onReload(['influx'], (changed) => reader.reconfigure(readerOptions(changed)))
@@ -32,12 +32,12 @@ function readerOptions({ influx }: Settings): InfluxReaderOptions {
   return { transport: new InfluxTransport(influxServer(influx)), bucket: influx.bucket }
 }
 
-/** Where the settings say that it is, and how to get in. */
+/** Address and credentials from the settings. */
 export function influxServer(influx: Settings['influx']): InfluxServer {
   const { url, token = '', tokenFile, username, password, timeoutMs } = influx
   return {
     url: url ?? '',
-    // Asked for again after a 401: whoever replaced the file need not restart anything.
+    // Read again after a 401, so a replaced file needs no restart.
     token: async () => (tokenFile === undefined ? token : (await readFile(tokenFile, 'utf8')).trimEnd()),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

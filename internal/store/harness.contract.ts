@@ -5,12 +5,12 @@ import { type Series, SeriesTable } from '../sample/series.ts'
 import type { FieldKind, Slot } from '../sample/value.ts'
 import type { Batch, HistoryQuery, HistorySeries, Rejected, StoreReader, StoreWriter } from './store.ts'
 
-/** One open store, with a way of its own to see what stands in it: `history` answers numbers only. */
+/** An open store, with its own way to read all values: `history` gives only numbers. */
 export interface OpenStore {
   readonly writer: StoreWriter
   readonly reader: StoreReader
   /**
-   * Every value of a field, in the order of time: strings as they are, numbers and booleans as `String` writes them.
+   * All values of a field, by time. Numbers and booleans are formatted by `String`.
    */
   texts(measurement: string, field: string): Promise<string[]>
   /** Closes writer and reader. */
@@ -18,8 +18,7 @@ export interface OpenStore {
 }
 
 /**
- * 10 January 2026, 0:00 UTC, in µs. All that the suite writes lies within two days of it, or just before 1970: the
- * store must keep that.
+ * 10 January 2026, 0:00 UTC, in µs. The suite writes only within two days of it and just before 1970. The store must keep such samples.
  */
 export const CONTRACT_DAY_US = Date.UTC(2026, 0, 10) * 1000
 
@@ -36,16 +35,16 @@ const WHOLE_DAY = {
   aggregate: 'last',
 } as const satisfies Omit<HistoryQuery, 'measurement'>
 
-/** The store under test, with short ways to fill and to ask it. */
+/** The store under test, with shortcuts to write and query. */
 export interface Harness extends Omit<OpenStore, 'close'> {
   /** Never aborts. */
   readonly signal: AbortSignal
   filled(samples: readonly Sample[]): Batch
-  /** Writes as many batches as it takes, and gives back what the store refused. */
+  /** Writes as many batches as necessary, and returns the rejected samples. */
   write(samples: readonly Sample[]): Promise<Rejected[]>
-  /** Writes them, and expects the store to refuse none. */
+  /** Writes the samples, and expects that none is rejected. */
   stored(samples: readonly Sample[]): Promise<void>
-  /** Asks for the last value of the whole day, but for what the query says. */
+  /** Queries the last value of the whole day, unless the query says otherwise. */
   history(query: Partial<HistoryQuery> & { measurement: string }, signal?: AbortSignal): Promise<HistorySeries[]>
 }
 
@@ -98,7 +97,7 @@ export function harnessOf(open: () => Promise<OpenStore>): Harness {
 let names = 0
 const run = Date.now().toString(36)
 
-/** A name that no test has used, nor an earlier run in the same store. */
+/** A name that no other test uses, even in an earlier run on the same store. */
 export function newName(what: string): string {
   return `${what}_${run}_${++names}`
 }

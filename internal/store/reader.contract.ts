@@ -14,7 +14,7 @@ import { type Aggregate, type HistoryQuery, MAX_HISTORY_POINTS } from './store.t
 
 const AGGREGATES: readonly Aggregate[] = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99']
 
-/** What every store's reader promises. */
+/** The promises of every store's reader. */
 export function readerContract(store: Harness): void {
   const { stored, history, signal } = store
 
@@ -53,7 +53,7 @@ export function readerContract(store: Harness): void {
       })
     })
 
-    it('tells capital letters from small ones', async () => {
+    it('distinguishes upper and lower case', async () => {
       const measurement = newName('Case')
       const capital = newSeries({ Load: 'float', load: 'float' }, { host: 'A', Host: 'x' }, measurement)
       const small = newSeries({ load: 'float' }, { host: 'a' }, measurement.toLowerCase())
@@ -66,7 +66,7 @@ export function readerContract(store: Harness): void {
       expect(await history({ measurement, fields: ['load'], tags: { host: 'a' } })).toEqual([])
     })
 
-    it('gives no more than 100,000 points, in one field or in two together, and says what to ask for', async () => {
+    it('gives at most 100,000 points, in one field or in two together, and says what to ask for', async () => {
       const series = newSeries({ v: 'float', w: 'float' }, { host: 'a' })
       const seconds = MAX_HISTORY_POINTS / 2 + 1
       await stored(Array.from({ length: seconds }, (_, s) => sampleOf(series, [s, s], CONTRACT_DAY_US + s * SECOND_US)))
@@ -81,7 +81,7 @@ export function readerContract(store: Harness): void {
       })
     })
 
-    it('knows nothing of names that nobody wrote', async () => {
+    it('finds nothing for names that were never written', async () => {
       const series = newSeries({ v: 'float' }, { host: 'a' })
       await stored([sampleOf(series, [1], CONTRACT_DAY_US)])
       const { measurement } = series
@@ -105,7 +105,7 @@ export function readerContract(store: Harness): void {
       ['p50', { 0: 1, 10: 4, 30: -2 }],
       ['p90', { 0: 7, 10: 30, 30: -2 }],
       ['p99', { 0: 7, 10: 30, 30: -2 }],
-    ])('gives the %s of each bucket, [start, end), empty ones left out', async (aggregate, want) => {
+    ])('gives the %s of each bucket in [start, end), without empty buckets', async (aggregate, want) => {
       const series = newSeries({ v: 'float' }, { host: 'a' })
       const at = (seconds: number): number => CONTRACT_DAY_US + seconds * SECOND_US
       const valueAt = { 2: 7, 5: 1, 9: 1, 10: 4, 19.999999: 30, 35: -2, 1.9: 99, 40: 99 }
@@ -119,10 +119,9 @@ export function readerContract(store: Harness): void {
       expect(found).toEqual([{ tags: { host: 'a' }, field: 'v', points }])
     })
 
-    it('takes the ranks of percentiles as InfluxQL does', async () => {
+    it('uses the ranks of InfluxQL for percentiles', async () => {
       const series = newSeries({ v: 'int' })
-      // Buckets of 1 to 101 values, each 1, 2, 3 … n, not in their order: multiples of a prime, modulo n, are all of 0
-      // … n−1.
+      // Buckets of 1 to 101 values. Each has the values 1 to n out of order: the multiples of a prime, modulo n, are 0 to n−1.
       const sizes = Array.from({ length: 101 }, (_, i) => i + 1)
       const samples = sizes.flatMap((n) =>
         Array.from({ length: n }, (_, i) =>
@@ -140,7 +139,7 @@ export function readerContract(store: Harness): void {
       }
     })
 
-    it('counts buckets from the epoch, before it too', async () => {
+    it('counts buckets from the epoch, also before 1970', async () => {
       const series = newSeries({ v: 'float' })
       const times = [-20, -15, -10, -1, 0, 9, 10]
       await stored(times.map((at) => sampleOf(series, [at], at)))
@@ -151,7 +150,7 @@ export function readerContract(store: Harness): void {
       expect(Object.fromEntries(found?.points ?? [])).toEqual({ '-20': -15, '-10': -10, 0: 0 })
     })
 
-    it('answers numbers and booleans; a mean or a percentile has no booleans, and strings have nothing', async () => {
+    it('answers numbers and booleans; booleans have no mean and no percentile, and strings have no points', async () => {
       const series = newSeries({ f: 'float', i: 'int', b: 'bool', s: 'string' })
       await stored([
         sampleOf(series, [1.5, 2n ** 53n + 2n, true, 'x'], CONTRACT_DAY_US),
@@ -168,7 +167,7 @@ export function readerContract(store: Harness): void {
       expect(await found('p90')).toEqual({ i: 2 ** 53 + 2, f: 1.5 })
     })
 
-    it('gives one entry a field and tag set, sorted by field as asked for, then by tags', async () => {
+    it('gives one entry per field and tag set, sorted by field as in the query, then by tags', async () => {
       const measurement = newName('sorted')
       for (const tags of ['host=b', 'host=a cpu=10', '', 'host=a cpu=9', 'cpu=9', 'host=a', 'host=ä🚀'].map(tagsOf)) {
         const series = newSeries({ x: 'float', y: 'float' }, tags, measurement)
@@ -184,12 +183,12 @@ export function readerContract(store: Harness): void {
         (await history({ measurement, fields: ['x'], tags: tagsOf(tags) })).map((series) => series.tags)
       expect(await matching('host=a')).toEqual(['cpu=10 host=a', 'cpu=9 host=a', 'host=a'].map(tagsOf))
       expect(await matching('host=a cpu=9')).toEqual(['cpu=9 host=a'].map(tagsOf))
-      // An empty value means: without this tag.
+      // An empty value matches series without the tag.
       expect(await matching('host=a cpu=')).toEqual(['host=a'].map(tagsOf))
       expect(await matching('cpu=9 host=')).toEqual(['cpu=9'].map(tagsOf))
     })
 
-    it('has nothing where nothing was written', async () => {
+    it('gives nothing where nothing was written', async () => {
       const series = newSeries({ v: 'float' })
       const { measurement } = series
       await stored([sampleOf(series, [1], CONTRACT_DAY_US)])
@@ -250,7 +249,7 @@ export function readerContract(store: Harness): void {
     })
   })
 
-  it('does not answer after its signal', async () => {
+  it('does not answer after the signal', async () => {
     const series = newSeries({ v: 'int' })
     await stored([sampleOf(series, [1], CONTRACT_DAY_US)])
     const aborted = AbortSignal.abort()

@@ -3,7 +3,7 @@ import type { Slot } from '../sample/value.ts'
 import { CONTRACT_DAY_US, newName, newSeries, SECOND_US, sampleOf } from './harness.contract.ts'
 import { type Aggregate, bySeries, type HistoryQuery, type HistorySeries } from './store.ts'
 
-/** A value of a field as it was written; of two with the same time the later in the list counts. */
+/** A value of a field as it was written. Of two values with the same time, the later in the list counts. */
 interface Written {
   readonly tags: Readonly<Record<string, string>>
   readonly field: string
@@ -12,7 +12,7 @@ interface Written {
   readonly value: number
 }
 
-/** Samples of five series over two days, out of order, with gaps and repeats; the same for the same seed. */
+/** Samples of five series over two days, out of order, with gaps and repeats. The same seed gives the same samples. */
 export function randomData(seed: number): { measurement: string; written: Written[]; samples: Sample[] } {
   const random = randomNumbers(seed)
   const measurement = newName('random')
@@ -28,7 +28,7 @@ export function randomData(seed: number): { measurement: string; written: Writte
   const samples: Sample[] = []
   for (let n = 0; n < 6000; n++) {
     const which = Math.floor(random() * sets.length)
-    // Half of them crowd around midnight, so that seconds repeat and times collide; the rest spread over two days.
+    // Half of the samples are close to midnight, so seconds repeat and times collide. The others are spread over two days.
     const spread = n % 2 === 0 ? 100 : 2 * 86_400
     const atUs = CONTRACT_DAY_US + Math.round((random() - 0.5) * spread * 4) * (SECOND_US / 4)
     const tie = Math.floor(random() * 2)
@@ -58,7 +58,7 @@ function randomNumbers(seed: number): () => number {
   }
 }
 
-/** What `history` has to answer, said as plainly as can be. */
+/** What `history` must answer, computed in the simplest way. */
 export function reference(written: readonly Written[], query: HistoryQuery): HistorySeries[] {
   const found: HistorySeries[] = []
   for (const field of query.fields) {
@@ -111,8 +111,7 @@ function aggregated(values: readonly number[], aggregate: Aggregate): number {
 }
 
 /**
- * Values that differ from the wanted by rounding only (the sum behind a mean may be taken in any order) are taken for
- * equal.
+ * Replaces values that differ from the expected ones only by rounding: a store may add up a mean in any order.
  */
 export function snapped(found: readonly HistorySeries[], want: readonly HistorySeries[]): HistorySeries[] {
   return found.map((series, s) => ({

@@ -6,10 +6,10 @@ import { type StoreTraits, writerContract } from './writer.contract.ts'
 export { CONTRACT_DAY_US, type OpenStore } from './harness.contract.ts'
 
 /**
- * What every store promises, run by each implementation. The store may hold other data; no two tests share a
+ * The promises of every store. Each implementation runs this suite. The store may contain other data, and no two tests share a
  * measurement.
  *
- * @param open called once; the store must be ready to take samples
+ * @param open called once; the store must be ready for writes
  */
 export function storeContract(name: string, open: () => Promise<OpenStore>, traits: StoreTraits): void {
   describe(`the store contract: ${name}`, () => {

@@ -1,38 +1,39 @@
 import type { Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 
-/** What the batcher must know of a store. */
+/** What the batcher must know about a store. */
 export interface WriteLimits {
-  /** A batch is full at whichever comes first. */
+  /** A batch is full at `maxSamples` or `maxBytes`, whichever comes first. */
   readonly maxSamples: number
   readonly maxBytes: number
-  /** Writes that may run side by side. */
+  /** Writes that may run concurrently. */
   readonly inFlight: number
 }
 
 /**
- * Samples on their way to a store, encoded as they are added. Pooled: after `release` it belongs to the writer again.
+ * Samples on their way to a store. `add` encodes them. A batch is pooled: after `release` it belongs to the writer again.
  */
 export interface Batch {
   readonly samples: number
   readonly bytes: number
   /**
-   * Copies a sample in.
-   * @returns undefined when it is in; `full` when the batch must be sealed first; or why no store will take it.
+   * Adds a copy of a sample.
+   *
+   * @returns undefined when the sample is in the batch, `full` when the batch must be sealed first, or why no store takes the sample
    */
   add(sample: Sample): 'full' | Refusal | undefined
-  /** Its samples as bytes of their own, to be kept until `StoreWriter.batchOf` makes a batch of them again. */
+  /** A copy of its samples as bytes. `StoreWriter.batchOf` makes a batch of them again. */
   toRecord(): Buffer
   release(): void
 }
 
-/** A sample that the store refused for good. */
+/** A sample that the store will never take. */
 export interface Rejected {
-  /** Which sample of the batch, counted from 0 in the order of `add`; -1 where the store did not say. */
+  /** Index of the sample in the batch, in the order of `add`; -1 when the store did not say which. */
   readonly index: number
   /**
-   * The sample as line protocol. Where the store did not say which, the first of those that it left out has all that they can be, and the
-   * others have nothing.
+   * The sample as line protocol. When the store did not say which samples it left out, the first entry lists every candidate, and the
+   * others are ''.
    */
   readonly line: string
   readonly refusal: Refusal
@@ -40,12 +41,11 @@ export interface Rejected {
 
 /** What became of a batch. */
 export type WriteResult =
-  /** Every sample is stored or rejected, and will be found by a query. */
+  /** Every sample is stored or rejected. Queries find the stored ones. */
   | { readonly next: 'ack'; readonly rejected: readonly Rejected[] }
   /**
-   * Nothing is decided: write the same batch again, after `afterMs` if it is given. `retry` and `wait` mean that the store takes nothing
-   * now, and `wait` that a person must act (token, bucket). `postpone` means that it does not take this batch, and nothing else is known
-   * to be wrong: write others first.
+   * Nothing is decided: write the same batch again, after `afterMs` if given. `retry` and `wait` mean that the store takes nothing now;
+   * with `wait` a person must act (token, bucket). `postpone` means that only this batch is known to fail: write others first.
    */
   | {
       readonly next: 'retry' | 'wait' | 'postpone'
@@ -55,34 +55,33 @@ export type WriteResult =
     }
 
 /**
- * Writes batches. `write` may be called up to `limits.inFlight` times at once, and writing a batch twice changes
- * nothing.
+ * Writes batches. Up to `limits.inFlight` calls of `write` may run concurrently. Writing a batch twice changes nothing.
  */
 export interface StoreWriter {
   readonly limits: WriteLimits
-  /** Never fails: pools are bounded by what the batcher holds. */
+  /** Never fails. The batcher bounds how many batches are open. */
   openBatch(): Batch
   /**
-   * A batch of what stands in a record, with the same samples in the same order, whichever store's batch made it. The record is the
-   * batch's own from then on.
+   * A batch of the samples in a record, in the same order. A batch of any store may have made the record. The batch then owns the record's
+   * memory.
    *
-   * @throws RangeError when it is none
+   * @throws RangeError when the bytes are not a record
    */
   batchOf(record: Buffer): Batch
-  /** Never rejects: whatever happens is a WriteResult. */
+  /** Never rejects: a failure is a WriteResult too. */
   write(batch: Batch, signal: AbortSignal): Promise<WriteResult>
-  /** Connects and finds out whether writing would work; resolves with '' or with what is wrong and what to do. */
+  /** Connects and checks whether writing would work. Resolves with '' or with what is wrong and what to do. */
   check(signal: AbortSignal): Promise<string>
   close(): Promise<void>
 }
 
 export type Aggregate = 'mean' | 'min' | 'max' | 'last' | 'p50' | 'p90' | 'p99'
 
-/** `[startUs, endUs)`, buckets of `everyUs` counted from the epoch, those without a value left out. */
+/** The range `[startUs, endUs)` in buckets of `everyUs`, counted from the epoch. Buckets without a value are left out. */
 export interface HistoryQuery {
   readonly measurement: string
   readonly fields: readonly string[]
-  /** Every one must match; an empty value matches series without the tag. */
+  /** All must match. An empty value matches series without the tag. */
   readonly tags: Readonly<Record<string, string>>
   readonly startUs: number
   readonly endUs: number
@@ -93,13 +92,13 @@ export interface HistoryQuery {
 export interface HistorySeries {
   readonly tags: Readonly<Record<string, string>>
   readonly field: string
-  /** Start of the bucket in µs, and its value; ascending. */
+  /** Start of each bucket in µs, and its value; ascending. */
   readonly points: ReadonlyArray<readonly [atUs: number, value: number]>
 }
 
 /**
- * The order of tag sets in an answer: keys and values one after the other, by UTF-16 units; where one ends first it
- * comes first.
+ * The order of tag sets in an answer. Compares keys and values one after the other, by UTF-16 units. A shorter set comes before a longer
+ * one that begins with it.
  */
 export function bySeries(a: HistorySeries, b: HistorySeries): number {
   const x = Object.entries(a.tags).sort(byText).flat()
@@ -116,26 +115,26 @@ function byText([a]: [string, string], [b]: [string, string]): number {
 
 export interface KnownHost {
   readonly host: string
-  /** Time of its newest sample, µs. */
+  /** Time of the host's newest sample, µs. */
   readonly lastSeenAt: number
 }
 
-/** Reads what was written. Rejects with a StoreError, `too_much` for a history of more than MAX_HISTORY_POINTS. */
+/** Reads samples. Rejects with a StoreError: `too_much` for a history of more than MAX_HISTORY_POINTS. */
 export interface StoreReader {
-  /** Every value of the tag `host` that has a sample since `sinceUs`, in the order of the names (UTF-16 units). */
+  /** Every value of the tag `host` with a sample since `sinceUs`, sorted by name (UTF-16 units). */
   hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]>
   /**
-   * One entry a field and tag set that has any point, sorted by field (in the order asked for), then `bySeries`. Only
-   * numbers and booleans: these are 0 and 1 in a min, max or last, and have no mean and no percentile.
+   * One entry for each field and tag set that has a point, sorted by field (in the order of the query), then `bySeries`. Numbers and
+   * booleans only. A boolean is 0 or 1 in a min, max or last, and has no mean and no percentile.
    */
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>
   close(): Promise<void>
 }
 
-/** The most points that one `history` gives: 100,000 are some 3 MB of JSON, and more than any screen has room for. */
+/** The most points of one `history`: 100,000 are about 3 MB of JSON, more than any screen can show. */
 export const MAX_HISTORY_POINTS = 100_000
 
-/** `away`: try later. `refused`: the store will not answer this (credentials, no such database). `too_much`: ask for less. */
+/** `away`: try later. `refused`: the store does not answer this query (credentials, no such database). `too_much`: ask for less. */
 export class StoreError extends Error {
   readonly kind: 'away' | 'refused' | 'too_much'
 

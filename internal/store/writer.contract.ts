@@ -6,11 +6,11 @@ import { CONTRACT_DAY_US, DAY_US, type Harness, newName, newSeries, sampleOf } f
 const KINDS: readonly FieldKind[] = ['float', 'int', 'bool', 'string']
 
 export interface StoreTraits {
-  /** Whether it can keep unsigned integers; one that cannot rejects the sample. */
+  /** Whether the store keeps unsigned integers. If not, it rejects the sample. */
   readonly uint: boolean
 }
 
-/** What every store's writer promises. */
+/** The promises of every store's writer. */
 export function writerContract(store: Harness, traits: StoreTraits): void {
   const { filled, write, stored, history, signal } = store
 
@@ -53,21 +53,21 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect(found).toEqual(traits.uint ? values.map(String) : [])
     })
 
-    it('keeps the digits of the time and of the tie', async () => {
+    it('keeps every digit of the time and of the tie', async () => {
       const series = newSeries({ v: 'int' })
       const at = CONTRACT_DAY_US + 123_456
-      // The later in time is written first: `texts` gives the order of time.
+      // The latest is written first, because `texts` sorts by time.
       await stored([sampleOf(series, [3], at + 1), sampleOf(series, [2], at, 999), sampleOf(series, [1], at)])
       expect(await store.texts(series.measurement, 'v')).toEqual(['1', '2', '3'])
     })
 
-    it('keeps samples of one microsecond apart by their tie', async () => {
+    it('keeps samples of one microsecond separate by their tie', async () => {
       const series = newSeries({ v: 'int' })
       await stored(Array.from({ length: 1000 }, (_, tie) => sampleOf(series, [tie], CONTRACT_DAY_US, tie)))
       expect(await store.texts(series.measurement, 'v')).toEqual(Array.from({ length: 1000 }, (_, n) => `${n}`))
     })
 
-    it('leaves out what has no value, and refuses a sample without any', async () => {
+    it('leaves out fields without a value, and refuses a sample without any value', async () => {
       const series = newSeries({ a: 'float', b: 'int', c: 'string' })
       await stored([
         sampleOf(series, [1], CONTRACT_DAY_US),
@@ -86,7 +86,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       batch.release()
     })
 
-    it('keeps what was handed over, whatever its owner does with the sample afterwards', async () => {
+    it('keeps the values of a sample that its owner reuses', async () => {
       const series = newSeries({ v: 'int' })
       const reused = sampleOf(series, [1], CONTRACT_DAY_US)
       const batch = filled([reused])
@@ -100,7 +100,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect(await store.texts(series.measurement, 'v')).toEqual(['1', '2'])
     })
 
-    it('takes the later value of the same series and time, field by field', async () => {
+    it('keeps the later value of the same series and time, field by field', async () => {
       const series = newSeries({ a: 'int', b: 'int' })
       const at = CONTRACT_DAY_US
       await stored([sampleOf(series, [1, 1], at), sampleOf(series, [2], at), sampleOf(series, [3, 3], at + 1)])
@@ -121,7 +121,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect(found?.points).toEqual([[CONTRACT_DAY_US, 1.5]])
     })
 
-    it('takes a field that comes later, and series with fields of their own', async () => {
+    it('takes a new field later, and series with different fields', async () => {
       const measurement = newName('m')
       const a = newSeries({ x: 'float' }, { host: 'a' }, measurement)
       await stored([sampleOf(a, [1], CONTRACT_DAY_US)])
@@ -162,7 +162,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect(batch.samples).toBe(taken)
       expect(taken).toBeLessThan(maxSamples)
       expect(batch.bytes).toBeLessThanOrEqual(maxBytes)
-      // The one that was too many is at most twice as large as its text.
+      // The sample that did not fit is at most twice as large as its text.
       expect(batch.bytes).toBeGreaterThan(maxBytes - 2 * text.length - 1000)
       expect(await store.writer.write(batch, signal)).toEqual({ next: 'ack', rejected: [] })
       batch.release()
@@ -170,7 +170,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect([found.length, found.every((value) => value === text)]).toEqual([taken, true])
     })
 
-    it('refuses a sample that no batch could hold', () => {
+    it('refuses a sample that is too large for any batch', () => {
       const series = newSeries({ v: 'string' })
       const batch = store.writer.openBatch()
       const tooLarge = sampleOf(series, ['x'.repeat(store.writer.limits.maxBytes + 1)], CONTRACT_DAY_US)
@@ -179,7 +179,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       batch.release()
     })
 
-    it('leaves nothing behind in a batch that is used again', async () => {
+    it('reuses a batch without old samples', async () => {
       const first = newSeries({ a: 'int', b: 'string' })
       const second = newSeries({ a: 'int', b: 'string' })
       const dropped = filled(Array.from({ length: 100 }, (_, i) => sampleOf(first, [i, 'old'], CONTRACT_DAY_US + i)))
@@ -195,7 +195,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect(await store.texts(second.measurement, 'b')).toEqual([])
     })
 
-    it('writes as many batches side by side as it says', async () => {
+    it('writes as many batches concurrently as its limits say', async () => {
       const series = newSeries({ v: 'int' })
       const batches = Array.from({ length: store.writer.limits.inFlight }, (_, n) =>
         filled(Array.from({ length: 500 }, (_, i) => sampleOf(series, [n * 500 + i], CONTRACT_DAY_US + n * 500 + i))),
@@ -208,7 +208,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
     })
   })
 
-  describe('a batch made of the record of another', () => {
+  describe('a batch made from the record of another', () => {
     it('stores the same samples', async () => {
       const a = newSeries({ f: 'float', i: 'int', b: 'bool', s: 'string' }, { host: 'a b', rack: 'x,y=z' })
       const b = newSeries({ other: 'float' })
@@ -234,7 +234,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect(await store.texts(b.measurement, 'other')).toEqual(['-0.1'])
     })
 
-    it('may be larger than the store would fill one', async () => {
+    it('may be larger than the limits of the store', async () => {
       const series = newSeries({ v: 'string' })
       const text = 'x'.repeat(1000)
       const most = Math.floor(store.writer.limits.maxBytes / 3000)
@@ -283,12 +283,12 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
       expect(await store.texts(measurement, 'v')).toEqual(['1', '2', '3'])
     })
 
-    it('is made of nothing else', () => {
+    it('cannot be made from other bytes', () => {
       expect(() => store.writer.batchOf(Buffer.from('anything'))).toThrow(RangeError)
     })
   })
 
-  describe('a field that comes with another type', () => {
+  describe('a field with another type', () => {
     const values: Readonly<Record<FieldKind, Slot>> = { float: 1, int: 1, uint: 1, bool: true, string: 'one' }
     const pairs = KINDS.flatMap((had) => KINDS.filter((came) => came !== had).map((came) => [came, had] as const))
 
@@ -301,7 +301,7 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
         sampleOf(good, [values[had]], CONTRACT_DAY_US + 1),
         sampleOf(bad, [values[came], 7], CONTRACT_DAY_US + 2),
         sampleOf(good, [values[had]], CONTRACT_DAY_US + 3),
-        // Without a value for the field there is no conflict.
+        // No value for the field, so no conflict.
         sampleOf(bad, [undefined, 8], CONTRACT_DAY_US + 4),
         sampleOf(bad, [values[came]], CONTRACT_DAY_US + 5, 9),
       ])
@@ -316,12 +316,12 @@ export function writerContract(store: Harness, traits: StoreTraits): void {
         expect(refusal.detail).toContain('field type conflict')
       }
       expect(await store.texts(measurement, 'v')).toHaveLength(3)
-      // The whole sample is refused, its good fields too.
+      // The whole sample is rejected, including its good fields.
       expect(await store.texts(measurement, 'w')).toEqual(['8'])
     })
   })
 
-  it('does not write a batch after its signal, and can still write it then', async () => {
+  it('does not write a batch after the signal, and can write it later', async () => {
     const series = newSeries({ v: 'int' })
     const batch = filled([sampleOf(series, [1], CONTRACT_DAY_US)])
     expect(await store.writer.write(batch, AbortSignal.abort())).toMatchObject({ next: 'retry' })

@@ -17,7 +17,7 @@ import { settings } from './database.ts'
 import { type DuckDbOptions, type DuckDbStore, openDuckDb } from './open.ts'
 
 const DAY_US = 86_400_000_000
-/** Noon, so that a few seconds more or less stay on the day. */
+/** Noon, so a few seconds more or less stay on the same day. */
 const NOON_US = Date.UTC(2026, 0, 10, 12) * 1000
 const { signal } = new AbortController()
 
@@ -81,7 +81,7 @@ async function points(store: DuckDbStore, measurement: string, field: string): P
   return found.flatMap((series) => series.points.map(([, value]) => value))
 }
 
-/** What stands in the file, told by DuckDB: rows of one column. */
+/** One column of the file, read with DuckDB. */
 async function ask(sql: string): Promise<unknown[]> {
   const instance = await DuckDBInstance.fromCache(path, settings())
   const connection = await instance.connect()
@@ -91,7 +91,7 @@ async function ask(sql: string): Promise<unknown[]> {
   return rows.map(([value]) => value)
 }
 
-/** Has another process open the file, and then do something; `output` is the first that it says. */
+/** Lets another process open the file and then do something. `output` is its first output. */
 function openElsewhere(then: string): { other: ChildProcess; output: Promise<string> } {
   const api = createRequire(import.meta.url).resolve('@duckdb/node-api')
   const script = `require(${JSON.stringify(api)}).DuckDBInstance.create(${JSON.stringify(path)})
@@ -101,13 +101,13 @@ function openElsewhere(then: string): { other: ChildProcess; output: Promise<str
 }
 
 describe('opening', () => {
-  it('makes the folder and the file for this user only', async () => {
+  it('creates the folder and the file for this user only', async () => {
     await opened()
     expect((await stat(join(folder, 'data'))).mode & 0o777).toBe(0o700)
     expect((await stat(path)).mode & 0o777).toBe(0o600)
   })
 
-  it('keeps the history, the types and the hosts of the run before', async () => {
+  it('keeps the history, the types and the hosts of an earlier process', async () => {
     const first = await opened()
     const float = seriesOf('cpu', 'a', { usage: 'float' })
     await write(first, [sampleOf(float, [1], NOON_US), sampleOf(float, [2], NOON_US + 1_000_000)])
@@ -118,7 +118,7 @@ describe('opening', () => {
     expect(await second.reader.hosts(0, signal)).toEqual([{ host: 'a', lastSeenAt: NOON_US + 1_000_000 }])
     const result = await write(second, [
       sampleOf(seriesOf('cpu', 'a', { usage: 'int' }), [3], NOON_US + 2_000_000),
-      // A repeat from before the start, and something new beside it.
+      // A repeat from before the start, and a new value beside it.
       sampleOf(seriesOf('cpu', 'a', { usage: 'float', steal: 'float' }), [4, 5], NOON_US),
       sampleOf(seriesOf('cpu', 'b', { usage: 'float' }), [6], NOON_US),
     ])
@@ -131,7 +131,7 @@ describe('opening', () => {
     expect(await ask('SELECT count(*)::INTEGER FROM series')).toEqual([2])
   })
 
-  it('merges only where a time has come twice', async () => {
+  it('merges only tables with repeats', async () => {
     const store = await opened()
     const series = seriesOf('cpu', 'a', { usage: 'float' })
     const repeats = async (): Promise<unknown[]> => await ask('SELECT repeats FROM days ORDER BY day')
@@ -149,7 +149,7 @@ describe('opening', () => {
     expect(await repeats()).toEqual([true, true])
   })
 
-  it('says who has the file, and what to do', async () => {
+  it('says who has the file open, and what to do', async () => {
     await mkdir(join(folder, 'data'))
     const { other, output } = openElsewhere('setInterval(() => {}, 1000)')
     try {
@@ -165,7 +165,7 @@ describe('opening', () => {
     expect(await points(await opened(), 'cpu', 'usage')).toEqual([])
   })
 
-  it('lets another process have the file as soon as it is closed', async () => {
+  it('lets another process open the file after it is closed', async () => {
     const store = await opened()
     await write(store, [sampleOf(seriesOf('cpu', 'a', { usage: 'float' }), [1], NOON_US)])
     await points(store, 'cpu', 'usage')
@@ -174,7 +174,7 @@ describe('opening', () => {
     expect(await openElsewhere('').output).toBe('open\n')
   })
 
-  it('refuses a second time in one process', async () => {
+  it('refuses to open the file twice in one process', async () => {
     await opened()
     await expect(opened()).rejects.toThrow(`${path} is already open in this process`)
   })
@@ -185,7 +185,7 @@ describe('opening', () => {
     ['was cut off', (file) => truncate(file, 20_000)],
     ['has flipped bits', async (file) => writeFile(file, (await readFile(file)).fill(0xff, 4096, 12_288))],
   ]
-  it.each(damages)('leaves a file alone that %s, and says what to do', async (_how, damage) => {
+  it.each(damages)('does not change a file that %s, and says what to do', async (_how, damage) => {
     const store = await opened()
     await write(store, [sampleOf(seriesOf('cpu', 'a', { usage: 'float' }), [1], NOON_US)])
     await closed(store)
@@ -221,14 +221,14 @@ describe('opening', () => {
     await expect(opened()).rejects.toThrow('schema 99')
   })
 
-  it('names the path when there can be no such file', async () => {
+  it('names the path when the file cannot exist', async () => {
     await mkdir(path, { recursive: true })
     await expect(opened()).rejects.toThrow(`${path} cannot be opened`)
   })
 })
 
 describe('a write that fails', () => {
-  it('leaves nothing behind, and succeeds when it is tried again', async () => {
+  it('stores nothing, and a second attempt succeeds', async () => {
     const store = await opened()
     const series = seriesOf('cpu', 'a', { usage: 'float' })
     await write(store, [sampleOf(series, [1], NOON_US)])
@@ -250,7 +250,7 @@ describe('a write that fails', () => {
     expect(await points(store, 'mem', 'used')).toEqual([2])
   })
 
-  it('is not begun while the disk is nearly full', async () => {
+  it('does not start while the disk is nearly full', async () => {
     const store = await opened({ minFreeBytes: Number.MAX_SAFE_INTEGER })
     const want = expect.stringContaining(`on the disk of ${path}: make room there`)
     expect(await write(store, [sampleOf(seriesOf('cpu', 'a', { usage: 'float' }), [1], NOON_US)])).toMatchObject({
@@ -269,7 +269,7 @@ describe('queries', () => {
     expect(asked.at(-1)).toMatchObject({ reason: { kind: 'away', message: expect.stringContaining('64') } })
   })
 
-  it('end when nobody waits for them any more', async () => {
+  it('end after their signal', async () => {
     const store = await opened()
     const series = seriesOf('cpu', 'a', { usage: 'float' })
     const many = Array.from({ length: 50_000 }, (_, n) => sampleOf(series, [n], NOON_US + n))
@@ -291,7 +291,7 @@ describe('retention', () => {
   const tables = (): Promise<unknown[]> =>
     ask("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'samples%' ORDER BY ALL")
 
-  it('refuses samples that are older, as the store of a server does', async () => {
+  it('rejects older samples, as InfluxDB does', async () => {
     const store = await opened()
     const series = seriesOf('cpu', 'a', { usage: 'float' })
     const oldest = NOON_US - 7 * DAY_US
@@ -305,7 +305,7 @@ describe('retention', () => {
     expect(await points(store, 'cpu', 'usage')).toEqual([2])
   })
 
-  it('drops days at the start, with all that only they had', async () => {
+  it('drops days at the start, with their series and measurements', async () => {
     const first = await opened()
     await write(first, [sampleOf(seriesOf('cpu', 'old', { usage: 'float', gone: 'bool' }), [1, true], NOON_US)])
     await write(first, [sampleOf(seriesOf('mem', 'old', { used: 'int' }), [1], NOON_US)])
@@ -321,7 +321,7 @@ describe('retention', () => {
     expect(await tables()).toHaveLength(1)
     expect(await ask('SELECT name FROM measurements')).toEqual(['cpu'])
     expect(await ask('SELECT tags FROM series')).toEqual(['[["host","new"]]'])
-    // Where no sample of a measurement is left, its fields are free to have another type.
+    // After the last sample of a measurement, its fields may have other types.
     const result = await write(store, [
       sampleOf(seriesOf('mem', 'a', { used: 'float' }), [1.5], nowUs),
       sampleOf(seriesOf('cpu', 'a', { usage: 'int' }), [1], nowUs),
@@ -329,7 +329,7 @@ describe('retention', () => {
     expect(result).toMatchObject({ next: 'ack', rejected: [{ index: 1 }] })
   })
 
-  it('drops days while it runs, and goes on with series and batches that are open', async () => {
+  it('drops days while it runs, and continues with open series and batches', async () => {
     const store = await opened({ sweepEveryMs: 10 })
     const old = seriesOf('cpu', 'old', { usage: 'float' })
     const lasting = seriesOf('cpu', 'lasting', { usage: 'float' })
@@ -347,19 +347,19 @@ describe('retention', () => {
     expect(await tables()).toHaveLength(1)
   })
 
-  it('uses the room of dropped days again', async () => {
+  it('reuses the space of dropped days', async () => {
     const sizes: number[] = []
     for (let day = 0; day < 12; day++) {
       const store = await opened({ retentionMs: 2 * 86_400_000 })
       const series = seriesOf('cpu', 'a', { value: 'float' })
-      // Random digits do not compress: a day takes half a megabyte, beside a quarter for the catalogue.
+      // Random digits do not compress: a day takes half a megabyte, and the catalogue a quarter.
       const samples = Array.from({ length: 50_000 }, (_, n) => sampleOf(series, [Math.random()], nowUs + n))
       expect(await write(store, samples)).toEqual({ next: 'ack', rejected: [] })
       await closed(store)
       sizes.push((await stat(path)).size)
       nowUs += DAY_US
     }
-    // Three days are kept, and a fourth has room until it is dropped.
+    // Three days are kept, and a fourth takes space until it is dropped.
     expect(sizes[3]).toBeGreaterThan(1_500_000)
     expect(Math.max(...sizes)).toBeLessThan(sizes[3]! * 1.4)
   })

@@ -74,7 +74,7 @@ export async function loadCatalogue(connection: DuckDBConnection): Promise<Catal
     const name = tableName(measurement, day)
     measurement.days.set(day, { name, columns: await columnsOf(name, measurement, rows), repeats })
     const byId = new Map([...measurement.series.values()].map((one) => [one.id, one]))
-    // 5 ms for a million rows, because both columns are stored compressed.
+    // 5 ms for a million rows: DuckDB reads only these two columns, which are compressed.
     const newest = await rows(`SELECT series, max(time_ns) FROM ${name} GROUP BY series`)
     for (const [of, timeNs] of newest as Array<[number, bigint]>) {
       const one = byId.get(of)

@@ -42,7 +42,7 @@ const charts = dashboards.flatMap(({ spec }) =>
 )
 
 describe('the template', () => {
-  it('has a label, a variable and dashboards, each with a name of its own', () => {
+  it('has a label, a variable and dashboards with different names', () => {
     const all = resources()
     expect(all.map(({ kind }) => kind)).toEqual(['Label', 'Variable', 'Dashboard', 'Dashboard'])
     expect(new Set(all.map(({ metadata }) => metadata.name)).size).toBe(all.length)
@@ -92,7 +92,7 @@ describe('the template', () => {
       expect(hex).toMatch(/^#[0-9A-F]{6}$/)
     }
     for (const { query } of chart.queries) {
-      // Flux is checked by InfluxDB only when a cell is shown, so its outline is checked here.
+      // InfluxDB checks Flux only when it shows a cell, so this test checks the outline.
       const [first, second, ...steps] = query.split('\n')
       expect(first).toBe('from(bucket: "telemetry")')
       expect(second).toMatch(/^ {2}\|> range\(start: (v\.timeRangeStart, stop: v\.timeRangeStop|-5m)\)$/)
@@ -142,7 +142,7 @@ describe('applyDashboards', () => {
   ): Promise<AppliedDashboards> =>
     applyDashboards({ url, token: 'right', org: 'sentinel', bucket: 'metrics', templateText, signal, ...changes })
 
-  it('makes the dashboards the first time, and updates them afterwards', async () => {
+  it('creates the dashboards the first time, and updates them afterwards', async () => {
     const influx = await startFake()
     const first = await apply(influx.url)
     expect(first).toEqual({
@@ -157,7 +157,7 @@ describe('applyDashboards', () => {
     expect(influx.dashboards.size).toBe(2)
   })
 
-  it('makes them anew when somebody has uninstalled them', async () => {
+  it('creates them again after somebody has uninstalled them', async () => {
     const influx = await startFake()
     await apply(influx.url)
     influx.uninstall()

@@ -48,7 +48,7 @@ describe('InfluxDB 1.6', () => {
 
   recordedBodiesContract('influxdb-1.6.7', () => openInflux({ url: influx.url, org: '', bucket: 'recorded' }))
 
-  it('makes the database that is missing, whatever its name', async () => {
+  it('creates a missing database of any name', async () => {
     const name = `new "one" ü'; DROP DATABASE x`
     const first = writerTo(influx.url, name)
     expect(await first.write(batchOfLines(['m v=1 1']), signal)).toEqual({ next: 'ack', rejected: [] })
@@ -56,7 +56,7 @@ describe('InfluxDB 1.6', () => {
     expect(await ask(influx.url, 'SHOW DATABASES')).toContainEqual([name])
   })
 
-  it('says that the database is missing where it may not make it', async () => {
+  it('says that the database is missing when it must not create it', async () => {
     const transport = new InfluxTransport({ url: influx.url })
     const timid = new InfluxWriter({ transport, org: '', bucket: 'missing', createDatabase: false })
     expect(await timid.check(signal)).toMatch(/answers 404 database not found: "missing": create/)
@@ -78,7 +78,7 @@ describe('InfluxDB 1.6', () => {
     expect(result.rejected.map(({ index }) => index)).toEqual(lines.map((_, index) => index))
   })
 
-  it('type conflicts of two kinds beside unparsable lines: just these are rejected', async () => {
+  it('type conflicts of two kinds beside unparsable lines: exactly these are rejected', async () => {
     const odd = { 10: 'v="text"', 20: 'v=true', 30: 'v=bad', 40: 'v="text",w=1', 4999: 'v=5i' }
     const lines = fiveThousand('conflict', odd)
     await writer.write(batchOfLines(['conflict v=0 1795400000000000000', ...lines.slice(100, 200)]), signal)
@@ -87,11 +87,11 @@ describe('InfluxDB 1.6', () => {
     expect(result.rejected.map(({ index, line }) => [index, line])).toEqual(
       Object.keys(odd).map((index) => [Number(index), lines[Number(index)]]),
     )
-    // The one written before and 4,995 good ones.
+    // The line written before and 4,995 good ones.
     expect(await countOf(influx.url, 'failures', 'conflict')).toBe(4996)
   })
 
-  it('conflicts in several shards, of which the answer tells one', async () => {
+  it('conflicts in several shards, of which the answer names one', async () => {
     const week = (n: number): string => `${1_795_400_000 - n * 8 * 86_400}000000000`
     const good = Array.from({ length: 10 }, (_, n) => `shards,host=good v=1 ${week(n)}`)
     expect(await writer.write(batchOfLines(good), signal)).toEqual({ next: 'ack', rejected: [] })
@@ -105,7 +105,7 @@ describe('InfluxDB 1.6', () => {
     expect(await countOf(influx.url, 'failures', 'shards')).toBe(20)
   })
 
-  it('beyond the retention beside conflicts: just these are rejected', async () => {
+  it('beyond the retention beside conflicts: exactly these are rejected', async () => {
     await ask(influx.url, 'CREATE DATABASE short WITH DURATION 1h')
     const short = writerTo(influx.url, 'short')
     const lines = fiveThousand('aged', { 4000: 'v="text"' })
@@ -121,7 +121,7 @@ describe('InfluxDB 1.6', () => {
     await short.close()
   })
 
-  it('an answer of 25,000 buckets comes whole, and one beyond the bound not at all', async () => {
+  it('an answer of 25,000 buckets is complete, and one over the limit is refused', async () => {
     const lines = Array.from({ length: 25_000 }, (_, n) => `long,host=a v=${n} ${NOW_US - n * 1e6}000`)
     for (let from = 0; from < lines.length; from += 5000) {
       const result = await writer.write(batchOfLines(lines.slice(from, from + 5000)), signal)
@@ -140,7 +140,7 @@ describe('InfluxDB 1.6', () => {
     await reader.close()
   })
 
-  it('is away and comes back: the same batch goes in', async () => {
+  it('is away and comes back: the same batch is written', async () => {
     const batch = batchOfLines(fiveThousand('away'))
     expect(await writer.check(signal)).toBe('')
     await influx.halt('SIGKILL')
@@ -166,7 +166,7 @@ describe('InfluxDB 1.6 with limits', () => {
   })
   afterAll(() => influx?.stop())
 
-  it('says what to do about wrong credentials, and takes the right ones', async () => {
+  it('says what to do about wrong credentials, and accepts the right ones', async () => {
     const answers: string[] = []
     for (const password of ['wrong', 'p%ss']) {
       const writer = writerTo(influx.url, 'limited', { username: 'admin', password })
@@ -181,7 +181,7 @@ describe('InfluxDB 1.6 with limits', () => {
     ])
   })
 
-  it('a body over the limit goes in pieces, and so do later batches', async () => {
+  it('a body over the limit is sent in parts, and later batches are smaller', async () => {
     const writer = writerTo(influx.url, 'limited', { username: 'admin', password: 'p%ss' })
     const lines = fiveThousand('pieces').map((line) => line.replace(/host=h\d+/, 'host=a'))
     expect(await writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
@@ -189,7 +189,7 @@ describe('InfluxDB 1.6 with limits', () => {
     await writer.close()
   })
 
-  it('a line over the limit is rejected, those around it are stored', async () => {
+  it('a line over the limit is rejected, and its neighbours are stored', async () => {
     const writer = writerTo(influx.url, 'limited', { username: 'admin', password: 'p%ss' })
     const huge = `pieces,host=a s="${'x'.repeat(60_000)}" 1`
     const result = await writer.write(batchOfLines(['pieces v=1 1', huge, 'pieces v=2 2']), signal)
@@ -197,7 +197,7 @@ describe('InfluxDB 1.6 with limits', () => {
     await writer.close()
   })
 
-  it('lines dropped for too many values of a tag are found', async () => {
+  it('finds lines dropped for too many values of a tag', async () => {
     const writer = writerTo(influx.url, 'limited', { username: 'admin', password: 'p%ss' })
     const lines = Array.from({ length: 100 }, (_, n) => `tags,host=h${n} v=1 ${NOW_US}000`)
     const known = lines.filter((_, n) => n % 10 < 7)
@@ -217,7 +217,7 @@ describe('VictoriaMetrics', () => {
   })
   afterAll(() => victoria?.stop())
 
-  it('is written to over /api/v2/write, and has every sample', async () => {
+  it('takes writes at /api/v2/write, and has every sample', async () => {
     const writer = writerTo(victoria.url, 'telemetry')
     expect(await writer.check(signal)).toBe('')
     expect(await writer.write(batchOfLines(fiveThousand('counted')), signal)).toEqual({ next: 'ack', rejected: [] })

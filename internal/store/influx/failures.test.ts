@@ -29,7 +29,7 @@ const panic = (n: number): string => good(n).replace(' v=', ' panic=')
 const manyGood = (count: number, others: Readonly<Record<number, string>> = {}): string[] =>
   Array.from({ length: count }, (_, n) => others[n] ?? good(n))
 
-/** What becomes of a batch: the word for each write of it, up to the ack. */
+/** Writes a batch until the ack. `words` has the result of each write. */
 async function writeUntilTaken(batch: LineBatch, most = 10): Promise<{ words: string[]; rejected: string[] }> {
   const words: string[] = []
   while (words.length < most) {
@@ -43,7 +43,7 @@ async function writeUntilTaken(batch: LineBatch, most = 10): Promise<{ words: st
 
 const inTenSeconds = (): string => new Date(Date.now() + 10_000).toUTCString()
 
-describe('whatever the server does, each line is stored or rejected, and the batch goes in when it heals', () => {
+describe('every line is stored or rejected, and the batch is written when the server recovers', () => {
   const undecided: Array<[name: string, answers: ScriptStep[], want: string[]]> = [
     ['401: no token', [{ status: 401 }], ['wait', 'ack']],
     ['403: a token without the right', [{ status: 403 }, { status: 403 }], ['wait', 'wait', 'ack']],
@@ -55,10 +55,10 @@ describe('whatever the server does, each line is stored or rejected, and the bat
     ['504', [{ status: 504 }], ['retry', 'ack']],
     ['a connection that breaks, and the next too', ['hang up', 'hang up'], ['retry', 'ack']],
     ['an answer that breaks off', ['break off'], ['retry', 'ack']],
-    ['a page that is no InfluxDB', [{ status: 200, body: '<html>' }], ['wait', 'ack']],
+    ['a web page instead of InfluxDB', [{ status: 200, body: '<html>' }], ['wait', 'ack']],
     ['a redirect', [{ status: 302, headers: { location: '/elsewhere' } }], ['wait', 'ack']],
     ['413: it is divided', [{ status: 413 }, { status: 413 }], ['ack']],
-    ['a status that nobody knows', [{ status: 599 }, { status: 418 }], ['retry', 'wait', 'ack']],
+    ['unknown statuses', [{ status: 599 }, { status: 418 }], ['retry', 'wait', 'ack']],
   ]
   it.each(undecided)('%s', async (_name, answers, want) => {
     influx.next(...answers)
@@ -79,7 +79,7 @@ describe('whatever the server does, each line is stored or rejected, and the bat
   })
 })
 
-it('no answer: it is given up, and tried again', async () => {
+it('no answer: the write ends, and a later one succeeds', async () => {
   const transport = new InfluxTransport({ url: influx.url, answerTimeoutMs: 500 })
   writer.reconfigure({ transport, org: 'sentinel', bucket: 'telemetry' })
   influx.next('silence')
@@ -107,7 +107,7 @@ describe('Retry-After', () => {
   })
 })
 
-it('a token file that was replaced is read again after a 401, without a word from anybody', async () => {
+it('a replaced token file is read again after a 401, without a reload', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-token-'))
   const file = join(folder, 'token')
   await writeFile(file, 'old')
@@ -123,7 +123,7 @@ it('a token file that was replaced is read again after a 401, without a word fro
 })
 
 describe('a line on which the server fails each time', () => {
-  it('is found after three failures, and holds up nothing else', async () => {
+  it('is found after three failures, and does not block other lines', async () => {
     const lines = manyGood(5000, { 17: panic(17), 4711: panic(4711) })
     expect(await writeUntilTaken(batchOfLines(lines))).toEqual({
       words: ['retry', 'retry', 'ack'],
@@ -132,7 +132,7 @@ describe('a line on which the server fails each time', () => {
     expect(influx.stored.size).toBe(4998)
   })
 
-  it('alone in its batch, is rejected once the server has taken another', async () => {
+  it('alone in its batch, is rejected after the server has accepted another batch', async () => {
     const batch = batchOfLines([panic(1)])
     const words: string[] = []
     for (let i = 0; i < 4; i++) words.push((await writer.write(batch, signal)).next)
@@ -141,11 +141,11 @@ describe('a line on which the server fails each time', () => {
     expect(await writeUntilTaken(batch, 1)).toEqual({ words: ['ack'], rejected: [panic(1)] })
   })
 
-  it('is none where the server fails on all: nothing is rejected, and not all parts are tried', async () => {
+  it('is not assumed when the server fails on everything: nothing is rejected, and not all parts are tried', async () => {
     const lines = manyGood(5000)
     const batch = batchOfLines(lines)
     const broken = { status: 500 }
-    // Each attempt has the batch, and from the third on an empty body, which is taken.
+    // Each attempt sends the batch, and from the third on an empty body, which is accepted.
     influx.next(broken, broken, broken, { status: 204 }, ...Array(40).fill(broken))
     const words: string[] = []
     for (let i = 0; i < 3; i++) words.push((await writer.write(batch, signal)).next)
@@ -153,18 +153,18 @@ describe('a line on which the server fails each time', () => {
     expect(influx.requests.length).toBeLessThan(45)
   })
 
-  it('is not looked for where an empty body is not taken either', async () => {
+  it('is not searched for when the server refuses an empty body too', async () => {
     const batch = batchOfLines(manyGood(100))
     influx.next(...Array(8).fill({ status: 500 }))
     for (let i = 0; i < 4; i++) expect(await writer.write(batch, signal)).toMatchObject({ next: 'retry' })
     expect(await writeUntilTaken(batch)).toEqual({ words: ['retry', 'ack'], rejected: [] })
   })
 
-  it('is not a line on which it failed once more by chance', async () => {
+  it('is not a line on which the server failed once more by chance', async () => {
     const lines = manyGood(2)
     const batch = batchOfLines(lines)
     const broken = { status: 500 }
-    // Twice the batch; then the batch, the empty body, one half that is taken, and the other once.
+    // Twice the batch, then the batch, the empty body, one accepted half, and the other half once.
     influx.next(broken, broken, broken, { status: 204 }, { status: 204 }, broken)
     expect(await writeUntilTaken(batch)).toEqual({ words: ['retry', 'retry', 'ack'], rejected: [] })
     expect(influx.stored).toContain(lines[0])
@@ -174,7 +174,7 @@ describe('a line on which the server fails each time', () => {
 describe('the size of batches after a 413', () => {
   afterEach(() => void vi.useRealTimers())
 
-  it('grows back, an eighth a minute, up to what is configured', async () => {
+  it('grows back by an eighth a minute, up to the configured size', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     influx.next({ status: 413 })
     await writer.write(batchOfLines(manyGood(5000)), signal)

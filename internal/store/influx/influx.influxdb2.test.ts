@@ -49,7 +49,7 @@ describe('failures, live on InfluxDB 2', () => {
     )
     return answer.results[0]?.series?.[0]?.values[0]?.[1]
   }
-  /** Writes, and gives the places of what was rejected. */
+  /** Writes lines, and gives the indexes of the rejected ones. */
   const rejectedOf = async (writer: InfluxWriter, lines: readonly string[]): Promise<number[]> => {
     const result = await writer.write(batchOfLines(lines), signal)
     if (result.next !== 'ack') throw new Error(result.problem)
@@ -72,7 +72,7 @@ describe('failures, live on InfluxDB 2', () => {
     await writer.close()
   })
 
-  it('type conflicts of two kinds beside unparsable lines: just these are rejected', async () => {
+  it('type conflicts of two kinds beside unparsable lines: exactly these are rejected', async () => {
     const writer = writerTo()
     const odd = { 10: 'v="text"', 20: 'v=true', 30: 'v=bad', 40: 'v="text",w=1', 4999: 'v=5i' }
     const lines = fiveThousand('conflict', odd)
@@ -82,7 +82,7 @@ describe('failures, live on InfluxDB 2', () => {
     await writer.close()
   })
 
-  it('beyond the retention beside conflicts: just these are rejected', async () => {
+  it('beyond the retention beside conflicts: exactly these are rejected', async () => {
     const short = await influx.newBucket(3600)
     const writer = writerTo({ bucket: short })
     const lines = fiveThousand('aged', { 4000: 'v="text"' })
@@ -116,17 +116,17 @@ describe('failures, live on InfluxDB 2', () => {
 describe('dashboards, live on InfluxDB 2', () => {
   const templateText = readFileSync(new URL('../../../deploy/influxdb/template.yml', import.meta.url), 'utf8')
 
-  it('are made once and updated afterwards', async () => {
+  it('are created once and updated afterwards', async () => {
     const request = { ...influx, bucket: await influx.newBucket(), templateText, signal }
     const first = await applyDashboards(request)
     const second = await applyDashboards(request)
     expect(second).toEqual({ ...first, action: 'updated' })
     expect(first.dashboards.map(({ name }) => name).sort()).toEqual(['SentinelStream host', 'SentinelStream hosts'])
-    // Those that were there before this test stay.
+    // Dashboards from before this test stay.
     if (first.action === 'created') await influx.api('POST', `/api/v2/stacks/${first.stackId}/uninstall`)
   })
 
-  it('show what Telegraf would have written: each query finds rows', async () => {
+  it('find rows in samples as Telegraf writes them', async () => {
     const bucket = await influx.newBucket()
     const store = await openInflux({ ...influx, bucket })
     const lines: string[] = []

@@ -3,16 +3,16 @@ import { InfluxReader } from './reader.ts'
 import { InfluxTransport } from './transport.ts'
 import { InfluxWriter } from './writer.ts'
 
-export interface InfluxPlace {
+export interface InfluxAddress {
   readonly url: string
   readonly token?: string
   readonly org: string
   readonly bucket: string
 }
 
-/** A writer and a reader on a real InfluxDB of any version, made ready by a first check (1.x: the database is made). */
-export async function openInflux(place: InfluxPlace): Promise<OpenStore> {
-  const { url, token = '', org, bucket } = place
+/** A writer and a reader on a real InfluxDB of any version. A first check prepares it (on 1.x it creates the database). */
+export async function openInflux(address: InfluxAddress): Promise<OpenStore> {
+  const { url, token = '', org, bucket } = address
   const server = { url, token: () => token }
   const writer = new InfluxWriter({ transport: new InfluxTransport(server), org, bucket })
   const reader = new InfluxReader({ transport: new InfluxTransport(server), bucket })
@@ -21,7 +21,7 @@ export async function openInflux(place: InfluxPlace): Promise<OpenStore> {
   return {
     writer,
     reader,
-    texts: (measurement, field) => texts(place, measurement, field),
+    texts: (measurement, field) => texts(address, measurement, field),
     async close() {
       await writer.close()
       await reader.close()
@@ -29,7 +29,7 @@ export async function openInflux(place: InfluxPlace): Promise<OpenStore> {
   }
 }
 
-async function texts({ url, token, bucket }: InfluxPlace, measurement: string, field: string): Promise<string[]> {
+async function texts({ url, token, bucket }: InfluxAddress, measurement: string, field: string): Promise<string[]> {
   const params = JSON.stringify({ measurement: { identifier: measurement }, field: { identifier: field } })
   const q = 'SELECT $field::field FROM $measurement'
   const body = new URLSearchParams({ db: bucket, q, params, chunked: 'true' })

@@ -24,7 +24,7 @@ describe('every recorded answer to a write', () => {
     const outcome = outcomeOf(answerOf(status, body, error === undefined ? {} : { 'x-influxdb-error': error }))
     if (status === 204) return expect(outcome).toEqual({ action: 'accept' })
     if (outcome.action !== 'reject') throw new Error(`${status} ${body} gives ${outcome.action}`)
-    // Each answer either quotes its bad lines or counts those that it dropped; one, of 70,000 bytes, is shortened in the record.
+    // Each answer quotes its bad lines or counts the dropped ones. One line of 70,000 bytes is shortened in the record.
     const quoted = body.includes('…<') ? 0 : body.split("unable to parse '").length - 1
     const dropped = /dropped=([1-9]\d*)/.exec(body)?.[1]
     expect(outcome.named).toHaveLength(quoted)
@@ -81,7 +81,7 @@ describe('outcomeOf', () => {
     ['425', answerOf(425), { action: 'retry' }],
     ['429', answerOf(429), { action: 'retry', afterMs: undefined }],
     ['500', v2(500, 'An internal error has occurred'), { action: 'retry' }],
-    ['500 of early 2.x, a type conflict', v2(500, 'unexpected error writing points to database: partial write: field type conflict: input field "v" on measurement "m" is type integer, already exists as type float dropped=3'), { action: 'reject', dropped: 3, conflict: { measurement: 'm', field: 'v', type: 'integer' } }], // biome-ignore format: one line a case
+    ['500 of early 2.x, a type conflict', v2(500, 'unexpected error writing points to database: partial write: field type conflict: input field "v" on measurement "m" is type integer, already exists as type float dropped=3'), { action: 'reject', dropped: 3, conflict: { measurement: 'm', field: 'v', type: 'integer' } }], // biome-ignore format: one line per case
     [
       '500 of 1.x, its cache full',
       answerOf(500, '{"error":"engine: cache-max-memory-size exceeded: (1/1)"}'),
@@ -104,9 +104,9 @@ describe('outcomeOf', () => {
       ),
       { action: 'reject', dropped: 1, beyondRetention: true },
     ],
-    ['tag values over the limit, 1.x', answerOf(400, '{"error":"partial write: max-values-per-tag limit exceeded (100000/100000): measurement=\\"m\\" tag=\\"t\\" value=\\"x\\" dropped=7"}'), { action: 'reject', dropped: 7 }], // biome-ignore format: one line a case
-    ['InfluxDB 3, the good lines stored', answerOf(400, '{"error":"partial write of line protocol occurred","data":[{"original_line":"bad","line_number":2,"error_message":"Expected at least one space"}]}'), { action: 'reject', dropped: undefined, named: [{ text: 'bad', number: 2, reason: 'Expected at least one space' }] }], // biome-ignore format: one line a case
-    ['InfluxDB 3, all or nothing', answerOf(400, '{"error":"parsing failed for write_lp endpoint","data":{"original_line":"bad","line_number":2,"error_message":"no"}}'), { action: 'reject', named: [{ text: 'bad', number: 2, reason: 'no' }] }], // biome-ignore format: one line a case
+    ['tag values over the limit, 1.x', answerOf(400, '{"error":"partial write: max-values-per-tag limit exceeded (100000/100000): measurement=\\"m\\" tag=\\"t\\" value=\\"x\\" dropped=7"}'), { action: 'reject', dropped: 7 }], // biome-ignore format: one line per case
+    ['InfluxDB 3, the good lines stored', answerOf(400, '{"error":"partial write of line protocol occurred","data":[{"original_line":"bad","line_number":2,"error_message":"Expected at least one space"}]}'), { action: 'reject', dropped: undefined, named: [{ text: 'bad', number: 2, reason: 'Expected at least one space' }] }], // biome-ignore format: one line per case
+    ['InfluxDB 3, all or nothing', answerOf(400, '{"error":"parsing failed for write_lp endpoint","data":{"original_line":"bad","line_number":2,"error_message":"no"}}'), { action: 'reject', named: [{ text: 'bad', number: 2, reason: 'no' }] }], // biome-ignore format: one line per case
     [
       'a message in the header only',
       answerOf(503, '', { 'x-influxdb-error': 'busy' }),
@@ -119,7 +119,7 @@ describe('outcomeOf', () => {
     ['seconds', '7', 7000],
     ['a fraction', '0.5', 500],
     ['a date', 'Mon, 23 Nov 2026 12:00:30 GMT', 30_000],
-    ['a date that is over', 'Mon, 23 Nov 2026 11:00:00 GMT', 0],
+    ['a date in the past', 'Mon, 23 Nov 2026 11:00:00 GMT', 0],
     ['more than ten minutes', '86400', 600_000],
     ['a date next year', 'Tue, 23 Nov 2027 12:00:00 GMT', 600_000],
     ['a negative number', '-5', 0],
@@ -136,14 +136,14 @@ describe('outcomeOf', () => {
     expect(outcomeOf(answerOf(503, '', headers), NOW)).toMatchObject({ afterMs: 5000 })
   })
 
-  it('reads quoted lines that hold quotes, colons and the words around a quote', () => {
+  it('reads quoted lines that contain quotes, colons and the text around a quote', () => {
     const lines = ['m v="it\'s\': odd" 1', 'm v="a\nb" 2', "m,t=unable\\ to\\ parse\\ 'x v=bad 3"]
     const message = lines.map((line) => `unable to parse '${line}': invalid boolean`).join('\n')
     const outcome = outcomeOf(v2(400, message))
     expect(outcome).toMatchObject({ named: lines.map((text) => ({ text, number: 0, reason: 'invalid boolean' })) })
   })
 
-  it('reads what is whole of an answer that was cut off, wherever that was', () => {
+  it('reads the complete part of an answer that was cut off anywhere', () => {
     const whole = JSON.stringify({
       code: 'invalid',
       message: "unable to parse 'first \\\"é': bad\nunable to parse 'second\u0001': bad",

@@ -31,7 +31,7 @@ function readerTo(url: string, options: Partial<InfluxReaderOptions> = {}): Infl
   return reader
 }
 
-/** A reader on a server that gives these answers one after the other, and the forms that it was sent. */
+/** A reader on a server that gives these answers in turn, and the forms that the server received. */
 async function readerWith(
   answers: readonly FakeAnswer[],
   options: Partial<InfluxReaderOptions> = {},
@@ -56,7 +56,7 @@ function chunk(tags: Record<string, string>, values: unknown[][], partial = fals
 }
 
 describe('history', () => {
-  it('binds all that the caller gave, and pastes nothing', async () => {
+  it('binds every value of the caller as a parameter', async () => {
     const { reader, forms } = await readerWith([{ body: '{"results":[{"statement_id":0}]}\n' }])
     const odd = '"; DROP SERIES --'
     expect(await reader.history({ ...QUERY, measurement: odd, fields: [odd], tags: { [odd]: odd } }, signal)).toEqual(
@@ -72,7 +72,7 @@ describe('history', () => {
     expect([form?.get('db'), form?.get('epoch'), form?.get('chunked')]).toEqual(['telemetry', 'u', 'true'])
   })
 
-  it('joins a series that comes in several chunks', async () => {
+  it('joins a series from several chunks', async () => {
     const { reader } = await readerWith([
       {
         body: [
@@ -110,7 +110,7 @@ describe('history', () => {
     }
   })
 
-  it('takes a mean of booleans for no points', async () => {
+  it('gives no points for a mean of booleans', async () => {
     const error = 'unsupported mean iterator type: *query.booleanInterruptIterator'
     const { reader } = await readerWith([{ body: JSON.stringify({ results: [{ error }] }) }])
     expect(await reader.history(QUERY, signal)).toEqual([])
@@ -118,7 +118,7 @@ describe('history', () => {
 })
 
 describe('hosts', () => {
-  it('takes the newest of all measurements, asked 50 at a time', async () => {
+  it('gives the newest sample of all measurements, with 50 measurements per request', async () => {
     const names = Array.from({ length: 60 }, (_, n) => [`m${n}`])
     const show = { results: [{ series: [{ name: 'measurements', columns: ['name'], values: names }] }] }
     const { reader, forms } = await readerWith([
@@ -165,7 +165,7 @@ describe('errors', () => {
     await expect(reader.history(QUERY, signal)).rejects.toMatchObject({ kind, message })
   })
 
-  it('nobody listens', async () => {
+  it('no server', async () => {
     const reader = readerTo(`http://127.0.0.1:${await freePort()}`)
     await expect(reader.hosts(0, signal)).rejects.toMatchObject({ kind: 'away', message: /ECONNREFUSED/ })
   })

@@ -4,12 +4,12 @@ import type { OpenStore } from '../store.contract.ts'
 import type { WriteResult } from '../store.ts'
 import { batchOfLines } from './lines.contract.ts'
 
-/** Writes that 2.7 and 1.6 answer with 204, and that no line of ours looks like. */
+/** A case that 2.7 and 1.6 answer with 204. Our lines always have a time. */
 const WITHOUT_TIME = 'no timestamp'
 
 /**
- * The recorded bodies, sent to a server of the same kind through the writer: as many lines are rejected as the server refused when
- * it was recorded, and afterwards it holds what it held then.
+ * Sends the recorded bodies through the writer to a live server of the same kind. The writer must reject as many lines as the server
+ * refused in the recording, and the server must then store the same values.
  *
  * @param open called once; the bucket must be empty and keep everything
  */
@@ -49,7 +49,7 @@ export function recordedBodiesContract(server: RecordedServer, open: () => Promi
       const measurement =
         name === 'measurement with comma and space escaped' ? 'm65x,x y' : (/m\d\dx/.exec(record.body)?.[0] ?? 'none')
       const values = await Promise.all(['v', 'w'].map((field) => store.texts(measurement, field)))
-      // Where the server stored nothing for one bad line, the writer has sent the good ones again.
+      // For one bad line the server stored nothing, and the writer sent the good ones again.
       const own = (line: string): boolean => line.startsWith(measurement)
       const good = linesOf(record).filter(own).length - result.rejected.filter(({ line }) => own(line)).length
       const points = status === 400 && stored.points === 0 ? good : stored.points

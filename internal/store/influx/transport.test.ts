@@ -39,8 +39,8 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   return error.code
 }
 
-describe('what is sent', () => {
-  it('is the body with its length, the path behind that of the URL, and the credentials in a header', async () => {
+describe('a request', () => {
+  it('has the body with its length, the path after that of the URL, and the credentials in a header', async () => {
     const seen: Array<Record<string, unknown>> = []
     const server = await listen(async (request, response) => {
       let body = ''
@@ -60,7 +60,7 @@ describe('what is sent', () => {
     ])
   })
 
-  it('has Basic authorization for a user and password in the URL, which no message shows', async () => {
+  it('has Basic authorization for a user and password in the URL, and messages do not show them', async () => {
     const server = await listen((request, response) => response.end(request.headers.authorization))
     const transport = transportTo(server.url.replace('//', '//us%40er:pass@'))
     expect(transport.url).toBe(server.url)
@@ -80,7 +80,7 @@ describe('what is sent', () => {
     expect(answer.body).toBe(`[::1]:${port}`)
   })
 
-  it('goes over connections that stay open', async () => {
+  it('uses connections that stay open', async () => {
     const server = await listen((_request, response) => response.end())
     let connections = 0
     server.on('connection', () => connections++)
@@ -89,11 +89,11 @@ describe('what is sent', () => {
     expect(connections).toBe(1)
   })
 
-  it('is sent again over another connection when the server closed the idle one', async () => {
+  it('is sent again on another connection when the server closed the idle one', async () => {
     let requests = 0
     const server = await listen((request, response) => {
       requests++
-      // The second request of a connection finds it closed, as after the server's idle timeout.
+      // The second request on a connection finds it closed, as after the idle timeout of the server.
       if (requests === 2) request.socket.resetAndDestroy()
       else response.end(`${requests}`)
     })
@@ -105,7 +105,7 @@ describe('what is sent', () => {
 })
 
 describe('the token', () => {
-  it('is asked for once, and again after a 401', async () => {
+  it('is read once, and again after a 401', async () => {
     const tokens = ['old', 'new']
     let asked = 0
     const server = await listen((request, response) => {
@@ -118,7 +118,7 @@ describe('the token', () => {
     expect([statuses, asked]).toEqual([[204, 204, 204], 2])
   })
 
-  it('that is still refused gives the 401', async () => {
+  it('that is refused again gives the 401', async () => {
     let requests = 0
     const server = await listen((_request, response) => {
       requests++
@@ -150,21 +150,21 @@ it.each<[string, Partial<InfluxServer>, RegExp]>([
   expect(transport.credentials).toMatch(want)
 })
 
-describe('what comes back', () => {
-  it('is cut at the bound', async () => {
+describe('an answer', () => {
+  it('is cut at the limit', async () => {
     const server = await listen((_request, response) => response.writeHead(400).end('x'.repeat(100_000)))
     const answer = await transportTo(server.url).send({ method: 'GET', path: '/', maxAnswerBytes: 1000 }, never)
     expect(answer).toMatchObject({ status: 400, cut: true, body: 'x'.repeat(1000) })
   })
 
-  it('may have a header of a megabyte, as 1.x gives for many bad lines', async () => {
+  it('may have a header of a megabyte, as 1.x sends for many bad lines', async () => {
     const words = 'x'.repeat(1 << 20)
     const server = await listen((_request, response) => response.writeHead(400, { 'X-Influxdb-Error': words }).end())
     const answer = await transportTo(server.url).send({ method: 'GET', path: '/' }, never)
     expect(answer.headers['x-influxdb-error']).toHaveLength(1 << 20)
   })
 
-  it('counts though it comes before the body was read', async () => {
+  it('counts even if the server sends it before it has read the body', async () => {
     const server = await listen((_request, response) =>
       response.writeHead(413, { connection: 'close' }).end('too much'),
     )
@@ -194,7 +194,7 @@ describe('what comes back', () => {
     expect(await codeOf(transport.send({ method: 'POST', path: '/', body: 'x' }, never))).toBe(code)
   })
 
-  it('is an error where nothing listens, with words even for two addresses', async () => {
+  it('is an error without a server, with a text even for two addresses', async () => {
     const transport = transportTo(`http://localhost:${await freePort()}`)
     const sent = transport.send({ method: 'GET', path: '/' }, never)
     await expect(sent).rejects.toMatchObject({ code: 'ECONNREFUSED', message: /ECONNREFUSED/ })
@@ -202,7 +202,7 @@ describe('what comes back', () => {
 })
 
 describe('the signal', () => {
-  it('stops before and while it is sent', async () => {
+  it('stops a request before and during sending', async () => {
     const server = await listen(() => {})
     const transport = transportTo(server.url)
     expect(await codeOf(transport.send({ method: 'GET', path: '/' }, AbortSignal.abort()))).toBe('ABORTED')
@@ -212,8 +212,8 @@ describe('the signal', () => {
   })
 })
 
-describe('a transport that another takes the place of', () => {
-  it('gets the answers that it waits for, and holds no connection after that', async () => {
+describe('a retired transport', () => {
+  it('receives pending answers, and then holds no connection', async () => {
     let answer = (): void => {}
     const asked = new Promise<void>((resolve) => {
       answer = resolve
@@ -233,7 +233,7 @@ describe('a transport that another takes the place of', () => {
     await closed
   })
 
-  it('closes what it keeps open for later at once', async () => {
+  it('closes idle connections at once', async () => {
     const server = await listen((_request, response) => response.end())
     const closed = new Promise((resolve) => {
       server.once('connection', (socket) => socket.once('close', resolve))

@@ -34,7 +34,7 @@ const conflict = (n: number): string => good(n).replace(/v=\d+/, 'v="text"')
 const bad = (n: number): string => good(n).replace(/v=\d+/, 'v=bad')
 const tooOld = (n: number): string => `m,host=a v=${n} ${900_000_000_000_000_000n + BigInt(n)}`
 
-/** 5,000 lines, good but for those named. */
+/** 5,000 good lines, some of them replaced. */
 function fiveThousand(others: Readonly<Record<number, string>> = {}): string[] {
   return Array.from({ length: 5000 }, (_, n) => others[n] ?? good(n))
 }
@@ -43,7 +43,7 @@ function refused(lines: readonly string[], index: number, detail: unknown): obje
   return { index, line: lines[index], refusal: { reason: 'store_refused', detail } }
 }
 
-/** Asserts that just these are rejected, and that all the others are stored. */
+/** Asserts that exactly these are rejected and all others are stored. */
 async function expectRejected(lines: readonly string[], details: Readonly<Record<number, unknown>>): Promise<void> {
   const result = await writer.write(batchOfLines(lines), signal)
   const rejected = Object.entries(details).map(([index, detail]) => refused(lines, Number(index), detail))
@@ -54,7 +54,7 @@ async function expectRejected(lines: readonly string[], details: Readonly<Record
 const writes = (): number[] => influx.requests.filter(({ path }) => path !== '/ping').map(({ lines }) => lines)
 
 describe('lines that InfluxDB 2.7 refuses', () => {
-  it('stores 5,000 good ones with one request', async () => {
+  it('stores 5,000 good lines with one request', async () => {
     await expectRejected(fiveThousand(), {})
     expect(influx.requests.map(({ path }) => path)).toEqual([
       '/ping',
@@ -78,7 +78,7 @@ describe('lines that InfluxDB 2.7 refuses', () => {
     await expectRejected([good(1), body, good(3)], { 1: reason })
   })
 
-  it('a type conflict: the rest is stored already, and sending it again does no harm', async () => {
+  it('a type conflict: the other lines are stored already, and sending them again changes nothing', async () => {
     await expectRejected(fiveThousand({ 7: conflict(7), 4999: conflict(4999) }), {
       7: expect.stringContaining('field type conflict'),
       4999: expect.stringContaining('already exists as type float'),
@@ -86,7 +86,7 @@ describe('lines that InfluxDB 2.7 refuses', () => {
     expect(writes()).toEqual([5000, 2, 4998])
   })
 
-  it('an innocent that fits the description is heard, and not rejected', async () => {
+  it('a good line that looks like the bad one is sent again, not rejected', async () => {
     const lines = [good(1), good(2), 'other v=1 1795400000000000000']
     influx.next({
       status: 422,
@@ -96,21 +96,21 @@ describe('lines that InfluxDB 2.7 refuses', () => {
     expect(writes()).toEqual([3, 2, 1])
   })
 
-  it('beyond the retention: the oldest', async () => {
+  it('beyond the retention: the oldest are rejected', async () => {
     const lines = fiveThousand({ 0: tooOld(0), 17: tooOld(17), 4000: tooOld(1) })
     const detail = expect.stringContaining('outside retention policy')
     await expectRejected(lines, { 0: detail, 17: detail, 4000: detail })
     expect(writes()).toEqual([5000, 3, 4997])
   })
 
-  it('all of them', async () => {
+  it('every line of the batch', async () => {
     const lines = Array.from({ length: 100 }, (_, n) => conflict(n))
     const detail = expect.stringContaining('conflict')
     await expectRejected(lines, Object.fromEntries(lines.map((_, n) => [n, detail])))
     expect(writes()).toEqual([100])
   })
 
-  it('one for each reason in the same batch', async () => {
+  it('lines with different faults in the same batch', async () => {
     const lines = fiveThousand({ 3: bad(3), 5: conflict(5), 8: tooOld(8), 13: bad(13) })
     await expectRejected(lines, {
       3: 'invalid boolean',
@@ -120,7 +120,7 @@ describe('lines that InfluxDB 2.7 refuses', () => {
     })
   })
 
-  it('equal lines, each of them', async () => {
+  it('equal bad lines: each is rejected', async () => {
     await expectRejected([good(1), bad(2), good(3), bad(2)], { 1: 'invalid boolean', 3: 'invalid boolean' })
   })
 
@@ -133,17 +133,17 @@ describe('lines that InfluxDB 2.7 refuses', () => {
 })
 
 describe('a server that does not name its lines', () => {
-  it('is asked in halves until only the bad ones are left', async () => {
+  it('gets halves until only the bad lines are left', async () => {
     const lines = Array.from({ length: 64 }, (_, n) => good(n))
     const nameless = { status: 400, body: '{"message":"something is wrong"}' }
-    // Line 63 alone is bad: the whole, an empty body (taken), then always the second half, until one line is left.
+    // Only line 63 is bad: the whole batch, an empty body (accepted), then always the second half, until one line is left.
     influx.next(nameless, { status: 204 }, ...Array(6).fill(nameless))
     const result = await writer.write(batchOfLines(lines), signal)
     expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 63, 'something is wrong')] })
     expect(writes()).toEqual([64, 0, 32, 16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 32])
   })
 
-  it('is not believed when an empty body is refused too: the request is at fault, and nothing is rejected', async () => {
+  it('rejects no line when it refuses an empty body too: the request is at fault', async () => {
     const { response } = recordedExchange('write org missing')
     influx.next(response, response)
     expect(await writer.write(batchOfLines([good(1), good(2)]), signal)).toEqual({
@@ -152,7 +152,7 @@ describe('a server that does not name its lines', () => {
     })
   })
 
-  it('is given up after 200 requests where it counts what it dropped', async () => {
+  it('is searched with at most 200 requests when it counts the dropped lines', async () => {
     const lines = Array.from({ length: 1000 }, (_, n) => good(n))
     const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=1"}' }
     influx.next(...Array(1000).fill(limit))
@@ -164,7 +164,7 @@ describe('a server that does not name its lines', () => {
     for (const { line } of unnamed) expect(line).toContain('m,host=a v=')
   })
 
-  it('and then shows once all the lines that it can have dropped', async () => {
+  it('and the first rejected entry then lists every candidate', async () => {
     const lines = Array.from({ length: 1000 }, (_, n) => good(n))
     const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=3"}' }
     influx.next(...Array(202).fill(limit))
@@ -175,7 +175,7 @@ describe('a server that does not name its lines', () => {
     expect(others.map(({ line }) => line)).toEqual(expect.arrayContaining(['', '']))
   })
 
-  it('is not believed to have dropped more than it was sent', async () => {
+  it('cannot have dropped more lines than it received', async () => {
     const limit = { status: 400, body: '{"error":"partial write: max-values-per-tag limit exceeded dropped=99999"}' }
     influx.next(...Array(1000).fill(limit))
     const result = await writer.write(batchOfLines(Array.from({ length: 1000 }, (_, n) => good(n))), signal)
@@ -198,7 +198,7 @@ describe('InfluxDB 3', () => {
     expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'Could not parse entire line')] })
   })
 
-  it('names a line by the beginning of its text, and one by its number alone', async () => {
+  it('names a line by the beginning of its text, or only by its number', async () => {
     const lines = [good(1), bad(2), bad(3)]
     influx.next(
       answer([
@@ -210,7 +210,7 @@ describe('InfluxDB 3', () => {
     expect(result).toEqual({ next: 'ack', rejected: [refused(lines, 1, 'one'), refused(lines, 2, 'two')] })
   })
 
-  it('refuses an empty body, which says that all else is right', async () => {
+  it('refuses an empty body, which shows that the request is right', async () => {
     influx.next({ status: 400, body: '{"error":"incoming write was empty"}' })
     expect(await writer.check(signal)).toBe('')
   })
@@ -219,7 +219,7 @@ describe('InfluxDB 3', () => {
 describe('413', () => {
   const tooLarge = { status: 413, body: '{"error":"Request Entity Too Large"}' }
 
-  it('is answered with halves, and later batches are smaller', async () => {
+  it('sends halves, and makes later batches smaller', async () => {
     const lines = fiveThousand()
     influx.next(tooLarge, tooLarge)
     await expectRejected(lines, {})
@@ -232,7 +232,7 @@ describe('413', () => {
     expect(batch.bytes).toBeLessThanOrEqual(maxBytes)
   })
 
-  it('rejects a line that is too large alone, and later batches do not shrink without end', async () => {
+  it('rejects a single line that is too large, and later batches keep a minimum size', async () => {
     const lines = [good(1), good(2)]
     influx.next(tooLarge, tooLarge)
     const result = await writer.write(batchOfLines(lines), signal)
@@ -241,7 +241,7 @@ describe('413', () => {
   })
 })
 
-describe('what is not decided', () => {
+describe('an undecided write', () => {
   const recorded = (name: string): Parameters<RecordedInflux['next']>[0] => recordedExchange(name).response
   const cases: Array<[string, Parameters<RecordedInflux['next']>[0], object]> = [
     [
@@ -263,9 +263,9 @@ describe('what is not decided', () => {
       { next: 'wait', problem: /answers 200 a body where InfluxDB has none/ },
     ],
   ]
-  it.each(cases)('%s: the batch is kept, and goes in later', async (_name, answer, want) => {
+  it.each(cases)('%s: the batch stays, and a later write succeeds', async (_name, answer, want) => {
     influx.next(answer)
-    // A kept-alive connection that breaks may only have idled too long: the writer tries a second one by itself.
+    // A kept-alive connection may break because it was idle too long, so the writer tries a second one by itself.
     if (answer === 'hang up') influx.next(answer)
     const batch = batchOfLines([good(1), good(2)])
     const { problem, ...rest } = want as { problem?: RegExp }
@@ -277,7 +277,7 @@ describe('what is not decided', () => {
     expect(influx.stored.size).toBe(2)
   })
 
-  it('nobody listens', async () => {
+  it('no server', async () => {
     const nobody = writerTo(`http://127.0.0.1:${await freePort()}`)
     expect(await nobody.check(signal)).toMatch(/cannot be reached: connect ECONNREFUSED .*is INFLUX_URL right\?$/)
     await nobody.close()
@@ -292,7 +292,7 @@ describe('what is not decided', () => {
     await impatient.close()
   })
 
-  it('a fault in the middle of a search: all of it is done again', async () => {
+  it('a failure during a search: the whole search runs again', async () => {
     const lines = fiveThousand({ 9: bad(9) })
     const message = `unable to parse '${bad(9)}': invalid boolean`
     influx.next({ status: 400, body: JSON.stringify({ message }) }, { status: 503 })
@@ -305,8 +305,8 @@ describe('what is not decided', () => {
   })
 })
 
-describe('the way', () => {
-  it('is asked of /ping once, and again after an answer that means the wrong place', async () => {
+describe('the write path', () => {
+  it('comes from /ping once, and again after an answer that means a wrong address', async () => {
     await writer.check(signal)
     await writer.check(signal)
     influx.next({ status: 404 })
@@ -316,7 +316,7 @@ describe('the way', () => {
     expect(paths).toEqual(['/ping', '/api/v2/', '/api/v2/', '/api/v2/', '/ping', '/api/v2/'])
   })
 
-  it('can be set', async () => {
+  it('can be configured', async () => {
     const v1 = writerTo(influx.url, { writePath: 'v1', bucket: 'a b' })
     expect(await v1.check(signal)).toBe('')
     await v1.close()
@@ -338,8 +338,8 @@ function partial(words: string): string {
   return JSON.stringify({ code: 'unprocessable entity', message })
 }
 
-describe('a writer that is given other settings', () => {
-  it('writes to the other server from then on, and asks it what it is', async () => {
+describe('reconfigure', () => {
+  it('writes to the new server from then on, and asks for its version', async () => {
     const other = await startRecordedInflux()
     const lines = fiveThousand()
     const early = batchOfLines(lines)
@@ -359,7 +359,7 @@ describe('a writer that is given other settings', () => {
     await other.stop()
   })
 
-  it('takes no answer of the server before for one of its own', async () => {
+  it('writes again to the new server after a failure at the old one', async () => {
     const nobody = writerTo(`http://127.0.0.1:${await freePort()}`)
     const written = nobody.write(batchOfLines([good(1)]), signal)
     nobody.reconfigure({ transport: new InfluxTransport({ url: influx.url }), org: 'sentinel', bucket: 'telemetry' })
