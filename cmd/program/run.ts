@@ -93,10 +93,10 @@ function reload(live: LiveSettings, logger: Logger, secrets: Set<string>): void 
     const { changed, atNextStart, warnings, failures, ...loaded } = live.reload()
     for (const secret of loaded.secrets) secrets.add(secret)
     for (const warning of warnings) logger.warn(warning)
-    for (const { keys, error } of failures) logger.error({ err: error }, `not taken over: ${keys.join(', ')}`)
+    for (const { keys, error } of failures) logger.error({ err: error }, `not applied: ${keys.join(', ')}`)
     if (atNextStart.length > 0) logger.warn(`changed but takes effect at the next start: ${atNextStart.join(', ')}`)
     const hasChanged = Object.keys(changed).length > 0
-    logger.info({ changed }, hasChanged ? 'settings reloaded' : 'settings reloaded: nothing to take over has changed')
+    logger.info({ changed }, hasChanged ? 'settings reloaded' : 'settings reloaded: no change to apply')
   } catch (error) {
     const problems = error instanceof ConfigError ? error.problems : [String(error)]
     logger.error(`not reloaded, the settings stay as they were: ${problems.join('; ')}`)

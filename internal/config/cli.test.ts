@@ -72,7 +72,7 @@ describe('the command line', () => {
       expect([key, isThere]).toEqual([key, isUsedBy(setting, ROLES[role])])
     }
     expect(said).toContain(`\n  sentinel ${role} --log-level debug\n`)
-    expect(said).toContain('78 settings that cannot work')
+    expect(said).toContain('78 invalid settings')
   })
 })
 
@@ -81,7 +81,7 @@ describe('a program that fails', () => {
     const { code, said } = await run(['up'], () => {
       throw new ConfigError(['api.port is wrong', 'so is redis.url'])
     })
-    expect(said).toBe('sentinel: these settings cannot work:\n  api.port is wrong\n  so is redis.url\n')
+    expect(said).toBe('sentinel: invalid settings:\n  api.port is wrong\n  so is redis.url\n')
     expect(code).toBe(EXIT.config)
   })
 

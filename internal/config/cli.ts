@@ -9,18 +9,19 @@ import { GROUPS, settingsOf } from './settings.ts'
 import { CONFIG_VARIABLE, type FlagValues } from './written.ts'
 
 const FOOTER = `
-Each setting can be written as a flag (--agent-interval-ms 500ms), as a variable (SENTINEL_AGENT_INTERVAL_MS), or in a YAML file
-(agent: { intervalMs: 500ms }) given by --config. Flags win over variables, variables over the file, the file over defaults.
-SIGHUP reads the file and all files of secrets again. What is marked ↻ takes effect at once, the rest at the next start.`
+Each setting can be a flag (--agent-interval-ms 500ms), a variable (SENTINEL_AGENT_INTERVAL_MS), or an entry of the YAML file that
+--config names (agent: { intervalMs: 500ms }). Flags win over variables, variables over the file, the file over defaults.
+SIGHUP makes a running program read the file and the files of secrets again. Changes of settings marked ↻ take effect at once, other
+changes at the next start.`
 
 const EXIT_CODES = `
-Exit codes: 0 ended well, 1 failed, 2 wrong command line, 78 settings that cannot work; 130 and 143 ended by a second signal.`
+Exit codes: 0 success, 1 failure, 2 wrong command line, 78 invalid settings, 130 or 143 ended by a second signal.`
 
 /**
- * Adds --config and a flag for every setting of a role, grouped, each with its default and its variables.
+ * Adds `--config` and a flag for every setting of a role, in groups. The help shows each default and the variables.
  *
  * @param examples whole command lines, for the end of the help
- * @param uses says of a key whether a program that is no role itself uses that setting of the role; the others get no flag
+ * @param uses tells which of the role's settings get a flag, by key; for a command that uses only some of them
  */
 export function addSettingFlags(
   command: Command,
@@ -28,7 +29,9 @@ export function addSettingFlags(
   examples: readonly string[] = [],
   uses: (key: string) => boolean = () => true,
 ): Command {
-  command.addOption(new Option('--config <path>', `a YAML file of settings (${CONFIG_VARIABLE})`).helpGroup('Options:'))
+  command.addOption(
+    new Option('--config <path>', `the settings file, in YAML (${CONFIG_VARIABLE})`).helpGroup('Options:'),
+  )
   for (const [key, setting] of settingsOf(role)) {
     if (!uses(key)) continue
     const group = GROUPS[key.slice(0, key.indexOf('.')) as keyof typeof GROUPS]
@@ -47,13 +50,13 @@ function describe(key: string, setting: Setting<unknown>, role: Role): string {
   return `${setting.description.replace(/\.$/, '')}${mark} (default: ${defaultInWords(setting, [role])}; ${variables})`
 }
 
-/** What the command line of a parsed command says, by key, for `loadSettings`. */
+/** The values of the flags of a parsed command, by key, for `loadSettings`. */
 export function flagValues(command: Command, role: Role): FlagValues {
   const values: Record<string, string> = {}
   const options: Readonly<Record<string, unknown>> = command.optsWithGlobals()
   for (const key of ['config', ...settingsOf(role).map(([name]) => name)]) {
     const value = options[new Option(flagOf(key)).attributeName()]
-    // A switch without a value is `true`, everything else a text.
+    // A switch without a value is `true`; every other value is a text.
     if (typeof value === 'string' || value === true) values[key] = String(value)
   }
   return values
@@ -66,9 +69,9 @@ export function versionText(program: string, version: string, commit?: string): 
 }
 
 /**
- * Runs a program's commands to their end, and says on stderr in words what went wrong.
+ * Parses the command line, runs the command to its end, and writes to `say` what went wrong.
  *
- * @returns the exit code; what an action set as `process.exitCode` is left alone
+ * @returns the exit code. It does not touch the `process.exitCode` that an action may have set
  */
 export async function runProgram(
   program: Command,
@@ -77,15 +80,13 @@ export async function runProgram(
 ): Promise<number> {
   prepare(program)
   try {
-    await program.parseAsync(inTwoWords(argv), { from: 'user' })
+    await program.parseAsync(splitValues(argv), { from: 'user' })
     return EXIT.ok
   } catch (error) {
-    // Commander has said by itself what is wrong with the command line, and shown the help where that was asked for.
+    // Commander has already written the help, or what is wrong with the command line.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     if (error instanceof ConfigError) {
-      say(
-        `${program.name()}: these settings cannot work:\n${error.problems.map((problem) => `  ${problem}\n`).join('')}`,
-      )
+      say(`${program.name()}: invalid settings:\n${error.problems.map((problem) => `  ${problem}\n`).join('')}`)
       return EXIT.config
     }
     say(`${program.name()}: ${errorText(error)}\n`)
@@ -93,16 +94,16 @@ export async function runProgram(
   }
 }
 
-/** What is the same for a program and all of its subcommands. */
+/** Sets what a program and all its subcommands have in common. */
 function prepare(command: Command): void {
   command.exitOverride().helpOption('-h, --help', 'show this help').addHelpText('after', EXIT_CODES)
-  command.showHelpAfterError('--help shows what there is')
+  command.showHelpAfterError('--help shows commands and options')
   if (command.commands.length > 0) command.helpCommand('help [command]', 'show the help of a command')
   for (const subcommand of command.commands) prepare(subcommand)
 }
 
-/** `--name=value` as `--name value`: of a name that it does not know commander would show the value too, which may be a secret. */
-function inTwoWords(argv: readonly string[]): string[] {
+/** Turns `--name=value` into `--name value`: commander's error for an unknown name would show the value, which may be a secret. */
+function splitValues(argv: readonly string[]): string[] {
   const end = argv.indexOf('--')
   const isOption = (at: number): boolean => end === -1 || at < end
   return argv.flatMap((word, at) => {

@@ -7,8 +7,8 @@ import { allSettings, SCHEMA } from './settings.ts'
 import type { Origin } from './written.ts'
 
 /**
- * The settings that a role runs with, each with where it comes from: a file of settings that, read back, gives the same. Secrets, and URLs that
- * hold one, stand in it as comments without their value.
+ * The settings that a role runs with, each with its origin, as a settings file. Reading the file gives the same settings, except for secrets
+ * and URLs with a password, which are comments without their value.
  */
 export function describeSettings({ role, settings, origins }: LoadedSettings): string {
   const lines: string[] = []
@@ -30,8 +30,8 @@ function line(name: string, setting: Setting<unknown>, value: unknown, origin: O
   const shown = setting.format(value)
   const list = setting.isList && (shown === '' ? [] : shown.split(','))
   const written = stringify(list || (shown === String(value) ? value : shown), { collectionStyle: 'flow' })
-  const hidesSomething = typeof value === 'string' && shown !== value
-  return `  ${hidesSomething ? '# ' : ''}${name}: ${written.trim()}  # ${from}`
+  const isMasked = typeof value === 'string' && shown !== value
+  return `  ${isMasked ? '# ' : ''}${name}: ${written.trim()}  # ${from}`
 }
 
 /** The table of all settings for the README, in Markdown. */
@@ -49,9 +49,9 @@ export function configTable(roles: readonly Role[]): string {
 }
 
 /**
- * A setting's default as the help and the README say it.
+ * A setting's default, as the help and the README show it.
  *
- * @param roles the readers: where the default depends on the role, that of the first, and of each other role that differs
+ * @param roles for a default that depends on the role: it gives that of the first role, then that of each role that differs
  */
 export function defaultInWords(setting: Setting<unknown>, roles: readonly Role[] = []): string {
   const { defaultText, default: fallback, format } = setting

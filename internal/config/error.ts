@@ -1,7 +1,7 @@
-/** How every program ends: 2 is a wrong command line, 78 (EX_CONFIG of sysexits.h) settings that cannot work. */
+/** The exit codes of every program. 2 is a wrong command line, 78 (EX_CONFIG of sysexits.h) invalid settings. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, config: 78 } as const
 
-/** Settings that cannot work. The message has a line for each problem, and never a secret. */
+/** Invalid settings. The message has one line per problem, and never a secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]

@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml'
 
-/** One value of a settings file, as text, or as texts where it is a list. */
+/** One value of a settings file: a text, or the texts of a list. */
 interface FileEntry {
   readonly key: string
   readonly value: string | readonly string[]
@@ -9,11 +9,11 @@ interface FileEntry {
 
 export interface FileContent {
   readonly entries: readonly FileEntry[]
-  /** What is wrong with its form, with the line. */
+  /** What is wrong with the file's form, each with the line. */
   readonly problems: readonly string[]
 }
 
-/** Reads a YAML file of `group:` with `name: value` below. Whether there is such a setting is not asked here. */
+/** Parses a YAML file that has `name: value` below `group:`. Does not check whether such settings exist. */
 export function parseSettingsFile(content: string, path: string): FileContent {
   const lines = new LineCounter()
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false })
@@ -31,20 +31,21 @@ export function parseSettingsFile(content: string, path: string): FileContent {
   const take = (key: string, keyNode: ParsedNode, valueNode: ParsedNode | null): void => {
     const node = resolve(valueNode)
     const value = isScalar(node) ? textOf(node.value) : isSeq(node) ? node.items.map(itemText) : undefined
-    if (value === undefined) refuse(keyNode, `${key} has no value; leave the line out to use the default`)
+    if (value === undefined) refuse(keyNode, `${key} has no value: leave the line out to use the default`)
     else if (typeof value !== 'string' && value.includes(undefined))
-      refuse(keyNode, `${key} has an item that is no word`)
+      refuse(keyNode, `${key} has an item that is neither a text nor a number`)
     else entries.push({ key, value: value as FileEntry['value'], line: lineOf(keyNode.range[0]) })
   }
 
   const root = document.contents
   if (!isMap(root))
-    refuse(root, 'a file of settings has groups, with names and values below: "agent:", then "  intervalMs: 1s"')
+    refuse(root, 'a settings file has groups, and below each its settings: "agent:", then "  intervalMs: 1s"')
   else {
     for (const { key: groupNode, value } of root.items) {
       const group = nameOf(groupNode)
       const settings = resolve(value)
-      if (!isMap(settings)) refuse(groupNode, `${group} is a group: its settings stand below it, one a line, indented`)
+      if (!isMap(settings))
+        refuse(groupNode, `${group} is a group: write its settings below it, indented, one per line`)
       else
         for (const pair of settings.items)
           take(`${group}.${nameOf(pair.key)}`, pair.key as ParsedNode, pair.value as ParsedNode | null)

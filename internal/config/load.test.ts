@@ -8,7 +8,7 @@ interface Given {
   readonly role?: RoleName
   readonly flags?: Record<string, string>
   readonly env?: Record<string, string>
-  /** Text by path; `sentinel.yaml` is the file of settings when it is there. */
+  /** Text by path; `sentinel.yaml` is the settings file when it is given. */
   readonly files?: Record<string, string>
   readonly mode?: number
 }
@@ -176,7 +176,7 @@ describe('a secret', () => {
     [
       'two at once',
       { INFLUX_TOKEN: 'hunter2', INFLUX_TOKEN_FILE: '/etc/token' },
-      'influx.token (from INFLUX_TOKEN) and influx.tokenFile (from INFLUX_TOKEN_FILE): set one of them',
+      'influx.token (from INFLUX_TOKEN) and influx.tokenFile (from INFLUX_TOKEN_FILE): set only one of them',
     ],
   ])('with %s is refused', (_what, env, problem) => {
     expect(problemsOf({ env, files })).toEqual([problem])
@@ -204,12 +204,12 @@ describe('a secret', () => {
 
   test('on the command line warns', () => {
     expect(load({ flags: { 'influx.token': 'hunter2' } }).warnings).toEqual([
-      '--influx-token shows the secret to all who can list processes; --influx-token-file does not',
+      '--influx-token shows the secret to every user who can list processes: use --influx-token-file instead',
     ])
   })
 })
 
-describe('what cannot work is refused, with where it was written and what to do', () => {
+describe('an invalid setting is refused, with where it was written and what to do', () => {
   const file = (text: string): Given => ({ files: { 'sentinel.yaml': text } })
 
   test.each<readonly [string, Given, RegExp]>([
@@ -277,21 +277,21 @@ describe('what cannot work is refused, with where it was written and what to do'
     ['a map for a value', file('agent:\n  host: { a: b }\n'), /^sentinel\.yaml:2: agent\.host has no value/],
     ['a key that stands twice', file('agent:\n  host: a\n  host: b\n'), /^sentinel\.yaml:3: Map keys must be unique/],
     ['a file that is no YAML', file('agent: [\n'), /^sentinel\.yaml:\d: /],
-    ['a file that is a list', file('- a\n'), /^sentinel\.yaml:1: a file of settings has groups/],
+    ['a file that is a list', file('- a\n'), /^sentinel\.yaml:1: a settings file has groups/],
     [
       'no such file',
       { flags: { config: 'none.yaml' } },
-      /^the file of settings none\.yaml cannot be read: there is no such file$/,
+      /^the settings file none\.yaml cannot be read: there is no such file$/,
     ],
     [
       'memory between processes',
       { role: 'agent', env: { SENTINEL_BROKER_KIND: 'memory' } },
-      /^broker\.kind memory serves one process, .*"sentinel up"/,
+      /^broker\.kind memory works inside one process only, .*"sentinel up"/,
     ],
     [
       'a locked file between processes',
       { env: { SENTINEL_STORE_KIND: 'duckdb' } },
-      /^store\.kind duckdb serves one process, .*"sentinel up"/,
+      /^store\.kind duckdb is a file that only one process can open: .*"sentinel up"/,
     ],
     ['one port for two', { role: 'up', flags: { 'api.port': '6060' } }, /^admin\.port and api\.port are both 6060/],
     [
@@ -302,7 +302,7 @@ describe('what cannot work is refused, with where it was written and what to do'
     [
       'a partition that is not there',
       { flags: { 'broker.consumes': '1' } },
-      /^broker\.consumes names partition 1, but there are 1/,
+      /^broker\.consumes names partition 1, but broker\.partitions is 1/,
     ],
   ])('%s', (_what, given, expected) => {
     const problems = problemsOf(given)

@@ -3,26 +3,33 @@ import { ConfigError } from './error.ts'
 import type { Role } from './role.ts'
 import type { Setting } from './setting.ts'
 import { allSettings, type Settings } from './settings.ts'
-import { type FlagValues, type Origin, type ReadFile, readTextFile, type Written, WrittenSettings } from './written.ts'
+import {
+  type FlagValues,
+  type Origin,
+  type ReadFile,
+  readTextFile,
+  WrittenSettings,
+  type WrittenValue,
+} from './written.ts'
 
 export interface LoadedSettings {
   readonly role: Role
   readonly settings: Settings
-  /** By key. */
+  /** Where each value comes from, by key. */
   readonly origins: ReadonlyMap<string, Origin>
-  /** What works but should not stay so, in words for the log. */
+  /** What works but should be changed, as lines for the log. */
   readonly warnings: readonly string[]
-  /** The values that no log may show. */
+  /** The values that no log line may show. */
   readonly secrets: readonly string[]
 }
 
 const DEFAULT: Origin = { kind: 'default', where: '' }
 
 /**
- * The settings of a role: flags win over variables, variables over the file, the file over defaults. An empty variable counts as unset, as
- * in `REDIS_URL=`.
+ * Reads the settings of a role: flags win over variables, variables over the file, the file over defaults. An empty variable, as in
+ * `REDIS_URL=`, counts as unset.
  *
- * @throws ConfigError with everything that is wrong, not only the first
+ * @throws ConfigError with every problem, not only the first
  */
 export function loadSettings(
   role: Role,
@@ -53,7 +60,7 @@ export function loadSettings(
   return { role, settings, origins, warnings, secrets: secretsOf(schema, values) }
 }
 
-function parse(key: string, setting: Setting<unknown>, written: Written): { readonly value: unknown } | string {
+function parse(key: string, setting: Setting<unknown>, written: WrittenValue): { readonly value: unknown } | string {
   const text = setting.secret ? written.text : written.text.trim()
   const value = setting.parse(text)
   if (value !== undefined) return { value }
@@ -66,7 +73,7 @@ function defaultOf(setting: Setting<unknown>, role: Role, given: ReadonlyMap<str
   return setting.default({ role, given: (key: string) => given.get(key) })
 }
 
-/** Settings by group of values by key. */
+/** Turns values by key into settings by group and name. */
 export function nest(values: ReadonlyMap<string, unknown>): Settings {
   const groups: Record<string, Record<string, unknown>> = {}
   for (const [key, value] of values) {
@@ -74,7 +81,7 @@ export function nest(values: ReadonlyMap<string, unknown>): Settings {
     groups[group] ??= {}
     groups[group][name] = value
   }
-  // The schema gave every key, and each value was parsed by its own setting.
+  // Every key comes from the schema, and its setting parsed the value.
   return groups as unknown as Settings
 }
 
@@ -84,13 +91,14 @@ function secretsOf(schema: ReadonlyMap<string, Setting<unknown>>, values: Readon
     const value = values.get(key)
     if (typeof value !== 'string') continue
     if (setting.secret) secrets.add(value)
-    // The URLs among the settings; the password counts as it stands there and as it is meant.
+    // A URL with a password: `format` masks it.
     else if (setting.format(value) !== value) for (const text of passwordsIn(value)) secrets.add(text)
   }
   secrets.delete('')
   return [...secrets]
 }
 
+/** A URL's password, as it is written and decoded. */
 function passwordsIn(address: string): string[] {
   const { password } = new URL(address)
   try {

@@ -14,10 +14,10 @@ function words(key: string): string[] {
   return key.replace(/[A-Z]/g, (capital) => `.${capital.toLowerCase()}`).split('.')
 }
 
-/** Mistypings of more than this many characters, or of more than a third of the word, are other words. */
+/** A word that differs by more characters than this, or by more than a third of its length, is another word. */
 const MAX_DISTANCE = 4
 
-/** `, did you mean X?` with the candidate that is most like the word; '' where none is. */
+/** `, did you mean X?` with the candidate that is most like the word; '' when none is similar. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   let nearest = ''
   let least = Math.min(MAX_DISTANCE, Math.ceil(word.length / 3)) + 1
@@ -31,7 +31,7 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return nearest === '' ? '' : `, did you mean ${nearest}?`
 }
 
-/** Characters to insert, remove, replace or swap with their neighbour to make one word of the other (Damerau, restricted). */
+/** How many characters to insert, remove, replace or swap with their neighbour to turn one word into the other (restricted Damerau). */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, j) => j)

@@ -134,7 +134,7 @@ describe('a reload is refused, and nothing changes', () => {
       { 'sentinel.yaml': 'stats: { evry: 1 }' },
       [/no setting stats\.evry, did you mean stats\.every\?/],
     ],
-    ['where it is empty', { 'sentinel.yaml': '' }, [/^the file of settings gives no setting any more: is it empty\?$/]],
+    ['where it is empty', { 'sentinel.yaml': '' }, [/^the settings file sets nothing any more: is it empty\?$/]],
     ['where a secret is empty', { token: '' }, [/token is empty$/]],
     ['where two do not go together', { 'sentinel.yaml': 'ingest: { flushMinMs: 1s }' }, [/must not be above/]],
     [

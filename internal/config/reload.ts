@@ -4,24 +4,24 @@ import { type LoadedSettings, nest } from './load.ts'
 import type { Setting } from './setting.ts'
 import { allSettings, type SettingKey, type Settings, settingsOf } from './settings.ts'
 
-/** Takes over settings that have changed, before it returns; what it holds in its buffers it keeps. */
+/** Applies changed settings before it returns. It keeps what is already buffered. */
 type Apply = (settings: Settings) => void
 
-/** What came of a reload. */
+/** The result of a reload. */
 export interface Reloaded {
-  /** What is in effect now, by key: `1s → 250ms`. */
+  /** The changes that are in effect now, by key: `1s → 250ms`. */
   readonly changed: Readonly<Record<string, string>>
-  /** Keys of what is written otherwise than it is in effect, until the next start. */
+  /** The keys of changes that take effect at the next start. */
   readonly atNextStart: readonly string[]
   readonly warnings: readonly string[]
   readonly secrets: readonly string[]
-  /** What could not be taken over. */
+  /** The parts that failed to apply a change. */
   readonly failures: ReadonlyArray<{ readonly keys: readonly string[]; readonly error: unknown }>
 }
 
 /**
- * The settings that a process runs with. They are read once at its start, and again by `reload`: from the same flags and variables, and from
- * the files, whatever these say by then. A part takes over those for which it has called `onReload`; everything else waits for the next start.
+ * The settings that a process runs with. `reload` reads them again, from the same flags and variables and from the current files. A change
+ * takes effect when the setting can be reloaded and a part listens for it (`onReload`). Any other change waits for the next start.
  */
 export class LiveSettings {
   readonly #load: () => LoadedSettings
@@ -29,7 +29,7 @@ export class LiveSettings {
   readonly #listeners: Array<{ readonly keys: readonly SettingKey[]; readonly apply: Apply }> = []
   #cameFromFile: boolean
   #inEffect: Settings
-  /** Set once every part has been opened: until then, what nobody listens to yet is read by whoever opens later. */
+  /** Set once every part is open. Until then, a part that is not open yet will read the new value when it opens. */
   allOpen = false
 
   constructor(first: LoadedSettings, load: () => LoadedSettings) {
@@ -39,26 +39,26 @@ export class LiveSettings {
     this.#inEffect = first.settings
   }
 
-  /** Those in effect. */
+  /** The settings in effect. */
   get settings(): Settings {
     return this.#inEffect
   }
 
-  /** `apply` is called when a reload has changed one of the keys; who looks up `settings` at each use needs none. */
+  /** Calls `apply` when a reload changes one of the keys. A part that reads `settings` at each use leaves `apply` out. */
   onReload(keys: readonly SettingKey[], apply: Apply = () => {}): void {
     this.#listeners.push({ keys, apply })
   }
 
   /**
-   * Reads everything again, and swaps what can be swapped. All is well or nothing is taken over.
+   * Reads all settings again and applies the changes that can be applied.
    *
-   * @throws ConfigError with everything that is wrong; then all stays as it was
+   * @throws ConfigError with every problem; then no setting changes
    */
   reload(): Reloaded {
     const loaded = this.#load()
-    // A file cut short by a full disk, or a pipe that was read before: defaults for everything are not what anybody meant.
+    // A full disk can cut a file short, and a pipe is empty at the second read. Nobody means to reset every setting that way.
     if (this.#cameFromFile && !comesFromFile(loaded)) {
-      throw new ConfigError(['the file of settings gives no setting any more: is it empty?'])
+      throw new ConfigError(['the settings file sets nothing any more: is it empty?'])
     }
     const values = new Map(allSettings().map(([key]) => [key, valueAt(this.#inEffect, key)]))
     const changed: Record<string, string> = {}
@@ -66,30 +66,30 @@ export class LiveSettings {
     for (const [key, setting] of this.#schema) {
       const [before, after] = [valueAt(this.#inEffect, key), valueAt(loaded.settings, key)]
       if (isDeepStrictEqual(before, after)) continue
-      if (this.#canTakeOver(key, setting)) {
+      if (this.#canApply(key, setting)) {
         values.set(key, after)
         changed[key] = `${show(setting, before)} → ${show(setting, after)}`
       } else atNextStart.push(key)
     }
     this.#inEffect = nest(values)
     this.#cameFromFile = comesFromFile(loaded)
-    const failures = this.#tell(Object.keys(changed))
+    const failures = this.#notify(Object.keys(changed))
     return { changed, atNextStart, failures, warnings: loaded.warnings, secrets: loaded.secrets }
   }
 
-  #canTakeOver(key: string, { reloads }: Setting<unknown>): boolean {
+  #canApply(key: string, { reloads }: Setting<unknown>): boolean {
     return reloads && (!this.allOpen || this.#listeners.some(({ keys }) => covers(keys, key)))
   }
 
-  #tell(changed: readonly string[]): Reloaded['failures'] {
+  #notify(changed: readonly string[]): Reloaded['failures'] {
     const failures: Array<Reloaded['failures'][number]> = []
     for (const { keys, apply } of this.#listeners) {
-      const theirs = changed.filter((key) => covers(keys, key))
-      if (theirs.length === 0) continue
+      const relevant = changed.filter((key) => covers(keys, key))
+      if (relevant.length === 0) continue
       try {
         apply(this.#inEffect)
       } catch (error) {
-        failures.push({ keys: theirs, error })
+        failures.push({ keys: relevant, error })
       }
     }
     return failures

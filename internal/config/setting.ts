@@ -1,14 +1,14 @@
 import { type Duty, hasDuty, type Role } from './role.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
-/** What a default may depend on. */
+/** What a default can depend on. */
 export interface DefaultContext {
   readonly role: Role
-  /** What was set for another key; undefined where nothing was. */
+  /** The value that was set for another key; undefined where none was set. */
   given(key: string): unknown
 }
 
-/** One setting: all that there is to know of it stands here once. */
+/** Everything that flags, variables, files, help and README need to know about one setting. */
 export interface Setting<T> {
   /** One sentence for the help and the README. */
   readonly description: string
@@ -17,28 +17,28 @@ export interface Setting<T> {
    * file and one environment can serve all roles.
    */
   readonly duties?: readonly Duty[]
-  /** Other variables that set it, known from elsewhere; SENTINEL_… wins over them. */
+  /** Further variables that set it, with names that people know from other programs. SENTINEL_… wins over them. */
   readonly alsoFrom: readonly string[]
   readonly secret: boolean
-  /** Whether a running process takes it over when it is told to reload; the others take effect at the next start. */
+  /** Whether a reload applies a change to the running process. Other changes take effect at the next start. */
   readonly reloads: boolean
-  /** For the key of a file that holds a secret: the name of that secret, in the same group. */
+  /** Set where the value is the path of a file with a secret: the name of the secret's setting, in the same group. */
   readonly holds?: string
   readonly default: T | ((context: DefaultContext) => T)
-  /** What the help says in place of a default that depends on something. */
+  /** What the help shows instead of the default. A default that depends on other settings needs it. */
   readonly defaultText?: string
-  /** What may be set, in words that end the sentence "must be …". */
+  /** What is allowed, as the end of the sentence "must be …". */
   readonly allowed: string
-  /** What the help writes in the value's place: `<time>`. */
+  /** The value in the help: `<time>`. */
   readonly placeholder: string
   readonly isList: boolean
-  /** A boolean: its flag needs no value. */
+  /** Whether the flag needs no value: the setting is a boolean. */
   readonly isSwitch: boolean
   /** @returns undefined when the text is not what is allowed */
   parse(text: string): T | undefined
-  /** The value as one would write it, without a password that it holds. */
+  /** The value as a user writes it; a password in a URL is masked. */
   format(value: T): string
-  /** The same for a text that cannot be parsed. */
+  /** The same for a text that `parse` refuses, for the error message. */
   show(text: string): string
 }
 
@@ -52,7 +52,7 @@ type Common<T> = Pick<Setting<T>, 'description'> &
   }
 
 function setting<T>(common: Common<T>, kind: Pick<Setting<T>, 'allowed' | 'parse'> & Partial<Setting<T>>): Setting<T> {
-  const everywhere = {
+  const defaults = {
     alsoFrom: [],
     secret: false,
     reloads: false,
@@ -61,26 +61,30 @@ function setting<T>(common: Common<T>, kind: Pick<Setting<T>, 'allowed' | 'parse
     isSwitch: false,
     show: (written: string) => written,
   }
-  return { ...everywhere, format: (value) => (value === undefined ? '' : String(value)), ...kind, ...common }
+  return { ...defaults, format: (value) => (value === undefined ? '' : String(value)), ...kind, ...common }
 }
 
 export function text(common: Common<string>): Setting<string> {
   return setting(common, { allowed: 'a text', parse: (written) => written })
 }
 
-/** A text that may stay unset. */
+/** A text without a default. */
 export function optionalText(
   common: Omit<Common<string | undefined>, 'default'> & { readonly default?: Setting<string | undefined>['default'] },
 ): Setting<string | undefined> {
   return setting({ default: undefined, ...common }, { allowed: 'a text', parse: (written) => written })
 }
 
-/** A password or token: never shown, and better kept in a file (`secretFile`) than on a command line that `ps` shows. */
+/** A password or token. No output shows it. A file (`secretFile`) is safer than a flag, which `ps` shows to every user. */
 export function secret(common: Omit<Common<string | undefined>, 'default'>): Setting<string | undefined> {
   return { ...optionalText(common), secret: true }
 }
 
-/** The path of a file that holds the setting of the same group named `holds`; a line break at its end is not part of it. */
+/**
+ * The path of a file that holds the value of another setting.
+ *
+ * @param holds the name of that setting, in the same group. A line break at the end of the file is not part of the value
+ */
 export function secretFile(
   holds: string,
   common: Omit<Common<string | undefined>, 'default'>,
@@ -88,13 +92,13 @@ export function secretFile(
   return { ...optionalText(common), holds, placeholder: '<path>' }
 }
 
-/** The URL of a server, of one of the schemes, and with a path of that form. */
+/** The URL of a server, with one of these schemes and a path that matches. */
 export function url(
   schemes: readonly string[],
   common: Common<string | undefined>,
   path = /^/,
 ): Setting<string | undefined> {
-  const allowed = `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, and has % only in escapes such as %25`
+  const allowed = `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, and contains % only in escapes such as %25`
   return setting(common, {
     allowed,
     placeholder: '<url>',
@@ -104,7 +108,7 @@ export function url(
       const isServer = schemes.includes(protocol.slice(0, -1)) && hostname !== '' && path.test(pathname)
       return isServer && canDecode(username) && canDecode(password) ? written : undefined
     },
-    // To the last @ before the path: an @ in a password need not be escaped, and every parser takes it so.
+    // The password ends at the last @ before the path: it may contain an unescaped @.
     format: (value) => value?.replace(/(:\/\/[^/?#:]*):[^/?#]*@/, '$1:***@') ?? '',
     show: (written) => written.replace(/^([a-z+]*:\/\/)?.*@/is, '$1***@'),
   })
@@ -127,7 +131,7 @@ export function choice<const T extends string>(values: readonly T[], common: Com
   })
 }
 
-/** Several of the words, all of them when nothing is set. Written `a,b`, in a file also as a list. */
+/** Any of the words; the default is all of them. Written `a,b`; a file may also have a YAML list. */
 export function choices<const T extends string>(
   values: readonly T[],
   common: Omit<Common<readonly T[]>, 'default'>,
@@ -151,7 +155,7 @@ export function texts(common: Common<readonly string[]>): Setting<readonly strin
   return setting(common, {
     isList: true,
     placeholder: '<a,b,…>',
-    allowed: 'a list, with commas between',
+    allowed: 'a list, separated by commas',
     parse: items,
     format: (value) => value.join(','),
   })
@@ -170,7 +174,7 @@ export function integer({ min, max }: Bounds, common: Common<number>): Setting<n
   })
 }
 
-/** Several whole numbers. Written `0,2`, in a file also as a list. */
+/** Any number of whole numbers. Written `0,2`; a file may also have a YAML list. */
 export function integers({ min, max }: Bounds, common: Common<readonly number[]>): Setting<readonly number[]> {
   return setting(common, {
     isList: true,
@@ -186,7 +190,7 @@ export function port(common: Common<number>): Setting<number> {
   return integer({ min: 0, max: 65_535 }, common)
 }
 
-/** Milliseconds; its key ends in `Ms`. */
+/** A time in milliseconds. The key ends in `Ms`. */
 export function duration(bounds: Bounds, common: Common<number>): Setting<number> {
   return setting(common, {
     placeholder: '<time>',
@@ -196,7 +200,7 @@ export function duration(bounds: Bounds, common: Common<number>): Setting<number
   })
 }
 
-/** Bytes; its key ends in `Bytes`. */
+/** A size in bytes. The key ends in `Bytes`. */
 export function size(bounds: Bounds, common: Common<number>): Setting<number> {
   return setting(common, {
     placeholder: '<size>',
@@ -227,6 +231,7 @@ function items(written: string): string[] {
     .filter((item) => item !== '')
 }
 
+/** The items, or undefined when one of them is. */
 function allOf<T>(found: readonly (T | undefined)[]): readonly T[] | undefined {
   const known = found.filter((item) => item !== undefined)
   return known.length === found.length ? known : undefined

@@ -40,30 +40,30 @@ const usesInflux = ({ role, given }: DefaultContext): boolean =>
     : given('store.kind') === 'influx'
 
 /**
- * Every setting of every program, once. The key of one is `group.name`: the flag `--group-name` and the variable `SENTINEL_GROUP_NAME` follow
- * from it, and so do the type of `Settings`, the help, and the README's table.
+ * Every setting of every role: one long table. A setting has the key `group.name`. The flag `--group-name`, the variable
+ * `SENTINEL_GROUP_NAME`, the type `Settings`, the help and the README's table follow from the table, so a new setting is one entry here.
  */
 export const SCHEMA = {
   log: {
     level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
       default: 'info',
       reloads: true,
-      description: 'The least important lines that are logged.',
+      description: 'The lowest level of the lines that are logged.',
       alsoFrom: ['LOG_LEVEL'],
     }),
     format: choice(['auto', 'text', 'json'], {
       default: 'auto',
-      description: 'How log lines look; auto is text at a terminal and JSON elsewhere.',
+      description: 'The form of log lines; auto is text at a terminal and JSON elsewhere.',
     }),
   },
   admin: {
     host: text({
       default: '127.0.0.1',
-      description: 'The address on which /health, /ready and /metrics are served.',
+      description: 'The address that serves /health, /ready and /metrics.',
     }),
     port: port({
       default: ({ role }) => role.adminPort,
-      description: 'The port of the same; 0 takes a free one.',
+      description: 'The port of that address; 0 takes a free port.',
     }),
   },
   redis: {
@@ -72,18 +72,21 @@ export const SCHEMA = {
       {
         default: (context) => (usesRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
         defaultText: 'redis://127.0.0.1:6379; with up none',
-        description: 'The Redis server; rediss:// for TLS. With up, setting it takes the place of the memory broker.',
+        description: 'The Redis server; rediss:// for TLS. With up, a URL here replaces the memory broker.',
         alsoFrom: ['REDIS_URL'],
       },
       /^\/?\d*$/,
     ),
     urlFile: secretFile('url', {
-      description: 'A file that holds the same, where the URL has a password in it.',
+      description: 'A file that holds the URL, for a URL with a password.',
       alsoFrom: ['REDIS_URL_FILE'],
     }),
-    password: secret({ description: 'Wins over a password in the URL.', alsoFrom: ['REDIS_PASSWORD'] }),
+    password: secret({
+      description: 'The password of Redis; wins over a password in the URL.',
+      alsoFrom: ['REDIS_PASSWORD'],
+    }),
     passwordFile: secretFile('password', {
-      description: 'A file that holds the same.',
+      description: 'A file that holds the password.',
       alsoFrom: ['REDIS_PASSWORD_FILE'],
     }),
   },
@@ -92,15 +95,18 @@ export const SCHEMA = {
       default: (context) => (usesRedis(context) ? 'pubsub' : 'memory'),
       defaultText: 'pubsub; with up and no redis.url memory',
       description:
-        'How samples travel: pubsub is fastest, and counts what it loses; streams delivers at least once; memory stays in one process (up only).',
+        'How messages travel: pubsub is fastest and counts losses; streams delivers at least once; memory stays inside one process (up only).',
     }),
-    topic: text({ default: 'telemetry', description: 'Names the streams: queue:{topic:partition}.' }),
+    topic: text({
+      default: 'telemetry',
+      description: 'The topic in the names of the streams: queue:{topic:partition}.',
+    }),
     partitions: integer(
       { min: 1, max: 256 },
       {
         default: ({ given }) => (given('broker.kind') === 'streams' ? 4 : 1),
         defaultText: '4 with streams, 1 with pubsub',
-        description: 'Streams or channels over which sources are spread; the same in every role.',
+        description: 'The number of streams or channels that publishers are spread over; the same in every role.',
       },
     ),
     consumes: integers(
@@ -109,7 +115,7 @@ export const SCHEMA = {
         default: [],
         defaultText: 'all',
         duties: ['ingest'],
-        description: 'The partitions of pubsub that this server consumes; each belongs to one server.',
+        description: 'The partitions of pubsub that this server consumes; each partition belongs to one server.',
       },
     ),
     group: text({
@@ -121,13 +127,13 @@ export const SCHEMA = {
       default: () => hostname(),
       defaultText: 'the host name',
       duties: ['ingest'],
-      description: 'Names this server: another for each server, and the same after a restart.',
+      description: 'The name of this server: different on each server, and the same after a restart.',
     }),
     maxLength: integer(
       { min: 1000, max: 100_000_000 },
       {
         default: 250_000,
-        description: 'Entries that a stream keeps, read or not; older ones are trimmed away, and counted.',
+        description: 'The most entries of a stream, read or not; older entries are trimmed and counted.',
       },
     ),
     maxAgeMs: duration(
@@ -135,7 +141,7 @@ export const SCHEMA = {
       {
         default: 0,
         defaultText: '0: by length alone',
-        description: 'Trims the streams by age in place of length.',
+        description: 'Trims the streams by age instead of length.',
       },
     ),
     visibilityMs: duration(
@@ -143,7 +149,7 @@ export const SCHEMA = {
       {
         default: 30 * SECOND,
         duties: ['ingest'],
-        description: 'How long a server of streams may be silent until others take over what it had not stored.',
+        description: 'How long a server of streams may be silent before other servers claim its unstored messages.',
       },
     ),
   },
@@ -152,7 +158,7 @@ export const SCHEMA = {
       default: (context) => (usesInflux(context) ? 'influx' : 'duckdb'),
       defaultText: 'influx; with up and no influx.url duckdb',
       duties: ['ingest', 'serve'],
-      description: 'Where samples are kept; duckdb is a file that serves one process (up only).',
+      description: 'Where samples are kept; duckdb is a file that only one process can open (up only).',
     }),
   },
   influx: {
@@ -161,13 +167,13 @@ export const SCHEMA = {
       defaultText: 'http://127.0.0.1:8086; with up none',
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics. With up, setting it takes the place of DuckDB.',
+      description: 'InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics. With up, a URL here replaces DuckDB.',
       alsoFrom: ['INFLUX_URL', 'INFLUXDB_URL'],
     }),
     urlFile: secretFile('url', {
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'A file that holds the same, where the URL has a password in it.',
+      description: 'A file that holds the URL, for a URL with a password.',
       alsoFrom: ['INFLUX_URL_FILE', 'INFLUXDB_URL_FILE'],
     }),
     token: secret({
@@ -179,7 +185,7 @@ export const SCHEMA = {
     tokenFile: secretFile('token', {
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'A file that holds the same.',
+      description: 'A file that holds the token.',
       alsoFrom: ['INFLUX_TOKEN_FILE', 'INFLUXDB_TOKEN_FILE'],
     }),
     org: text({
@@ -193,20 +199,20 @@ export const SCHEMA = {
     orgFile: secretFile('org', {
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'A file that holds the same.',
+      description: 'A file that holds the name of the organization.',
       alsoFrom: ['INFLUX_ORG_FILE', 'INFLUXDB_ORG_FILE'],
     }),
     bucket: text({
       default: 'telemetry',
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'The bucket; on InfluxDB 1.x the database.',
+      description: 'The bucket; with InfluxDB 1.x the database.',
       alsoFrom: ['INFLUX_BUCKET', 'INFLUXDB_BUCKET'],
     }),
     bucketFile: secretFile('bucket', {
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'A file that holds the same.',
+      description: 'A file that holds the name of the bucket.',
       alsoFrom: ['INFLUX_BUCKET_FILE', 'INFLUXDB_BUCKET_FILE'],
     }),
     username: optionalText({
@@ -224,20 +230,20 @@ export const SCHEMA = {
     passwordFile: secretFile('password', {
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'A file that holds the same.',
+      description: 'A file that holds the password.',
       alsoFrom: ['INFLUX_PASSWORD_FILE', 'INFLUXDB_PASSWORD_FILE'],
     }),
     writePath: choice(['auto', 'v1', 'v2'], {
       default: 'auto',
       duties: ['ingest'],
       reloads: true,
-      description: 'Where writes go: v1 is /write, v2 is /api/v2/write; auto asks the server.',
+      description: 'The path of writes: v1 is /write, v2 is /api/v2/write; auto asks the server.',
     }),
     gzip: onOff({
       default: false,
       duties: ['ingest'],
       reloads: true,
-      description: 'Compresses writes: less network for more CPU.',
+      description: 'Whether writes are compressed: less network, more CPU.',
     }),
     timeoutMs: duration(
       { min: 100, max: 10 * MINUTE },
@@ -245,20 +251,20 @@ export const SCHEMA = {
         default: 10 * SECOND,
         duties: ['ingest', 'serve'],
         reloads: true,
-        description: 'How long an answer of InfluxDB may take.',
+        description: 'How long InfluxDB may take to answer.',
       },
     ),
     maxSamples: integer(
       { min: 1, max: 100_000 },
-      { default: 5000, duties: ['ingest'], reloads: true, description: 'Samples in one write at most.' },
+      { default: 5000, duties: ['ingest'], reloads: true, description: 'The most samples of one write.' },
     ),
     maxBytes: size(
       { min: 64 * KIB, max: 64 * MIB },
-      { default: MIB, duties: ['ingest'], reloads: true, description: 'Bytes in one write at most.' },
+      { default: MIB, duties: ['ingest'], reloads: true, description: 'The most bytes of one write.' },
     ),
     inFlight: integer(
       { min: 1, max: 16 },
-      { default: 2, duties: ['ingest'], reloads: true, description: 'Writes that run side by side.' },
+      { default: 2, duties: ['ingest'], reloads: true, description: 'The most writes at the same time.' },
     ),
   },
   duckdb: {
@@ -269,52 +275,56 @@ export const SCHEMA = {
     }),
     retentionMs: duration(
       { min: HOUR, max: 3650 * DAY },
-      { default: 7 * DAY, duties: ['embed'], description: 'How long it keeps samples.' },
+      { default: 7 * DAY, duties: ['embed'], description: 'How long the embedded store keeps samples.' },
     ),
     memoryLimitBytes: size(
       { min: 64 * MIB, max: 64 * GIB },
-      { default: 256 * MIB, duties: ['embed'], description: 'Memory that it may use.' },
+      { default: 256 * MIB, duties: ['embed'], description: 'The most memory that DuckDB uses.' },
     ),
   },
   agent: {
     host: text({
       default: () => hostname(),
       defaultText: 'the host name',
-      description: 'The tag host of what this machine measures of itself.',
+      description: 'The tag host of this machine.',
     }),
     intervalMs: duration(
       { min: 100, max: HOUR },
-      { default: SECOND, duties: ['measure'], reloads: true, description: 'How often the host is measured.' },
+      {
+        default: SECOND,
+        duties: ['measure'],
+        reloads: true,
+        description: 'The interval between two measurements of the host.',
+      },
     ),
     include: choices(['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'], {
       duties: ['measure'],
       reloads: true,
-      description: 'What is measured.',
+      description: 'The measurements that are taken.',
     }),
     procRoot: text({
       default: '/proc',
       duties: ['measure'],
-      description: "Where the host's /proc is, seen from a container.",
+      description: "Where the host's /proc is mounted, for an agent in a container.",
       alsoFrom: ['HOST_PROC'],
     }),
     sysRoot: text({
       default: '/sys',
       duties: ['measure'],
-      description: "Where the host's /sys is.",
+      description: "Where the host's /sys is mounted.",
       alsoFrom: ['HOST_SYS'],
     }),
     mountRoot: text({
       default: '/',
       duties: ['measure'],
-      description: "Where the host's file systems are.",
+      description: "Where the host's root file system is mounted.",
       alsoFrom: ['HOST_MOUNT_PREFIX'],
     }),
   },
   data: {
     path: text({
       default: './data',
-      description:
-        'The folder for what cannot be sent or stored yet: outbox, spool and dead letters. One for each process.',
+      description: 'The folder for samples that wait (outbox, spool) and for dead letters.',
     }),
   },
   outbox: {
@@ -324,12 +334,12 @@ export const SCHEMA = {
         default: 64 * MIB,
         duties: ['measure'],
         reloads: true,
-        description: 'What an agent keeps while no server listens.',
+        description: 'The most bytes that an agent keeps while no server listens.',
       },
     ),
     maxAgeMs: duration(
       { min: SECOND, max: 7 * DAY },
-      { default: HOUR, duties: ['measure'], reloads: true, description: 'How long it keeps it.' },
+      { default: HOUR, duties: ['measure'], reloads: true, description: 'How long an agent keeps them.' },
     ),
   },
   spool: {
@@ -339,7 +349,7 @@ export const SCHEMA = {
         default: GIB,
         duties: ['ingest'],
         reloads: true,
-        description: 'What a server of pubsub or memory keeps on disk at most while the store is away.',
+        description: 'The most bytes that a server of pubsub or memory keeps on disk while the store is away.',
       },
     ),
     whenFull: choice(['block', 'drop-oldest', 'drop-newest'], {
@@ -347,7 +357,7 @@ export const SCHEMA = {
       duties: ['ingest'],
       reloads: true,
       description:
-        'What a full spool does: block takes nothing more from the broker, so that agents keep it; the others drop, and count.',
+        'What a server does when its spool is full: block stops taking messages, so that agents keep them; the others drop samples and count them.',
     }),
     replayBytesPerSecond: size(
       { min: 64 * KIB, max: 16 * GIB },
@@ -355,7 +365,7 @@ export const SCHEMA = {
         default: 8 * MIB,
         duties: ['ingest'],
         reloads: true,
-        description: 'How fast it is written to a store that is back, beside what is fresh.',
+        description: 'How fast the spool is written to the store, beside new samples.',
       },
     ),
   },
@@ -366,7 +376,7 @@ export const SCHEMA = {
         default: 64 * MIB,
         duties: ['ingest'],
         reloads: true,
-        description: 'What is kept of rejected samples and messages; the oldest goes first.',
+        description: 'The most bytes of dead letters that are kept; the oldest go first.',
       },
     ),
   },
@@ -377,7 +387,7 @@ export const SCHEMA = {
         default: 10,
         duties: ['ingest'],
         reloads: true,
-        description: 'How old a batch becomes at least while the store is fast.',
+        description: 'The lower bound of the age at which a batch is sealed; applies to a fast store.',
       },
     ),
     flushMaxMs: duration(
@@ -386,12 +396,17 @@ export const SCHEMA = {
         default: 250,
         duties: ['ingest'],
         reloads: true,
-        description: 'How old it becomes at most while the store is slow.',
+        description: 'The upper bound of that age; applies to a slow store.',
       },
     ),
     queueMaxBytes: size(
       { min: MIB, max: 16 * GIB },
-      { default: 64 * MIB, duties: ['ingest'], reloads: true, description: 'What waits for the store at most.' },
+      {
+        default: 64 * MIB,
+        duties: ['ingest'],
+        reloads: true,
+        description: 'The most bytes in memory that wait for the store.',
+      },
     ),
     maxFutureMs: duration(
       { min: SECOND, max: 365 * DAY },
@@ -399,22 +414,36 @@ export const SCHEMA = {
         default: 10 * MINUTE,
         duties: ['ingest'],
         reloads: true,
-        description: 'A sample from further ahead is rejected.',
+        description: 'A sample whose time is further in the future is rejected.',
       },
     ),
     maxAgeMs: duration(
       { min: MINUTE, max: 36_500 * DAY },
-      { default: 3650 * DAY, duties: ['ingest'], reloads: true, description: 'An older sample is rejected.' },
+      {
+        default: 3650 * DAY,
+        duties: ['ingest'],
+        reloads: true,
+        description: 'A sample whose time is further in the past is rejected.',
+      },
     ),
     maxSeries: integer(
       { min: 100, max: 10_000_000 },
-      { default: 100_000, duties: ['ingest'], description: 'Series that a server knows; more are rejected.' },
+      {
+        default: 100_000,
+        duties: ['ingest'],
+        description: 'The most series of a server; samples of further series are rejected.',
+      },
     ),
   },
   stats: {
     intervalMs: duration(
       { min: 100, max: DAY },
-      { default: 10 * SECOND, duties: ['ingest'], reloads: true, description: 'How often latencies are logged.' },
+      {
+        default: 10 * SECOND,
+        duties: ['ingest'],
+        reloads: true,
+        description: 'The interval between two logs of the latencies.',
+      },
     ),
     every: integer(
       { min: 0, max: 1_000_000_000 },
@@ -423,7 +452,7 @@ export const SCHEMA = {
         defaultText: '0: by time',
         duties: ['ingest'],
         reloads: true,
-        description: 'Logs latencies every so many messages, not by time.',
+        description: 'Logs the latencies after this many messages, not by time.',
       },
     ),
   },
@@ -433,20 +462,24 @@ export const SCHEMA = {
       {
         default: 250,
         duties: ['ingest', 'serve'],
-        description: 'How often changes are sent on to the API and to its clients.',
+        description: 'The interval at which servers send changes to the API, and the API to its clients.',
       },
     ),
   },
   api: {
-    host: text({ default: '127.0.0.1', duties: ['serve'], description: 'The address of the API and the page.' }),
-    port: port({ default: 8080, duties: ['serve'], description: 'The port of the same; 0 takes a free one.' }),
+    host: text({
+      default: '127.0.0.1',
+      duties: ['serve'],
+      description: 'The address that serves the API and the page.',
+    }),
+    port: port({ default: 8080, duties: ['serve'], description: 'The port of that address; 0 takes a free port.' }),
     staleAfterMs: duration(
       { min: SECOND, max: DAY },
       {
         default: 10 * SECOND,
         duties: ['serve'],
         reloads: true,
-        description: 'A host that is silent for longer is stale.',
+        description: 'A host whose newest sample is older is stale.',
       },
     ),
     requestsPerMinute: integer(
@@ -455,12 +488,12 @@ export const SCHEMA = {
         default: 600,
         duties: ['serve'],
         reloads: true,
-        description: 'Requests that one address may make; this machine is not counted.',
+        description: 'The most requests of one client address in a minute; this machine has no limit.',
       },
     ),
     maxLiveClients: integer(
       { min: 1, max: 10_000 },
-      { default: 200, duties: ['serve'], reloads: true, description: 'Live streams that are open at once.' },
+      { default: 200, duties: ['serve'], reloads: true, description: 'The most live streams at the same time.' },
     ),
     liveQueueSeries: integer(
       { min: 100, max: 1_000_000 },
@@ -468,19 +501,19 @@ export const SCHEMA = {
         default: 20_000,
         duties: ['serve'],
         reloads: true,
-        description: 'Changed series that wait for a slow client; it misses the oldest.',
+        description: 'The most changed series that wait for a slow client; the oldest are left out.',
       },
     ),
     corsOrigins: texts({
       default: [],
       defaultText: 'none',
       duties: ['serve'],
-      description: 'Origins whose pages may read the API.',
+      description: 'The origins whose pages may read the API.',
     }),
     trustProxy: onOff({
       default: false,
       duties: ['serve'],
-      description: 'Takes the address of a client from X-Forwarded-For: only behind a proxy that sets it.',
+      description: 'Whether the address of a client comes from X-Forwarded-For; only behind a proxy that sets it.',
     }),
   },
   stop: {
@@ -502,7 +535,7 @@ export type Settings = {
 /** `agent.intervalMs`, or `agent` for all of a group. */
 export type SettingKey = { [Group in keyof Schema]: Group | `${Group}.${keyof Schema[Group] & string}` }[keyof Schema]
 
-/** What each group is about: the headings of the help. */
+/** The headings of the help. */
 export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   log: 'Log',
   admin: 'Admin listener',

@@ -3,7 +3,7 @@ import { parseSettingsFile } from './file.ts'
 import { didYouMean, flagOf, VARIABLE_PREFIX, variableOf } from './names.ts'
 import type { Setting } from './setting.ts'
 
-/** Where a value comes from, the weakest first. */
+/** Where a value can come from. A later kind wins over an earlier one. */
 const ORIGIN_KINDS = ['default', 'file', 'variable', 'flag'] as const
 
 export interface Origin {
@@ -12,23 +12,24 @@ export interface Origin {
   readonly where: string
 }
 
-/** A value as somebody wrote it. */
-export interface Written {
+/** A value as the user wrote it, before it is parsed. */
+export interface WrittenValue {
   readonly text: string
   readonly origin: Origin
 }
 
-/** A file's text and its permission bits. Throws where it cannot be read. */
+/** Returns a file's text and its permission bits. Throws when the file cannot be read. */
 export type ReadFile = (path: string) => { readonly text: string; readonly mode: number }
 
-/** Values of flags by key; `config` names the file. */
+/** The values of flags by key. The key `config` has the path of the settings file. */
 export type FlagValues = Readonly<Record<string, string>>
 
 export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`
-/** Where `sentinel tail` finds the API: its option, and no setting of a role. */
+/** The URL of the API for `sentinel tail`: an option of that command, not a setting of a role. */
 export const API_URL_VARIABLE = `${VARIABLE_PREFIX}API_URL`
 
-export interface Sources {
+/** The places that settings are written in. */
+export interface Inputs {
   readonly flags: FlagValues
   readonly env: Readonly<NodeJS.ProcessEnv>
   readonly readFile: ReadFile
@@ -36,18 +37,21 @@ export interface Sources {
 
 type Schema = ReadonlyMap<string, Setting<unknown>>
 
-/** What was written for each key in the strongest place that has it, secrets read from their files. Nothing is parsed yet. */
+/**
+ * What the user wrote for each key: flags win over variables, variables over the settings file. Secrets are read from their files. Values
+ * are not parsed yet.
+ */
 export class WrittenSettings {
-  readonly byKey = new Map<string, Written>()
+  readonly byKey = new Map<string, WrittenValue>()
   readonly problems: string[] = []
   readonly warnings: string[] = []
   readonly #schema: Schema
-  readonly #sources: Sources
+  readonly #inputs: Inputs
 
-  constructor(schema: Schema, sources: Sources) {
+  constructor(schema: Schema, inputs: Inputs) {
     this.#schema = schema
-    this.#sources = sources
-    const { flags, env } = sources
+    this.#inputs = inputs
+    const { flags, env } = inputs
     const path = flags.config ?? env[CONFIG_VARIABLE] ?? ''
     if (path !== '') this.#readSettingsFile(path)
     this.#readVariables()
@@ -55,7 +59,7 @@ export class WrittenSettings {
       if (key !== 'config') this.byKey.set(key, { text, origin: { kind: 'flag', where: flagOf(key) } })
     }
     for (const [key, setting] of schema) {
-      if (setting.secret) this.#warnOfFlag(key)
+      if (setting.secret) this.#warnOfSecretInFlag(key)
       if (setting.holds !== undefined) this.#readSecretFile(key, `${key.split('.', 1)[0]}.${setting.holds}`)
     }
   }
@@ -63,9 +67,9 @@ export class WrittenSettings {
   #readSettingsFile(path: string): void {
     let content: string
     try {
-      content = this.#sources.readFile(path).text
+      content = this.#inputs.readFile(path).text
     } catch (error) {
-      this.problems.push(`the file of settings ${path} cannot be read: ${reasonOf(error)}`)
+      this.problems.push(`the settings file ${path} cannot be read: ${reasonOf(error)}`)
       return
     }
     const file = parseSettingsFile(content, path)
@@ -83,44 +87,49 @@ export class WrittenSettings {
   }
 
   #readVariables(): void {
-    const { env } = this.#sources
-    const ours = new Set([CONFIG_VARIABLE, API_URL_VARIABLE])
+    const { env } = this.#inputs
+    const known = new Set([CONFIG_VARIABLE, API_URL_VARIABLE])
     for (const [key, setting] of this.#schema) {
       const own = variableOf(key)
-      ours.add(own)
+      known.add(own)
       const where = [own, ...setting.alsoFrom].find((name) => !isUnset(name, env[name]))
       if (where !== undefined) this.byKey.set(key, { text: env[where]!, origin: { kind: 'variable', where } })
     }
     for (const [name, value] of Object.entries(env)) {
-      if (!name.startsWith(VARIABLE_PREFIX) || ours.has(name) || isFromKubernetes(name, value)) continue
-      this.problems.push(`there is no setting for the variable ${name}${didYouMean(name, ours)}`)
+      if (!name.startsWith(VARIABLE_PREFIX) || known.has(name) || isFromKubernetes(name, value)) continue
+      this.problems.push(`there is no setting for the variable ${name}${didYouMean(name, known)}`)
     }
   }
 
-  #warnOfFlag(key: string): void {
+  #warnOfSecretInFlag(key: string): void {
     if (this.byKey.get(key)?.origin.kind !== 'flag') return
     this.warnings.push(
-      `${flagOf(key)} shows the secret to all who can list processes; ${flagOf(`${key}File`)} does not`,
+      `${flagOf(key)} shows the secret to every user who can list processes: use ${flagOf(`${key}File`)} instead`,
     )
   }
 
-  /** A secret comes from itself or from its file, whichever was written in the stronger place. */
+  /**
+   * Decides between a secret and the file that holds it: the one that was written in the stronger place wins. It is a problem when both
+   * were written in the same kind of place.
+   */
   #readSecretFile(fileKey: string, secretKey: string): void {
     const file = this.byKey.get(fileKey)
     if (file === undefined) return
     const { text: path, origin } = file
     const direct = this.byKey.get(secretKey)?.origin
-    const stronger = ORIGIN_KINDS.indexOf(origin.kind) - ORIGIN_KINDS.indexOf(direct?.kind ?? 'default')
-    if (stronger === 0) {
-      this.problems.push(`${secretKey} (from ${direct?.where}) and ${fileKey} (from ${origin.where}): set one of them`)
+    const fileLead = ORIGIN_KINDS.indexOf(origin.kind) - ORIGIN_KINDS.indexOf(direct?.kind ?? 'default')
+    if (fileLead === 0) {
+      this.problems.push(
+        `${secretKey} (from ${direct?.where}) and ${fileKey} (from ${origin.where}): set only one of them`,
+      )
     }
-    if (stronger < 0) this.byKey.delete(fileKey)
-    if (stronger <= 0) return
+    if (fileLead < 0) this.byKey.delete(fileKey)
+    if (fileLead <= 0) return
     try {
-      const { text, mode } = this.#sources.readFile(path)
+      const { text, mode } = this.#inputs.readFile(path)
       const secret = text.replace(/\r?\n$/, '')
       if (secret === '') this.problems.push(`${fileKey} (from ${origin.where}): ${path} is empty`)
-      if (this.#mayHoldSecret(secretKey) && isOpenToAll(path, mode))
+      if (this.#isConfidential(secretKey) && isReadableByAll(path, mode))
         this.warnings.push(`${path} (${fileKey}) can be read by every user: chmod 600 it`)
       this.byKey.set(secretKey, { text: secret, origin: { kind: origin.kind, where: `${path} (${origin.where})` } })
     } catch (error) {
@@ -128,27 +137,28 @@ export class WrittenSettings {
     }
   }
 
-  /** A URL may have a password in it; the name of a bucket is for everybody to see. */
-  #mayHoldSecret(key: string): boolean {
+  /** A URL may contain a password. Files may also hold the name of a bucket, which is no secret. */
+  #isConfidential(key: string): boolean {
     return this.#schema.get(key)?.secret === true || key.endsWith('.url')
   }
 }
 
+/** An empty variable counts as unset. */
 function isUnset(name: string, value: string | undefined): boolean {
   return value === undefined || value === '' || isFromKubernetes(name, value)
 }
 
 /**
- * Kubernetes puts the address of each service into the environment of each container: for a service named `sentinel-api` among others
- * SENTINEL_API_PORT=tcp://10.0.0.1:8080. Nobody meant those as settings.
+ * Kubernetes sets variables with the address of each service in every container. A service named `sentinel-api` gives, among others,
+ * SENTINEL_API_PORT=tcp://10.0.0.1:8080, which is not a setting.
  */
 function isFromKubernetes(name: string, value = ''): boolean {
   const isAddress = name.endsWith('_PORT') && /^(tcp|udp):/.test(value)
   return isAddress || /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP)/.test(name)
 }
 
-/** Docker and Kubernetes mount secrets readable to all, into a container that is the only one to see them. */
-function isOpenToAll(path: string, mode: number): boolean {
+/** Docker and Kubernetes mount secrets readable to all users of a container. No other container sees them, so they are left out. */
+function isReadableByAll(path: string, mode: number): boolean {
   return (mode & 0o004) !== 0 && !/^(\/var)?\/run\/secrets\//.test(path)
 }
 

@@ -36,7 +36,7 @@ describe.concurrent('help and version', () => {
     const { code, stdout, stderr } = await run(program, { args: [...words, '--help'], env: { SENTINEL_BROKEN: '1' } })
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain(`Usage: ${typed.split(' ').slice(0, 2).join(' ')}`)
-    expect(stdout).toContain('Exit codes: 0 ended well, 1 failed, 2 wrong command line, 78 settings')
+    expect(stdout).toContain('Exit codes: 0 success, 1 failure, 2 wrong command line, 78 invalid settings')
     expect(stdout).not.toContain('display help')
   })
 
@@ -169,7 +169,7 @@ describe.concurrent('settings, as `sentinel validate` shows them', () => {
     [
       ['validate', 'server'],
       { INFLUX_TOKEN: 'x', INFLUX_TOKEN_FILE: 'token' },
-      'influx.token (from INFLUX_TOKEN) and influx.tokenFile (from INFLUX_TOKEN_FILE): set one of them',
+      'influx.token (from INFLUX_TOKEN) and influx.tokenFile (from INFLUX_TOKEN_FILE): set only one of them',
     ],
     [['validate', 'server', '--store-kind', 'duckdb'], sound, 'run "sentinel up", or set influx'],
     [['server', '--store-kind', 'duckdb'], sound, 'run "sentinel up", or set influx'],
@@ -233,7 +233,7 @@ describe.concurrent('no secret is shown', () => {
     const { code, stderr } = await sentinel(['validate', '--influx-token', token])
     expect(code).toBe(0)
     expect(stderr).toContain(
-      '--influx-token shows the secret to all who can list processes; --influx-token-file does not',
+      '--influx-token shows the secret to every user who can list processes: use --influx-token-file instead',
     )
     expectNoSecret(stderr)
   })

@@ -14,7 +14,7 @@ import { freePort, startInflux, startRedis, type TestServer, until } from '../su
 
 type Groups = Record<string, Record<string, unknown>>
 
-/** A program with a file of settings that can be written anew, in a folder of its own. */
+/** A program whose settings file a test can rewrite, in a folder of its own. */
 interface Reloadable {
   readonly program: Program
   readonly folder: string
@@ -167,12 +167,12 @@ describe('SIGHUP', () => {
         /^not reloaded, the settings stay as they were: sentinel\.yaml:8: there is no setting agnet\.host, did you mean agent\.host\?; log\.level: "loud" \(from sentinel\.yaml:6\) must be one of /,
       ),
     })
-    expect((await reload({})).msg).toContain('the file of settings gives no setting any more: is it empty?')
+    expect((await reload({})).msg).toContain('the settings file sets nothing any more: is it empty?')
     expect((await fetch(`${admin}/health`)).status).toBe(200)
     const before = await metric(admin, 'sentinel_produced_samples_total')
     await until('it goes on measuring', async () => (await metric(admin, 'sentinel_produced_samples_total')) > before)
     await write(sound)
-    expect((await reload(sound)).msg).toBe('settings reloaded: nothing to take over has changed')
+    expect((await reload(sound)).msg).toBe('settings reloaded: no change to apply')
     expect(program.log().filter(({ level }) => level === 'error')).toHaveLength(2)
     await stop()
   })
