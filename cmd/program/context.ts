@@ -9,29 +9,34 @@ import type { Publisher } from '../../internal/publish/publisher.ts'
 import type { PublisherLedger } from '../../internal/sample/ledger.ts'
 import type { Clock } from '../../internal/time/clock.ts'
 
-/** What the roles of one process share. */
+/** What all parts of one process share. `run` makes one, and the parts add to its lists when they open. */
 export interface Context {
-  /** Those in effect; after a reload others than before. */
+  /** The settings in effect. A reload replaces them. */
   readonly settings: Settings
   /**
-   * `apply` takes over those settings whenever a reload changes one of them: whoever copies from `settings` what can be swapped calls this
-   * in the same breath. Who looks them up in `settings` at each use says so by leaving `apply` out. A key is a setting, or a group for
-   * all of it.
+   * Calls `apply` when a reload changes one of the keys: a setting, or a group for all of its settings. A part that copies a
+   * value out of `settings` passes `apply`. A part that reads `settings` at each use leaves it out, and declares only that the
+   * keys take effect at once.
    */
   readonly onReload: (keys: readonly SettingKey[], apply?: (settings: Settings) => void) => void
+  /** The version of this package. */
   readonly version: string
   readonly logger: Logger
+  /** For log lines that can repeat. */
   readonly throttle: LogThrottle
+  /** The time of samples and messages. */
   readonly clock: Clock
+  /** Undoes at the stop what the parts opened. */
   readonly releaser: Releaser
+  /** What `/metrics` serves. */
   readonly metrics: Metrics
-  /** All that publish from this process. */
+  /** The publishers of this process: one for each role that publishes. */
   readonly publishers: OpenPublisher[]
-  /** What takes in samples here; one at most. */
+  /** The ledger and latencies of the pipeline of this process; empty in a process that ingests nothing. */
   readonly pipelines: PipelineFigures[]
-  /** Each says what keeps the process from its work; '' when nothing does. */
+  /** Each function returns what keeps a part from its work, or ''. `/ready` shows them. */
   readonly readiness: Array<() => string>
-  /** Each gives its columns of the closing summary line. */
+  /** Each function returns columns of the closing `summary` line. */
   readonly summary: Array<() => Record<string, number | string>>
 }
 
@@ -40,11 +45,11 @@ export interface OpenPublisher {
   readonly role: string
   readonly publisher: Publisher
   readonly ledger: PublisherLedger
-  /** From the making of a message to the broker's answer. */
+  /** From the encoding of a message to the broker's answer. */
   readonly publishLatency: LatencyRecorder
 }
 
-/** All that keeps the process from its work, in words; empty when it is ready. */
+/** What keeps the process from its work, each reason once; empty when it is ready. */
 export function reasons({ readiness }: Context): string[] {
   return [...new Set(readiness.map((problem) => problem()).filter((problem) => problem !== ''))]
 }

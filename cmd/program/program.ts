@@ -16,10 +16,10 @@ export function roleCommand(role: RoleProgram): Command {
 /** Runs a command as the program of this process. */
 export async function main(command: Command): Promise<void> {
   const program = command.name()
-  // Whoever reads may have had enough (`| head -1`), and nobody need be told. That the disk is full is another matter.
+  // A reader that has read enough (`| head -1`) closes the pipe, which is no error. A full disk is.
   process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     if (code === 'EPIPE') return
-    process.stderr.write(`${program}: what it shows cannot be written: ${message}\n`)
+    process.stderr.write(`${program}: cannot write the output: ${message}\n`)
     process.exitCode = EXIT.failed
   })
   process.stderr.on('error', () => {})

@@ -7,7 +7,7 @@ import { WallClock } from '../../internal/time/clock.ts'
 import type { Context } from './context.ts'
 import { readVersion } from './version.ts'
 
-/** What a command that only looks, or does one thing, opens its parts with: it logs nothing, and says itself what there is to say. */
+/** The context of a short command: its parts log nothing, because the command itself reports what happened. */
 export function quietContext({ settings }: LoadedSettings): Context {
   const logger = pino({ level: 'silent' })
   return {

@@ -1,7 +1,7 @@
 import type { Role } from '../../internal/config/role.ts'
 import type { Context } from './context.ts'
 
-/** A role as a command: a program of its own, and a subcommand of `sentinel`. */
+/** A role and how to run it: as a subcommand of `sentinel`, and as a program of its own. */
 export interface RoleProgram extends Role {
   /** One sentence for the help. */
   readonly description: string

@@ -15,11 +15,11 @@ import { type Context, reasons } from './context.ts'
 import { readVersion } from './version.ts'
 
 /**
- * The life of every long-running program: its admin listener, what `open` opens, a wait for a signal, and the stop in the order of
- * the flow with one closing line.
+ * Runs a long-running program: opens the admin listener and then its parts, waits for a signal, stops the parts in the order in
+ * which samples flow, and logs a closing `summary` line.
  *
- * @param load reads the settings: once now, and again at each reload
- * @throws what kept it from starting
+ * @param load reads the settings, once now and again at each reload
+ * @throws the error that kept the program from starting
  */
 export async function run(load: () => LoadedSettings, open: (context: Context) => Promise<void>): Promise<void> {
   const loaded = load()
@@ -87,7 +87,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   })
 }
 
-/** Says in one line what came of it. A reload never ends a process that works. */
+/** Reloads the settings and logs the result. A failed reload leaves the process and its settings as they are. */
 function reload(live: LiveSettings, logger: Logger, secrets: Set<string>): void {
   try {
     const { changed, atNextStart, warnings, failures, ...loaded } = live.reload()

@@ -59,7 +59,7 @@ test('leaves behind an undo that hangs, and runs the rest within the deadline', 
     })
     return new Promise(() => {})
   })
-  await expect(releaser.release(50)).rejects.toThrow(/^stopping pipeline: not done after \d+ ms, left behind$/)
+  await expect(releaser.release(50)).rejects.toThrow(/^stopping pipeline: not done after \d+ ms, abandoned$/)
   expect(done).toEqual(['store'])
   expect(toldToHurry).toBe(true)
 })
@@ -87,6 +87,6 @@ test('undoes what is opened while the release runs', async () => {
 test('undoes what is opened afterwards at once, and tells its opener', async () => {
   const { done, releaser, note } = setUp()
   await releaser.release(PLENTY_MS)
-  expect(() => releaser.push('late', note('late'))).toThrow('late was opened when everything had been stopped')
+  expect(() => releaser.push('late', note('late'))).toThrow('late was opened after the stop')
   expect(done).toEqual(['late'])
 })

@@ -123,9 +123,12 @@ describe('a program that is told to end', () => {
   })
 
   test.each([
-    ['hangs', 'not everything stopped well'],
-    ['never_stops_in_time', 'not stopped within the deadline: ending with what is still held'],
-    ['fails_to_stop', 'not everything stopped well'],
+    ['hangs', 'some parts failed to stop'],
+    [
+      'never_stops_in_time',
+      'not stopped within the deadline: ending at once; samples that are only in memory may be lost',
+    ],
+    ['fails_to_stop', 'some parts failed to stop'],
   ])('and %s, ends with 1', async (behaviour, message) => {
     const { code, messages } = await run(behaviour, [['up', 'SIGTERM']])
     expect(messages).toContain(message)
@@ -138,9 +141,9 @@ describe('a program that is told to end', () => {
     expect(code).toBe(0)
   })
 
-  test('names what still holds the process, and ends all the same', async () => {
+  test('logs what keeps the process alive, and ends it', async () => {
     const { code, messages } = await run('leaves_a_timer', [['up', 'SIGTERM']])
-    expect(messages.at(-1)).toBe('stopped, but something holds the process: ending it')
+    expect(messages.at(-1)).toBe('stopped, but something keeps the process alive: ending it')
     expect(code).toBe(0)
   })
 })
@@ -194,8 +197,8 @@ describe('a program that fails', () => {
   })
 
   test.each([
-    ['throws', 'an exception that nobody caught'],
-    ['rejects', 'a rejection that nobody caught'],
+    ['throws', 'uncaught exception'],
+    ['rejects', 'unhandled rejection'],
   ])('because it %s says so, stops and ends with 1', async (behaviour, message) => {
     const { code, messages } = await run(behaviour)
     expect(messages.slice(-3)).toEqual([message, 'stopped', 'main ended'])

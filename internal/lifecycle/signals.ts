@@ -3,30 +3,33 @@ import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
 
+/** The callbacks of a program that runs until a signal. */
 export interface Run {
-  /** Opens everything. A signal may come before it resolves: `stop` is called all the same. */
+  /** Opens everything. `stop` is called even when a signal arrives before `start` resolves. */
   start(): Promise<void>
-  /** Ends everything within the deadline; called once. Rejects with what could not be ended well. */
+  /** Closes everything within the deadline. Called once. Rejects with what failed to close. */
   stop(deadlineMs: number): Promise<void>
-  /** Reads the settings again: SIGHUP, where no terminal is. It may come while `start` runs, and comes no more once `stop` is called. */
+  /** Reads the settings again, at SIGHUP without a terminal. May be called while `start` runs, but not after `stop`. */
   reload(): void
-  /** Looked at when the stop begins. */
+  /** How long `stop` may take. Read when the stop begins. */
   readonly deadlineMs: number
   readonly logger: Logger
 }
 
-/** After a clean stop nothing should be left to keep the process alive; after this long, what does is named and ended. */
+/** After a stop nothing should keep the process alive. After this time the process logs what still does, and exits. */
 const LINGER_MS = 1000
 
 /**
- * Runs a program until it is told to end: SIGTERM or SIGINT stops it gracefully (exit code 0), a second one ends it at once (128 +
- * the signal's number: 143, 130), a stop that fails or misses the deadline ends it with 1, and so does an exception that nobody
- * caught, after a try at stopping. It takes the process over: call it once, from a program's main.
+ * Runs a program until a signal ends it. It installs handlers for the whole process: call it once, from a program's main.
  *
- * SIGHUP has two meanings. To a process at a terminal it says that the terminal was closed: that drains like Ctrl-C, for samples
- * on their way are worth as much (129 at the second). To a process without one it says, as to every daemon, to reload.
+ * - SIGTERM or SIGINT stops the program gracefully, with exit code 0.
+ * - A second signal ends it immediately, with 128 + the signal's number: 143 or 130.
+ * - A stop that fails or misses the deadline ends it with 1.
+ * - An uncaught exception stops it, with exit code 1.
+ * - SIGHUP at a terminal means that the terminal was closed: the program stops as at Ctrl-C (129 at the second signal).
+ * - SIGHUP without a terminal means reload, as for every daemon.
  *
- * @throws what `start` threw, once all that it had opened is stopped; the exit code is then the caller's to choose
+ * @throws the error of `start`, after everything that it opened is closed; the caller chooses the exit code
  */
 export async function runUntilSignal(run: Run): Promise<void> {
   const { logger } = run
@@ -39,15 +42,15 @@ export async function runUntilSignal(run: Run): Promise<void> {
     return stopping
   }
 
-  const told = new Promise<void>((resolve) => {
+  const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', ...(atTerminal ? ['SIGHUP' as const] : [])] as const) {
       process.on(signal, () => {
         if (stopping !== undefined) {
-          logger.warn({ signal }, 'second signal: ending at once, what is still held is lost')
+          logger.warn({ signal }, 'second signal: ending at once; samples that are only in memory may be lost')
           process.exit(128 + constants.signals[signal])
         }
         logger.info({ signal, deadlineMs: run.deadlineMs }, 'stopping; a second signal ends at once')
-        if (signal === 'SIGHUP') process.once('exit', () => letGoOf(terminals))
+        if (signal === 'SIGHUP') process.once('exit', () => closeAll(terminals))
         process.exitCode ??= 0
         stop().then(resolve)
       })
@@ -62,43 +65,49 @@ export async function runUntilSignal(run: Run): Promise<void> {
       process.exitCode = 1
       stop().then(resolve)
     }
-    process.on('uncaughtException', fail('an exception that nobody caught'))
-    process.on('unhandledRejection', fail('a rejection that nobody caught'))
+    process.on('uncaughtException', fail('uncaught exception'))
+    process.on('unhandledRejection', fail('unhandled rejection'))
   })
 
   try {
-    // Whoever was told to end need not wait for a start that hangs.
-    await Promise.race([run.start(), told])
+    // A start that hangs must not hold up the stop.
+    await Promise.race([run.start(), signalled])
   } catch (error) {
     if (stopping === undefined) {
       await stop()
       throw error
     }
-    logger.debug({ err: error }, 'the start was cut off by the stop')
+    logger.debug({ err: error }, 'the stop interrupted the start')
   }
-  await told
+  await signalled
 }
 
 async function stopAll(run: Run): Promise<void> {
   const { deadlineMs } = run
   const deadline = setTimeout(() => {
-    run.logger.fatal({ deadlineMs }, 'not stopped within the deadline: ending with what is still held')
+    run.logger.fatal(
+      { deadlineMs },
+      'not stopped within the deadline: ending at once; samples that are only in memory may be lost',
+    )
     process.exit(1)
   }, deadlineMs)
   try {
     await run.stop(deadlineMs)
   } catch (error) {
-    run.logger.error({ err: error }, 'not everything stopped well')
+    run.logger.error({ err: error }, 'some parts failed to stop')
     process.exitCode = 1
   }
   clearTimeout(deadline)
   setTimeout(() => {
-    run.logger.warn({ heldBy: process.getActiveResourcesInfo() }, 'stopped, but something holds the process: ending it')
+    run.logger.warn(
+      { keptAliveBy: process.getActiveResourcesInfo() },
+      'stopped, but something keeps the process alive: ending it',
+    )
     process.exit()
   }, LINGER_MS).unref()
 }
 
-/** At its end Node.js resets the terminal, and aborts with a core dump where that is gone: unless the descriptors are closed. */
-function letGoOf(descriptors: readonly number[]): void {
+/** When Node.js exits it resets the terminal, and aborts with a core dump if the terminal is gone. Closed descriptors prevent that. */
+function closeAll(descriptors: readonly number[]): void {
   for (const descriptor of descriptors) closeSync(descriptor)
 }

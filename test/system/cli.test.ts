@@ -284,12 +284,12 @@ describe('sentinel tail', () => {
     },
   )
 
-  it('fails, and says so, where what it shows cannot be written', async () => {
+  it('fails, and says so, when it cannot write its output', async () => {
     const { stdout, stderr } = await shell(`node "$MAIN" tail > /dev/full; echo "exit code $?"`, {
       SENTINEL_API_URL: api,
     })
     expect(stdout).toBe('exit code 1\n')
-    expect(stderr).toMatch(/^sentinel: what it shows cannot be written: ENOSPC.*\n$/)
+    expect(stderr).toMatch(/^sentinel: cannot write the output: ENOSPC.*\n$/)
   })
 
   it('says where it looked in vain', async () => {
