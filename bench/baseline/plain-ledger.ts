@@ -1,4 +1,4 @@
-import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
 /** Where the samples of a comparison server are. It reads the formats of one sample a message only, so messages are samples. */
 export class PlainLedger {
@@ -11,7 +11,7 @@ export class PlainLedger {
     return this.messages - this.written - this.rejected - this.dropped
   }
 
-  figures(): LedgerFigures {
+  figures(): LedgerCounts {
     const { messages, written, rejected, dropped, held } = this
     return {
       ...{ messages, received: messages, own: 0, ownDropped: 0, takenOver: 0 },

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { balance, reportedLost, type Whereabouts } from './balance.ts'
 
-const LEDGER: LedgerFigures = {
+const LEDGER: LedgerCounts = {
   ...{ messages: 1000, received: 1010, own: 10, ownDropped: 0, takenOver: 0, written: 1010, rejected: 0, dropped: 0 },
   ...{ held: 0, spooled: 0, lost: 0, duplicates: 0, trimmed: 0 },
 }
 
-const whereabouts = (given: Partial<Whereabouts>, ledger: Partial<LedgerFigures> = {}): Whereabouts => ({
+const whereabouts = (given: Partial<Whereabouts>, ledger: Partial<LedgerCounts> = {}): Whereabouts => ({
   ...{ format: 'packed', sent: 1000, unreceived: 0, stored: 1000, ledger: { ...LEDGER, ...ledger } },
   ...given,
 })

@@ -1,4 +1,4 @@
-import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import type { Format } from './load-types.ts'
 
 /** Where the samples of a measurement are; undefined: nobody was asked. */
@@ -6,7 +6,7 @@ export interface Whereabouts {
   readonly format: Format
   readonly sent: number
   readonly unreceived: number
-  readonly ledger: LedgerFigures | undefined
+  readonly ledger: LedgerCounts | undefined
   readonly stored: number | undefined
 }
 
@@ -19,7 +19,7 @@ export function reportedLost({ unreceived, ledger, format }: Whereabouts): numbe
 }
 
 /** A server that is at its limit drops its own figures too: nobody sent those. */
-function refused({ rejected, dropped, ownDropped }: LedgerFigures): number {
+function refused({ rejected, dropped, ownDropped }: LedgerCounts): number {
   return rejected + dropped - ownDropped
 }
 

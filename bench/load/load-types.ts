@@ -1,5 +1,5 @@
 import type { RedisOptions } from '../../internal/broker/redis/connection.ts'
-import type { Allocations, Counts, Figures, LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { Allocations, Counts, DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
 export type Format = 'packed' | 'json' | 'frame'
 
@@ -74,13 +74,13 @@ export interface TimelinePoint {
 
 /** What the servers say of the measurement, summed over them. */
 export interface ServersResult {
-  readonly latency: Figures['latency']
+  readonly latency: DebugMetrics['latency']
   readonly gc: Counts
   readonly cpuUs: number
   /** The largest that was seen. */
   readonly rssBytes: number
   /** What came between beginning and end; `held` and `spooled` as they were at the end. */
-  readonly ledger: LedgerFigures
+  readonly ledger: LedgerCounts
   readonly allocations: LoadAllocations | undefined
 }
 

@@ -1,4 +1,4 @@
-import type { Figures, LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import { balance, reportedLost, type Whereabouts } from './balance.ts'
 import { countUntilStill } from './count.ts'
@@ -124,7 +124,7 @@ class LoadRun {
   async #play(
     step: 'warm-up' | 'measure',
     durationMs: number,
-    before: LedgerFigures | undefined,
+    before: LedgerCounts | undefined,
     timeline?: Timeline,
   ): Promise<Sent> {
     const { ratePerSecond } = this.#options
@@ -166,7 +166,7 @@ class LoadRun {
   /** Waits until the servers have dealt with what was sent. */
   async #settle(
     { messages, unreceived }: StepResult,
-    before: LedgerFigures | undefined,
+    before: LedgerCounts | undefined,
   ): Promise<{ how: Settled; tookMs: number }> {
     const servers = this.#servers
     if (servers === undefined || before === undefined) return { how: 'all', tookMs: 0 }
@@ -187,7 +187,7 @@ class LoadRun {
   }
 
   async #afterwards(
-    before: readonly Figures[],
+    before: readonly DebugMetrics[],
     timeline: Timeline,
     allocations: LoadAllocations | undefined,
   ): Promise<ServersResult> {
@@ -200,7 +200,7 @@ class LoadRun {
   }
 
   /** Where the samples are; a run that was stopped does without the store's count where that does not come in time. */
-  async #find(sent: Sent, ledger: LedgerFigures | undefined): Promise<Whereabouts> {
+  async #find(sent: Sent, ledger: LedgerCounts | undefined): Promise<Whereabouts> {
     const { countStored, format } = this.#options
     const known = {
       format,
@@ -226,7 +226,7 @@ class LoadRun {
   }
 }
 
-function ledgerOf(all: readonly Figures[]): LedgerFigures {
+function ledgerOf(all: readonly DebugMetrics[]): LedgerCounts {
   return sumOf(all.map(({ ledger }) => ledger))
 }
 

@@ -1,4 +1,4 @@
-import { type Counts, countsOf } from '../../internal/observe/debug-figures.ts'
+import { type Counts, countsOf } from '../../internal/observe/debug-metrics.ts'
 import { Histogram } from '../../internal/observe/histogram.ts'
 import type { Clock } from '../../internal/time/clock.ts'
 import { ChunkPool } from './chunk-pool.ts'

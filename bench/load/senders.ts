@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { merge } from '../../internal/observe/debug-figures.ts'
+import { merge } from '../../internal/observe/debug-metrics.ts'
 import { packageFolder } from '../../internal/observe/package-folder.ts'
 import type { LoadOptions } from './load-types.ts'
 import type { Step, StepResult } from './sender.ts'

@@ -1,11 +1,11 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import type { Counts, Figures, LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { Counts, DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { between, ledgerBetween, Servers } from './servers.ts'
 
 const NONE: Counts = { count: 0, sum: 0, max: 0, buckets: [] }
-const LEDGER: LedgerFigures = {
+const LEDGER: LedgerCounts = {
   ...{ messages: 10, received: 100, own: 1, ownDropped: 1, takenOver: 0, written: 90, rejected: 2, dropped: 3 },
   ...{ held: 5, spooled: 6, lost: 7, duplicates: 8, trimmed: 9 },
 }
@@ -19,7 +19,7 @@ function counts(...values: number[]): Counts {
   }
 }
 
-function figures(given: Partial<Figures>): Figures {
+function figures(given: Partial<DebugMetrics>): DebugMetrics {
   return {
     cpuUs: 0,
     rssBytes: 0,
@@ -94,7 +94,7 @@ test('between two readings counts are subtracted, and what is held is as it was 
 })
 
 test('the figures of several servers become one', () => {
-  const latency = (e2e: Counts): Figures['latency'] => ({ internal: NONE, e2e, durable: NONE })
+  const latency = (e2e: Counts): DebugMetrics['latency'] => ({ internal: NONE, e2e, durable: NONE })
   const before = [figures({ cpuUs: 100, latency: latency(counts(5)) }), figures({ cpuUs: 10 })]
   const after = [
     figures({ cpuUs: 300, latency: latency(counts(5, 7)) }),

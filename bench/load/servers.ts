@@ -1,10 +1,10 @@
 import {
   type Allocations,
-  type Figures,
-  type LedgerFigures,
+  type DebugMetrics,
+  type LedgerCounts,
   merge,
   subtract,
-} from '../../internal/observe/debug-figures.ts'
+} from '../../internal/observe/debug-metrics.ts'
 import type { LoadAllocations, ServersResult } from './load-types.ts'
 
 /** An admin listener answers within this, or counts as gone. */
@@ -19,8 +19,8 @@ export class Servers {
   }
 
   /** Summed over the servers. @throws Error that says which one does not answer, and what to do */
-  async ledger(): Promise<LedgerFigures> {
-    return sumOf(await this.#all<LedgerFigures>('/debug/ledger'))
+  async ledger(): Promise<LedgerCounts> {
+    return sumOf(await this.#all<LedgerCounts>('/debug/ledger'))
   }
 
   /**
@@ -28,8 +28,8 @@ export class Servers {
    *
    * @param digits 2 for a look at a server while it is measured: three take 4 ms of it, and 2 MB
    */
-  figures(digits: 2 | 3 = 3): Promise<Figures[]> {
-    return this.#all<Figures>(digits === 3 ? '/debug/figures' : '/debug/figures?digits=2')
+  figures(digits: 2 | 3 = 3): Promise<DebugMetrics[]> {
+    return this.#all<DebugMetrics>(digits === 3 ? '/debug/figures' : '/debug/figures?digits=2')
   }
 
   /** What they allocate in the next seconds, all together; undefined where one of them cannot say. */
@@ -63,12 +63,12 @@ export class Servers {
 
 /** What came between two readings, summed over the servers. @throws Error where one of them was started again meanwhile */
 export function between(
-  later: readonly Figures[],
-  earlier: readonly Figures[],
+  later: readonly DebugMetrics[],
+  earlier: readonly DebugMetrics[],
 ): Pick<ServersResult, 'latency' | 'gc' | 'cpuUs' | 'ledger'> {
-  const difference = (of: (figures: Figures) => Figures['gc']): Figures['gc'] =>
+  const difference = (of: (figures: DebugMetrics) => DebugMetrics['gc']): DebugMetrics['gc'] =>
     merge(later.map((figures, n) => subtract(of(figures), of(earlier[n]!))))
-  const total = (all: readonly Figures[]): number => all.reduce((sum, { cpuUs }) => sum + cpuUs, 0)
+  const total = (all: readonly DebugMetrics[]): number => all.reduce((sum, { cpuUs }) => sum + cpuUs, 0)
   return {
     latency: {
       internal: difference(({ latency }) => latency.internal),
@@ -82,18 +82,18 @@ export function between(
 }
 
 /** The counts that came between; what is held and spooled as it is at the later time. */
-export function ledgerBetween(later: LedgerFigures, earlier: LedgerFigures): LedgerFigures {
+export function ledgerBetween(later: LedgerCounts, earlier: LedgerCounts): LedgerCounts {
   const { held, spooled } = later
   return { ...combine(later, earlier, (a, b) => a - b), held, spooled }
 }
 
-export function sumOf(ledgers: readonly LedgerFigures[]): LedgerFigures {
+export function sumOf(ledgers: readonly LedgerCounts[]): LedgerCounts {
   return ledgers.reduce((sum, ledger) => combine(sum, ledger, (a, b) => a + b))
 }
 
-function combine(one: LedgerFigures, other: LedgerFigures, by: (a: number, b: number) => number): LedgerFigures {
-  const keys = Object.keys(one) as Array<keyof LedgerFigures>
-  return Object.fromEntries(keys.map((key) => [key, by(one[key], other[key])])) as unknown as LedgerFigures
+function combine(one: LedgerCounts, other: LedgerCounts, by: (a: number, b: number) => number): LedgerCounts {
+  const keys = Object.keys(one) as Array<keyof LedgerCounts>
+  return Object.fromEntries(keys.map((key) => [key, by(one[key], other[key])])) as unknown as LedgerCounts
 }
 
 async function ask<T>(url: string, path: string, signal: AbortSignal): Promise<T> {

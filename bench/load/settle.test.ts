@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
-import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { settle } from './settle.ts'
 
-const NOTHING: LedgerFigures = {
+const NOTHING: LedgerCounts = {
   ...{ messages: 0, received: 0, own: 0, ownDropped: 0, takenOver: 0, written: 0, rejected: 0, dropped: 0 },
   ...{ held: 0, spooled: 0, lost: 0, duplicates: 0, trimmed: 0 },
 }
 
 /** Settles 100 samples with a server that says these one after the other, the last one for ever; time passes by the polls alone. */
-async function settled(says: ReadonlyArray<Partial<LedgerFigures>>, signal = new AbortController().signal) {
+async function settled(says: ReadonlyArray<Partial<LedgerCounts>>, signal = new AbortController().signal) {
   let nowMs = 0
   let polls = 0
   const how = await settle({

@@ -1,4 +1,4 @@
-import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
 const POLL_MS = 50
 /**
@@ -16,10 +16,10 @@ export interface SettleOptions {
   /** Samples that are on their way or were, since the reading that `ledger` is taken from. */
   readonly expected: number
   /** What came since then. */
-  readonly ledger: () => Promise<LedgerFigures>
+  readonly ledger: () => Promise<LedgerCounts>
   /** Gives up the wait. */
   readonly signal: AbortSignal
-  readonly onPoll?: (ledger: LedgerFigures) => void
+  readonly onPoll?: (ledger: LedgerCounts) => void
   readonly nowMs?: () => number
   readonly sleep?: (ms: number) => Promise<void>
 }

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import type { Counts, Figures } from '../../internal/observe/debug-figures.ts'
+import type { Counts, DebugMetrics } from '../../internal/observe/debug-metrics.ts'
 import { Timeline } from './timeline.ts'
 
 const NONE: Counts = { count: 0, sum: 0, max: 0, buckets: [] }
 
 /** A server that has written so much, whose e2e latencies were these. */
-function figures(written: number, ...e2e: ReadonlyArray<readonly [us: number, count: number]>): Figures {
+function figures(written: number, ...e2e: ReadonlyArray<readonly [us: number, count: number]>): DebugMetrics {
   const count = e2e.reduce((sum, [, times]) => sum + times, 0)
   return {
     ...{ cpuUs: 0, rssBytes: 1000 },

@@ -1,23 +1,23 @@
-import { type Counts, type Figures, merge, percentileOf, subtract } from '../../internal/observe/debug-figures.ts'
+import { type Counts, type DebugMetrics, merge, percentileOf, subtract } from '../../internal/observe/debug-metrics.ts'
 import type { TimelinePoint } from './load-types.ts'
 
 /** The measurement second by second, out of the figures that the servers give. */
 export class Timeline {
   readonly points: TimelinePoint[] = []
-  readonly #before: readonly Figures[]
-  #last: readonly Figures[]
+  readonly #before: readonly DebugMetrics[]
+  #last: readonly DebugMetrics[]
 
   /** @param before what the servers said when it began */
-  constructor(before: readonly Figures[]) {
+  constructor(before: readonly DebugMetrics[]) {
     this.#before = before
     this.#last = before
   }
 
   /** @param sent messages since the beginning */
-  add(atMs: number, sent: number, figures: readonly Figures[]): TimelinePoint {
-    const total = (of: (one: Figures) => number): number => figures.reduce((sum, one) => sum + of(one), 0)
+  add(atMs: number, sent: number, figures: readonly DebugMetrics[]): TimelinePoint {
+    const total = (of: (one: DebugMetrics) => number): number => figures.reduce((sum, one) => sum + of(one), 0)
     const before = this.#before.reduce((sum, { ledger }) => sum + ledger.written, 0)
-    const p99 = (of: (latency: Figures['latency']) => Counts): number =>
+    const p99 = (of: (latency: DebugMetrics['latency']) => Counts): number =>
       percentileOf(merge(figures.map(({ latency }, n) => subtract(of(latency), of(this.#last[n]!.latency)))), 99)
     const point = {
       atMs: Math.round(atMs),

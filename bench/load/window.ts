@@ -1,4 +1,4 @@
-import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
 /** Closed loop: how many messages the senders may be ahead of the servers. With more, Redis cuts off a server that is slow. */
 export const WINDOW = 20_000
@@ -9,10 +9,7 @@ export const WINDOW = 20_000
 const IN_HANDS = 50_000
 
 /** How many messages of a closed loop count as done: those that came to the servers, less what these cannot get rid of. */
-export function doneOf(
-  ledger: Pick<LedgerFigures, 'messages' | 'held' | 'spooled'>,
-  samplesPerMessage: number,
-): number {
+export function doneOf(ledger: Pick<LedgerCounts, 'messages' | 'held' | 'spooled'>, samplesPerMessage: number): number {
   const tooMany = Math.max(0, ledger.held + ledger.spooled - IN_HANDS)
   return ledger.messages - Math.ceil(tooMany / samplesPerMessage)
 }

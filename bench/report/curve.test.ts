@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { countsOf, percentileOf } from '../../internal/observe/debug-figures.ts'
+import { countsOf, percentileOf } from '../../internal/observe/debug-metrics.ts'
 import { Histogram } from '../../internal/observe/histogram.ts'
 import { curveOf, ONE_IN } from './curve.ts'
 

@@ -1,4 +1,4 @@
-import { type Counts, percentileOf } from '../../internal/observe/debug-figures.ts'
+import { type Counts, percentileOf } from '../../internal/observe/debug-metrics.ts'
 
 /** Between 90 % and 99 % as between any two nines: of a line of some 500 pixels, one point every 4. */
 const POINTS_A_NINE = 24

@@ -1,4 +1,4 @@
-import { type Counts, percentileOf } from '../../internal/observe/debug-figures.ts'
+import { type Counts, percentileOf } from '../../internal/observe/debug-metrics.ts'
 import type { Pass } from './report.ts'
 
 /** One figure of every pass. */

@@ -1,4 +1,4 @@
-import { percentileOf } from '../../internal/observe/debug-figures.ts'
+import { percentileOf } from '../../internal/observe/debug-metrics.ts'
 import { statsLine } from '../../internal/observe/latency.ts'
 import { balanceOf, type FigureRow, figuresOf, ratioOf, textOf } from './figures.ts'
 import type { Pass, Report } from './report.ts'

@@ -1,10 +1,9 @@
 import type { Broker } from '../../internal/broker/broker.ts'
-import { OwnFigures } from '../../internal/observe/own-figures.ts'
+import { OwnMetrics, processMetrics } from '../../internal/observe/own-metrics.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { createHostSource, type HostSource, hostFacts } from '../../internal/source/host/source.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
-import { processFigures } from '../parts/process-figures.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 
@@ -49,11 +48,11 @@ export async function openAgent(
   const { host, intervalMs, mountRoot } = settings.agent
   const { publisher, ledger, publishLatency } = await openPublisher(context, broker, 'agent')
   const facts = hostFacts(mountRoot)
-  const own = new OwnFigures({
+  const own = new OwnMetrics({
     table,
     host,
     role: 'agent',
-    figures: {
+    metrics: {
       version: ['string', () => version],
       os: ['string', () => facts.os],
       produced: ['int', () => ledger.produced],
@@ -62,7 +61,7 @@ export async function openAgent(
       held: ['int', () => publisher.held],
       missed_ticks: ['int', () => ticker.missed],
       publish_p99_us: ['float', () => publishLatency.recent().p99Us],
-      ...processFigures(),
+      ...processMetrics(),
     },
   })
   const add = (sample: Sample): void => publisher.add(sample)
@@ -71,7 +70,7 @@ export async function openAgent(
     clock,
     onTick: async (atUs) => {
       await source.collect(atUs, add)
-      await own.collect(atUs, add)
+      own.collect(atUs, add)
       publisher.flush()
     },
     onError: (err) => throttle.error('tick', { err }, 'nothing of the host could be read'),

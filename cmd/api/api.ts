@@ -6,7 +6,7 @@ import { listen, urlOf } from '../../internal/http/listen.ts'
 import { Feed } from '../../internal/live/feed.ts'
 import { LiveTable } from '../../internal/live/live-table.ts'
 import type { StoreReader } from '../../internal/store/store.ts'
-import { openOwnFigures } from '../parts/own-figures.ts'
+import { openOwnMetrics } from '../parts/own-metrics.ts'
 import { type Context, reasons } from '../program/context.ts'
 
 /**
@@ -53,7 +53,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     trustProxy: api.trustProxy,
     limits: { requestsPerMinute: () => context.settings.api.requestsPerMinute },
   })
-  await openOwnFigures(context, broker, 'api', {
+  await openOwnMetrics(context, broker, 'api', {
     live_clients: ['int', () => feed.stats.clients],
     live_lost: ['int', () => feed.stats.lost],
   })

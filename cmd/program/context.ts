@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { SettingKey, Settings } from '../../internal/config/settings.ts'
 import type { Releaser } from '../../internal/lifecycle/releaser.ts'
-import type { PipelineFigures } from '../../internal/observe/debug-figures.ts'
+import type { PipelineMetrics } from '../../internal/observe/debug-metrics.ts'
 import type { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import type { Metrics } from '../../internal/observe/metrics.ts'
@@ -33,7 +33,7 @@ export interface Context {
   /** The publishers of this process: one for each role that publishes. */
   readonly publishers: OpenPublisher[]
   /** The ledger and latencies of the pipeline of this process; empty in a process that ingests nothing. */
-  readonly pipelines: PipelineFigures[]
+  readonly pipelines: PipelineMetrics[]
   /** Each function returns what keeps a part from its work, or ''. `/ready` shows them. */
   readonly readiness: Array<() => string>
   /** Each function returns columns of the closing `summary` line. */

@@ -8,13 +8,13 @@ import { ROLES } from '../program/roles.ts'
 const TIMEOUT_MS = 60_000
 
 export function dashboardsCommand(): Command {
-  return new Command('dashboards').description('Dashboards of InfluxDB 2.x.').addCommand(applyCommand())
+  return new Command('dashboards').description('Manages the dashboards of InfluxDB 2.x.').addCommand(applyCommand())
 }
 
-/** Puts the dashboards into InfluxDB, or brings those of an earlier run up to date. */
+/** Creates the dashboards in InfluxDB, or updates those of an earlier run. */
 function applyCommand(): Command {
   const command = new Command('apply')
-    .description('Puts the dashboards into InfluxDB 2.x; run again, it updates them.')
+    .description('Creates the dashboards in InfluxDB 2.x, or updates them.')
     .addOption(
       new Option('--template <path>', 'the template to apply').default(
         new URL('../../../deploy/influxdb/template.yml', import.meta.url).pathname,

@@ -1,27 +1,28 @@
 import { Argument, Command } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
+import { EXIT } from '../../internal/config/error.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import { ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
 
-/** Tries everything that the settings name, and says in words what is wrong. Exit code 1 where something is. */
+/** Tries everything that the settings name and prints a finding for each. The exit code is 1 when a finding is bad. */
 export function doctorCommand(): Command {
   const command = new Command('doctor')
     .description(
-      'Connects to what the settings name, writes a sample and reads it back, asks the running programs where every sample is, and says what is wrong.',
+      'Finds out what is wrong: tries Redis and the store, and asks the running programs whether every sample is accounted for.',
     )
-    .addArgument(new Argument('[role]', 'the role to look for').choices(ROLE_NAMES).default('up'))
-  // `up` has the flags of all roles.
+    .addArgument(new Argument('[role]', 'the role whose parts are tried').choices(ROLE_NAMES).default('up'))
+  // `up` has the flags of every role.
   addSettingFlags(command, ROLES.up, [
     'sentinel doctor',
     'REDIS_URL=redis://10.0.0.5:6379 INFLUX_URL=http://10.0.0.6:8086 sentinel doctor server',
   ])
   return command.action(async (name: RoleName) => {
     const { examine } = await import('./examine.ts')
-    for await (const { part, well, words } of examine(
+    for await (const { part, ok, text } of examine(
       loadSettings(ROLES[name], flagValues(command, ROLES.up), process.env),
     )) {
-      process.stdout.write(`${well ? 'ok  ' : 'FAIL'} ${part}: ${words}\n`)
-      if (!well) process.exitCode = 1
+      process.stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${part}: ${text}\n`)
+      if (!ok) process.exitCode = EXIT.failed
     }
   })
 }

@@ -1,7 +1,10 @@
-/** What a check found, in words, and whether it is well. */
+/** The result of one check of `sentinel doctor`. */
 export interface Finding {
-  /** `host`, `broker`, `store`, or what is asked of a process that runs: `server spool`. */
+  /** What was checked: `host`, `broker`, `store`, or a part of a running process such as `server spool`. */
   readonly part: string
-  readonly well: boolean
-  readonly words: string
+  readonly ok: boolean
+  /** What the check found, in words. */
+  readonly text: string
 }
+
+export type Verdict = Omit<Finding, 'part'>

@@ -1,38 +1,38 @@
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { formatSize } from '../../internal/config/units.ts'
 import { ROLES } from '../program/roles.ts'
-import { type Figures, readFigures } from './figures.ts'
-import type { Finding } from './finding.ts'
+import type { Finding, Verdict } from './finding.ts'
+import { parseScrape, type Scrape } from './scrape.ts'
 
-/** A process that stands still takes the connection, and answers nothing. */
+/** A stopped process accepts the connection but never answers. */
 const TIMEOUT_MS = 5000
 
 const { format: count } = new Intl.NumberFormat('en')
 
-/** What one process says of itself at its admin listener. */
+/** What one running process reports at its admin listener. */
 interface Running {
-  /** `agent`, `server`, `api` or `up`. */
+  /** Its role. */
   readonly name: string
   readonly port: number
   readonly reasons: readonly string[]
-  readonly figures: Figures
+  readonly scrape: Scrape
 }
 
 /**
- * Asks the processes of this machine how they are, and whether each sample is accounted for. Those that do not run have nothing to say; an admin
- * port that is set is the only one that is asked.
+ * Asks the running processes of this machine whether they are ready, and whether every sample is accounted for. Without `admin.port` it
+ * asks the default port of every role. A port on which nothing of ours listens gives no finding.
  */
 export async function* findRunning(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const found: Running[] = []
   for (const port of adminPorts(loaded)) {
     const running = await ask(loaded.settings.admin.host, port)
-    if (typeof running === 'string') yield { part: `port ${port}`, well: false, words: running }
+    if (typeof running === 'string') yield { part: `port ${port}`, ok: false, text: running }
     if (typeof running !== 'object') continue
     found.push(running)
     yield* accountOf(running, loaded)
   }
-  const words = wire(found.map(({ figures }) => figures))
-  if (words !== undefined) yield { part: 'wire', well: true, words }
+  const text = wire(found.map(({ scrape }) => scrape))
+  if (text !== undefined) yield { part: 'wire', ok: true, text }
 }
 
 function adminPorts({ role, settings, origins }: LoadedSettings): number[] {
@@ -40,7 +40,7 @@ function adminPorts({ role, settings, origins }: LoadedSettings): number[] {
   return asksEveryRole ? [...new Set(Object.values(ROLES).map(({ adminPort }) => adminPort))] : [settings.admin.port]
 }
 
-/** @returns undefined where nothing of ours runs; what is wrong with it where it does not answer */
+/** @returns undefined when no role listens there; a problem in words when something listens but does not answer */
 async function ask(host: string, port: number): Promise<Running | string | undefined> {
   const get = (path: string): Promise<Response> =>
     fetch(`http://${host}:${port}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
@@ -48,153 +48,155 @@ async function ask(host: string, port: number): Promise<Running | string | undef
     const { name } = (await (await get('/health')).json()) as { name?: unknown }
     if (typeof name !== 'string' || !Object.hasOwn(ROLES, name)) return undefined
     const { reasons } = (await (await get('/ready')).json()) as { reasons: string[] }
-    const figures = readFigures(await (await get('/metrics')).text())
-    return { name, port, reasons, figures }
+    const scrape = parseScrape(await (await get('/metrics')).text())
+    return { name, port, reasons, scrape }
   } catch (error) {
     const hangs = error instanceof Error && error.name === 'TimeoutError'
-    return hangs ? `what listens there does not answer within ${TIMEOUT_MS / 1000} s` : undefined
+    return hangs ? `something listens there, but does not answer within ${TIMEOUT_MS / 1000} s` : undefined
   }
 }
 
-function* accountOf({ name, port, reasons, figures }: Running, { settings }: LoadedSettings): Generator<Finding> {
+function* accountOf({ name, port, reasons, scrape }: Running, { settings }: LoadedSettings): Generator<Finding> {
   const isReady = reasons.length === 0
   yield {
     part: name,
-    well: isReady,
-    words: `on port ${port}, ${isReady ? 'ready' : `not ready: ${reasons.join('; ')}`}`,
+    ok: isReady,
+    text: `on port ${port}, ${isReady ? 'ready' : `not ready: ${reasons.join('; ')}`}`,
   }
-  if (figures.has('produced_samples_total')) yield { part: `${name} sent`, ...published(figures) }
-  if (!figures.has('received_samples_total')) return
-  yield { part: `${name} stored`, ...stored(figures) }
-  yield { part: `${name} lost`, well: true, words: lost(figures) }
-  if (figures.has('spool_samples')) {
+  if (scrape.has('produced_samples_total')) yield { part: `${name} sent`, ...published(scrape) }
+  if (!scrape.has('received_samples_total')) return
+  yield { part: `${name} stored`, ...stored(scrape) }
+  yield { part: `${name} lost`, ok: true, text: lost(scrape) }
+  if (scrape.has('spool_samples')) {
     const bound = formatSize(settings.spool.maxBytes)
-    yield { part: `${name} spool`, well: figures.sum('spool_ready', 1) === 1, words: spool(figures, bound) }
+    yield { part: `${name} spool`, ok: scrape.sum('spool_ready', 1) === 1, text: spool(scrape, bound) }
   }
-  if (figures.has('dead_letters_bytes')) yield { part: `${name} dead letters`, well: true, words: deadLetters(figures) }
-  if (figures.has('broker_lag_messages')) yield { part: `${name} streams`, well: true, words: streams(figures) }
+  if (scrape.has('dead_letters_bytes')) yield { part: `${name} dead letters`, ok: true, text: deadLetters(scrape) }
+  if (scrape.has('broker_lag_messages')) yield { part: `${name} streams`, ok: true, text: streams(scrape) }
 }
 
+/** A part of a ledger, with its count of samples. */
 type Column = readonly [name: string, samples: number]
 
-/** `produced 5 = sent 3 + held 2`, and whether that is true. */
-function ledger(left: readonly Column[], right: readonly Column[], where = ''): { well: boolean; words: string } {
+/** `produced 5 = sent 3 + held 2`, and whether both sides are equal. */
+function ledger(left: readonly Column[], right: readonly Column[], where = ''): Verdict {
   const sum = (columns: readonly Column[]): number => columns.reduce((total, [, samples]) => total + samples, 0)
   const side = (columns: readonly Column[]): string =>
     columns.map(([name, samples]) => `${name} ${count(samples)}`).join(' + ')
   const difference = sum(left) - sum(right)
   const verdict =
     difference === 0 ? '' : `: ${many(Math.abs(difference), 'sample')} too ${difference > 0 ? 'few' : 'many'}, a bug`
-  return { well: difference === 0, words: `${side(left)} = ${side(right)}${where}${verdict}` }
+  return { ok: difference === 0, text: `${side(left)} = ${side(right)}${where}${verdict}` }
 }
 
-function published(figures: Figures): { well: boolean; words: string } {
+function published(scrape: Scrape): Verdict {
   return ledger(
     [
-      ['produced', figures.sum('produced_samples_total')],
-      ['taken over', figures.sum('outbox_taken_over_samples_total')],
+      ['produced', scrape.sum('produced_samples_total')],
+      ['taken over', scrape.sum('outbox_taken_over_samples_total')],
     ],
     [
-      ['sent', figures.sum('sent_samples_total')],
-      ['dropped', figures.sum('unsent_samples_total')],
-      ['held', figures.sum('outbox_samples')],
+      ['sent', scrape.sum('sent_samples_total')],
+      ['dropped', scrape.sum('unsent_samples_total')],
+      ['held', scrape.sum('outbox_samples')],
     ],
-    ` (${size(figures.sum('outbox_bytes'))} in the outbox)${reasonsOf(figures, 'unsent_samples_total')}`,
+    ` (${size(scrape.sum('outbox_bytes'))} in the outbox)${reasonsOf(scrape, 'unsent_samples_total')}`,
   )
 }
 
-function stored(figures: Figures): { well: boolean; words: string } {
-  const [held, onDisk] = [figures.sum('held_samples'), figures.sum('spool_samples')]
+function stored(scrape: Scrape): Verdict {
+  const [held, onDisk] = [scrape.sum('held_samples'), scrape.sum('spool_samples')]
   return ledger(
     [
-      ['received', figures.sum('received_samples_total')],
-      ['taken over', figures.sum('taken_over_samples_total')],
+      ['received', scrape.sum('received_samples_total')],
+      ['taken over', scrape.sum('taken_over_samples_total')],
     ],
     [
-      ['written', figures.sum('written_samples_total')],
-      ['rejected', figures.sum('rejected_samples_total')],
-      ['dropped', figures.sum('dropped_samples_total')],
+      ['written', scrape.sum('written_samples_total')],
+      ['rejected', scrape.sum('rejected_samples_total')],
+      ['dropped', scrape.sum('dropped_samples_total')],
       ['held', held],
     ],
-    ` (${count(held - onDisk)} in memory, ${count(onDisk)} on disk)${reasonsOf(figures, 'rejected_samples_total')}${reasonsOf(figures, 'dropped_samples_total')}`,
+    ` (${count(held - onDisk)} in memory, ${count(onDisk)} on disk)${reasonsOf(scrape, 'rejected_samples_total')}${reasonsOf(scrape, 'dropped_samples_total')}`,
   )
 }
 
-/** `; dropped: 3 queue_full`; '' where there is nothing. */
-function reasonsOf(figures: Figures, name: string): string {
-  const some = [...figures.by(name)].filter(([, samples]) => samples > 0)
+/** `; dropped: 3 queue_full`, or '' when the metric is 0. */
+function reasonsOf(scrape: Scrape, name: string): string {
+  const some = [...scrape.by(name)].filter(([, samples]) => samples > 0)
   const word = name.startsWith('rejected') ? 'rejected' : 'dropped'
   return some.length === 0
     ? ''
     : `; ${word}: ${some.map(([reason, samples]) => `${count(samples)} ${reason}`).join(', ')}`
 }
 
-/** With how certain that is: what has no number leaves no trace when it vanishes. */
-function lost(figures: Figures): string {
-  const unnumbered = figures.sum('unnumbered_messages_total')
-  const byCertainty = figures.by('lost_samples_total')
+/** The losses, and how certain they are: the loss of a message without a number cannot be seen. */
+function lost(scrape: Scrape): string {
+  const unnumbered = scrape.sum('unnumbered_messages_total')
+  const byCertainty = scrape.by('lost_samples_total')
   const atMost = byCertainty.get('at_most') ?? 0
-  const missing = figures.sum('missing_samples')
+  const missing = scrape.sum('missing_samples')
   return [
     `${count(byCertainty.get('exact') ?? 0)} for certain`,
-    ...(atMost > 0 ? [`at most ${count(atMost)} more, when a server was killed`] : []),
-    ...(unnumbered > 0 ? [`unknown of ${many(unnumbered, 'message')} without a number`] : []),
-    ...(missing > 0 ? [`${count(missing)} may still come`] : []),
-    `${count(figures.sum('duplicate_samples_total'))} came twice`,
+    ...(atMost > 0 ? [`at most ${count(atMost)} more, from when a server was killed`] : []),
+    ...(unnumbered > 0 ? [`unknown for ${many(unnumbered, 'message')} without a number`] : []),
+    ...(missing > 0 ? [`${count(missing)} may still arrive`] : []),
+    `${count(scrape.sum('duplicate_samples_total'))} arrived twice`,
   ].join(', ')
 }
 
-function spool(figures: Figures, bound: string): string {
-  const samples = figures.sum('spool_samples')
-  const awaySeconds = figures.sum('store_away_seconds')
+function spool(scrape: Scrape, bound: string): string {
+  const samples = scrape.sum('spool_samples')
+  const awaySeconds = scrape.sum('store_away_seconds')
   const away = awaySeconds > 0 ? `; the store has been away for ${seconds(awaySeconds)}` : ''
-  const trouble = figures.sum('spool_ready', 1) === 1 ? '' : '; its disk does not take what it is given, see the log'
-  const oldest = figures.has('spool_oldest_seconds')
-    ? `, the oldest ${seconds(figures.sum('spool_oldest_seconds'))} old`
+  const trouble = scrape.sum('spool_ready', 1) === 1 ? '' : '; it cannot write to its disk, see the log'
+  const oldest = scrape.has('spool_oldest_seconds')
+    ? `, the oldest ${seconds(scrape.sum('spool_oldest_seconds'))} old`
     : ''
   const content =
-    samples === 0 ? 'empty' : `${many(samples, 'sample')} in ${size(figures.sum('spool_bytes'))} of ${bound}${oldest}`
+    samples === 0 ? 'empty' : `${many(samples, 'sample')} in ${size(scrape.sum('spool_bytes'))} of ${bound}${oldest}`
   return `${content}${away}${trouble}`
 }
 
-function deadLetters(figures: Figures): string {
-  const [bytes, discarded] = [figures.sum('dead_letters_bytes'), figures.sum('discarded_dead_letters_total')]
+function deadLetters(scrape: Scrape): string {
+  const [bytes, discarded] = [scrape.sum('dead_letters_bytes'), scrape.sum('discarded_dead_letters_total')]
   const gone = discarded > 0 ? `, ${count(discarded)} could not be kept` : ''
-  const written = `${count(figures.sum('dead_letters_total'))} since its start${gone}`
+  const written = `${count(scrape.sum('dead_letters_total'))} since its start${gone}`
   return bytes === 0 ? `none kept, ${written}` : `${size(bytes)} kept, ${written}: see sentinel dead-letters list`
 }
 
-function streams(figures: Figures): string {
-  const oldest = Math.max(0, ...figures.by('broker_oldest_message_seconds').values())
-  const trimmed = figures.sum('broker_trimmed_unread_messages_total') + figures.sum('broker_trimmed_messages_total')
+function streams(scrape: Scrape): string {
+  const oldest = Math.max(0, ...scrape.by('broker_oldest_message_seconds').values())
+  const trimmed = scrape.sum('broker_trimmed_unread_messages_total') + scrape.sum('broker_trimmed_messages_total')
   return [
-    `${many(figures.sum('broker_lag_messages'), 'message')} to be read`,
-    `${count(figures.sum('broker_pending_messages'))} read and not acknowledged`,
+    `${many(scrape.sum('broker_lag_messages'), 'message')} not read yet`,
+    `${count(scrape.sum('broker_pending_messages'))} read but not acknowledged`,
     `the oldest ${seconds(oldest)} old`,
-    ...(trimmed > 0 ? [`${count(trimmed)} trimmed away before they were stored`] : []),
+    ...(trimmed > 0 ? [`${count(trimmed)} trimmed before they were stored`] : []),
   ].join(', ')
 }
 
 /**
- * The publishers and servers found here, taken together. It proves nothing: they were asked one after the other, and some may be elsewhere.
+ * Compares what all publishers sent with what all servers received. A difference is no proof of a loss: the processes were asked one
+ * after the other, and some may run on other machines.
  *
- * @returns undefined where one side is missing
+ * @returns undefined when no publisher or no server runs here
  */
-function wire(all: readonly Figures[]): string | undefined {
-  const isThere = (name: string): boolean => all.some((figures) => figures.has(name))
+function wire(all: readonly Scrape[]): string | undefined {
+  const isThere = (name: string): boolean => all.some((scrape) => scrape.has(name))
   if (!isThere('sent_samples_total') || !isThere('received_samples_total')) return undefined
-  const sum = (name: string): number => all.reduce((total, figures) => total + figures.sum(name), 0)
+  const sum = (name: string): number => all.reduce((total, scrape) => total + scrape.sum(name), 0)
   const sent = sum('sent_samples_total')
-  const came = sum('received_samples_total') - sum('own_samples_total') - sum('duplicate_samples_total')
-  const [gone, missing] = [sum('lost_samples_total'), sum('missing_samples')]
-  const open = sent - came - gone - missing
+  const arrived = sum('received_samples_total') - sum('own_samples_total') - sum('duplicate_samples_total')
+  const [lostSamples, missing] = [sum('lost_samples_total'), sum('missing_samples')]
+  const open = sent - arrived - lostSamples - missing
   const rest =
     open === 0
-      ? 'that is all'
+      ? 'complete'
       : open > 0
-        ? `${count(open)} are on their way, or went to a server that is not running here any more`
-        : `${count(-open)} more came from publishers that are not running here any more`
-  return `sent ${count(sent)}; came ${count(came)} + lost ${count(gone)} + missing ${count(missing)}: ${rest}`
+        ? `${count(open)} are on their way, or went to a server that no longer runs here`
+        : `${count(-open)} more came from publishers that no longer run here`
+  return `sent ${count(sent)}; arrived ${count(arrived)} + lost ${count(lostSamples)} + missing ${count(missing)}: ${rest}`
 }
 
 function many(n: number, noun: string): string {

@@ -4,12 +4,12 @@ import { describeSettings } from '../../internal/config/describe.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import { ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
 
-/** Reads the settings as a role would, asks no server, and shows what they come to. Exit code 78 where they cannot work. */
+/** Reads the settings as a role would and prints them, without any network. The exit code is 78 when they are invalid. */
 export function validateCommand(): Command {
   const command = new Command('validate')
-    .description('Checks settings without any network, and shows each with where it comes from.')
-    .addArgument(new Argument('[role]', 'the role to check them for').choices(ROLE_NAMES).default('up'))
-  // `up` has the flags of all roles.
+    .description('Checks the settings without any network, and shows each with its origin.')
+    .addArgument(new Argument('[role]', 'the role whose settings are checked').choices(ROLE_NAMES).default('up'))
+  // `up` has the flags of every role.
   addSettingFlags(command, ROLES.up, [
     'sentinel validate --config /etc/sentinel.yaml',
     'INFLUX_URL=http://10.0.0.6:8086 sentinel validate server',
@@ -18,6 +18,6 @@ export function validateCommand(): Command {
     const loaded = loadSettings(ROLES[name], flagValues(command, ROLES.up), process.env)
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
     process.stdout.write(describeSettings(loaded))
-    process.stderr.write(`these settings are sound for ${name}\n`)
+    process.stderr.write(`valid settings for ${name}\n`)
   })
 }

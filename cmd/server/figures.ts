@@ -4,13 +4,12 @@ import type { DeadLetters } from '../../internal/dead-letters/dead-letters.ts'
 import type { LossTracker } from '../../internal/ingest/loss/loss.ts'
 import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
 import type { LiveAnnouncer } from '../../internal/live/announcer.ts'
-import type { LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import type { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { Metrics } from '../../internal/observe/metrics.ts'
-import type { Figure } from '../../internal/observe/own-figures.ts'
+import { type OwnMetric, processMetrics } from '../../internal/observe/own-metrics.ts'
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
-import { processFigures } from '../parts/process-figures.ts'
 
 /** What a server counts, and so tells. */
 export interface ServerParts {
@@ -27,7 +26,7 @@ export interface ServerParts {
 }
 
 /** The server's own sample, once a second. */
-export function serverFigures(parts: ServerParts): Record<string, Figure> {
+export function serverFigures(parts: ServerParts): Record<string, OwnMetric> {
   const { ledger, loss, latencies, pipeline, deadLetters, broker, storeKind } = parts
   let receivedBefore = 0
   let readAtMs = performance.now()
@@ -60,12 +59,12 @@ export function serverFigures(parts: ServerParts): Record<string, Figure> {
     ...percentiles('internal', latencies.internal),
     ...percentiles('e2e', latencies.e2e),
     ...percentiles('durable', latencies.durable),
-    ...processFigures(),
+    ...processMetrics(),
   }
 }
 
 /** For who follows the load: 50 times a second costs 0.5 % of a core, nearly all of it Node.js' HTTP; this and its JSON are 0.6 µs. */
-export function ledgerFigures({ ledger, loss, pipeline, broker }: ServerParts): LedgerFigures {
+export function ledgerFigures({ ledger, loss, pipeline, broker }: ServerParts): LedgerCounts {
   const { messages, received, own, ownDropped, takenOver, written, rejected, dropped } = ledger
   const { heldInMemory: held, heldOnDisk: spooled } = pipeline
   const { lostSamples: lost, duplicateMessages: duplicates } = loss
@@ -79,7 +78,7 @@ export function lossKnown(loss: LossTracker): boolean {
 }
 
 /** p50 and p99 of the last seconds; no value while there was no message. */
-function percentiles(name: string, recorder: LatencyRecorder): Record<string, Figure> {
+function percentiles(name: string, recorder: LatencyRecorder): Record<string, OwnMetric> {
   const whereAny = (us: number): number | undefined => (recorder.recent().count > 0 ? us : undefined)
   return {
     [`${name}_p50_us`]: ['float', () => whereAny(recorder.recent().p50Us)],

@@ -8,7 +8,7 @@ import { type Latencies, Pipeline, type PipelineLimits } from '../../internal/in
 import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { LatencyLog } from '../../internal/observe/latency-log.ts'
-import { OwnFigures } from '../../internal/observe/own-figures.ts'
+import { OwnMetrics } from '../../internal/observe/own-metrics.ts'
 import { runId } from '../../internal/publish/run-id.ts'
 import { ServerLedger } from '../../internal/sample/ledger.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -75,17 +75,17 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     broker,
     storeKind: settings.store.kind,
   }
-  const own = new OwnFigures({
+  const own = new OwnMetrics({
     table,
     host: settings.agent.host,
     role: 'server',
-    figures: serverFigures(parts),
+    metrics: serverFigures(parts),
   })
   const ownTicker = new Ticker({
     intervalMs: OWN_FIGURES_INTERVAL_MS,
     clock,
-    onTick: (atUs) => own.collect(atUs, (sample) => pipeline.take(sample)),
-    onError: (err) => throttle.error('own figures', { err }, 'the figures of this process could not be read'),
+    onTick: async (atUs) => own.collect(atUs, (sample) => pipeline.take(sample)),
+    onError: (err) => throttle.error('own metrics', { err }, 'the own metrics of this process could not be read'),
   })
   addServerMetrics(context.metrics, parts)
   context.pipelines.push({ ledger: () => ledgerFigures(parts), latency: latencies })

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
-import type { FigureSources } from '../observe/debug-figures.ts'
+import type { DebugSources } from '../observe/debug-metrics.ts'
 import { Profiler, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Answer, json, problem, type Route } from './answer.ts'
 import { debugRoutes } from './debug.ts'
@@ -17,7 +17,7 @@ export interface AdminOptions extends ListenPlace {
   /** Prometheus' text format: a registry of prom-client is one. */
   readonly registry: { readonly contentType: string; metrics(): Promise<string> }
   /** What `/debug/ledger` and `/debug/figures` tell; nothing when left out. */
-  readonly figures?: FigureSources
+  readonly figures?: DebugSources
   /** Those of this process when left out. */
   readonly profiles?: Profiles
 }

@@ -1,7 +1,7 @@
 import { get } from 'node:http'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Allocations, Figures, LedgerFigures, PipelineFigures } from '../observe/debug-figures.ts'
+import type { Allocations, DebugMetrics, LedgerCounts, PipelineMetrics } from '../observe/debug-metrics.ts'
 import { LatencyRecorder } from '../observe/latency.ts'
 import { ProfileInProgress, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Admin, startAdmin } from './admin.ts'
@@ -49,14 +49,14 @@ class FakeProfiles implements Profiles {
   }
 }
 
-const ledger: LedgerFigures = {
+const ledger: LedgerCounts = {
   ...{ messages: 90, received: 100, own: 10, ownDropped: 1, takenOver: 5, written: 80, rejected: 3, dropped: 2 },
   ...{ held: 13, spooled: 7, lost: 4, duplicates: 1, trimmed: 6 },
 }
 
 let profiles: FakeProfiles
 let admin: Admin
-let pipeline: PipelineFigures | undefined
+let pipeline: PipelineMetrics | undefined
 
 beforeEach(async () => {
   profiles = new FakeProfiles()
@@ -255,7 +255,7 @@ describe('what a pipeline tells', () => {
 
   test('is a tenth as long with two digits, for who asks often', async () => {
     for (const us of [255, 3000, 3010, 3100]) pipeline!.latency.e2e.record(us)
-    const { latency } = (await (await ask('/debug/figures?digits=2')).json()) as Figures
+    const { latency } = (await (await ask('/debug/figures?digits=2')).json()) as DebugMetrics
     expect(latency.e2e).toEqual({
       ...{ count: 4, sum: 9365, max: 3100 },
       buckets: [

@@ -1,4 +1,4 @@
-import { type FigureSources, type PipelineFigures, readFigures } from '../observe/debug-figures.ts'
+import { type DebugSources, type PipelineMetrics, readDebugMetrics } from '../observe/debug-metrics.ts'
 import type { LatencyRecorder } from '../observe/latency.ts'
 import { ProfileInProgress, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Answer, type Asked, JSON_TYPE, json, problem, type Route } from './answer.ts'
@@ -22,7 +22,7 @@ const ALLOCATIONS_SECONDS: Bounds = { usual: 10, most: 3_600 }
 interface Debugged {
   readonly name: string
   readonly version: string
-  readonly figures?: FigureSources
+  readonly figures?: DebugSources
 }
 
 /**
@@ -116,12 +116,12 @@ function profileHead(kind: 'cpu' | 'heap'): Answer {
 }
 
 /** `digits=2` is for who asks often. */
-function figuresRoute(path: string, figures: FigureSources | undefined): Route {
+function figuresRoute(path: string, figures: DebugSources | undefined): Route {
   return (asked) => {
     const digits = readWhole(path, asked.query, 'digits', { usual: 3, least: 2, most: 3 })
     if (typeof digits !== 'number') return digits
-    const read = (pipeline: PipelineFigures, gcPauses: LatencyRecorder): object =>
-      readFigures(pipeline, gcPauses, digits === 2 ? 2 : 3)
+    const read = (pipeline: PipelineMetrics, gcPauses: LatencyRecorder): object =>
+      readDebugMetrics(pipeline, gcPauses, digits === 2 ? 2 : 3)
     return pipelineRoute(path, figures, read)(asked)
   }
 }
@@ -129,8 +129,8 @@ function figuresRoute(path: string, figures: FigureSources | undefined): Route {
 /** What is known only where samples are taken in. */
 function pipelineRoute(
   path: string,
-  figures: FigureSources | undefined,
-  read: (pipeline: PipelineFigures, gcPauses: LatencyRecorder) => object,
+  figures: DebugSources | undefined,
+  read: (pipeline: PipelineMetrics, gcPauses: LatencyRecorder) => object,
 ): Route {
   return () => {
     const pipeline = figures?.pipeline()

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { type LoadOptions, type LoadResult, runLoad } from '../../bench/load/load.ts'
 import { openStack } from '../../bench/stack/open.ts'
 import type { Stack, StackOptions } from '../../bench/stack/stack.ts'
-import { percentileOf } from '../../internal/observe/debug-figures.ts'
+import { percentileOf } from '../../internal/observe/debug-metrics.ts'
 import { Cores } from './cores.ts'
 import type { Context } from './row.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Figures, LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { type Program, startProgram } from '../support/programs.ts'
 import { json, packed, publishRaw } from '../support/raw-redis.ts'
 import { startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
@@ -34,7 +34,7 @@ describe('the servers that ours is compared with', () => {
     expect(await publishRaw(redis.port, 'metrics', messages, 4)).toBe(3 * MESSAGES)
     for (const { admin } of [ours, baseline, bare]) {
       await until('all messages are settled', async () => {
-        const { messages: received, held } = await ask<LedgerFigures>(admin, 'ledger')
+        const { messages: received, held } = await ask<LedgerCounts>(admin, 'ledger')
         return received >= MESSAGES && held === 0
       })
     }
@@ -60,14 +60,14 @@ describe('the servers that ours is compared with', () => {
   })
 
   it('count every message, and each of its latencies once', async () => {
-    const { ledger, latency } = await ask<Figures>(baseline.admin, 'figures')
+    const { ledger, latency } = await ask<DebugMetrics>(baseline.admin, 'figures')
     expect(ledger).toMatchObject({ messages: MESSAGES, received: MESSAGES, written: MESSAGES, held: 0 })
     const { internal, e2e, durable } = latency
     expect([internal.count, e2e.count, durable.count]).toEqual([MESSAGES, MESSAGES, MESSAGES])
   })
 
   it('throw all away that only count it', async () => {
-    const { ledger, latency } = await ask<Figures>(bare.admin, 'figures')
+    const { ledger, latency } = await ask<DebugMetrics>(bare.admin, 'figures')
     expect(ledger).toMatchObject({ messages: MESSAGES, written: 0, dropped: MESSAGES, held: 0 })
     expect(latency.internal.count).toBe(0)
   })

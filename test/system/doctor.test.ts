@@ -53,9 +53,9 @@ describe('sentinel doctor', () => {
   it('finds all well, and leaves nothing behind but its one sample', async () => {
     expect(await doctor([], env, folder)).toEqual({
       code: 0,
-      host: expect.stringMatching(/^ok {3}host: \S+ gives cpu, mem, swap, system, processes, net, diskio, disk/),
+      host: expect.stringMatching(/^ok {3}host: \S+ has cpu, mem, swap, system, processes, net, diskio, disk/),
       broker: 'ok   broker: pubsub over Redis answers; no server has announced a series yet',
-      store: 'ok   store: influx took a sample and gave it back',
+      store: 'ok   store: influx accepted a sample and returned it',
     })
     const measurements = await influxQuery(influx.url, 'telemetry', 'SHOW MEASUREMENTS')
     expect(measurements.map(({ name }) => name)).toEqual(['sentinel_doctor'])
@@ -72,7 +72,7 @@ describe('sentinel doctor', () => {
     // The host that wrote is this one, by the sample of the test before.
     expect(await doctor(['api'], env)).toMatchObject({
       code: 0,
-      store: 'ok   store: influx answers; hosts that wrote to it within the hour: 1',
+      store: 'ok   store: influx answers; hosts with samples of the last hour: 1',
     })
     const client = new Redis(redis.port)
     expect(await client.dbsize()).toBe(0)
@@ -84,7 +84,7 @@ describe('sentinel doctor', () => {
       code: 0,
       host: expect.stringContaining('ok   host'),
       broker: 'ok   broker: memory, inside the process',
-      store: 'ok   store: duckdb took a sample and gave it back',
+      store: 'ok   store: duckdb accepted a sample and returned it',
     })
   })
 
@@ -95,7 +95,7 @@ describe('sentinel doctor', () => {
     await up.logged('started')
     expect(await doctor(settings, {}, folder)).toMatchObject({
       code: 0,
-      store: `ok   store: the running process on port ${ports[0]} has ./data/sentinel.duckdb and is ready`,
+      store: `ok   store: the running process on port ${ports[0]} uses ./data/sentinel.duckdb and is ready`,
     })
     const elsewhere = await doctor([`--admin-port=${await freePort()}`], {}, folder)
     expect(elsewhere.code).toBe(1)
@@ -132,7 +132,7 @@ describe('sentinel doctor asks what runs', () => {
       'server stored': expect.stringMatching(
         /^ok {3}server stored: received [\d,]+ \+ taken over 0 = written [\d,]+ \+ rejected 0 \+ dropped 0 \+ held \d+ \(\d+ in memory, 0 on disk\)$/,
       ),
-      'server lost': 'ok   server lost: 0 for certain, 0 came twice',
+      'server lost': 'ok   server lost: 0 for certain, 0 arrived twice',
       'server spool': 'ok   server spool: empty',
       'server dead letters': 'ok   server dead letters: none kept, 0 since its start',
     })
@@ -148,7 +148,7 @@ describe('sentinel doctor asks what runs', () => {
       code: 1,
       server: expect.stringMatching(/^FAIL server: on port \d+, not ready: InfluxDB at .* cannot be reached/),
       'server stored': expect.stringMatching(/^ok .*rejected 1 .*, [1-9]\d* on disk\); rejected: 1 not_a_message$/),
-      'server lost': expect.stringContaining('unknown of 1 message without a number'),
+      'server lost': expect.stringContaining('unknown for 1 message without a number'),
       'server spool': expect.stringMatching(
         /^ok {3}server spool: [\d,]+ samples in .* of 1GiB.*; the store has been away for \d/,
       ),
@@ -185,7 +185,7 @@ describe('sentinel doctor asks what runs', () => {
     const hanging = await doctor([`--admin-port=${silentPort}`], {}, await temporaryFolder())
     expect(hanging).toMatchObject({
       code: 1,
-      [`port ${silentPort}`]: `FAIL port ${silentPort}: what listens there does not answer within 5 s`,
+      [`port ${silentPort}`]: `FAIL port ${silentPort}: something listens there, but does not answer within 5 s`,
     })
     await silent.stop()
   })
@@ -263,6 +263,6 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
       SENTINEL_DUCKDB_PATH: join(tmpdir(), 'sentinel-doctor.duckdb'),
     })
     expect(code).toBe(1)
-    expect(host).toMatch(/^FAIL host: \S+ gives no cpu, net \(cpu: cannot be read: .*\/nowhere\/stat/)
+    expect(host).toMatch(/^FAIL host: \S+ has no cpu, net \(cpu: cannot be read: .*\/nowhere\/stat/)
   })
 })

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Allocations, Figures, LedgerFigures } from '../../internal/observe/debug-figures.ts'
+import type { Allocations, DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { metric } from '../support/api.ts'
 import { type Consumer, startConsumer } from '../support/consumer.ts'
 import { flat, type ReadFrame, type ReadProfile, readProfile } from '../support/pprof.ts'
@@ -96,7 +96,7 @@ describe('the figures of a server', () => {
       Array.from({ length: MESSAGES }, () => packed(1, 50, Date.now())),
     )
     await until('all are settled', async () => {
-      const { received, own, held } = await ask<LedgerFigures>('ledger')
+      const { received, own, held } = await ask<LedgerCounts>('ledger')
       return received - own === MESSAGES && held === 0
     })
   })
@@ -115,7 +115,7 @@ describe('the figures of a server', () => {
   }
 
   it('balance, are those of the metrics, and are on the page', async () => {
-    const ledger = await ask<LedgerFigures>('ledger')
+    const ledger = await ask<LedgerCounts>('ledger')
     const { messages, received, own, takenOver, written, rejected, dropped, held, spooled } = ledger
     expect([messages, received - own]).toEqual([MESSAGES, MESSAGES])
     expect(received + takenOver).toBe(written + rejected + dropped + held + spooled)
@@ -124,7 +124,7 @@ describe('the figures of a server', () => {
   })
 
   it('have the latency of every message, and what the process costs', async () => {
-    const { latency, gc, cpuUs, rssBytes } = await ask<Figures>('figures')
+    const { latency, gc, cpuUs, rssBytes } = await ask<DebugMetrics>('figures')
     for (const { count, buckets } of Object.values(latency)) {
       expect(count).toBe(MESSAGES)
       expect(buckets.reduce((sum, [, n]) => sum + n, 0)).toBe(MESSAGES)

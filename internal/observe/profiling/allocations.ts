@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { GCProfiler, getHeapStatistics, setFlagsFromString } from 'node:v8'
-import type { Allocations } from '../debug-figures.ts'
+import type { Allocations } from '../debug-metrics.ts'
 
 /** V8 keeps 3 KB of text for each collection until it is asked: a turn bounds that, and the pause in which it is read. */
 const TURN_MS = 1_000

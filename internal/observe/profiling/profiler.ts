@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Profile } from 'pprof-format'
-import type { Allocations } from '../debug-figures.ts'
+import type { Allocations } from '../debug-metrics.ts'
 
 /** Takes profiles of this process, as gzipped pprof files, and measures what it allocates. */
 export interface Profiles {

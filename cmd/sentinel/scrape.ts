@@ -1,14 +1,14 @@
-/** One scrape of a process: its metrics whose names begin with `sentinel_`, which is left out here. */
-export interface Figures {
+/** One scrape of a process: its metrics whose names begin with `sentinel_`. The methods take names without that prefix. */
+export interface Scrape {
   has(name: string): boolean
-  /** Over all labels; where it is not there, `otherwise` (0). */
+  /** The sum over all label values; `otherwise` when there is no such metric. */
   sum(name: string, otherwise?: number): number
-  /** By the value of its first label. */
+  /** The values of a metric by the value of its first label. */
   by(name: string): ReadonlyMap<string, number>
 }
 
-/** Reads Prometheus' text format, as far as the programs use it. */
-export function readFigures(text: string): Figures {
+/** Parses Prometheus' text format, as far as the programs use it. */
+export function parseScrape(text: string): Scrape {
   const families = new Map<string, Map<string, number>>()
   for (const line of text.split('\n')) {
     const [, name, label = '', value] = /^sentinel_(\w+)(?:\{\w+="([^"]*)".*\})? (\S+)$/.exec(line) ?? []

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { readFigures } from './figures.ts'
+import { parseScrape } from './scrape.ts'
 
-test('figures are sums over all labels, or by the first of them', () => {
-  const figures = readFigures(
+test('sums a metric over all label values, or gives it by the first label', () => {
+  const scrape = parseScrape(
     [
       '# HELP sentinel_dropped_samples_total Good samples given up, by the reason.',
       '# TYPE sentinel_dropped_samples_total counter',
@@ -15,16 +15,12 @@ test('figures are sums over all labels, or by the first of them', () => {
       '',
     ].join('\n'),
   )
-  expect(figures.sum('dropped_samples_total')).toBe(7)
-  expect([...figures.by('dropped_samples_total')]).toEqual([
+  expect(scrape.sum('dropped_samples_total')).toBe(7)
+  expect([...scrape.by('dropped_samples_total')]).toEqual([
     ['stopped', 3],
     ['queue_full', 4],
   ])
-  expect(figures.sum('held_samples')).toBe(5)
-  expect(figures.sum('latency_seconds_bucket')).toBe(1506)
-  expect([figures.has('held_samples'), figures.has('open_fds'), figures.sum('spool_ready', 1)]).toEqual([
-    true,
-    false,
-    1,
-  ])
+  expect(scrape.sum('held_samples')).toBe(5)
+  expect(scrape.sum('latency_seconds_bucket')).toBe(1506)
+  expect([scrape.has('held_samples'), scrape.has('open_fds'), scrape.sum('spool_ready', 1)]).toEqual([true, false, 1])
 })

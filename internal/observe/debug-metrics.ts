@@ -2,7 +2,7 @@ import { type Histogram, rankOf } from './histogram.ts'
 import type { LatencyRecorder } from './latency.ts'
 import { processCpuUs } from './process.ts'
 
-/** A histogram as JSON: each bucket that is not empty as the largest value that falls into it, and how many have, ascending. */
+/** A histogram as JSON. A bucket is the largest value that falls into it and its count; empty buckets are left out. Ascending. */
 export interface Counts {
   readonly count: number
   readonly sum: number
@@ -10,13 +10,13 @@ export interface Counts {
   readonly buckets: ReadonlyArray<readonly [value: number, count: number]>
 }
 
-/** Where the samples of a server are; but for `messages`, `duplicates` and `trimmed`, which are messages, all are samples. */
-export interface LedgerFigures {
+/** The ledger of a server, in samples, except `messages`, `duplicates` and `trimmed`, which count messages. */
+export interface LedgerCounts {
   readonly messages: number
   readonly received: number
-  /** Those of `received` that the server made itself. */
+  /** The part of `received` that the server made itself. */
   readonly own: number
-  /** Those of `dropped` that the server made itself. */
+  /** The part of `dropped` that the server made itself. */
   readonly ownDropped: number
   /** Found in the spool at the start. */
   readonly takenOver: number
@@ -29,36 +29,36 @@ export interface LedgerFigures {
   readonly spooled: number
   readonly lost: number
   readonly duplicates: number
-  /** Trimmed away by Redis before any server had read them. Where messages have numbers, their samples are in `lost` too. */
+  /** Trimmed by Redis before any server had read them. If the messages have numbers, their samples count in `lost` too. */
   readonly trimmed: number
 }
 
-/** All since the start of the process: who wants an interval asks twice and subtracts. */
-export interface Figures {
-  /** Of the process, and of its children that have ended. */
+/** The answer of `/debug/figures`. Everything counts since the start of the process: for an interval, ask twice and subtract. */
+export interface DebugMetrics {
+  /** CPU time of the process and of its ended children. */
   readonly cpuUs: number
   readonly rssBytes: number
-  readonly ledger: LedgerFigures
+  readonly ledger: LedgerCounts
   /** µs */
   readonly latency: { readonly internal: Counts; readonly e2e: Counts; readonly durable: Counts }
   /** Pauses for garbage collection, µs. */
   readonly gc: Counts
 }
 
-/** What the process allocated while somebody waited for it. */
+/** What the process allocated during a measurement. */
 export interface Allocations {
   readonly seconds: number
   /** On the JavaScript heap. */
   readonly heapBytes: number
-  /** Outside of it, for Buffers above all. */
+  /** Outside of the heap, mostly for Buffers. */
   readonly externalBytes: number
   readonly collections: number
   readonly pauseUs: number
 }
 
-/** Where the figures of a pipeline are read. */
-export interface PipelineFigures {
-  ledger(): LedgerFigures
+/** What a pipeline reports. */
+export interface PipelineMetrics {
+  ledger(): LedgerCounts
   readonly latency: {
     readonly internal: LatencyRecorder
     readonly e2e: LatencyRecorder
@@ -66,15 +66,19 @@ export interface PipelineFigures {
   }
 }
 
-/** Where the figures of a process are read. */
-export interface FigureSources {
-  /** Undefined while none is open. */
-  pipeline(): PipelineFigures | undefined
+/** What the answer is made from. */
+export interface DebugSources {
+  /** Undefined while no pipeline is open. */
+  pipeline(): PipelineMetrics | undefined
   readonly gcPauses: LatencyRecorder
 }
 
-/** @param digits significant ones of latencies and pauses. With 3 they are 15,000 buckets after a while, and 4 ms of work */
-export function readFigures(pipeline: PipelineFigures, gcPauses: LatencyRecorder, digits: 2 | 3 = 3): Figures {
+/** @param digits significant digits of latencies and pauses. With 3 there are 15,000 buckets after a while, which cost 4 ms */
+export function readDebugMetrics(
+  pipeline: PipelineMetrics,
+  gcPauses: LatencyRecorder,
+  digits: 2 | 3 = 3,
+): DebugMetrics {
   const { internal, e2e, durable } = pipeline.latency
   const counts = (recorder: LatencyRecorder): Counts => countsOf(recorder.total(), digits)
   return {
@@ -90,7 +94,7 @@ export function countsOf(histogram: Histogram, digits: 2 | 3 = 3): Counts {
   return { count: histogram.count, sum: histogram.sum, max: histogram.max, buckets: [...histogram.buckets(digits)] }
 }
 
-/** All that several servers or threads have counted. */
+/** The sum of the counts of several servers or threads. */
 export function merge(all: readonly Counts[]): Counts {
   const buckets = new Map<number, number>()
   for (const counts of all) {
@@ -105,16 +109,16 @@ export function merge(all: readonly Counts[]): Counts {
 }
 
 /**
- * What was counted between two readings of one histogram. Exact, but for the largest value: it is known by its bucket only, so it can be
- * too high by one part in a thousand.
+ * What was counted between two readings of one histogram. Exact except for `max`, which is known by its bucket only and can be too high
+ * by one part in a thousand.
  *
- * @throws Error when the later reading lacks what the earlier one has: another process gave it
+ * @throws Error when the later reading has less than the earlier one, because the process was restarted
  */
 export function subtract(later: Counts, earlier: Counts): Counts {
   const left = new Map(later.buckets)
   for (const [value, count] of earlier.buckets) {
     const rest = (left.get(value) ?? 0) - count
-    if (rest < 0) throw new Error('the later counts lack what the earlier ones have: the process was started again')
+    if (rest < 0) throw new Error('the later counts are smaller than the earlier ones: the process was restarted')
     if (rest === 0) left.delete(value)
     else left.set(value, rest)
   }
@@ -127,7 +131,7 @@ export function subtract(later: Counts, earlier: Counts): Counts {
   }
 }
 
-/** As `Histogram.percentile` gives it: the value that `percentile` percent of all are at or below; 0 of nothing. */
+/** The same as `Histogram.percentile`: the value that `percentile` percent of all values are at or below; 0 when there are none. */
 export function percentileOf(counts: Counts, percentile: number): number {
   const rank = rankOf(percentile, counts.count)
   let seen = 0

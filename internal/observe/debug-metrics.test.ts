@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Counts, countsOf, merge, percentileOf, subtract } from './debug-figures.ts'
+import { type Counts, countsOf, merge, percentileOf, subtract } from './debug-metrics.ts'
 import { Histogram } from './histogram.ts'
 
 const LARGEST = 0xffff_ffff
@@ -68,7 +68,7 @@ describe('the counts of a histogram', () => {
   })
 
   test('of two processes cannot be subtracted', () => {
-    expect(() => subtract(of([1, 2]), of([1, 1]))).toThrow('the process was started again')
-    expect(() => subtract(of([1, 2]), of([3]))).toThrow('the process was started again')
+    expect(() => subtract(of([1, 2]), of([1, 1]))).toThrow('the process was restarted')
+    expect(() => subtract(of([1, 2]), of([3]))).toThrow('the process was restarted')
   })
 })

@@ -1,0 +1,60 @@
+import { isRefusal } from '../sample/border.ts'
+import type { Sample, SampleSink } from '../sample/sample.ts'
+import type { SeriesTable } from '../sample/series.ts'
+import type { FieldKind, Slot } from '../sample/value.ts'
+import { ProcessMeter } from './process.ts'
+
+/** A field of the own metrics. `read` returns the current value, or undefined when there is none. */
+export type OwnMetric = readonly [kind: FieldKind, read: () => Slot]
+
+/**
+ * Turns a role's own metrics into samples of the measurement `sentinel_pipeline`, with the tags `host` and `role`. They travel like all
+ * other samples, so the page and the dashboards need no second way to get them.
+ */
+export class OwnMetrics {
+  readonly #table: SeriesTable
+  readonly #tags: ReadonlyArray<readonly [string, string]>
+  readonly #metrics: ReadonlyArray<readonly [field: string, metric: OwnMetric]>
+
+  constructor(options: {
+    table: SeriesTable
+    host: string
+    role: string
+    metrics: Readonly<Record<string, OwnMetric>>
+  }) {
+    this.#table = options.table
+    this.#tags = [
+      ['host', options.host],
+      ['role', options.role],
+    ]
+    this.#metrics = Object.entries(options.metrics)
+  }
+
+  /** @param atUs time of the sample, µs */
+  collect(atUs: number, emit: SampleSink): void {
+    const series = this.#table.intern('sentinel_pipeline', this.#tags, atUs)
+    if (isRefusal(series)) return
+    const sample: Sample = { series, values: [], at: atUs, tie: 0 }
+    for (const [field, [kind, read]] of this.#metrics) {
+      const place = series.field(field, kind)
+      if (typeof place === 'number') sample.values[place] = read()
+    }
+    emit(sample)
+  }
+}
+
+/** CPU and memory of this process, as fields. The fields are read once per sample, in this order. */
+export function processMetrics(): Record<string, OwnMetric> {
+  const meter = new ProcessMeter()
+  let usage = meter.read()
+  return {
+    cpu_percent: [
+      'float',
+      () => {
+        usage = meter.read()
+        return usage.cpuPercent
+      },
+    ],
+    rss_bytes: ['int', () => usage.rssBytes],
+  }
+}
