@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { API_URL_VARIABLE } from '../../internal/config/written.ts'
+import { OutputClosed, print } from './output.ts'
 
-/** A server that goes away is asked again after this long, as a browser does. */
+/** The pause before it connects again, as in a browser. */
 const RECONNECT_MS = 1000
 
 interface TailOptions {
@@ -11,32 +12,32 @@ interface TailOptions {
   readonly once?: boolean
 }
 
-/** Follows the live stream of an API and writes a JSON line a reading. */
+/** Follows the live stream of an API and prints one JSON line per reading. */
 export function tailCommand(): Command {
-  const api = new Option('--api <url>', 'where the API is')
+  const api = new Option('--api <url>', 'the address of the API')
     .default('http://127.0.0.1:8080')
     .env(API_URL_VARIABLE)
     .argParser(apiUrl)
   return new Command('tail')
-    .description('Shows what comes through, as it comes: a JSON line for each reading of the live stream.')
+    .description('Prints each new reading of the live stream as a line of JSON.')
     .addOption(api)
-    .option('--host <names>', 'only these hosts, with commas between')
-    .option('--measurement <names>', 'only these measurements')
-    .option('--once', 'ends after the first snapshot')
+    .option('--host <names>', 'only these hosts, separated by commas')
+    .option('--measurement <names>', 'only these measurements, separated by commas')
+    .option('--once', 'end after the first snapshot')
     .addHelpText('after', '\nExample:\n  sentinel tail --measurement cpu | jq .fields.usage_idle')
     .action(async (options: TailOptions) => {
-      const last = { eventId: '' }
+      const position = { eventId: '' }
       for (;;) {
-        let why = 'the API closed it'
+        let reason = 'the API closed it'
         try {
-          await follow(options, last)
+          await follow(options, position)
           if (options.once) return
         } catch (error) {
-          if (error instanceof OutputFailure) return
-          if (options.once || last.eventId === '') throw error
-          why = describe(error)
+          if (error instanceof OutputClosed) return
+          if (options.once || position.eventId === '') throw error
+          reason = describe(error)
         }
-        process.stderr.write(`the live stream ended (${why}): connecting again\n`)
+        process.stderr.write(`the live stream ended (${reason}): connecting again\n`)
         await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
       }
     })
@@ -47,12 +48,12 @@ function apiUrl(text: string): string {
   throw new InvalidArgumentError('It must be a URL, such as http://127.0.0.1:8080.')
 }
 
-/** @param last where the stream is resumed, kept up to date */
-async function follow({ api, host, measurement, once }: TailOptions, last: { eventId: string }): Promise<void> {
+/** @param position where to resume the stream; kept up to date */
+async function follow({ api, host, measurement, once }: TailOptions, position: { eventId: string }): Promise<void> {
   const url = new URL('/api/v1/live', api)
   if (host !== undefined) url.searchParams.set('host', host)
   if (measurement !== undefined) url.searchParams.set('measurement', measurement)
-  const response = await open(url, last.eventId)
+  const response = await open(url, position.eventId)
   let text = ''
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     text += chunk
@@ -60,30 +61,20 @@ async function follow({ api, host, measurement, once }: TailOptions, last: { eve
     text = events.pop()!
     for (const event of events) {
       const fields = new Map(event.split('\n').map((line) => line.split(/: (.*)/s) as [string, string]))
-      last.eventId = fields.get('id') ?? last.eventId
+      position.eventId = fields.get('id') ?? position.eventId
       if (fields.get('event') !== 'samples') continue
       const samples = JSON.parse(fields.get('data')!) as unknown[]
-      await write(samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''))
+      await print(samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''))
       if (once) return
     }
   }
-}
-
-/** Nobody reads any more, or the disk is full; `main` says what there is to say of it. */
-class OutputFailure extends Error {}
-
-/** Waits until it is taken: a reader that is slow holds up the stream, and the API leaves out what it misses, instead of filling our memory. */
-function write(lines: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(lines, (cause) => (cause ? reject(new OutputFailure('', { cause })) : resolve()))
-  })
 }
 
 async function open(url: URL, resumeFrom: string): Promise<Response> {
   const headers = new Headers(resumeFrom === '' ? {} : { 'last-event-id': resumeFrom })
   const { username, password } = url
   if (username !== '' || password !== '') {
-    // For a proxy that asks for it. `fetch` takes none in a URL, and its error would show them.
+    // For a proxy that asks for credentials. `fetch` refuses them in a URL, and its error would show them.
     const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
     headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`)
     url.username = url.password = ''

@@ -149,7 +149,7 @@ describe('the dead letters of a server that runs', () => {
     const first = await deadLetters(stopped, ['replay', '--source', 'web-01'], env)
     expect(first).toMatchObject({
       code: 0,
-      stdout: 'letters stored: 1, samples of them: 1, letters refused again: 0\n',
+      stdout: 'letters stored: 1, their samples: 1, letters refused again: 0\n',
     })
     expect(await influxQuery(influx.url, 'telemetry', 'SELECT cpu FROM system_stats WHERE cpu = 71')).toHaveLength(1)
     expect(await ids(stopped)).toEqual([1, 2, 3, 4])
@@ -157,7 +157,7 @@ describe('the dead letters of a server that runs', () => {
     const { code, stdout } = await deadLetters(stopped, ['replay'], env)
     expect(code).toBe(1)
     expect(stdout).toMatch(
-      /^letters stored: 2, samples of them: 3, letters refused again: 2\n {2}line_syntax: 1, [^\n]+\n {2}store_refused: 1, such as: [^\n]*field type conflict/,
+      /^letters stored: 2, their samples: 3, letters refused again: 2\n {2}line_syntax: 1, [^\n]+\n {2}store_refused: 1, for example: [^\n]*field type conflict/,
     )
     const rows = await influxQuery(influx.url, 'telemetry', 'SELECT warm FROM room GROUP BY host')
     expect(rows.map(({ host, warm }) => [host, warm])).toEqual([

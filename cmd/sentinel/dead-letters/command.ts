@@ -6,14 +6,15 @@ import { markDone, readLetters, removeDone, type StoredLetter } from '../../../i
 import { folderOwner } from '../../../internal/spool/folder-lock.ts'
 import { dataFolder } from '../../parts/data-folder.ts'
 import { ROLES } from '../../program/roles.ts'
-import { NotTaken, Progress, print } from './output.ts'
+import { OutputClosed, Progress, print } from '../output.ts'
 import { addLimit, addSelection, letterId, type Selection, select, selectsAll } from './selection.ts'
 import { asJson, details, rowOf, table } from './text.ts'
 
-const LISTED = 100
-const NO_TERMINAL_WIDTH = 160
-/** Marks are written for so many letters at once: a purge that is broken off has done that much. */
-const MARKED_AT_ONCE = 10_000
+const DEFAULT_LIMIT = 100
+/** Columns of the table when the output is not a terminal. */
+const DEFAULT_WIDTH = 160
+/** A purge marks this many letters with one write. An interrupted purge has thrown away what it marked. */
+const MARK_BATCH = 10_000
 
 interface Options extends Selection {
   readonly limit?: number
@@ -22,20 +23,19 @@ interface Options extends Selection {
   readonly raw?: boolean
 }
 
-/** Where a server keeps its letters. */
-interface Place {
+/** The letters of the server that the settings name. */
+interface Letters {
   readonly loaded: LoadedSettings
-  /** What the lock of the server lies in. */
+  /** The data folder of the server; it has the server's lock. */
   readonly serverFolder: string
+  /** The folder of the letters. */
   readonly folder: string
 }
 
-/** What a server has rejected: to look at, to write to the store after all, to throw away. Works beside a server that runs. */
+/** Shows dead letters, writes them to the store again, or throws them away. Works while the server runs. */
 export function deadLettersCommand(): Command {
   return new Command('dead-letters')
-    .description(
-      'Shows what a server has rejected, with the reasons; writes it to the store after all, or throws it away.',
-    )
+    .description('Shows what a server rejected and why, writes it to the store again, or throws it away.')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(replayCommand())
@@ -43,61 +43,59 @@ export function deadLettersCommand(): Command {
 }
 
 function listCommand(): Command {
-  const command = new Command('list').description('Lists letters, the newest last.')
-  addLimit(addSelection(command), `at most so many, the newest ones; 0 for all (default: ${LISTED})`)
-  command.option('--json', 'a JSON object a line, with the whole payload')
+  const command = new Command('list').description('Lists dead letters, the newest last.')
+  addLimit(addSelection(command), `the most letters to list, the newest; 0 for all (default: ${DEFAULT_LIMIT})`)
+  command.option('--json', 'one JSON object per line, with the whole payload')
   return withSettings(command, ['sentinel dead-letters list --reason field_type --since 1h']).action(
-    quietly(async (ids: number[] = [], options: Options) => list(placeOf(command), ids, options)),
+    quietly(async (ids: number[] = [], options: Options) => list(lettersOf(command), ids, options)),
   )
 }
 
 function showCommand(): Command {
   const command = new Command('show')
-    .description('Shows all that is known of a letter.')
+    .description('Shows everything about one dead letter.')
     .argument('<id>', 'the number of the letter', letterId)
-    .option('--raw', 'the payload alone, as it came')
+    .option('--raw', 'only the payload, as it arrived')
     .option('--json', 'a JSON object')
   return withSettings(command, ['sentinel dead-letters show 42 --raw > message.bin']).action(
-    quietly(async (id: number, options: Options) => show(placeOf(command), id, options)),
+    quietly(async (id: number, options: Options) => show(lettersOf(command), id, options)),
   )
 }
 
 function replayCommand(): Command {
   const command = new Command('replay').description(
-    'Writes letters to the store after all; what the store takes is no letter any more. Exit code 1 where some are refused again.',
+    'Writes dead letters to the store again, and removes those that the store accepts. Exit code 1 when some are refused again.',
   )
-  addLimit(addSelection(command), 'at most so many, the oldest ones')
-  command.option('--json', 'a JSON object a line: what became of each letter')
+  addLimit(addSelection(command), 'the most letters, the oldest')
+  command.option('--json', 'one JSON object per line: the outcome of each letter')
   return withSettings(command, ['INFLUX_URL=http://10.0.0.6:8086 sentinel dead-letters replay --since 1d']).action(
     quietly(async (ids: number[] = [], options: Options) => {
       const { replay } = await import('./replay.ts')
-      const place = placeOf(command)
-      await replay(place.loaded, limited(select(place.folder, options, ids), options.limit), options)
-      await removeDoneUnlessServed(place)
+      const letters = lettersOf(command)
+      await replay(letters.loaded, limited(select(letters.folder, options, ids), options.limit), options)
+      await removeDoneUnlessServed(letters)
     }),
   )
 }
 
 function purgeCommand(): Command {
-  const command = new Command('purge').description('Throws letters away.')
-  addLimit(addSelection(command), 'at most so many, the oldest ones')
-  command.option('--all', 'all of them; asked for where nothing else says which')
+  const command = new Command('purge').description('Throws dead letters away.')
+  addLimit(addSelection(command), 'the most letters, the oldest')
+  command.option('--all', 'all letters; required when nothing else selects some')
   command.option('--json', 'the count as a JSON object')
   return withSettings(command, ['sentinel dead-letters purge --until 7d', 'sentinel dead-letters purge --all']).action(
     quietly(async (ids: number[] = [], options: Options) => {
       if (selectsAll(options, ids) && !options.all) {
-        command.error(
-          'error: say which letters to throw away, by id or by an option such as --reason; or all, by --all',
-        )
+        command.error('error: select letters by id or by an option such as --reason, or all letters by --all')
       }
-      await purge(placeOf(command), ids, options)
+      await purge(lettersOf(command), ids, options)
     }),
   )
 }
 
-async function list({ folder }: Place, ids: readonly number[], options: Options): Promise<void> {
-  const { limit = LISTED } = options
-  const most = limit === 0 ? Number.POSITIVE_INFINITY : limit
+async function list({ folder }: Letters, ids: readonly number[], options: Options): Promise<void> {
+  const { limit = DEFAULT_LIMIT } = options
+  const maxEntries = limit === 0 ? Number.POSITIVE_INFINITY : limit
   const nowMs = Date.now()
   const entryOf = (letter: StoredLetter) => (options.json ? `${asJson(letter)}\n` : rowOf(letter, nowMs))
   const entries: Array<ReturnType<typeof entryOf>> = []
@@ -105,28 +103,30 @@ async function list({ folder }: Place, ids: readonly number[], options: Options)
   for await (const letter of select(folder, options, ids)) {
     found++
     entries.push(entryOf(letter))
-    if (entries.length > most) entries.shift()
+    if (entries.length > maxEntries) entries.shift()
   }
   const lines = entries.filter((entry) => typeof entry === 'string')
   const rows = entries.filter((entry) => typeof entry !== 'string')
   if (lines.length > 0) await print(lines.join(''))
-  if (rows.length > 0) await print(table(rows, process.stdout.columns ?? NO_TERMINAL_WIDTH))
+  if (rows.length > 0) await print(table(rows, process.stdout.columns ?? DEFAULT_WIDTH))
   if (found === 0) process.stderr.write(`no dead letters in ${folder}\n`)
   else if (found > entries.length) {
-    process.stderr.write(`the newest ${entries.length} of ${found}; --limit 0 lists all\n`)
+    process.stderr.write(`showing the newest ${entries.length} of ${found}; --limit 0 lists all\n`)
   }
 }
 
-async function show({ folder }: Place, id: number, { raw, json }: Options): Promise<void> {
+async function show({ folder }: Letters, id: number, { raw, json }: Options): Promise<void> {
   for await (const letter of readLetters(folder)) {
     if (letter.id !== id) continue
     await print(raw ? letter.payload : json ? `${asJson(letter)}\n` : details(letter, Date.now()))
     return
   }
-  throw new Error(`there is no letter ${id} in ${folder}: it was replayed, purged, or had to make room for newer ones`)
+  throw new Error(
+    `there is no letter ${id} in ${folder}: it was replayed, purged, or discarded to make room for newer letters`,
+  )
 }
 
-async function purge(place: Place, ids: readonly number[], options: Options): Promise<void> {
+async function purge(letters: Letters, ids: readonly number[], options: Options): Promise<void> {
   const progress = new Progress()
   let purged = 0
   let chosen: StoredLetter[] = []
@@ -135,20 +135,20 @@ async function purge(place: Place, ids: readonly number[], options: Options): Pr
     purged += chosen.length
     chosen = []
   }
-  for await (const letter of limited(select(place.folder, options, ids), options.limit)) {
-    // The payload is of no use any more, and keeps a chunk of its file in memory.
+  for await (const letter of limited(select(letters.folder, options, ids), options.limit)) {
+    // The payload is no longer needed, and would keep a chunk of its file in memory.
     chosen.push({ ...letter, payload: Buffer.alloc(0) })
-    if (chosen.length >= MARKED_AT_ONCE) await mark()
+    if (chosen.length >= MARK_BATCH) await mark()
     progress.show(() => `letters purged: ${purged}`)
   }
   await mark()
   progress.end()
-  await removeDoneUnlessServed(place)
+  await removeDoneUnlessServed(letters)
   await print(options.json ? `${JSON.stringify({ purged })}\n` : `letters purged: ${purged}\n`)
 }
 
-/** A server that runs removes its files itself, and knows what it has. */
-async function removeDoneUnlessServed({ serverFolder, folder }: Place): Promise<void> {
+/** Removes the files whose letters are all done. A running server does that itself. */
+async function removeDoneUnlessServed({ serverFolder, folder }: Letters): Promise<void> {
   if ((await folderOwner(serverFolder)) === undefined) await removeDone(folder)
 }
 
@@ -160,23 +160,24 @@ async function* limited(letters: AsyncIterable<StoredLetter>, limit = Number.POS
   }
 }
 
-/** `up` has the settings of all roles, and of the store both kinds. */
+/** `up` has the settings of every role, and of both kinds of store. */
 function withSettings(command: Command, examples: readonly string[]): Command {
   return addSettingFlags(command, ROLES.up, examples)
 }
 
-function placeOf(command: Command): Place {
+function lettersOf(command: Command): Letters {
   const loaded = loadSettings(ROLES.up, flagValues(command, ROLES.up), process.env)
   const serverFolder = dataFolder(loaded.settings, 'server')
   return { loaded, serverFolder, folder: join(serverFolder, 'dead-letters') }
 }
 
+/** Ends without an error when nobody reads the output any more. */
 function quietly<Given extends unknown[]>(action: (...given: Given) => Promise<void>) {
   return async (...given: Given): Promise<void> => {
     try {
       await action(...given)
     } catch (error) {
-      if (!(error instanceof NotTaken)) throw error
+      if (!(error instanceof OutputClosed)) throw error
     }
   }
 }

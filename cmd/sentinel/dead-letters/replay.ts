@@ -8,17 +8,17 @@ import { errorText } from '../../../internal/text/error-text.ts'
 import { connectStore } from '../../parts/store.ts'
 import type { Context } from '../../program/context.ts'
 import { quietContext } from '../../program/quiet-context.ts'
-import { Progress, print } from './output.ts'
+import { Progress, print } from '../output.ts'
 import { safeJson, shown } from './text.ts'
 
 const CLOSE_TIMEOUT_MS = 15_000
 const CHECK_TIMEOUT_MS = 15_000
 
 /**
- * Writes the letters to the store that the settings name, and marks what it takes as done with. Says what became of them; exit code 1 where some
- * are refused again.
+ * Writes the letters to the store that the settings name, marks those that the store accepts as done, and prints the outcome. The exit
+ * code is 1 when some are refused again.
  *
- * @throws where the store cannot be written to; what it took before is done with
+ * @throws when the store cannot be written to; the letters that it accepted before stay done
  */
 export async function replay(
   loaded: LoadedSettings,
@@ -31,9 +31,9 @@ export async function replay(
     const { stored, samples, refused } = await replayInto(writer, context, letters, json)
     const refusedCount = [...refused.values()].reduce((sum, { letters: count }) => sum + count, 0)
     if (!json) {
-      await print(`letters stored: ${stored}, samples of them: ${samples}, letters refused again: ${refusedCount}\n`)
+      await print(`letters stored: ${stored}, their samples: ${samples}, letters refused again: ${refusedCount}\n`)
       for (const [reason, { letters: count, detail }] of refused) {
-        await print(`  ${shown(reason)}: ${count}, such as: ${shown(detail)}\n`)
+        await print(`  ${shown(reason)}: ${count}, for example: ${shown(detail)}\n`)
       }
     }
     if (refusedCount > 0) process.exitCode = 1
@@ -45,7 +45,7 @@ export async function replay(
 interface Outcome {
   readonly stored: number
   readonly samples: number
-  /** By reason; the detail is that of the first. */
+  /** The refused letters by reason, with the detail of the first. */
   readonly refused: ReadonlyMap<string, { letters: number; readonly detail: string }>
 }
 
@@ -58,7 +58,7 @@ async function replayInto(
   const { maxAgeMs, maxFutureMs, maxSeries } = settings.ingest
   const progress = new Progress()
   const refused = new Map<string, { letters: number; readonly detail: string }>()
-  const said: string[] = []
+  const lines: string[] = []
   let stored = 0
   const work = new LetterReplay({
     ...{ writer, clock, maxSeries, signal: new AbortController().signal },
@@ -66,39 +66,39 @@ async function replayInto(
     onStored: async (done) => {
       await markDone(done)
       stored += done.length
-      if (json) for (const { id } of done) said.push(safeJson({ id, outcome: 'stored' }))
+      if (json) for (const { id } of done) lines.push(safeJson({ id, outcome: 'stored' }))
     },
     onRefused: ({ id }, { reason, detail }) => {
       const known = refused.get(reason)
       if (known === undefined) refused.set(reason, { letters: 1, detail })
       else known.letters++
-      if (json) said.push(safeJson({ id, outcome: 'refused', reason, detail }))
+      if (json) lines.push(safeJson({ id, outcome: 'refused', reason, detail }))
     },
   })
-  const say = async (): Promise<void> => {
-    if (said.length > 0) await print(`${said.splice(0).join('\n')}\n`)
+  const printLines = async (): Promise<void> => {
+    if (lines.length > 0) await print(`${lines.splice(0).join('\n')}\n`)
   }
   try {
     for await (const letter of letters) {
       await work.add(letter)
-      await say()
+      await printLines()
       progress.show(() => `letters stored: ${stored}`)
     }
     await work.finish()
-    await say()
+    await printLines()
   } finally {
     progress.end()
   }
   return { stored, samples: work.samples, refused }
 }
 
-/** @throws ConfigError for a DuckDB file that is not there: somebody else's settings were meant */
+/** @throws ConfigError when the DuckDB file does not exist: the command then has other settings than the server */
 async function openStore(context: Context): Promise<StoreWriter> {
   const { store, duckdb, influx } = context.settings
   if (store.kind === 'duckdb') {
     await stat(duckdb.path).catch(() => {
       throw new ConfigError([
-        `duckdb.path: ${duckdb.path} is not there; for a server that writes to InfluxDB give --influx-url or INFLUX_URL as it has them`,
+        `duckdb.path: ${duckdb.path} does not exist; for a server that writes to InfluxDB, set --influx-url or INFLUX_URL as for the server`,
       ])
     })
   }
@@ -113,10 +113,6 @@ async function openStore(context: Context): Promise<StoreWriter> {
       throw new Error(`nothing is replayed: ${error.message}; ${advice}`, { cause: error })
     }
     const where = store.kind === 'influx' ? new URL(influx.url ?? '').host : duckdb.path
-    throw new Error(`nothing is replayed, ${where} takes nothing: ${messageOf(error)}`, { cause: error })
+    throw new Error(`nothing is replayed, ${where} accepts no writes: ${errorText(error)}`, { cause: error })
   }
-}
-
-function messageOf(error: unknown): string {
-  return errorText(error)
 }

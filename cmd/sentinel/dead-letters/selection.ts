@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../../../internal/config/units.ts'
 import { readLetters, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
 
-/** Which letters are meant: those that meet all that is given. */
+/** Selects the letters that meet every condition. Times are ms since the epoch. */
 export interface Selection {
   readonly reason?: readonly string[]
   readonly source?: string
@@ -10,12 +10,12 @@ export interface Selection {
   readonly until?: number
 }
 
-/** Adds the arguments and options by which letters are chosen. */
+/** Adds the arguments and options that select letters. */
 export function addSelection(command: Command): Command {
   return command
     .argument('[ids...]', 'only these letters', (text: string, ids: number[] = []) => [...ids, letterId(text)])
-    .option('--reason <reasons>', 'only these reasons, with commas between', (text: string) => text.split(','))
-    .option('--source <text>', 'only letters whose source contains this')
+    .option('--reason <reasons>', 'only these reasons, separated by commas', (text: string) => text.split(','))
+    .option('--source <text>', 'only letters whose source contains this text')
     .option('--since <time>', 'only from this time on: 2026-01-31T12:00:00Z, or 10m for ten minutes ago', time)
     .option('--until <time>', 'only before this time', time)
 }
@@ -27,7 +27,7 @@ export function addLimit(command: Command, description: string): Command {
   })
 }
 
-/** A letter's id, as it stands on a command line. */
+/** Parses a letter's id on the command line. */
 export function letterId(text: string): number {
   const id = Number(text)
   if (/^\d+$/.test(text) && Number.isSafeInteger(id)) return id
@@ -38,7 +38,7 @@ export function selectsAll({ reason, source, since, until }: Selection, ids: rea
   return ids.length === 0 && [reason, source, since, until].every((option) => option === undefined)
 }
 
-/** The letters of a folder that are meant, oldest first. */
+/** The selected letters of a folder, oldest first. */
 export async function* select(
   folder: string,
   { reason, source, since = -Infinity, until = Infinity }: Selection,
@@ -46,13 +46,13 @@ export async function* select(
 ): AsyncGenerator<StoredLetter> {
   const wanted = new Set(ids)
   for await (const letter of readLetters(folder)) {
-    const isMeant =
+    const isSelected =
       (wanted.size === 0 || wanted.has(letter.id)) &&
       (reason === undefined || reason.includes(letter.reason)) &&
       (source === undefined || letter.source.includes(source)) &&
       letter.at >= since &&
       letter.at < until
-    if (isMeant) yield letter
+    if (isSelected) yield letter
   }
 }
 

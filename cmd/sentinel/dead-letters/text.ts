@@ -1,28 +1,28 @@
 import { isUtf8 } from 'node:buffer'
 import type { StoredLetter } from '../../../internal/dead-letters/reader.ts'
 
-/** What is enough of a payload for a line of any terminal. */
+/** Enough of a payload to fill a line of any terminal. */
 const BEGINNING_BYTES = 1000
-const LEAST_PAYLOAD_WIDTH = 20
+const MIN_PAYLOAD_WIDTH = 20
 
 /**
- * Characters that do something to a terminal in place of being shown: controls (with escape, which begins a command), separators that break lines,
- * what has no width, and what turns the direction of writing around.
+ * Characters that a terminal does not show but acts on: controls (escape begins a command), separators that break lines, characters
+ * without width, and those that change the writing direction.
  */
 const UNSHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** A text that others wrote, as one line that is safe to show. */
+/** Makes a text from outside safe for a terminal, as one line. */
 export function shown(text: string): string {
   return text.replace(UNSHOWN, (character) => NAMED[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }
 
-/** Whether a payload is text: then it can be shown as one. */
+/** Whether a payload can be shown as text. */
 export function isText(payload: Buffer): boolean {
   return isUtf8(payload) && !payload.includes(0)
 }
 
-/** The letters of a table, and of its head. */
+/** A row of the table, or its head. */
 export interface Row {
   readonly id: string
   readonly time: string
@@ -55,19 +55,19 @@ export function rowOf(letter: StoredLetter, nowMs: number): Row {
   }
 }
 
-/** @param width of the terminal, columns; the payloads get what the others leave */
+/** @param width columns of the terminal; the payload gets what the other columns leave */
 export function table(rows: readonly Row[], width: number): string {
   const columns = Object.keys(HEAD) as Array<keyof Row>
   const all = [HEAD, ...rows]
   const widths = columns.map((column) => Math.max(...all.map((row) => row[column].length)))
   const before = widths.slice(0, -1).reduce((sum, columnWidth) => sum + columnWidth + 2, 0)
-  widths[widths.length - 1] = Math.max(LEAST_PAYLOAD_WIDTH, width - before)
+  widths[widths.length - 1] = Math.max(MIN_PAYLOAD_WIDTH, width - before)
   const line = (row: Row): string =>
     columns.map((column, i) => fitted(row[column], widths[i]!, column === 'size')).join('  ')
   return all.map((row) => `${line(row).trimEnd()}\n`).join('')
 }
 
-/** All that is known of a letter, payload included. */
+/** Everything about a letter, with its payload. */
 export function details(letter: StoredLetter, nowMs: number): string {
   const { id, at, kind, reason, detail, source, payload, payloadBytes } = letter
   const isCut = payload.length < payloadBytes
@@ -84,14 +84,14 @@ export function details(letter: StoredLetter, nowMs: number): string {
   return `${head}\n${isText(payload) ? asText(payload) : hexDump(payload)}`
 }
 
-/** For programs; the payload as text where it is, else in base64. */
+/** A letter as JSON. The payload is text if it can be, else base64. */
 export function asJson(letter: StoredLetter): string {
   const { id, kind, reason, detail, source, payload, payloadBytes } = letter
   const content = isText(payload) ? { payload: payload.toString() } : { payloadBase64: payload.toString('base64') }
   return safeJson({ id, time: timeOf(letter), kind, reason, detail, source, payloadBytes, ...content })
 }
 
-/** JSON that is safe to show: by itself it leaves many characters as they are that do something to a terminal. */
+/** JSON that is safe for a terminal: `JSON.stringify` leaves many characters unescaped that a terminal acts on. */
 export function safeJson(value: object): string {
   return JSON.stringify(value).replace(UNSHOWN, (character) =>
     Array.from({ length: character.length }, (_, i) => escaped(character.charCodeAt(i))).join(''),
@@ -112,7 +112,7 @@ function asText(payload: Buffer): string {
 
 const DUMP_WIDTH = 16
 
-/** Offset, bytes, and those that are ASCII, as `hexdump -C` shows them. */
+/** Offset, bytes in hex, and ASCII characters, as `hexdump -C` shows them. */
 export function hexDump(bytes: Buffer): string {
   let text = ''
   for (let at = 0; at < bytes.length; at += DUMP_WIDTH) {
@@ -126,7 +126,7 @@ export function hexDump(bytes: Buffer): string {
 
 function beginningOf(payload: Buffer): string {
   const beginning = payload.subarray(0, BEGINNING_BYTES)
-  // A cut may go through a character.
+  // The cut may have split a character.
   return isText(payload) ? shown(beginning.toString()) : beginning.toString('hex')
 }
 
@@ -140,7 +140,7 @@ function timeOf({ at }: StoredLetter): string {
   return Number.isNaN(date.getTime()) ? 'unknown' : date.toISOString()
 }
 
-/** The largest unit of which there is one at least. */
+/** The time in the largest unit that gives at least 1. */
 function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000))
   if (seconds < 60) return `${seconds}s`
