@@ -16,9 +16,9 @@ import { ServerLedger } from '../sample/ledger.ts'
 import { SeriesTable } from '../sample/series.ts'
 import { openSegmentLog } from '../spool/segment-log.ts'
 import type { Batch, WriteResult } from '../store/store.ts'
-import type { WhenFull } from './batch-spool.ts'
 import { LossTracker } from './loss/loss.ts'
 import { Pipeline } from './pipeline.ts'
+import type { WhenFull } from './write-queue/batch-spool.ts'
 
 const logger = pino({ level: 'silent' })
 const NOW = new HandClock().time

@@ -9,12 +9,12 @@ import type { DropReason, ServerLedger } from '../sample/ledger.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { StoreWriter } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
-import { BatchSpool, type BatchSpoolOptions } from './batch-spool.ts'
-import { Batcher, type BatcherLimits } from './batcher.ts'
 import type { LossTracker } from './loss/loss.ts'
 import { Rejects } from './rejects.ts'
-import type { SettledBatch } from './settled.ts'
-import type { StoreGate } from './store-gate.ts'
+import { BatchSpool, type BatchSpoolOptions } from './write-queue/batch-spool.ts'
+import type { StoreGate } from './write-queue/circuit-breaker.ts'
+import type { SettledBatch } from './write-queue/settled.ts'
+import { Batcher, type BatcherLimits } from './write-queue/write-queue.ts'
 
 /** The three latencies of a server, µs. */
 export interface Latencies {

@@ -1,4 +1,4 @@
-import type { Batch } from '../store/store.ts'
+import type { Batch } from '../../store/store.ts'
 import { RunSpans } from './run-spans.ts'
 
 /** Kept for the next batches; beyond that (the store was away and the queue is being worked off) they are garbage. */

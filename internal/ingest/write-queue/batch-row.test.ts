@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import type { Batch } from '../store/store.ts'
-import { BatchQueue } from './queue.ts'
+import type { Batch } from '../../store/store.ts'
+import { BatchQueue } from './batch-row.ts'
 
 const batch: Batch = { samples: 0, bytes: 0, add: () => undefined, toRecord: () => Buffer.alloc(0), release: () => {} }
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { AWAY, ScriptedStore, STORED } from '../../test/support/scripted-store.ts'
-import { isRefusal } from '../sample/border.ts'
-import type { Sample } from '../sample/sample.ts'
-import { SeriesTable } from '../sample/series.ts'
-import { Batcher } from './batcher.ts'
+import { AWAY, ScriptedStore, STORED } from '../../../test/support/scripted-store.ts'
+import { isRefusal } from '../../sample/border.ts'
+import type { Sample } from '../../sample/sample.ts'
+import { SeriesTable } from '../../sample/series.ts'
 import type { SettledBatch } from './settled.ts'
+import { Batcher } from './write-queue.ts'
 
 const series = new SeriesTable().intern('m', [], 0)
 if (isRefusal(series)) throw new Error(series.detail)

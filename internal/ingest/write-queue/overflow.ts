@@ -1,5 +1,5 @@
+import type { BatchQueue } from './batch-row.ts'
 import type { BatchSpool } from './batch-spool.ts'
-import type { BatchQueue } from './queue.ts'
 
 export interface OverflowOptions {
   readonly queue: BatchQueue

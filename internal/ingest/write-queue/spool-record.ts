@@ -1,4 +1,4 @@
-import type { Batch, StoreWriter } from '../store/store.ts'
+import type { Batch, StoreWriter } from '../../store/store.ts'
 import { RunSpans } from './run-spans.ts'
 
 /** A sealed batch, with what its messages need to be accounted for. */

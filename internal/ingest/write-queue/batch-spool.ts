@@ -1,5 +1,5 @@
-import type { SegmentLog } from '../spool/segment-log.ts'
-import type { StoreWriter } from '../store/store.ts'
+import type { SegmentLog } from '../../spool/segment-log.ts'
+import type { StoreWriter } from '../../store/store.ts'
 import { readSpoolRecord, type SpoolRecord, writeSpoolRecord } from './spool-record.ts'
 
 /** What a full spool does: takes nothing more, or makes room, or lets what comes go. */

@@ -1,4 +1,4 @@
-import type { WriteResult } from '../store/store.ts'
+import type { WriteResult } from '../../store/store.ts'
 import type { RunSpans } from './run-spans.ts'
 
 /** A batch of which nothing more is to be done: each sample is stored or refused. Valid only during the call that hands it over. */

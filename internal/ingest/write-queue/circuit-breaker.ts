@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
-import { LatencyRecorder } from '../observe/latency.ts'
-import type { Batch, StoreWriter, WriteResult } from '../store/store.ts'
-import { errorText } from '../text/error-text.ts'
-import { Backoff } from '../time/backoff.ts'
+import { LatencyRecorder } from '../../observe/latency.ts'
+import type { Batch, StoreWriter, WriteResult } from '../../store/store.ts'
+import { errorText } from '../../text/error-text.ts'
+import { Backoff } from '../../time/backoff.ts'
 
 export interface StoreGateOptions {
   readonly writer: StoreWriter

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino'
-import type { Refusal } from '../sample/border.ts'
-import type { Sample } from '../sample/sample.ts'
-import type { StoreWriter } from '../store/store.ts'
+import type { Refusal } from '../../sample/border.ts'
+import type { Sample } from '../../sample/sample.ts'
+import type { StoreWriter } from '../../store/store.ts'
+import { BatchQueue, type Entry, isInMemory } from './batch-row.ts'
 import type { BatchSpool } from './batch-spool.ts'
+import { StoreGate } from './circuit-breaker.ts'
 import { Overflow } from './overflow.ts'
-import { BatchQueue, type Entry, isInMemory } from './queue.ts'
 import { Replay } from './replay.ts'
 import type { SettledBatch } from './settled.ts'
-import { StoreGate } from './store-gate.ts'
 
 export interface BatcherOptions {
   readonly writer: StoreWriter

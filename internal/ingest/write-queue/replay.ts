@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { BatchSpool, SpooledBatch } from './batch-spool.ts'
+import type { StoreGate } from './circuit-breaker.ts'
 import type { SettledBatch } from './settled.ts'
-import type { StoreGate } from './store-gate.ts'
 
 export interface ReplayOptions {
   readonly logger: Logger
