@@ -40,8 +40,8 @@ export function serverFigures(parts: ServerParts): Record<string, OwnMetric> {
   return {
     broker: ['string', () => broker.kind],
     store: ['string', () => storeKind],
-    store_ready: ['bool', () => pipeline.gate.problem === ''],
-    store_away_seconds: ['float', () => pipeline.gate.awayForMs / 1000],
+    store_ready: ['bool', () => pipeline.breaker.problem === ''],
+    store_away_seconds: ['float', () => pipeline.breaker.awayForMs / 1000],
     messages: ['int', () => ledger.messages],
     received: ['int', () => ledger.received],
     taken_over: ['int', () => ledger.takenOver],
@@ -202,7 +202,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
 
 /** What waits between the broker and the store, and what was set aside for good. */
 function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerParts): void {
-  const { batcher, gate, spool } = pipeline
+  const { queue, breaker, spool } = pipeline
   metrics.gauge({
     name: 'sentinel_held_samples',
     help: 'Samples taken in and not settled yet, in memory and on disk.',
@@ -211,28 +211,28 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerPa
   metrics.gauge({
     name: 'sentinel_queue_bytes',
     help: 'Size of the batches that wait for the store in memory.',
-    read: () => batcher.queuedBytes,
+    read: () => queue.bytes,
   })
-  metrics.counter({ name: 'sentinel_store_writes_total', help: 'Writes begun.', read: () => gate.writes })
+  metrics.counter({ name: 'sentinel_store_writes_total', help: 'Writes begun.', read: () => breaker.writes })
   metrics.counter({
     name: 'sentinel_store_retries_total',
     help: 'Writes that must be tried again.',
-    read: () => gate.retries,
+    read: () => breaker.retries,
   })
   metrics.gauge({
     name: 'sentinel_store_ready',
     help: '1 while the store takes batches, 0 while it is away.',
-    read: () => (gate.problem === '' ? 1 : 0),
+    read: () => (breaker.problem === '' ? 1 : 0),
   })
   metrics.gauge({
     name: 'sentinel_store_away_seconds',
     help: 'How long the store has been away; 0 while it is not.',
-    read: () => gate.awayForMs / 1000,
+    read: () => breaker.awayForMs / 1000,
   })
   metrics.latency({
     name: 'sentinel_store_write_duration_seconds',
     help: 'How long writes took that the store answered for good.',
-    read: () => gate.writeTime,
+    read: () => breaker.writeTime,
   })
   metrics.gauge({
     name: 'sentinel_spool_samples',
@@ -249,7 +249,7 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerPa
   metrics.counter({
     name: 'sentinel_replayed_samples_total',
     help: 'Samples of the spool that were written, or refused for good.',
-    read: () => batcher.replayedSamples,
+    read: () => queue.replayedSamples,
   })
   metrics.counter({
     name: 'sentinel_dead_letters_total',

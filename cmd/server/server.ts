@@ -89,7 +89,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   addServerMetrics(context.metrics, parts)
   context.pipelines.push({ ledger: () => ledgerFigures(parts), latency: latencies })
-  context.readiness.push(() => pipeline.gate.problem)
+  context.readiness.push(() => pipeline.breaker.problem)
   context.onReload(
     [
       'ingest.flushMinMs',

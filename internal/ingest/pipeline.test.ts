@@ -126,6 +126,9 @@ function setUp({ brokerKeepsUnacked = false, queueMaxBytes = 1e9, holdsLetters =
       add: (letter) => void letters.push(letter),
       written: () => (holdsLetters ? new Promise((resolve) => written.push(resolve)) : Promise.resolve()),
     },
+    onBug: (bug) => {
+      throw bug
+    },
   })
   const counts = (): number[] => Object.values(latencies).map((recorder) => recorder.total().count)
   return { store, clock, ledger, loss, latencies, counts, live, letters, written, pipeline, messages: () => messages }

@@ -12,9 +12,9 @@ import type { Clock } from '../time/clock.ts'
 import type { LossTracker } from './loss/loss.ts'
 import { Rejects } from './rejects.ts'
 import { BatchSpool, type BatchSpoolOptions } from './write-queue/batch-spool.ts'
-import type { StoreGate } from './write-queue/circuit-breaker.ts'
-import type { SettledBatch } from './write-queue/settled.ts'
-import { Batcher, type BatcherLimits } from './write-queue/write-queue.ts'
+import type { CircuitBreaker } from './write-queue/circuit-breaker.ts'
+import type { SettledBatch, WriteQueueLimits, WriteQueueOptions } from './write-queue/options.ts'
+import { WriteQueue } from './write-queue/write-queue.ts'
 
 /** The three latencies of a server, µs. */
 export interface Latencies {
@@ -51,10 +51,12 @@ export interface PipelineOptions {
   readonly spool?: Pick<BatchSpoolOptions, 'log' | 'maxBytes' | 'whenFull'> | undefined
   readonly replayBytesPerSecond: number
   readonly deadLetters: Pick<DeadLetters, 'add' | 'written'>
+  /** As in `WriteQueueOptions`. */
+  readonly onBug?: WriteQueueOptions['onBug']
 }
 
 /** What may change while it runs. */
-export type PipelineLimits = BatcherLimits &
+export type PipelineLimits = WriteQueueLimits &
   Pick<PipelineOptions, 'timeWindow'> & { readonly spool: Pick<BatchSpoolOptions, 'maxBytes' | 'whenFull'> }
 
 /**
@@ -68,7 +70,7 @@ export class Pipeline {
   readonly #ledger: ServerLedger
   readonly #clock: Clock
   readonly #rejects: Rejects
-  readonly #batcher: Batcher
+  readonly #queue: WriteQueue
   readonly spool: BatchSpool | undefined
   #subscription: Subscription | undefined
   #finished = false
@@ -84,7 +86,7 @@ export class Pipeline {
     this.#clock = options.clock
     this.#rejects = new Rejects(options)
     this.spool = this.#openSpool()
-    this.#batcher = new Batcher({
+    this.#queue = new WriteQueue({
       ...options,
       spool: this.spool,
       on: {
@@ -94,22 +96,22 @@ export class Pipeline {
         away: (isAway) => this.#subscription?.storeAway(isAway),
       },
     })
-    this.spool?.accountForDamage()
+    this.spool?.reportDamage()
   }
 
   /** Goes by these from now on. Nothing that is held is touched. */
   reconfigure({ timeWindow, spool, ...limits }: PipelineLimits): void {
     this.#options = { ...this.#options, timeWindow }
     this.spool?.reconfigure(spool)
-    this.#batcher.reconfigure(limits)
+    this.#queue.reconfigure(limits)
   }
 
-  get batcher(): Pick<Batcher, 'queuedBytes' | 'replayedSamples'> {
-    return this.#batcher
+  get queue(): Pick<WriteQueue, 'bytes' | 'replayedSamples'> {
+    return this.#queue
   }
 
-  get gate(): Pick<StoreGate, 'problem' | 'awayForMs' | 'writes' | 'retries' | 'writeTime'> {
-    return this.#batcher.gate
+  get breaker(): Pick<CircuitBreaker, 'problem' | 'awayForMs' | 'writes' | 'retries' | 'writeTime'> {
+    return this.#queue.breaker
   }
 
   /** Samples that are in memory or on disk, and were not given up: counted where they are, so that the ledger can be held against it. */
@@ -118,7 +120,7 @@ export class Pipeline {
   }
 
   get heldInMemory(): number {
-    return this.#batcher.queuedSamples - this.#givenUp
+    return this.#queue.samples - this.#givenUp
   }
 
   get heldOnDisk(): number {
@@ -127,17 +129,17 @@ export class Pipeline {
 
   /** Starts to consume what `subscribe` gives, and to write what an earlier process has left on disk. */
   async start(subscribe: (handler: MessageHandler, options: SubscribeOptions) => Promise<Subscription>): Promise<void> {
-    this.#batcher.ask()
+    this.#queue.ask()
     const subscription = await subscribe(this.#message, { onPoison: this.#poison })
     // Told to stop while the broker was away: nobody is left to write what it brings.
     if (this.#finished) return subscription.close()
     this.#subscription = subscription
-    if (this.gate.problem !== '') subscription.storeAway(true)
+    if (this.#queue.modes.store !== 'available') subscription.storeAway(true)
   }
 
   /** Tries the store again at once, however long the pause was to be. */
   askStore(): void {
-    this.#batcher.ask()
+    this.#queue.ask()
   }
 
   /** Takes in what was sent before now, and nothing more. */
@@ -153,13 +155,13 @@ export class Pipeline {
     this.#finished = true
     const { brokerKeepsUnacked, logger } = this.#options
     try {
-      await this.#batcher.drain(signal, brokerKeepsUnacked)
+      await this.#queue.drain(signal, brokerKeepsUnacked)
     } catch (error) {
       logger.warn({ err: error, held: this.held }, 'stops before the store has everything')
     } finally {
-      const unwritten = await this.#batcher.close()
-      const { ownSamples, queuedSamples } = this.#batcher
-      this.#givenUp = brokerKeepsUnacked ? ownSamples : queuedSamples
+      const unwritten = await this.#queue.close()
+      const { ownSamples, samples } = this.#queue
+      this.#givenUp = brokerKeepsUnacked ? ownSamples : samples
       const dropped = this.#givenUp + unwritten
       if (dropped > 0) {
         this.#ledger.drop('stopped', dropped)
@@ -176,7 +178,7 @@ export class Pipeline {
     this.#ledger.own++
     this.#ledger.received++
     const refusal = refuseTime(sample.at, this.#clock.now(), this.#options.timeWindow)
-    const answer = refusal ?? this.#batcher.addOwn(sample)
+    const answer = refusal ?? this.#queue.addOwn(sample)
     if (answer === 'full') {
       this.#ledger.ownDropped++
       this.#drop('queue_full', 1)
@@ -197,7 +199,7 @@ export class Pipeline {
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
     marks?.delivered(delivery.id)
-    this.#batcher.endMessage(delivery.id, sentAt)
+    this.#queue.endMessage(delivery.id, sentAt)
     if (this.#taken > 0) latencies.internal.record(inBatchAt - receivedAt)
     if (sentAt > 0) latencies.e2e.record(inBatchAt - sentAt)
     this.#options.onMessage?.()
@@ -207,7 +209,7 @@ export class Pipeline {
     this.#ledger.received++
     const refusal = refuseTime(sample.at, this.#arrival.receivedAt, this.#options.timeWindow)
     const { run: source } = this.#options.decoder.header
-    const answer = refusal ?? this.#batcher.add(sample, source)
+    const answer = refusal ?? this.#queue.add(sample, source)
     if (answer === undefined) this.#taken++
     this.#account(sample, answer, source)
   }
@@ -236,12 +238,12 @@ export class Pipeline {
     return new Promise((resolve) => this.#rejects.whenKept(resolve))
   }
 
-  #settled({ result, samples, sentAt, messages, sources }: SettledBatch): void {
+  #settled({ result, samples, sentAt, spans }: SettledBatch): void {
     this.#ledger.written += samples - result.rejected.length
-    for (const rejected of result.rejected) this.#rejects.line(rejected, sources.of(rejected.index))
+    for (const rejected of result.rejected) this.#rejects.line(rejected, spans.of(rejected.index))
     const storedAt = this.#clock.now()
     const { durable } = this.#options.latencies
-    for (let i = 0; i < messages; i++) durable.record(storedAt - sentAt[i]!)
+    for (let i = 0; i < sentAt.length; i++) durable.record(storedAt - sentAt[i]!)
   }
 
   #ack(upTo: number): void {
@@ -253,7 +255,7 @@ export class Pipeline {
 
   #holdBack(isFull: boolean): void {
     const { logger } = this.#options
-    const fields = { held: this.held, problem: this.gate.problem }
+    const fields = { held: this.held, problem: this.breaker.problem }
     if (isFull) logger.warn(fields, 'nothing more is taken from the broker: what can wait here for the store is full')
     else logger.info(fields, 'the broker is read again')
     if (isFull) this.#subscription?.pause()
@@ -271,7 +273,7 @@ export class Pipeline {
 
   #drop(reason: DropReason, samples: number): void {
     this.#ledger.drop(reason, samples)
-    const fields = { reason, dropped: this.#ledger.droppedBy.get(reason), problem: this.gate.problem }
+    const fields = { reason, dropped: this.#ledger.droppedBy.get(reason), problem: this.breaker.problem }
     this.#options.throttle.error(`dropped ${reason}`, fields, 'samples dropped')
   }
 }

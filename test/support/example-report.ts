@@ -217,8 +217,8 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   ],
   'add|internal/store/influx/batch.ts|60': ['writeLine|internal/format/line/encode.ts|88'],
   'writeLine|internal/format/line/encode.ts|88': ['latin1Write||0', 'toString||0'],
-  'processTimers|node:internal/timers|499': ['#seal|internal/ingest/batcher.ts|201'],
-  '#seal|internal/ingest/batcher.ts|201': ['write|internal/store/influx/writer.ts|77'],
+  'processTimers|node:internal/timers|499': ['#seal|internal/ingest/write-queue/write-queue.ts|201'],
+  '#seal|internal/ingest/write-queue/write-queue.ts|201': ['write|internal/store/influx/writer.ts|77'],
   'write|internal/store/influx/writer.ts|77': ['request|node:http|108'],
 }
 const ROOTS = [

@@ -2,7 +2,7 @@ import type { SegmentLog } from '../../spool/segment-log.ts'
 import type { StoreWriter } from '../../store/store.ts'
 import { readSpoolRecord, type SpoolRecord, writeSpoolRecord } from './spool-record.ts'
 
-/** What a full spool does: takes nothing more, or makes room, or lets what comes go. */
+/** What a full spool does: it takes nothing more, or drops its oldest batches, or drops the batch that comes. */
 export type WhenFull = 'block' | 'drop-oldest' | 'drop-newest'
 
 export interface BatchSpoolOptions {
@@ -12,7 +12,7 @@ export interface BatchSpoolOptions {
   readonly maxBytes: number
   readonly whenFull: WhenFull
   readonly writer: Pick<StoreWriter, 'batchOf'>
-  /** Samples that are gone. */
+  /** Told of samples that the spool has lost. */
   readonly onLoss: (reason: 'spool_full' | 'spool_damaged', samples: number) => void
 }
 
@@ -21,9 +21,20 @@ export interface SpooledBatch extends SpoolRecord {
   readonly bytes: number
 }
 
+/** The batch that is taken out, as the log knows it. */
+interface TakenOut {
+  readonly spooled: SpooledBatch
+  readonly number: number
+  readonly samples: number
+  readonly payload: Buffer
+  /** True once the log has removed its record to make room: the batch is then in memory alone. */
+  isRemoved: boolean
+}
+
 /**
- * A spool that blocks takes nothing more beyond this part of its bound, and takes batches again once it is emptier than the second: not for each
- * that is replayed, which would be a flutter. The rest is for what is in memory at a stop.
+ * A spool that blocks takes nothing more beyond the first part of its bound, and takes batches again below the second.
+ * Without the distance it would change with every batch that is replayed. The rest above is for what is in memory at a
+ * stop.
  */
 const BLOCKED_AT = 0.95
 const ROOM_AT = 0.9
@@ -34,14 +45,14 @@ const RECORD_HEADER_BYTES = 36
 export class BatchSpool {
   #options: BatchSpoolOptions
   readonly #log: SegmentLog
-  /** The batch that is out. `ownRecord` once the log has let go of it to make room: then it is held here alone. */
-  #out: { readonly number: number; readonly samples: number; readonly payload: Buffer; ownRecord: boolean } | undefined
-  #refused = false
+  #out: TakenOut | undefined
+  /** It had no room when it was asked last. */
+  #hasRefused = false
   #isClosing = false
   /** Samples that the disk had not taken at the end. */
-  #gone = 0
-  /** Of what the log has found damaged, the part that has been accounted for. */
-  #damagedSamples = 0
+  #unwrittenAtEnd = 0
+  /** Of what the log has found damaged, the part that `onLoss` was told of. */
+  #reportedDamage = 0
   /** Samples found at the start, the damaged among them. */
   readonly takenOver: number
 
@@ -51,15 +62,15 @@ export class BatchSpool {
     this.takenOver = this.#log.samples + this.#log.damaged.samples
   }
 
-  /** Goes by these from now on. What it holds beyond a smaller bound stays. */
+  /** Changes the bound. Batches beyond a smaller one stay. */
   reconfigure(bounds: Pick<BatchSpoolOptions, 'maxBytes' | 'whenFull'>): void {
     this.#options = { ...this.#options, ...bounds }
     this.#log.maxBytes = bounds.maxBytes
-    this.#refused = false
+    this.#hasRefused = false
   }
 
   get samples(): number {
-    return this.#log.samples + (this.#out?.ownRecord ? this.#out.samples : 0) - this.#gone
+    return this.#log.samples + (this.#out?.isRemoved ? this.#out.samples : 0) - this.#unwrittenAtEnd
   }
 
   get bytes(): number {
@@ -75,28 +86,34 @@ export class BatchSpool {
     return this.#log.problem
   }
 
-  /** It took nothing more when it was asked last, and there is no room yet. */
+  /** It had no room when it was asked last, and has none yet. */
   get isBlocked(): boolean {
     const { maxBytes } = this.#options
-    if (this.#refused && this.#log.problem === '' && this.#log.bytes < maxBytes * ROOM_AT) this.#refused = false
-    return this.#refused
+    if (this.#hasRefused && this.#log.problem === '' && this.#log.bytes < maxBytes * ROOM_AT) this.#hasRefused = false
+    return this.#hasRefused
+  }
+
+  /** The batch that is taken out. */
+  get oldest(): SpooledBatch | undefined {
+    return this.#out?.spooled
   }
 
   /**
    * Takes a copy of a batch in, or counts it as dropped.
    *
-   * @returns `full`: it was not taken, see `isBlocked`; `busy`: not now, because the disk is behind: `written` waits for it
+   * @returns `full`: it was not taken, see `isBlocked`; `busy`: it was not taken because the disk is behind, see
+   *   `written`
    */
   put(record: SpoolRecord): 'kept' | 'dropped' | 'full' | 'busy' {
     const { whenFull, maxBytes } = this.#options
-    if (whenFull === 'block' && !this.#isClosing && this.#log.bytes > maxBytes * BLOCKED_AT) this.#refused = true
+    if (whenFull === 'block' && !this.#isClosing && this.#log.bytes > maxBytes * BLOCKED_AT) this.#hasRefused = true
     return this.isBlocked ? 'full' : this.#append(writeSpoolRecord(record), record.batch.samples)
   }
 
-  /** From now on takes what it has room for: nothing can be held back any more. */
+  /** Uses the whole bound from now on: at a stop nothing can be held back any more. */
   takeAll(): void {
     this.#isClosing = true
-    this.#refused = false
+    this.#hasRefused = false
   }
 
   /** Waits for the file system. @returns whether it has everything that was put in before the call */
@@ -105,18 +122,22 @@ export class BatchSpool {
     return this.#log.problem === ''
   }
 
-  /** Takes the oldest batch out; it stays in the spool until `done`. undefined when there is none. */
+  /**
+   * Takes the oldest batch out. It stays in the spool until `done`. One call at a time.
+   *
+   * @returns undefined when there is none
+   */
   async takeOldest(): Promise<SpooledBatch | undefined> {
     for (;;) {
       const record = await this.#log.next()
-      this.accountForDamage()
+      this.reportDamage()
       if (record === undefined) return undefined
       try {
-        const read = readSpoolRecord(record.payload, this.#options.writer)
-        this.#out = { ...record, ownRecord: false }
-        return { ...read, bytes: record.payload.length }
+        const spooled = { ...readSpoolRecord(record.payload, this.#options.writer), bytes: record.payload.length }
+        this.#out = { ...record, spooled, isRemoved: false }
+        return spooled
       } catch {
-        // Whole by its checksum, and yet nothing that this version can read.
+        // Its checksum is right, but this version cannot read it.
         this.#log.commit(record.number)
         this.#options.onLoss('spool_damaged', record.samples)
       }
@@ -125,37 +146,37 @@ export class BatchSpool {
 
   /** The batch that was taken out is written: the spool forgets it. */
   done(): void {
-    if (this.#out?.ownRecord === false) this.#log.commit(this.#out.number)
+    if (this.#out?.isRemoved === false) this.#log.commit(this.#out.number)
     this.#out = undefined
   }
 
-  /** Counts what the log has found damaged since. */
-  accountForDamage(): void {
+  /** Tells `onLoss` of what the log has found damaged since the last call. */
+  reportDamage(): void {
     const { samples } = this.#log.damaged
-    if (samples > this.#damagedSamples) this.#options.onLoss('spool_damaged', samples - this.#damagedSamples)
-    this.#damagedSamples = samples
+    if (samples > this.#reportedDamage) this.#options.onLoss('spool_damaged', samples - this.#reportedDamage)
+    this.#reportedDamage = samples
   }
 
-  /** Writes what waits. @returns samples that the disk did not take, and that are gone with this process */
+  /** Writes what waits for the disk. @returns samples that the disk did not take, which end with this process */
   async close(): Promise<number> {
     const out = this.#out
     this.#out = undefined
-    const isLost = out?.ownRecord === true && this.#append([out.payload], out.samples) !== 'kept'
+    const isLost = out?.isRemoved === true && this.#append([out.payload], out.samples) !== 'kept'
     await this.#log.close()
-    // Both are the newest: what is unwritten and yet committed has been replayed from memory.
-    this.#gone = Math.min(this.#log.samples, this.#log.unwritten.samples)
-    return isLost ? this.#gone + out.samples : this.#gone
+    // Both counts are of the newest records: those that are unwritten and yet committed were replayed from memory.
+    this.#unwrittenAtEnd = Math.min(this.#log.samples, this.#log.unwritten.samples)
+    return isLost ? this.#unwrittenAtEnd + out.samples : this.#unwrittenAtEnd
   }
 
   #append(parts: readonly Buffer[], samples: number): 'kept' | 'dropped' | 'full' | 'busy' {
     const { whenFull, maxBytes, onLoss } = this.#options
     const bytes = parts.reduce((sum, { length }) => sum + length, RECORD_HEADER_BYTES)
     while (this.#log.append(parts, samples) === 'full') {
-      // To drop helps against a full spool, not against a disk that takes nothing.
+      // Dropping helps against a full spool, not against a disk that takes nothing.
       const isOverBound = this.#log.bytes + bytes > maxBytes
       if (this.#log.problem === '' && !isOverBound) return 'busy'
       if (this.#log.problem !== '' || whenFull === 'block') {
-        this.#refused = true
+        this.#hasRefused = true
         return 'full'
       }
       if (whenFull === 'drop-newest') {
@@ -167,11 +188,15 @@ export class BatchSpool {
     return 'kept'
   }
 
-  /** The batch that is out does not go: it may be stored any moment. @returns whether there is more room now */
+  /**
+   * Drops the oldest, but never the batch that is taken out: the store may have it any moment.
+   *
+   * @returns whether there is more room now
+   */
   #dropOldest(): boolean {
-    if (this.#out?.ownRecord === false) {
+    if (this.#out?.isRemoved === false) {
       this.#log.commit(this.#out.number)
-      this.#out.ownRecord = true
+      this.#out.isRemoved = true
     }
     const loss = this.#log.dropOldest()
     if (loss !== undefined && loss.samples > 0) this.#options.onLoss('spool_full', loss.samples)

@@ -1,52 +1,50 @@
 import type { Logger } from 'pino'
 import { LatencyRecorder } from '../../observe/latency.ts'
-import type { Batch, StoreWriter, WriteResult } from '../../store/store.ts'
-import { errorText } from '../../text/error-text.ts'
+import type { StoreWriter, WriteResult } from '../../store/store.ts'
 import { Backoff } from '../../time/backoff.ts'
+import type { StateOf } from './modes.ts'
 
-export interface StoreGateOptions {
-  readonly writer: StoreWriter
+export interface CircuitBreakerOptions {
+  readonly writer: Pick<StoreWriter, 'limits'>
   readonly logger: Logger
-  readonly on: {
-    /** A pause is over: a slot may be free again. */
-    free(): void
-    /** The store has gone away, or is back. */
-    away(isAway: boolean): void
-  }
+}
+
+/** What the breaker knew when a write began; `after` judges the result by it. */
+export interface WriteStart {
+  readonly atMs: number
+  readonly retries: number
+}
+
+/** The store takes nothing now: nothing is written to it for so long. */
+export interface Pause {
+  readonly pauseMs: number
 }
 
 /** Weight of the newest write in the running mean of the write time. */
 const NEWEST_WEIGHT = 0.2
 
 /**
- * The way to the store, with as many slots as it takes writes side by side; a circuit breaker.
- *
- * **Open**: writes go through. A write that says retry or wait shuts it: the store is **away**. Then nothing goes through for a pause, which
- * grows from try to try and is as long as the store asked for at least; after it one write at a time, a probe. A probe that the store takes
- * opens the gate. One that was on its way when the store went away is none: it says nothing of what the store does now.
+ * The circuit breaker in front of the store: counts writes, judges what each result says about the store, and computes
+ * the pauses. It holds no timer and calls nobody; the modes `available`, `paused` and `probing` belong to WriteQueue.
  */
-export class StoreGate {
-  readonly #writer: StoreWriter
+export class CircuitBreaker {
+  readonly #writer: CircuitBreakerOptions['writer']
   readonly #logger: Logger
-  readonly #on: StoreGateOptions['on']
   readonly #backoff = new Backoff({ firstMs: 250, largestMs: 30_000 })
-  readonly #abort = new AbortController()
-  #writing = 0
+  #underWay = 0
   #awaySinceMs = 0
   #problem = ''
-  #pause: NodeJS.Timeout | undefined
   #pauseUntilMs = 0
   #meanWriteMs = 0
-  /** Writes begun, and those of them that had to be tried again. */
+  /** Writes begun, and those of them that must be tried again. */
   writes = 0
   retries = 0
-  /** How long writes took that the store answered for good. */
+  /** How long the writes took that the store answered for good. */
   readonly writeTime = new LatencyRecorder()
 
-  constructor({ writer, logger, on }: StoreGateOptions) {
+  constructor({ writer, logger }: CircuitBreakerOptions) {
     this.#writer = writer
     this.#logger = logger
-    this.#on = on
   }
 
   /** Why the store takes nothing now; '' when it does. */
@@ -54,7 +52,10 @@ export class StoreGate {
     return this.#problem
   }
 
-  /** How long it has been away, ms; 0 when it is not. By the monotonic timer: the wall clock may be set back by hours. */
+  /**
+   * How long the store has been away, ms; 0 when it is not. By the monotonic timer: the wall clock may be set back by
+   * hours.
+   */
   get awayForMs(): number {
     return this.#problem === '' ? 0 : performance.now() - this.#awaySinceMs
   }
@@ -64,93 +65,70 @@ export class StoreGate {
     return this.#meanWriteMs
   }
 
-  get isClosed(): boolean {
-    return this.#abort.signal.aborted
+  /** Whether one more write may begin: an available store takes several side by side, one that is probed takes one. */
+  hasSlot(store: StateOf<'store'>): boolean {
+    if (store === 'paused') return false
+    return this.#underWay < (store === 'available' ? this.#writer.limits.inFlight : 1)
   }
 
-  /** Whether a write may begin. */
-  get hasSlot(): boolean {
-    if (this.isClosed || this.#pause !== undefined) return false
-    return this.#writing < (this.#problem === '' ? this.#writer.limits.inFlight : 1)
-  }
-
-  /** Call it only while there is a slot. Never rejects. After `close` the answer means nothing. */
-  async write(batch: Batch): Promise<WriteResult> {
+  /** A write begins. */
+  begin(): WriteStart {
     this.writes++
-    this.#writing++
-    const failuresBefore = this.retries
-    const startedAtMs = performance.now()
-    const result = await this.#writeGuarded(batch)
-    this.#writing--
-    if (this.isClosed) return result
-    if (result.next === 'ack') {
-      this.#note(performance.now() - startedAtMs)
-      if (this.retries === failuresBefore) this.#isBack()
-    } else {
-      this.retries++
-      if (result.next !== 'postpone' || this.#problem !== '') this.#isAway(result)
-    }
-    return result
+    this.#underWay++
+    return { atMs: performance.now(), retries: this.retries }
   }
 
-  /** The store is asked at once, however long the pause was to be. */
-  endPause(): void {
+  /**
+   * A write has ended.
+   *
+   * @returns `stored`: the store takes batches; a pause: it does not; `nothing new`: a write that began before the last
+   *   failure is stored, or an available store postponed one batch. Neither says what the store does now.
+   */
+  after(start: WriteStart, result: WriteResult, store: StateOf<'store'>): 'stored' | 'nothing new' | Pause {
+    this.#underWay--
+    if (result.next === 'ack') {
+      this.#recordTime(performance.now() - start.atMs)
+      if (this.retries !== start.retries) return 'nothing new'
+      if (store !== 'available') this.#markAvailable()
+      return 'stored'
+    }
+    this.retries++
+    if (result.next === 'postpone' && store === 'available') return 'nothing new'
+    if (store === 'available') this.#awaySinceMs = performance.now()
+    this.#logProblem(result)
+    this.#problem = result.problem
+    return { pauseMs: this.#nextPauseMs(result.afterMs ?? 0, store) }
+  }
+
+  /** The next pause is as short as the first, and no pause is kept any more. */
+  reset(): void {
     this.#backoff.reset()
-    clearTimeout(this.#pause)
-    this.#pause = undefined
     this.#pauseUntilMs = 0
   }
 
-  /** Ends writes under way; none begins any more. */
-  close(): void {
-    this.#abort.abort()
-    clearTimeout(this.#pause)
-  }
-
-  /** A writer promises not to reject; one that does has a fault, and its batch is worth another try, not a crash. */
-  async #writeGuarded(batch: Batch): Promise<WriteResult> {
-    try {
-      return await this.#writer.write(batch, this.#abort.signal)
-    } catch (error) {
-      return { next: 'retry', problem: errorText(error), cause: error }
-    }
-  }
-
-  #note(writeMs: number): void {
+  #recordTime(writeMs: number): void {
     this.writeTime.record(Math.round(writeMs * 1000))
     this.#meanWriteMs =
       this.#meanWriteMs === 0 ? writeMs : writeMs * NEWEST_WEIGHT + this.#meanWriteMs * (1 - NEWEST_WEIGHT)
   }
 
-  #isBack(): void {
-    if (this.#problem === '') return
+  #markAvailable(): void {
     this.#logger.info({ awayMs: Math.round(this.awayForMs) }, 'store takes batches again')
     this.#problem = ''
-    this.endPause()
-    this.#on.away(false)
+    this.reset()
   }
 
-  /** Two writes may fail together: that is one step of the backoff, and a pause as long as either of them asks for. */
-  #pauseFor(leastMs: number): void {
+  /** Once for each problem, not once for each try. `wait` is an error because a person must act. */
+  #logProblem({ next, problem, cause }: Exclude<WriteResult, { next: 'ack' }>): void {
+    if (problem === this.#problem) return
+    this.#logger[next === 'wait' ? 'error' : 'warn']({ err: cause }, problem)
+  }
+
+  /** Two writes that fail together are one step of the backoff, and the pause is as long as either of them asks for. */
+  #nextPauseMs(leastMs: number, store: StateOf<'store'>): number {
     const nowMs = performance.now()
-    const backoffMs = this.#pause === undefined ? this.#backoff.nextMs() : 0
+    const backoffMs = store === 'paused' ? 0 : this.#backoff.nextMs()
     this.#pauseUntilMs = Math.max(this.#pauseUntilMs, nowMs + Math.max(backoffMs, leastMs))
-    clearTimeout(this.#pause)
-    this.#pause = setTimeout(() => {
-      this.#pause = undefined
-      this.#on.free()
-    }, this.#pauseUntilMs - nowMs)
-  }
-
-  #isAway(result: Exclude<WriteResult, { next: 'ack' }>): void {
-    const wasAway = this.#problem !== ''
-    if (!wasAway || this.#problem !== result.problem) {
-      const level = result.next === 'wait' ? 'error' : 'warn'
-      this.#logger[level]({ err: result.cause }, result.problem)
-    }
-    this.#problem = result.problem
-    if (!wasAway) this.#awaySinceMs = performance.now()
-    this.#pauseFor(result.afterMs ?? 0)
-    if (!wasAway) this.#on.away(true)
+    return this.#pauseUntilMs - nowMs
   }
 }

@@ -1,50 +1,51 @@
-/** A source, and the first of its samples in a row. */
-type Run = readonly [source: string, from: number]
+/** A run id, and the index of the first sample of the span. */
+type Span = readonly [run: string, from: number]
 
 /**
- * Which source each sample of a batch came from, so that one that the store refuses can be traced. A run ends where the next begins. Two arrays that
- * are used again: where sources take turns, an object a run was a quarter of all garbage.
+ * The run of each sample of a batch, so that a sample that the store refuses can be traced to its publisher. A span
+ * ends where the next begins. Two arrays that are used again: where runs take turns, an object for each span was a
+ * quarter of all garbage.
  */
 export class RunSpans {
-  readonly #sources: string[] = []
+  readonly #runs: string[] = []
   readonly #from: number[] = []
   #count = 0
 
-  constructor(runs: readonly Run[] = []) {
-    for (const [source, from] of runs) this.note(source, from)
+  constructor(spans: readonly Span[] = []) {
+    for (const [run, from] of spans) this.note(run, from)
   }
 
-  /** From the sample `index` on they are of this source. Costs nothing while it stays the same. */
-  note(source: string, index: number): void {
-    if (this.#count > 0 && this.#sources[this.#count - 1] === source) return
-    this.#sources[this.#count] = source
+  /** The samples from `index` on have this run. Costs nothing while the run stays the same. */
+  note(run: string, index: number): void {
+    if (this.#count > 0 && this.#runs[this.#count - 1] === run) return
+    this.#runs[this.#count] = run
     this.#from[this.#count++] = index
   }
 
-  /** '' where nothing was noted, and for an index that is none. */
+  /** '' where no run was noted, and for a negative index: the store did not say which sample it refused. */
   of(index: number): string {
     if (index < 0) return ''
-    for (let i = this.#count - 1; i >= 0; i--) if (this.#from[i]! <= index) return this.#sources[i]!
+    for (let i = this.#count - 1; i >= 0; i--) if (this.#from[i]! <= index) return this.#runs[i]!
     return ''
   }
 
-  /** For the next batch. */
+  /** Forgets all spans, for the next batch. */
   clear(): void {
     this.#count = 0
   }
 
-  toJSON(): readonly Run[] {
-    return Array.from({ length: this.#count }, (_, i) => [this.#sources[i]!, this.#from[i]!])
+  toJSON(): readonly Span[] {
+    return Array.from({ length: this.#count }, (_, i) => [this.#runs[i]!, this.#from[i]!])
   }
 
-  /** @throws RangeError when it is not what `toJSON` gave */
+  /** @throws RangeError or SyntaxError when it is not what `toJSON` gave */
   static parse(text: string): RunSpans {
-    const runs: unknown = JSON.parse(text)
-    if (!Array.isArray(runs) || !runs.every(isRun)) throw new RangeError('no runs of sources')
-    return new RunSpans(runs)
+    const spans: unknown = JSON.parse(text)
+    if (!Array.isArray(spans) || !spans.every(isSpan)) throw new RangeError('not the spans of a batch')
+    return new RunSpans(spans)
   }
 }
 
-function isRun(value: unknown): value is Run {
+function isSpan(value: unknown): value is Span {
   return Array.isArray(value) && typeof value[0] === 'string' && Number.isSafeInteger(value[1])
 }

@@ -3,104 +3,34 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { AWAY, ScriptedStore, STORED } from '../../../test/support/scripted-store.ts'
-import { isRefusal } from '../../sample/border.ts'
-import type { Sample } from '../../sample/sample.ts'
-import { SeriesTable } from '../../sample/series.ts'
-import { openSegmentLog, type SegmentLogOptions } from '../../spool/segment-log.ts'
-import type { WriteResult } from '../../store/store.ts'
-import { BatchSpool, type WhenFull } from './batch-spool.ts'
-import { Batcher } from './write-queue.ts'
+import { AWAY, STORED } from '../../../test/support/scripted-store.ts'
+import {
+  openWriteQueueScene,
+  pass,
+  type SceneOptions,
+  until,
+  type WriteQueueScene,
+} from '../../../test/support/write-queue-scene.ts'
+import { openSegmentLog } from '../../spool/segment-log.ts'
 
 const logger = pino({ level: 'silent' })
-const series = new SeriesTable().intern('m', [], 0)
-if (isRefusal(series)) throw new Error(series.detail)
-series.field('v', 'float')
-const sample = (value: number): Sample => ({ series, values: [value], at: 1, tie: 0 })
 const never = new AbortController().signal
-
-interface Options {
-  readonly queueMaxBytes?: number
-  readonly whenFull?: WhenFull
-  readonly replayBytesPerSecond?: number
-  readonly log?: Partial<SegmentLogOptions>
-}
 
 let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sentinel-spooling-'))
   // The disk is real: what it does takes turns of the event loop, and no time.
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
 })
 afterEach(async () => {
   vi.useRealTimers()
   await rm(folder, { recursive: true, force: true })
 })
 
-async function setUp({
-  queueMaxBytes = 10_000,
-  whenFull = 'block',
-  replayBytesPerSecond = 1e9,
-  ...rest
-}: Options = {}) {
-  const store = new ScriptedStore()
-  const maxBytes = rest.log?.maxBytes ?? 1e6
-  const log = await openSegmentLog({ folder, maxBytes, segmentBytes: 300, logger, ...rest.log })
-  const events = { settled: [] as number[], acked: [] as number[], full: [] as boolean[], times: [] as number[] }
-  const lost: Record<string, number> = {}
-  const onLoss = (reason: string, samples: number): void => {
-    lost[reason] = (lost[reason] ?? 0) + samples
-  }
-  const spool = new BatchSpool({ log, maxBytes, whenFull, writer: store, onLoss })
-  const batcher = new Batcher({
-    ...{ writer: store, logger, flushMinMs: 10, flushMaxMs: 250, queueMaxBytes, spool, replayBytesPerSecond },
-    on: {
-      settled: ({ samples, sentAt, messages }) => {
-        events.settled.push(samples)
-        events.times.push(...sentAt.subarray(0, messages))
-      },
-      ack: (upTo) => events.acked.push(upTo),
-      full: (isFull) => events.full.push(isFull),
-      away: () => {},
-    },
-  })
-  let next = 1
-  return {
-    ...{ store, log, spool, batcher, lost },
-    ...events,
-    /** Messages of one sample each, numbered on from 1. A batch has three, and is sealed when it is 10 ms old, or with the fourth. */
-    take(count: number): void {
-      for (; count > 0; count--) {
-        batcher.add(sample(next))
-        batcher.endMessage(next, next * 10)
-        next++
-      }
-    },
-    /** What the store was asked and has not answered. */
-    asked: () => store.asked.map(({ values }) => values),
-    /** Answers what the store was asked first, once it is. */
-    async answer(result: WriteResult): Promise<void> {
-      if (store.asked.length === 0) await pass(300)
-      await until(() => store.asked.length > 0)
-      store.asked.shift()!.answer(result)
-      await pass(0)
-    },
-  }
-}
-
-/** Lets time pass, and the disk come to rest. */
-async function pass(ms: number): Promise<void> {
-  await vi.advanceTimersByTimeAsync(ms)
-  for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
-
-/** Waits for a condition that depends on the disk alone. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
-}
+const setUp = (options?: SceneOptions): Promise<WriteQueueScene> => openWriteQueueScene(folder, options)
 
 /** The store goes away with so many messages, and is asked again after so long; by then they are on disk. */
-async function goAway(scene: Awaited<ReturnType<typeof setUp>>, count = 3, afterMs = 3_600_000): Promise<void> {
+async function goAway(scene: WriteQueueScene, count = 3, afterMs = 3_600_000): Promise<void> {
   scene.take(count)
   await pass(11)
   while (scene.asked().length > 0) await scene.answer({ ...AWAY, afterMs })
@@ -120,9 +50,9 @@ describe('while the store is away', () => {
     await pass(1001)
     await until(() => scene.acked.length === 3)
     expect(scene.acked).toEqual([3, 6, 8])
-    expect([scene.batcher.queuedSamples, scene.spool.samples, scene.store.openBatches]).toEqual([0, 8, 0])
+    expect([scene.queue.samples, scene.spool.samples, scene.store.openBatches]).toEqual([0, 8, 0])
     expect(scene.settled).toEqual([])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('what comes follows at once when a batch is full, and after a second at most', async () => {
@@ -132,8 +62,8 @@ describe('while the store is away', () => {
     expect(scene.spool.samples).toBe(6)
     await pass(1000)
     expect(scene.spool.samples).toBe(7)
-    expect(scene.batcher.queuedBytes).toBe(0)
-    await scene.batcher.close()
+    expect(scene.queue.bytes).toBe(0)
+    await scene.queue.close()
   })
 
   it('one write at a time is tried, of the oldest on disk, with growing pauses', async () => {
@@ -150,7 +80,7 @@ describe('while the store is away', () => {
     }
     expect(probes).toBeGreaterThan(5)
     expect(probes).toBeLessThan(30)
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('a pause that the store asked for is kept, but not at the end', async () => {
@@ -158,8 +88,8 @@ describe('while the store is away', () => {
     await goAway(scene)
     await pass(3_590_000)
     expect(scene.asked()).toEqual([])
-    await scene.batcher.drain(never, false)
-    await scene.batcher.close()
+    await scene.queue.drain(never, false)
+    await scene.queue.close()
     expect(scene.log.samples).toBe(3)
   })
 })
@@ -181,10 +111,10 @@ describe('when the store is back', () => {
     expect(scene.asked()).toEqual([[13, 14, 15], [7, 8, 9]]) // biome-ignore format: two batches
     for (let i = 0; i < 3; i++) await scene.answer(STORED)
     await until(() => scene.log.bytes === 0)
-    expect([scene.spool.samples, scene.batcher.queuedSamples, scene.batcher.replayedSamples]).toEqual([0, 0, 9])
+    expect([scene.spool.samples, scene.queue.samples, scene.queue.replayedSamples]).toEqual([0, 0, 9])
     // The latency of what was on disk is measured to its end.
     expect(scene.times.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, i) => (i + 1) * 10))
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('the spool is written no faster than it may be', async () => {
@@ -200,7 +130,7 @@ describe('when the store is back', () => {
     await pass(10_000)
     await until(() => scene.asked().length === 1)
     expect(scene.asked()).toEqual([[4, 5, 6]])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('and goes away again in the middle, what is left waits on', async () => {
@@ -209,23 +139,23 @@ describe('when the store is back', () => {
     await scene.answer(STORED)
     await until(() => scene.asked().length === 1)
     await scene.answer(AWAY)
-    expect([scene.spool.samples, scene.batcher.gate.problem]).toEqual([3, 'connection refused'])
+    expect([scene.spool.samples, scene.queue.breaker.problem]).toEqual([3, 'connection refused'])
     await pass(2000)
     await until(() => scene.asked().length === 1)
     await scene.answer(STORED)
-    expect([scene.spool.samples, scene.batcher.gate.problem]).toEqual([0, ''])
-    await scene.batcher.close()
+    expect([scene.spool.samples, scene.queue.breaker.problem]).toEqual([0, ''])
+    await scene.queue.close()
   })
 
   it('lines that it refuses are counted as ever', async () => {
     const scene = await setUp()
     await goAway(scene)
-    scene.batcher.ask()
+    scene.queue.ask()
     await until(() => scene.asked().length === 1)
     const refusal = { reason: 'store_refused', detail: 'no' } as const
     await scene.answer({ next: 'ack', rejected: [{ index: 1, line: 'm v=2', refusal }] })
     expect([scene.settled, scene.spool.samples]).toEqual([[3], 0])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 })
 
@@ -241,18 +171,33 @@ describe('a batch that the store alone does not take', () => {
     await scene.answer(STORED)
     await scene.answer(STORED)
     await scene.answer(STORED)
-    expect([scene.asked(), scene.acked, scene.batcher.gate.problem]).toEqual([[], [], ''])
+    expect([scene.asked(), scene.acked, scene.queue.breaker.problem]).toEqual([[], [], ''])
     await pass(1000)
     expect(scene.asked()).toEqual([[1, 2, 3]])
     await scene.answer(STORED)
     expect(scene.acked).toEqual([3, 6, 9, 10])
-    await scene.batcher.close()
+    await scene.queue.close()
+  })
+
+  it('goes to disk where memory is over its bound: while the spool has room, the owner is not held back', async () => {
+    const scene = await setUp({ queueMaxBytes: 900 })
+    scene.take(10)
+    for (let i = 0; i < 3; i++) await scene.answer(postpone)
+    expect([scene.queue.samples, scene.spool.samples]).toEqual([10, 0])
+    scene.take(9)
+    expect(scene.spool.samples).toBeGreaterThan(0)
+    expect([scene.queue.samples + scene.spool.samples, scene.full]).toEqual([19, []])
+    for (let i = 0; i < 7; i++) await scene.answer(STORED)
+    expect(scene.store.stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 19 }, (_, i) => i + 1))
+    await until(() => scene.acked.at(-1) === 19)
+    expect(scene.full).toEqual([])
+    await scene.queue.close()
   })
 
   it('on disk, while the store is away, leaves a fresh one to ask it with', async () => {
     const scene = await setUp()
     await goAway(scene)
-    scene.batcher.ask()
+    scene.queue.ask()
     await until(() => scene.asked().length === 1)
     await scene.answer(postpone)
     scene.take(4)
@@ -261,8 +206,8 @@ describe('a batch that the store alone does not take', () => {
     await until(() => scene.asked().length === 1)
     expect(scene.asked()[0]).not.toEqual([1, 2, 3])
     await scene.answer(STORED)
-    expect(scene.batcher.gate.problem).toBe('')
-    await scene.batcher.close()
+    expect(scene.queue.breaker.problem).toBe('')
+    await scene.queue.close()
   })
 })
 
@@ -271,7 +216,7 @@ describe('a store that is too slow', () => {
     const scene = await setUp({ queueMaxBytes: 600 })
     scene.take(16)
     // 600 bytes are two batches: those that are being written. What waits goes.
-    expect([scene.batcher.queuedSamples, scene.spool.samples]).toEqual([7, 9])
+    expect([scene.queue.samples, scene.spool.samples]).toEqual([7, 9])
     expect(scene.full).toEqual([])
     await until(() => scene.log.unwritten.records === 0)
     await scene.answer(STORED)
@@ -284,7 +229,7 @@ describe('a store that is too slow', () => {
     expect(scene.store.stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 19 }, (_, i) => i + 1))
     expect(scene.acked).toEqual([...scene.acked].sort((a, b) => a - b))
     expect(scene.acked.at(-1)).toBe(19)
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 })
 
@@ -300,11 +245,11 @@ describe('a spool that is full', () => {
       await until(() => scene.log.unwritten.records === 0)
     }
     expect(scene.full).toEqual([true])
-    const [onDisk, inMemory] = [scene.spool.samples, scene.batcher.queuedSamples]
+    const [onDisk, inMemory] = [scene.spool.samples, scene.queue.samples]
     scene.take(7)
-    expect([scene.spool.samples, scene.batcher.queuedSamples]).toEqual([onDisk, inMemory + 7])
+    expect([scene.spool.samples, scene.queue.samples]).toEqual([onDisk, inMemory + 7])
     expect(scene.lost).toEqual({})
-    scene.batcher.ask()
+    scene.queue.ask()
     await until(() => scene.asked().length > 0)
     while (scene.asked().length > 0) {
       await scene.answer(STORED)
@@ -313,39 +258,39 @@ describe('a spool that is full', () => {
     expect(scene.full).toEqual([true, false])
     await pass(300)
     while (scene.asked().length > 0) await scene.answer(STORED)
-    expect([scene.spool.samples, scene.batcher.queuedSamples]).toEqual([0, 0])
-    await scene.batcher.close()
+    expect([scene.spool.samples, scene.queue.samples]).toEqual([0, 0])
+    await scene.queue.close()
   })
 
   it('lets the oldest go, but never the one that is being written, and counts each sample', async () => {
     const scene = await setUp({ log, whenFull: 'drop-oldest' })
     await goAway(scene)
-    scene.batcher.ask()
+    scene.queue.ask()
     await until(() => scene.asked().length === 1)
     for (let i = 0; i < 40; i++) {
       scene.take(3)
       await until(() => scene.log.unwritten.records === 0)
     }
-    const held = scene.batcher.queuedSamples + scene.spool.samples
+    const held = scene.queue.samples + scene.spool.samples
     expect(scene.lost.spool_full).toBeGreaterThan(60)
     expect(held + scene.lost.spool_full!).toBe(123)
     await scene.answer(STORED)
     expect(scene.store.stored).toEqual([1, 2, 3])
-    expect(scene.batcher.queuedSamples + scene.spool.samples + scene.lost.spool_full!).toBe(120)
+    expect(scene.queue.samples + scene.spool.samples + scene.lost.spool_full!).toBe(120)
     expect(scene.full).toEqual([])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('puts back at the end what it had let go of to make room', async () => {
     const scene = await setUp({ log, whenFull: 'drop-oldest' })
     await goAway(scene)
-    scene.batcher.ask()
+    scene.queue.ask()
     await until(() => scene.asked().length === 1)
     for (let i = 0; i < 20; i++) {
       scene.take(3)
       await until(() => scene.log.unwritten.records === 0)
     }
-    const gone = await scene.batcher.close()
+    const gone = await scene.queue.close()
     expect(gone).toBe(0)
     expect(scene.spool.samples + scene.lost.spool_full!).toBe(63)
   })
@@ -357,11 +302,11 @@ describe('a spool that is full', () => {
       scene.take(3)
       await until(() => scene.log.unwritten.records === 0)
     }
-    expect(scene.batcher.queuedSamples + scene.spool.samples + scene.lost.spool_full!).toBe(123)
+    expect(scene.queue.samples + scene.spool.samples + scene.lost.spool_full!).toBe(123)
     expect(scene.acked.at(-1)).toBe(120)
     const again = await scene.spool.takeOldest()
     expect((again?.batch as { values?: number[] } | undefined)?.values).toEqual([1, 2, 3])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 })
 
@@ -376,15 +321,15 @@ describe('a disk that takes nothing', () => {
     await pass(1000)
     expect(scene.full).toEqual([true])
     expect(scene.acked).toEqual([])
-    expect(scene.batcher.queuedSamples + scene.spool.samples).toBe(33)
-    scene.batcher.ask()
+    expect(scene.queue.samples + scene.spool.samples).toBe(33)
+    scene.queue.ask()
     while (scene.acked.at(-1) !== 33) {
       await pass(100)
       if (scene.asked().length > 0) await scene.answer(STORED)
     }
     expect(new Set(scene.store.stored).size).toBe(33)
     expect(scene.full).toEqual([true, false])
-    expect(await scene.batcher.close()).toBe(0)
+    expect(await scene.queue.close()).toBe(0)
   })
 
   it('says at the end how many samples it has not taken', async () => {
@@ -392,9 +337,9 @@ describe('a disk that takes nothing', () => {
     const scene = await setUp({ log: { open: broken, maxUnwrittenBytes: 300 } })
     await goAway(scene)
     scene.take(30)
-    const gone = await scene.batcher.close()
+    const gone = await scene.queue.close()
     expect(gone).toBeGreaterThan(0)
-    expect(gone + scene.batcher.queuedSamples).toBe(33)
+    expect(gone + scene.queue.samples).toBe(33)
     expect(scene.spool.samples).toBe(0)
   })
 })
@@ -403,23 +348,37 @@ describe('the end', () => {
   it('puts what a store has that hangs into the spool, without waiting for it', async () => {
     const scene = await setUp()
     scene.take(8)
-    const drained = scene.batcher.drain(never, false)
+    const drained = scene.queue.drain(never, false)
     const given = expect(drained).rejects.toThrow('8 samples still wait')
     await pass(5001)
     await given
-    expect(await scene.batcher.close()).toBe(0)
-    expect([scene.log.samples, scene.batcher.queuedSamples, scene.acked]).toEqual([8, 0, [3, 6, 8]])
+    expect(await scene.queue.close()).toBe(0)
+    expect([scene.log.samples, scene.queue.samples, scene.acked]).toEqual([8, 0, [3, 6, 8]])
   })
 
   it('asks a store that is away once more, and gives up when it does not take that', async () => {
     const scene = await setUp()
     scene.take(3)
     await scene.answer({ ...AWAY, afterMs: 60_000 })
-    const given = expect(scene.batcher.drain(never, false)).rejects.toThrow('connection refused')
+    const given = expect(scene.queue.drain(never, false)).rejects.toThrow('connection refused')
     await scene.answer(AWAY)
     await given
-    await scene.batcher.close()
+    await scene.queue.close()
     expect(scene.log.samples).toBe(3)
+  })
+
+  it('gives up as soon as the store does not take what was being replayed', async () => {
+    const scene = await setUp()
+    await goAway(scene, 6, 1500)
+    await scene.answer(STORED)
+    await until(() => scene.asked().length === 1)
+    scene.take(3)
+    const given = expect(scene.queue.drain(never, false)).rejects.toThrow('3 samples still wait')
+    expect(scene.asked()).toEqual([[4, 5, 6], [7, 8, 9]]) // biome-ignore format: two batches
+    await scene.answer(AWAY)
+    await given
+    await scene.queue.close()
+    expect(scene.log.samples).toBe(6)
   })
 })
 
@@ -442,14 +401,14 @@ describe('a start', () => {
     await killed(4)
     const scene = await setUp()
     expect([scene.spool.takenOver, scene.spool.samples]).toEqual([12, 12])
-    scene.batcher.ask()
+    scene.queue.ask()
     for (let i = 0; i < 4; i++) {
       await until(() => scene.asked().length === 1)
       await scene.answer(STORED)
     }
     expect(scene.store.stored).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
     expect([scene.spool.samples, scene.lost]).toEqual([0, {}])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('counts what is damaged, and writes the rest', async () => {
@@ -460,14 +419,14 @@ describe('a start', () => {
     await file.write('spoiled', Math.floor(size / 2))
     await file.close()
     const scene = await setUp()
-    scene.batcher.ask()
+    scene.queue.ask()
     while (scene.spool.samples > 0) {
       await until(() => scene.asked().length === 1 || scene.spool.samples === 0)
       if (scene.asked().length > 0) await scene.answer(STORED)
     }
     expect(scene.lost.spool_damaged).toBeGreaterThan(0)
     expect(scene.store.stored.length + scene.lost.spool_damaged!).toBe(scene.spool.takenOver)
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('counts a record of a version that it does not know', async () => {
@@ -475,10 +434,10 @@ describe('a start', () => {
     log.append([Buffer.from('what nobody knows')], 7)
     await log.close()
     const scene = await setUp()
-    scene.batcher.ask()
+    scene.queue.ask()
     await until(() => scene.lost.spool_damaged === 7)
     expect([scene.spool.takenOver, scene.spool.samples]).toEqual([7, 0])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 
   it('is not kept from working by a folder that is none', async () => {
@@ -488,6 +447,6 @@ describe('a start', () => {
     scene.take(3)
     await scene.answer(STORED)
     expect(scene.store.stored).toEqual([1, 2, 3])
-    await scene.batcher.close()
+    await scene.queue.close()
   })
 })

@@ -5,8 +5,8 @@ import { AWAY, ScriptedStore, STORED } from '../../../test/support/scripted-stor
 import { isRefusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
 import { SeriesTable } from '../../sample/series.ts'
-import type { SettledBatch } from './settled.ts'
-import { Batcher } from './write-queue.ts'
+import type { SettledBatch } from './options.ts'
+import { WriteQueue } from './write-queue.ts'
 
 const series = new SeriesTable().intern('m', [], 0)
 if (isRefusal(series)) throw new Error(series.detail)
@@ -19,7 +19,7 @@ function setUp(queueMaxBytes = 10_000) {
   const acked: number[] = []
   const full: boolean[] = []
   const times: number[] = []
-  const batcher = new Batcher({
+  const queue = new WriteQueue({
     writer: store,
     logger: pino({ level: 'silent' }),
     flushMinMs: 10,
@@ -29,40 +29,43 @@ function setUp(queueMaxBytes = 10_000) {
     on: {
       settled: (batch: SettledBatch) => {
         settled.push(batch.samples)
-        times.push(...batch.sentAt.subarray(0, batch.messages))
+        times.push(...batch.sentAt)
       },
       ack: (upTo) => acked.push(upTo),
       full: (isFull) => full.push(isFull),
       away: () => {},
     },
+    onBug: (bug) => {
+      throw bug
+    },
   })
-  return { store, batcher, settled, acked, full, times }
+  return { store, queue, settled, acked, full, times }
 }
 
 /** Lets the promises that are due come to rest. */
 const rest = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
 
-describe('Batcher', () => {
+describe('WriteQueue', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
   it('seals a batch that is full at once, and one that is old enough while a slot is free', async () => {
-    const { store, batcher } = setUp()
-    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    const { store, queue } = setUp()
+    for (const value of [1, 2, 3, 4]) queue.add(sample(value))
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
     await vi.advanceTimersByTimeAsync(11)
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3], [4]])
-    await batcher.close()
+    await queue.close()
   })
 
   it('goes by other limits from the moment that it is given them, and keeps what it holds', async () => {
-    const { store, batcher, full } = setUp(24)
+    const { store, queue, full } = setUp(24)
     const others = { flushMinMs: 50, flushMaxMs: 50, replayBytesPerSecond: 1 }
-    for (let value = 0; value < 11; value++) batcher.add(sample(value))
+    for (let value = 0; value < 11; value++) queue.add(sample(value))
     expect(full).toEqual([true])
-    batcher.reconfigure({ ...others, queueMaxBytes: 10_000 })
+    queue.reconfigure({ ...others, queueMaxBytes: 10_000 })
     expect(full).toEqual([true, false])
-    expect(batcher.queuedSamples).toBe(11)
+    expect(queue.samples).toBe(11)
     for (let asked = 0; asked < store.asked.length; asked++) {
       store.asked[asked]?.answer(STORED)
       await rest()
@@ -72,48 +75,48 @@ describe('Batcher', () => {
     expect(store.asked).toHaveLength(written)
     await vi.advanceTimersByTimeAsync(2)
     expect(store.asked.at(-1)?.values).toEqual([9, 10])
-    await batcher.close()
+    await queue.close()
   })
 
   it('lets a batch grow while no slot is free, and writes it as soon as one is', async () => {
-    const { store, batcher } = setUp()
-    for (const value of [1, 2, 3, 4, 5, 6, 7]) batcher.add(sample(value))
+    const { store, queue } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7]) queue.add(sample(value))
     await vi.advanceTimersByTimeAsync(1000)
     expect(store.asked).toHaveLength(2)
-    batcher.add(sample(8))
+    queue.add(sample(8))
     store.asked[1]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(1000)
     expect(store.asked[2]?.values).toEqual([7, 8])
-    await batcher.close()
+    await queue.close()
   })
 
   it('waits four times the recent write time, within the bounds', async () => {
-    const { store, batcher } = setUp()
-    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    const { store, queue } = setUp()
+    for (const value of [1, 2, 3, 4]) queue.add(sample(value))
     await vi.advanceTimersByTimeAsync(10)
     for (const { answer } of store.asked) answer(STORED)
     await rest()
-    const meanBefore = batcher.gate.meanWriteMs
-    for (const value of [5, 6, 7, 8]) batcher.add(sample(value))
+    const meanBefore = queue.breaker.meanWriteMs
+    for (const value of [5, 6, 7, 8]) queue.add(sample(value))
     await vi.advanceTimersByTimeAsync(40)
     store.asked.at(-1)?.answer(STORED)
     store.asked.at(-2)?.answer(STORED)
     await rest()
-    expect(batcher.gate.meanWriteMs).toBeGreaterThan(meanBefore)
-    batcher.add(sample(9))
+    expect(queue.breaker.meanWriteMs).toBeGreaterThan(meanBefore)
+    queue.add(sample(9))
     const written = store.asked.length
-    await vi.advanceTimersByTimeAsync(4 * batcher.gate.meanWriteMs - 1)
+    await vi.advanceTimersByTimeAsync(4 * queue.breaker.meanWriteMs - 1)
     expect(store.asked).toHaveLength(written)
     await vi.advanceTimersByTimeAsync(2)
     expect(store.asked).toHaveLength(written + 1)
-    await batcher.close()
+    await queue.close()
   })
 
   it('settles what is stored, and acks in order, whichever write ends first', async () => {
-    const { store, batcher, acked, settled } = setUp()
+    const { store, queue, acked, settled } = setUp()
     for (const value of [1, 2, 3, 4, 5, 6]) {
-      batcher.add(sample(value))
-      batcher.endMessage(value, value)
+      queue.add(sample(value))
+      queue.endMessage(value, value)
     }
     await vi.advanceTimersByTimeAsync(11)
     store.asked[1]?.answer(STORED)
@@ -123,13 +126,13 @@ describe('Batcher', () => {
     await rest()
     expect([acked, settled]).toEqual([[3, 6], [3, 3]]) // biome-ignore format: two columns
     expect(store.openBatches).toBe(0)
-    await batcher.close()
+    await queue.close()
   })
 
   it('acks a message with its last sample, when it lies over two batches', async () => {
-    const { store, batcher, acked, times } = setUp()
-    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
-    batcher.endMessage(1, 77)
+    const { store, queue, acked, times } = setUp()
+    for (const value of [1, 2, 3, 4]) queue.add(sample(value))
+    queue.endMessage(1, 77)
     store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([])
@@ -137,35 +140,35 @@ describe('Batcher', () => {
     store.asked[1]?.answer(STORED)
     await rest()
     expect([acked, times]).toEqual([[1], [77]])
-    await batcher.close()
+    await queue.close()
   })
 
   it('acks a message of which nothing was taken with the one before it, or at once', async () => {
-    const { store, batcher, acked } = setUp()
-    batcher.endMessage(1, 0)
+    const { store, queue, acked } = setUp()
+    queue.endMessage(1, 0)
     expect(acked).toEqual([1])
-    batcher.add(sample(1))
-    batcher.endMessage(2, 5)
-    batcher.endMessage(3, 0)
+    queue.add(sample(1))
+    queue.endMessage(2, 5)
+    queue.endMessage(3, 0)
     expect(acked).toEqual([1])
     await vi.advanceTimersByTimeAsync(11)
-    batcher.endMessage(4, 0)
+    queue.endMessage(4, 0)
     store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([1, 4])
-    await batcher.close()
+    await queue.close()
   })
 
   it('tries only the oldest batch while the store is away, and all when it is back', async () => {
-    const { store, batcher, acked } = setUp()
+    const { store, queue, acked } = setUp()
     for (const value of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
-      batcher.add(sample(value))
-      batcher.endMessage(value, value)
+      queue.add(sample(value))
+      queue.endMessage(value, value)
     }
     await rest()
     for (const { answer } of store.asked.splice(0)) answer(AWAY)
     await rest()
-    expect(batcher.gate.problem).toBe('connection refused')
+    expect(queue.breaker.problem).toBe('connection refused')
     await vi.advanceTimersByTimeAsync(400)
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
     store.asked.splice(0)[0]?.answer(AWAY)
@@ -173,28 +176,28 @@ describe('Batcher', () => {
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
     store.asked.splice(0)[0]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(300)
-    expect(batcher.gate.problem).toBe('')
+    expect(queue.breaker.problem).toBe('')
     expect(store.asked.map(({ values }) => values)).toEqual([[4, 5, 6], [7, 8, 9]]) // biome-ignore format: two batches
     for (const { answer } of store.asked) answer(STORED)
     await rest()
     expect(acked).toEqual([3, 6, 9])
-    await batcher.close()
+    await queue.close()
   })
 
   it('waits as long as the store asked for', async () => {
-    const { store, batcher } = setUp()
-    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
+    const { store, queue } = setUp()
+    for (const value of [1, 2, 3, 4]) queue.add(sample(value))
     store.asked[0]?.answer({ next: 'retry', problem: 'slow down', afterMs: 5000 })
     await vi.advanceTimersByTimeAsync(4999)
     expect(store.asked).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(2)
     expect(store.asked).toHaveLength(2)
-    await batcher.close()
+    await queue.close()
   })
 
   it('waits as long as the more patient of two answers asked for', async () => {
-    const { store, batcher } = setUp()
-    for (const value of [1, 2, 3, 4, 5, 6, 7]) batcher.add(sample(value))
+    const { store, queue } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7]) queue.add(sample(value))
     store.asked[0]?.answer({ next: 'retry', problem: 'slow down' })
     await rest()
     store.asked[1]?.answer({ next: 'retry', problem: 'slow down', afterMs: 5000 })
@@ -202,12 +205,12 @@ describe('Batcher', () => {
     expect(store.asked).toHaveLength(2)
     await vi.advanceTimersByTimeAsync(2)
     expect(store.asked).toHaveLength(3)
-    await batcher.close()
+    await queue.close()
   })
 
   it('says when the queue is full, and when it is half empty; what a broker had already read it takes', async () => {
-    const { store, batcher, full } = setUp(500)
-    const answers = [1, 2, 3, 4, 5, 6, 7].map((value) => batcher.add(sample(value)))
+    const { store, queue, full } = setUp(500)
+    const answers = [1, 2, 3, 4, 5, 6, 7].map((value) => queue.add(sample(value)))
     expect(answers.every((answer) => answer === undefined)).toBe(true)
     expect(full).toEqual([true])
     store.asked[0]?.answer(STORED)
@@ -216,149 +219,149 @@ describe('Batcher', () => {
     store.asked[1]?.answer(STORED)
     await rest()
     expect(full).toEqual([true, false])
-    await batcher.close()
+    await queue.close()
   })
 
   it('drains: seals what is open and waits for the store; gives up at the signal', async () => {
-    const { store, batcher } = setUp()
-    batcher.add(sample(1))
-    const drained = batcher.drain(new AbortController().signal, false)
+    const { store, queue } = setUp()
+    queue.add(sample(1))
+    const drained = queue.drain(new AbortController().signal, false)
     store.asked[0]?.answer(STORED)
     await expect(drained).resolves.toBeUndefined()
 
-    batcher.add(sample(2))
+    queue.add(sample(2))
     const deadline = new AbortController()
-    const given = batcher.drain(deadline.signal, false)
+    const given = queue.drain(deadline.signal, false)
     deadline.abort()
     await expect(given).rejects.toThrow('1 samples still wait')
-    await batcher.close()
+    await queue.close()
   })
 
   it('asks a store that was away once more at the end, however long the pause was to be', async () => {
-    const { store, batcher, acked } = setUp()
-    batcher.add(sample(1))
-    batcher.endMessage(1, 1)
+    const { store, queue, acked } = setUp()
+    queue.add(sample(1))
+    queue.endMessage(1, 1)
     await vi.advanceTimersByTimeAsync(11)
     store.asked[0]?.answer({ ...AWAY, afterMs: 3_600_000 })
     await rest()
-    const drained = batcher.drain(new AbortController().signal, false)
+    const drained = queue.drain(new AbortController().signal, false)
     expect(store.asked).toHaveLength(2)
     store.asked[1]?.answer(STORED)
     await drained
     expect(acked).toEqual([1])
-    await batcher.close()
+    await queue.close()
   })
 
   it('drains what comes in meanwhile, too', async () => {
-    const { store, batcher } = setUp()
-    batcher.add(sample(1))
-    const drained = batcher.drain(new AbortController().signal, false)
-    batcher.add(sample(2))
+    const { store, queue } = setUp()
+    queue.add(sample(1))
+    const drained = queue.drain(new AbortController().signal, false)
+    queue.add(sample(2))
     store.asked[0]?.answer(STORED)
     await rest()
     store.asked[1]?.answer(STORED)
     await drained
-    expect(batcher.queuedSamples).toBe(0)
+    expect(queue.samples).toBe(0)
     expect(store.stored).toEqual([1, 2])
-    await batcher.close()
+    await queue.close()
   })
 
   it('ends a drain when it is closed', async () => {
-    const { batcher } = setUp()
-    batcher.add(sample(1))
-    const drained = batcher.drain(new AbortController().signal, false)
-    await batcher.close()
+    const { queue } = setUp()
+    queue.add(sample(1))
+    const drained = queue.drain(new AbortController().signal, false)
+    await queue.close()
     await expect(drained).rejects.toThrow('1 samples still wait')
   })
 
   it('refuses a sample that no batch can hold, whatever the open one holds already', async () => {
-    const { batcher } = setUp()
-    expect(batcher.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
-    expect(batcher.add(sample(1))).toBeUndefined()
-    expect(batcher.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
-    expect(batcher.queuedSamples).toBe(1)
-    await batcher.close()
+    const { queue } = setUp()
+    expect(queue.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
+    expect(queue.add(sample(1))).toBeUndefined()
+    expect(queue.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
+    expect(queue.samples).toBe(1)
+    await queue.close()
   })
 
   it('writes no batch without a sample, and acks what ended in one with the batch before', async () => {
-    const { store, batcher, acked, times } = setUp()
-    batcher.add(sample(-1))
-    batcher.endMessage(1, 0)
+    const { store, queue, acked, times } = setUp()
+    queue.add(sample(-1))
+    queue.endMessage(1, 0)
     await vi.advanceTimersByTimeAsync(300)
     expect(acked).toEqual([1])
-    for (const value of [1, 2, 3]) batcher.add(sample(value))
-    batcher.endMessage(2, 77)
-    for (const value of [4, 5, 6, -1]) batcher.add(sample(value))
-    batcher.add(sample(Infinity))
-    batcher.endMessage(3, 78)
+    for (const value of [1, 2, 3]) queue.add(sample(value))
+    queue.endMessage(2, 77)
+    for (const value of [4, 5, 6, -1]) queue.add(sample(value))
+    queue.add(sample(Infinity))
+    queue.endMessage(3, 78)
     await vi.advanceTimersByTimeAsync(300)
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3], [4, 5, 6]]) // biome-ignore format: two batches
     for (const { answer } of store.asked) answer(STORED)
     await rest()
     expect([acked, times]).toEqual([[1, 2, 3], [77, 78]]) // biome-ignore format: two columns
     expect(store.openBatches).toBe(0)
-    expect(batcher.gate.writes).toBe(2)
-    await batcher.close()
+    expect(queue.breaker.writes).toBe(2)
+    await queue.close()
   })
 
   it('leaves the oldest its pause, though a younger one that was on its way is stored', async () => {
-    const { store, batcher } = setUp()
-    for (const value of [1, 2, 3, 4, 5, 6, 7]) batcher.add(sample(value))
+    const { store, queue } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7]) queue.add(sample(value))
     store.asked[0]?.answer({ ...AWAY, afterMs: 5000 })
     await rest()
     store.asked[1]?.answer(STORED)
     await vi.advanceTimersByTimeAsync(4999)
     expect(store.asked).toHaveLength(2)
-    expect(batcher.gate.problem).toBe('connection refused')
+    expect(queue.breaker.problem).toBe('connection refused')
     await vi.advanceTimersByTimeAsync(1)
     expect(store.asked.slice(2).map(({ values }) => values)).toEqual([[1, 2, 3]])
     store.asked[2]?.answer(STORED)
     await rest()
-    expect(batcher.gate.problem).toBe('')
-    await batcher.close()
+    expect(queue.breaker.problem).toBe('')
+    await queue.close()
   })
 
   it('takes samples of its own, but never over the bound, and knows how many it holds', async () => {
-    const { store, batcher } = setUp(500)
-    for (const value of [1, 2, 3, 4]) batcher.add(sample(value))
-    expect(batcher.addOwn(sample(5))).toBeUndefined()
-    expect(batcher.addOwn(sample(-1))).toMatchObject({ reason: 'no_fields' })
-    expect(batcher.ownSamples).toBe(1)
-    batcher.add(sample(6))
-    batcher.add(sample(7))
-    expect(batcher.addOwn(sample(8))).toBe('full')
-    expect(batcher.ownSamples).toBe(1)
+    const { store, queue } = setUp(500)
+    for (const value of [1, 2, 3, 4]) queue.add(sample(value))
+    expect(queue.addOwn(sample(5))).toBeUndefined()
+    expect(queue.addOwn(sample(-1))).toMatchObject({ reason: 'no_fields' })
+    expect(queue.ownSamples).toBe(1)
+    queue.add(sample(6))
+    queue.add(sample(7))
+    expect(queue.addOwn(sample(8))).toBe('full')
+    expect(queue.ownSamples).toBe(1)
     for (const { answer } of store.asked.splice(0)) answer(STORED)
     await rest()
-    expect(batcher.ownSamples).toBe(0)
-    await batcher.close()
+    expect(queue.ownSamples).toBe(0)
+    await queue.close()
   })
 
   it('survives a writer that breaks its promise and rejects', async () => {
-    const { store, batcher, acked } = setUp()
+    const { store, queue, acked } = setUp()
     const write = store.write.bind(store)
     store.write = () => Promise.reject(new Error('broken'))
-    batcher.add(sample(1))
-    batcher.endMessage(1, 1)
+    queue.add(sample(1))
+    queue.endMessage(1, 1)
     await vi.advanceTimersByTimeAsync(11)
-    expect(batcher.gate.problem).toBe('broken')
+    expect(queue.breaker.problem).toBe('broken')
     store.write = write
     await vi.advanceTimersByTimeAsync(300)
     store.asked[0]?.answer(STORED)
     await rest()
     expect(acked).toEqual([1])
-    await batcher.close()
+    await queue.close()
   })
 })
 
-describe('Batcher, whatever the store answers', () => {
+describe('WriteQueue, whatever the store answers', () => {
   it('stores every sample taken, in order within a batch, and acks each message once and in order', async () => {
     const answers = fc.infiniteStream(fc.constantFrom('ack', 'ack', 'retry', 'wait'))
     const messages = fc.array(fc.integer({ min: 0, max: 7 }), { maxLength: 40 })
     await fc.assert(
       fc.asyncProperty(messages, answers, async (sizes, outcomes) => {
         vi.useFakeTimers()
-        const { store, batcher, acked, settled } = setUp(1e9)
+        const { store, queue, acked, settled } = setUp(1e9)
         const write = store.write.bind(store)
         store.write = (batch, signal) => {
           const result = write(batch, signal)
@@ -369,10 +372,10 @@ describe('Batcher, whatever the store answers', () => {
         }
         let taken = 0
         sizes.forEach((size, index) => {
-          for (let i = 0; i < size; i++) batcher.add(sample(taken++))
-          batcher.endMessage(index + 1, 1)
+          for (let i = 0; i < size; i++) queue.add(sample(taken++))
+          queue.endMessage(index + 1, 1)
         })
-        const drained = batcher.drain(new AbortController().signal, false)
+        const drained = queue.drain(new AbortController().signal, false)
         await vi.advanceTimersByTimeAsync(3_600_000)
         await drained
         expect(new Set(store.stored).size).toBe(taken)
@@ -380,7 +383,7 @@ describe('Batcher, whatever the store answers', () => {
         expect(acked).toEqual([...acked].sort((a, b) => a - b))
         expect(acked.at(-1) ?? 0).toBe(sizes.length)
         expect(store.openBatches).toBe(0)
-        await batcher.close()
+        await queue.close()
         vi.useRealTimers()
       }),
       { numRuns: 60 },

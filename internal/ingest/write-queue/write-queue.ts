@@ -1,146 +1,123 @@
-import type { Logger } from 'pino'
 import type { Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
-import type { StoreWriter } from '../../store/store.ts'
-import { BatchQueue, type Entry, isInMemory } from './batch-row.ts'
-import type { BatchSpool } from './batch-spool.ts'
-import { StoreGate } from './circuit-breaker.ts'
-import { Overflow } from './overflow.ts'
-import { Replay } from './replay.ts'
-import type { SettledBatch } from './settled.ts'
-
-export interface BatcherOptions {
-  readonly writer: StoreWriter
-  readonly logger: Logger
-  /** Bounds of a batch's age at sealing while a slot is free, ms. */
-  readonly flushMinMs: number
-  readonly flushMaxMs: number
-  /** Bound of the sealed batches that wait or are being written, bytes. */
-  readonly queueMaxBytes: number
-  /** Where batches go that the store does not take; without it they wait in memory. */
-  readonly spool?: BatchSpool | undefined
-  /** How fast the spool is written to a store that takes it. */
-  readonly replayBytesPerSecond: number
-  readonly on: BatcherEvents
-}
-
-/** What may change while it runs. */
-export type BatcherLimits = Pick<BatcherOptions, 'flushMinMs' | 'flushMaxMs' | 'queueMaxBytes' | 'replayBytesPerSecond'>
-
-/** What the batcher tells its owner. None of them may throw. */
-export interface BatcherEvents {
-  /** A batch is stored or refused for good. */
-  settled(batch: SettledBatch): void
-  /** Nothing of the deliveries up to this one is held in memory alone any more: it is stored, refused, or on disk. */
-  ack(upTo: number): void
-  /** There is no room for more (true), or room again. */
-  full(isFull: boolean): void
-  /** The store has gone away, or is back. */
-  away(isAway: boolean): void
-}
-
-/** How much of the store's recent write time an open batch waits for more: found by trying; 1 makes a near store write scraps. */
-const AGE_IN_WRITE_TIMES = 4
-/** How long a stop waits for a store that takes batches, where what is left can go to the spool. */
-const DRAIN_PATIENCE_MS = 5000
-/** How long a batch rests that the store alone does not take. */
-const POSTPONED_MS = 1000
+import type { Batch, WriteResult } from '../../store/store.ts'
+import { errorText } from '../../text/error-text.ts'
+import { type Deferred, deferred } from '../../time/deferred.ts'
+import { BatchRow } from './batch-row.ts'
+import type { BatchSpool, SpooledBatch } from './batch-spool.ts'
+import { CircuitBreaker } from './circuit-breaker.ts'
+import { type EventOf, Modes } from './modes.ts'
+import type { WriteQueueEvents, WriteQueueLimits, WriteQueueOptions } from './options.ts'
+import { QueuedBatch } from './queued-batch.ts'
+import { Timers } from './timers.ts'
 
 /**
- * Decides when a batch is sealed, and where it goes; it alone does.
- *
- * One batch is **open** and takes samples. It is sealed when it is full, or when the store has a free slot and the batch is old
- * enough: four times the recent write time, within bounds. So a near store gets small batches soon, a far or busy one gets
- * few large ones, and nothing needs tuning. Sealed batches wait in order, are written as the gate has slots, and are acked in order.
- *
- * What the store does not take goes to the spool, where there is one. Without one, or when it takes nothing more, `full` says so and the owner
- * holds the broker back.
+ * An open batch waits for more samples this many times as long as a write takes. Found by trying: with 1 a near store
+ * gets tiny batches.
  */
-export class Batcher {
-  readonly gate: StoreGate
-  #options: BatcherOptions
-  readonly #on: BatcherEvents
-  readonly #queue: BatchQueue
-  readonly #overflow: Overflow | undefined
-  readonly #replay: Replay | undefined
-  #open: Entry | undefined
-  #full = false
-  #sealTimer: NodeJS.Timeout | undefined
-  #postponeTimer: NodeJS.Timeout | undefined
-  readonly #waiters = new Set<() => void>()
+const AGE_IN_WRITE_TIMES = 4
+/** How long a stop waits for a store that takes batches, where the rest can go to the spool. */
+const DRAIN_PATIENCE_MS = 5000
+/** How long a batch rests that the store does not take, though it takes others. */
+const POSTPONED_MS = 1000
+/**
+ * How long the store must be away before everything goes to the spool, and how often what came since follows. A kill
+ * loses so much.
+ */
+const SPOOL_EVERY_MS = 1000
+/** How long a disk is left alone that has not taken what it was given. */
+const CONFIRM_AGAIN_MS = 1000
+/** How long a spool is left alone whose next record cannot be read now. */
+const NOTHING_TO_READ_MS = 1000
 
-  constructor(options: BatcherOptions) {
-    const { spool, replayBytesPerSecond: bytesPerSecond, queueMaxBytes: maxBytes, on } = options
+/**
+ * The one owner of what waits for the store: it decides when a batch is sealed, when it is written, when it goes to the
+ * spool and when it is acked. Its parts (row, breaker, spool) answer questions and know nothing of each other; only
+ * this class calls them, starts a timer or changes a state. The table in modes.ts lists all that can happen, and when.
+ * `#advance` does what can be done now, and `#moveOn` is the one place that moves a batch on after a write.
+ *
+ * A near store gets small batches soon, a far or busy one gets few large ones, and nothing needs tuning. The file is long
+ * because it is the only one in which anything that waits changes its state.
+ */
+export class WriteQueue {
+  readonly breaker: CircuitBreaker
+  #options: WriteQueueOptions
+  readonly #on: WriteQueueEvents
+  readonly #spool: BatchSpool | undefined
+  readonly #modes: Modes
+  readonly #row = new BatchRow()
+  readonly #timers = new Timers<'seal' | 'pause' | 'postponed' | 'spool' | 'confirm' | 'replay' | 'patience'>()
+  readonly #abort = new AbortController()
+  #open: QueuedBatch | undefined
+  /** The store has not taken the oldest batch of the spool, though nothing else seems wrong with it. */
+  #isReplayPostponed = false
+  #isConfirming = false
+  #replayedSamples = 0
+  /** What a drain waits for. */
+  #progress: Deferred<void> | undefined
+
+  constructor(options: WriteQueueOptions) {
+    const { logger, on } = options
     this.#options = options
     this.#on = on
-    const queue = new BatchQueue(on.ack)
-    const free = (): void => this.#advance()
-    this.#queue = queue
-    this.gate = new StoreGate({ ...options, on: { free, away: (isAway) => this.#turn(isAway) } })
-    if (spool === undefined) return
-    this.#replay = new Replay({
-      logger: options.logger,
-      spool,
-      gate: this.gate,
-      bytesPerSecond,
-      on: { settled: on.settled, free },
-    })
-    const tick = (): void => {
-      this.#seal()
-      this.#relieve()
-    }
-    const relieved = (): void => {
-      this.#relieve()
-      this.#wake()
-    }
-    this.#overflow = new Overflow({ queue, spool, maxBytes, on: { tick, relieved } })
+    this.#spool = options.spool
+    this.breaker = new CircuitBreaker(options)
+    this.#modes = new Modes(
+      options.onBug ?? ((err) => logger.error({ err }, 'a bug: the write queue goes on as before')),
+    )
   }
 
-  /** Goes by these from now on; what is held stays held. */
-  reconfigure(limits: BatcherLimits): void {
+  /** Applies other limits. What waits is kept. */
+  reconfigure(limits: WriteQueueLimits): void {
     this.#options = { ...this.#options, ...limits }
-    if (this.#replay !== undefined) this.#replay.bytesPerSecond = limits.replayBytesPerSecond
-    if (this.#overflow !== undefined) this.#overflow.maxBytes = limits.queueMaxBytes
     this.#advance()
   }
 
-  /** Size of what is held in memory. */
-  get queuedBytes(): number {
-    return this.#queue.bytes + (this.#open?.batch.bytes ?? 0)
+  /** The modes as they are now. */
+  get modes(): Omit<Modes, 'change' | 'after'> {
+    return this.#modes
   }
 
-  /** Samples held in memory. */
-  get queuedSamples(): number {
-    let samples = this.#open?.batch.samples ?? 0
-    for (const entry of this.#queue) if (isInMemory(entry)) samples += entry.batch.samples
-    return samples
+  /** Size of what is in memory. */
+  get bytes(): number {
+    return this.#row.bytes + (this.#open?.batch.bytes ?? 0)
   }
 
-  /** Those of `queuedSamples` that no message brought. */
+  /** Samples in memory. */
+  get samples(): number {
+    return this.#row.samples + (this.#open?.batch.samples ?? 0)
+  }
+
+  /** Those of `samples` that the server made itself. */
   get ownSamples(): number {
-    let samples = this.#open?.own ?? 0
-    for (const entry of this.#queue) if (isInMemory(entry)) samples += entry.own
-    return samples
+    return this.#row.ownSamples + (this.#open?.own ?? 0)
   }
 
-  /** Samples of the spool that were settled. */
+  /** Samples of the spool that are settled since the start. */
   get replayedSamples(): number {
-    return this.#replay?.samples ?? 0
+    return this.#replayedSamples
   }
 
-  /** Writes what waits: what an earlier process has left in the spool, too. A store that is away is asked at once. */
+  /**
+   * Writes what waits, and what an earlier process left in the spool. Asks a store that is away at once, however long
+   * the pause was to be.
+   */
   ask(): void {
-    this.gate.endPause()
+    if (this.#modes.life === 'closed') return
+    this.#timers.stop('pause')
+    this.breaker.reset()
+    this.#modes.change('store', 'ask')
     this.#advance()
   }
 
   /**
-   * Takes a sample of the current message, over the bound too: what a broker still brings while it is held back is not lost.
+   * Takes a sample of the current message, over the bound too: a broker that is held back may still bring what it had
+   * read.
    *
-   * @param source whose it is; '' where the message does not say
+   * @param run the run id of its publisher; '' where the message does not say
    * @returns undefined when it is taken, else why no store would take it
    */
-  add(sample: Sample, source = ''): Refusal | undefined {
+  add(sample: Sample, run = ''): Refusal | undefined {
     let open = this.#open ?? this.#openBatch()
     let answer = open.batch.add(sample)
     if (answer === 'full' && open.batch.samples > 0) {
@@ -148,180 +125,355 @@ export class Batcher {
       open = this.#openBatch()
       answer = open.batch.add(sample)
     }
-    if (answer === undefined) open.sources.note(source, open.batch.samples - 1)
+    if (answer === undefined) open.spans.note(run, open.batch.samples - 1)
     if (answer !== 'full') return answer
     return { reason: 'too_large', detail: `a sample of ${sample.series.measurement} is larger than a batch may be` }
   }
 
-  /** Takes a sample that no message brought. Nobody can be held back for it: over the bound it is not taken. */
+  /** Takes a sample that the server made itself. A full queue does not take it: nobody can be held back for it. */
   addOwn(sample: Sample): 'full' | Refusal | undefined {
-    if (this.#full) return 'full'
+    if (this.#modes.intake === 'full') return 'full'
     const answer = this.add(sample)
     if (answer === undefined) this.#open!.own++
     return answer
   }
 
   /**
-   * The current message is over: it settles with the newest batch.
+   * The current message is over: it is acked with the newest batch.
    *
-   * @param sentAt µs; 0 when it is unknown, or when nothing of the message was taken
+   * @param sentAt µs; 0 where it is unknown, or where nothing of the message was taken
    */
   endMessage(delivery: number, sentAt: number): void {
     const open = this.#open
-    const newest = open !== undefined && open.batch.samples > 0 ? open : this.#queue.newest
-    if (newest === undefined) {
-      this.#on.ack(delivery)
-      return
-    }
-    newest.upTo = delivery
-    if (sentAt > 0 && isInMemory(newest)) {
-      if (newest.messages === newest.sentAt.length) newest.sentAt = grown(newest.sentAt)
-      newest.sentAt[newest.messages++] = sentAt
-    }
+    const newest = open !== undefined && open.batch.samples > 0 ? open : this.#row.newest
+    if (newest === undefined) this.#on.ack(delivery)
+    else newest.endMessage(delivery, sentAt)
   }
 
   /**
-   * Seals the open batch and waits until all is acked, what comes in meanwhile too. A store that is away is asked at once.
+   * Seals the open batch and waits until all is acked, also what comes in meanwhile. Asks a store that is away at once.
    *
-   * Rejects when the signal fires first, or the batcher is closed. What the spool or the broker would keep is not waited for so long: only
-   * until the store fails to take something, and in front of a spool for five seconds.
+   * Rejects when the signal fires first, or the queue is closed. Where the spool or the broker would keep the rest, it
+   * also rejects as soon as the store fails to take something; and in front of a spool after five seconds.
    */
   async drain(signal: AbortSignal, brokerKeeps: boolean): Promise<void> {
-    this.#replay?.stop()
-    const failuresBefore = this.gate.retries
-    const canSpool = this.#options.spool?.isBlocked === false
-    const untilMs = canSpool ? performance.now() + DRAIN_PATIENCE_MS : Infinity
+    this.#modes.change('life', 'drain')
+    this.#timers.stop('replay')
+    const retriesBefore = this.breaker.retries
+    const canSpool = this.#spool?.isBlocked === false
+    let isPatient = true
+    const signalProgress = (): void => this.#signalProgress()
+    signal.addEventListener('abort', signalProgress, { once: true })
+    if (canSpool) {
+      this.#timers.start('patience', DRAIN_PATIENCE_MS, () => {
+        isPatient = false
+        signalProgress()
+      })
+    }
     this.#seal()
     this.ask()
-    while (this.#queue.length > 0) {
-      const hasFailed = (canSpool || brokerKeeps) && this.gate.retries > failuresBefore
-      if (signal.aborted || this.gate.isClosed || hasFailed || performance.now() >= untilMs) {
-        throw new Error(`${this.queuedSamples} samples still wait for the store: ${this.gate.problem}`)
+    try {
+      while (this.#row.length > 0) {
+        const hasFailed = (canSpool || brokerKeeps) && this.breaker.retries > retriesBefore
+        if (signal.aborted || this.#isClosed || hasFailed || !isPatient) {
+          throw new Error(`${this.samples} samples still wait for the store: ${this.breaker.problem}`)
+        }
+        this.#progress ??= deferred()
+        await this.#progress.promise
+        this.#seal()
       }
-      await this.#somethingHappens(signal, untilMs)
-      this.#seal()
+    } finally {
+      this.#timers.stop('patience')
+      signal.removeEventListener('abort', signalProgress)
     }
   }
 
   /**
-   * Ends writes under way and timers, and puts what is held in memory into the spool.
+   * Ends the writes under way and the timers, and puts what is in memory into the spool.
    *
-   * @returns samples of the spool that the disk did not take, and that end with this process
+   * @returns samples of the spool that the disk did not take, which end with this process
    */
   async close(): Promise<number> {
-    this.gate.close()
-    this.#replay?.stop()
+    this.#modes.change('life', 'close')
+    this.#abort.abort()
+    this.#timers.stopAll()
     this.#seal()
-    clearTimeout(this.#sealTimer)
-    clearTimeout(this.#postponeTimer)
-    this.#wake()
+    this.#signalProgress()
     // A write that was cut off may have been stored: to write it again changes nothing.
-    this.#queue.turn('writing', 'waiting')
-    this.#queue.turn('postponed', 'waiting')
-    return (await this.#overflow?.close()) ?? 0
+    for (const queued of this.#row.in('writing')) this.#move(queued, 'retry')
+    for (const queued of this.#row.in('postponed')) this.#move(queued, 'rested')
+    return this.#spool === undefined ? 0 : this.#closeSpool(this.#spool)
   }
 
-  #openBatch(): Entry {
-    this.#open = this.#queue.entry(this.#options.writer.openBatch())
-    this.#armSealTimer()
+  get #isClosed(): boolean {
+    return this.#modes.life === 'closed'
+  }
+
+  get #hasSlot(): boolean {
+    return !this.#isClosed && this.breaker.hasSlot(this.#modes.store)
+  }
+
+  #move(queued: QueuedBatch, event: EventOf<'batch'>): void {
+    queued.state = this.#modes.after('batch', queued.state, event)
+  }
+
+  #openBatch(): QueuedBatch {
+    this.#open = this.#row.open(this.#options.writer.openBatch())
+    this.#startSealTimer()
     return this.#open
   }
 
-  #armSealTimer(): void {
-    clearTimeout(this.#sealTimer)
-    if (this.#open === undefined || this.gate.problem !== '' || !this.gate.hasSlot) return
-    const { flushMinMs, flushMaxMs } = this.#options
-    const sealAgeMs = Math.min(flushMaxMs, Math.max(flushMinMs, AGE_IN_WRITE_TIMES * this.gate.meanWriteMs))
+  #startSealTimer(): void {
+    this.#timers.stop('seal')
+    if (this.#open === undefined || this.#modes.store !== 'available' || !this.#hasSlot) return
     const ageMs = performance.now() - this.#open.openedAtMs
-    this.#sealTimer = setTimeout(() => this.#seal(), Math.max(0, sealAgeMs - ageMs))
+    this.#timers.start('seal', Math.max(0, this.#sealAgeMs() - ageMs), () => this.#seal())
+  }
+
+  /** The age at which a batch is sealed while a slot is free: four times the recent write time, within bounds. */
+  #sealAgeMs(): number {
+    const { flushMinMs, flushMaxMs } = this.#options
+    return Math.min(flushMaxMs, Math.max(flushMinMs, AGE_IN_WRITE_TIMES * this.breaker.meanWriteMs))
   }
 
   #seal(): void {
     const open = this.#open
     if (open === undefined) return
-    clearTimeout(this.#sealTimer)
+    this.#timers.stop('seal')
     this.#open = undefined
     if (open.batch.samples === 0) {
-      // What it was opened for was refused: a write of nothing would pass for a quick answer of the store.
-      this.#queue.recycle(open)
+      // The sample that it was opened for was refused. A write of nothing would pass for a quick answer of the store.
+      this.#row.recycle(open)
       return
     }
-    this.#queue.push(open)
+    this.#move(open, 'seal')
+    this.#row.push(open)
     this.#advance()
   }
 
-  /** Starts as many writes as there are slots, what is fresh before what is in the spool; what then waits too long goes there. */
+  /**
+   * Does what can be done now: called whenever a batch is sealed, a write has ended, a timer has fired or a limit has
+   * changed.
+   */
   #advance(): void {
-    for (const entry of this.#queue) {
-      if (!this.gate.hasSlot) break
-      if (entry.state === 'waiting') void this.#write(entry)
+    for (const queued of this.#row) {
+      if (!this.#hasSlot) break
+      if (queued.state !== 'waiting') continue
+      this.#move(queued, 'write')
+      void this.#write(queued)
     }
-    this.#replay?.advance()
-    this.#relieve()
-    this.#armSealTimer()
+    // After the fresh ones: the replay takes only a slot that nothing fresh needs.
+    this.#startReplay()
+    this.#makeRoom()
+    this.#startSealTimer()
   }
 
-  async #write(entry: Entry): Promise<void> {
-    entry.state = 'writing'
-    const result = await this.gate.write(entry.batch)
-    if (this.gate.isClosed) return
-    if (result.next === 'ack') {
-      const { batch, sentAt, messages, sources } = entry
-      this.#on.settled({ result, samples: batch.samples, sentAt, messages, sources })
-      this.#queue.giveBack(entry, 'settled')
-      this.#queue.ackSettled()
-    } else if (result.next === 'postpone') {
-      entry.state = 'postponed'
-      this.#postponeTimer ??= setTimeout(() => this.#endPostponement(), POSTPONED_MS)
-    } else entry.state = 'waiting'
+  async #write(written: QueuedBatch | SpooledBatch): Promise<void> {
+    const start = this.breaker.begin()
+    const result = await this.#answerOf(written.batch)
+    if (this.#isClosed) return
+    const news = this.breaker.after(start, result, this.#modes.store)
+    if (news === 'stored') this.#storeHasTaken()
+    else if (news !== 'nothing new') this.#storeHasFailed(news.pauseMs)
+    this.#moveOn(written, result, performance.now() - start.atMs)
     this.#advance()
-    this.#wake()
+    this.#signalProgress()
   }
 
-  #endPostponement(): void {
-    this.#postponeTimer = undefined
-    this.#queue.turn('postponed', 'waiting')
-    this.#advance()
+  /** A writer promises not to reject. One that does has a bug, and its batch is worth another try, not a crash. */
+  async #answerOf(batch: Batch): Promise<WriteResult> {
+    try {
+      return await this.#options.writer.write(batch, this.#abort.signal)
+    } catch (error) {
+      return { next: 'retry', problem: errorText(error), cause: error }
+    }
   }
 
-  #turn(isAway: boolean): void {
-    this.#overflow?.storeAway(isAway)
-    this.#on.away(isAway)
+  #storeHasTaken(): void {
+    if (!this.#modes.change('store', 'stored')) return
+    this.#timers.stop('spool')
+    this.#modes.change('spool', 'back')
+    this.#on.away(false)
   }
 
-  /** Moves to the spool what cannot stay, and says whether there is room. */
-  #relieve(): void {
-    if (this.gate.isClosed) return
-    const { queueMaxBytes } = this.#options
-    this.#overflow?.relieve(this.#postponeTimer !== undefined || this.#replay?.isPostponed === true)
-    const isOver = this.#queue.bytes > (this.#full ? queueMaxBytes / 2 : queueMaxBytes)
-    const isFull = isOver || this.#overflow?.isBlocked === true
-    if (isFull === this.#full) return
-    this.#full = isFull
-    this.#on.full(isFull)
+  #storeHasFailed(pauseMs: number): void {
+    const wasAvailable = this.#modes.store === 'available'
+    this.#modes.change('store', 'failed')
+    this.#timers.start('pause', pauseMs, () => {
+      this.#modes.change('store', 'pauseOver')
+      this.#advance()
+    })
+    if (!wasAvailable) return
+    if (this.#spool !== undefined) this.#startSpoolTimer()
+    this.#on.away(true)
   }
 
-  #somethingHappens(signal: AbortSignal, untilMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        this.#waiters.delete(done)
-        resolve()
-      }
-      const timer = untilMs === Infinity ? undefined : setTimeout(done, untilMs - performance.now())
-      signal.addEventListener('abort', done, { once: true })
-      this.#waiters.add(done)
+  /** Moves a batch on by what the write of it said: a fresh one along the row, the oldest of the spool out of it. */
+  #moveOn(written: QueuedBatch | SpooledBatch, result: WriteResult, writeMs: number): void {
+    const isFresh = written instanceof QueuedBatch
+    if (!isFresh) this.#isReplayPostponed = result.next === 'postpone'
+    switch (result.next) {
+      case 'ack':
+        this.#on.settled({ result, samples: written.batch.samples, sentAt: written.sentAt, spans: written.spans })
+        if (isFresh) this.#settle(written, 'store')
+        else this.#settleReplayed(written, writeMs)
+        break
+      case 'postpone':
+        if (isFresh) this.#postpone(written)
+        else this.#restReplay(POSTPONED_MS)
+        break
+      case 'retry':
+      case 'wait':
+        if (isFresh) this.#move(written, 'retry')
+        else this.#modes.change('replay', 'end')
+    }
+  }
+
+  #settle(queued: QueuedBatch, event: 'store' | 'drop'): void {
+    this.#move(queued, event)
+    this.#row.free(queued)
+    this.#ackSettled()
+  }
+
+  #postpone(queued: QueuedBatch): void {
+    this.#move(queued, 'postpone')
+    if (this.#timers.isRunning('postponed')) return
+    this.#timers.start('postponed', POSTPONED_MS, () => {
+      for (const postponed of this.#row.in('postponed')) this.#move(postponed, 'rested')
+      this.#advance()
     })
   }
 
-  #wake(): void {
-    for (const done of this.#waiters) done()
+  #ackSettled(): void {
+    for (const upTo of this.#row.takeAcks()) this.#on.ack(upTo)
   }
-}
 
-function grown(array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(array.length * 2)
-  larger.set(array)
-  return larger
+  /** Moves to the spool what cannot stay in memory, and says whether there is room for more. */
+  #makeRoom(): void {
+    if (this.#isClosed) return
+    const { queueMaxBytes } = this.#options
+    const spool = this.#spool
+    const takesEverything = this.#modes.spool === 'everything'
+    if (spool !== undefined) this.#moveToSpool(spool, () => takesEverything || this.#row.bytes > queueMaxBytes)
+    const wasFull = this.#modes.intake === 'full'
+    const isOver = this.#row.bytes > (wasFull ? queueMaxBytes / 2 : queueMaxBytes)
+    const isFull = isOver || (takesEverything && spool?.isBlocked === true)
+    if (isFull === wasFull) return
+    this.#modes.change('intake', isFull ? 'full' : 'room')
+    this.#on.full(isFull)
+  }
+
+  /**
+   * Moves batches to the spool, the oldest first, while there are more to move and the spool has room.
+   *
+   * @returns whether the disk is behind, and the rest has to wait for it
+   */
+  #moveToSpool(spool: BatchSpool, isMore: () => boolean): boolean {
+    // While a batch is postponed, the newest stays in memory: the store is asked with that one.
+    const isKept = !this.#isClosed && (this.#isReplayPostponed || this.#timers.isRunning('postponed'))
+    const kept = isKept ? this.#row.newest : undefined
+    let answer: ReturnType<BatchSpool['put']> | undefined
+    for (const queued of this.#row) {
+      if (!isMore() || spool.isBlocked) break
+      if ((queued.state !== 'waiting' && queued.state !== 'postponed') || queued === kept) continue
+      answer = spool.put(queued)
+      if (answer === 'full' || answer === 'busy') break
+      this.#move(queued, answer === 'kept' ? 'spool' : 'drop')
+      this.#row.free(queued)
+    }
+    this.#ackSettled()
+    if (answer !== undefined) void this.#confirmSpooled(spool)
+    return answer === 'busy'
+  }
+
+  /** Acks what is in the spool once the file system has it: then a kill of the process loses nothing that was acked. */
+  async #confirmSpooled(spool: BatchSpool): Promise<void> {
+    if (this.#isConfirming || this.#isClosed) return
+    this.#isConfirming = true
+    const spooled = this.#row.in('spooled')
+    const isWritten = await spool.written()
+    this.#isConfirming = false
+    if (this.#isClosed) return
+    // A spool that is empty has been replayed: its batches need no disk any more.
+    if (isWritten || spool.samples === 0) this.#confirm(spooled)
+    this.#makeRoom()
+    this.#signalProgress()
+    this.#timers.stop('confirm')
+    if (this.#row.in('spooled').length === 0) return
+    if (isWritten) void this.#confirmSpooled(spool)
+    else this.#timers.start('confirm', CONFIRM_AGAIN_MS, () => void this.#confirmSpooled(spool))
+  }
+
+  #confirm(spooled: readonly QueuedBatch[]): void {
+    for (const queued of spooled) this.#move(queued, 'confirm')
+    this.#ackSettled()
+  }
+
+  /** Runs once a second while the store is away. */
+  #startSpoolTimer(): void {
+    this.#timers.start('spool', SPOOL_EVERY_MS, () => {
+      this.#modes.change('spool', 'awayLong')
+      this.#startSpoolTimer()
+      this.#seal()
+      this.#makeRoom()
+    })
+  }
+
+  async #closeSpool(spool: BatchSpool): Promise<number> {
+    spool.takeAll()
+    while (this.#moveToSpool(spool, () => true)) await spool.written()
+    const gone = await spool.close()
+    this.#confirm(this.#row.in('spooled'))
+    return gone
+  }
+
+  #startReplay(): void {
+    const spool = this.#spool
+    if (spool === undefined || spool.samples === 0) return
+    if (this.#modes.replay !== 'idle' || this.#modes.life !== 'running' || !this.#hasSlot) return
+    void this.#replayOldest(spool)
+  }
+
+  /** Writes the oldest batch of the spool. While the store is away and nothing fresh waits, this is the probe. */
+  async #replayOldest(spool: BatchSpool): Promise<void> {
+    this.#modes.change('replay', 'read')
+    const oldest = spool.oldest ?? (await spool.takeOldest())
+    if (this.#isClosed) return
+    if (oldest === undefined) this.#restReplay(NOTHING_TO_READ_MS)
+    else if (this.#hasSlot && this.#modes.life === 'running') {
+      this.#modes.change('replay', 'write')
+      void this.#write(oldest)
+      return
+    } else this.#modes.change('replay', 'end')
+    this.#advance()
+  }
+
+  #settleReplayed({ batch, bytes }: SpooledBatch, writeMs: number): void {
+    const { replayBytesPerSecond, logger } = this.#options
+    this.#spool?.done()
+    this.#replayedSamples += batch.samples
+    batch.release()
+    if (this.#spool?.samples === 0) {
+      logger.info({ replayed: this.#replayedSamples }, 'the spool is empty: the store has caught up')
+    }
+    this.#restReplay((bytes / replayBytesPerSecond) * 1000 - writeMs)
+  }
+
+  #restReplay(ms: number): void {
+    if (ms <= 0) {
+      this.#modes.change('replay', 'end')
+      return
+    }
+    this.#modes.change('replay', 'rest')
+    if (this.#modes.life !== 'running') return
+    this.#timers.start('replay', ms, () => {
+      this.#modes.change('replay', 'end')
+      this.#advance()
+    })
+  }
+
+  #signalProgress(): void {
+    this.#progress?.resolve()
+    this.#progress = undefined
+  }
 }

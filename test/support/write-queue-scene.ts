@@ -1,0 +1,92 @@
+import { pino } from 'pino'
+import { vi } from 'vitest'
+import { BatchSpool, type WhenFull } from '../../internal/ingest/write-queue/batch-spool.ts'
+import { WriteQueue } from '../../internal/ingest/write-queue/write-queue.ts'
+import { isRefusal } from '../../internal/sample/border.ts'
+import type { Sample } from '../../internal/sample/sample.ts'
+import { SeriesTable } from '../../internal/sample/series.ts'
+import { openSegmentLog, type SegmentLogOptions } from '../../internal/spool/segment-log.ts'
+import type { WriteResult } from '../../internal/store/store.ts'
+import { ScriptedStore } from './scripted-store.ts'
+
+export interface SceneOptions {
+  readonly queueMaxBytes?: number
+  readonly whenFull?: WhenFull
+  readonly replayBytesPerSecond?: number
+  readonly log?: Partial<SegmentLogOptions>
+}
+
+export type WriteQueueScene = Awaited<ReturnType<typeof openWriteQueueScene>>
+
+const logger = pino({ level: 'silent' })
+const series = new SeriesTable().intern('m', [], 0)
+if (isRefusal(series)) throw new Error(series.detail)
+series.field('v', 'float')
+const sample = (value: number): Sample => ({ series, values: [value], at: 1, tie: 0 })
+
+/** A write queue between a store in the test's hand and a spool in a folder on a real disk. Needs fake timers. */
+export async function openWriteQueueScene(
+  folder: string,
+  { queueMaxBytes = 10_000, whenFull = 'block', replayBytesPerSecond = 1e9, ...rest }: SceneOptions = {},
+) {
+  const store = new ScriptedStore()
+  const maxBytes = rest.log?.maxBytes ?? 1e6
+  const log = await openSegmentLog({ folder, maxBytes, segmentBytes: 300, logger, ...rest.log })
+  const events = { settled: [] as number[], acked: [] as number[], full: [] as boolean[], times: [] as number[] }
+  const lost: Record<string, number> = {}
+  const onLoss = (reason: string, samples: number): void => {
+    lost[reason] = (lost[reason] ?? 0) + samples
+  }
+  const spool = new BatchSpool({ log, maxBytes, whenFull, writer: store, onLoss })
+  const queue = new WriteQueue({
+    ...{ writer: store, logger, flushMinMs: 10, flushMaxMs: 250, queueMaxBytes, spool, replayBytesPerSecond },
+    on: {
+      settled: ({ samples, sentAt }) => {
+        events.settled.push(samples)
+        events.times.push(...sentAt)
+      },
+      ack: (upTo) => events.acked.push(upTo),
+      full: (isFull) => events.full.push(isFull),
+      away: () => {},
+    },
+    onBug: (bug) => {
+      throw bug
+    },
+  })
+  let next = 1
+  return {
+    ...{ store, log, spool, queue, lost },
+    ...events,
+    /**
+     * Messages of one sample each, numbered on from 1. A batch has three, and is sealed when it is 10 ms old, or with
+     * the fourth.
+     */
+    take(count: number): void {
+      for (let taken = 0; taken < count; taken++) {
+        queue.add(sample(next))
+        queue.endMessage(next, next * 10)
+        next++
+      }
+    },
+    /** What the store was asked and has not answered. */
+    asked: () => store.asked.map(({ values }) => values),
+    /** Answers what the store was asked first, once it is. */
+    async answer(result: WriteResult): Promise<void> {
+      if (store.asked.length === 0) await pass(300)
+      await until(() => store.asked.length > 0)
+      store.asked.shift()!.answer(result)
+      await pass(0)
+    },
+  }
+}
+
+/** Lets time pass, and the disk come to rest. */
+export async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms)
+  for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Waits for a condition that depends on the disk alone. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}
