@@ -36,9 +36,9 @@ export function balance(whereabouts: Whereabouts): string {
   if (missing < 0) {
     return `${sum}: ${n(-missing)} too many; does something else publish system_stats, or was a loss reported that was none?`
   }
-  const inHands = ledger === undefined ? 0 : ledger.held + ledger.spooled
-  if (inHands > 0)
-    return `${sum}: ${n(missing)} are missing, ${n(inHands)} are still in the servers' hands; does the store answer them?`
+  const held = ledger?.held ?? 0
+  if (held > 0)
+    return `${sum}: ${n(missing)} are missing, ${n(held)} are still in the servers' hands; does the store answer them?`
   const advice =
     format === 'frame'
       ? 'see the logs of the servers'

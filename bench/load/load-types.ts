@@ -65,6 +65,7 @@ export interface TimelinePoint {
   readonly atMs: number
   readonly sent: number
   readonly written: number
+  /** In memory and on disk, and those of them on disk. */
   readonly held: number
   readonly spooled: number
   readonly rssBytes: number

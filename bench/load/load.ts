@@ -153,8 +153,7 @@ class LoadRun {
         const point = figures && timeline?.add(atMs, sent, figures)
         const perSecond = ((sent - last.sent) * 1000) / (atMs - last.atMs)
         last = { atMs, sent }
-        const ledger = figures && ledgerOf(figures)
-        const held = ledger && ledger.held + ledger.spooled
+        const held = figures && ledgerOf(figures).held
         this.#tell(step, { atMs, ofMs: durationMs, sent, perSecond, held, e2eP99Us: point?.p99.e2e })
       })
       return { ...result, startUs }
@@ -176,11 +175,11 @@ class LoadRun {
       expected: (messages - unreceived) * this.#samplesPerMessage,
       ledger: async () => ledgerBetween(await servers.ledger(), before),
       signal: this.#giveUp,
-      onPoll: ({ held, spooled }) => {
+      onPoll: ({ held }) => {
         const nowMs = performance.now()
         if (nowMs - toldAtMs < SECOND_MS) return
         toldAtMs = nowMs
-        this.#tell('settle', { atMs: nowMs - startedAtMs, sent: messages, held: held + spooled })
+        this.#tell('settle', { atMs: nowMs - startedAtMs, sent: messages, held })
       },
     })
     return { how, tookMs: performance.now() - startedAtMs }

@@ -48,9 +48,14 @@ test('nothing more comes: quiet for 6 s', async () => {
 })
 
 test('the spool is waited for as long as it gets smaller, and half a minute where it does not', async () => {
-  const draining = Array.from({ length: 2000 }, (_, n) => ({ received: 100, written: n, spooled: 5000 - n }))
+  const draining = Array.from({ length: 2000 }, (_, n) => ({
+    received: 100,
+    written: n,
+    held: 5000 - n,
+    spooled: 5000 - n,
+  }))
   expect(await settled([...draining, { received: 100 }])).toMatchObject({ how: 'all', polls: 2001 })
-  expect(await settled([{ received: 100, spooled: 7 }])).toMatchObject({ how: 'stuck', nowMs: 30_000 })
+  expect(await settled([{ received: 100, held: 7, spooled: 7 }])).toMatchObject({ how: 'stuck', nowMs: 30_000 })
 })
 
 test('nothing more comes: nor is it waited for as long as the servers write what they make themselves', async () => {

@@ -32,9 +32,8 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   for (;;) {
     const now = await ledger()
     onPoll?.(now)
-    const inHands = now.held + now.spooled
     const arrived = now.received - now.own
-    if (arrived + now.lost >= expected && inHands === 0) return 'all'
+    if (arrived + now.lost >= expected && now.held === 0) return 'all'
     // Without what the servers make themselves: that goes on every second. It is received a moment before it is written, so this goes up and down,
     // and only where it has never been before is it an advance.
     const reached = arrived + now.lost + now.trimmed + now.written + now.rejected + now.dropped - now.own
@@ -43,7 +42,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
       advancedAtMs = nowMs()
     }
     const quietMs = nowMs() - advancedAtMs
-    if (inHands === 0 && quietMs >= QUIET_MS) return 'quiet'
+    if (now.held === 0 && quietMs >= QUIET_MS) return 'quiet'
     if (quietMs >= STUCK_MS || signal.aborted) return 'stuck'
     await sleep(POLL_MS)
   }

@@ -9,7 +9,7 @@ export const WINDOW = 20_000
 const IN_HANDS = 50_000
 
 /** How many messages of a closed loop count as done: those that came to the servers, less what these cannot get rid of. */
-export function doneOf(ledger: Pick<LedgerCounts, 'messages' | 'held' | 'spooled'>, samplesPerMessage: number): number {
-  const tooMany = Math.max(0, ledger.held + ledger.spooled - IN_HANDS)
+export function doneOf(ledger: Pick<LedgerCounts, 'messages' | 'held'>, samplesPerMessage: number): number {
+  const tooMany = Math.max(0, ledger.held - IN_HANDS)
   return ledger.messages - Math.ceil(tooMany / samplesPerMessage)
 }

@@ -80,7 +80,7 @@ export function timelinePlots({ name, timeline }: Pass, colour: string, palette:
       { name: 'durable', values: timeline.durableP99Us },
     ]),
     plot('Samples that wait', shortCount, [
-      { name: 'in memory', values: timeline.held },
+      { name: 'in memory', values: timeline.inMemory },
       { name: 'on disk', values: timeline.spooled },
     ]),
     plot('Memory (RSS)', bytesText, [{ name: 'server', values: timeline.rssBytes }], POWERS_OF_TWO),

@@ -34,7 +34,7 @@ export interface Timeline {
   readonly seconds: readonly number[]
   readonly sentPerSecond: readonly number[]
   readonly writtenPerSecond: readonly number[]
-  readonly held: readonly number[]
+  readonly inMemory: readonly number[]
   readonly spooled: readonly number[]
   readonly rssBytes: readonly number[]
   readonly e2eP99Us: readonly number[]

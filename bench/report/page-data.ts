@@ -95,7 +95,7 @@ function timelineOf({ load }: Pass) {
     seconds: timeline.map(({ atMs }) => atMs / 1000),
     sentPerSecond: perSecond(({ sent }) => sent * samplesPerMessage),
     writtenPerSecond: perSecond(({ written }) => written),
-    held: timeline.map(({ held }) => held),
+    inMemory: timeline.map(({ held, spooled }) => held - spooled),
     spooled: timeline.map(({ spooled }) => spooled),
     rssBytes: timeline.map(({ rssBytes }) => rssBytes),
     e2eP99Us: timeline.map(({ p99 }) => p99.e2e),

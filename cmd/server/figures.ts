@@ -66,7 +66,7 @@ export function serverFigures(parts: ServerParts): Record<string, OwnMetric> {
 /** For who follows the load: 50 times a second costs 0.5 % of a core, nearly all of it Node.js' HTTP; this and its JSON are 0.6 µs. */
 export function ledgerFigures({ ledger, loss, pipeline, broker }: ServerParts): LedgerCounts {
   const { messages, received, own, ownDropped, takenOver, written, rejected, dropped } = ledger
-  const { heldInMemory: held, heldOnDisk: spooled } = pipeline
+  const { held, heldOnDisk: spooled } = pipeline
   const { lostSamples: lost, duplicateMessages: duplicates } = loss
   const ended = { written, rejected, dropped, held, spooled, lost, duplicates, trimmed: broker.stats.trimmedUnread }
   return { messages, received, own, ownDropped, takenOver, ...ended }

@@ -120,8 +120,8 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     written: ledger.written,
     rejected: ledger.rejected,
     dropped: ledger.dropped,
-    // Left with a broker that keeps what is not acked.
-    held: pipeline.heldInMemory,
+    // On disk for the next start, or left with a broker that keeps what is not acked.
+    held: ledger.held,
     spooled: pipeline.heldOnDisk,
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
     // Beside those; from before the first message after an earlier process was killed.

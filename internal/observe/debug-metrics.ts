@@ -23,9 +23,9 @@ export interface LedgerCounts {
   readonly written: number
   readonly rejected: number
   readonly dropped: number
-  /** In memory. */
+  /** In memory and on disk. */
   readonly held: number
-  /** On disk. */
+  /** Those of `held` that are on disk. */
   readonly spooled: number
   readonly lost: number
   readonly duplicates: number

@@ -24,12 +24,12 @@ export function imbalanceOfServer(name: string, figures: Figures): string[] {
     : [`the ledger of ${name} does not balance: ${has} received and taken over, ${all} accounted for`]
 }
 
-/** The same, by the closing line; what a stop leaves on disk or with Redis is held. */
+/** The same by the closing line: what a stop leaves on disk or with Redis is held. */
 export function imbalanceOfSummary(name: string, summary: Readonly<Record<string, unknown>>): string[] {
   const sum = (...columns: string[]): number => columns.reduce((total, column) => total + Number(summary[column]), 0)
   const [has, ends] =
     'received' in summary
-      ? [sum('received', 'taken_over'), sum('written', 'rejected', 'dropped', 'held', 'spooled')]
+      ? [sum('received', 'taken_over'), sum('written', 'rejected', 'dropped', 'held')]
       : [sum('agent_produced', 'agent_taken_over'), sum('agent_sent', 'agent_dropped', 'agent_held')]
   return has === ends ? [] : [`the closing line of ${name} does not balance: ${JSON.stringify(summary)}`]
 }

@@ -161,7 +161,7 @@ function momentsOf({ timeline }: LoadResult): Moment[] {
   return timeline.map(({ atMs, rssBytes, sent, held, spooled }) => ({
     atS: Math.round(atMs / 1000),
     rssMB: Math.round(rssBytes / 1e5) / 10,
-    ...{ sent, held, spooled },
+    ...{ sent, held: held - spooled, spooled },
   }))
 }
 

@@ -126,7 +126,7 @@ describe('a load', () => {
     const scene = await startScene('pubsub', proxy.url)
     await proxy.become({ kind: 'slow', delayMs: 700 })
     const { code, load } = await over(start(scene, ['--duration', '5s', '--warmup', '0']))
-    const waiting = load.timeline.map(({ held, spooled }) => held + spooled)
+    const waiting = load.timeline.map(({ held }) => held)
     expect(waiting.length).toBeGreaterThan(0)
     // What may wait, what may be on its way, and some that the server made itself.
     expect(Math.max(...waiting)).toBeLessThan(50_000 + 20_000 + 1000)

@@ -80,8 +80,8 @@ describe('a server over pubsub, whose InfluxDB stops under load', () => {
     await until('it says that the store is away', async () => (await read('store_ready')) === 0)
     expect(await server.stop()).toBe(0)
     const first = summaryOf(server)
-    expect(first).toMatchObject({ taken_over: 0, rejected: 0, dropped: 0, held: 0 })
-    expect(first.received).toBe(first.written! + first.spooled!)
+    expect(first).toMatchObject({ taken_over: 0, rejected: 0, dropped: 0, held: first.spooled })
+    expect(first.received).toBe(first.written! + first.held!)
     expect(first.spooled).toBeGreaterThanOrEqual(5000)
 
     await start()

@@ -119,9 +119,9 @@ describe('sentinel up: the whole pipeline in one process, with no server', () =>
     expect(await up.stop()).toBe(0)
     const [summary, ...more] = up.log().filter(({ msg }) => String(msg).startsWith('summary'))
     expect(more).toEqual([])
-    const { received, written, rejected, dropped, spooled, lost } = summary as Record<string, number>
+    const { received, written, rejected, dropped, held, lost } = summary as Record<string, number>
     expect(received).toBeGreaterThan(50)
-    expect(written! + rejected! + dropped! + spooled!).toBe(received)
+    expect(written! + rejected! + dropped! + held!).toBe(received)
     expect([dropped, lost]).toEqual([0, 0])
     expect(
       up.log().some(({ msg }) => /^DURABLE_LATENCY_STATS count=\d+ p50_us=\d+ p90_us=\d+ p99_us=\d+$/.test(`${msg}`)),
