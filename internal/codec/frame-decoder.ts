@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { isRefusal, MAX_NAME_BYTES, MAX_STRING_BYTES, type Refusal, type RejectReason } from '../sample/border.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
-import type { Slot } from '../sample/value.ts'
+import { integerFitsKind, type Slot } from '../sample/value.ts'
 import { ByteCache } from './byte-cache.ts'
 import { type Arrival, blankHeader, type Decoder, type MessageHeader, resetHeader } from './codec.ts'
 import {
@@ -239,11 +239,7 @@ export class FrameDecoder implements Decoder {
   #checkConversion(column: ColumnName, from: number, end: number): Refusal | undefined {
     for (let at = from; at < end; at += 8) {
       const value = this.#integerAt(at, column.kind === 'int')
-      const fits =
-        column.target === 'float'
-          ? BigInt(Number(value)) === BigInt(value)
-          : BigInt[column.target === 'int' ? 'asIntN' : 'asUintN'](64, BigInt(value)) === BigInt(value)
-      if (!fits) {
+      if (!integerFitsKind(value, column.target)) {
         return {
           reason: 'field_type',
           detail: `${value} (${column.kind}) in field ${column.name}, known as ${column.target}`,

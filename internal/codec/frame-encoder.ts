@@ -1,7 +1,7 @@
 import { MAX_NAME_BYTES, MAX_STRING_BYTES } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import type { Series } from '../sample/series.ts'
-import { type FieldKind, hasValue, type Slot } from '../sample/value.ts'
+import { type FieldKind, fitsKind, hasValue, type Slot } from '../sample/value.ts'
 import type { Encoder, MessageHeader, Standing } from './codec.ts'
 import {
   ALL_PRESENT,
@@ -135,7 +135,7 @@ function append(block: Block, { values, at, tie }: Sample): void {
       if (bytes > MAX_STRING_BYTES || textBytes + bytes > MAX_SAMPLE_STRING_BYTES) value = undefined
       else textBytes += bytes
     }
-    if (fits(value, column.kind)) {
+    if (fitsKind(value, column.kind)) {
       column.cells.push(value)
       column.present++
     } else column.cells.push(absent(column.kind))
@@ -159,7 +159,7 @@ function stringBytes({ series, values }: Sample): number {
   const count = Math.min(values.length, series.fieldKinds.length)
   for (let i = 0; i < count; i++) {
     const value = values[i]
-    if (!fits(value, series.fieldKinds[i]!)) continue
+    if (!fitsKind(value, series.fieldKinds[i]!)) continue
     if (typeof value === 'string') {
       const length = Buffer.byteLength(value)
       if (length > MAX_STRING_BYTES || bytes + length > MAX_SAMPLE_STRING_BYTES) continue
@@ -172,25 +172,6 @@ function stringBytes({ series, values }: Sample): number {
 
 function absent(kind: FieldKind): Slot {
   return kind === 'float' ? Number.NaN : undefined
-}
-
-/** Whether a value can stand in a column of this kind: of the right type, finite, and within 64 bits. */
-function fits(value: Slot, kind: FieldKind): boolean {
-  if (!hasValue(value)) return false
-  switch (kind) {
-    case 'float':
-      return typeof value === 'number'
-    case 'int':
-      if (typeof value === 'bigint') return value === BigInt.asIntN(64, value)
-      return typeof value === 'number' && Math.floor(value) === value && value >= -(2 ** 63) && value < 2 ** 63
-    case 'uint':
-      if (typeof value === 'bigint') return value === BigInt.asUintN(64, value)
-      return typeof value === 'number' && Math.floor(value) === value && value >= 0 && value < 2 ** 64
-    case 'bool':
-      return typeof value === 'boolean'
-    case 'string':
-      return typeof value === 'string'
-  }
 }
 
 /** What a block says of its series, the same bytes in every frame until the series gets another field: receivers recognize it. */

@@ -43,8 +43,12 @@ export const MAX_TAGS = 64
 /** The largest string field, UTF-8 bytes: InfluxDB's own bound. */
 export const MAX_STRING_BYTES = 65_535
 
-/** InfluxDB answers 400 to these as tag keys, and lets a field `time` vanish in silence beside others. */
 const RESERVED_TAG_KEYS = new Set(['time', '_field', '_measurement'])
+
+/** InfluxDB answers 400 to a line that has one of these as a tag key. */
+export function isReservedTagKey(key: string): boolean {
+  return RESERVED_TAG_KEYS.has(key)
+}
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are just what is looked for
 const UNCLEAN = /[\u0000-\u001f\u007f]|\\$|\\(?=[,= "])|[\ud800-\udfff]/
@@ -84,7 +88,7 @@ export function refuseSeries(measurement: string, tags: readonly Tag[]): Refusal
   for (const [key, value] of tags) {
     const badKey = refuseName('tag key', key)
     if (badKey !== undefined) return badKey
-    if (RESERVED_TAG_KEYS.has(key)) return { reason: 'reserved_name', detail: `tag key ${quote(key)} is reserved` }
+    if (isReservedTagKey(key)) return { reason: 'reserved_name', detail: `tag key ${quote(key)} is reserved` }
     if (key === before) return { reason: 'duplicate_tag', detail: `tag ${quote(key)} stands twice` }
     if (Buffer.byteLength(value) > MAX_TAG_VALUE_BYTES) {
       return { reason: 'bad_name', detail: `the value of tag ${quote(key)} is over ${MAX_TAG_VALUE_BYTES} bytes` }

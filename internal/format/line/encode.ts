@@ -1,14 +1,7 @@
 import type { Sample } from '../../sample/sample.ts'
 import type { Series } from '../../sample/series.ts'
-import type { FieldKind, FieldValue } from '../../sample/value.ts'
+import { type FieldKind, type FieldValue, isInt64, isUint64 } from '../../sample/value.ts'
 import { writeDouble, writeInteger, writeText, writeThreeDigits } from './digits.ts'
-
-/** Integers that fit a double and are out of int64 or uint64 begin here. */
-const TWO_TO_63 = 2 ** 63
-const TWO_TO_64 = 2 ** 64
-const INT64_MIN = -(2n ** 63n)
-const INT64_MAX = 2n ** 63n - 1n
-const UINT64_MAX = 2n ** 64n - 1n
 
 const SPACE = 0x20
 const LINE_FEED = 0x0a
@@ -102,9 +95,9 @@ function writeValue(value: FieldValue, kind: FieldKind, into: Uint8Array, at: nu
     case 'float':
       return typeof value === 'number' && value - value === 0 ? writeDouble(value, into, at) : at
     case 'int':
-      return writeIntegerValue(value, INT64, into, at)
+      return isInt64(value) ? writeIntegerValue(value, LETTER_I, into, at) : at
     case 'uint':
-      return writeIntegerValue(value, UINT64, into, at)
+      return isUint64(value) ? writeIntegerValue(value, LETTER_U, into, at) : at
     case 'bool':
       return typeof value === 'boolean' ? writeText(value ? 'true' : 'false', into, at) : at
     case 'string':
@@ -112,31 +105,13 @@ function writeValue(value: FieldValue, kind: FieldKind, into: Uint8Array, at: nu
   }
 }
 
-/** A kind of integer: its range as doubles `[from, below)` and as bigints `[min, max]`, and the letter behind it. */
-interface IntegerKind {
-  readonly from: number
-  readonly below: number
-  readonly min: bigint
-  readonly max: bigint
-  readonly letter: number
-}
-const INT64: IntegerKind = { from: -TWO_TO_63, below: TWO_TO_63, min: INT64_MIN, max: INT64_MAX, letter: LETTER_I }
-const UINT64: IntegerKind = { from: 0, below: TWO_TO_64, min: 0n, max: UINT64_MAX, letter: LETTER_U }
-
-function writeIntegerValue(value: FieldValue, kind: IntegerKind, into: Uint8Array, at: number): number {
-  const end = writeIntegerDigits(value, kind, into, at)
-  if (end === at) return at
-  into[end] = kind.letter
+/** @param letter the one behind the digits, which says the kind of integer */
+function writeIntegerValue(value: number | bigint, letter: number, into: Uint8Array, at: number): number {
+  // As text of a double, an integer from 1e21 on would have an exponent; as text of a bigint none has.
+  const isExact = typeof value === 'number' && Number.isSafeInteger(value)
+  const end = isExact ? writeInteger(value, into, at) : writeText(`${BigInt(value)}`, into, at)
+  into[end] = letter
   return end + 1
-}
-
-function writeIntegerDigits(value: FieldValue, kind: IntegerKind, into: Uint8Array, at: number): number {
-  if (typeof value === 'bigint') {
-    return value >= kind.min && value <= kind.max ? writeText(`${value}`, into, at) : at
-  }
-  if (typeof value !== 'number' || !(value >= kind.from && value < kind.below && Math.floor(value) === value)) return at
-  // From 1e21 on a double would be written with an exponent; all of int64 and uint64 is below that.
-  return Number.isSafeInteger(value) ? writeInteger(value, into, at) : writeText(`${BigInt(value)}`, into, at)
 }
 
 /** Only the quote and the backslash have an escape; a line feed stands as it is. */

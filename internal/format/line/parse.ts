@@ -1,4 +1,5 @@
-import type { FieldKind, FieldValue, Tag } from '../../sample/value.ts'
+import { isReservedTagKey } from '../../sample/border.ts'
+import { type FieldKind, type FieldValue, INT64_MAX, INT64_MIN, type Tag, UINT64_MAX } from '../../sample/value.ts'
 
 export interface ParsedField {
   readonly name: string
@@ -40,15 +41,11 @@ export interface ParseOptions {
 /** InfluxDB's bound on measurement and tags together, bytes as they stand in the line. */
 const MAX_KEY_BYTES = 65_535
 /** InfluxDB keeps the outermost nanoseconds of int64 for itself. */
-const MIN_TIME_NS = -(2n ** 63n) + 2n
-const MAX_TIME_NS = 2n ** 63n - 2n
-const INT64_MIN = -(2n ** 63n)
-const INT64_MAX = 2n ** 63n - 1n
-const UINT64_MAX = 2n ** 64n - 1n
+const MIN_TIME_NS = INT64_MIN + 2n
+const MAX_TIME_NS = INT64_MAX - 1n
 /** No 64-bit integer has more digits: longer ones are refused before a bigint is made of them, which takes quadratic time. */
 const MAX_DIGITS = 20
 
-const RESERVED_TAG_KEYS = new Set(['time', '_field', '_measurement'])
 const TRUE_WORDS = new Set(['t', 'T', 'true', 'True', 'TRUE'])
 const FALSE_WORDS = new Set(['f', 'F', 'false', 'False', 'FALSE'])
 
@@ -145,7 +142,7 @@ class LineParser {
     const start = this.#at
     const key = this.#name('tag key', EQUALS, COMMA, /\\([,= ])/g)
     if (!this.#take(EQUALS)) throw new Misfit(this.#at, 'a tag without a value')
-    if (RESERVED_TAG_KEYS.has(key)) throw new Misfit(start, `the tag key "${key}" is reserved`)
+    if (isReservedTagKey(key)) throw new Misfit(start, `the tag key "${key}" is reserved`)
     const value = this.#name('tag value', COMMA, EQUALS, /\\([,= ])/g)
     if (this.#peek() === EQUALS) throw new Misfit(this.#at, 'an equals sign in a tag value needs a backslash')
     return [key, value]

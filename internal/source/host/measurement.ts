@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isRefusal } from '../../sample/border.ts'
 import type { Sample, SampleSink } from '../../sample/sample.ts'
 import type { Series, SeriesTable } from '../../sample/series.ts'
-import type { FieldKind, Slot, Tag } from '../../sample/value.ts'
+import { type FieldKind, INT64_MAX, type Slot, type Tag } from '../../sample/value.ts'
 import type { ProblemThrottle } from '../source.ts'
 
 /** One measurement of the host, such as `cpu`. A call that throws or rejects costs this measurement's samples of the tick, no other's. */
@@ -63,9 +63,6 @@ export function readTextIfThere(path: string): string | undefined {
   }
 }
 
-/** The largest `int` of a store; Telegraf cuts its counters there too. */
-const MAX_INT = 2n ** 63n - 1n
-
 /**
  * A counter from its digits, times the size of what it counts: a bigint where a number is not exact any more (a 100 Gbit/s link
  * passes 2^53 bytes after 8 days).
@@ -74,7 +71,8 @@ export function counter(digits: string, unit = 1): number | bigint {
   const value = Number(digits) * unit
   if (value <= Number.MAX_SAFE_INTEGER) return value
   const exact = BigInt(digits) * BigInt(unit)
-  return exact < MAX_INT ? exact : MAX_INT
+  // Telegraf cuts its counters there too.
+  return exact < INT64_MAX ? exact : INT64_MAX
 }
 
 /** The samples of one measurement: each series is made once and its sample written over at each tick. */

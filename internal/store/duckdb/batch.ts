@@ -1,7 +1,7 @@
 import { encodeLineText } from '../../format/line/encode.ts'
 import { isRefusal, quote, type Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
-import type { FieldKind, Slot } from '../../sample/value.ts'
+import { type FieldKind, fitsKind } from '../../sample/value.ts'
 import type { Batch, Rejected, WriteLimits } from '../store.ts'
 import { type Catalogue, DAY_US, type Field, fieldOf, type Measurement, type Plan } from './catalogue.ts'
 import { recordOf } from './record.ts'
@@ -109,7 +109,7 @@ export class RowBatch implements Batch {
     for (let i = 0; i < count; i++) {
       const value = values[i]
       const kind = series.fieldKinds[i]!
-      if (!fits(value, kind)) continue
+      if (!fitsKind(value, kind)) continue
       let field = fields[i]
       if (field === undefined) {
         const found = fieldOf(measurement, series.fieldNames[i]!, kind)
@@ -129,7 +129,7 @@ export class RowBatch implements Batch {
     const count = Math.min(values.length, series.fieldKinds.length)
     for (let i = 0; i < count; i++) {
       const value = values[i]
-      if (!fits(value, series.fieldKinds[i]!)) continue
+      if (!fitsKind(value, series.fieldKinds[i]!)) continue
       const field = plan.fields[i]!
       this.rows.put(field, value!)
       group.counts.set(field, (group.counts.get(field) ?? 0) + 1)
@@ -149,29 +149,6 @@ export class RowBatch implements Batch {
     }
     this.#lastGroup = group
     return group
-  }
-}
-
-const TWO_TO_63 = 2 ** 63
-const TWO_TO_64 = 2 ** 64
-
-/** Whether a field can hold the value exactly. Other values are left out, as in line protocol. */
-function fits(value: Slot, kind: FieldKind): boolean {
-  switch (kind) {
-    case 'float':
-      return typeof value === 'number' && value - value === 0
-    case 'int':
-      return typeof value === 'number'
-        ? value >= -TWO_TO_63 && value < TWO_TO_63 && Math.floor(value) === value
-        : typeof value === 'bigint' && BigInt.asIntN(64, value) === value
-    case 'uint':
-      return typeof value === 'number'
-        ? value >= 0 && value < TWO_TO_64 && Math.floor(value) === value
-        : typeof value === 'bigint' && BigInt.asUintN(64, value) === value
-    case 'bool':
-      return typeof value === 'boolean'
-    case 'string':
-      return typeof value === 'string'
   }
 }
 
