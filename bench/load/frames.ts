@@ -4,9 +4,9 @@ import {
   BLOCK_FIXED_BYTES,
   FIRST_SAMPLE_AT,
   FIXED_BYTES,
+  RUN_ID_BYTES_AT,
   SENT_AT_AT,
   SEQ_AT,
-  SOURCE_BYTES_AT,
   TWO_TO_32,
 } from '../../internal/codec/frame-layout.ts'
 import { MEASUREMENT } from '../../internal/codec/system-stats.ts'
@@ -101,7 +101,7 @@ function templateOf({ head, source, host }: FrameWorker, samples: number): Templ
   const bytes = asCommand(head, frame)
   const frameAt = bytes.length - frame.length - 2
   const rows = new Uint32Array(samples)
-  let block = frameAt + FIXED_BYTES + frame.readUInt16LE(SOURCE_BYTES_AT)
+  let block = frameAt + FIXED_BYTES + frame.readUInt16LE(RUN_ID_BYTES_AT)
   for (let i = 0; i < samples; i++) {
     rows[i] = block + BLOCK_FIXED_BYTES + bytes.readUInt32LE(block)
     block = rows[i]! + ROW_MEM_AT + 8

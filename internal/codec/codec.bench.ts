@@ -27,7 +27,7 @@ function samplesOf(hosts: number): Sample[] {
 /** @returns messages that carry all of the samples */
 function encodeAll(codec: Codec, samples: readonly Sample[], perMessage: number): Buffer[] {
   const encoder = codec.encoder()
-  const header = { ...blankHeader(), source: 'web-01/agent/5f3a', seq: 0 }
+  const header = { ...blankHeader(), run: 'web-01/agent/5f3a', seq: 0 }
   const messages: Buffer[] = []
   for (const sample of samples) {
     encoder.add(sample)

@@ -172,7 +172,7 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
     it('refuses a message that is cut off, wherever, and reads the next', () => {
       const decoder = codec.decoder(new SeriesTable())
       for (const some of fc.sample(message, 10)) {
-        const payload = encode(codec, some, { ...blankHeader(), run: 'source', seq: 3 })
+        const payload = encode(codec, some, { ...blankHeader(), run: 'h/agent/1', seq: 3 })
         for (let length = 0; length < payload.length; length++) {
           const cut = decode(decoder, payload.subarray(0, length))
           expect([cut.refusal?.reason, cut.seen], `cut at ${length}`).toEqual([expect.any(String), []])
@@ -185,7 +185,7 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
       const decoder = codec.decoder(new SeriesTable())
       const change = fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) })
       const mutated = fc.tuple(message, fc.array(change, { minLength: 1, maxLength: 4 })).map(([some, changes]) => {
-        const payload = encode(codec, some, { ...blankHeader(), run: 'source', seq: 3 })
+        const payload = encode(codec, some, { ...blankHeader(), run: 'h/agent/1', seq: 3 })
         for (const { at, byte } of changes) payload[at % payload.length] = byte
         return payload
       })

@@ -20,11 +20,11 @@ import {
   MAX_FRAME_BYTES,
   MAX_FRAME_SAMPLES,
   NONE_PRESENT,
+  RUN_ID_BYTES_AT,
   SAMPLE_COUNT_AT,
   SENT_AT_AT,
   SEQ_AT,
   SOME_PRESENT,
-  SOURCE_BYTES_AT,
   TWO_TO_32,
   VALUE_BYTES,
   VERSION,
@@ -68,7 +68,7 @@ export class FrameDecoder implements Decoder {
   cleaned = 0
   readonly #table: SeriesTable
   readonly #knownNames = new ByteCache<BlockNames>()
-  readonly #knownSources = new ByteCache<string>()
+  readonly #knownRunIds = new ByteCache<string>()
   #blocks: Block[] = []
   #cursors: Cursor[] = []
   #sample: Sample | undefined
@@ -110,12 +110,12 @@ export class FrameDecoder implements Decoder {
     if (sampleCount > MAX_FRAME_SAMPLES) {
       return { reason: 'too_large', detail: `a frame of ${sampleCount} samples, at most ${MAX_FRAME_SAMPLES}` }
     }
-    const sourceBytes = payload.readUInt16LE(SOURCE_BYTES_AT)
-    if (sourceBytes > MAX_NAME_BYTES) return malformed(`a source id of ${sourceBytes} bytes, at most ${MAX_NAME_BYTES}`)
-    this.#at = FIXED_BYTES + sourceBytes
-    if (this.#at > payload.length) return this.#truncated('the source id')
-    const source = this.#sourceAt(FIXED_BYTES, this.#at)
-    if (source === undefined) return malformed('a source id that is not UTF-8')
+    const runIdBytes = payload.readUInt16LE(RUN_ID_BYTES_AT)
+    if (runIdBytes > MAX_NAME_BYTES) return malformed(`a run id of ${runIdBytes} bytes, at most ${MAX_NAME_BYTES}`)
+    this.#at = FIXED_BYTES + runIdBytes
+    if (this.#at > payload.length) return this.#truncated('the run id')
+    const runId = this.#runIdAt(FIXED_BYTES, this.#at)
+    if (runId === undefined) return malformed('a run id that is not UTF-8')
     const seq = this.#exactInteger(SEQ_AT)
     const firstSample = this.#exactInteger(FIRST_SAMPLE_AT)
     const heldFrom = this.#exactInteger(HELD_FROM_AT)
@@ -128,8 +128,8 @@ export class FrameDecoder implements Decoder {
     if (!(inRange && withdrawnMessages >= 0 && withdrawnSamples >= 0)) {
       return malformed('a count beyond 2^53, or below 0')
     }
-    header.run = source
-    header.seq = source === '' ? -1 : seq
+    header.run = runId
+    header.seq = runId === '' ? -1 : seq
     header.firstSample = firstSample
     header.heldFrom = heldFrom
     header.heldFirstSample = heldFirstSample
@@ -312,13 +312,13 @@ export class FrameDecoder implements Decoder {
     return high * TWO_TO_32 + this.#payload.readUInt32LE(at)
   }
 
-  #sourceAt(start: number, end: number): string | undefined {
-    const known = this.#knownSources.get(this.#payload, start, end)
+  #runIdAt(start: number, end: number): string | undefined {
+    const known = this.#knownRunIds.get(this.#payload, start, end)
     if (known !== undefined) return known
     if (!isUtf8(this.#payload.subarray(start, end))) return undefined
-    const source = this.#payload.toString('utf8', start, end)
-    this.#knownSources.set(this.#payload, start, end, source)
-    return source
+    const runId = this.#payload.toString('utf8', start, end)
+    this.#knownRunIds.set(this.#payload, start, end, runId)
+    return runId
   }
 
   #namesAt(start: number, end: number, nowUs: number): BlockNames | Refusal {

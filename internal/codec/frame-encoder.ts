@@ -19,11 +19,11 @@ import {
   MAX_FRAME_BYTES,
   MAX_FRAME_SAMPLES,
   NONE_PRESENT,
+  RUN_ID_BYTES_AT,
   SAMPLE_COUNT_AT,
   SENT_AT_AT,
   SEQ_AT,
   SOME_PRESENT,
-  SOURCE_BYTES_AT,
   TWO_TO_32,
   VALUE_BYTES,
   VERSION,
@@ -236,12 +236,12 @@ class FrameWriter {
 
   header(header: Readonly<MessageHeader>, samples: number, blocks: number): void {
     const bytes = this.#bytes
-    const sourceBytes = Buffer.byteLength(header.run)
-    if (sourceBytes > MAX_NAME_BYTES) throw new RangeError(`a source id over ${MAX_NAME_BYTES} bytes: ${header.run}`)
+    const runIdBytes = Buffer.byteLength(header.run)
+    if (runIdBytes > MAX_NAME_BYTES) throw new RangeError(`a run id over ${MAX_NAME_BYTES} bytes: ${header.run}`)
     bytes.writeUInt32LE(MAGIC, MAGIC_AT)
     bytes.writeUInt8(VERSION, VERSION_AT)
     bytes.writeUInt8(0, FLAGS_AT)
-    bytes.writeUInt16LE(sourceBytes, SOURCE_BYTES_AT)
+    bytes.writeUInt16LE(runIdBytes, RUN_ID_BYTES_AT)
     bytes.writeUInt32LE(samples, SAMPLE_COUNT_AT)
     bytes.writeUInt32LE(blocks, BLOCK_COUNT_AT)
     putInteger(bytes, header.seq, SEQ_AT)

@@ -4,7 +4,7 @@ import type { FieldKind } from '../sample/value.ts'
  * The frame, little-endian; docs/wire-format.md has the whole table.
  *
  *   fixed header    magic, version, flags, lengths and counts, seq, firstSample, standing, sentAt
- *   source id       UTF-8
+ *   run id          UTF-8
  *   series blocks   names: measurement, tags, fields with kinds; then rows: times, ties, and each field's values
  */
 
@@ -20,7 +20,7 @@ export const MAX_FRAME_SAMPLES = 65_536
 export const MAGIC_AT = 0
 export const VERSION_AT = 4
 export const FLAGS_AT = 5
-export const SOURCE_BYTES_AT = 6
+export const RUN_ID_BYTES_AT = 6
 export const SAMPLE_COUNT_AT = 8
 export const BLOCK_COUNT_AT = 12
 export const SEQ_AT = 16

@@ -37,11 +37,11 @@ function sampleOf(measurement: string, tags: Tag[], fields: Field[], at = AT, ti
 /** The messages of docs/wire-format.md, byte by byte. */
 const HEADER_BYTES = {
   beginning: '535346f5 01 00', // magic, version, flags
-  counts: '0600 02000000 01000000', // length of the source id, samples, blocks
+  counts: '0600 02000000 01000000', // length of the run id, samples, blocks
   numbers: '0300000000000000 2800000000000000', // seq, firstSample
   standing: '0200000000000000 1800000000000000 0100000000000000 0c00000000000000', // heldFrom and its firstSample, withdrawn
   sentAt: '403aedf841440600',
-  source: '7765622d3031', // web-01
+  runId: '7765622d3031', // web-01
 }
 const BLOCK_BYTES = {
   lengths: '22000000 02000000 01', // 34 bytes of names, 2 rows, with ties
@@ -100,9 +100,9 @@ describe('a frame', () => {
     ['another magic', frame({ beginning: '535346f4 01 00' }), 'frame_malformed'],
     ['another version', frame({ beginning: '535346f5 02 00' }), 'frame_version'],
     ['unknown flags', frame({ beginning: '535346f5 01 80' }), 'frame_malformed'],
-    ['a source beyond the end', frame({ counts: '0001 02000000 01000000' }), 'frame_truncated'],
-    ['a source that is too long', frame({ counts: '0101 02000000 01000000' }), 'frame_malformed'],
-    ['a source that is not UTF-8', frame({ source: '7765622d30ff' }), 'frame_malformed'],
+    ['a run id beyond the end', frame({ counts: '0001 02000000 01000000' }), 'frame_truncated'],
+    ['a run id that is too long', frame({ counts: '0101 02000000 01000000' }), 'frame_malformed'],
+    ['a run id that is not UTF-8', frame({ runId: '7765622d30ff' }), 'frame_malformed'],
     ['4 billion samples', frame({ counts: '0600 ffffffff 01000000' }), 'too_large'],
     ['one sample too many', frame({ counts: '0600 03000000 01000000' }), 'frame_malformed'],
     ['one sample too few', frame({ counts: '0600 01000000 01000000' }), 'frame_malformed'],
@@ -173,12 +173,12 @@ describe('a frame', () => {
     expect(payload).toEqual(frame())
   })
 
-  it('without samples says how far its source is', () => {
+  it('says how far its run is, without samples too', () => {
     const payload = frameCodec.encoder().finish(HEADER)
     expect(decodeFresh(payload)).toEqual({ refusal: undefined, seen: [], header: { ...HEADER, sampleCount: 0 } })
   })
 
-  it('without a seq has no place in the count of its source', () => {
+  it('without a seq is not counted in its run', () => {
     expect(decodeFresh(encode(frameCodec, [], { ...HEADER, seq: -1 })).header).toMatchObject({
       run: 'web-01',
       seq: -1,
@@ -290,7 +290,7 @@ describe('FrameEncoder', () => {
     expect(seen[0]?.fields).toEqual({ good: 2n ** 60n })
   })
 
-  it('does not take a source id that no decoder would', () => {
+  it('refuses to write a run id that no decoder takes', () => {
     expect(() => frameCodec.encoder().finish({ ...HEADER, run: 'a'.repeat(257) })).toThrow(RangeError)
   })
 })

@@ -32,7 +32,7 @@ const CPU = Buffer.from('cpu_usage"')
 const MEM = Buffer.from('mem_usage"')
 const SEND_TIME = Buffer.from('send_time_unix_nano"')
 const HOST = Buffer.from('host"')
-const SOURCE = Buffer.from('source"')
+const RUN_ID = Buffer.from('source"')
 const SEQ = Buffer.from('seq"')
 const LETTER = { c: 0x63, h: 0x68, m: 0x6d, n: 0x6e, o: 0x6f, s: 0x73 } as const
 
@@ -56,8 +56,8 @@ export class PlainScanner implements StatsMessage {
   /** Where the strings stand, without their quotes; empty where there is none. */
   hostStart = 0
   hostEnd = 0
-  sourceStart = 0
-  sourceEnd = 0
+  runIdStart = 0
+  runIdEnd = 0
   /** The number read last. */
   #number = 0
 
@@ -67,7 +67,7 @@ export class PlainScanner implements StatsMessage {
     this.mem = Number.NaN
     this.sentAt = 0
     this.seq = -1
-    this.hostStart = this.hostEnd = this.sourceStart = this.sourceEnd = 0
+    this.hostStart = this.hostEnd = this.runIdStart = this.runIdEnd = 0
     let at = skipSpace(bytes, 0)
     if (bytes[at] !== OPEN) return false
     for (;;) {
@@ -105,11 +105,11 @@ export class PlainScanner implements StatsMessage {
         this.hostStart = at + 1
         this.hostEnd = endOfString(bytes, at + 1)
         return this.hostEnd < 0 ? -1 : this.hostEnd + 1
-      case SOURCE:
+      case RUN_ID:
         if (bytes[at] !== QUOTE) return -1
-        this.sourceStart = at + 1
-        this.sourceEnd = endOfString(bytes, at + 1)
-        return this.sourceEnd < 0 ? -1 : this.sourceEnd + 1
+        this.runIdStart = at + 1
+        this.runIdEnd = endOfString(bytes, at + 1)
+        return this.runIdEnd < 0 ? -1 : this.runIdEnd + 1
       case SEQ:
         end = this.#numberOrNull(bytes, at)
         this.seq = Number.isSafeInteger(this.#number) && this.#number >= 0 ? this.#number : -1
@@ -205,7 +205,7 @@ function keyAt(bytes: Buffer, at: number): Buffer | undefined {
       key = HOST
       break
     case LETTER.s:
-      if (bytes[at + 1] === LETTER.o) key = SOURCE
+      if (bytes[at + 1] === LETTER.o) key = RUN_ID
       else key = bytes[at + 2] === LETTER.n ? SEND_TIME : SEQ
       break
     default:

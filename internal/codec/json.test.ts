@@ -98,10 +98,10 @@ describe('a JSON message', () => {
 
   const headers: Array<[string, string, string, number]> = [
     ['no seq', '"source":"a"', 'a', -1],
-    ['no source', '"seq":5', '', -1],
+    ['no run id', '"seq":5', '', -1],
     ['a seq that is none', '"source":"a","seq":1.5', 'a', -1],
-    ['a source that is none', '"source":5,"seq":5', '', -1],
-    ['a source that is too long', `"source":"${'a'.repeat(257)}","seq":5`, '', -1],
+    ['a run id that is no string', '"source":5,"seq":5', '', -1],
+    ['a run id that is too long', `"source":"${'a'.repeat(257)}","seq":5`, '', -1],
   ]
   it.each(headers)('%s: losses cannot be counted', (_name, text, run, seq) => {
     expect(decodeText(`{"cpu_usage":1,${text}}`).header).toMatchObject({ run, seq, firstSample: 0, heldFrom: 0 })
@@ -250,7 +250,7 @@ describe('the scanner', () => {
     const bytes = Buffer.from(text)
     const { cpu, mem, sentAt, seq } = scanner
     const host = bytes.toString('utf8', scanner.hostStart, scanner.hostEnd)
-    return { cpu, mem, sentAt, seq, host, source: bytes.toString('utf8', scanner.sourceStart, scanner.sourceEnd) }
+    return { cpu, mem, sentAt, seq, host, runId: bytes.toString('utf8', scanner.runIdStart, scanner.runIdEnd) }
   }
 
   it('takes every plain message, as JSON.parse does', () => {

@@ -34,7 +34,7 @@ export class JsonDecoder implements Decoder {
   readonly #stats: SystemStats
   readonly #scanner = new PlainScanner()
   readonly #knownHosts = new ByteCache<StatsSeries>()
-  readonly #knownSources = new ByteCache<string>()
+  readonly #knownRunIds = new ByteCache<string>()
 
   constructor(table: SeriesTable, header = blankHeader(), ties = new Ties()) {
     this.#stats = new SystemStats(table, ties)
@@ -50,27 +50,27 @@ export class JsonDecoder implements Decoder {
     if (scanner.scan(payload)) {
       const stats = this.#hostAt(payload, scanner.hostStart, scanner.hostEnd, arrival.receivedAt)
       if (isRefusal(stats)) return stats
-      return this.#take(scanner, stats, this.#sourceAt(payload, scanner.sourceStart, scanner.sourceEnd), arrival, emit)
+      return this.#take(scanner, stats, this.#runIdAt(payload, scanner.runIdStart, scanner.runIdEnd), arrival, emit)
     }
     const message = parseUnusual(payload.toString('utf8'))
     if (isRefusal(message)) return message
     const stats = this.#stats.open(message.host, arrival.receivedAt)
     if (isRefusal(stats)) return stats
-    return this.#take(message, stats, usableSource(message.source), arrival, emit)
+    return this.#take(message, stats, usableRunId(message.runId), arrival, emit)
   }
 
   #take(
     message: Readonly<StatsMessage>,
     stats: StatsSeries,
-    source: string,
+    runId: string,
     arrival: Readonly<Arrival>,
     emit: SampleSink,
   ): Refusal | undefined {
     const { cpu, mem, seq } = message
     const { header } = this
-    header.run = source
+    header.run = runId
     // A publisher of JSON sends each message once and in order: nothing older than this one is still to come.
-    if (source !== '' && seq >= 0) header.seq = header.firstSample = header.heldFrom = header.heldFirstSample = seq
+    if (runId !== '' && seq >= 0) header.seq = header.firstSample = header.heldFrom = header.heldFirstSample = seq
     header.sentAt = message.sentAt
     if (Number.isNaN(cpu) && Number.isNaN(mem)) {
       return { reason: 'json_shape', detail: 'neither cpu_usage nor mem_usage is a number' }
@@ -88,19 +88,19 @@ export class JsonDecoder implements Decoder {
     return stats
   }
 
-  #sourceAt(payload: Buffer, start: number, end: number): string {
+  #runIdAt(payload: Buffer, start: number, end: number): string {
     if (start === end) return ''
-    const known = this.#knownSources.get(payload, start, end)
+    const known = this.#knownRunIds.get(payload, start, end)
     if (known !== undefined) return known
-    const source = usableSource(payload.toString('utf8', start, end))
-    this.#knownSources.set(payload, start, end, source)
-    return source
+    const runId = usableRunId(payload.toString('utf8', start, end))
+    this.#knownRunIds.set(payload, start, end, runId)
+    return runId
   }
 }
 
-/** A source is there only for counting what was lost: one that is too long to be kept is none. */
-function usableSource(source: string): string {
-  return Buffer.byteLength(source) <= MAX_NAME_BYTES ? source : ''
+/** A run id serves only to count losses. One that is too long to be kept counts as none. */
+function usableRunId(runId: string): string {
+  return Buffer.byteLength(runId) <= MAX_NAME_BYTES ? runId : ''
 }
 
 function isInfinite(value: number): boolean {
@@ -109,7 +109,7 @@ function isInfinite(value: number): boolean {
 
 interface UnusualMessage extends StatsMessage {
   readonly host: string
-  readonly source: string
+  readonly runId: string
 }
 
 /** Reads any JSON, by JSON.parse, to the same result as the scanner where that takes it. */
@@ -122,7 +122,7 @@ export function parseUnusual(text: string): UnusualMessage | Refusal {
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return shape('not an object')
   const message = parsed as Readonly<Record<string, unknown>>
-  const { cpu_usage, mem_usage, send_time_unix_nano, host, source, seq } = message
+  const { cpu_usage, mem_usage, send_time_unix_nano, host, source: runId, seq } = message
   if (!isNumberOrNothing(cpu_usage)) return shape('cpu_usage is no number')
   if (!isNumberOrNothing(mem_usage)) return shape('mem_usage is no number')
   if (typeof host !== 'string' && (host ?? null) !== null) return shape('host is no string')
@@ -134,7 +134,7 @@ export function parseUnusual(text: string): UnusualMessage | Refusal {
     sentAt,
     seq: typeof seq === 'number' && Number.isSafeInteger(seq) && seq >= 0 ? seq : -1,
     host: typeof host === 'string' ? host : '',
-    source: typeof source === 'string' ? source : '',
+    runId: typeof runId === 'string' ? runId : '',
   }
 }
 
