@@ -107,11 +107,15 @@ function writeValue(value: FieldValue, kind: FieldKind, into: Uint8Array, at: nu
 
 /** @param letter the one behind the digits, which says the kind of integer */
 function writeIntegerValue(value: number | bigint, letter: number, into: Uint8Array, at: number): number {
-  // As text of a double, an integer from 1e21 on would have an exponent; as text of a bigint none has.
-  const isExact = typeof value === 'number' && Number.isSafeInteger(value)
-  const end = isExact ? writeInteger(value, into, at) : writeText(`${BigInt(value)}`, into, at)
+  const end = writeIntegerDigits(value, into, at)
   into[end] = letter
   return end + 1
+}
+
+function writeIntegerDigits(value: number | bigint, into: Uint8Array, at: number): number {
+  if (Number.isSafeInteger(value)) return writeInteger(value as number, into, at)
+  // As text of a double, an integer from 1e21 on would have an exponent; as text of a bigint none has.
+  return writeText(`${BigInt(value)}`, into, at)
 }
 
 /** Only the quote and the backslash have an escape; a line feed stands as it is. */
