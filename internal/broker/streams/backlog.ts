@@ -14,17 +14,17 @@ export interface BacklogOptions {
   readonly logger: Logger
   readonly throttle: LogThrottle
   readonly intervalMs: number
-  /** Consumers that have done nothing for so long, and hold nothing, are forgotten. */
+  /** Consumers without activity for so long, and without pending entries, are removed from the group. */
   readonly forgetAfterMs: number
 }
 
-/** A value as old as this many polls is no longer shown: no value says more than one of an hour ago. */
+/** Values of so many polls ago are no longer shown: no value is better than one of an hour ago. */
 const STALE_POLLS = 3
 const FORGET_INTERVAL_MS = 600_000
 
 /**
- * Asks Redis every few seconds what each partition still has in store for the group, and counts what trimming has eaten unread. Every server of
- * the group does so and sees the same; what was eaten is told to one of them only.
+ * Asks Redis every few seconds what each partition still has for the group, and counts entries that were trimmed
+ * unread. Every server of the group asks and sees the same; Redis reports each trimmed entry to one of them.
  */
 export class Backlog {
   readonly #options: BacklogOptions
@@ -38,13 +38,13 @@ export class Backlog {
     this.#options = options
   }
 
-  /** To be called when the groups are there. */
+  /** To be called when the consumer groups exist. */
   start(): void {
     this.#timer = setInterval(() => this.#poll(), this.#options.intervalMs).unref()
     this.#poll()
   }
 
-  /** By partition; none of those that Redis said nothing of for a while. */
+  /** By partition, without those for which Redis gave no answer for a while. */
   get partitions(): PartitionBacklog[] {
     const tooOld = performance.now() - this.#polledAtMs > STALE_POLLS * this.#options.intervalMs
     return tooOld ? [] : this.#polled.filter((each) => each !== undefined)
@@ -70,7 +70,7 @@ export class Backlog {
       this.#polledAtMs = performance.now()
       if (forget) this.#forgetAtMs = nowMs + FORGET_INTERVAL_MS
     } catch (error) {
-      logger.debug({ err: error }, 'the streams could not be looked at, next attempt in a few seconds')
+      logger.debug({ err: error }, 'the backlog could not be read; the next attempt follows in a few seconds')
     }
   }
 
@@ -79,25 +79,27 @@ export class Backlog {
     try {
       const { trimmedUnread, lag, pending, oldestAgeMs } = await commands.send((client) => inspect(client, key, group))
       this.#polled[partition] = { partition, lag, pending, oldestAgeMs }
-      if (trimmedUnread > 0) this.#tell(partition, trimmedUnread)
+      if (trimmedUnread > 0) this.#report(partition, trimmedUnread)
       stats.trimmedUnread += trimmedUnread
       if (!forget) return
       const forgotten = await commands.send((client) => forgetConsumers(client, key, group, consumer, forgetAfterMs))
-      if (forgotten > 0) logger.info({ partition, consumers: forgotten }, 'forgot consumers that are long gone')
+      if (forgotten > 0)
+        logger.info({ partition, consumers: forgotten }, 'removed consumers that have been gone for long')
     } catch (error) {
       this.#polled[partition] = undefined
-      // The group has vanished, and the reader makes it anew; or the connection has, and all partitions say so.
+      // A reply means that the group has vanished, and the reader creates it again. Any other error holds for all
+      // partitions.
       const cause = error instanceof Error ? error.cause : undefined
       if (!isReply(cause)) throw error
-      logger.debug({ err: error, partition }, 'a stream could not be looked at')
+      logger.debug({ err: error, partition }, 'the backlog of a partition could not be read')
     }
   }
 
-  #tell(partition: number, messages: number): void {
+  #report(partition: number, messages: number): void {
     this.#options.throttle.error(
       `trimmed ${partition}`,
       { partition, messages },
-      'Redis trimmed messages away before any server had read them: add servers, or keep more (broker.maxLength, broker.maxAgeMs)',
+      'Redis trimmed messages that no server had read: add servers, or raise broker.maxLength or broker.maxAgeMs',
     )
   }
 }

@@ -25,7 +25,7 @@ describeBroker({
 })
 
 describe('StreamsBroker', () => {
-  it('delivers again what was not acked, to the same consumer, with the same tie, and what was acked never', async () => {
+  it('delivers unacked entries again, to the same consumer, with the same tie, and acked ones never', async () => {
     await scene.empty()
     const first = await scene.open('streams')
     const before = receiver()
@@ -49,7 +49,7 @@ describe('StreamsBroker', () => {
     await until('nothing is pending', async () => (await scene.pending()).length === 0)
   })
 
-  it('delivers once what it holds when only its connections were lost, and acks it then', async () => {
+  it('delivers no entry twice when only its connections were lost, and acks entries afterwards', async () => {
     await scene.empty()
     const broker = await scene.open('streams')
     const received = receiver()
@@ -79,7 +79,7 @@ describe('StreamsBroker', () => {
     await until('all have arrived', () => received.payloads.length === 95)
   })
 
-  it('leaves in Redis what it may not deliver at the end', async () => {
+  it('leaves entries in Redis that it has not delivered when it stops paused', async () => {
     await scene.empty()
     const broker = await scene.open('streams')
     const received = receiver()
@@ -100,7 +100,7 @@ describe('StreamsBroker', () => {
     expect(texts(rest)).toEqual(Array.from({ length: 17 }, (_, i) => `${i + 3}`))
   })
 
-  it('makes its group anew when it has vanished, and counts it', async () => {
+  it('creates its group again when it has vanished, and counts it', async () => {
     await scene.empty()
     const broker = await scene.open('streams')
     const received = receiver()
@@ -127,7 +127,7 @@ describe('StreamsBroker', () => {
     expect(new Set([...texts(a), ...texts(b)]).size).toBe(published)
   })
 
-  it('takes over what a dead server has left, and leaves a live one what it holds', async () => {
+  it('claims entries of a dead server, and none of a live one', async () => {
     await scene.empty()
     const visibilityMs = 3000
     const dead = await scene.open('streams', { consumer: 'dead', visibilityMs })
@@ -140,7 +140,7 @@ describe('StreamsBroker', () => {
     const slow = await scene.open('streams', { consumer: 'slow', visibilityMs, backlogIntervalMs: 3_600_000 })
     const held = receiver()
     const slowSubscription = await slow.subscribe(held.handler)
-    await until('they have been taken over', () => held.payloads.length === 8)
+    await until('they have been claimed', () => held.payloads.length === 8)
     expect(texts(held).sort()).toEqual(texts(left).sort())
     expect(slow.stats.claimed).toBe(8)
     await slowSubscription.stop()
@@ -148,7 +148,7 @@ describe('StreamsBroker', () => {
     const idle = await scene.open('streams', { consumer: 'idle', visibilityMs, backlogIntervalMs: 3_600_000 })
     const stolen = receiver()
     await idle.subscribe(stolen.handler)
-    // Only the idle one still looks for forsaken entries: one XPENDING a partition at each look.
+    // Only the idle one still looks for abandoned entries: one XPENDING a partition each time.
     const heldSince = Date.now()
     await until('they have been held for longer than the visibility time', () => Date.now() - heldSince > visibilityMs)
     const looked = await scene.calls('xpending')
@@ -161,7 +161,7 @@ describe('StreamsBroker', () => {
     await until('nothing is pending', async () => (await scene.pending()).length === 0)
   })
 
-  it('finds what Redis gave to a connection of its own that was dead already', async () => {
+  it('finds entries that Redis gave to a dead connection of its own', async () => {
     await scene.empty()
     const broker = await scene.open('streams', { visibilityMs: 500, partitions: 1 })
     const received = receiver()
@@ -175,7 +175,7 @@ describe('StreamsBroker', () => {
     expect(texts(received)).toEqual(['astray'])
   })
 
-  it('sends acks that came while others were on a slow way', async () => {
+  it('sends acks that came while others were on their way', async () => {
     await scene.empty()
     const proxy = await startTcpProxy(scene.server.port)
     const broker = await scene.open('streams', { redis: { url: `redis://127.0.0.1:${proxy.port}` } })
@@ -193,7 +193,7 @@ describe('StreamsBroker', () => {
     await proxy.stop()
   })
 
-  it('gives up entries that were trimmed while they were pending, and counts them', async () => {
+  it('acks entries that were trimmed while they were pending, and counts them', async () => {
     await scene.empty()
     const first = await scene.open('streams')
     const received = receiver()
@@ -209,7 +209,7 @@ describe('StreamsBroker', () => {
     expect(received.payloads).toHaveLength(1)
   })
 
-  it('reads entries of others by the field d, and any other as an empty message', async () => {
+  it('reads the field d of any entry, and an entry without it as an empty message', async () => {
     await scene.empty()
     const broker = await scene.open('streams')
     const received = receiver()
@@ -222,7 +222,7 @@ describe('StreamsBroker', () => {
     expect(received.ties).toEqual([(615 + 5 * 31) % 1000, (2 + 6 * 31) % 1000])
   })
 
-  it('keeps about as many entries as it is told', async () => {
+  it('keeps about maxLength entries', async () => {
     await scene.empty()
     const broker = await scene.open('streams', { maxLength: 500, partitions: 1 })
     await Promise.all(Array.from({ length: 3000 }, (_, i) => broker.publish('key', Buffer.from(`${i}`))))
@@ -232,7 +232,7 @@ describe('StreamsBroker', () => {
     expect(length).toBeLessThan(700)
   })
 
-  it('names a full Redis, and leaves the message with its publisher', async () => {
+  it('says that Redis is full, and leaves the message with its publisher', async () => {
     await scene.empty()
     const broker = await scene.open('streams')
     await scene.admin.config('SET', 'maxmemory', '1')

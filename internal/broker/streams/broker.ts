@@ -21,21 +21,23 @@ export interface StreamsOptions {
   readonly topic?: string
   readonly partitions?: number
   readonly group?: string
-  /** The same after a restart, and another one for each server: what it had not acked comes to it again. */
+  /**
+   * The same after a restart, and different for each server: entries that it had not acked are delivered to it again.
+   */
   readonly consumer: string
-  /** Entries that a partition keeps at least, read or not: older ones are trimmed away. */
+  /** The least number of entries that a partition keeps, read or not: older ones are trimmed. */
   readonly maxLength?: number
-  /** Where it is not 0, entries are trimmed away when they are older than this, and however many there are. */
+  /** Where it is not 0, entries older than this are trimmed, and `maxLength` has no effect. */
   readonly maxAgeMs?: number
-  /** Entries that nobody acked or renewed for so long go to another consumer. */
+  /** Entries that were neither acked nor renewed for so long go to another consumer. */
   readonly visibilityMs?: number
-  /** Entries held unacked by this process, at which it stops reading. */
+  /** The number of unacked entries at which this process stops reading. */
   readonly maxUnacked?: number
-  /** How often Redis is asked what the partitions still have in store. */
+  /** How often Redis is asked for the backlog of the partitions. */
   readonly backlogIntervalMs?: number
-  /** Consumers of the group that have done nothing for so long, and hold nothing, are forgotten. */
+  /** Consumers without activity for so long, and without pending entries, are removed from the group. */
   readonly forgetAfterMs?: number
-  /** The unit of the waits before entries that may have killed the process are tried again: 1 s, but for tests. */
+  /** The unit of the waits before trials of suspects: 1 s, but for tests. */
   readonly trialPauseMs?: number
 }
 
@@ -55,8 +57,9 @@ const DEFAULTS = {
 }
 
 /**
- * Redis Streams: at least once. A message stays in Redis until it is acked; what a server that dies has not acked comes again, to
- * itself or, after the visibility time, to another. Every server of the group reads all partitions.
+ * Redis Streams: at least once. A message stays in Redis until it is acked. Messages that a dead server has not acked
+ * are delivered again, to the same consumer or, after the visibility time, to another. Every server of the group reads
+ * all partitions.
  *
  * A partition is a stream of its own, `queue:{<topic>:<p>}`, and no command touches two of them.
  */
@@ -69,7 +72,10 @@ export class StreamsBroker implements Broker {
   readonly #ring: HashRing
   readonly #commands: RedisConnection
   #subscription: StreamsSubscription | undefined
-  /** The clock of Redis, ms, when it took the last message from here: trimming by our own would let a host whose clock is ahead empty the streams. */
+  /**
+   * The clock of Redis at the last publish, ms. Trimming by our own clock would let a host whose clock is ahead empty
+   * the streams.
+   */
   #redisTimeMs = 0
 
   constructor(options: StreamsOptions) {
@@ -99,7 +105,8 @@ export class StreamsBroker implements Broker {
   }
 
   async subscribe(handler: MessageHandler, options: SubscribeOptions = {}): Promise<Subscription> {
-    if (this.#subscription !== undefined) throw new Error('a consumer has one subscription: this one is in use')
+    if (this.#subscription !== undefined)
+      throw new Error('a consumer has one subscription, and this broker has one already')
     const subscription = new StreamsSubscription({
       ...this.#options,
       stats: this.stats,

@@ -1,7 +1,7 @@
-/** An entry as Redis sends it: id, then names and values in turn. */
+/** An entry as Redis sends it: its id, then names and values in turn. */
 export type RawEntry = [id: Buffer, fields: Buffer[]]
 
-/** The field of an entry that carries the message. */
+/** The field of an entry that holds the message. */
 export const PAYLOAD_FIELD = 'd'
 
 const EMPTY = Buffer.alloc(0)
@@ -10,7 +10,10 @@ export function idOf([id]: RawEntry): string {
   return id.toString('latin1')
 }
 
-/** An entry that somebody else wrote without the field gives an empty message, which no codec accepts: it is rejected and counted. */
+/**
+ * An entry without the field, written by others, gives an empty message. No codec accepts it: it is rejected and
+ * counted.
+ */
 export function payloadOf([, fields]: RawEntry): Buffer {
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i]!
@@ -20,8 +23,9 @@ export function payloadOf([, fields]: RawEntry): Buffer {
 }
 
 /**
- * A number that an entry has at every delivery. Its sequence alone begins at 0 again in each millisecond and each partition, so entries of one
- * moment of a publisher would often share it; odd steps for both keep about 30 entries a millisecond apart in each of four partitions.
+ * A number that is the same at every delivery of an entry. The sequence in its id alone begins at 0 in each
+ * millisecond and each partition, so neighbouring entries of one publisher would often share it. Odd factors for both
+ * keep about 30 entries a millisecond apart in each of four partitions.
  */
 export function tieOf(partition: number, id: string): number {
   const dash = id.indexOf('-')

@@ -1,7 +1,10 @@
 import { type Deferred, deferred } from '../../time/deferred.ts'
 
-/** Holds up whoever awaits `passable` while it is shut. */
-export class Gate {
+/**
+ * Open while the consumer takes entries. Readers wait here while it is shut: the consumer is paused, at its bound, or
+ * tries suspects.
+ */
+export class ReadGate {
   #open = true
   #change: Deferred<void> = deferred()
 
@@ -9,19 +12,20 @@ export class Gate {
     return this.#open
   }
 
-  /** Resolves while it is open, and when it is interrupted: then look again. */
-  passable(): Promise<void> {
+  /**
+   * Resolves at once while it is open, otherwise when it opens or `notifyWaiters` is called: the caller looks again.
+   */
+  whenChanged(): Promise<void> {
     return this.#open ? Promise.resolve() : this.#change.promise
   }
 
   set(open: boolean): void {
     if (open === this.#open) return
     this.#open = open
-    this.interrupt()
+    this.notifyWaiters()
   }
 
-  /** Wakes all who wait. */
-  interrupt(): void {
+  notifyWaiters(): void {
     this.#change.resolve()
     this.#change = deferred()
   }

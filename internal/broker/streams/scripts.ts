@@ -2,8 +2,9 @@ import type { Redis } from 'ioredis'
 import type { RawEntry } from './entry.ts'
 
 /**
- * What must be looked at and changed in one step, because other servers do the same. Each script touches the keys of one partition. They are
- * sent as text: all are rare, and none is worth the second round trip that a forgotten hash costs.
+ * Lua scripts for what must be read and changed in one step, because other servers do the same. Each script touches
+ * the keys of one partition. They are sent as text: all are rare, so EVALSHA would save little, and costs a second
+ * round trip when Redis has forgotten the script.
  */
 const FIELDS = `
 local function fields(reply)
@@ -20,7 +21,7 @@ local function before(a, b)
   return #aSeq < #bSeq or (#aSeq == #bSeq and aSeq < bSeq)
 end`
 
-/** Trimmed entries are looked for before XCLAIM is asked, which would drop them without a word. */
+/** Trimmed entries are found before XCLAIM, which would drop them silently. */
 const CLAIM = `${FIELDS}
 local group, consumer, from, idle, room, bare = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'ids'
 local alive = {}
@@ -56,23 +57,23 @@ export interface ClaimOptions {
   readonly key: string
   readonly group: string
   readonly consumer: string
-  /** Only entries that are the consumer's already, or only those that are not and have lain for `idleMs`. */
+  /** `own`: only entries that the consumer owns. Otherwise only entries of others that were idle for `idleMs`. */
   readonly from: 'own' | { readonly idleMs: number }
-  /** Ends with the entry that reaches it. */
+  /** The claim ends with the entry that reaches this size. */
   readonly maxBytes: number
-  /** Takes them without their content, which leaves the delivery count as it is. */
+  /** Claims them without their content, which leaves the delivery count as it is. */
   readonly idsOnly?: boolean
 }
 
 export interface Claimed {
-  /** So many of the ids have been looked at. */
+  /** How many of the ids were looked at. */
   readonly looked: number
-  /** Entries of which trimming has left nothing, neither in Redis nor with a consumer that is alive. They are acked. */
+  /** Entries that were trimmed, and that no consumer that is alive has either. They are acked. */
   readonly trimmed: number
   readonly entries: RawEntry[]
 }
 
-/** Takes pending entries, one more delivery each, as long as they are still whose they were thought to be. */
+/** Claims pending entries, which counts one more delivery each. Entries that have changed their owner are left out. */
 export async function claim(client: Redis, options: ClaimOptions, ids: readonly string[]): Promise<Claimed> {
   const { key, group, consumer, from, maxBytes, idsOnly = false } = options
   const whose = from === 'own' ? ['own', 0] : ['others', from.idleMs]
@@ -93,13 +94,13 @@ if #ids > 1 then redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(ids))
 local none = '18446744073709551615-18446744073709551614'
 redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', KEYS[1], none)`
 
-/** The most ids that `renew` takes: the stack of a script holds some 8,000 values. */
+/** The most ids that `renew` takes: the stack of a script has room for some 8,000 values. */
 export const MAX_RENEWED = 500
 
 /**
- * Tells Redis that the consumer is alive and busy with these entries, so that nobody takes them over. JUSTID leaves the delivery count as
- * it is. Entries that were trimmed stay pending and are not renewed: should the consumer die, whoever comes finds that they are lost. The
- * reading of nothing at the end is the sign of life where no entry is renewed.
+ * Tells Redis that the consumer is alive and still has these entries, so that no other consumer claims them. JUSTID
+ * leaves the delivery count as it is. Trimmed entries stay pending and are not renewed: if the consumer dies, the next
+ * one finds that they are lost. The empty read at the end is the sign of life where no entry is renewed.
  */
 export async function renew(
   client: Redis,
@@ -126,10 +127,10 @@ end
 return 1`
 
 /**
- * Makes a consumer group that begins with the first entry there is. What was trimmed before counts as never read when it is the first group of
- * its stream, and does not when the consumer knows of a group before it.
+ * Creates a consumer group that begins with the first entry of the stream. Entries trimmed before count as never read
+ * when this is the first group of the stream. They do not when the consumer has known a group before.
  *
- * @returns false when it is there already
+ * @returns false when the group exists already
  */
 export async function makeGroup(client: Redis, key: string, group: string, hadGroup: boolean): Promise<boolean> {
   return (await client.eval(MAKE_GROUP, 1, key, group, hadGroup ? 'again' : 'first')) === 1
@@ -168,7 +169,7 @@ end
 return {lost, lag, pending[1], ageMs}`
 
 export interface Inspection {
-  /** Entries trimmed away unread since the last inspection by anybody: each is reported once. */
+  /** Entries trimmed unread since the last inspection by any server: each is reported once. */
   readonly trimmedUnread: number
   /** Entries not read yet; undefined where Redis does not know (before 7.0). */
   readonly lag: number | undefined
@@ -179,10 +180,13 @@ export interface Inspection {
 }
 
 /**
- * Measures what a group has before it. Redis counts the entries ever added and those that the group has read, and takes entries away at the
- * beginning only. So where it is known how many entries lie at or before the last one read, the difference to those counted as read has been eaten
- * unread. That is known when the group has read everything, or when the last one it has read is the first that is left, or gone itself.
- * In between nothing can be eaten unread that will not show later. The count of the group is then put right in the same step.
+ * Measures the backlog of a group. Redis counts the entries ever added and those that the group has read, and trims
+ * at the beginning only. So where it is known how many entries lie at or before the last one read, the difference to
+ * the count of the read ones was trimmed unread.
+ *
+ * That is known when the group has read everything, when the last entry that it read is the first that is left, or when
+ * that entry is gone. In between, no entry can be trimmed unread that does not show later. The same step corrects the
+ * group's count.
  */
 export async function inspect(client: Redis, key: string, group: string): Promise<Inspection> {
   const [trimmedUnread, lag, pending, oldestAgeMs] = (await client.eval(INSPECT, 1, key, group)) as [
@@ -206,7 +210,8 @@ end
 return forgotten`
 
 /**
- * Takes out the names of consumers that have done nothing for long and hold nothing. One that comes back is there again with its first read.
+ * Removes consumers without activity for long and without pending entries. A consumer that comes back exists again
+ * with its first read.
  *
  * @returns how many
  */

@@ -10,16 +10,15 @@ import type {
 } from '../broker.ts'
 import { Deliveries } from '../deliveries.ts'
 import type { RedisConnection, RedisOptions } from '../redis/connection.ts'
+import { AckSender } from './ack-sender.ts'
 import { Backlog } from './backlog.ts'
 import { tieOf } from './entry.ts'
 import { PartitionReader } from './partition-reader.ts'
-import { Gate } from './read-gate.ts'
+import { ReadGate } from './read-gate.ts'
 import { MAX_RENEWED, renew } from './scripts.ts'
 import { Trials } from './trials.ts'
 import { Unacked } from './unacked.ts'
 
-const ACK_INTERVAL_MS = 20
-const ACKS_A_COMMAND = 1000
 const LOG_EVERY_MS = 60_000
 
 export interface SubscriptionOptions {
@@ -37,15 +36,21 @@ export interface SubscriptionOptions {
   readonly commands: RedisConnection
   readonly handler: MessageHandler
   readonly options: SubscribeOptions
+  /** Called once, when it is closed. */
   readonly leave: () => void
 }
 
-/** One consumer of the group: reads all partitions, renews what it holds, and acks it. */
+/**
+ * One consumer of the group. It wires its parts: a reader a partition, the read gate before them, the trials of
+ * suspects beside them, the unacked entries behind them, and the sender of acks. It renews the entries that it owns, so
+ * that no other consumer claims them.
+ */
 export class StreamsSubscription implements Subscription {
   readonly #options: SubscriptionOptions
   readonly #deliveries: Deliveries
   readonly #unacked: Unacked
-  readonly #gate = new Gate()
+  readonly #acks: AckSender
+  readonly #gate = new ReadGate()
   readonly #readers: readonly PartitionReader[]
   readonly #trials: Trials
   readonly #backlog: Backlog
@@ -55,9 +60,7 @@ export class StreamsSubscription implements Subscription {
   #storeAway = false
   #stopped: Promise<void> | undefined
   #closed: Promise<void> | undefined
-  #ackTimer: NodeJS.Timeout | undefined
-  #flushing: Promise<boolean> | undefined
-  /** Entries delivered from here on are too young to be renewed at the next round. */
+  /** The next renewal leaves out entries from this delivery on: they are too young. */
   #renewBefore = 0
 
   constructor(options: SubscriptionOptions) {
@@ -72,7 +75,15 @@ export class StreamsSubscription implements Subscription {
       unackedCount: () => this.#unacked.size,
       deliver: (partition, id, payload) => this.#deliver(partition, id, payload, true),
       onPoison: (...poison) => this.#deliveries.poison(...poison),
-      changed: () => this.#updateGate(),
+      holdsBackChanged: () => this.#updateGate(),
+    })
+    this.#acks = new AckSender({
+      ...options,
+      unacked: this.#unacked,
+      answered: () => {
+        this.#updateGate()
+        this.#trials.unackedFell()
+      },
     })
     this.#readers = options.keys.map(
       (key, partition) =>
@@ -81,14 +92,13 @@ export class StreamsSubscription implements Subscription {
           key,
           partition,
           gate: this.#gate,
-          held: () => [...this.#unacked.idsOf(partition), ...this.#trials.idsOf(partition)],
-          mayTakeOver: () => !this.#storeAway && this.#trials.count < options.maxUnacked,
-          deliver: (from, id, payload, redelivered) => {
-            const problem = this.#deliver(from, id, payload, redelivered)
-            if (problem !== '') this.#trials.add({ partition, id, deliveries: 1, failures: undefined, problem })
+          knownIds: () => [...this.#unacked.idsOf(partition), ...this.#trials.idsOf(partition)],
+          mayClaim: () => !this.#storeAway && this.#trials.count < options.maxUnacked,
+          deliver: (id, payload, redelivered) => {
+            const problem = this.#deliver(partition, id, payload, redelivered)
+            if (problem !== '') this.#trials.add(partition, id, 1, problem)
           },
-          suspect: (from, id, deliveries) =>
-            this.#trials.add({ partition: from, id, deliveries, failures: undefined, problem: '' }),
+          suspect: (id, deliveries) => this.#trials.add(partition, id, deliveries, ''),
         }),
     )
     this.#backlog = new Backlog({ ...options, throttle: this.#throttle, intervalMs: options.backlogIntervalMs })
@@ -110,11 +120,11 @@ export class StreamsSubscription implements Subscription {
   }
 
   pause(): void {
-    this.#pause(true)
+    this.#setPaused(true)
   }
 
   resume(): void {
-    this.#pause(false)
+    this.#setPaused(false)
   }
 
   storeAway(isAway: boolean): void {
@@ -124,16 +134,14 @@ export class StreamsSubscription implements Subscription {
 
   ack(upTo: number): void {
     this.#unacked.ackUpTo(upTo)
-    if (this.#unacked.ackingCount === 0) return
-    if (this.#unacked.ackingCount >= ACKS_A_COMMAND) this.#flush()
-    else this.#flushLater()
+    this.#acks.schedule()
   }
 
   stop(): Promise<void> {
     this.#stopped ??= Promise.all(this.#readers.map((reader) => reader.stop())).then(() => {})
-    this.#trials.mayTry(false)
-    // One that waits at the shut gate must see that it is over.
-    this.#gate.interrupt()
+    this.#trials.setPaused(true)
+    // Readers that wait at the shut gate must see that they are to stop.
+    this.#gate.notifyWaiters()
     return this.#stopped
   }
 
@@ -145,26 +153,24 @@ export class StreamsSubscription implements Subscription {
   async #close(): Promise<void> {
     await this.stop()
     clearInterval(this.#renewal)
-    clearTimeout(this.#ackTimer)
-    while (this.#unacked.ackingCount > 0 && (await this.#flush())) clearTimeout(this.#ackTimer)
-    clearTimeout(this.#ackTimer)
+    await this.#acks.close()
     await Promise.all([this.#trials.close(), this.#backlog.close(), ...this.#readers.map((reader) => reader.close())])
     this.#throttle.flush()
     this.#options.leave()
   }
 
-  /** @returns what the handler threw; '' when it took the entry, which then waits for its ack */
+  /** @returns what the handler threw; '' when it took the entry, which is then unacked */
   #deliver(partition: number, id: string, payload: Buffer, redelivered: boolean): string {
     this.#unacked.push(partition, id)
     const problem = this.#deliveries.deliver(payload, tieOf(partition, id), redelivered)
-    if (problem !== '') this.#unacked.withdraw()
+    if (problem !== '') this.#unacked.cancelLast()
     else if (this.#unacked.size >= this.#options.maxUnacked) this.#updateGate()
     return problem
   }
 
-  #pause(paused: boolean): void {
+  #setPaused(paused: boolean): void {
     this.#paused = paused
-    this.#trials.mayTry(!paused && this.#stopped === undefined)
+    this.#trials.setPaused(paused || this.#stopped !== undefined)
     this.#updateGate()
   }
 
@@ -172,40 +178,7 @@ export class StreamsSubscription implements Subscription {
     this.#gate.set(!this.#paused && !this.#trials.holdsBack && this.#unacked.size < this.#options.maxUnacked)
   }
 
-  #flushLater(): void {
-    this.#ackTimer ??= setTimeout(() => {
-      this.#ackTimer = undefined
-      this.#flush()
-    }, ACK_INTERVAL_MS).unref()
-  }
-
-  /** One XACK a partition, all in one write. @returns false when Redis could not be told */
-  #flush(): Promise<boolean> {
-    this.#flushing ??= this.#sendAcks().finally(() => {
-      this.#flushing = undefined
-    })
-    return this.#flushing
-  }
-
-  async #sendAcks(): Promise<boolean> {
-    clearTimeout(this.#ackTimer)
-    this.#ackTimer = undefined
-    const { keys, group, commands } = this.#options
-    const sent = keys.map(async (key, partition) => {
-      const ids = this.#unacked.peekAcking(partition, ACKS_A_COMMAND)
-      if (ids.length === 0) return
-      await commands.send((client) => client.xack(key, group, ...ids))
-      this.#unacked.acked(partition, ids.length)
-    })
-    const results = await Promise.allSettled(sent)
-    this.#updateGate()
-    this.#trials.wake()
-    if (this.#unacked.ackingCount > 0) this.#flushLater()
-    // What failed is sent again: acking twice does no harm.
-    return results.every((result) => result.status === 'fulfilled')
-  }
-
-  /** Also where nothing is held: a consumer that shows itself is alive. */
+  /** Also without entries: the command shows other consumers that this one is alive. */
   async #renew(): Promise<void> {
     const { keys, group, consumer, commands, logger } = this.#options
     const before = this.#renewBefore
@@ -214,7 +187,7 @@ export class StreamsSubscription implements Subscription {
       for (const [partition, key] of keys.entries()) {
         const ids = [
           ...this.#unacked.idsOf(partition, before),
-          ...this.#readers[partition]!.waitingIds(),
+          ...this.#readers[partition]!.undeliveredIds(),
           ...this.#trials.idsOf(partition),
         ]
         for (let from = 0; from === 0 || from < ids.length; from += MAX_RENEWED) {
@@ -223,7 +196,10 @@ export class StreamsSubscription implements Subscription {
         }
       }
     } catch (error) {
-      logger.debug({ err: error }, 'entries could not be renewed, next attempt in a third of the visibility time')
+      logger.debug(
+        { err: error },
+        'entries could not be renewed; the next attempt follows in a third of the visibility time',
+      )
     }
   }
 }

@@ -1,11 +1,14 @@
 import type { RedisConnection } from '../redis/connection.ts'
 
-/** Notes of entries that ended in another way than by their trial go with the last of their partition, after: */
+/**
+ * How long a partition's notes are kept after the last one was written. Notes of entries that ended in another way
+ * than by their trial go then.
+ */
 const KEPT_MS = 7 * 24 * 3_600_000
 
 /**
- * How many trials each entry has failed, in a hash of Redis beside its partition (`queue:{<topic>:<p>}:trials`), where the next life of a process
- * finds it.
+ * How many trials each suspect has failed, in a hash of Redis beside its partition (`queue:{<topic>:<p>}:trials`).
+ * The next process of this consumer, or another server, reads them there.
  */
 export class TrialNotes {
   readonly #commands: RedisConnection
@@ -16,18 +19,18 @@ export class TrialNotes {
     this.#keys = keys.map((key) => `${key}:trials`)
   }
 
-  /** In the order of the ids. */
+  /** The failed trials of each entry, in the order of the ids. */
   async read(partition: number, ids: readonly string[]): Promise<number[]> {
-    const failures = await this.#commands.send((client) => client.hmget(this.#keys[partition]!, ...ids))
-    return failures.map(Number)
+    const failedTrials = await this.#commands.send((client) => client.hmget(this.#keys[partition]!, ...ids))
+    return failedTrials.map(Number)
   }
 
-  async write(partition: number, ids: readonly string[], failures: number): Promise<void> {
+  async write(partition: number, ids: readonly string[], failedTrials: number): Promise<void> {
     if (ids.length === 0) return
     const key = this.#keys[partition]!
     await this.#commands.send(async (client) => {
-      if (failures === 0) return client.hdel(key, ...ids)
-      const noted = client.hset(key, ...ids.flatMap((id) => [id, failures]))
+      if (failedTrials === 0) return client.hdel(key, ...ids)
+      const noted = client.hset(key, ...ids.flatMap((id) => [id, failedTrials]))
       await Promise.all([noted, client.pexpire(key, KEPT_MS)])
       return noted
     })

@@ -5,7 +5,7 @@ import { startTcpProxy } from '../../../test/support/tcp-proxy.ts'
 import type { Broker, Subscription } from '../broker.ts'
 import type { StreamsOptions } from './broker.ts'
 import { streamKeys } from './names.ts'
-import { SUSPECT_AFTER } from './trials.ts'
+import { SUSPECT_AFTER } from './suspect.ts'
 
 let scene: RedisScene
 
@@ -26,16 +26,16 @@ const KEYS = streamKeys('telemetry', 4)
 interface Server {
   readonly broker: Broker
   readonly subscription: Subscription
-  /** What was delivered and not yet acked, and all that ever was, in order. */
+  /** Messages delivered and not yet acked; below, all that were ever delivered, in order. */
   readonly held: Array<{ id: number; text: string }>
   readonly heard: string[]
   readonly redelivered: string[]
   readonly poison: Array<{ text: string; deliveries: number; problem: string }>
-  /** Acks all that is held: the store has it. */
+  /** Acks all in `held`, as if the store had them. */
   store(): void
 }
 
-/** A server whose store takes nothing until it is told to. */
+/** A server whose store takes nothing until `store` is called. */
 async function serve(options: Partial<StreamsOptions>, onMessage: (text: string) => void = () => {}): Promise<Server> {
   const broker = await scene.open('streams', options)
   const [held, heard, redelivered, poison]: [Server['held'], string[], string[], Server['poison']] = [[], [], [], []]
@@ -59,7 +59,7 @@ async function serve(options: Partial<StreamsOptions>, onMessage: (text: string)
   return { broker, subscription, held, heard, redelivered, poison, store }
 }
 
-/** Leaves entries with a consumer, as if they had been delivered so often to it and never acked. */
+/** Makes entries pending at a consumer, delivered so often and never acked. */
 async function leaveBehind(
   consumer: string,
   deliveries: number,
@@ -80,14 +80,17 @@ async function notes(): Promise<Record<string, string>> {
   return Object.assign({}, ...all)
 }
 
-/** Waits for so many visibility periods of so many servers: in each, a server tells Redis three times of each partition that it is alive. */
+/**
+ * Waits for so many visibility periods of so many servers: in each, a server tells Redis three times of each partition
+ * that it is alive.
+ */
 async function visibilityPeriods(count: number, servers = 1): Promise<void> {
   const end = (await scene.calls('eval')) + count * servers * 3 * KEYS.length
   await until(`${count} visibility periods are over`, async () => (await scene.calls('eval')) >= end)
 }
 
-describe('entries of a store that is away', () => {
-  it('stay with the server that holds them, delivered once, for many visibility periods', async () => {
+describe('entries, while the store is away,', () => {
+  it('stay with their server, delivered once, for many visibility periods', async () => {
     const visibilityMs = 400
     const [a, b] = [await serve({ consumer: 'a', visibilityMs }), await serve({ consumer: 'b', visibilityMs })]
     for (const { subscription } of [a, b]) subscription.storeAway(true)
@@ -107,7 +110,7 @@ describe('entries of a store that is away', () => {
     expect([a.poison, b.poison, a.broker.stats.claimed, b.broker.stats.claimed]).toEqual([[], [], 0, 0])
   })
 
-  it('are not taken from a dead server until the store is back', async () => {
+  it('are not claimed from a dead server until the store is back', async () => {
     const visibilityMs = 300
     await leaveBehind('dead', 1, ['left'])
     const heir = await serve({ consumer: 'heir', visibilityMs })
@@ -121,7 +124,7 @@ describe('entries of a store that is away', () => {
     expect([heir.heard, heir.redelivered]).toEqual([['new', 'left'], ['left']])
   })
 
-  it('do not become suspects by connections that are lost', async () => {
+  it('do not become suspects when connections are lost', async () => {
     const server = await serve({ consumer: 'a' })
     for (let i = 0; i < 20; i++) await server.broker.publish(`key-${i}`, Buffer.from(`${i}`))
     await until('all have arrived', () => server.heard.length === 20)
@@ -138,14 +141,14 @@ describe('entries of a store that is away', () => {
 })
 
 describe('a suspect', () => {
-  it('comes when nothing else is held, and nothing comes beside it', async () => {
+  it('is delivered when nothing else is unacked, and nothing is delivered beside it', async () => {
     await leaveBehind('dead', SUSPECT_AFTER, ['suspect'])
     const server = await serve({ consumer: 'heir', visibilityMs: 300 })
     server.subscription.storeAway(true)
     await server.broker.publish('key', Buffer.from('held'))
     await until('it has arrived', () => server.heard.length === 1)
     server.subscription.storeAway(false)
-    await until('it has been taken over', () => server.broker.stats.claimed === 1)
+    await until('it has been claimed', () => server.broker.stats.claimed === 1)
     await visibilityPeriods(2)
     expect(server.heard).toEqual(['held'])
     server.store()
@@ -162,7 +165,7 @@ describe('a suspect', () => {
     expect(server.poison).toEqual([])
   })
 
-  it('is tried together with others that have failed no trial, from all that were left', async () => {
+  it('is tried together with others that have failed no trial', async () => {
     const texts = Array.from({ length: 300 }, (_, i) => `${i}`)
     for (const [partition, key] of KEYS.entries()) {
       await leaveBehind(
@@ -185,7 +188,7 @@ describe('a suspect', () => {
     expect(server.poison).toEqual([])
   })
 
-  it('has nothing noted against it while the store is away, when the process survives it, and after a stop', async () => {
+  it('has no note while the store is away, when the process survives it, and after a stop', async () => {
     await leaveBehind('server-1', SUSPECT_AFTER, ['suspect'])
     const noted = async (): Promise<number> => Object.keys(await notes()).length
 
@@ -210,22 +213,22 @@ describe('a suspect', () => {
     expect((await scene.pending()).map(({ deliveries }) => deliveries)).toEqual([SUSPECT_AFTER + 3])
   })
 
-  it('waits while the consumer wants nothing', async () => {
+  it('waits while the consumer is paused', async () => {
     await leaveBehind('dead', SUSPECT_AFTER, ['suspect'])
     const server = await serve({ consumer: 'heir', visibilityMs: 300 })
     server.subscription.pause()
     server.subscription.resume()
-    await until('it has been taken over', () => server.broker.stats.claimed === 1)
+    await until('it has been claimed', () => server.broker.stats.claimed === 1)
     server.subscription.pause()
     server.store()
     server.subscription.resume()
     await until('it is on trial', () => server.heard.length === 1)
   })
 
-  it('on which the handler throws once is delivered again, and one on which it throws alone is poison', async () => {
+  it('on which the handler throws once is delivered again, and one on which it throws again alone is poison', async () => {
     let threw = false
     const server = await serve({ consumer: 'server-1', trialPauseMs: 1 }, (text) => {
-      if (text === 'always') throw new TypeError('cannot bear it')
+      if (text === 'always') throw new TypeError('cannot process it')
       if (text === 'once' && !threw) {
         threw = true
         throw new Error('this time')
@@ -240,17 +243,17 @@ describe('a suspect', () => {
       server.store()
       return (await scene.pending()).length === 0
     })
-    expect(server.poison).toEqual([{ text: 'always', deliveries: expect.any(Number), problem: 'cannot bear it' }])
+    expect(server.poison).toEqual([{ text: 'always', deliveries: expect.any(Number), problem: 'cannot process it' }])
     expect(server.heard.filter((text) => text === 'once')).toHaveLength(2)
     expect(server.heard.filter((text) => text === 'good')).toHaveLength(2)
     expect(await notes()).toEqual({})
   })
 
-  it('that nobody takes as poison stays in Redis', async () => {
+  it('stays in Redis when no dead letter could be kept', async () => {
     const broker = await scene.open('streams', { trialPauseMs: 1 })
     const subscription = await broker.subscribe(
       () => {
-        throw new Error('cannot bear it')
+        throw new Error('cannot process it')
       },
       { onPoison: () => Promise.reject(new Error('no room')) },
     )
@@ -263,7 +266,8 @@ describe('a suspect', () => {
 
 describe('a message that ends the process', () => {
   /**
-   * One life of a process: it ends with the message, and Redis hears nothing more of it. Everything is stored a moment after it came.
+   * One life of a process: it ends with the message, and Redis hears nothing more of it. Everything is stored a
+   * moment after it came.
    * @returns whether it found poison
    */
   async function live(stored: Set<string>, poison: string[], killers: ReadonlySet<string>): Promise<void> {
@@ -306,7 +310,7 @@ describe('a message that ends the process', () => {
     return total
   }
 
-  it('is poison in the end, and none of those around it is', async () => {
+  it('is poison in the end, and its neighbours are not', async () => {
     const publisher = await scene.open('streams')
     const healthy = Array.from({ length: 500 }, (_, i) => `${i}`)
     const killers = new Set(['killer 1', 'killer 2'])

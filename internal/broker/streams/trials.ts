@@ -1,49 +1,17 @@
 import type { Logger } from 'pino'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
-import type { BrokerStats } from '../broker.ts'
+import { BrokerError, type BrokerStats } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { idOf, payloadOf } from './entry.ts'
 import { claim } from './scripts.ts'
+import { nextGroup, Suspect } from './suspect.ts'
 import { TrialNotes } from './trial-notes.ts'
 
-/** After so many deliveries without an ack an entry is a suspect. */
-export const SUSPECT_AFTER = 5
-
-/**
- * What becomes of a suspect, by the trials that it has failed: how many of its partition are tried together, and how long the process must
- * have lived before, in units of `pauseMs`.
- *
- * Most suspects are healthy, and had a neighbour that kills the process, or a process that was restarted too often: one by one, 50,000 of
- * them would hold up everything for half an hour. So the culprit is looked for among fewer and fewer, and only the trials of one alone
- * convict it. The waits before those keep what ends processes anyway from being taken for it. Where that comes by chance, it hits a trial of 2 s after
- * a wait of 30 s in one life of 40 at most, and all three in one of 500,000; where it comes after a fixed time, it fits one of the waits, and no other.
- */
-const STAGES = [
-  { together: 1000, after: 0 },
-  { together: 32, after: 1 },
-  { together: 1, after: 30 },
-  { together: 1, after: 60 },
-  { together: 1, after: 120 },
-] as const
-/** Failed trials of an entry that will be tried alone. */
-const ALONE = 2
-const CONVICTED = STAGES.length
 const MAX_TRIAL_BYTES = 2 * 2 ** 20
 /** A process that has lived for so long with an entry does not die of it. */
 const BLAMED_MS = 2000
 const RETRY_MS = 500
-
-export interface Suspect {
-  readonly partition: number
-  readonly id: string
-  /** Up to now. */
-  deliveries: number
-  /** Trials that it has failed; undefined until Redis has been asked. */
-  failures: number | undefined
-  /** What the handler threw on it in this process; '' where it did not. */
-  problem: string
-}
 
 export interface TrialOptions {
   readonly keys: readonly string[]
@@ -55,191 +23,213 @@ export interface TrialOptions {
   readonly throttle: LogThrottle
   /** The unit of the waits before trials: 1 s, but for tests. */
   readonly pauseMs: number
-  /** Entries delivered and not acked. */
+  /** The number of entries delivered and not acked. */
   readonly unackedCount: () => number
-  /** @returns what the handler threw; '' when it took the entry */
+  /** @returns what the handler threw; '' when it took the entry, which is then unacked */
   readonly deliver: (partition: number, id: string, payload: Buffer) => string
   readonly onPoison: (payload: Buffer, id: string, deliveries: number, problem: string) => Promise<void>
-  /** `holdsBack` has changed. */
-  readonly changed: () => void
+  /** Called when `holdsBack` has changed. */
+  readonly holdsBackChanged: () => void
+}
+
+type Mode = 'idle' | 'waiting' | 'clearing' | 'trying' | 'closed'
+
+const NEXT: Readonly<Record<Mode, readonly Mode[]>> = {
+  idle: ['waiting', 'closed'],
+  waiting: ['idle', 'clearing', 'closed'],
+  clearing: ['idle', 'waiting', 'trying', 'closed'],
+  trying: ['clearing', 'closed'],
+  closed: [],
 }
 
 /**
- * Delivers entries that may be poison, away from all others. It waits until nothing else is held, notes the trial in Redis, delivers, and lets
- * nothing else through until all of the trial is acked. Who finds a note where the process died in between knows what it died of.
+ * Delivers suspects apart from all other entries, to find out which of them is poison (docs/decisions/0008).
  *
- * What ends processes anyway (a restart loop, no memory) must not convict a healthy entry that was on trial just then. Therefore an entry that
- * has failed is tried again only when this process has lived for a while, longer each time, with everything else going on: a process that dies
- * anyway dies before. And the note is taken back when the process has survived for a while, when the store goes away, and at a stop.
+ * - `idle`: there is no suspect. Everything flows.
+ * - `waiting`: no suspect may be tried now. Everything flows.
+ * - `clearing`: no other entry is delivered, and the trial begins when all entries delivered before are acked.
+ * - `trying`: a group of suspects is noted in Redis, then delivered. No other entry is.
+ * - `closed`: nothing happens. Suspects stay in Redis, without a new note.
+ *
+ * | from              | to       | when                                                                           |
+ * | ----------------- | -------- | ------------------------------------------------------------------------------ |
+ * | idle              | waiting  | `add`                                                                          |
+ * | waiting           | clearing | a suspect is due, the store answers, and the consumer is not paused            |
+ * | clearing          | trying   | all entries delivered before are acked                                         |
+ * | trying            | clearing | all entries of the trial are acked, or the store goes away, or Redis fails     |
+ * | clearing          | waiting  | no suspect is due, or the store is away, or the consumer is paused             |
+ * | waiting, clearing | idle     | no suspect is left                                                             |
+ * | any               | closed   | `close`                                                                        |
+ *
+ * A convicted suspect becomes a dead letter before the next trial, in `waiting` and in `clearing`.
+ *
+ * A note that a process finds in Redis says that an earlier process died during that trial. The process takes its own
+ * note back when it has survived for a while, when the store goes away, and at a stop: these are not the entry's fault.
  */
 export class Trials {
   readonly #options: TrialOptions
   readonly #notes: TrialNotes
   readonly #bornAtMs = performance.now()
-  /** Those that are held and not among the unacked. */
+  /** Suspects that this consumer owns. A suspect that the handler took is among the unacked entries instead. */
   readonly #suspects = new Set<Suspect>()
-  #holdsBack = false
-  #mayTry = true
+  #mode: Mode = 'idle'
+  #paused = false
   #storeAway = false
-  #closed = false
-  #something: Deferred<void> = deferred()
+  /** Resolves at the next change from outside: then the loop looks again. */
+  #change: Deferred<void> = deferred()
   #running: Promise<void> | undefined
-  /** Takes the notes of the trial under way back. */
-  #acquit: () => void = () => {}
+  /** Takes the notes of the present trial back. */
+  #takeNotesBack: () => void = () => {}
 
   constructor(options: TrialOptions) {
     this.#options = options
     this.#notes = new TrialNotes(options.commands, options.keys)
   }
 
-  /** Whether nothing but a trial may be delivered. */
+  /** Whether only trials may deliver. */
   get holdsBack(): boolean {
-    return this.#holdsBack
+    return this.#mode === 'clearing' || this.#mode === 'trying'
   }
 
   get count(): number {
     return this.#suspects.size
   }
 
-  /** Takes care of an entry that is the consumer's. */
-  add(suspect: Suspect): void {
-    if (this.#closed) return
-    this.#suspects.add(suspect)
+  /** @param problem what the handler threw on it in this process; '' where it did not */
+  add(partition: number, id: string, deliveries: number, problem: string): void {
+    if (this.#mode === 'closed') return
+    this.#suspects.add(new Suspect(partition, id, deliveries, problem))
     this.#running ??= this.#run()
-    this.wake()
+    this.#changed()
   }
 
   idsOf(partition: number): string[] {
-    return Array.from(this.#suspects)
-      .filter((suspect) => suspect.partition === partition)
-      .map(({ id }) => id)
+    return idsIn([...this.#suspects].filter((suspect) => suspect.partition === partition))
   }
 
   /** To be called when there are fewer unacked entries. */
-  wake(): void {
-    this.#something.resolve()
-    this.#something = deferred()
+  unackedFell(): void {
+    this.#changed()
   }
 
   storeAway(isAway: boolean): void {
     this.#storeAway = isAway
-    if (isAway) this.#acquit()
-    this.wake()
+    if (isAway) this.#takeNotesBack()
+    this.#changed()
   }
 
-  /** No trial begins while the consumer wants nothing. */
-  mayTry(may: boolean): void {
-    if (may === this.#mayTry) return
-    this.#mayTry = may
-    this.wake()
+  /** No trial begins while the consumer is paused. The present one goes on. */
+  setPaused(paused: boolean): void {
+    if (paused === this.#paused) return
+    this.#paused = paused
+    this.#changed()
   }
 
-  /** What waits stays in Redis, with nothing noted against it. */
   async close(): Promise<void> {
-    this.#closed = true
-    this.wake()
+    this.#become('closed')
+    this.#changed()
     await this.#running
   }
 
   async #run(): Promise<void> {
-    while (!this.#closed && this.#suspects.size > 0) {
+    this.#become('waiting')
+    while (this.#mode !== 'closed' && this.#suspects.size > 0) {
       try {
-        await this.#recall()
-        await this.#next()
+        await this.#recallFailedTrials()
+        await this.#step()
       } catch (error) {
-        this.#options.logger.debug({ err: error }, 'suspect entries could not be tried, next attempt soon')
+        const { logger } = this.#options
+        if (error instanceof BrokerError) logger.debug({ err: error }, 'suspect entries wait for Redis')
+        else logger.error({ err: error }, 'the trial of suspect entries failed; the next attempt follows soon')
         await this.#pause(RETRY_MS)
       }
     }
-    // In this order: what comes when reading goes on may be a suspect again.
+    // In this order: entries that come when reading goes on may be suspects again.
     this.#running = undefined
-    this.#holdBack(false)
+    this.#become('idle')
   }
 
-  /** Does the next thing there is to do, or waits for what hinders it. */
-  async #next(): Promise<void> {
-    const something = this.#something.promise
-    const convicted = Array.from(this.#suspects).find(({ failures }) => failures === CONVICTED)
-    const group = this.#chooseGroup()
-    if (this.#storeAway || !this.#mayTry || (convicted === undefined && group.length === 0)) {
-      this.#holdBack(false)
+  /** Does the one thing that comes next, or waits until something changes. */
+  async #step(): Promise<void> {
+    const change = this.#change.promise
+    const convicted = [...this.#suspects].find(({ state }) => state === 'convicted')
+    const group = nextGroup(this.#suspects, (performance.now() - this.#bornAtMs) / this.#options.pauseMs)
+    if (this.#storeAway || this.#paused || (convicted === undefined && group.length === 0)) {
+      this.#become('waiting')
       return this.#pause(RETRY_MS)
     }
     if (convicted !== undefined) return this.#giveUp(convicted)
-    this.#holdBack(true)
-    if (this.#options.unackedCount() > 0) return something
-    await this.#try(group)
-  }
-
-  /** Those that have failed least of all whose time has come, as many of a partition as may be tried together. */
-  #chooseGroup(): Suspect[] {
-    const livedMs = performance.now() - this.#bornAtMs
-    const due = Array.from(this.#suspects).filter(({ failures = CONVICTED, problem }) => {
-      if (failures === CONVICTED) return false
-      // What the handler threw tells by itself whose fault it was.
-      return problem !== '' || livedMs >= STAGES[failures]!.after * this.#options.pauseMs
-    })
-    const fewest = due.reduce((least, { failures }) => Math.min(least, failures!), Infinity)
-    const first = due.find(({ failures }) => failures === fewest)
-    if (first === undefined) return []
-    return due
-      .filter(({ failures, partition }) => failures === fewest && partition === first.partition)
-      .slice(0, STAGES[fewest]!.together)
+    this.#become('clearing')
+    if (this.#options.unackedCount() > 0) return change
+    this.#become('trying')
+    try {
+      await this.#try(group)
+    } finally {
+      this.#become('clearing')
+    }
   }
 
   async #try(group: readonly Suspect[]): Promise<void> {
+    const { throttle, unackedCount, deliver } = this.#options
     const claimed = await this.#claim(group)
     if (claimed.size === 0) return
-    const { partition, failures } = group[0]!
-    const ids = Array.from(claimed.keys(), ({ id }) => id)
-    const fields = { partition, entries: ids.length, first: ids[0], failures }
-    this.#options.throttle.warn('trial', fields, 'entries that may be poison are delivered apart')
-    await this.#notes.write(partition, ids, failures! + 1)
-    const acquit = once(() => this.#notes.write(partition, ids, failures!))
-    if (this.#closed || this.#storeAway || !this.#mayTry) return acquit()
+    const { partition, failedTrials } = group[0]!
+    const ids = idsIn([...claimed.keys()])
+    const fields = { partition, entries: ids.length, first: ids[0], failedTrials }
+    throttle.warn('trial', fields, 'entries that may be poison are delivered apart')
+    await this.#notes.write(partition, ids, failedTrials + 1)
+    const takeNotesBack = onceDone(() => this.#notes.write(partition, ids, failedTrials))
+    if (this.#isInterrupted() || this.#paused) return takeNotesBack()
 
-    this.#acquit = () => void acquit().catch(() => {})
-    const survived = setTimeout(this.#acquit, BLAMED_MS).unref()
+    this.#takeNotesBack = () => void takeNotesBack().catch(() => {})
+    const survived = setTimeout(this.#takeNotesBack, BLAMED_MS).unref()
     for (const [suspect, payload] of claimed) {
-      suspect.problem = this.#options.deliver(partition, suspect.id, payload)
+      suspect.putOnTrial(() => deliver(partition, suspect.id, payload))
       if (suspect.problem === '') this.#suspects.delete(suspect)
     }
-    while (!this.#closed && !this.#storeAway && this.#options.unackedCount() > 0) await this.#something.promise
+    while (!this.#isInterrupted() && unackedCount() > 0) await this.#change.promise
     clearTimeout(survived)
-    this.#acquit = () => {}
-    if (this.#options.unackedCount() > 0) return acquit()
-    await this.#judge(claimed)
+    this.#takeNotesBack = () => {}
+
+    const how = unackedCount() > 0 ? 'interrupted' : 'acked'
+    for (const suspect of claimed.keys()) suspect.endTrial(how, claimed.size === 1)
+    if (how === 'interrupted') return takeNotesBack()
+    await this.#noteOutcome(partition, [...claimed.keys()])
   }
 
-  /** All of a trial are acked, but for those on which the handler threw. One that was alone is then poison; the others will be alone. */
-  async #judge(tried: ReadonlyMap<Suspect, Buffer>): Promise<void> {
-    const thrown = Array.from(tried.keys()).filter(({ problem }) => problem !== '')
-    for (const suspect of thrown) suspect.failures = tried.size === 1 ? CONVICTED : ALONE
-    const { partition } = tried.keys().next().value!
-    const passed = Array.from(tried.keys()).filter(({ problem }) => problem === '')
-    await this.#notes.write(partition, idsIn(passed), 0)
-    if (tried.size > 1) await this.#notes.write(partition, idsIn(thrown), ALONE)
+  #isInterrupted(): boolean {
+    return this.#mode === 'closed' || this.#storeAway
   }
 
+  async #noteOutcome(partition: number, tried: readonly Suspect[]): Promise<void> {
+    await this.#notes.write(partition, idsIn(tried.filter(({ state }) => state === 'gone')), 0)
+    // A suspect that is convicted becomes a dead letter at once, and needs no note.
+    const waiting = tried.filter(({ state }) => state === 'waiting')
+    if (waiting.length > 0) await this.#notes.write(partition, idsIn(waiting), waiting[0]!.failedTrials)
+  }
+
+  /** Makes a dead letter of a convicted suspect. */
   async #giveUp(suspect: Suspect): Promise<void> {
     const { commands, keys, group, onPoison } = this.#options
     const { partition, id } = suspect
     const payload = (await this.#claim([suspect])).get(suspect)
-    if (payload === undefined || !this.#mayTry) return
-    const problem = suspect.problem || 'the process died each time that it was delivered alone'
+    if (payload === undefined || this.#paused) return
+    const problem = suspect.problem || 'the process died each time that this entry was delivered alone'
     try {
       await onPoison(payload, id, suspect.deliveries, problem)
     } catch {
-      // Nobody has it but Redis, where it is found again after the visibility time.
-      this.#suspects.delete(suspect)
+      // Redis keeps the entry. It is found there again after the visibility time.
+      this.#forget(suspect)
       return
     }
     await commands.send((client) => client.xack(keys[partition]!, group, id))
-    this.#suspects.delete(suspect)
+    this.#forget(suspect)
     await this.#notes.write(partition, [id], 0)
   }
 
-  /** One delivery more for each. Of those that are another's now, or nobody's, it lets go. */
+  /**
+   * Claims suspects, which counts one more delivery for each. Suspects that this consumer no longer owns are dropped.
+   */
   async #claim(suspects: readonly Suspect[]): Promise<Map<Suspect, Buffer>> {
     const { commands, keys, group, consumer, stats } = this.#options
     const key = keys[suspects[0]!.partition]!
@@ -249,39 +239,51 @@ export class Trials {
     const payloads = new Map(entries.map((entry) => [idOf(entry), payloadOf(entry)]))
     const claimed = new Map<Suspect, Buffer>()
     for (const suspect of suspects.slice(0, looked)) {
-      const payload = payloads.get(suspect.id)
-      if (payload === undefined) this.#suspects.delete(suspect)
-      else claimed.set(suspect, payload)
       suspect.deliveries++
+      const payload = payloads.get(suspect.id)
+      if (payload === undefined) this.#forget(suspect)
+      else claimed.set(suspect, payload)
     }
     return claimed
   }
 
-  /** Asks Redis how many trials the new ones have failed. */
-  async #recall(): Promise<void> {
+  /** Asks Redis how many trials new suspects have failed. */
+  async #recallFailedTrials(): Promise<void> {
     for (const partition of this.#options.keys.keys()) {
-      const unknown = [...this.#suspects].filter((each) => each.failures === undefined && each.partition === partition)
-      if (unknown.length === 0) continue
-      const failures = await this.#notes.read(partition, idsIn(unknown))
-      for (const [i, suspect] of unknown.entries()) {
-        suspect.failures = Math.max(Math.min(failures[i]!, CONVICTED), suspect.problem === '' ? 0 : ALONE)
-      }
+      const added = [...this.#suspects].filter((each) => each.state === 'new' && each.partition === partition)
+      if (added.length === 0) continue
+      const noted = await this.#notes.read(partition, idsIn(added))
+      for (const [i, suspect] of added.entries()) suspect.recall(noted[i]!)
     }
   }
 
-  #holdBack(holdsBack: boolean): void {
-    if (holdsBack === this.#holdsBack) return
-    this.#holdsBack = holdsBack
-    this.#options.changed()
+  #forget(suspect: Suspect): void {
+    suspect.leave()
+    this.#suspects.delete(suspect)
   }
 
-  /** Ends early when something happens. */
+  /** The only place that changes the mode. `closed` is final: the rest of a trial that is under way changes nothing. */
+  #become(next: Mode): void {
+    const mode = this.#mode
+    if (mode === next || mode === 'closed') return
+    if (!NEXT[mode].includes(next)) throw new Error(`trials that are ${mode} cannot become ${next}`)
+    const heldBack = this.holdsBack
+    this.#mode = next
+    if (this.holdsBack !== heldBack) this.#options.holdsBackChanged()
+  }
+
+  #changed(): void {
+    this.#change.resolve()
+    this.#change = deferred()
+  }
+
+  /** Ends early when something changes. */
   async #pause(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const over = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, ms)
     })
-    await Promise.race([over, this.#something.promise])
+    await Promise.race([over, this.#change.promise])
     clearTimeout(timer)
   }
 }
@@ -290,8 +292,8 @@ function idsIn(suspects: readonly Suspect[]): string[] {
   return suspects.map(({ id }) => id)
 }
 
-/** Does it once; where that fails, the next call tries again. */
-function once(act: () => Promise<void>): () => Promise<void> {
+/** Does the act once. After a failure the next call tries again. */
+function onceDone(act: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | undefined
   return () => {
     done ??= act().catch((error: unknown) => {

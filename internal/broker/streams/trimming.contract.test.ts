@@ -9,7 +9,7 @@ import { streamKeys } from './names.ts'
 let scene: RedisScene
 
 beforeAll(async () => {
-  // Trimming takes whole nodes away: of 10 entries rather than 100.
+  // Trimming removes whole nodes: of 10 entries rather than 100.
   scene = await startRedisScene(['--stream-node-max-entries', '10'])
 })
 
@@ -22,7 +22,7 @@ afterEach(() => scene.closeBrokers())
 afterAll(() => scene.stop())
 
 const KEY = streamKeys('telemetry', 1)[0]!
-/** Asks Redis often, so that no test waits for it. */
+/** Reads the backlog often, so that no test waits for it. */
 const OFTEN = { partitions: 1, backlogIntervalMs: 50 }
 
 async function publish(broker: Broker, count: number): Promise<void> {
@@ -42,8 +42,8 @@ async function serve(
   return { broker, subscription, received: () => received }
 }
 
-describe('what trimming eats before it is read', () => {
-  it('is counted once by the servers of a group, whenever it happens', async () => {
+describe('entries trimmed before they are read', () => {
+  it('are counted once by the servers of a group, whenever it happens', async () => {
     const act = fc.oneof(
       fc.record({ kind: fc.constant('publish' as const), count: fc.integer({ min: 1, max: 150 }) }),
       fc.record({ kind: fc.constantFrom('pause' as const, 'resume' as const), server: fc.integer({ min: 0, max: 1 }) }),
@@ -78,7 +78,7 @@ describe('what trimming eats before it is read', () => {
     )
   })
 
-  it('is counted from before the first server came', async () => {
+  it('are counted when they were trimmed before the first server came', async () => {
     const publisher = await scene.open('streams', { ...OFTEN, maxLength: 10 })
     await publish(publisher, 200)
     const left = await scene.admin.xlen(KEY)
@@ -89,7 +89,7 @@ describe('what trimming eats before it is read', () => {
     expect(broker.stats.trimmedUnread).toBe(200 - left)
   })
 
-  it('is nothing where entries were read, whatever becomes of the group', async () => {
+  it('are none where all were read, also when the group is reset or made again', async () => {
     const publisher = await scene.open('streams', { ...OFTEN, maxLength: 10 })
     const { broker, received } = await serve('a')
     let published = 0
@@ -115,7 +115,7 @@ describe('what trimming eats before it is read', () => {
     expect(broker.stats.trimmedUnread).toBe(0)
   })
 
-  it('is nothing to a group that is not the first of its stream', async () => {
+  it('are none to a group that is not the first of its stream', async () => {
     const publisher = await scene.open('streams', { ...OFTEN, maxLength: 10 })
     await publish(publisher, 100)
     await scene.admin.xgroup('CREATE', KEY, 'others', '0')
@@ -127,7 +127,7 @@ describe('what trimming eats before it is read', () => {
   })
 })
 
-describe('what trimming eats while a server holds it', () => {
+describe('entries trimmed while a server has them unacked', () => {
   const visibilityMs = 400
 
   async function hold(): Promise<{ holder: Broker; subscription: Subscription; heir: Broker }> {
@@ -142,7 +142,7 @@ describe('what trimming eats while a server holds it', () => {
     return { holder, subscription, heir }
   }
 
-  it('is no loss while that server is alive, and acks it', async () => {
+  it('are no loss while that server is alive and acks them', async () => {
     const { holder, subscription, heir } = await hold()
     const since = performance.now()
     await until('visibility periods are over', () => performance.now() - since > 4 * visibilityMs)
@@ -154,7 +154,7 @@ describe('what trimming eats while a server holds it', () => {
     expect([holder.stats.trimmedUnacked, heir.stats.trimmedUnacked]).toEqual([0, 0])
   })
 
-  it('is lost with that server, and counted once by the next', async () => {
+  it('are lost with that server, and counted once by the next', async () => {
     const { holder, heir } = await hold()
     await holder.close()
     await until('nothing is pending', async () => (await scene.pending()).length === 0)
@@ -164,7 +164,7 @@ describe('what trimming eats while a server holds it', () => {
 })
 
 describe('trimming', () => {
-  it('goes by age where it is told to, by the clock of Redis', async () => {
+  it('goes by age with maxAgeMs, by the clock of Redis', async () => {
     const broker = await scene.open('streams', { partitions: 1, maxLength: 10, maxAgeMs: 1500 })
     await publish(broker, 200)
     expect(await scene.admin.xlen(KEY)).toBe(200)
@@ -180,7 +180,7 @@ describe('trimming', () => {
 })
 
 describe('the backlog', () => {
-  it('says what waits in each partition, and nothing while Redis is away or nobody subscribes', async () => {
+  it('tells what waits in each partition, and is empty while Redis is away or without a subscriber', async () => {
     const broker = await scene.open('streams', { backlogIntervalMs: 50 })
     expect(broker.backlog).toEqual([])
     const received = receiver()
@@ -212,7 +212,7 @@ describe('the backlog', () => {
     expect(texts(received)).toContain('19')
   })
 
-  it('forgets consumers that are long gone and hold nothing', async () => {
+  it('removes consumers that are long gone and have no pending entries', async () => {
     const names = async (): Promise<string[]> => {
       const consumers = (await scene.admin.xinfo('CONSUMERS', KEY, GROUP)) as Array<[string, string]>
       return consumers.map(([, name]) => name).sort()
@@ -227,7 +227,7 @@ describe('the backlog', () => {
     expect(await names()).toEqual(['idle', 'owes'])
     const heir = await scene.open('streams', { ...OFTEN, consumer: 'heir', forgetAfterMs: 0 })
     await heir.subscribe(() => {})
-    await until('the idle one is forgotten', async () => !(await names()).includes('idle'))
+    await until('the idle one is removed', async () => !(await names()).includes('idle'))
     expect(await names()).toContain('owes')
   })
 })

@@ -5,7 +5,7 @@ import { Unacked } from './unacked.ts'
 const PARTITIONS = 3
 
 describe('Unacked', () => {
-  it('holds an entry until Redis knows that it is done with', () => {
+  it('keeps an entry until Redis knows that it is acked', () => {
     const unacked = new Unacked(PARTITIONS)
     unacked.push(0, '1-0')
     unacked.push(2, '1-1')
@@ -20,7 +20,7 @@ describe('Unacked', () => {
     expect(unacked.size).toBe(2)
   })
 
-  it('takes an ack twice, and one beyond what was delivered', () => {
+  it('accepts an ack twice, and an ack beyond the last delivery', () => {
     const unacked = new Unacked(PARTITIONS)
     unacked.push(1, '1-0')
     unacked.ackUpTo(1)
@@ -31,29 +31,29 @@ describe('Unacked', () => {
     expect(unacked.idsOf(1)).toEqual(['1-0', '1-1'])
   })
 
-  it('lets go of a delivery that was none, and of no other', () => {
+  it('removes a delivery that failed, and no other', () => {
     const unacked = new Unacked(PARTITIONS)
     unacked.push(0, '1-0')
     unacked.push(0, '2-0')
-    unacked.withdraw()
+    unacked.cancelLast()
     expect([unacked.size, unacked.idsOf(0), unacked.nextDelivery]).toEqual([1, ['1-0'], 3])
     unacked.push(0, '3-0')
     unacked.ackUpTo(3)
-    unacked.withdraw()
+    unacked.cancelLast()
     expect([unacked.size, unacked.peekAcking(0, 10)]).toEqual([2, ['1-0', '3-0']])
   })
 
-  it('tells what was delivered before a delivery', () => {
+  it('lists the entries delivered before a delivery', () => {
     const unacked = new Unacked(PARTITIONS)
     for (let i = 1; i <= 5; i++) unacked.push(0, `${i}-0`)
     unacked.ackUpTo(1)
     expect(unacked.idsOf(0, 4)).toEqual(['1-0', '2-0', '3-0'])
   })
 
-  it('is what a plain list of everything says, in any order of use', () => {
+  it('agrees with a plain list of all entries, in any order of calls', () => {
     const step = fc.oneof(
       fc.record({ push: fc.nat(PARTITIONS - 1), times: fc.integer({ min: 1, max: 6000 }) }),
-      fc.record({ withdraw: fc.nat(PARTITIONS - 1) }),
+      fc.record({ cancel: fc.nat(PARTITIONS - 1) }),
       fc.record({ ack: fc.double({ min: 0, max: 1, noNaN: true }) }),
       fc.record({ tell: fc.nat(PARTITIONS - 1), max: fc.nat(5000) }),
     )
@@ -69,10 +69,10 @@ describe('Unacked', () => {
               unacked.push(next.push, `${delivery}-0`)
               all.push({ id: `${delivery}-0`, partition: next.push, delivery, acking: false })
             }
-          } else if ('withdraw' in next) {
+          } else if ('cancel' in next) {
             delivery++
-            unacked.push(next.withdraw, `${delivery}-0`)
-            unacked.withdraw()
+            unacked.push(next.cancel, `${delivery}-0`)
+            unacked.cancelLast()
           } else if ('ack' in next) {
             const upTo = Math.floor(next.ack * delivery)
             unacked.ackUpTo(upTo)

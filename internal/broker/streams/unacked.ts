@@ -1,36 +1,35 @@
-/** Twice this many slots at the front of the line that are no longer used are worth moving the rest for. */
+/** The list is compacted when at least so many slots at its front are acked, and they are half of it. */
 const COMPACT_AT = 4096
 
 /**
- * What a subscriber of Streams holds: the entries delivered and not yet acked in Redis, in the order of delivery. A cumulative ack
- * moves entries from `delivered` to `acking`, and Redis' answer frees them.
+ * The entries that a consumer has delivered and that Redis does not know to be acked, in the order of delivery. A
+ * cumulative ack moves entries to `acking`; Redis' answer removes them from there.
  */
 export class Unacked {
-  /** In the order of delivery; those before `#head` are acked. The entry of delivery d stands at `d − #base`. */
+  /** In the order of delivery; entries before `#head` are acked. The entry of delivery d stands at `d − #base`. */
   #ids: string[] = []
   #partitions: number[] = []
   #head = 0
   #base = 1
-  /** A partition's entries that Redis must be told of, or is being told of. */
+  /** By partition: acked entries of which Redis must be told, or is being told. */
   readonly #acking: string[][]
   #ackingCount = 0
-  /** Deliveries from `#head` on that were withdrawn: their id is ''. */
-  #withdrawn = 0
+  /** Deliveries from `#head` on that `cancelLast` took back: their id is ''. */
+  #cancelled = 0
 
   constructor(partitions: number) {
     this.#acking = Array.from({ length: partitions }, () => [])
   }
 
-  /** Entries held in all. */
   get size(): number {
-    return this.#ids.length - this.#head - this.#withdrawn + this.#ackingCount
+    return this.#ids.length - this.#head - this.#cancelled + this.#ackingCount
   }
 
   get ackingCount(): number {
     return this.#ackingCount
   }
 
-  /** The delivery that the next `push` is. */
+  /** The number of the delivery that the next `push` stands for. */
   get nextDelivery(): number {
     return this.#base + this.#ids.length
   }
@@ -40,14 +39,17 @@ export class Unacked {
     this.#partitions.push(partition)
   }
 
-  /** The newest delivery was none: its entry is not held here, and no ack is meant for it. One that was acked already stays so. */
-  withdraw(): void {
+  /**
+   * The newest delivery failed: its entry is removed, and no ack counts for it. An entry that was acked already stays
+   * acked.
+   */
+  cancelLast(): void {
     if (this.#head === this.#ids.length) return
     this.#ids[this.#ids.length - 1] = ''
-    this.#withdrawn++
+    this.#cancelled++
   }
 
-  /** Everything up to and including this delivery is done with. */
+  /** Every entry up to and including this delivery is acked. */
   ackUpTo(delivery: number): void {
     const end = Math.min(delivery + 1 - this.#base, this.#ids.length)
     for (; this.#head < end; this.#head++) this.#ack(this.#partitions[this.#head]!, this.#ids[this.#head]!)
@@ -58,18 +60,18 @@ export class Unacked {
     this.#head = 0
   }
 
-  /** The first entries of a partition to tell Redis of: they stay held until `acked`. */
+  /** The first acked entries of a partition of which Redis must be told. They stay here until `acked`. */
   peekAcking(partition: number, max: number): string[] {
     return this.#acking[partition]!.slice(0, max)
   }
 
-  /** Redis knows of the first `count` entries that `peekAcking` gave. */
+  /** Redis has acked the first `count` entries that `peekAcking` returned. */
   acked(partition: number, count: number): void {
     this.#acking[partition]!.splice(0, count)
     this.#ackingCount -= count
   }
 
-  /** What is held of a partition, delivered before `beforeDelivery`. */
+  /** The entries of a partition that were delivered before `beforeDelivery`. */
   idsOf(partition: number, beforeDelivery = Infinity): string[] {
     const ids = this.#acking[partition]!.slice()
     const end = Math.min(beforeDelivery - this.#base, this.#ids.length)
@@ -81,7 +83,7 @@ export class Unacked {
 
   #ack(partition: number, id: string): void {
     if (id === '') {
-      this.#withdrawn--
+      this.#cancelled--
       return
     }
     this.#acking[partition]!.push(id)

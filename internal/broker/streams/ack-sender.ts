@@ -1,0 +1,75 @@
+import type { RedisConnection } from '../redis/connection.ts'
+import type { Unacked } from './unacked.ts'
+
+const ACK_INTERVAL_MS = 20
+const ACKS_A_COMMAND = 1000
+
+export interface AckSenderOptions {
+  readonly keys: readonly string[]
+  readonly group: string
+  readonly commands: RedisConnection
+  readonly unacked: Unacked
+  /** Called when Redis has answered: there may be fewer unacked entries. */
+  readonly answered: () => void
+}
+
+/**
+ * Tells Redis which entries are acked: 20 ms after the first one, or as soon as 1,000 wait. One round sends one XACK
+ * a partition, all in one write. A failed XACK is sent again in the next round: acking twice does no harm.
+ */
+export class AckSender {
+  readonly #options: AckSenderOptions
+  #timer: NodeJS.Timeout | undefined
+  #sending: Promise<boolean> | undefined
+
+  constructor(options: AckSenderOptions) {
+    this.#options = options
+  }
+
+  /** To be called when entries have been acked. */
+  schedule(): void {
+    const waiting = this.#options.unacked.ackingCount
+    if (waiting === 0) return
+    if (waiting >= ACKS_A_COMMAND) this.#send()
+    else this.#sendLater()
+  }
+
+  /** Sends all acks that wait, unless Redis does not answer. */
+  async close(): Promise<void> {
+    const { unacked } = this.#options
+    clearTimeout(this.#timer)
+    while (unacked.ackingCount > 0 && (await this.#send())) clearTimeout(this.#timer)
+    clearTimeout(this.#timer)
+  }
+
+  #sendLater(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#send()
+    }, ACK_INTERVAL_MS).unref()
+  }
+
+  /** @returns false when Redis did not take all of them */
+  #send(): Promise<boolean> {
+    this.#sending ??= this.#sendRound().finally(() => {
+      this.#sending = undefined
+    })
+    return this.#sending
+  }
+
+  async #sendRound(): Promise<boolean> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const { keys, group, commands, unacked, answered } = this.#options
+    const sent = keys.map(async (key, partition) => {
+      const ids = unacked.peekAcking(partition, ACKS_A_COMMAND)
+      if (ids.length === 0) return
+      await commands.send((client) => client.xack(key, group, ...ids))
+      unacked.acked(partition, ids.length)
+    })
+    const results = await Promise.allSettled(sent)
+    answered()
+    if (unacked.ackingCount > 0) this.#sendLater()
+    return results.every((result) => result.status === 'fulfilled')
+  }
+}
