@@ -1,7 +1,7 @@
 import type { Broker, PartitionBacklog } from '../../internal/broker/broker.ts'
 import type { Metrics } from '../../internal/observe/metrics.ts'
 
-/** What there is to say of the way between the processes, the same in every role. */
+/** The metrics of the broker, the same in every role. */
 export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
   const { stats } = broker
   metrics.gauge({
@@ -11,7 +11,7 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
   })
   metrics.counter({
     name: 'sentinel_broker_reconnects_total',
-    help: 'Connections that were lost and came up again.',
+    help: 'Connections to the broker that were lost and came up again.',
     read: () => stats.reconnects,
   })
   metrics.counter({
@@ -21,22 +21,22 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
   })
   metrics.counter({
     name: 'sentinel_broker_groups_remade_total',
-    help: 'Streams: consumer groups that had vanished and were made anew.',
+    help: 'Streams: consumer groups that had vanished and were created again.',
     read: () => stats.groupsRemade,
   })
   metrics.counter({
     name: 'sentinel_broker_trimmed_messages_total',
-    help: 'Streams: messages trimmed away before they were acknowledged, and lost with the server that held them.',
+    help: 'Streams: messages trimmed before they were acknowledged, and lost with the server that held them.',
     read: () => stats.trimmedUnacked,
   })
   metrics.counter({
     name: 'sentinel_broker_trimmed_unread_messages_total',
-    help: 'Streams: messages trimmed away before any server had read them. Each is counted by one server.',
+    help: 'Streams: messages trimmed before any server had read them. One server counts each.',
     read: () => stats.trimmedUnread,
   })
   metrics.counter({
     name: 'sentinel_broker_claimed_messages_total',
-    help: 'Streams: messages taken over from a server that is gone.',
+    help: 'Streams: messages claimed from a server that is gone.',
     read: () => stats.claimed,
   })
   metrics.counter({

@@ -4,15 +4,15 @@ import type { Broker, MessageHandler, Subscription } from './broker.ts'
 
 export interface BrokerUnderTest {
   readonly name: string
-  /** What `publish` says while the subscriber is paused: nothing yet, 1, or 0. */
-  readonly whilePaused: 'waits' | 'is kept' | 'nobody listens'
-  /** Whether what nobody has acked is delivered again to the same consumer. */
+  /** What `publish` does while the subscriber is paused: stays pending, resolves with 1, or with 0. */
+  readonly whilePaused: 'waits' | 'is kept' | 'no subscriber'
+  /** Whether messages without an ack are delivered again to the same consumer. */
   readonly keepsUnacked: boolean
-  /** Whether a message that nobody listens to is gone, and `publish` says so. */
-  readonly tellsWhenNobodyListens: boolean
-  /** A broker that is connected. Two are open at once only where the engine is a server. */
+  /** Whether a message without a subscriber is gone, and `publish` resolves with 0. */
+  readonly reportsNoSubscriber: boolean
+  /** Opens a broker that is connected. Two are open at once only where the engine is a server. */
   open(): Promise<Broker>
-  /** Before each test: nothing in the engine. */
+  /** Empties the engine: called before each test. */
   empty(): Promise<void>
 }
 
@@ -39,7 +39,7 @@ export function texts({ payloads }: Received): string[] {
   return payloads.map((payload) => payload.toString())
 }
 
-/** What every broker promises, whatever carries its messages. */
+/** What every broker promises, on any engine. */
 export function describeBroker(under: BrokerUnderTest): void {
   describe(`the ${under.name} broker`, () => {
     const open: Array<{ close(): Promise<void> }> = []
@@ -77,7 +77,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       }
     })
 
-    it('carries any bytes, none and a megabyte', async () => {
+    it('carries any bytes, an empty payload and a megabyte', async () => {
       const { broker, received } = await start()
       const every = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
       const large = Buffer.alloc(2 ** 20, every)
@@ -90,7 +90,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       expect(received.payloads[3]!.equals(resp)).toBe(true)
     })
 
-    it('numbers deliveries from 1 by one, and keeps neighbours apart by their tie', async () => {
+    it('numbers deliveries 1, 2, 3 …, and gives ties as the engine promises', async () => {
       const { broker, received } = await start()
       await Promise.all(Array.from({ length: 1500 }, (_, i) => broker.publish('one key', Buffer.from(`${i}`))))
       await arrived(received, 1500)
@@ -102,18 +102,18 @@ export function describeBroker(under: BrokerUnderTest): void {
     it('tells a publisher how many servers listen', async () => {
       await under.empty()
       const broker = await openBroker()
-      expect(await broker.publish('key', Buffer.from('early'))).toBe(under.tellsWhenNobodyListens ? 0 : 1)
+      expect(await broker.publish('key', Buffer.from('early'))).toBe(under.reportsNoSubscriber ? 0 : 1)
       const received = receiver()
       const subscription = await broker.subscribe(received.handler)
       expect(await broker.publish('key', Buffer.from('heard'))).toBe(1)
-      await arrived(received, under.tellsWhenNobodyListens ? 1 : 2)
+      await arrived(received, under.reportsNoSubscriber ? 1 : 2)
       await subscription.stop()
       await subscription.close()
-      expect(await broker.publish('key', Buffer.from('late'))).toBe(under.tellsWhenNobodyListens ? 0 : 1)
-      expect(texts(received)).toEqual(under.tellsWhenNobodyListens ? ['heard'] : ['early', 'heard'])
+      expect(await broker.publish('key', Buffer.from('late'))).toBe(under.reportsNoSubscriber ? 0 : 1)
+      expect(texts(received)).toEqual(under.reportsNoSubscriber ? ['heard'] : ['early', 'heard'])
     })
 
-    it('delivers before the end of stop what was sent before, and nothing after it', async () => {
+    it('delivers all earlier messages before stop resolves, and none after it', async () => {
       const { broker, subscription, received } = await start()
       for (let i = 0; i < 500; i++) await broker.publish('key', Buffer.from(`${i}`))
       const stopped = subscription.stop()
@@ -127,7 +127,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       if (!under.keepsUnacked) expect(texts(received).filter((text) => text !== 'late')).toHaveLength(500)
     })
 
-    it('survives a handler that throws, counts it, and gives the message up', async () => {
+    it('survives a handler that throws, counts the error, and hands the message to onPoison', async () => {
       await under.empty()
       const broker = await openBroker()
       const heard: string[] = []
@@ -151,13 +151,13 @@ export function describeBroker(under: BrokerUnderTest): void {
       expect(broker.stats.handlerErrors).toBeGreaterThanOrEqual(1)
     })
 
-    /** As our publishers do it: what nobody listens for is kept, and sent again. */
+    /** As our publishers do: a message without a subscriber is kept and sent again. */
     const publishAndKeep = async (broker: Broker, text: string): Promise<void> => {
       await until(`${text} is taken`, async () => (await broker.publish('key', Buffer.from(text))) > 0)
     }
     const heldBack = async (broker: Broker): Promise<void> => {
-      if (under.whilePaused !== 'nobody listens') return
-      await until('nobody listens', async () => (await broker.publish('key', Buffer.from('probe'))) === 0)
+      if (under.whilePaused !== 'no subscriber') return
+      await until('no subscriber', async () => (await broker.publish('key', Buffer.from('probe'))) === 0)
     }
     const withoutProbes = (received: Received): string[] => texts(received).filter((text) => text !== 'probe')
 
@@ -172,7 +172,7 @@ export function describeBroker(under: BrokerUnderTest): void {
         answers.push(await broker.publish('key', Buffer.from(text)))
         if (answers.at(-1) === 0) await publishAndKeep(broker, text)
       })
-      // A message of its own way is there and back before any of these would be late.
+      // This round trip takes longer than a delivery would.
       await broker.live.recall()
       expect(withoutProbes(received)).toEqual(['before'])
       if (under.whilePaused !== 'is kept') expect(answers).toEqual(under.whilePaused === 'waits' ? [] : [0, 0, 0])
@@ -183,7 +183,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       expect(withoutProbes(received).sort()).toEqual(['1', '2', '3', 'after', 'before'])
     })
 
-    it('takes the last of many pauses and resumes for the one that is meant', async () => {
+    it('follows the last of many pauses and resumes', async () => {
       const { broker, subscription, received } = await start()
       for (let i = 0; i < 25; i++) {
         subscription.pause()
@@ -205,7 +205,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       expect(withoutProbes(received)).toEqual(['resumed', 'paused'])
     })
 
-    it('stops while it is paused, and is not woken by a resume', async () => {
+    it('stops while it is paused, and a resume does not start it again', async () => {
       const { broker, subscription, received } = await start()
       subscription.pause()
       await heldBack(broker)
@@ -214,8 +214,8 @@ export function describeBroker(under: BrokerUnderTest): void {
       subscription.resume()
       subscription.pause()
       subscription.resume()
-      expect(await sent).toBe(under.tellsWhenNobodyListens ? 0 : 1)
-      expect(await broker.publish('key', Buffer.from('later'))).toBe(under.tellsWhenNobodyListens ? 0 : 1)
+      expect(await sent).toBe(under.reportsNoSubscriber ? 0 : 1)
+      expect(await broker.publish('key', Buffer.from('later'))).toBe(under.reportsNoSubscriber ? 0 : 1)
       await subscription.close()
       expect(withoutProbes(received)).toEqual([])
     })
@@ -234,7 +234,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       expect(heard).toEqual(['1', '2', '3', '4'])
     })
 
-    it('takes acks in any number, and closes in the middle', async () => {
+    it('accepts repeated and late acks, and a close before all are sent', async () => {
       const { broker, subscription, received } = await start()
       await Promise.all(Array.from({ length: 100 }, (_, i) => broker.publish('key', Buffer.from(`${i}`))))
       await arrived(received, 100)
@@ -268,7 +268,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       })
     })
 
-    it('carries the live feed to everybody, and nothing to those who have left', async () => {
+    it('carries the live feed to all subscribers, and not to those that have left', async () => {
       await under.empty()
       const broker = await openBroker()
       const first: string[] = []

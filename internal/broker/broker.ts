@@ -3,8 +3,8 @@ export interface Delivery {
   /** Counts up by one from 1. */
   id: number
   /**
-   * 0–999 for a message that may be delivered again: the same at each delivery, and different for most messages of one moment. −1 where the
-   * engine delivers no message twice.
+   * 0–999 for a message that may be delivered again: the same at each delivery, and different for most messages of
+   * one moment. −1 where the engine delivers no message twice.
    */
   tie: number
   /** Whether the message may have been delivered before, to this consumer or to one that is gone (streams). */
@@ -12,15 +12,16 @@ export interface Delivery {
 }
 
 /**
- * Called once a message, never concurrently. `payload` and `delivery` are valid only during the call. It should not throw: a message on
- * which it throws is poison, and that delivery needs no ack.
+ * Called once a message, never concurrently. `payload` and `delivery` are valid only during the call. It should not
+ * throw: a message on which it throws is poison, and that delivery needs no ack.
  */
 export type MessageHandler = (payload: Buffer, delivery: Readonly<Delivery>) => void
 
 export interface SubscribeOptions {
   /**
-   * Takes a message that this program cannot process: the handler threw on it, or the process died of it several times (streams). The engine
-   * forgets the message when this has returned, and where it returns a promise, when that has resolved. The callee may keep `payload`.
+   * Takes a message that this program cannot process: the handler threw on it, or the process died of it several
+   * times (streams). The engine forgets the message when this has returned, and where it returns a promise, when that
+   * has resolved. The callee may keep `payload`.
    *
    * @param id names the message in the engine; '' where the engine has no names
    * @param deliveries how often the message was delivered
@@ -32,8 +33,9 @@ export interface SubscribeOptions {
 /** The receiving end. Messages of one key arrive in the order in which they were published. */
 export interface Subscription {
   /**
-   * Stops deliveries without losing messages. They stay in Redis (streams) or with their publishers, whose `publish` returns 0 (pubsub) or
-   * stays pending (memory). Over Redis, some messages that are on their way may still be delivered.
+   * Stops deliveries without losing messages. They stay in Redis (streams) or with their publishers, whose `publish`
+   * returns 0 (pubsub) or stays pending (memory). Over Redis, some messages that are on their way may still be
+   * delivered.
    */
   pause(): void
   resume(): void
@@ -42,8 +44,8 @@ export interface Subscription {
   /** All messages up to and including this delivery are stored or dead letters: the broker may forget them. */
   ack(upTo: number): void
   /**
-   * No message is delivered after it resolves. Messages that the engine had sent before are delivered first, unless the subscription is paused
-   * and the engine (streams) or the publisher (memory) keeps them. Acks still count.
+   * No message is delivered after it resolves. Messages that the engine had sent before are delivered first, unless
+   * the subscription is paused and the engine (streams) or the publisher (memory) keeps them. Acks still count.
    */
   stop(): Promise<void>
   /** Sends the acks that wait and ends the connection. The engine keeps messages without an ack, where it can. */
@@ -102,8 +104,8 @@ export interface BrokerHealth {
 export const LIVE_KEPT_MS = 24 * 3_600_000
 
 /**
- * The way from the servers to the APIs: coalesced changes, and the latest value of each series for a warm start. It may lose messages, and it
- * never blocks the caller.
+ * The way from the servers to the APIs: coalesced changes, and the latest value of each series for a warm start. It
+ * may lose messages, and it never blocks the caller.
  */
 export interface LiveChannel {
   /** The caller must not change the buffers afterwards. @param latest series key and payload: kept for `recall` */
@@ -115,31 +117,47 @@ export interface LiveChannel {
 }
 
 /**
- * Keeps the checkpoint of each run for the servers of a channel, so that the next process goes on counting. A checkpoint is a line of text; only
- * its writer reads it.
+ * Keeps the checkpoint of each run for the servers of a channel, so that the next process goes on counting. A
+ * checkpoint is a line of text; only its writer reads it.
  */
 export interface CheckpointStore {
-  /** All checkpoints, by run id. Stays pending while the engine is away; rejects when the broker is closed or the engine refuses. */
+  /**
+   * All checkpoints, by run id. Stays pending while the engine is away; rejects when the broker is closed or the engine
+   * refuses.
+   */
   load(): Promise<Map<string, string>>
   /** Replaces the checkpoints of these runs, and deletes those of the runs in `forget`. @throws BrokerError */
   save(checkpoints: ReadonlyMap<string, string>, forget?: readonly string[]): Promise<void>
 }
 
-/** Carries messages from publishers to servers. `publish` and `subscribe` may be used side by side; nothing is called after `close`. */
+/**
+ * Carries messages from publishers to servers. `publish` and `subscribe` may be used side by side; nothing is called
+ * after `close`.
+ */
 export interface Broker {
   readonly kind: 'pubsub' | 'streams' | 'memory'
   /**
-   * Resolves when the engine has the message, with the number of servers that will get it. 0 means that no server listens and the message is
-   * gone (pubsub, memory). Rejects with a BrokerError when the engine does not have the message, or may not have it.
+   * Resolves when the engine has the message, with the number of servers that will get it. 0 means that no server
+   * listens and the message is gone (pubsub, memory). Rejects with a BrokerError when the engine does not have the
+   * message, or may not have it.
    */
   publish(key: string, payload: Buffer): Promise<number>
-  /** Resolves when messages come. Stays pending while the engine is away (`health` says why); rejects when the broker is closed. */
+  /**
+   * Resolves when messages come. Stays pending while the engine is away (`health` says why); rejects when the broker is
+   * closed.
+   */
   subscribe(handler: MessageHandler, options?: SubscribeOptions): Promise<Subscription>
   readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
-  /** Where a server keeps the checkpoints of runs; undefined where the engine keeps what a server has not taken (streams, memory). */
+  /**
+   * Where a server keeps the checkpoints of runs; undefined where the engine keeps what a server has not taken
+   * (streams, memory).
+   */
   readonly checkpoints?: CheckpointStore
-  /** Streams: the partitions that the subscriber reads, as of some seconds ago. Empty without a subscriber, and while Redis is away. */
+  /**
+   * Streams: the partitions that the subscriber reads, as of some seconds ago. Empty without a subscriber, and while
+   * Redis is away.
+   */
   readonly backlog?: readonly PartitionBacklog[]
   health(): BrokerHealth
   close(): Promise<void>
@@ -148,8 +166,8 @@ export interface Broker {
 /** Why a publish failed, by what to do next. */
 export class BrokerError extends Error {
   /**
-   * `not_sent`: send it again. `unknown`: it may have arrived; send it again, and `seq` shows the duplicate. `refused`: sending it again
-   * is useless.
+   * `not_sent`: send it again. `unknown`: it may have arrived; send it again, and `seq` shows the duplicate.
+   * `refused`: sending it again is useless.
    */
   readonly kind: 'not_sent' | 'unknown' | 'refused'
 

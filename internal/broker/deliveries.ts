@@ -2,7 +2,10 @@ import type { Logger } from 'pino'
 import { errorText } from '../text/error-text.ts'
 import type { BrokerStats, Delivery, MessageHandler, SubscribeOptions } from './broker.ts'
 
-/** Numbers the messages of one subscription and hands them over. A handler that throws is our bug, never the end of the way. */
+/**
+ * Numbers the messages of one subscription and calls the handler. A handler that throws is a bug of ours; it never ends
+ * the subscription.
+ */
 export class Deliveries {
   readonly #handler: MessageHandler
   readonly #options: SubscribeOptions
@@ -19,7 +22,7 @@ export class Deliveries {
   }
 
   /**
-   * @param tie the message's own, where the engine has one that is the same again at the next delivery
+   * @param tie of the message, where the engine may deliver it again; otherwise −1
    * @returns what the handler threw, for people; '' when it took the message
    */
   deliver(payload: Buffer, tie = -1, redelivered = false): string {
@@ -39,20 +42,20 @@ export class Deliveries {
     }
   }
 
-  /** Delivers a message that comes only once: one that cannot be borne is poison at once. */
+  /** Delivers a message that the engine delivers once only. If the handler throws on it, it is poison at once. */
   deliverOnce(payload: Buffer): void {
     const problem = this.deliver(payload)
     if (problem !== '') this.poison(Buffer.from(payload), '', 1, problem).catch(() => {})
   }
 
-  /** Gives a message up to whoever keeps such. Rejects when that one failed too: then the message should stay where it is. */
+  /** Hands a poison message to `onPoison`. Rejects when that fails: then the message should stay in the engine. */
   async poison(payload: Buffer, id: string, deliveries: number, problem: string): Promise<void> {
     try {
-      if (this.#options.onPoison === undefined) throw new Error('nobody keeps messages that are poison')
+      if (this.#options.onPoison === undefined) throw new Error('the subscriber has no onPoison')
       await this.#options.onPoison(payload, id, deliveries, problem)
     } catch (error) {
       this.#stats.handlerErrors++
-      this.#logger.error({ err: error, id, deliveries, problem }, 'a message that is poison could not be given up')
+      this.#logger.error({ err: error, id, deliveries, problem }, 'a poison message could not be kept as a dead letter')
       throw error
     }
   }

@@ -11,7 +11,7 @@ function shares(ring: HashRing, partitions: number): number[] {
 }
 
 describe('HashRing', () => {
-  // A key that changed its partition would lose its order, and a publisher of another version would disagree.
+  // If a key changed its partition, its messages would lose their order, and other versions would disagree.
   const pinned: Array<[string, number]> = [
     ['', 2],
     ['web-01/agent/5f3a9c1e', 0],
@@ -30,7 +30,7 @@ describe('HashRing', () => {
     }
   })
 
-  it.each([1, 4, 9])('moves only what a new partition takes over, when one is added to %d', (partitions) => {
+  it.each([1, 4, 9])('moves only the keys that a new partition gets, when one is added to %d', (partitions) => {
     const before = new HashRing(partitions)
     const after = new HashRing(partitions + 1)
     const moved = KEYS.filter((key) => before.partitionOf(key) !== after.partitionOf(key))

@@ -2,14 +2,14 @@ import { influxCount } from './influx.ts'
 import { type Program, startProgram } from './programs.ts'
 import { freePort, startInflux, startRedis, type TestServer } from './servers.ts'
 
-/** A built `server` between a real Redis and a real InfluxDB, consuming. */
+/** A built `server` that consumes, between a real Redis and a real InfluxDB. */
 export interface Consumer {
   readonly redis: TestServer
   readonly influx: TestServer
   readonly server: Program
-  /** Where its metrics are. */
+  /** Its admin port, where its metrics are. */
   readonly admin: string
-  /** Points of `system_stats` that InfluxDB has. */
+  /** The number of points of `system_stats` in InfluxDB. */
   points(): Promise<number>
   stop(): Promise<void>
 }

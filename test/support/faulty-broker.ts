@@ -7,7 +7,10 @@ import {
 } from '../../internal/broker/broker.ts'
 import type { Codec, MessageHeader } from '../../internal/codec/codec.ts'
 
-/** Samples are numbers; a message is JSON. One below zero does not fit into any message, and one without a value is left out. */
+/**
+ * Samples are numbers; a message is JSON. A number below zero fits into no message, and a sample without a value is
+ * left out.
+ */
 export function stubCodec(name: Codec['name'] = 'frame', maxSamples = 4): Codec {
   return {
     name,
@@ -53,7 +56,7 @@ export type Behaviour =
   | 'unknown: it did not'
   | 'hang'
 
-/** A broker that does as it is told, and remembers what arrived. */
+/** A broker that behaves as told, and remembers what arrived. */
 export class FaultyBroker implements Broker {
   readonly kind = 'pubsub'
   readonly stats = newStats()

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** Environment of a Node program that then writes the URL of each module that it imports into the file. It holds for the program's threads too. */
+/**
+ * Environment of a Node program that then writes the URL of each module that it imports into the file. It holds for the
+ * program's threads too.
+ */
 export function listImportsIn(file: string): Record<string, string> {
   const hook = moduleUrl(`
     import { appendFileSync } from 'node:fs'

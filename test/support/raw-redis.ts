@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 
-/** RESP, written by hand: what an outside publisher sends, with no library of ours in between. */
+/** RESP, written by hand: what an external publisher sends, without a library of ours. */
 function command(...parts: Array<string | Buffer>): Buffer {
   const pieces: Buffer[] = [Buffer.from(`*${parts.length}\r\n`)]
   for (const part of parts) {
@@ -11,8 +11,8 @@ function command(...parts: Array<string | Buffer>): Buffer {
 }
 
 /**
- * Publishes messages over raw sockets, spread over `connections`, all at once; resolves with the number of receivers that Redis
- * reported, summed over all messages.
+ * Publishes messages over raw sockets, spread over `connections`, all at once; resolves with the number of receivers
+ * that Redis reported, summed over all messages.
  */
 export async function publishRaw(
   port: number,

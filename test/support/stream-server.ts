@@ -6,8 +6,8 @@ import { startKeeper } from '../../bench/stack/keeper.ts'
 const OPEN = new URL('../../dist/internal/broker/open.js', import.meta.url)
 
 /**
- * A consumer of streams and nothing else: what it "stores" it appends to one file, what is poison to another, each before it acks. The
- * message `killer` ends it as a fault in native code would.
+ * A program that only consumes streams. It appends messages that it "stores" to one file and poison to another, each
+ * before it acks. The message `killer` ends it as a fault in native code would.
  */
 const PROGRAM = `
 import { appendFileSync } from 'node:fs'
@@ -35,7 +35,7 @@ export interface StreamServerPlace {
   readonly consumer: string
   readonly storedFile: string
   readonly poisonFile: string
-  /** How long it takes to store a message. */
+  /** How long storing a message takes. */
   readonly storeMs: number
 }
 
@@ -44,7 +44,7 @@ export interface StreamServer {
   kill(): void
 }
 
-/** Starts one as a process of its own, from the built program. */
+/** Starts this program as a process, with the built broker. */
 export function startStreamServer(place: StreamServerPlace): StreamServer {
   const { url, consumer, storedFile, poisonFile, storeMs } = place
   if (!existsSync(OPEN)) throw new Error(`${fileURLToPath(OPEN)} is missing: npm run build`)
@@ -67,7 +67,7 @@ export function startStreamServer(place: StreamServerPlace): StreamServer {
   return { ended, kill: () => void child.kill('SIGKILL') }
 }
 
-/** What has been appended to such a file; a torn last line is left out. */
+/** The lines of such a file, without a torn last line. */
 export function linesOf(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
 }

@@ -1,34 +1,34 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** What becomes of the bytes that come through. */
+/** What happens to the bytes that pass. */
 export type TcpFault =
   | { readonly kind: 'none' }
-  /** Nothing passes and nothing is closed: a cable that was pulled. `answers` holds back only what the server says. */
+  /** Nothing passes and nothing is closed, as with a pulled cable. `answers` holds back only the server's bytes. */
   | { readonly kind: 'silent'; readonly only?: 'answers' }
-  /** Each piece passes so much later. */
+  /** Each chunk passes so much later. */
   | { readonly kind: 'slow'; readonly delayMs: number }
-  /** Every connection that comes is closed at once. */
+  /** Every connection is closed at once. */
   | { readonly kind: 'closed' }
 
-/** Stands before a server of 127.0.0.1 and spoils what passes, on connections that are open as on new ones. */
+/** A proxy before a server of 127.0.0.1 that injects faults, on open connections and on new ones. */
 export interface TcpProxy {
   readonly port: number
-  /** Connections that are open. */
+  /** The number of open connections. */
   readonly connections: number
-  /** What was held back by a fault that ends goes on its way now. */
+  /** Changes the fault. Bytes that the former fault held back pass now. */
   become(fault: TcpFault): void
-  /** Breaks all connections that are open, with what is on its way in them. */
+  /** Breaks all open connections. Bytes on their way are lost. */
   cut(): void
-  /** Nothing passes any more on the connections that are open now, and nobody closes them; new ones are as good as ever. */
+  /** Nothing passes any more on the connections that are open now, and they stay open. New ones work. */
   halfOpen(): void
   stop(): Promise<void>
 }
 
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const pipes = new Set<Pipe>()
-  /** Sockets whose other end has gone without their hearing of it, until the fault is over. */
+  /** Sockets whose other end has closed without their knowing, until the fault is over. */
   const cutOff = new Set<Socket>()
-  /** Of connections that are half-open for good. */
+  /** Pipes of connections that stay half-open. */
   const abandoned = new Set<Pipe>()
   let fault: TcpFault = { kind: 'none' }
 
@@ -53,7 +53,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       from.once('close', () => {
         pipes.delete(pipe)
         if (abandoned.has(pipe)) return
-        // Over a cable that was pulled the other side does not hear of it: Redis goes on counting a dead subscriber.
+        // Over a pulled cable the other side does not notice: Redis goes on counting a dead subscriber.
         if (fault.kind === 'silent') cutOff.add(to)
         else pipe.finish()
       })
@@ -99,7 +99,7 @@ class Pipe {
   readonly to: Socket
   readonly #isAnswer: boolean
   #fault: TcpFault = { kind: 'none' }
-  /** What was read and may not pass yet, each piece with the time at which it may. */
+  /** Bytes that were read and may not pass yet, each chunk with the time at which it may. */
   #waiting: Array<{ chunk: Buffer; dueMs: number }> = []
   #timer: NodeJS.Timeout | undefined
   #ended = false
@@ -118,7 +118,7 @@ class Pipe {
     this.#flow()
   }
 
-  /** The sender has closed: the receiver is told so once it has all. */
+  /** The sender has closed: the receiver's side is closed once it has all bytes. */
   finish(): void {
     this.#ended = true
     this.#flow()
@@ -134,7 +134,7 @@ class Pipe {
     this.#flow()
   }
 
-  /** Passes on what may pass; the rest stays in the sender's socket, as it would with a network that has stopped. */
+  /** Passes on what may pass. The rest stays in the sender's socket, as on a stopped network. */
   #flow(): void {
     clearTimeout(this.#timer)
     while (!this.#isSilent && this.#waiting.length > 0 && !this.to.writableNeedDrain) {

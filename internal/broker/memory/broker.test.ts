@@ -10,7 +10,7 @@ describeBroker({
   name: 'memory',
   whilePaused: 'waits',
   keepsUnacked: false,
-  tellsWhenNobodyListens: true,
+  reportsNoSubscriber: true,
   open: async () => new MemoryBroker({ logger }),
   empty: async () => {},
 })
@@ -31,7 +31,7 @@ describe('MemoryBroker', () => {
     await expect(broker.subscribe(() => {})).rejects.toThrow('has a subscriber already')
   })
 
-  it('lets a paused publisher know, at the end, that nobody took its message', async () => {
+  it('resolves the publish of a message that waits with 0 when it stops', async () => {
     const broker = new MemoryBroker({ logger })
     const received = receiver()
     const subscription = await broker.subscribe(received.handler)

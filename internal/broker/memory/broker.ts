@@ -14,8 +14,9 @@ import { MemoryLiveChannel } from './live-channel.ts'
 import { MemorySubscription } from './subscription.ts'
 
 /**
- * The broker of one process: `publish` calls the subscriber's handler before it returns. While the subscriber is paused, a publish stays pending:
- * that is the backpressure. It has one subscription at a time, because one process has one pipeline; a second is refused.
+ * The broker of one process: `publish` calls the subscriber's handler before it returns. While the subscriber is
+ * paused, a publish stays pending: that is the backpressure. It has one subscription at a time, because one process has
+ * one pipeline; a second is refused.
  */
 export class MemoryBroker implements Broker {
   readonly kind = 'memory'

@@ -8,7 +8,9 @@ interface WaitingMessage {
   readonly taken: Deferred<number>
 }
 
-/** The one subscriber of a memory broker. Messages that come while it is paused wait here, and so do their publishers. */
+/**
+ * The one subscriber of a memory broker. Messages that come while it is paused wait here, and so do their publishers.
+ */
 export class MemorySubscription implements Subscription {
   readonly #deliveries: Deliveries
   readonly #leave: () => void
@@ -22,7 +24,10 @@ export class MemorySubscription implements Subscription {
     this.#leave = leave
   }
 
-  /** @returns what `publish` answers: at once while it runs, when the message was delivered or refused while it is paused */
+  /**
+   * @returns what `publish` answers: at once while it runs, when the message was delivered or refused while it is
+   * paused
+   */
   take(payload: Buffer): number | Promise<number> {
     if (this.#mode === 'running' && this.#waiting.length === 0) {
       this.#deliveries.deliverOnce(payload)

@@ -15,9 +15,9 @@ afterAll(() => scene.stop())
 
 describeBroker({
   name: 'pubsub',
-  whilePaused: 'nobody listens',
+  whilePaused: 'no subscriber',
   keepsUnacked: false,
-  tellsWhenNobodyListens: true,
+  reportsNoSubscriber: true,
   open: () => scene.open('pubsub'),
   empty: () => scene.empty(),
 })
@@ -37,7 +37,7 @@ describe('PubSubBroker', () => {
     await expect(c.subscribe(() => {})).rejects.toThrow('no partition 3')
   })
 
-  it('hears what anybody publishes on the channel metrics', async () => {
+  it('receives what any client publishes on the channel metrics', async () => {
     const broker = await scene.open('pubsub')
     const received = receiver()
     await broker.subscribe(received.handler)

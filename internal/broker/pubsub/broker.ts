@@ -26,9 +26,9 @@ export interface PubSubOptions {
 }
 
 /**
- * Redis Pub/Sub: at most once. A message without a subscriber is gone, and `publish` returns 0. A server that dies or is too slow loses what
- * Redis had sent it; the gap in `seq` shows that. On a Redis Cluster it connects to any one node, because PUBLISH reaches all nodes. Sharded
- * channels are not used.
+ * Redis Pub/Sub: at most once. A message without a subscriber is gone, and `publish` returns 0. A server that dies or
+ * is too slow loses what Redis had sent it; the gap in `seq` shows that. On a Redis Cluster it connects to any one
+ * node, because PUBLISH reaches all nodes. Sharded channels are not used.
  */
 export class PubSubBroker implements Broker {
   readonly kind = 'pubsub'

@@ -26,20 +26,20 @@ async function open(options: Partial<PubSubOptions> = {}): Promise<PubSubBroker>
   return broker
 }
 
-describe('marks in Redis', () => {
-  it('are found by the next server, and only what is to be forgotten is', async () => {
-    const { checkpoints: marks } = await open()
-    expect(await marks.load()).toEqual(new Map())
+describe('checkpoints in Redis', () => {
+  it('are found by the next server, except those to be forgotten', async () => {
+    const { checkpoints } = await open()
+    expect(await checkpoints.load()).toEqual(new Map())
     const many = new Map(Array.from({ length: 3500 }, (_, i) => [`host ${i} é\n"/agent/1`, `{"next":${i}}`]))
-    await marks.save(many)
-    await marks.save(new Map([['another', 'mark']]), ['host 7 é\n"/agent/1', 'never there'])
-    await marks.save(new Map())
+    await checkpoints.save(many)
+    await checkpoints.save(new Map([['another', 'checkpoint']]), ['host 7 é\n"/agent/1', 'never there'])
+    await checkpoints.save(new Map())
     many.delete('host 7 é\n"/agent/1')
     const next = await open()
-    expect(await next.checkpoints.load()).toEqual(new Map([...many, ['another', 'mark']]))
+    expect(await next.checkpoints.load()).toEqual(new Map([...many, ['another', 'checkpoint']]))
   })
 
-  it('are apart for servers of other channels', async () => {
+  it('are separate for servers of other channels', async () => {
     const even = await open({ partitions: 4, consumes: [2, 0] })
     const odd = await open({ partitions: 4, consumes: [1, 3] })
     await even.checkpoints.save(new Map([['a', 'even']]))
@@ -49,14 +49,14 @@ describe('marks in Redis', () => {
     expect(await all.checkpoints.load()).toEqual(new Map())
   })
 
-  it('are waited for while Redis is away, and not by one that closes', async () => {
+  it('load waits while Redis is away, unless the broker closes', async () => {
     await redis.halt('SIGKILL')
     const [patient, hasty] = [await open(), await open()]
     const [loaded, refused] = [
       patient.checkpoints.load(),
       hasty.checkpoints.load().catch((error: Error) => error.message),
     ]
-    await expect(patient.checkpoints.save(new Map([['a', 'mark']]))).rejects.toThrow(/Redis/)
+    await expect(patient.checkpoints.save(new Map([['a', 'checkpoint']]))).rejects.toThrow(/Redis/)
     await hasty.close()
     expect(await refused).toContain('closed')
     await redis.start()

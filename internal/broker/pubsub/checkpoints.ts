@@ -1,12 +1,17 @@
 import type { CheckpointStore } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 
-/** So long after the last word of any source, nothing of it is worth going on from. */
+/**
+ * How long checkpoints are kept after the last save. A run that has been silent for longer is not worth going on from.
+ */
 const KEPT_MS = 24 * 3_600_000
-/** Sources a command: 10,000 at once would hold Redis up for some milliseconds. */
-const SOURCES_A_COMMAND = 1000
+/** The most runs in one command: 10,000 at once would block Redis for some milliseconds. */
+const RUNS_A_COMMAND = 1000
 
-/** In a hash: one for all servers of the same channels, because each source speaks on one channel. */
+/**
+ * Checkpoints in a hash of Redis. Servers of the same channels share one hash, because each run publishes on one
+ * channel.
+ */
 export class RedisCheckpoints implements CheckpointStore {
   readonly #commands: RedisConnection
   readonly #key: string
@@ -28,16 +33,16 @@ export class RedisCheckpoints implements CheckpointStore {
     }
   }
 
-  async save(marks: ReadonlyMap<string, string>, forget: readonly string[] = []): Promise<void> {
+  async save(checkpoints: ReadonlyMap<string, string>, forget: readonly string[] = []): Promise<void> {
     const key = this.#key
-    const entries = [...marks]
+    const entries = [...checkpoints]
     const sent: Promise<unknown>[] = []
-    for (let i = 0; i < entries.length; i += SOURCES_A_COMMAND) {
-      const some = entries.slice(i, i + SOURCES_A_COMMAND).flat()
+    for (let i = 0; i < entries.length; i += RUNS_A_COMMAND) {
+      const some = entries.slice(i, i + RUNS_A_COMMAND).flat()
       sent.push(this.#commands.send((client) => client.hset(key, ...some)))
     }
-    for (let i = 0; i < forget.length; i += SOURCES_A_COMMAND) {
-      const some = forget.slice(i, i + SOURCES_A_COMMAND)
+    for (let i = 0; i < forget.length; i += RUNS_A_COMMAND) {
+      const some = forget.slice(i, i + RUNS_A_COMMAND)
       sent.push(this.#commands.send((client) => client.hdel(key, ...some)))
     }
     sent.push(this.#commands.send((client) => client.pexpire(key, KEPT_MS)))
@@ -45,14 +50,14 @@ export class RedisCheckpoints implements CheckpointStore {
   }
 
   async #scan(): Promise<Map<string, string>> {
-    const marks = new Map<string, string>()
+    const checkpoints = new Map<string, string>()
     let cursor = '0'
     do {
       const from = cursor
       const [next, pairs] = await this.#commands.send((client) => client.hscan(this.#key, from, 'COUNT', 1000))
-      for (let i = 0; i + 1 < pairs.length; i += 2) marks.set(pairs[i]!, pairs[i + 1]!)
+      for (let i = 0; i + 1 < pairs.length; i += 2) checkpoints.set(pairs[i]!, pairs[i + 1]!)
       cursor = next
     } while (cursor !== '0')
-    return marks
+    return checkpoints
   }
 }

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 afterAll(() => scene.stop())
 
-/** A server whose every byte goes through the proxy. */
+/** A broker whose bytes all go through the proxy. */
 function openBehindProxy(pingIntervalMs = 4000): Promise<Broker> {
   return scene.open('pubsub', { redis: { url: `redis://127.0.0.1:${proxy.port}`, pingIntervalMs } })
 }
@@ -34,7 +34,7 @@ async function subscribers(): Promise<number> {
   return count
 }
 
-/** Ends the connection that listens. */
+/** Ends the subscriber's connection. */
 async function cutListener(broker: Broker): Promise<void> {
   const before = broker.stats.reconnects
   const killed = await scene.admin.client('KILL', 'TYPE', 'pubsub')
@@ -42,7 +42,7 @@ async function cutListener(broker: Broker): Promise<void> {
 }
 
 describe('a paused subscriber', () => {
-  it('is told to a connection that comes up meanwhile, and a resume to the next', async () => {
+  it('stays paused over a reconnect, and a resume reaches the connection after that', async () => {
     const broker = await scene.open('pubsub')
     const received = receiver()
     const subscription = await broker.subscribe(received.handler)
@@ -69,7 +69,7 @@ describe('a paused subscriber', () => {
     expect(texts(received)).toEqual(['listens', 'resumed'])
   })
 
-  it('ends as it was told last, however often it was told while its connection broke', async () => {
+  it('ends as the last call said, also when its connection broke between many calls', async () => {
     const broker = await scene.open('pubsub', { redis: { url: `redis://127.0.0.1:${proxy.port}` } })
     const subscription = await broker.subscribe(() => {})
     for (let round = 0; round < 20; round++) {
@@ -91,7 +91,7 @@ describe('a paused subscriber', () => {
     }
   })
 
-  it('gets all that a publisher was told it would get', async () => {
+  it('receives every message of which publish said that it would', async () => {
     const broker = await scene.open('pubsub')
     let heard = 0
     const subscription = await broker.subscribe(() => heard++)
@@ -105,7 +105,7 @@ describe('a paused subscriber', () => {
     })()
     for (let i = 0; i < 30; i++) {
       subscription.pause()
-      await until('nobody listens', async () => (await subscribers()) === 0)
+      await until('no subscriber', async () => (await subscribers()) === 0)
       subscription.resume()
       await until('it listens again', async () => (await subscribers()) === 1)
     }
@@ -118,7 +118,7 @@ describe('a paused subscriber', () => {
 })
 
 describe('a subscriber', () => {
-  it('that Redis cuts off because it is too slow comes back by itself', async () => {
+  it('that Redis disconnects because it is too slow comes back by itself', async () => {
     await scene.admin.config('SET', 'client-output-buffer-limit', 'pubsub 1mb 1mb 1')
     const broker = await openBehindProxy()
     let heard = 0
@@ -135,11 +135,11 @@ describe('a subscriber', () => {
     const before = heard
     await scene.admin.publish('metrics', 'and again')
     await until('it hears again', () => heard > before)
-    // What Redis had not got rid of is gone: the numbers in the messages tell.
+    // Messages that Redis had not sent yet are gone; the numbers in real messages show that.
     expect(heard).toBeLessThan(promised + 2)
   })
 
-  it('on whose connection nothing comes back any more takes a new one', async () => {
+  it('takes a new connection when no answer comes on the old one', async () => {
     const broker = await openBehindProxy(300)
     const received = receiver()
     await broker.subscribe(received.handler)
@@ -147,7 +147,7 @@ describe('a subscriber', () => {
     await broker.live.subscribe((payload) => live.push(payload.toString()))
     proxy.become({ kind: 'silent' })
     await until('it is known to be away', () => !broker.health().connected)
-    // To Redis the old connection still stands: nobody has told it.
+    // For Redis the old connection is still open.
     expect(await subscribers()).toBe(1)
     proxy.become({ kind: 'none' })
     await until('it is connected again', () => broker.health().connected)

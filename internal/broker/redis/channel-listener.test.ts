@@ -9,14 +9,17 @@ import { ChannelListener } from './channel-listener.ts'
 const logger = pino({ level: 'silent' })
 const message = (text: string): string => `*3\r\n$7\r\nmessage\r\n$7\r\nmetrics\r\n$${text.length}\r\n${text}\r\n`
 
-/** A key that both know: TLS without certificates. */
+/** TLS with a shared key, which needs no certificates. */
 const psk = Buffer.alloc(32, 'sentinel')
 const [SERVER_TLS, CLIENT_TLS] = [
   { ciphers: 'PSK', pskCallback: () => psk },
   { ciphers: 'PSK', pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined },
 ]
 
-/** Answers a listener as Redis does, and after its subscription says what comes next; the last of it to all that follow. */
+/**
+ * Answers a listener as Redis does. After the subscription, each connection gets the next of the speeches; later ones
+ * get the last.
+ */
 async function startFake(speeches: readonly string[], scheme = 'redis'): Promise<string> {
   const sockets = new Set<Socket>()
   let connections = 0
@@ -48,7 +51,7 @@ async function startFake(speeches: readonly string[], scheme = 'redis'): Promise
   return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-it.each(['redis', 'rediss'])('hears messages of any length over %s', async (scheme) => {
+it.each(['redis', 'rediss'])('receives messages of any length over %s', async (scheme) => {
   const sent = [1, 100, 5000, 300_000, 7, 65_536, 2_000_000, 10].map((length, i) => `${i}`.repeat(length))
   const url = await startFake([sent.map(message).join('')], scheme)
   const heard: string[] = []
@@ -64,7 +67,7 @@ it.each(['redis', 'rediss'])('hears messages of any length over %s', async (sche
   expect(heard).toEqual(sent)
 })
 
-it('takes a new connection where it is told what is not of Redis, after what was good before it', async () => {
+it('delivers what came before bytes that are not RESP, then takes a new connection', async () => {
   const nonsense = '*3\r\n$7\r\nmessage\r\n$7\r\nmetrics\r\n$-1000\r\n'
   const url = await startFake([`${message('before')}${nonsense}${message('beyond')}`, message('after')])
   const heard: string[] = []
@@ -73,7 +76,7 @@ it('takes a new connection where it is told what is not of Redis, after what was
     heard.push(payload.toString()),
   )
   onTestFinished(() => listener.close())
-  await until('it hears the second connection', () => heard.length >= 2)
+  await until('it has messages of the second connection', () => heard.length >= 2)
   await listener.connection.whenUp()
   expect(heard).toEqual(['before', 'after'])
 })

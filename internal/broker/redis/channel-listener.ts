@@ -1,7 +1,7 @@
 import { type ConnectionOptions, RedisConnection } from './connection.ts'
 import { PushScanner } from './push-scanner.ts'
 
-/** Listens to channels of Redis over a connection of its own, and again after each reconnect. */
+/** Listens to channels of Redis over a connection of its own, and subscribes again after each reconnect. */
 export class ChannelListener {
   readonly connection: RedisConnection
   readonly #channels: readonly string[]
@@ -26,7 +26,7 @@ export class ChannelListener {
     })
   }
 
-  /** Redis stops sending when it hears of it; what it had sent before still comes. */
+  /** Redis stops sending when it has the command. Messages that it sent before still come. */
   pause(): void {
     this.#listen(false)
   }
@@ -35,7 +35,7 @@ export class ChannelListener {
     if (this.#stopped === undefined) this.#listen(true)
   }
 
-  /** Resolves when Redis has confirmed that nothing more will come, all that it sent before having been handed over. */
+  /** Resolves when Redis has confirmed that no more messages come, and all that it sent before are handed over. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -47,17 +47,17 @@ export class ChannelListener {
   }
 
   /**
-   * Commands of one connection take effect in their order, so the last wish wins. A connection that is not ready yet hears of it in
-   * its set-up; one that is in its set-up may hear of it twice, which changes nothing.
+   * Commands of one connection take effect in their order, so the last call wins. A connection that is not ready yet
+   * learns it in its set-up. A connection in its set-up may get the command twice, which changes nothing.
    */
-  #listen(wanted: boolean): void {
-    if (this.#listening === wanted) return
-    this.#listening = wanted
+  #listen(listen: boolean): void {
+    if (this.#listening === listen) return
+    this.#listening = listen
     const { client } = this.connection
     if (client.status !== 'ready') return
-    const told = wanted ? client.subscribe(...this.#channels) : client.unsubscribe(...this.#channels)
-    // Refused, or lost with the connection: the set-up of the next one says it again.
-    told.catch((error: unknown) => this.connection.renew(error))
+    const sent = listen ? client.subscribe(...this.#channels) : client.unsubscribe(...this.#channels)
+    // Redis refused it, or the connection ended: the set-up of the next connection repeats it.
+    sent.catch((error: unknown) => this.connection.renew(error))
   }
 
   async #stop(): Promise<void> {
@@ -66,7 +66,7 @@ export class ChannelListener {
     try {
       if (up) await client.unsubscribe(...this.#channels)
     } catch {
-      // The connection is gone, and with it all that Redis might have sent.
+      // The connection is gone: no more messages can come over it.
     }
     this.#onMessage = () => {}
   }

@@ -21,7 +21,7 @@ async function clients(): Promise<string[]> {
   return [...list.matchAll(/ name=(sentinel:\S+)/g)].map(([, name]) => name!)
 }
 
-/** Ends Redis for the time of `work`. Whatever goes wrong in it, the next test finds one that runs. */
+/** Kills Redis for the time of `work`, and starts it again even when `work` fails. */
 async function withoutRedis(work: () => Promise<void>): Promise<void> {
   await scene.server.halt('SIGKILL')
   try {
@@ -31,7 +31,7 @@ async function withoutRedis(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Stops Redis in its tracks for the time of `work`: connections stand, and nothing comes back on them. */
+/** Freezes Redis for the time of `work`: connections stay open, and nothing comes back on them. */
 async function withFrozenRedis(work: () => Promise<void>): Promise<void> {
   process.kill(scene.server.pid, 'SIGSTOP')
   try {
@@ -67,7 +67,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     await until('the first has arrived', () => received.payloads.length === 1)
 
     await withoutRedis(async () => {
-      // Each connection hears of the end by itself; until the one that publishes has, a message may have left.
+      // Each connection notices the end by itself. Until the publishing one has, a message may have left.
       await until('a message is known not to be sent', async () => {
         const error = await broker.publish('key', Buffer.from('lost')).catch((refusal: unknown) => refusal)
         expect(error).toBeInstanceOf(BrokerError)
@@ -90,7 +90,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     expect(broker.stats.reconnects).toBeGreaterThanOrEqual(kind === 'pubsub' ? 2 : 5)
   })
 
-  it('heals when its connections were taken and closed at once, as by a proxy without a server', async () => {
+  it('heals when each connection was accepted and closed at once, as by a proxy without a server', async () => {
     await scene.empty()
     const broker = await scene.open(kind)
     const received = receiver()
@@ -110,7 +110,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     await until('the last has arrived', () => texts(received).includes('after'))
   })
 
-  it('replaces a connection on which nothing comes back', async () => {
+  it('replaces a connection on which no answer comes', async () => {
     await scene.empty()
     const broker = await scene.open(kind, { redis: { url: scene.server.url, pingIntervalMs: 500 } })
     const received = receiver()
@@ -125,7 +125,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     await until('the last has arrived', () => texts(received).includes('after'))
   })
 
-  it('waits with its subscription for a Redis that is away, and gives up when it is closed', async () => {
+  it('waits with its subscription while Redis is away, until it is closed', async () => {
     await withoutRedis(async () => {
       const broker = await scene.open(kind)
       const waits = broker.subscribe(() => {}).catch((error: unknown) => error)
@@ -157,7 +157,9 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
       const open = (url: string, password?: string): Promise<Broker> => scene.open(kind, { redis: { url, password } })
       const { port } = scene.server
       const none = await open(`redis://127.0.0.1:${port}`)
-      expect(none.health().problem).toMatch(/NOAUTH.*set REDIS_URL with the password, or REDIS_PASSWORD_FILE/)
+      expect(none.health().problem).toMatch(
+        /NOAUTH.*put the password into REDIS_URL, or name its file in REDIS_PASSWORD_FILE/,
+      )
       await expect(none.publish('k', Buffer.from('x'))).rejects.toMatchObject({ kind: 'not_sent' })
       const wrong = await open(`redis://:guessed@127.0.0.1:${port}`)
       expect(wrong.health().problem).toMatch(/refuses the user or the password/)

@@ -13,11 +13,11 @@ export interface RedisOptions {
   readonly url: string
   /** Wins over the one in the URL. */
   readonly password?: string | undefined
-  /** Certificates of one's own, for `rediss://`. */
+  /** TLS options for `rediss://`: own certificates, for instance. */
   readonly tls?: TlsOptions | undefined
   /** Begins the name of each connection in Redis' `CLIENT LIST`. */
   readonly clientName?: string | undefined
-  /** How often a silent connection is asked for a sign of life, and how long it may take to give one. */
+  /** How often a silent connection is sent a PING, and how long the answer may take. */
   readonly pingIntervalMs?: number | undefined
 }
 
@@ -26,23 +26,37 @@ export interface ConnectionOptions {
   /** The last part of the connection's name. */
   readonly purpose: string
   readonly logger: Logger
-  /** Where the times that it came up again are counted. */
+  /** Where reconnects are counted. */
   readonly stats: BrokerStats
-  /** Run on each new connection before it counts as up; where it fails, it is run again later. */
+  /** Runs on each new connection before it counts as up. After a failure it runs again later. */
   readonly setUp?: (client: Redis) => Promise<unknown>
-  /** Stands before the client on each new connection. */
+  /** Makes a reader that sees the bytes of each new connection before the client does. */
   readonly newReader?: NewReplyReader
+}
+
+type Mode = 'connecting' | 'up' | 'closed'
+
+const NEXT: Readonly<Record<Mode, readonly Mode[]>> = {
+  connecting: ['up', 'closed'],
+  up: ['connecting', 'closed'],
+  closed: [],
 }
 
 const MAX_BACKOFF_MS = 2000
 const CONNECT_TIMEOUT_MS = 5000
-/** A connection on which nothing comes back is seen after two of these at most, and must be replaced within 10 s. */
+/** A connection that no longer answers is found after two of these at most, and must be replaced within 10 s. */
 const DEFAULT_PING_INTERVAL_MS = 4000
 
 /**
- * One connection to Redis that heals itself. It is `up` when Redis has answered a PING and `setUp` has run, and then only are
- * commands sent: nothing is queued while it is away, and nothing is sent a second time without our knowing. A connection on
- * which nothing comes back is replaced within two ping intervals, however healthy TCP thinks it is.
+ * One connection to Redis that heals itself: after a failover, a restart or a network fault it connects again. Commands
+ * are sent only while it is `up`: none is queued while it is away, and none is sent twice without the caller's
+ * knowledge.
+ *
+ * | from           | to         | when                                                                             |
+ * | -------------- | ---------- | -------------------------------------------------------------------------------- |
+ * | connecting     | up         | Redis has answered a PING, and `setUp` has run                                   |
+ * | up             | connecting | the connection ended, or nothing came back for two ping intervals, or `renew`    |
+ * | connecting, up | closed     | `close`                                                                          |
  */
 export class RedisConnection {
   readonly client: Redis
@@ -52,34 +66,34 @@ export class RedisConnection {
   readonly #stats: BrokerStats
   readonly #setUp: ConnectionOptions['setUp']
   readonly #heartbeat: NodeJS.Timeout
-  #mode: 'connecting' | 'up' | 'closed' = 'connecting'
+  #mode: Mode = 'connecting'
   #wasUp = false
   #problem: string
   readonly #tried: Deferred<void> = deferred()
   #cameUp: Deferred<void> = deferred()
   #retry: NodeJS.Timeout | undefined
   #corked = false
-  #asked: { stream: Redis['stream']; bytesRead: number } | undefined
+  #pinged: { stream: Redis['stream']; bytesRead: number } | undefined
 
   constructor({ redis, purpose, logger, stats, setUp, newReader }: ConnectionOptions) {
-    const place = parseRedisUrl(redis.url)
-    const password = redis.password ?? place.password
+    const target = parseRedisUrl(redis.url)
+    const password = redis.password ?? target.password
     this.#name = `${redis.clientName ?? 'sentinel'}:${purpose}`
-    this.#address = place.address
-    this.#problem = `Redis at ${place.address}: not connected yet`
+    this.#address = target.address
+    this.#problem = `Redis at ${target.address}: not connected yet`
     this.#logger = logger
     this.#stats = stats
     this.#setUp = setUp
     this.client = new Redis({
-      host: place.host,
-      port: place.port,
-      db: place.database,
-      ...(place.username === '' ? {} : { username: place.username }),
+      host: target.host,
+      port: target.port,
+      db: target.database,
+      ...(target.username === '' ? {} : { username: target.username }),
       ...(password === '' ? {} : { password }),
-      ...(place.secure ? { tls: redis.tls ?? {} } : {}),
+      ...(target.secure ? { tls: redis.tls ?? {} } : {}),
       ...(newReader === undefined ? {} : { Connector: connectorFor(newReader) }),
-      // No `connectionName`: ioredis says "ready" when its CLIENT SETNAME has failed, also when it failed because the connection had ended, and
-      // then never connects again.
+      // No `connectionName`: ioredis says "ready" when its CLIENT SETNAME has failed, also when it failed because the
+      // connection had ended, and then never connects again.
       disableClientInfo: true,
       connectTimeout: CONNECT_TIMEOUT_MS,
       disconnectTimeout: 500,
@@ -89,14 +103,14 @@ export class RedisConnection {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       autoResubscribe: false,
-      // Without it a command that was on its way when the connection broke would stay pending for ever.
+      // Without it a command that was on its way when the connection ended would stay pending for ever.
       maxRetriesPerRequest: 0,
       retryStrategy: (attempt) => jittered(Math.min(MAX_BACKOFF_MS, 50 * 2 ** Math.min(attempt, 10))),
     })
     this.client.on('ready', () => this.#prepare())
     this.client.on('error', (error: Error) => this.#wentDown(error))
     this.client.on('close', () => this.#wentDown())
-    this.#heartbeat = setInterval(() => this.#beat(), redis.pingIntervalMs ?? DEFAULT_PING_INTERVAL_MS).unref()
+    this.#heartbeat = setInterval(() => this.#sendHeartbeat(), redis.pingIntervalMs ?? DEFAULT_PING_INTERVAL_MS).unref()
   }
 
   get up(): boolean {
@@ -112,13 +126,13 @@ export class RedisConnection {
     return this.#cameUp.promise
   }
 
-  /** Resolves when it is up, or is known not to be: then `health` says why. Rejects when it is closed first. */
+  /** Resolves when it is up, or a first attempt has failed: then `health` says why. Rejects when it is closed first. */
   whenTried(): Promise<void> {
     return this.#tried.promise
   }
 
   /**
-   * Sends what `command` sends. The commands of one turn of the event loop leave in one write, which halves the cost of a PUBLISH
+   * Runs a command. The commands of one turn of the event loop leave in one write, which halves the cost of a PUBLISH
    * (measured: 4.2 µs of CPU instead of 8.7; ioredis' own pipelining takes 8.5, and waits for a round trip).
    *
    * @throws BrokerError
@@ -133,7 +147,7 @@ export class RedisConnection {
     }
   }
 
-  /** Gives the connection up for a new one, which is set up from the beginning. */
+  /** Replaces the connection by a new one, which is set up from the beginning. */
   renew(cause: unknown): void {
     this.client.stream?.destroy(cause instanceof Error ? cause : undefined)
   }
@@ -141,7 +155,7 @@ export class RedisConnection {
   async close(): Promise<void> {
     if (this.#mode === 'closed') return
     const { status } = this.client
-    this.#mode = 'closed'
+    this.#become('closed')
     this.#problem = `Redis at ${this.#address}: closed`
     clearInterval(this.#heartbeat)
     clearTimeout(this.#retry)
@@ -152,7 +166,7 @@ export class RedisConnection {
     const ended = new Promise<void>((resolve) => this.client.once('end', resolve))
     this.client.disconnect()
     if (status === 'ready') await ended
-    // One that never came up, or waits for its next attempt, has nothing to say and may never tell of its end.
+    // A client that never came up, or waits for its next attempt, may never emit `end`.
     else this.client.stream?.destroy()
   }
 
@@ -170,21 +184,21 @@ export class RedisConnection {
   async #prepare(): Promise<void> {
     const { stream } = this.client
     try {
-      // A name is for people; an operator may not grant it.
+      // The name helps people who read CLIENT LIST. Some operators forbid the command.
       await this.client.client('SETNAME', this.#name).catch(ignore)
-      // A refused AUTH ends the connection, and has said why.
+      // A refused AUTH has ended the connection, and its error has been reported.
       if (!stream.writable) return
       await this.client.ping()
       await this.#setUp?.(this.client)
     } catch (error) {
       if (this.#mode === 'closed' || stream.destroyed) return
       this.#wentDown(error)
-      // A refusal (no permission, loading its data) leaves the connection standing: ask again on it.
+      // After a refusal (no permission, loading its data) the connection stays open: try again on it.
       this.#retry = setTimeout(() => this.#prepare(), jittered(MAX_BACKOFF_MS))
       return
     }
     if (this.#mode === 'closed' || stream !== this.client.stream || stream.destroyed) return
-    this.#mode = 'up'
+    this.#become('up')
     this.#problem = ''
     if (this.#wasUp) {
       this.#stats.reconnects++
@@ -195,39 +209,47 @@ export class RedisConnection {
     this.#cameUp.resolve()
   }
 
-  /** The reason comes first, and the bare end of the connection after it: that one must not hide the reason. */
+  /** The reason of an end comes first, and the bare end after it: the second call must not hide the reason. */
   #wentDown(error?: unknown): void {
     if (this.#mode === 'closed') return
     clearTimeout(this.#retry)
-    const fell = this.#mode === 'up'
-    if (fell) {
-      this.#mode = 'connecting'
+    const wasUp = this.#mode === 'up'
+    if (wasUp) {
+      this.#become('connecting')
       this.#cameUp = deferred()
     }
     this.#tried.resolve()
-    if (error === undefined && !fell) return
+    if (error === undefined && !wasUp) return
     const problem = describeProblem(error, this.#address)
     if (problem === this.#problem) return
     this.#problem = problem
     this.#logger.warn({ connection: this.#name, err: error }, problem)
   }
 
-  #beat(): void {
+  /** The only place that changes the mode. */
+  #become(next: Mode): void {
+    if (this.#mode === next) return
+    if (!NEXT[this.#mode].includes(next)) throw new Error(`a connection that is ${this.#mode} cannot become ${next}`)
+    this.#mode = next
+  }
+
+  #sendHeartbeat(): void {
     const { client } = this
     if (client.status !== 'ready' && client.status !== 'connect') {
-      this.#asked = undefined
+      this.#pinged = undefined
       return
     }
     const { stream } = client
     const { bytesRead } = stream
-    if (this.#asked?.stream === stream && this.#asked.bytesRead === bytesRead) {
-      // After a long pause of this process the answer waits in the socket, and timers run before sockets: look once more.
+    if (this.#pinged?.stream === stream && this.#pinged.bytesRead === bytesRead) {
+      // After a long pause of this process the answer waits in the socket, because timers run before sockets: look
+      // again.
       setImmediate(() => {
         if (stream.bytesRead === bytesRead) stream.destroy(new Error('no answer to PING'))
       })
       return
     }
-    this.#asked = { stream, bytesRead }
+    this.#pinged = { stream, bytesRead }
     client.ping().catch(ignore)
   }
 

@@ -6,11 +6,17 @@ import type { RedisConnection, RedisOptions } from './connection.ts'
 const CHANNEL = 'live'
 const LATEST_KEY = 'live:latest'
 const SWEEP_INTERVAL_MS = 3_600_000
-/** Of payloads that Redis has not confirmed. Beyond it Redis is too slow for the live view, which then skips. */
+/**
+ * Limit of the payloads that Redis has not confirmed. Beyond it Redis is too slow for the live view, and messages are
+ * dropped.
+ */
 const MAX_PENDING_BYTES = 8 * 2 ** 20
-/** One HSET of more would hold up Redis, and everybody's PUBLISH, for over a millisecond. */
+/** One HSET of more fields would block Redis, and every PUBLISH, for over a millisecond. */
 const FIELDS_A_COMMAND = 256
-/** Before each value in the hash: when it was published, ms, a double. Redis 7.0 cannot let single fields of a hash expire. */
+/**
+ * Precedes each value in the hash: when it was published, in ms, a double. Redis 7.0 cannot expire single fields of a
+ * hash.
+ */
 const STAMP_BYTES = 8
 
 export interface RedisLiveChannelOptions {
@@ -23,7 +29,7 @@ export interface RedisLiveChannelOptions {
   readonly now?: () => number
 }
 
-/** The live channel of the brokers that run on Redis: a Pub/Sub channel, and a hash with the latest values. */
+/** The live channel of both engines on Redis: a Pub/Sub channel, and a hash with the latest values. */
 export class RedisLiveChannel implements LiveChannel {
   readonly #options: RedisLiveChannelOptions
   readonly #now: () => number
@@ -102,7 +108,10 @@ export class RedisLiveChannel implements LiveChannel {
     this.#listeners.clear()
   }
 
-  /** Takes stale fields out. One that is renewed in between is lost until its next change: `recall` then shows one value less. */
+  /**
+   * Removes stale fields. A field that is renewed in between is lost until its next change: `recall` returns one value
+   * less.
+   */
   async #sweep(): Promise<void> {
     const oldest = this.#now() - LIVE_KEPT_MS
     try {
@@ -111,11 +120,14 @@ export class RedisLiveChannel implements LiveChannel {
         if (!fresh) await this.#options.commands.send((client) => client.hdel(LATEST_KEY, field))
       }
     } catch (error) {
-      this.#options.logger.debug({ err: error }, 'stale live values were not removed, next attempt in an hour')
+      this.#options.logger.debug(
+        { err: error },
+        'stale live values could not be removed; the next attempt follows in an hour',
+      )
     }
   }
 
-  /** HGETALL of 100,000 series would hold up Redis for some 50 ms; this goes in steps. A field may come twice. */
+  /** Reads the hash in steps: HGETALL of 100,000 series would block Redis for some 50 ms. A field may come twice. */
   async *#scan(): AsyncGenerator<readonly [field: Buffer, value: Buffer]> {
     let cursor = '0'
     do {

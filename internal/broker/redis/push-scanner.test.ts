@@ -9,7 +9,10 @@ const bulk = (payload: Buffer | string): Buffer => {
 const message = (channel: string, payload: Buffer | string): Buffer =>
   Buffer.concat([Buffer.from('*3\r\n'), bulk('message'), bulk(channel), bulk(payload)])
 
-/** What comes out of these chunks, in its order: messages as hex, all else as it is. They come in one buffer, as from a socket. */
+/**
+ * What the scanner finds in the chunks, in order: messages in hex, other replies as text. The chunks share one buffer,
+ * as on a socket.
+ */
 function scan(chunks: readonly Buffer[]): string[] {
   const found: string[] = []
   const scanner = new PushScanner(
@@ -51,7 +54,7 @@ describe('PushScanner', () => {
     }
   })
 
-  it('takes payloads of any bytes and length out of any chunks, in their order', () => {
+  it('finds payloads of any bytes and length in any chunks, in order', () => {
     const payload = fc.oneof(
       fc.uint8Array({ maxLength: 64 }),
       fc.uint8Array({ minLength: 500, maxLength: 530 }),
@@ -74,7 +77,7 @@ describe('PushScanner', () => {
     )
   })
 
-  it('takes a payload of 8 MiB in chunks of 64 KiB', () => {
+  it('finds a payload of 8 MiB in chunks of 64 KiB', () => {
     const payload = Buffer.alloc(8 << 20, 'sentinel')
     const bytes = Buffer.concat([message('metrics', payload), message('metrics', 'next')])
     const sizes: number[] = []
@@ -88,9 +91,9 @@ describe('PushScanner', () => {
 
   const head = '*3\r\n$7\r\nmessage\r\n'
   it.each([
-    ['a payload of less than nothing', `${head}$7\r\nmetrics\r\n$-1000\r\n`],
+    ['a payload of negative length', `${head}$7\r\nmetrics\r\n$-1000\r\n`],
     ['no payload', `${head}$7\r\nmetrics\r\n$-1\r\n`],
-    ['a channel of less than nothing', `${head}$-20\r\nmetrics\r\n$4\r\n`],
+    ['a channel of negative length', `${head}$-20\r\nmetrics\r\n$4\r\n`],
     ['a payload of 10 GB', `${head}$7\r\nmetrics\r\n$10000000000\r\n`],
     ['a length that is no number', `${head}$7\r\nmetrics\r\n$1x\r\n`],
     ['a length with its sign behind it', '$1-\r\n'],

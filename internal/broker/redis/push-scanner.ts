@@ -6,34 +6,43 @@ const LINE_FEED = 0x0a
 const ARRAY = 0x2a
 const BULK = 0x24
 const LINE_END_BYTES = 2
-/** How a message begins: an array of three, the word itself first; behind the last sign stands the length of the channel's name. */
+/**
+ * The beginning of a message: an array of three, whose first item is the word. The length of the channel's name
+ * follows.
+ */
 const MESSAGE = Buffer.from('*3\r\n$7\r\nmessage\r\n$')
 const INCOMPLETE = -1
-/** Redis takes no value that is longer, unless it is told to (`proto-max-bulk-len`). */
+/** The longest value that Redis takes, unless `proto-max-bulk-len` is raised. */
 const MAX_VALUE_BYTES = 512 * 2 ** 20
-/** Of another reply, and of a message before its length is known. What a subscriber is told beside messages takes some dozens. */
+/**
+ * The most bytes of any other reply, and of a message whose length is not known yet. Redis tells a subscriber some
+ * dozens of bytes beside messages.
+ */
 const MAX_OTHER_BYTES = 64 * 1024
-/** Payloads up to this length are handed over in a buffer that is there already. */
+/** Payloads up to this length are handed over in a reused buffer. */
 const MAX_REUSED_BYTES = 512
-/** Kept for a reply that a chunk cuts in two: enough for its beginning and the next read. Only a longer one gets a buffer of its own. */
+/**
+ * Size of the buffer for a reply that is split between chunks: room for its beginning and the next read. A longer reply
+ * gets a buffer of its own.
+ */
 const HELD_BYTES = 2 * 64 * 1024
 
 /**
- * Reads the messages of Pub/Sub straight from the bytes of a connection (RESP2), and passes all other replies on, whole.
+ * Finds the messages of Pub/Sub in the bytes of a connection (RESP2), and passes on all other replies, whole.
  *
- * The client's own parser makes an array and three Buffers of each message, and emits two events for it. This makes nothing of one that is up to
- * 512 bytes long (push-scanner.bench.ts, decision 0009).
+ * The client's own parser makes an array and three Buffers of each message, and emits two events for it. This scanner
+ * allocates nothing for a message of up to 512 bytes (push-scanner.bench.ts, decision 0009).
  */
 export class PushScanner {
   readonly #onMessage: (payload: Buffer) => void
   readonly #passOn: (reply: Buffer) => void
-  /** By length. To copy 32 bytes takes less time than to make a Buffer of their own, and leaves no garbage. */
+  /** By length. Copying 32 bytes takes less time than making a Buffer for them, and leaves no garbage. */
   readonly #reused: Array<Buffer | undefined> = Array.from({ length: MAX_REUSED_BYTES + 1 }, () => undefined)
-  /** Begins with the beginning of a reply, `#heldBytes` long. */
+  /** Its first `#heldBytes` are the beginning of a reply. */
   #held = Buffer.allocUnsafeSlow(HELD_BYTES)
   #heldBytes = 0
-  // Beside what a method returns, it leaves its second result here: an object for both would be the garbage that this spares.
-  /** So many bytes the reply has whose beginning was read last; 0 while that is not known. */
+  // Methods leave their second result in these two fields: an object for both results would be garbage.
+  /** The length of the reply whose beginning was read last; 0 while it is not known. */
   #neededBytes = 0
   /** What `#readNumber` has read. */
   #number = 0
@@ -49,7 +58,7 @@ export class PushScanner {
 
   /**
    * @param chunk the next bytes of the connection, valid only during the call
-   * @throws Error when this is not what Redis says, or more than it may say at once: then nothing more can be read of the connection
+   * @throws Error when this is not RESP, or a value is too long: then the connection cannot be read any further
    */
   push(chunk: Buffer): void {
     const bytes = this.#heldBytes === 0 ? chunk : this.#joined(chunk)
@@ -66,7 +75,7 @@ export class PushScanner {
     this.#hold(bytes.subarray(at))
   }
 
-  /** What is held and this, as soon as the reply may be whole: a payload of 8 MiB comes in a hundred chunks. */
+  /** The held bytes and the chunk, as soon as the reply may be whole: a payload of 8 MiB comes in a hundred chunks. */
   #joined(chunk: Buffer): Buffer | undefined {
     this.#hold(chunk)
     if (this.#heldBytes < this.#neededBytes) return undefined
@@ -165,7 +174,7 @@ export class PushScanner {
   }
 }
 
-/** In the words of the client's own parser, which stand for the same. */
+/** The errors of the client's own parser begin with the same words. */
 function notRedis(what: string): Error {
   return new Error(`Protocol error: ${what}`)
 }

@@ -2,11 +2,11 @@ import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { AbstractConnector, type StandaloneConnectionOptions } from 'ioredis'
 
-/** Reads a connection before the client does, and passes on what it does not take. */
+/** Reads a connection before the client does, and passes on the replies that it does not take. */
 export interface ReplyReader {
   /**
    * @param chunk the next bytes of the connection, valid only during the call
-   * @throws Error when nothing more can be read of the connection
+   * @throws Error when the connection cannot be read any further
    */
   push(chunk: Buffer): void
 }
@@ -14,12 +14,13 @@ export interface ReplyReader {
 /** @param passOn gives the client a reply, valid only during the call */
 export type NewReplyReader = (passOn: (reply: Buffer) => void) => ReplyReader
 
-/** What libuv would read at most at once. */
+/** The most bytes that libuv reads at once. */
 const READ_BYTES = 64 * 1024
 
 /**
- * Connects as the client's own connector does, but each socket reads into one buffer, again and again, and for a reader of its own. Otherwise Node
- * allocates 64 KiB for each read, however little comes, and makes a Buffer and an event of it.
+ * Connects as the client's own connector does. But each socket reads into one buffer again and again, and a reader
+ * sees the bytes before the client. Without it, Node allocates 64 KiB for each read, and makes a Buffer and an event of
+ * it.
  */
 export function connectorFor(newReader: NewReplyReader): new (options: unknown) => AbstractConnector {
   return class extends AbstractConnector {
@@ -33,7 +34,7 @@ export function connectorFor(newReader: NewReplyReader): new (options: unknown) 
 
     async connect(): Promise<Socket> {
       this.connecting = true
-      // As long as the client's own waits: a `disconnect` of this turn finds no socket yet.
+      // The client's own connector waits a turn too: a `disconnect` of the same turn finds no socket yet.
       await new Promise<void>((resolve) => process.nextTick(resolve))
       if (!this.connecting) throw new Error('Connection is closed.')
       this.stream = open(this.#options, newReader)
@@ -60,7 +61,7 @@ function open({ host, port, family, tls }: StandaloneConnectionOptions, newReade
   }
   const place = { host, port: port!, family, onread }
   const socket = tls === undefined ? connectTcp(place) : connectTls({ ...place, ...tls })
-  // The client's parser keeps what it is given.
+  // The client's parser keeps the buffers that it gets, so it gets a copy.
   const reader = newReader((reply) => socket.emit('data', Buffer.from(reply)))
   return socket
 }

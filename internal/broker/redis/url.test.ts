@@ -24,7 +24,7 @@ describe('parseRedisUrl', () => {
   it.each(cases)('%s', (url, want) => expect(parseRedisUrl(url)).toMatchObject(want))
 
   it.each(['', 'h:6379', 'http://:secret@h', 'redis://', 'redis://:secret@h:port', 'redis://:secret@h/x'])(
-    'refuses %j without a word of its password',
+    'refuses %j without showing its password',
     (url) => {
       expect(() => parseRedisUrl(url)).toThrow('is not a Redis URL')
       expect(() => parseRedisUrl(url)).not.toThrow('secret')

@@ -9,7 +9,7 @@ export interface RedisPlace {
   readonly address: string
 }
 
-/** @throws TypeError without the URL's text, for it may hold a password */
+/** @throws TypeError that hides the user and the password of the text */
 export function parseRedisUrl(text: string): RedisPlace {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const database = Number(url?.pathname.slice(1))
@@ -28,7 +28,7 @@ export function parseRedisUrl(text: string): RedisPlace {
   }
 }
 
-/** A URL as it may be logged: user and password give way to `***`, even where the rest is no URL. */
+/** Replaces user and password by `***`, so that the text may be logged, also where it is not a URL. */
 export function redactUrl(text: string): string {
   return text.replace(/^([a-z]+:\/\/)?[^/]*@/i, '$1***@')
 }

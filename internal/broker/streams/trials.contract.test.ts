@@ -266,7 +266,7 @@ describe('a suspect', () => {
 
 describe('a message that ends the process', () => {
   /**
-   * One life of a process: it ends with the message, and Redis hears nothing more of it. Everything is stored a
+   * One life of a process: it ends with the message, and Redis gets nothing more from it. Everything is stored a
    * moment after it came.
    * @returns whether it found poison
    */

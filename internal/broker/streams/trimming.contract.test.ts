@@ -62,15 +62,15 @@ describe('entries trimmed before they are read', () => {
         }
         for (const { subscription } of servers) subscription.resume()
         const sum = (of: (server: (typeof servers)[number]) => number): number => of(servers[0]!) + of(servers[1]!)
-        const eaten = (): number => sum(({ broker }) => broker.stats.trimmedUnread)
+        const trimmed = (): number => sum(({ broker }) => broker.stats.trimmedUnread)
         const received = (): number => sum((server) => server.received())
-        await until('all is read or counted', () => received() + eaten() >= published)
+        await until('all is read or counted', () => received() + trimmed() >= published)
         const looked = await scene.calls('xpending')
         await until('both have looked again', async () => (await scene.calls('xpending')) > looked + 4)
-        expect({ published, received: received(), eaten: eaten() }).toEqual({
+        expect({ published, received: received(), trimmed: trimmed() }).toEqual({
           published,
           received: received(),
-          eaten: published - received(),
+          trimmed: published - received(),
         })
         await scene.closeBrokers()
       }),

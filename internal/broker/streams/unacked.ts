@@ -11,7 +11,7 @@ export class Unacked {
   #partitions: number[] = []
   #head = 0
   #base = 1
-  /** By partition: acked entries of which Redis must be told, or is being told. */
+  /** By partition: acked entries whose XACK must be sent, or is on its way. */
   readonly #acking: string[][]
   #ackingCount = 0
   /** Deliveries from `#head` on that `cancelLast` took back: their id is ''. */
@@ -60,7 +60,7 @@ export class Unacked {
     this.#head = 0
   }
 
-  /** The first acked entries of a partition of which Redis must be told. They stay here until `acked`. */
+  /** The first entries of a partition whose XACK must be sent. They stay here until `acked`. */
   peekAcking(partition: number, max: number): string[] {
     return this.#acking[partition]!.slice(0, max)
   }
