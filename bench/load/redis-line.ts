@@ -96,12 +96,12 @@ export class RedisLine {
   }
 }
 
-function logInCommands({ url, password: given, clientName = 'sentinel' }: RedisOptions): Buffer[] {
+function logInCommands({ url, password: given }: RedisOptions): Buffer[] {
   const { username, password: inUrl, database } = parseRedisUrl(url)
   const password = given ?? inUrl
   const commands = [command('PING')]
   if (database !== 0) commands.unshift(command('SELECT', `${database}`))
   if (password !== '') commands.unshift(command('AUTH', ...(username === '' ? [] : [username]), password))
-  commands.push(command('CLIENT', 'SETNAME', `${clientName}:bench`))
+  commands.push(command('CLIENT', 'SETNAME', 'sentinel:bench'))
   return commands
 }

@@ -11,13 +11,13 @@ export class HashRing {
   readonly #positions: Uint32Array
   readonly #owners: Uint16Array
 
-  constructor(partitions: number, virtualNodes = VIRTUAL_NODES) {
+  constructor(partitions: number) {
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 65_535) {
       throw new RangeError(`${partitions} partitions: must be a whole number from 1 to 65535`)
     }
     const nodes: Array<readonly [position: number, owner: number]> = []
     for (let partition = 0; partition < partitions; partition++) {
-      for (let node = 0; node < virtualNodes; node++) nodes.push([hash(`${partition}#${node}`), partition])
+      for (let node = 0; node < VIRTUAL_NODES; node++) nodes.push([hash(`${partition}#${node}`), partition])
     }
     nodes.sort((a, b) => a[0] - b[0] || a[1] - b[1])
     this.#positions = Uint32Array.from(nodes, ([position]) => position)

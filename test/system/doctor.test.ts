@@ -214,7 +214,9 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
     expect(await broker(`redis://:wrong@127.0.0.1:${redis.port}`)).toMatch(
       /^FAIL .* refuses the user or the password: check REDIS_URL and REDIS_PASSWORD_FILE$/,
     )
-    expect(await broker(redis.url)).toMatch(/^FAIL .*: put the password into REDIS_URL, or name its file in REDIS_PASSWORD_FILE$/)
+    expect(await broker(redis.url)).toMatch(
+      /^FAIL .*: put the password into REDIS_URL, or name its file in REDIS_PASSWORD_FILE$/,
+    )
     expect(await broker(`redis://:right@127.0.0.1:${redis.port}`)).toMatch(/^ok /)
     client.disconnect()
     await redis.stop()

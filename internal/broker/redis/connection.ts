@@ -15,15 +15,13 @@ export interface RedisOptions {
   readonly password?: string | undefined
   /** TLS options for `rediss://`: own certificates, for instance. */
   readonly tls?: TlsOptions | undefined
-  /** Begins the name of each connection in Redis' `CLIENT LIST`. */
-  readonly clientName?: string | undefined
   /** How often a silent connection is sent a PING, and how long the answer may take. */
   readonly pingIntervalMs?: number | undefined
 }
 
 export interface ConnectionOptions {
   readonly redis: RedisOptions
-  /** The last part of the connection's name. */
+  /** Redis lists the connection as `sentinel:<purpose>` (CLIENT LIST). */
   readonly purpose: string
   readonly logger: Logger
   /** Where reconnects are counted. */
@@ -78,7 +76,7 @@ export class RedisConnection {
   constructor({ redis, purpose, logger, stats, setUp, newReader }: ConnectionOptions) {
     const target = parseRedisUrl(redis.url)
     const password = redis.password ?? target.password
-    this.#name = `${redis.clientName ?? 'sentinel'}:${purpose}`
+    this.#name = `sentinel:${purpose}`
     this.#address = target.address
     this.#problem = `Redis at ${target.address}: not connected yet`
     this.#logger = logger
