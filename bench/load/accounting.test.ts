@@ -35,9 +35,9 @@ test('of frames that are lost on the way, and of those that nobody received, a s
         if (how === 'received') arrive(out.subarray(0, end))
       }
       const times = (how: string): number => fates.filter((one) => one === how).length
-      const words = writer.lastWords(2e15, Uint32Array.of(times('unreceived')))
-      // Twice, as where some other source's was not heard.
-      for (const word of [...words, ...words]) arrive(word)
+      const markers = writer.endMarkers(2e15, Uint32Array.of(times('unreceived')))
+      // Twice, as the sender does when a server missed the marker of another worker.
+      for (const marker of [...markers, ...markers]) arrive(marker)
       expect(received).toBe(SAMPLES * times('received'))
       expect(loss.lostSamples).toBe(SAMPLES * times('lost'))
       expect(loss.duplicateSamples).toBe(0)

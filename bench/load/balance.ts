@@ -1,7 +1,10 @@
 import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import type { Format } from './load-types.ts'
 
-/** Where the samples of a measurement are; undefined: nobody was asked. */
+/**
+ * Where the samples of a measurement are. `ledger` and `stored` are undefined where the servers or the store were not
+ * asked.
+ */
 export interface Whereabouts {
   readonly format: Format
   readonly sent: number
@@ -10,20 +13,27 @@ export interface Whereabouts {
   readonly stored: number | undefined
 }
 
-/** Samples of which somebody says that they are lost. */
+/** Samples that the sender or the servers report as lost. */
 export function reportedLost({ unreceived, ledger, format }: Whereabouts): number {
   if (ledger === undefined) return unreceived
-  // The frames among them are missed by their numbers; of the other formats each is one sample.
+  // `ledger.lost` has trimmed frames already, because servers miss their numbers. Of the other formats each trimmed
+  // message is one sample.
   const trimmed = format === 'frame' ? 0 : ledger.trimmed
   return unreceived + refused(ledger) + ledger.lost + trimmed
 }
 
-/** A server that is at its limit drops its own figures too: nobody sent those. */
+/**
+ * Without the samples that the servers made themselves: a server that is full drops those too, but the load did not
+ * send them.
+ */
 function refused({ rejected, dropped, ownDropped }: LedgerCounts): number {
   return rejected + dropped - ownDropped
 }
 
-/** '' when all samples are stored or reported lost; otherwise what is wrong. Where the store was not asked, what the servers took in counts. */
+/**
+ * '' when every sample is stored or reported lost. Otherwise a sentence that says what is wrong. Where the store was
+ * not asked, samples that the servers received count as stored.
+ */
 export function balance(whereabouts: Whereabouts): string {
   const { format, sent, ledger } = whereabouts
   const arrived = whereabouts.stored ?? (ledger && ledger.received - ledger.own - refused(ledger))

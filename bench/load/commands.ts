@@ -5,14 +5,14 @@ import { PAYLOAD_FIELD } from '../../internal/broker/streams/entry.ts'
 import { streamKeys } from '../../internal/broker/streams/names.ts'
 import type { LoadBroker } from './load-types.ts'
 
-/** A command as Redis reads it. */
+/** A command in the protocol of Redis. */
 export function command(...parts: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from(`*${parts.length}\r\n`), ...parts.map(bulk)])
 }
 
 /**
- * All of the command that sends a message but the message itself, which follows as a bulk text: the same command, to the same partition,
- * as the broker sends for this key.
+ * For each key the beginning of the command that sends a message: everything before the message, which follows as a
+ * bulk text. The broker sends the same command to the same partition for this key.
  */
 export function sendCommands(
   { kind, topic, partitions, maxLength = DEFAULT_MAX_LENGTH }: LoadBroker,

@@ -1,20 +1,22 @@
 import type { CountStored } from './load-types.ts'
 
 const POLL_MS = 500
-/** A store whose number has not changed for so long has no more to show: VictoriaMetrics shows what was written a second later. */
+/**
+ * A count that has not changed for so long is final. VictoriaMetrics shows a sample one second after it was written.
+ */
 const STILL_MS = 4000
 
 export interface CountOptions {
   readonly countStored: CountStored
   readonly range: Parameters<CountStored>[0]
-  /** With so many the count is over at once. */
+  /** The count ends as soon as it reaches this. */
   readonly expected: number
   readonly signal: AbortSignal
   readonly nowMs?: () => number
   readonly sleep?: (ms: number) => Promise<void>
 }
 
-/** Counts until all is there, or no more comes. */
+/** Counts until the expected number is there, or the count no longer changes. */
 export async function countUntilStill(options: CountOptions): Promise<number> {
   const { countStored, range, expected, signal, nowMs = () => performance.now(), sleep = pause } = options
   let last = -1

@@ -1,4 +1,7 @@
-/** The due times of messages whose replies have not come, in order; Redis answers in the order of the commands. */
+/**
+ * The due times of the messages that Redis has not answered yet, in the order of their sending, which is also that of
+ * the replies.
+ */
 export class DueRing {
   readonly #due: Float64Array
   #first = 0
@@ -23,7 +26,7 @@ export class DueRing {
     return due
   }
 
-  /** Of the last `count` that were pushed. */
+  /** Visits the last `count` due times that were pushed. */
   forLast(count: number, visit: (dueUs: number) => void): void {
     for (let i = this.size - count; i < this.size; i++) visit(this.#due[(this.#first + i) % this.#due.length]!)
   }

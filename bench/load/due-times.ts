@@ -1,17 +1,17 @@
 /**
- * When messages are due, in whole µs since the epoch. No two messages of a run share a microsecond, whichever thread sends them: some formats
- * have nothing else to tell their samples apart, and so many samples shall be so many points.
+ * When messages are due, in whole µs since the epoch. No two messages of a load share a microsecond, over all threads:
+ * in some formats the time is all that tells two samples apart, and each sample must become a point of its own.
  */
 
-/** The most messages a second that have a microsecond each. */
+/** The highest rate, in messages a second, at which each message has a microsecond of its own. */
 export const MAX_RATE = 1_000_000
 
 /**
- * Of an open loop: the ideal schedule. It knows nothing of how late the sender or anything behind it is, so that a stall counts for all the
- * messages that were due in it, and not for the one that met it (no coordinated omission).
+ * The schedule of an open loop. It does not depend on how late the sender, Redis or the servers are. A stall therefore
+ * counts for every message that was due in it, and not only for the one that was being sent (no coordinated omission).
  */
 export class Schedule {
-  /** Messages of this thread. */
+  /** How many messages this thread sends. */
   readonly count: number
   readonly #startUs: number
   readonly #intervalUs: number
@@ -38,10 +38,10 @@ export class Schedule {
     return this.#startUs + Math.floor((n * this.#threads + this.#thread) * this.#intervalUs)
   }
 
-  /** How many of this thread's messages are due at `nowUs` or were before. */
+  /** How many of this thread's messages are due at or before `nowUs`. */
   dueBy(nowUs: number): number {
     const turns = (nowUs - this.#startUs) / this.#intervalUs
-    // Rounded down twice, it can be one too few, and never too many.
+    // Rounding down twice may give one too few, never too many.
     let due = Math.min(Math.max(Math.floor((turns - this.#thread) / this.#threads), 0), this.count)
     while (due < this.count && this.dueUs(due) <= nowUs) due++
     return due
@@ -49,27 +49,28 @@ export class Schedule {
 }
 
 /**
- * Of a closed loop: a message is due when its worker's reply is there. Many are read at once, and share out the last microseconds up to now,
- * each thread those that are its own.
+ * The due times of a closed loop: a message is due when the reply to its worker's last message is there. Many replies
+ * come in one chunk; their messages get the last microseconds up to now, of which every `threads`th belongs to this
+ * thread.
  */
 export class Turns {
   readonly #thread: number
   readonly #threads: number
   #last: number
 
-  /** @param startUs before which nothing is due */
+  /** @param startUs nothing is due before this */
   constructor(startUs: number, thread: number, threads: number) {
     this.#thread = thread
     this.#threads = threads
     this.#last = this.#ownUpTo(startUs - 1)
   }
 
-  /** How many messages may be due until now: so many microseconds are left since the last. */
+  /** How many messages may be due now: the number of this thread's microseconds since its last message. */
   room(nowUs: number): number {
     return Math.max(0, (this.#ownUpTo(nowUs) - this.#last) / this.#threads)
   }
 
-  /** The time of the first of `count` messages that are due now; each of the others is `threads` µs after the one before. */
+  /** The due time of the first of `count` messages. Each of the others is due `threads` µs after the one before. */
   begin(nowUs: number, count: number): number {
     const span = (count - 1) * this.#threads
     const first = Math.max(this.#ownUpTo(nowUs) - span, this.#last + this.#threads)

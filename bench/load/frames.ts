@@ -18,40 +18,41 @@ import type { Values } from './values.ts'
 /** A worker that publishes frames. */
 export interface FrameWorker {
   readonly head: Buffer
-  readonly source: string
+  readonly runId: string
   readonly host: string
 }
 
-/** Of one worker: its next frame, and where in it stands what changes. */
+/** The next frame of one worker, and the positions in it that change with each message. */
 interface Template {
   readonly head: Buffer
-  readonly source: string
+  readonly runId: string
   /** The whole command. */
   readonly bytes: Buffer
-  /** Where the frame begins in it. */
+  /** Where the frame begins in `bytes`. */
   readonly frameAt: number
-  /** Where each sample's time stands. */
+  /** Where the time of each sample stands in `bytes`. */
   readonly rows: Uint32Array
   seq: number
 }
 
-/** A row is its time, then a byte and a double for each of its two fields. */
+/** A row has a time, then a byte and a double for each of two fields. */
 const ROW_CPU_AT = 9
 const ROW_MEM_AT = 18
 
 /**
- * Frames as the project's own encoder makes them, one made for each worker and then patched: seq, times and values stand at the same place in all
- * of a worker's frames. Each sample has a series of its own (host and sensor), as in a snapshot of a switch, so no two are one point.
+ * Writes frames. The project's own encoder makes one frame for each worker; every message is a copy of it with other
+ * numbers, times and values, which stand at the same positions in all frames of a worker. Each sample has its own
+ * series (host and sensor), so no two samples are one point.
  */
 export class FrameMessageWriter implements MessageWriter {
-  readonly samplesPerMessage: number
+  readonly #samplesPerMessage: number
   readonly maxBytes: number
   readonly #templates: readonly Template[]
   readonly #values: Values
   #next = 0
 
   constructor(workers: readonly FrameWorker[], samplesPerMessage: number, values: Values) {
-    this.samplesPerMessage = samplesPerMessage
+    this.#samplesPerMessage = samplesPerMessage
     this.#templates = workers.map((worker) => templateOf(worker, samplesPerMessage))
     this.maxBytes = this.#templates.reduce((most, { bytes }) => Math.max(most, bytes.length), 0)
     this.#values = values
@@ -64,7 +65,7 @@ export class FrameMessageWriter implements MessageWriter {
     const frame = at + frameAt
     const seq = template.seq++
     writeInteger(out, frame + SEQ_AT, seq)
-    writeInteger(out, frame + FIRST_SAMPLE_AT, seq * this.samplesPerMessage)
+    writeInteger(out, frame + FIRST_SAMPLE_AT, seq * this.#samplesPerMessage)
     writeInteger(out, frame + SENT_AT_AT, dueUs)
     const values = this.#values
     const high = Math.floor(dueUs / TWO_TO_32)
@@ -81,23 +82,24 @@ export class FrameMessageWriter implements MessageWriter {
   }
 
   /**
-   * Until then the servers await what is missing, for `heldFrom` stays 0. Only now it is known what nobody received; what else is missing they
-   * count as lost. Two words a worker: to a server that has heard nothing else of it, the first one says that there was something.
+   * Two end markers for each worker. While `heldFrom` is 0, servers wait for missing messages. The second marker says
+   * that nothing more comes and how many messages no server received; servers count whatever else is missing as lost.
+   * The first is for a server that has received nothing of the worker: it learns from it that there were messages.
    */
-  lastWords(nowUs: number, unreceived: Uint32Array): Buffer[] {
-    return this.#templates.flatMap(({ head, source, seq }, worker) => {
-      const firstSample = seq * this.samplesPerMessage
+  endMarkers(nowUs: number, unreceived: Uint32Array): Buffer[] {
+    return this.#templates.flatMap(({ head, runId, seq }, worker) => {
+      const firstSample = seq * this.#samplesPerMessage
       const withdrawnMessages = unreceived[worker]!
-      const withdrawnSamples = withdrawnMessages * this.samplesPerMessage
-      const standing = { ...blankHeader(), run: source, seq, firstSample, sentAt: nowUs }
+      const withdrawnSamples = withdrawnMessages * this.#samplesPerMessage
+      const standing = { ...blankHeader(), run: runId, seq, firstSample, sentAt: nowUs }
       const ended = { heldFrom: NOTHING_MORE, heldFirstSample: firstSample, withdrawnMessages, withdrawnSamples }
       return [standing, { ...standing, ...ended }].map((header) => asCommand(head, frameCodec.encoder().finish(header)))
     })
   }
 }
 
-function templateOf({ head, source, host }: FrameWorker, samples: number): Template {
-  const frame = encodeOnce({ ...blankHeader(), run: source, seq: 0 }, host, samples)
+function templateOf({ head, runId, host }: FrameWorker, samples: number): Template {
+  const frame = encodeOnce({ ...blankHeader(), run: runId, seq: 0 }, host, samples)
   const bytes = asCommand(head, frame)
   const frameAt = bytes.length - frame.length - 2
   const rows = new Uint32Array(samples)
@@ -106,7 +108,7 @@ function templateOf({ head, source, host }: FrameWorker, samples: number): Templ
     rows[i] = block + BLOCK_FIXED_BYTES + bytes.readUInt32LE(block)
     block = rows[i]! + ROW_MEM_AT + 8
   }
-  return { head, source, bytes, frameAt, rows, seq: 0 }
+  return { head, runId, bytes, frameAt, rows, seq: 0 }
 }
 
 function encodeOnce(header: MessageHeader, host: string, samples: number): Buffer {

@@ -13,20 +13,21 @@ import { doneOf, WINDOW } from './window.ts'
 
 export type * from './load-types.ts'
 
-/** The threads begin together: the first message is due when each of them has made ready. */
+/** All threads start at the same time. Each of them has this long to get ready before the first message is due. */
 const START_IN_US = 200_000
-/** How often the servers are asked how far they are, in a closed loop. */
+/** How often a closed loop asks the servers how much they have done. */
 const WINDOW_POLL_MS = 20
 const SECOND_MS = 1000
-/** What was sent before a run was stopped has so long to arrive and to be counted. */
+/** How long a stopped run still waits for its messages to arrive and to be counted. */
 const LAST_WAIT_MS = 10_000
 
 /**
- * Plays the load and measures: a warm-up, until the servers have settled all of it; the measurement; until they have settled that too; and
- * the count in the store. So the latencies of the result are those of the measured messages, all of them and no others.
+ * Sends a load and measures it, in five steps: the warm-up, the wait until the servers have settled it, the
+ * measurement, the wait until they have settled that too, and the count in the store. The result therefore has the
+ * latencies of all measured messages and of no others.
  *
- * @param signal stops sending; what was sent until then is settled for some seconds, and the result is partial
- * @throws Error that says what is not there or does not answer, and what to do
+ * @param signal stops sending. The run then waits some seconds for what was sent, and its result is partial
+ * @throws Error that names what is missing or does not answer, and says what to do
  */
 export async function runLoad(options: LoadOptions, signal: AbortSignal): Promise<LoadResult> {
   const servers = options.servers.length === 0 ? undefined : new Servers(options.servers)
@@ -41,7 +42,7 @@ export async function runLoad(options: LoadOptions, signal: AbortSignal): Promis
   }
 }
 
-/** What was sent in a step. */
+/** What a step sent. */
 type Sent = StepResult & { readonly startUs: number }
 
 class LoadRun {
@@ -49,9 +50,10 @@ class LoadRun {
   readonly #senders: Senders
   readonly #servers: Servers | undefined
   readonly #signal: AbortSignal
-  /** Some time after `#signal`. */
+  /** Aborts `LAST_WAIT_MS` after `#signal`. */
   readonly #giveUp: AbortSignal
-  readonly #asking = new AbortController()
+  /** Ends requests to the servers that are still open when the run ends. */
+  readonly #requests = new AbortController()
   readonly #clock = new WallClock()
   readonly #samplesPerMessage: number
 
@@ -100,27 +102,27 @@ class LoadRun {
     }
   }
 
-  /** Asks no more, for the program waits for what it asked. */
+  /** Aborts open requests: the program could not end before their answers. */
   close(): void {
-    this.#asking.abort()
+    this.#requests.abort()
   }
 
   async #warmUp(warmupMs: number): Promise<void> {
     const before = await this.#servers?.ledger()
     const { how } = await this.#settle(await this.#play('warm-up', warmupMs, before), before)
     if (how !== 'stuck' || this.#signal.aborted) return
-    // What they get rid of later would count as latencies of the measurement.
+    // What the servers settle later would count as latencies of the measurement.
     throw new Error('the servers do not get rid of what the warm-up sent them: does the store answer? see their logs')
   }
 
-  /** Of most of the measurement that begins now: it shall be over before that is. */
+  /** Covers most of the measurement that begins now, and ends before it does. */
   #allocations(servers: Servers): Promise<LoadAllocations | undefined> {
     const seconds = Math.floor(this.#options.durationMs / SECOND_MS) - 1
     if (seconds < 1) return Promise.resolve(undefined)
-    return servers.allocations(seconds, AbortSignal.any([this.#signal, this.#asking.signal]))
+    return servers.allocations(seconds, AbortSignal.any([this.#signal, this.#requests.signal]))
   }
 
-  /** Sends for a time, and follows the servers meanwhile. */
+  /** Sends for `durationMs`, and reads the servers' figures once a second meanwhile. */
   async #play(
     step: 'warm-up' | 'measure',
     durationMs: number,
@@ -162,7 +164,7 @@ class LoadRun {
     }
   }
 
-  /** Waits until the servers have dealt with what was sent. */
+  /** Waits until the servers have settled what was sent. */
   async #settle(
     { messages, unreceived }: StepResult,
     before: LedgerCounts | undefined,
@@ -198,7 +200,7 @@ class LoadRun {
     return { ...between(after, before), rssBytes, allocations }
   }
 
-  /** Where the samples are; a run that was stopped does without the store's count where that does not come in time. */
+  /** Finds out where the samples are. A stopped run does without the count of the store where that takes too long. */
   async #find(sent: Sent, ledger: LedgerCounts | undefined): Promise<Whereabouts> {
     const { countStored, format } = this.#options
     const known = {
@@ -229,7 +231,7 @@ function ledgerOf(all: readonly DebugMetrics[]): LedgerCounts {
   return sumOf(all.map(({ ledger }) => ledger))
 }
 
-/** Does something again and again, from now until a promise is settled; the first failure of the two is that of both. */
+/** Repeats `work` until `main` is settled. Rejects with the first failure of the two. */
 async function meanwhile<T>(main: Promise<T>, everyMs: number, work: () => Promise<void>): Promise<T> {
   let pending = true
   const end = (): void => {
@@ -246,7 +248,7 @@ async function meanwhile<T>(main: Promise<T>, everyMs: number, work: () => Promi
   return result
 }
 
-/** Aborted so long after another one. */
+/** A signal that aborts `ms` after another one. */
 function delayed(signal: AbortSignal, ms: number): AbortSignal {
   const controller = new AbortController()
   const abort = (): void => void setTimeout(() => controller.abort(), ms).unref()

@@ -94,7 +94,6 @@ describe('a message', () => {
 describe('frames', () => {
   test('have a series for each host and sensor, and the numbers of their worker', () => {
     const writer = writerFor({ format: 'frame', hosts: 2 })
-    expect(writer.samplesPerMessage).toBe(4)
     const read = decoderOf()
     for (const [worker, seq] of [
       [0, 0],
@@ -125,11 +124,11 @@ describe('frames', () => {
   })
 })
 
-test('only frames have last words', () => {
-  expect(writerFor({ format: 'packed' }).lastWords(1, new Uint32Array(3))).toEqual([])
-  expect(writerFor({ format: 'json' }).lastWords(1, new Uint32Array(3))).toEqual([])
-  const words = writerFor({ format: 'frame' }).lastWords(1e15, Uint32Array.of(0, 2, 0))
-  const headers = words.map((word) => decoderOf()(argumentsOf(word).at(-1)!).header)
+test('only frames have end markers', () => {
+  expect(writerFor({ format: 'packed' }).endMarkers(1, new Uint32Array(3))).toEqual([])
+  expect(writerFor({ format: 'json' }).endMarkers(1, new Uint32Array(3))).toEqual([])
+  const markers = writerFor({ format: 'frame' }).endMarkers(1e15, Uint32Array.of(0, 2, 0))
+  const headers = markers.map((marker) => decoderOf()(argumentsOf(marker).at(-1)!).header)
   expect(headers.map(({ withdrawnMessages, withdrawnSamples }) => [withdrawnMessages, withdrawnSamples])).toEqual([
     [0, 0],
     [0, 0],

@@ -1,23 +1,22 @@
 import { PACKED_BYTES } from '../../internal/codec/packed.ts'
 import type { Values } from './values.ts'
 
-/** Writes the messages of some workers, each as the whole command that sends it. */
+/** Writes the messages of some workers. Each is written with the command that sends it. */
 export interface MessageWriter {
-  readonly samplesPerMessage: number
-  /** The most that one takes. */
+  /** The size of the largest command. */
   readonly maxBytes: number
   /**
-   * @param worker a number below that of the `heads`
-   * @param dueUs becomes the time of sending, µs
-   * @returns where it ends
+   * @param worker from 0 to below the number of workers
+   * @param dueUs the time of sending that stands in the message, µs
+   * @returns where the command ends in `out`
    */
   write(out: Buffer, at: number, worker: number, dueUs: number): number
   /**
-   * Commands that tell the servers that nothing more is to come from these workers; none where the format has no word for it.
+   * The commands that tell the servers that these workers send nothing more. Empty where the format has no end marker.
    *
-   * @param unreceived messages of each worker that nobody was subscribed to: not lost on the way, but never on it
+   * @param unreceived for each worker: its messages that no server was subscribed to. They are withdrawn, not lost
    */
-  lastWords(nowUs: number, unreceived: Uint32Array): Buffer[]
+  endMarkers(nowUs: number, unreceived: Uint32Array): Buffer[]
 }
 
 const LINE_END = Buffer.from('\r\n')
@@ -25,18 +24,17 @@ const CPU_AT = 8
 const MEM_AT = 16
 const SENT_AT = 24
 const TWO_TO_29 = 2 ** 29
-/** Where the values of a message begin, far enough from those of its neighbour. */
+/** How far apart in `Values` the two values of a message are, so that they are not neighbours of one walk. */
 const MEM_OFFSET = 30_011
 
 /** Messages of 32 bytes: docs/wire-format.md. */
 export class PackedWriter implements MessageWriter {
-  readonly samplesPerMessage = 1
   readonly maxBytes: number
   readonly #templates: readonly Buffer[]
   readonly #values: Values
   #next = 0
 
-  /** @param heads of each worker, as `sendCommands` gives them */
+  /** @param heads for each worker what `sendCommands` returns */
   constructor(heads: readonly Buffer[], values: Values) {
     const message = Buffer.concat([Buffer.from(`$${PACKED_BYTES}\r\n`), Buffer.alloc(PACKED_BYTES), LINE_END])
     this.#templates = heads.map((head) => Buffer.concat([head, message]))
@@ -58,12 +56,15 @@ export class PackedWriter implements MessageWriter {
     return end
   }
 
-  lastWords(): Buffer[] {
+  endMarkers(): Buffer[] {
     return []
   }
 }
 
-/** An int64 of 1,000 · `us`, which no double holds: 1,000 / 2^32 is 125 / 2^29, and each half of that is exact. */
+/**
+ * Writes 1,000 · `us` as an int64. No double holds that product, so it is made of two halves: 1,000 / 2^32 is 125 /
+ * 2^29, and each half is exact.
+ */
 function writeNanoseconds(out: Buffer, at: number, us: number): void {
   const upper = Math.floor(us / TWO_TO_29)
   const lower = (us - upper * TWO_TO_29) * 125
@@ -76,16 +77,18 @@ const ZERO = 0x30
 const SECONDS_DIGITS = 10
 const MICROS_DIGITS = 6
 
-/** Messages as text, as the Go system wrote them; with a host where the worker has one. All of a worker are of one length. */
+/**
+ * JSON messages as the Go system wrote them, with a host where the worker has one. All messages of a worker have one
+ * length.
+ */
 export class JsonWriter implements MessageWriter {
-  readonly samplesPerMessage = 1
   readonly maxBytes: number
   readonly #templates: readonly JsonTemplate[]
   readonly #values: Values
   #seconds = 0
   #next = 0
 
-  /** @param hosts of each worker, '' for none */
+  /** @param hosts for each worker its host; '' for none */
   constructor(heads: readonly Buffer[], hosts: readonly string[], values: Values) {
     this.#templates = heads.map((head, worker) => jsonTemplate(head, hosts[worker]!, values.textBytes))
     this.maxBytes = Math.max(...this.#templates.map(({ bytes }) => bytes.length))
@@ -94,7 +97,7 @@ export class JsonWriter implements MessageWriter {
 
   write(out: Buffer, at: number, worker: number, dueUs: number): number {
     const seconds = Math.floor(dueUs / 1e6)
-    if (seconds !== this.#seconds) this.#turnTo(seconds)
+    if (seconds !== this.#seconds) this.#setSeconds(seconds)
     const { bytes, cpuAt, memAt, sentAt } = this.#templates[worker]!
     const index = this.#next++
     out.set(bytes, at)
@@ -104,11 +107,11 @@ export class JsonWriter implements MessageWriter {
     return at + bytes.length
   }
 
-  lastWords(): Buffer[] {
+  endMarkers(): Buffer[] {
     return []
   }
 
-  #turnTo(seconds: number): void {
+  #setSeconds(seconds: number): void {
     this.#seconds = seconds
     for (const { bytes, secondsAt, sentAt } of this.#templates) {
       writeDigits(bytes, secondsAt, seconds, SECONDS_DIGITS)
@@ -117,7 +120,7 @@ export class JsonWriter implements MessageWriter {
   }
 }
 
-/** A whole command, and where in it stands what changes. */
+/** A whole command, and the positions in it that change with each message. */
 interface JsonTemplate {
   readonly bytes: Buffer
   readonly secondsAt: number
@@ -143,7 +146,7 @@ function jsonTemplate(head: Buffer, host: string, valueBytes: number): JsonTempl
   }
 }
 
-/** Writes a whole number with leading zeros. */
+/** Writes a whole number as text, with leading zeros. */
 function writeDigits(out: Buffer, at: number, value: number, count: number): void {
   let rest = value
   for (let i = at + count - 1; i >= at; i--) {

@@ -7,27 +7,27 @@ import type { LoadOptions } from './load-types.ts'
 const STORE_LIMIT_MS = 10_000
 
 /**
- * Looks whether the load has any prospect: Redis is there and lets us in, somebody is subscribed to every channel, and the store answers those
- * who ask what it has. A run of an hour shall not end with hearing that it does not.
+ * Checks before a load what it needs: Redis accepts the log-in, a server is subscribed to every channel, and the store
+ * answers queries. A run of an hour must not find out at its end.
  *
  * @throws Error that says what is wrong and what to do
  */
 export async function preflight(
   options: Pick<LoadOptions, 'redis' | 'broker'> & Partial<Pick<LoadOptions, 'countStored'>>,
 ): Promise<void> {
-  await Promise.all([seeRedis(options), options.countStored && seeStore(options.countStored)])
+  await Promise.all([checkRedis(options), options.countStored && checkStore(options.countStored)])
 }
 
-async function seeStore(countStored: NonNullable<LoadOptions['countStored']>): Promise<void> {
+async function checkStore(countStored: NonNullable<LoadOptions['countStored']>): Promise<void> {
   try {
     await countStored({ startUs: 0, endUs: 1 }, AbortSignal.timeout(STORE_LIMIT_MS))
   } catch (error) {
-    // A server makes it with its first write.
+    // A server creates the database with its first write.
     if (!(error instanceof Error && error.message.includes('database not found'))) throw error
   }
 }
 
-async function seeRedis({ redis, broker }: Pick<LoadOptions, 'redis' | 'broker'>): Promise<void> {
+async function checkRedis({ redis, broker }: Pick<LoadOptions, 'redis' | 'broker'>): Promise<void> {
   const logger = pino({ level: 'silent' })
   const connection = new RedisConnection({ redis, purpose: 'bench', logger, stats: newStats() })
   try {
@@ -36,12 +36,12 @@ async function seeRedis({ redis, broker }: Pick<LoadOptions, 'redis' | 'broker'>
     if (!connected) throw new Error(problem)
     if (broker.kind === 'streams') return
     const channels = channelNames(broker.partitions)
-    // A name and a number in turn.
+    // NUMSUB answers with a name and a number in turn.
     const answer = await connection.send((client) => client.pubsub('NUMSUB', ...channels))
-    const unheard = channels.filter((_, n) => answer[2 * n + 1] === 0)
-    if (unheard.length === 0) return
+    const withoutServer = channels.filter((_, n) => answer[2 * n + 1] === 0)
+    if (withoutServer.length === 0) return
     throw new Error(
-      `nobody is subscribed to ${unheard.join(', ')}: start a server with the same Redis and broker.partitions, or see --broker`,
+      `nobody is subscribed to ${withoutServer.join(', ')}: start a server with the same Redis and broker.partitions, or see --broker`,
     )
   } finally {
     await connection.close()

@@ -8,17 +8,18 @@ import { ReplyParser, type ReplySink } from './replies.ts'
 
 const CONNECT_TIMEOUT_MS = 5000
 
-/** What the owner of a connection hears. */
+/** What a connection tells its owner. */
 export interface LineListener extends ReplySink {
-  /** After the replies of one reading. */
+  /** Called after the replies of one chunk. */
   onRead(): void
-  /** The connection is gone, and with it the replies that had not come. It is told once. */
+  /** Called once, when the connection is lost. Replies that had not come will not come. */
   onEnd(problem: Error): void
 }
 
 /**
- * One connection to Redis that writes what it is given and reads replies, and nothing else: a PUBLISH through ioredis costs 4.2 µs of CPU, so at
- * 220,000 a second the sender would take a whole core of the machine that it measures. It does not heal: a run that loses its connection is void.
+ * One connection to Redis that writes ready-made commands and reads replies. ioredis is not used, because its PUBLISH
+ * costs 4.2 µs of CPU: at 220,000 a second the sender would take a whole core of the machine that it measures. It does
+ * not reconnect: a run that loses it is void.
  */
 export class RedisLine {
   readonly #socket: Socket
@@ -74,13 +75,13 @@ export class RedisLine {
     socket.on('close', () => this.#end())
   }
 
-  /** From now on this one hears the replies; of a connection that is gone, it hears that. */
+  /** Sends all further replies to this listener. If the connection is lost already, calls its `onEnd`. */
   listen(listener: LineListener): void {
     this.#listener = listener
     if (this.#problem !== undefined) listener.onEnd(this.#problem)
   }
 
-  /** @param onWritten the bytes may be changed again */
+  /** @param onWritten called when the caller may change the bytes again */
   write(bytes: Buffer, onWritten: () => void): void {
     this.#socket.write(bytes, onWritten)
   }

@@ -6,26 +6,26 @@ const ZERO = 0x30
 const RETURN = 0x0d
 const LINE_FEED = 0x0a
 
-/** Hears each reply of Redis, in the order of the commands. */
+/** Is called for each reply of Redis, in the order of the commands. */
 export interface ReplySink {
-  /** @param value an integer as it is; a text or an id counts as 1 */
+  /** @param value of an integer reply; 1 for a text or an id */
   onReply(value: number): void
   onError(message: string): void
 }
 
-/** What comes next in the stream. */
+/** The part of a reply that the parser reads next. */
 type Expects = 'type' | 'integer' | 'line' | 'length' | 'text'
 
 /**
- * Reads the replies to PUBLISH, XADD and the commands of a log-in: integers, lines, errors and bulk texts, of which only how many there are is wanted.
- * The bytes may come cut anywhere.
+ * Reads the replies to PUBLISH, XADD and the log-in commands: integers, lines, errors and bulk texts. It skips the
+ * content of bulk texts. Chunks may end anywhere.
  */
 export class ReplyParser {
   readonly #sink: ReplySink
   #expects: Expects = 'type'
   #isError = false
   #number = 0
-  /** Bytes of a bulk text and its line end that have not come yet. */
+  /** Bytes of a bulk text, and of its line end, that are still to come. */
   #rest = 0
   #line = ''
 
@@ -33,7 +33,7 @@ export class ReplyParser {
     this.#sink = sink
   }
 
-  /** @throws Error when this is not what Redis says */
+  /** @throws Error when the bytes are no reply of Redis */
   feed(chunk: Buffer): void {
     for (let at = 0; at < chunk.length; ) {
       switch (this.#expects) {

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { RedisOptions } from '../../internal/broker/redis/connection.ts'
 import { errorText } from '../../internal/text/error-text.ts'
 import { WallClock } from '../../internal/time/clock.ts'
-import { sayLastWords } from './last-words.ts'
+import { sendEndMarkers } from './end-markers.ts'
 import { RedisLine } from './redis-line.ts'
 import { Sender, type Step, type StepResult } from './sender.ts'
 import { Tallies } from './tallies.ts'
@@ -17,16 +17,19 @@ export interface ThreadData {
   readonly tallies: SharedArrayBuffer
 }
 
-/** What it is told: a step to run, with the name that its sources begin with. */
+/** A step to run, and the beginning of the run ids of its workers. */
 export interface ThreadTask {
   readonly step: Step
   readonly name: string
 }
 
-/** What it answers: `ready` once, then a result for each task; or what kept it from that. */
+/** `ready` once, then a result for each task; or the problem that prevented it. */
 export type ThreadAnswer = { readonly ready: true } | { readonly result: StepResult } | { readonly problem: string }
 
-/** Until it has seen whole milliseconds begin, the clock can be behind by up to one, and other threads' clocks by another part of it. */
+/**
+ * How long a thread reads its clock before the run. A clock that has not yet seen a millisecond begin may be up to 1 ms
+ * behind, and those of other threads by another amount.
+ */
 const CLOCK_MS = 5
 
 async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
@@ -45,7 +48,7 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
       sender
         .run()
         .then(async (result) => {
-          await sayLastWords(line, writer.lastWords(clock.now(), sender.unreceivedOf))
+          await sendEndMarkers(line, writer.endMarkers(clock.now(), sender.unreceivedOf))
           answer({ result })
         })
         .catch(({ message }: Error) => answer({ problem: message }))

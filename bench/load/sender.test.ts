@@ -39,10 +39,9 @@ class FakeLine implements Pick<RedisLine, 'listen' | 'write'> {
 }
 
 const messages: MessageWriter = {
-  samplesPerMessage: 1,
   maxBytes: 12,
   write: (out, at, worker, dueUs) => out.writeDoubleLE(dueUs, out.writeUInt32LE(worker, at)),
-  lastWords: () => [],
+  endMarkers: () => [],
 }
 
 interface Scene {

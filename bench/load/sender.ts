@@ -8,43 +8,47 @@ import type { MessageWriter } from './messages.ts'
 import type { LineListener, RedisLine } from './redis-line.ts'
 import type { Tallies } from './tallies.ts'
 
-/** A window that is shut is looked at again after this. */
+/** How soon a sender looks again at a window that was full. */
 const WINDOW_RETRY_MS = 1
-/** What a server has not read yet waits in Redis, which cuts it off for good where that is over 8 MiB for a minute. */
+/** Redis keeps what a server has not read yet, and disconnects the server when that exceeds 8 MiB for a minute. */
 const WINDOW_BYTES = 7 * 1024 * 1024
-/** Open loop: replies that a thread waits for at most. Beyond, it sends nothing, and what was due meanwhile counts as late. */
+/**
+ * Open loop: the most replies that a thread waits for. At this limit it sends nothing, and what is due meanwhile counts
+ * as late.
+ */
 const MAX_UNANSWERED = 2 ** 17
 /**
- * How long a turn of an open loop rests at most, blocking its thread. On a busy machine it ends 0.08 ms late at the median, where `setTimeout` is
- * 0.88 ms late and turning without a rest takes three times the CPU. Shorter rests cost more, here and in Redis; longer ones make a reply, which
- * is read between two of them, look late.
+ * The longest pause of an open loop between two looks at the schedule. The pause blocks the thread. On a busy machine
+ * it ends 0.08 ms late at the median; `setTimeout` is 0.88 ms late, and no pause at all costs three times the CPU.
+ * Shorter pauses cost more CPU, here and in Redis. Longer ones make replies look late, because replies are read between
+ * two pauses.
  */
-const REST_US = 250
-/** What is further away than this may be waited for by timers, late as they are. */
+const PAUSE_US = 250
+/** A timer may be this late. The sender therefore waits by timer only until so long before the next message. */
 const TIMER_SLACK_US = 2000
-/** However far the next message is, so often a sender looks whether it shall stop. */
+/** How often a sender looks whether it has to stop, however far the next message is. */
 const LONGEST_SLEEP_MS = 100
-/** Without a reply for so long, Redis is given up. */
+/** A run fails when Redis has not replied for so long. */
 const SILENCE_MS = 10_000
 
-/** What is to be sent, and when. */
+/** What to send, and when. */
 export interface Step {
   readonly startUs: number
   readonly durationMs: number
-  /** Of all threads together; undefined is a closed loop. */
+  /** Of all threads together. Undefined: a closed loop. */
   readonly ratePerSecond: number | undefined
-  /** Closed loop: how many messages all threads together may be ahead of the servers; Infinity where nobody says how far those are. */
+  /** Closed loop: how many messages all threads together may be ahead of the servers. Infinity: no server is asked. */
   readonly window: number
 }
 
-/** What one thread, or all of them, made of a step. */
+/** What one thread, or all threads together, did in a step. */
 export interface StepResult {
   readonly messages: number
   readonly unreceived: number
   /** µs, as in `LoadResult`. */
   readonly lateness: Counts
   readonly reply: Counts
-  /** Just after the last due time. */
+  /** 1 µs after the last due time. */
   readonly endUs: number
   /** When the last message was handed to the socket. */
   readonly lastSentUs: number
@@ -54,16 +58,19 @@ export interface SenderOptions {
   readonly line: RedisLine
   readonly clock: Clock
   readonly messages: MessageWriter
-  /** Of this thread, as are those of `messages`. */
+  /** How many workers this thread plays. `messages` writes for the same ones. */
   readonly workers: number
   readonly thread: number
   readonly threads: number
   readonly tallies: Tallies
 }
 
-/** Sends one thread's messages of a step when they are due, and notes when each was handed over and answered. */
+/**
+ * Sends the messages of one thread in one step when they are due. Records how late each was handed to the socket, and
+ * when it was answered.
+ */
 export class Sender implements LineListener {
-  /** Messages of each worker that nobody was subscribed to. */
+  /** For each worker: its messages that no server was subscribed to. */
   readonly unreceivedOf: Uint32Array
   readonly #options: SenderOptions
   readonly #startUs: number
@@ -75,13 +82,14 @@ export class Sender implements LineListener {
   readonly #chunks: ChunkPool
   readonly #lateness = new Histogram()
   readonly #reply = new Histogram()
-  readonly #resting = new Int32Array(new SharedArrayBuffer(4))
+  /** Nobody ever changes it: `Atomics.wait` on it is a pause. */
+  readonly #pauseCell = new Int32Array(new SharedArrayBuffer(4))
   #sent = 0
   #answered = 0
   #unreceived = 0
   #lastDueUs = 0
   #lastSentUs = 0
-  /** Replies of the reading that is under way. */
+  /** Replies that came since the last `onRead`. */
   #freshReplies = 0
   #silentSinceMs = performance.now()
   #timer: NodeJS.Timeout | undefined
@@ -103,13 +111,16 @@ export class Sender implements LineListener {
     this.#chunks = new ChunkPool(messages.maxBytes)
   }
 
-  /** Resolves when all is sent and answered; rejects when Redis refuses a message, falls silent or goes away. */
+  /**
+   * Resolves when every message is sent and answered. Rejects when Redis refuses a message, does not answer, or closes
+   * the connection.
+   */
   run(): Promise<StepResult> {
     const { line, clock } = this.#options
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
-      this.#watch = setInterval(() => this.#lookForReplies(), SILENCE_MS / 10)
-      this.#rest(this.#startUs - clock.now())
+      this.#watch = setInterval(() => this.#checkSilence(), SILENCE_MS / 10)
+      this.#pause(this.#startUs - clock.now())
       line.listen(this)
     })
   }
@@ -146,8 +157,8 @@ export class Sender implements LineListener {
     if (due > 0) this.#send(due, nowUs)
     tallies.report(thread, this.#sent, this.#unreceived)
     if (this.#allIsSent(nowUs)) this.#end()
-    else if (this.#schedule !== undefined) this.#rest(this.#schedule.dueUs(this.#sent) - clock.now())
-    else if (this.#unanswered.room > 0) this.#wakeIn(WINDOW_RETRY_MS)
+    else if (this.#schedule !== undefined) this.#pause(this.#schedule.dueUs(this.#sent) - clock.now())
+    else if (this.#unanswered.room > 0) this.#turnIn(WINDOW_RETRY_MS)
   }
 
   #allIsSent(nowUs: number): boolean {
@@ -155,7 +166,7 @@ export class Sender implements LineListener {
     return this.#schedule === undefined ? nowUs >= this.#endUs : this.#sent === this.#schedule.count
   }
 
-  /** Messages that shall leave now. */
+  /** How many messages to send now. */
   #due(nowUs: number): number {
     const { tallies } = this.#options
     if (tallies.stopped) return 0
@@ -177,7 +188,7 @@ export class Sender implements LineListener {
       let at = 0
       while (done < due && at + messages.maxBytes <= chunk.length) {
         const dueUs = schedule === undefined ? firstUs + done * stepUs : schedule.dueUs(this.#sent)
-        // Workers take turns: their replies come in the order of their messages.
+        // Workers send in turns, and Redis replies in the order of the messages.
         at = messages.write(chunk, at, this.#sent % workers, dueUs)
         this.#unanswered.push(dueUs)
         this.#lastDueUs = dueUs
@@ -191,17 +202,17 @@ export class Sender implements LineListener {
     }
   }
 
-  #rest(us: number): void {
+  #pause(us: number): void {
     if (us > TIMER_SLACK_US) {
-      this.#wakeIn(Math.min((us - TIMER_SLACK_US) / 1000, LONGEST_SLEEP_MS))
+      this.#turnIn(Math.min((us - TIMER_SLACK_US) / 1000, LONGEST_SLEEP_MS))
       return
     }
-    // What is due already could not be sent: it waits for Redis or for the socket.
-    Atomics.wait(this.#resting, 0, 0, (us > 0 ? Math.min(us, REST_US) : REST_US) / 1000)
+    // A message that is due already could not be sent: it waits for Redis or for the socket.
+    Atomics.wait(this.#pauseCell, 0, 0, (us > 0 ? Math.min(us, PAUSE_US) : PAUSE_US) / 1000)
     setImmediate(this.#turn)
   }
 
-  #wakeIn(ms: number): void {
+  #turnIn(ms: number): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#turn, ms)
   }
@@ -221,7 +232,7 @@ export class Sender implements LineListener {
     this.#done()
   }
 
-  #lookForReplies(): void {
+  #checkSilence(): void {
     const silentMs = performance.now() - this.#silentSinceMs
     const waits = this.#unanswered.size
     if (waits > 0 && silentMs > SILENCE_MS) this.#fail(new Error(`Redis has not answered ${waits} messages for 10 s`))

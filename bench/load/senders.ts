@@ -8,17 +8,20 @@ import type { Step, StepResult } from './sender.ts'
 import type { ThreadAnswer, ThreadData, ThreadTask } from './sender-thread.ts'
 import { Tallies } from './tallies.ts'
 
-/** Where the build has the threads' program: also code that runs from its sources takes it from there, for Node.js 20 runs no TypeScript. */
+/**
+ * The built program of a thread. Code that runs from its sources takes it from the build too, because Node.js 20 runs
+ * no TypeScript.
+ */
 const THREAD_FILE = 'dist/bench/load/sender-thread.js'
 
-/** The threads that send. */
+/** The threads that send the load. */
 export class Senders {
   readonly tallies: Tallies
   readonly #threads: readonly SenderThread[]
-  /** Tells the sources of this run from those of others, for which the servers keep counts. */
-  readonly #run = randomBytes(4).toString('hex')
+  /** Part of every run id, because the servers still keep counts of the runs of earlier loads. */
+  readonly #load = randomBytes(4).toString('hex')
 
-  /** Starts them, and resolves when all are connected. @throws Error in words for people */
+  /** Starts the threads, and resolves when all are connected. @throws Error that a user understands */
   static async open(options: LoadOptions): Promise<Senders> {
     const { redis, broker, format, workers, hosts, samplesPerMessage, values } = options
     const threads = Math.min(options.threads, workers)
@@ -45,7 +48,7 @@ export class Senders {
   /** @param name of the step */
   async run(step: Step, name: string): Promise<StepResult> {
     this.tallies.clear()
-    const task = { step, name: `bench-${this.#run}-${name}` }
+    const task = { step, name: `bench-${this.#load}-${name}` }
     const results = await Promise.all(this.#threads.map((thread) => thread.run(task)))
     const sum = (of: (result: StepResult) => number): number => results.reduce((total, result) => total + of(result), 0)
     return {
@@ -77,7 +80,7 @@ class SenderThread {
   async run(task: ThreadTask): Promise<StepResult> {
     this.#worker.postMessage(task)
     const answer = await this.#answer()
-    if (!('result' in answer)) throw new Error('a thread of the load generator has lost its way')
+    if (!('result' in answer)) throw new Error('a thread of the load generator answered with no result')
     return answer.result
   }
 

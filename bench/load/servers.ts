@@ -7,10 +7,10 @@ import {
 } from '../../internal/observe/debug-metrics.ts'
 import type { LoadAllocations, ServersResult } from './load-types.ts'
 
-/** An admin listener answers within this, or counts as gone. */
+/** An admin listener that does not answer within this time counts as gone. */
 const ANSWER_MS = 10_000
 
-/** What all servers of a load say of themselves, read from their admin listeners. */
+/** Reads the figures of all servers of a load from their admin listeners. */
 export class Servers {
   readonly #urls: readonly string[]
 
@@ -18,21 +18,21 @@ export class Servers {
     this.#urls = urls
   }
 
-  /** Summed over the servers. @throws Error that says which one does not answer, and what to do */
+  /** Summed over the servers. @throws Error that names the server that does not answer, and says what to do */
   async ledger(): Promise<LedgerCounts> {
     return sumOf(await this.#all<LedgerCounts>('/debug/ledger'))
   }
 
   /**
-   * Of each server, in their order.
+   * The figures of each server, in the order of the servers.
    *
-   * @param digits 2 for a look at a server while it is measured: three take 4 ms of it, and 2 MB
+   * @param digits of the histograms. 2 while a server is measured: with 3 an answer costs it 4 ms and 2 MB
    */
   figures(digits: 2 | 3 = 3): Promise<DebugMetrics[]> {
     return this.#all<DebugMetrics>(digits === 3 ? '/debug/figures' : '/debug/figures?digits=2')
   }
 
-  /** What they allocate in the next seconds, all together; undefined where one of them cannot say. */
+  /** What all servers together allocate in the next seconds. Undefined where one of them does not answer. */
   async allocations(seconds: number, signal: AbortSignal): Promise<LoadAllocations | undefined> {
     const path = `/debug/allocations?seconds=${seconds}`
     try {
@@ -61,7 +61,7 @@ export class Servers {
   }
 }
 
-/** What came between two readings, summed over the servers. @throws Error where one of them was started again meanwhile */
+/** The difference of two readings, summed over the servers. @throws Error where a server was restarted in between */
 export function between(
   later: readonly DebugMetrics[],
   earlier: readonly DebugMetrics[],
@@ -81,7 +81,7 @@ export function between(
   }
 }
 
-/** The counts that came between; what is held and spooled as it is at the later time. */
+/** The difference of the counts. `held` and `spooled` are those of the later reading. */
 export function ledgerBetween(later: LedgerCounts, earlier: LedgerCounts): LedgerCounts {
   const { held, spooled } = later
   return { ...combine(later, earlier, (a, b) => a - b), held, spooled }

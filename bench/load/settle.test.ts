@@ -7,7 +7,10 @@ const NOTHING: LedgerCounts = {
   ...{ held: 0, spooled: 0, lost: 0, duplicates: 0, trimmed: 0 },
 }
 
-/** Settles 100 samples with a server that says these one after the other, the last one for ever; time passes by the polls alone. */
+/**
+ * Settles 100 samples with a server that says these one after the other, the last one for ever; time passes by the
+ * polls alone.
+ */
 async function settled(says: ReadonlyArray<Partial<LedgerCounts>>, signal = new AbortController().signal) {
   let nowMs = 0
   let polls = 0

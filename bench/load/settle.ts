@@ -2,29 +2,32 @@ import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
 const POLL_MS = 50
 /**
- * Nothing was received for so long, and nothing is held: what is not there yet will not come. Longer than a server of streams takes to see what
- * Redis has trimmed away (5 s).
+ * When the servers hold nothing and have received nothing for so long, nothing more will come. Longer than the 5 s that
+ * a server of streams needs to notice what Redis has trimmed.
  */
 const QUIET_MS = 6_000
-/** Nothing comes and nothing is got rid of for so long, though something is held: the store is away. */
+/** When the servers hold something and have neither received nor settled anything for so long, the store is away. */
 const STUCK_MS = 30_000
 
-/** How the wait for the servers ended: all was received and is in no hands; nothing more came; or they sit on some of it. */
+/**
+ * How the wait ended. `all`: everything was received and settled. `quiet`: nothing more came. `stuck`: the servers
+ * still hold samples.
+ */
 export type Settled = 'all' | 'quiet' | 'stuck'
 
 export interface SettleOptions {
-  /** Samples that are on their way or were, since the reading that `ledger` is taken from. */
+  /** Samples that were sent since the reading that `ledger` subtracts. */
   readonly expected: number
-  /** What came since then. */
+  /** The counts since that reading. */
   readonly ledger: () => Promise<LedgerCounts>
-  /** Gives up the wait. */
+  /** Ends the wait. */
   readonly signal: AbortSignal
   readonly onPoll?: (ledger: LedgerCounts) => void
   readonly nowMs?: () => number
   readonly sleep?: (ms: number) => Promise<void>
 }
 
-/** Waits until the servers have nothing left to do, or it is plain that they will not do it. */
+/** Waits until the servers have settled everything, or until it is clear that they will not. */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { expected, ledger, signal, onPoll, nowMs = () => performance.now(), sleep = pause } = options
   let furthest = -1
@@ -34,8 +37,8 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     onPoll?.(now)
     const arrived = now.received - now.own
     if (arrived + now.lost >= expected && now.held === 0) return 'all'
-    // Without what the servers make themselves: that goes on every second. It is received a moment before it is written, so this goes up and down,
-    // and only where it has never been before is it an advance.
+    // Without the samples that the servers make themselves, which go on every second. A server receives those before it
+    // writes them, so the sum goes up and down; only a new maximum is progress.
     const reached = arrived + now.lost + now.trimmed + now.written + now.rejected + now.dropped - now.own
     if (reached > furthest) {
       furthest = reached

@@ -5,24 +5,28 @@ import { errorText } from '../../internal/text/error-text.ts'
 import type { CountStored } from './load-types.ts'
 
 const FIELD = 'cpu'
-/** Counted in one request: at 300,000 samples a second 3 million, which take InfluxDB 1.6 half a second. */
+/**
+ * How much time one request counts: at 300,000 samples a second 3 million samples, for which InfluxDB 1.6 needs half a
+ * second.
+ */
 const CHUNK_US = 10_000_000
 
 /**
- * Counts the samples of a load in the store: an InfluxDB of any version, or a VictoriaMetrics, which is recognized by its own query API.
+ * Counts the samples of a load in the store: InfluxDB of any version, or VictoriaMetrics, which has a query API of its
+ * own.
  *
- * @param transport stays the caller's
- * @param bucket on InfluxDB 1.x the database
+ * @param transport the caller closes it
+ * @param bucket the database of InfluxDB 1.x
  */
 export function storeCount(transport: InfluxTransport, bucket: string): CountStored {
   let isVictoria: boolean | undefined
   return async ({ startUs, endUs }, signal) => {
     isVictoria ??= await hasMetricsQl(transport, signal)
-    // What VictoriaMetrics has taken in is found by queries a second later, unless it is told to hurry.
+    // Without a flush, queries of VictoriaMetrics find a sample one second after it was written.
     if (isVictoria) await transport.send({ method: 'GET', path: '/internal/force_flush' }, signal)
     let count = 0
     for (let from = startUs; from < endUs; ) {
-      // Ends with a millisecond, for one that two chunks shared would be counted twice by VictoriaMetrics.
+      // Each chunk ends with a millisecond: VictoriaMetrics would count one that two chunks share twice.
       const to = Math.min(Math.floor((from + CHUNK_US) / 1000) * 1000, endUs)
       count += isVictoria
         ? await countMetric(transport, from, to, signal)
@@ -61,7 +65,7 @@ interface InfluxCount {
   }>
 }
 
-/** It keeps whole milliseconds, each with all of its samples: the range is taken in those. */
+/** VictoriaMetrics keeps whole milliseconds, each with all of its samples, so the range is in milliseconds. */
 async function countMetric(
   transport: InfluxTransport,
   fromUs: number,
@@ -70,7 +74,7 @@ async function countMetric(
 ): Promise<number> {
   const firstMs = Math.floor(fromUs / 1000)
   const lastMs = Math.floor((toUs - 1) / 1000)
-  // A range of MetricsQL is open at its begin: (time - range, time]. `nocache`: without it the last 30 s are not counted.
+  // A range of MetricsQL excludes its beginning: (time - range, time]. Without `nocache` the last 30 s are not counted.
   const query = `sum(count_over_time(${MEASUREMENT}_${FIELD}[${lastMs - firstMs + 1}ms]))`
   const answer = await get(transport, '/api/v1/query', { query, time: `${lastMs / 1000}`, nocache: '1' }, signal)
   const { data, error } = read<VictoriaCount>(transport, answer)

@@ -4,15 +4,16 @@ const SHARED = 2
 const PER_THREAD = 2
 
 /**
- * What the threads of a run know of each other while they send: how much, how much of it nobody received, how far the servers are, and whether to
- * stop. All are counts of messages of the step that runs, modulo 2^32.
+ * What the threads of a load share while they send: how many messages each has sent, how many of them no server
+ * received, how many the servers have done, and whether to stop. All are counts of messages of the current step, modulo
+ * 2^32.
  */
 export class Tallies {
   readonly buffer: SharedArrayBuffer
   readonly #cells: Int32Array
   readonly #threads: number
 
-  /** @param buffer that of another thread; without it there is a new one */
+  /** @param buffer of another thread's tallies; a new one unless given */
   constructor(threads: number, buffer = new SharedArrayBuffer((SHARED + PER_THREAD * threads) * 4)) {
     this.buffer = buffer
     this.#cells = new Int32Array(buffer)
@@ -27,7 +28,7 @@ export class Tallies {
     Atomics.store(this.#cells, STOP, 1)
   }
 
-  /** For the next step. */
+  /** Prepares for the next step. */
   clear(): void {
     this.#cells.fill(0)
   }
@@ -37,7 +38,7 @@ export class Tallies {
     Atomics.store(this.#cells, SHARED + PER_THREAD * thread + 1, unreceived)
   }
 
-  /** Messages that need not be waited for any more: see `doneOf`, or nobody received them. */
+  /** Messages that the senders no longer wait for: those that `doneOf` counts, and those that no server received. */
   set done(messages: number) {
     Atomics.store(this.#cells, DONE, messages)
   }

@@ -1,19 +1,19 @@
 import { type Counts, type DebugMetrics, merge, percentileOf, subtract } from '../../internal/observe/debug-metrics.ts'
 import type { TimelinePoint } from './load-types.ts'
 
-/** The measurement second by second, out of the figures that the servers give. */
+/** The measurement second by second, made from the figures of the servers. */
 export class Timeline {
   readonly points: TimelinePoint[] = []
   readonly #before: readonly DebugMetrics[]
   #last: readonly DebugMetrics[]
 
-  /** @param before what the servers said when it began */
+  /** @param before the servers' figures when the measurement began */
   constructor(before: readonly DebugMetrics[]) {
     this.#before = before
     this.#last = before
   }
 
-  /** @param sent messages since the beginning */
+  /** @param sent messages since the measurement began */
   add(atMs: number, sent: number, figures: readonly DebugMetrics[]): TimelinePoint {
     const total = (of: (one: DebugMetrics) => number): number => figures.reduce((sum, one) => sum + of(one), 0)
     const before = this.#before.reduce((sum, { ledger }) => sum + ledger.written, 0)

@@ -1,26 +1,29 @@
-/** A power of two. With both of its forms this is beyond any cache, so that reading it costs what fresh values would. */
+/**
+ * A power of two. Numbers and texts together exceed any cache, so reading them costs as much as reading fresh values.
+ */
 const COUNT = 2 ** 16
 const LEAST = 10
 const MOST = 99.99
-/** Of a walk, from one value to the next. */
+/** The largest step of a walk from one value to the next. */
 const STEP = 0.5
 
 export type ValueKind = 'walk' | 'full'
 
-/** All values have two digits before the point, and so many behind it: their texts are of one length. */
+/** The digits behind the point. All values have two digits before it, so all texts have one length. */
 const DECIMALS: Readonly<Record<ValueKind, number>> = { walk: 2, full: 14 }
 
 /**
- * The values of all messages, drawn once: a walk with two decimals, as measured percentages are, or doubles of sixteen digits, which are the
- * dearest to write. To format them for each message would cost the sender more than all the rest (0.2 µs).
+ * The values of all messages, drawn once: a walk with two decimals, like measured percentages, or doubles of sixteen
+ * digits, which cost the most to write. Formatting them for each message would cost the sender more than all its other
+ * work (0.2 µs).
  */
 export class Values {
-  /** Of the text of each. */
+  /** The length of each text. */
   readonly textBytes: number
   readonly #numbers = new Float64Array(COUNT)
   readonly #texts: Buffer
 
-  /** @param random from 0 to below 1 */
+  /** @param random returns a number from 0 to below 1 */
   constructor(kind: ValueKind, random: () => number = Math.random) {
     this.textBytes = 3 + DECIMALS[kind]
     this.#texts = Buffer.allocUnsafe(COUNT * this.textBytes)
@@ -33,12 +36,12 @@ export class Values {
     }
   }
 
-  /** @param index from 0; they begin again after the last */
+  /** @param index from 0; after the last value the first one follows */
   number(index: number): number {
     return this.#numbers[index & (COUNT - 1)]!
   }
 
-  /** Writes the same value as text. Of so few bytes a loop costs less than a call of `copy`. */
+  /** Writes the same value as text. For so few bytes a loop costs less than a call of `copy`. */
   writeText(index: number, out: Buffer, at: number): void {
     const from = (index & (COUNT - 1)) * this.textBytes
     for (let i = 0; i < this.textBytes; i++) out[at + i] = this.#texts[from + i]!

@@ -76,7 +76,8 @@ async function over(program: Program): Promise<Run> {
   return { code, stdout: program.stdout(), stderr: program.stderr(), load }
 }
 
-const SHORT = ['--duration', '1s', '--warmup', '200ms']
+/** The warm-up is long enough to send something while other tests take the cores. */
+const SHORT = ['--duration', '1s', '--warmup', '500ms']
 
 describe('a load', () => {
   it.each([
