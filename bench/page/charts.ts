@@ -1,10 +1,11 @@
 import type uPlot from 'uplot'
+import { latencyText } from '../../internal/text/duration.ts'
+import { sizeText } from '../../internal/text/size.ts'
 import type { Palette } from '../../web/shared/theme.ts'
-import { formatBytes } from '../../web/shared/units.ts'
 import type { Group, Latency, Pass } from './data.ts'
 import { passColour } from './figures.ts'
 import { Plot } from './plot.ts'
-import { latencyText, percentileText, shortCount } from './units.ts'
+import { percentileText, shortCount } from './units.ts'
 
 const DECADES = [2, 10, 100, 1_000, 10_000, 100_000]
 /** What the legend shows of a curve at rest. */
@@ -83,7 +84,7 @@ export function timelinePlots({ name, timeline }: Pass, colour: string, palette:
       { name: 'in memory', values: timeline.inMemory },
       { name: 'on disk', values: timeline.spooled },
     ]),
-    plot('Memory (RSS)', bytesText, [{ name: 'server', values: timeline.rssBytes }], POWERS_OF_TWO),
+    plot('Memory (RSS)', sizeText, [{ name: 'server', values: timeline.rssBytes }], POWERS_OF_TWO),
   ]
 }
 
@@ -100,9 +101,4 @@ function fromZero(_plot: uPlot, _min: number | null, max: number | null): uPlot.
 
 function spanOf({ values }: Column, text: (value: number) => string): string {
   return `${text(Math.min(...values))} to ${text(Math.max(...values))}`
-}
-
-function bytesText(bytes: number): string {
-  const { text, unit } = formatBytes(bytes)
-  return `${Number(text)} ${unit}`
 }

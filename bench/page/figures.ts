@@ -1,5 +1,5 @@
+import { countText } from '../../internal/text/count.ts'
 import { element } from '../../web/shared/dom.ts'
-import { formatCount } from '../../web/shared/units.ts'
 import type { FigureCell, FigureRow, Group } from './data.ts'
 
 /** The colour of a pass, everywhere on the page; from the seventh on they begin again. */
@@ -20,7 +20,7 @@ export function passCards({ passes, figures }: Group): HTMLElement {
   const cards = passes.map(({ name, samplesPerSecond, balance }, index) => {
     const number = element('p', { class: 'figure' })
     number.append(
-      element('span', { class: 'number', text: formatCount(samplesPerSecond) }),
+      element('span', { class: 'number', text: countText(samplesPerSecond) }),
       element('span', { class: 'unit', text: 'samples/s' }),
     )
     const stats = element('dl')

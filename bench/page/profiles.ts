@@ -1,5 +1,5 @@
+import { sizeText } from '../../internal/text/size.ts'
 import { element } from '../../web/shared/dom.ts'
-import { formatBytes } from '../../web/shared/units.ts'
 import type { Flame, Frame, Profile, ProfiledPass } from './data.ts'
 import { FlameGraph, placeText } from './flame-graph.ts'
 import { byOrigin, costliest, search } from './flame-layout.ts'
@@ -118,8 +118,7 @@ function detailsOf(flame: Flame, total: number, frame: Frame | undefined, value:
 
 function amountText({ unit }: Flame, value: number): string {
   if (unit === 'nanoseconds') return `${(value / 1e9).toFixed(2)} s at work`
-  const { text, unit: scaled } = formatBytes(value)
-  return `${text} ${scaled} allocated`
+  return `${sizeText(value)} allocated`
 }
 
 /** The legend of the graph's colours, with how much each of them is. */

@@ -1,11 +1,3 @@
-import { threeDigits } from '../../web/shared/units.ts'
-
-/** `840 µs`, `1.25 ms`, `2.5 s`. */
-export function latencyText(us: number): string {
-  if (us < 999.5) return `${us < 9.5 ? Number(us.toFixed(1)) : Math.round(us)} µs`
-  return us < 999_500 ? `${Number(threeDigits(us / 1e3))} ms` : `${Number(threeDigits(us / 1e6))} s`
-}
-
 /** `99.9 %`: all but the slowest one in so many. */
 export function percentileText(oneIn: number): string {
   const decimals = Math.max(Math.ceil(Math.log10(oneIn)) - 1, 0)

@@ -1,7 +1,8 @@
+import { type Figure, figureText, UNKNOWN } from '../../internal/text/figure.ts'
 import { element, setAttribute, setText } from '../shared/dom.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
-import { formatDay, formatSpan, formatTime, UNKNOWN } from '../shared/units.ts'
+import { dayText, spanText, timeText } from '../shared/times.ts'
 import { Chart, type ChartEvents } from './chart.ts'
 import type { Headline, Line } from './panel.ts'
 import type { PanelData } from './panel-data.ts'
@@ -102,11 +103,7 @@ export class Card {
     setText(this.#time, row === -1 ? '' : momentOf(table.times[row]!, table.bucketMs))
     for (const { line, value } of this.#legendItems) {
       const shown = row === -1 ? this.#value(line.column) : table.cells(line.column)[row]
-      const figure = shown === null || shown === undefined ? null : panel.format(shown)
-      setText(
-        value,
-        figure === null ? UNKNOWN : figure.unit === '%' ? figure.text : `${figure.text} ${figure.unit}`.trim(),
-      )
+      setText(value, shown === null || shown === undefined ? UNKNOWN : legendText(panel.format(shown)))
     }
   }
 
@@ -124,19 +121,23 @@ export class Card {
     const said = lines.map(({ column, label }) => {
       const known = table.cells(column).filter((cell) => cell !== undefined && cell !== null)
       if (known.length === 0) return `${label} unknown`
-      const [low, high, last] = [Math.min(...known), Math.max(...known), known.at(-1)!].map((value) => {
-        const { text, unit } = panel.format(value)
-        return `${text} ${unit}`.trim()
-      })
+      const [low, high, last] = [Math.min(...known), Math.max(...known), known.at(-1)!].map((value) =>
+        figureText(panel.format(value)),
+      )
       return `${label} between ${low} and ${high}, last ${last}`
     })
-    const span = formatSpan(window.fromMs, window.toMs)
+    const span = spanText(window.fromMs, window.toMs)
     return `${panel.title}, ${span}: ${said.length === 0 ? 'no data' : said.join('; ')}`
   }
 }
 
+/** Without the sign of a percentage: the axis has it, and the legend little room. */
+function legendText(figure: Figure): string {
+  return figure.unit === '%' ? figure.text : figureText(figure)
+}
+
 function momentOf(atMs: number, bucketMs: number): string {
-  return bucketMs < 60_000 ? formatTime(atMs) : `${formatDay(atMs)} ${formatTime(atMs, false)}`
+  return bucketMs < 60_000 ? timeText(atMs) : `${dayText(atMs)} ${timeText(atMs, false)}`
 }
 
 /** Writes figures into elements that stay the same, so that nothing is laid out anew when only digits change. */

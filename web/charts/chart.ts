@@ -1,7 +1,8 @@
 import uPlot from 'uplot'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
-import { formatDay, formatTime, niceCeiling } from '../shared/units.ts'
+import { dayText, timeText } from '../shared/times.ts'
+import { niceCeiling } from './axis.ts'
 import type { Line, Panel } from './panel.ts'
 import type { Cell, Table } from './table.ts'
 
@@ -213,8 +214,8 @@ function lonelyPoints(plot: uPlot, seriesIndex: number): number[] {
 
 function timesOf(splits: readonly number[], step: number): string[] {
   return splits.map((at) => {
-    if (step >= DAY_MS) return formatDay(at)
+    if (step >= DAY_MS) return dayText(at)
     const midnight = new Date(at).getHours() === 0 && new Date(at).getMinutes() === 0
-    return midnight && step >= 60_000 ? formatDay(at) : formatTime(at, step < 60_000)
+    return midnight && step >= 60_000 ? dayText(at) : timeText(at, step < 60_000)
   })
 }

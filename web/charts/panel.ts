@@ -1,5 +1,6 @@
+import type { Figure } from '../../internal/text/figure.ts'
 import type { LiveSample } from '../shared/api.ts'
-import type { Figure, Level } from '../shared/units.ts'
+import type { Level } from '../shared/percent.ts'
 import { CounterRates, MomentSum } from './rates.ts'
 
 /** Takes one value of a sample. A label names a column that no panel lists beforehand, such as a disk by its path. */

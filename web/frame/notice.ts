@@ -1,7 +1,8 @@
+import { ageText } from '../../internal/text/duration.ts'
 import type { ApiError, ApiState, Host } from '../shared/api.ts'
 import { byId, element, setAttribute } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period } from '../shared/period.ts'
-import { formatAge, formatSpan } from '../shared/units.ts'
+import { spanText } from '../shared/times.ts'
 
 const LAST_SEEN_RANGE_MS = 3_600_000
 
@@ -75,8 +76,8 @@ function unknownHost(name: string, { hosts, go }: Situation): Notice {
 
 function emptyRange(name: string, { host, period, go }: Situation): Notice {
   const seenAtMs = (host?.lastSeenAt ?? 0) / 1000
-  const span = isLive(period) ? `the last ${formatAge(lengthOf(period))}` : formatSpan(period.fromMs, period.toMs)
-  const seen = host?.stale ? ` Its last sample came ${formatAge(host.ageMs)} ago.` : ''
+  const span = isLive(period) ? `the last ${ageText(lengthOf(period))}` : spanText(period.fromMs, period.toMs)
+  const seen = host?.stale ? ` Its last sample came ${ageText(host.ageMs)} ago.` : ''
   const lastHour: Period = { fromMs: seenAtMs - LAST_SEEN_RANGE_MS, toMs: seenAtMs + 1000 }
   const isShortest = isLive(period) && period.range === '5m'
   return {

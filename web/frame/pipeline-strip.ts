@@ -1,6 +1,8 @@
+import { countText } from '../../internal/text/count.ts'
+import { ageText, millisecondsText } from '../../internal/text/duration.ts'
+import { UNKNOWN } from '../../internal/text/figure.ts'
 import type { LiveSample } from '../shared/api.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
-import { formatAge, formatCount, formatLatency, UNKNOWN } from '../shared/units.ts'
 
 /** The roles say their figures every second: after ten without any they are not what is now. */
 const FRESH_MS = 10_000
@@ -58,22 +60,22 @@ export function figuresOf(roles: readonly LiveSample[], nowMs: number): Pipeline
 /** "3", "≤ 12" where a kill leaves it open, "≥ 3" or unknown where messages have no number; and the same in words. */
 export function lostInWords({ outcomes, lostAtMost, lostKnown }: PipelineFigures): { text: string; words: string } {
   const { lost } = outcomes
-  const certain = `${formatCount(lost)} never arrived`
-  const open = lostAtMost > 0 ? `, and at most ${formatCount(lostAtMost)} more: a server was killed` : ''
+  const certain = `${countText(lost)} never arrived`
+  const open = lostAtMost > 0 ? `, and at most ${countText(lostAtMost)} more: a server was killed` : ''
   if (!lostKnown) {
     const words = `${certain}${open}; of messages without a number nobody knows`
-    return { text: lost === 0 ? UNKNOWN : `≥ ${formatCount(lost)}`, words }
+    return { text: lost === 0 ? UNKNOWN : `≥ ${countText(lost)}`, words }
   }
   return {
-    text: lostAtMost > 0 ? `≤ ${formatCount(lost + lostAtMost)}` : formatCount(lost),
+    text: lostAtMost > 0 ? `≤ ${countText(lost + lostAtMost)}` : countText(lost),
     words: `${certain}${open}`,
   }
 }
 
 /** What the store does, where that is worth a word: "store away for 2 min, 12,300 samples on disk". */
 export function storeInWords({ storeAwayMs, onDisk, outcomes }: PipelineFigures): string {
-  const waiting = onDisk > 0 ? `${formatCount(onDisk)} samples on disk` : `${formatCount(outcomes.held)} samples held`
-  if (storeAwayMs !== null) return `store away for ${formatAge(storeAwayMs)}, ${waiting}`
+  const waiting = onDisk > 0 ? `${countText(onDisk)} samples on disk` : `${countText(outcomes.held)} samples held`
+  if (storeAwayMs !== null) return `store away for ${ageText(storeAwayMs)}, ${waiting}`
   return onDisk > 0 ? `catching up, ${waiting}` : ''
 }
 
@@ -97,9 +99,9 @@ export class PipelineStrip {
     const figures = figuresOf([...this.#roles.values()], nowMs)
     setAttribute(this.#root, 'data-state', figures === null ? 'silent' : 'live')
     this.#drawNote(figures, nowMs)
-    setText(byId('rate'), figures === null ? UNKNOWN : formatCount(figures.samplesPerSecond))
+    setText(byId('rate'), figures === null ? UNKNOWN : countText(figures.samplesPerSecond))
     for (const name of LATENCIES) {
-      setText(byId(name.replaceAll('_', '-')), formatLatency(figures?.latencies[name] ?? null))
+      setText(byId(name.replaceAll('_', '-')), millisecondsText(figures?.latencies[name] ?? null))
     }
     this.#drawOutcomes(figures)
   }
@@ -119,7 +121,7 @@ export class PipelineStrip {
     for (const name of OUTCOMES) {
       const field = byId(`outcome-${name}`)
       const count = figures?.outcomes[name] ?? 0
-      setText(field, figures === null ? UNKNOWN : formatCount(count))
+      setText(field, figures === null ? UNKNOWN : countText(count))
       setAttribute(field, 'data-level', count > 0 && name !== 'held' ? 'warning' : 'ok')
     }
     if (figures === null) return
@@ -127,9 +129,9 @@ export class PipelineStrip {
     this.#say('lost', lost.words)
     setText(byId('outcome-lost'), lost.text)
     const { held, rejected } = figures.outcomes
-    this.#say('held', `${formatCount(held - figures.onDisk)} in memory, ${formatCount(figures.onDisk)} on disk`)
-    const letters = figures.deadLetters === null ? '' : `; dead letters: ${formatCount(figures.deadLetters)}`
-    this.#say('rejected', `${formatCount(rejected)} samples can never be stored${letters}`)
+    this.#say('held', `${countText(held - figures.onDisk)} in memory, ${countText(figures.onDisk)} on disk`)
+    const letters = figures.deadLetters === null ? '' : `; dead letters: ${countText(figures.deadLetters)}`
+    this.#say('rejected', `${countText(rejected)} samples can never be stored${letters}`)
   }
 
   /** Beside the number, for who rests on it. */
@@ -139,6 +141,6 @@ export class PipelineStrip {
 
   #silence(nowMs: number): string {
     if (this.#newestAtMs === 0) return 'waiting for the server’s figures'
-    return `no figures from the server for ${formatAge(nowMs - this.#newestAtMs)}`
+    return `no figures from the server for ${ageText(nowMs - this.#newestAtMs)}`
   }
 }

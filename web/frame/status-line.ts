@@ -1,7 +1,8 @@
+import { ageText } from '../../internal/text/duration.ts'
 import type { ApiError, ApiState } from '../shared/api.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 import type { StreamState } from '../shared/stream.ts'
-import { formatAge, formatTime } from '../shared/units.ts'
+import { timeText } from '../shared/times.ts'
 
 // The dot turns amber when the newest sample is older: agents publish every second.
 const LATE_MS = 5000
@@ -36,7 +37,7 @@ export class StatusLine {
     }
     this.#api = error.state
     byId('banner').hidden = error.state !== 'away'
-    const since = formatTime(this.#awaySinceMs)
+    const since = timeText(this.#awaySinceMs)
     const why = error.status === 0 ? 'does not answer' : `answers with an error (${error.status})`
     setText(
       byId('banner-text'),
@@ -58,6 +59,6 @@ export class StatusLine {
     if (stream !== 'live') return { state: 'reconnecting', word: stream, age: '' }
     if (newestAtMs === 0) return { state: 'live', word: 'live', age: '' }
     const behindMs = nowMs - newestAtMs
-    return { state: behindMs > LATE_MS ? 'late' : 'live', word: 'live', age: `${formatAge(behindMs)} behind` }
+    return { state: behindMs > LATE_MS ? 'late' : 'live', word: 'live', age: `${ageText(behindMs)} behind` }
   }
 }

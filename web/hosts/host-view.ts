@@ -1,9 +1,11 @@
+import { countOf } from '../../internal/text/count.ts'
+import { ageText } from '../../internal/text/duration.ts'
 import { Card } from '../charts/card.ts'
 import type { Host } from '../shared/api.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
-import { formatAge, formatSpan } from '../shared/units.ts'
+import { spanText } from '../shared/times.ts'
 import type { HostData } from './host-data.ts'
 
 /** The chosen host: its header and its charts. */
@@ -47,14 +49,14 @@ export class HostView {
   writeHeader(host: Host | undefined, seenAtMs: number, nowMs: number): void {
     setText(byId('host-facts'), host === undefined ? '' : factsOf(host).join(' · '))
     const seen = byId('host-seen')
-    setText(seen, seenAtMs === 0 ? '' : `${host?.stale ? 'stale, ' : ''}seen ${formatAge(nowMs - seenAtMs)} ago`)
+    setText(seen, seenAtMs === 0 ? '' : `${host?.stale ? 'stale, ' : ''}seen ${ageText(nowMs - seenAtMs)} ago`)
     setAttribute(this.#view, 'data-stale', String(host?.stale ?? false))
   }
 
   /** Says which window of the past the charts show; null when they are live. */
   writePeriod(past: TimeWindow | null): void {
     byId('zoom').hidden = past === null
-    if (past !== null) setText(byId('zoom-span'), formatSpan(past.fromMs, past.toMs))
+    if (past !== null) setText(byId('zoom-span'), spanText(past.fromMs, past.toMs))
   }
 
   drawNumbers(live: boolean): void {
@@ -72,8 +74,8 @@ export class HostView {
 
 function factsOf(host: Host): string[] {
   const facts: string[] = []
-  if (host.uptimeSeconds !== null) facts.push(`up ${formatAge(Math.max(host.uptimeSeconds * 1000, 10_000))}`)
-  if (host.cores !== null) facts.push(`${host.cores} ${host.cores === 1 ? 'core' : 'cores'}`)
+  if (host.uptimeSeconds !== null) facts.push(`up ${ageText(Math.max(host.uptimeSeconds * 1000, 10_000))}`)
+  if (host.cores !== null) facts.push(countOf(host.cores, 'core'))
   if (host.os !== null) facts.push(host.os.replace('GNU/Linux ', ''))
   if (host.agentVersion !== null) facts.push(`agent ${host.agentVersion}`)
   // A line may break between facts, not within one.

@@ -1,6 +1,8 @@
+import { ageText } from '../../internal/text/duration.ts'
+import { figureText, UNKNOWN } from '../../internal/text/figure.ts'
 import type { Host } from '../shared/api.ts'
 import { byId, element, setAttribute, setText } from '../shared/dom.ts'
-import { formatAge, formatPercent, levelOf, UNKNOWN } from '../shared/units.ts'
+import { levelOf, percentFigure } from '../shared/percent.ts'
 
 interface Row {
   readonly item: HTMLLIElement
@@ -145,8 +147,8 @@ export class HostsList {
 }
 
 function shownValue(host: Host): string {
-  if (host.stale) return `stale ${formatAge(host.ageMs)}`
+  if (host.stale) return `stale ${ageText(host.ageMs)}`
   if (host.cpuPercent === null) return UNKNOWN
   const warns = levelOf(host.cpuPercent) === 'ok' ? '' : ' !'
-  return `${formatPercent(host.cpuPercent).text} %${warns}`
+  return `${figureText(percentFigure(host.cpuPercent))}${warns}`
 }

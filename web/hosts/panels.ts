@@ -1,5 +1,7 @@
+import { type Figure, threeDigits } from '../../internal/text/figure.ts'
+import { byteRateFigure, sizeFigure } from '../../internal/text/size.ts'
 import { millisecondsOf, numberOf, type Panel, type Reader, readFields, readRates } from '../charts/panel.ts'
-import { type Figure, formatBytes, formatLoad, formatPercent, formatRate, levelOf } from '../shared/units.ts'
+import { levelOf, percentFigure } from '../shared/percent.ts'
 import { isWholeDisk } from './whole-disk.ts'
 
 const PSEUDO_FILE_SYSTEMS = new Set(['tmpfs', 'devtmpfs', 'squashfs', 'iso9660', 'proc', 'sysfs'])
@@ -13,6 +15,8 @@ function readDisks(): Reader {
     put(device ?? path, millisecondsOf(sample), percent, path)
   }
 }
+
+const loadFigure = (load: number): Figure => ({ text: threeDigits(load), unit: '' })
 
 const figureOf = (value: number | null, format: (value: number) => Figure) => (value === null ? null : format(value))
 
@@ -31,7 +35,7 @@ const CPU: Panel = {
   lines: ['user', 'system', 'iowait', 'other'].map((name) => ({ column: name, label: name })),
   stacked: true,
   axis: 'percent',
-  format: formatPercent,
+  format: percentFigure,
   makeReader: readFields(
     { user: ['usage_user'], system: ['usage_system'], iowait: ['usage_iowait'], other: OTHER_CPU },
     (tags) => tags.cpu === 'cpu-total',
@@ -39,7 +43,7 @@ const CPU: Panel = {
   headline(value) {
     const parts = ['user', 'system', 'iowait', 'other'].map(value)
     const percent = parts.slice(0, 2).includes(null) ? null : sumOf(parts.map((part) => part ?? 0))
-    return [{ figure: figureOf(percent, formatPercent), level: levelOf(percent ?? 0) }]
+    return [{ figure: figureOf(percent, percentFigure), level: levelOf(percent ?? 0) }]
   },
 }
 
@@ -56,14 +60,14 @@ const MEMORY: Panel = {
   ],
   stacked: true,
   axis: 'binary',
-  format: formatBytes,
+  format: sizeFigure,
   makeReader: readFields({ used: ['used'], cached: ['cached', 'buffered'], free: ['free'], total: ['total'] }),
   headline(value) {
     const used = value('used')
     const total = value('total')
-    if (used === null || total === null) return [{ figure: figureOf(used, formatBytes) }]
-    const whole = formatBytes(total)
-    const part = formatBytes(used)
+    if (used === null || total === null) return [{ figure: figureOf(used, sizeFigure) }]
+    const whole = sizeFigure(total)
+    const part = sizeFigure(used)
     const unit = part.unit === whole.unit ? '' : part.unit
     const after = `of ${whole.text} ${whole.unit}`
     return [{ figure: { text: part.text, unit }, after, level: levelOf((used / total) * 100) }]
@@ -83,14 +87,14 @@ const LOAD: Panel = {
   ],
   stacked: false,
   axis: 'decimal',
-  format: formatLoad,
+  format: loadFigure,
   makeReader: readFields({ load1: ['load1'], load5: ['load5'], load15: ['load15'] }),
   headline(value) {
     const before = ['load5', 'load15'].map(value).filter((load) => load !== null)
     return [
       {
-        figure: figureOf(value('load1'), formatLoad),
-        after: before.map((load) => formatLoad(load).text).join('  '),
+        figure: figureOf(value('load1'), loadFigure),
+        after: before.map((load) => loadFigure(load).text).join('  '),
       },
     ]
   },
@@ -105,7 +109,7 @@ const DISK: Panel = {
   lines: [],
   stacked: false,
   axis: 'percent',
-  format: formatPercent,
+  format: percentFigure,
   makeReader: readDisks,
   headline(value, lines) {
     const fullest = lines
@@ -115,7 +119,7 @@ const DISK: Panel = {
         { label: '', percent: null },
       )
     const { label, percent } = fullest
-    return [{ figure: figureOf(percent, formatPercent), after: `used on ${label}`, level: levelOf(percent ?? 0) }]
+    return [{ figure: figureOf(percent, percentFigure), after: `used on ${label}`, level: levelOf(percent ?? 0) }]
   },
 }
 
@@ -131,11 +135,11 @@ const DISK_IO: Panel = {
   ],
   stacked: false,
   axis: 'decimal',
-  format: formatRate,
+  format: byteRateFigure,
   makeReader: readRates({ read: 'read_bytes', write: 'write_bytes' }, 'name', isWholeDisk),
   headline: (value) => [
-    { mark: 'R', figure: figureOf(value('read'), formatRate) },
-    { mark: 'W', figure: figureOf(value('write'), formatRate) },
+    { mark: 'R', figure: figureOf(value('read'), byteRateFigure) },
+    { mark: 'W', figure: figureOf(value('write'), byteRateFigure) },
   ],
 }
 
@@ -151,7 +155,7 @@ const NETWORK: Panel = {
   ],
   stacked: false,
   axis: 'decimal',
-  format: formatRate,
+  format: byteRateFigure,
   // `all` is Telegraf's sum of protocol counters, not an interface.
   makeReader: readRates(
     { down: 'bytes_recv', up: 'bytes_sent' },
@@ -159,8 +163,8 @@ const NETWORK: Panel = {
     (name) => name !== 'lo' && name !== 'all',
   ),
   headline: (value) => [
-    { mark: '↓', figure: figureOf(value('down'), formatRate) },
-    { mark: '↑', figure: figureOf(value('up'), formatRate) },
+    { mark: '↓', figure: figureOf(value('down'), byteRateFigure) },
+    { mark: '↑', figure: figureOf(value('up'), byteRateFigure) },
   ],
 }
 

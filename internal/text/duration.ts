@@ -1,0 +1,26 @@
+import { threeDigits, UNKNOWN } from './figure.ts'
+
+const UNITS: readonly (readonly [unitMs: number, name: string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1000, 's'],
+]
+
+/** `0.4 s`, `12 s`, `3 min`, `5 h`, `12 d`: whole units of the largest kind that fits. A negative age, from a clock ahead, is 0. */
+export function ageText(ms: number): string {
+  if (ms < 9950) return `${(Math.max(ms, 0) / 1000).toFixed(1)} s`
+  const [unitMs, name] = UNITS.find(([size]) => ms >= size)!
+  return `${Math.floor(ms / unitMs)} ${name}`
+}
+
+/** `840 µs`, `1.25 ms`, `2.5 s`: a latency with the unit that suits it. */
+export function latencyText(us: number): string {
+  if (us < 999.5) return `${us < 9.5 ? Number(us.toFixed(1)) : Math.round(us)} µs`
+  return us < 999_500 ? `${Number(threeDigits(us / 1e3))} ms` : `${Number(threeDigits(us / 1e6))} s`
+}
+
+/** `1.25`, `28.4`: a latency in milliseconds, without the unit. Figures in one unit side by side compare at a glance. */
+export function millisecondsText(us: number | null): string {
+  return us === null ? UNKNOWN : threeDigits(us / 1000)
+}
