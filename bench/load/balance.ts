@@ -1,4 +1,5 @@
 import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
+import { countText } from '../../internal/text/count.ts'
 import type { Format } from './load-types.ts'
 
 /**
@@ -42,20 +43,16 @@ export function balance(whereabouts: Whereabouts): string {
   const missing = sent - arrived - lost
   if (missing === 0) return ''
   const where = whereabouts.stored === undefined ? 'taken in' : 'stored'
-  const sum = `${n(sent)} samples sent, ${n(arrived)} ${where}, ${n(lost)} reported lost`
+  const sum = `${countText(sent)} samples sent, ${countText(arrived)} ${where}, ${countText(lost)} reported lost`
   if (missing < 0) {
-    return `${sum}: ${n(-missing)} too many; does something else publish system_stats, or was a loss reported that was none?`
+    return `${sum}: ${countText(-missing)} too many; does something else publish system_stats, or was a loss reported that was none?`
   }
   const held = ledger?.held ?? 0
   if (held > 0)
-    return `${sum}: ${n(missing)} are missing, ${n(held)} are still in the servers' hands; does the store answer them?`
+    return `${sum}: ${countText(missing)} are missing, ${countText(held)} are still in the servers' hands; does the store answer them?`
   const advice =
     format === 'frame'
       ? 'see the logs of the servers'
       : `${format} messages have no number, so the servers cannot know of a loss on the way; did Redis cut off a server that was too slow?`
-  return `${sum}: ${n(missing)} are missing and nobody says why; ${advice}`
-}
-
-function n(count: number): string {
-  return count.toLocaleString('en-US')
+  return `${sum}: ${countText(missing)} are missing and nobody says why; ${advice}`
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { exampleReport } from '../../test/support/example-report.ts'
-import { figuresOf, ratioOf, textOf } from './figures.ts'
+import { figuresOf, ratioOf } from './figures.ts'
 import type { Pass } from './report.ts'
 
 const [plain] = exampleReport().passes as [Pass]
@@ -41,16 +41,6 @@ describe('figuresOf', () => {
     const latency = { internal: nothing, e2e: nothing, durable: nothing }
     expect(figure(withServers({ latency }), 'Durable latency', 'p99')).toBeUndefined()
   })
-})
-
-it.each<[number | undefined, number, string]>([
-  [1234.5, 2, '1,234.50'],
-  [0, 0, '0'],
-  [undefined, 0, '–'],
-  [Number.NaN, 2, '–'],
-  [Number.POSITIVE_INFINITY, 2, '–'],
-])('textOf(%s, %i) is %s', (value, decimals, text) => {
-  expect(textOf(value, decimals)).toBe(text)
 })
 
 it.each<[number | undefined, number | undefined, string]>([

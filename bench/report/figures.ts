@@ -1,4 +1,5 @@
 import { type Counts, percentileOf } from '../../internal/observe/debug-metrics.ts'
+import { countText, decimalText } from '../../internal/text/count.ts'
 import type { Pass } from './report.ts'
 
 /** One figure of every pass. */
@@ -122,18 +123,12 @@ export function balanceOf({ load }: Pass): { readonly holds: boolean; readonly w
   if (load.balance !== '') return { holds: false, words: load.balance }
   if (load.partial) return { holds: false, words: 'stopped before its time' }
   if (load.stored === undefined) return { holds: true, words: 'the store was not asked' }
-  const lost = load.reportedLost === 0 ? ', none lost' : ` + ${textOf(load.reportedLost, 0)} reported lost`
+  const lost = load.reportedLost === 0 ? ', none lost' : ` + ${countText(load.reportedLost)} reported lost`
   return { holds: true, words: `sent = stored${lost}` }
-}
-
-/** As a reader wants it: `1,234.50`. A figure that nobody knows is not 0. */
-export function textOf(value: number | undefined, decimals: number): string {
-  if (value === undefined || !Number.isFinite(value)) return '–'
-  return value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
 }
 
 /** Beside the first pass: `×0.42`; empty where that says nothing. */
 export function ratioOf(value: number | undefined, first: number | undefined): string {
   if (value === undefined || first === undefined || first === 0) return ''
-  return `×${textOf(value / first, 2)}`
+  return `×${decimalText(value / first, 2)}`
 }

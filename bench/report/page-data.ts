@@ -1,6 +1,8 @@
+import { decimalText } from '../../internal/text/count.ts'
+import { sizeText } from '../../internal/text/size.ts'
 import type { TimelinePoint } from '../load/load.ts'
 import { curveOf, ONE_IN } from './curve.ts'
-import { balanceOf, figuresOf, ratioOf, textOf } from './figures.ts'
+import { balanceOf, figuresOf, ratioOf } from './figures.ts'
 import type { Flame } from './flame.ts'
 import type { Pass, Report } from './report.ts'
 
@@ -66,7 +68,7 @@ function groupData(passes: readonly Pass[]) {
         glance: glance ?? null,
         cells: values.map((value, i) => ({
           value: value ?? null,
-          text: textOf(value, decimals),
+          text: decimalText(value, decimals),
           ratio: i === 0 ? '' : ratioOf(value, values[0]),
         })),
       })),
@@ -120,9 +122,9 @@ function originOf({ machine, node, packageVersion, commit, stack, settings }: Re
       entries: [
         ['CPU', machine.cpu],
         ['cores', String(machine.cores)],
-        ['memory', `${textOf(machine.memoryBytes / 2 ** 30, 1)} GiB`],
+        ['memory', sizeText(machine.memoryBytes)],
         ['system', machine.kernel],
-        ['load average before', textOf(machine.loadAverage, 2)],
+        ['load average before', decimalText(machine.loadAverage, 2)],
       ],
     },
     {

@@ -1,3 +1,4 @@
+import { numberText } from '../../internal/text/count.ts'
 import type { Format, LoadResult } from '../load/load.ts'
 import type { Commit } from './commit.ts'
 import type { Machine } from './machine.ts'
@@ -56,5 +57,5 @@ export interface Profiles {
 
 /** The condition of a load. @param ratePerSecond messages; undefined is a closed loop */
 export function conditionOf(ratePerSecond: number | undefined): string {
-  return ratePerSecond === undefined ? 'as fast as it can' : `at ${ratePerSecond.toLocaleString('en-US')} messages/s`
+  return ratePerSecond === undefined ? 'as fast as it can' : `at ${numberText(ratePerSecond)} messages/s`
 }

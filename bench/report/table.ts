@@ -1,6 +1,7 @@
 import { percentileOf } from '../../internal/observe/debug-metrics.ts'
 import { statsLine } from '../../internal/observe/latency.ts'
-import { balanceOf, type FigureRow, figuresOf, ratioOf, textOf } from './figures.ts'
+import { decimalText } from '../../internal/text/count.ts'
+import { balanceOf, type FigureRow, figuresOf, ratioOf } from './figures.ts'
 import type { Pass, Report } from './report.ts'
 
 const GAP = '   '
@@ -16,7 +17,7 @@ export function summaryTable({ passes }: Pick<Report, 'passes'>): string {
 
 function cellsOf({ name, unit, decimals, values }: FigureRow): string[] {
   const figures = values.map((value, i) => {
-    const figure = textOf(value, decimals)
+    const figure = decimalText(value, decimals)
     return i === 0 ? figure : `${figure} ${ratioOf(value, values[0]).padStart(RATIO_WIDTH)}`
   })
   return [`  ${name}${unit === '' ? '' : ` ${unit}`}`, ...figures]

@@ -1,5 +1,6 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { sizeText } from '../../internal/text/size.ts'
 
 /** A report with its profiles and logs; where less is left, it is better not to begin. */
 const PROBE_BYTES = 4 * 1024 * 1024
@@ -41,7 +42,7 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOSPC: `its disk has no room for the report (${PROBE_BYTES / 1024 / 1024} MiB)`,
+  ENOSPC: `its disk has no room for the report (${sizeText(PROBE_BYTES)})`,
   EACCES: 'it belongs to somebody else',
   EROFS: 'its disk is read-only',
   ENOTDIR: 'a part of its path is a file',

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { numberText } from '../../internal/text/count.ts'
 import { type LoadOptions, runLoad } from '../load/load.ts'
 import { conditionOf, type Pass } from '../report/report.ts'
 import { openStack } from '../stack/open.ts'
@@ -83,6 +84,6 @@ function inWords({ ratePerSecond, workers, durationMs, warmupMs }: LoadOptions):
   const rate =
     ratePerSecond === undefined
       ? `${workers} workers, each waiting for its reply`
-      : `${ratePerSecond.toLocaleString('en')} messages/s`
+      : `${numberText(ratePerSecond)} messages/s`
   return `${rate}, for ${durationMs / 1000} s after ${warmupMs / 1000} s of warm-up`
 }

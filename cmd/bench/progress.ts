@@ -1,4 +1,6 @@
 import type { Progress as LoadProgress } from '../../bench/load/load.ts'
+import { countText } from '../../internal/text/count.ts'
+import { latencyText } from '../../internal/text/duration.ts'
 
 const ERASE_LINE = '\r\x1b[K'
 /** Of lines that stay: a log of a minute is six of them. */
@@ -40,9 +42,9 @@ export class Progress {
 function inWords({ step, atMs, ofMs, perSecond, held, e2eP99Us }: LoadProgress): string {
   const seconds = ofMs > 0 ? `${Math.round(atMs / 1000)}/${Math.round(ofMs / 1000)} s` : `${Math.round(atMs / 1000)} s`
   const known = [
-    perSecond === undefined ? '' : `${Math.round(perSecond).toLocaleString('en')} messages/s`,
-    held === undefined ? '' : `held ${held.toLocaleString('en')}`,
-    e2eP99Us === undefined ? '' : `e2e p99 ${(e2eP99Us / 1000).toFixed(1)} ms`,
+    perSecond === undefined ? '' : `${countText(perSecond)} messages/s`,
+    held === undefined ? '' : `held ${countText(held)}`,
+    e2eP99Us === undefined ? '' : `e2e p99 ${latencyText(e2eP99Us)}`,
   ].filter((part) => part !== '')
   return `  ${step} ${seconds}${known.length === 0 ? '' : `: ${known.join(', ')}`}`
 }

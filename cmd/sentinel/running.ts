@@ -1,13 +1,14 @@
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { formatSize } from '../../internal/config/units.ts'
+import { countOf, countText } from '../../internal/text/count.ts'
+import { ageText } from '../../internal/text/duration.ts'
+import { sizeText } from '../../internal/text/size.ts'
 import { ROLES } from '../program/roles.ts'
 import type { Finding, Verdict } from './finding.ts'
 import { parseScrape, type Scrape } from './scrape.ts'
 
 /** A stopped process accepts the connection but never answers. */
 const TIMEOUT_MS = 5000
-
-const { format: count } = new Intl.NumberFormat('en')
 
 /** What one running process reports at its admin listener. */
 interface Running {
@@ -82,10 +83,10 @@ type Column = readonly [name: string, samples: number]
 function ledger(left: readonly Column[], right: readonly Column[], where = ''): Verdict {
   const sum = (columns: readonly Column[]): number => columns.reduce((total, [, samples]) => total + samples, 0)
   const side = (columns: readonly Column[]): string =>
-    columns.map(([name, samples]) => `${name} ${count(samples)}`).join(' + ')
+    columns.map(([name, samples]) => `${name} ${countText(samples)}`).join(' + ')
   const difference = sum(left) - sum(right)
   const verdict =
-    difference === 0 ? '' : `: ${many(Math.abs(difference), 'sample')} too ${difference > 0 ? 'few' : 'many'}, a bug`
+    difference === 0 ? '' : `: ${countOf(Math.abs(difference), 'sample')} too ${difference > 0 ? 'few' : 'many'}, a bug`
   return { ok: difference === 0, text: `${side(left)} = ${side(right)}${where}${verdict}` }
 }
 
@@ -100,7 +101,7 @@ function published(scrape: Scrape): Verdict {
       ['dropped', scrape.sum('unsent_samples_total')],
       ['held', scrape.sum('outbox_samples')],
     ],
-    ` (${size(scrape.sum('outbox_bytes'))} in the outbox)${reasonsOf(scrape, 'unsent_samples_total')}`,
+    ` (${sizeText(scrape.sum('outbox_bytes'))} in the outbox)${reasonsOf(scrape, 'unsent_samples_total')}`,
   )
 }
 
@@ -117,7 +118,7 @@ function stored(scrape: Scrape): Verdict {
       ['dropped', scrape.sum('dropped_samples_total')],
       ['held', held],
     ],
-    ` (${count(held - onDisk)} in memory, ${count(onDisk)} on disk)${reasonsOf(scrape, 'rejected_samples_total')}${reasonsOf(scrape, 'dropped_samples_total')}`,
+    ` (${countText(held - onDisk)} in memory, ${countText(onDisk)} on disk)${reasonsOf(scrape, 'rejected_samples_total')}${reasonsOf(scrape, 'dropped_samples_total')}`,
   )
 }
 
@@ -127,7 +128,7 @@ function reasonsOf(scrape: Scrape, name: string): string {
   const word = name.startsWith('rejected') ? 'rejected' : 'dropped'
   return some.length === 0
     ? ''
-    : `; ${word}: ${some.map(([reason, samples]) => `${count(samples)} ${reason}`).join(', ')}`
+    : `; ${word}: ${some.map(([reason, samples]) => `${countText(samples)} ${reason}`).join(', ')}`
 }
 
 /** The losses, and how certain they are: the loss of a message without a number cannot be seen. */
@@ -137,42 +138,44 @@ function lost(scrape: Scrape): string {
   const atMost = byCertainty.get('at_most') ?? 0
   const missing = scrape.sum('missing_samples')
   return [
-    `${count(byCertainty.get('exact') ?? 0)} for certain`,
-    ...(atMost > 0 ? [`at most ${count(atMost)} more, from when a server was killed`] : []),
-    ...(unnumbered > 0 ? [`unknown for ${many(unnumbered, 'message')} without a number`] : []),
-    ...(missing > 0 ? [`${count(missing)} may still arrive`] : []),
-    `${count(scrape.sum('duplicate_samples_total'))} arrived twice`,
+    `${countText(byCertainty.get('exact') ?? 0)} for certain`,
+    ...(atMost > 0 ? [`at most ${countText(atMost)} more, from when a server was killed`] : []),
+    ...(unnumbered > 0 ? [`unknown for ${countOf(unnumbered, 'message')} without a number`] : []),
+    ...(missing > 0 ? [`${countText(missing)} may still arrive`] : []),
+    `${countText(scrape.sum('duplicate_samples_total'))} arrived twice`,
   ].join(', ')
 }
 
 function spool(scrape: Scrape, bound: string): string {
   const samples = scrape.sum('spool_samples')
   const awaySeconds = scrape.sum('store_away_seconds')
-  const away = awaySeconds > 0 ? `; the store has been away for ${seconds(awaySeconds)}` : ''
+  const away = awaySeconds > 0 ? `; the store has been away for ${ageText(awaySeconds * 1000)}` : ''
   const trouble = scrape.sum('spool_ready', 1) === 1 ? '' : '; it cannot write to its disk, see the log'
   const oldest = scrape.has('spool_oldest_seconds')
-    ? `, the oldest ${seconds(scrape.sum('spool_oldest_seconds'))} old`
+    ? `, the oldest ${ageText(scrape.sum('spool_oldest_seconds') * 1000)} old`
     : ''
   const content =
-    samples === 0 ? 'empty' : `${many(samples, 'sample')} in ${size(scrape.sum('spool_bytes'))} of ${bound}${oldest}`
+    samples === 0
+      ? 'empty'
+      : `${countOf(samples, 'sample')} in ${sizeText(scrape.sum('spool_bytes'))} of ${bound}${oldest}`
   return `${content}${away}${trouble}`
 }
 
 function deadLetters(scrape: Scrape): string {
   const [bytes, discarded] = [scrape.sum('dead_letters_bytes'), scrape.sum('discarded_dead_letters_total')]
-  const gone = discarded > 0 ? `, ${count(discarded)} could not be kept` : ''
-  const written = `${count(scrape.sum('dead_letters_total'))} since its start${gone}`
-  return bytes === 0 ? `none kept, ${written}` : `${size(bytes)} kept, ${written}: see sentinel dead-letters list`
+  const gone = discarded > 0 ? `, ${countText(discarded)} could not be kept` : ''
+  const written = `${countText(scrape.sum('dead_letters_total'))} since its start${gone}`
+  return bytes === 0 ? `none kept, ${written}` : `${sizeText(bytes)} kept, ${written}: see sentinel dead-letters list`
 }
 
 function streams(scrape: Scrape): string {
   const oldest = Math.max(0, ...scrape.by('broker_oldest_message_seconds').values())
   const trimmed = scrape.sum('broker_trimmed_unread_messages_total') + scrape.sum('broker_trimmed_messages_total')
   return [
-    `${many(scrape.sum('broker_lag_messages'), 'message')} not read yet`,
-    `${count(scrape.sum('broker_pending_messages'))} read but not acknowledged`,
-    `the oldest ${seconds(oldest)} old`,
-    ...(trimmed > 0 ? [`${count(trimmed)} trimmed before they were stored`] : []),
+    `${countOf(scrape.sum('broker_lag_messages'), 'message')} not read yet`,
+    `${countText(scrape.sum('broker_pending_messages'))} read but not acknowledged`,
+    `the oldest ${ageText(oldest * 1000)} old`,
+    ...(trimmed > 0 ? [`${countText(trimmed)} trimmed before they were stored`] : []),
   ].join(', ')
 }
 
@@ -194,22 +197,7 @@ function wire(all: readonly Scrape[]): string | undefined {
     open === 0
       ? 'complete'
       : open > 0
-        ? `${count(open)} are on their way, or went to a server that no longer runs here`
-        : `${count(-open)} more came from publishers that no longer run here`
-  return `sent ${count(sent)}; arrived ${count(arrived)} + lost ${count(lostSamples)} + missing ${count(missing)}: ${rest}`
-}
-
-function many(n: number, noun: string): string {
-  return `${count(n)} ${noun}${n === 1 ? '' : 's'}`
-}
-
-function size(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
-  return `${Number((bytes / 1024 ** power).toPrecision(3))} ${units[power]}`
-}
-
-function seconds(value: number): string {
-  if (value < 120) return `${Number(value.toPrecision(2))} s`
-  return value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`
+        ? `${countText(open)} are on their way, or went to a server that no longer runs here`
+        : `${countText(-open)} more came from publishers that no longer run here`
+  return `sent ${countText(sent)}; arrived ${countText(arrived)} + lost ${countText(lostSamples)} + missing ${countText(missing)}: ${rest}`
 }

@@ -1,5 +1,6 @@
 import type { Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
+import { countText } from '../text/count.ts'
 
 /** What the batcher must know about a store. */
 export interface WriteLimits {
@@ -148,6 +149,6 @@ export class StoreError extends Error {
 export function tooManyPoints(most: number): StoreError {
   return new StoreError(
     'too_much',
-    `more than ${most.toLocaleString('en')} points: ask for a shorter range, or for larger buckets`,
+    `more than ${countText(most)} points: ask for a shorter range, or for larger buckets`,
   )
 }

@@ -20,6 +20,7 @@ it.each([
   [7, 0, '7'],
   [undefined, 2, '–'],
   [Number.NaN, 2, '–'],
+  [Number.POSITIVE_INFINITY, 2, '–'],
 ])('%s with %d decimals is %s', (value, decimals, text) => expect(decimalText(value, decimals)).toBe(text))
 
 it.each([

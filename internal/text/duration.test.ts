@@ -10,6 +10,7 @@ it.each([
   [60_000, '1 min'],
   [3 * 3_600_000, '3 h'],
   [12 * 86_400_000, '12 d'],
+  [Number.NaN, '–'],
 ])('an age of %d ms is %s', (ms, text) => expect(ageText(ms)).toBe(text))
 
 it.each([

@@ -9,6 +9,7 @@ const UNITS: readonly (readonly [unitMs: number, name: string])[] = [
 
 /** `0.4 s`, `12 s`, `3 min`, `5 h`, `12 d`: whole units of the largest kind that fits. A negative age, from a clock ahead, is 0. */
 export function ageText(ms: number): string {
+  if (!Number.isFinite(ms)) return UNKNOWN
   if (ms < 9950) return `${(Math.max(ms, 0) / 1000).toFixed(1)} s`
   const [unitMs, name] = UNITS.find(([size]) => ms >= size)!
   return `${Math.floor(ms / unitMs)} ${name}`

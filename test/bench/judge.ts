@@ -76,9 +76,9 @@ export function table(found: readonly Found[]): string {
 
 function rowOf(found: Found): string[] {
   const { name, unit, ratios, ns, known } = found
-  const now = [nsText(Math.min(...ns)), `${ratios.length}`]
+  const now = [significantText(Math.min(...ns)), `${ratios.length}`]
   if (known === undefined) return [name, unit, now[0]!, '', '', '', now[1]!, 'new']
-  const was = nsText(Math.min(...known.ns))
+  const was = significantText(Math.min(...known.ns))
   const verdict = verdictOf(found)
   const said = verdict === 'slower' ? 'SLOWER' : verdict === 'faster' ? 'faster' : ''
   return [
@@ -93,8 +93,9 @@ function rowOf(found: Found): string[] {
   ]
 }
 
-function nsText(ns: number): string {
-  return ns.toLocaleString('en', { maximumSignificantDigits: 3 })
+/** `1,230`, `12.3`: three significant digits, for figures of every size. */
+export function significantText(value: number): string {
+  return value.toLocaleString('en', { maximumSignificantDigits: 3 })
 }
 
 function percent(part: number): string {

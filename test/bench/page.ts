@@ -1,8 +1,9 @@
 import type { Commit } from '../../bench/report/commit.ts'
 import type { Machine } from '../../bench/report/machine.ts'
+import { countText, decimalText } from '../../internal/text/count.ts'
 import type { FigureResult, Measured, RowResult, SpeedFile } from '../speed/result.ts'
 import type { Moment, Reach } from '../speed/row.ts'
-import type { Known } from './judge.ts'
+import { type Known, significantText } from './judge.ts'
 import { median } from './median.ts'
 import type { Micro } from './micro.ts'
 
@@ -75,22 +76,17 @@ function rowsSection({ rows }: SpeedFile): string {
 function figureCells(what: string, figure: FigureResult): string[] {
   const { name, unit, reach, values, met } = figure
   const said = met === undefined ? '' : met ? 'reached' : '**not reached**'
-  const number = (value: number | undefined): string => numberText(value, figure)
+  const number = (value: number | undefined): string => decimalText(value, figure.decimals)
   const withUnit = (text: string): string => (unit === '' || text === '–' ? text : `${text} ${unit}`)
   return [
-    ...[what, name, withUnit(reachText(reach, figure)), `**${withUnit(number(figure.median))}**`],
+    ...[what, name, withUnit(reachText(reach, figure.decimals)), `**${withUnit(number(figure.median))}**`],
     ...[values.map(number).join(' · '), number(figure.spread), said],
   ]
 }
 
-function reachText(reach: Reach | undefined, figure: FigureResult): string {
+function reachText(reach: Reach | undefined, decimals: number): string {
   if (reach === undefined) return '–'
-  return 'atLeast' in reach ? `≥ ${numberText(reach.atLeast, figure)}` : `≤ ${numberText(reach.atMost, figure)}`
-}
-
-function numberText(value: number | undefined, { decimals }: Pick<FigureResult, 'decimals'>): string {
-  if (value === undefined) return '–'
-  return value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
+  return 'atLeast' in reach ? `≥ ${decimalText(reach.atLeast, decimals)}` : `≤ ${decimalText(reach.atMost, decimals)}`
 }
 
 function notes(rows: readonly RowResult[]): string {
@@ -108,7 +104,7 @@ function timelines(rows: readonly RowResult[]): string {
 function timelineTable(timeline: readonly Moment[]): string {
   const step = Math.ceil(timeline.length / MOST_MOMENTS)
   const shown = timeline.filter((_moment, i) => i % step === 0 || i === timeline.length - 1)
-  const lines = shown.map(({ atS, rssMB, sent, held, spooled }) => [atS, rssMB, sent, held, spooled].map(integer))
+  const lines = shown.map(({ atS, rssMB, sent, held, spooled }) => [atS, rssMB, sent, held, spooled].map(countText))
   return markdownTable(['second', 'RSS, MB', 'messages sent', 'samples in memory', 'on disk'], lines)
 }
 
@@ -122,9 +118,9 @@ function microSection(micro: Micro): string {
 
 function microCells({ name, unit, ns, ratios }: Known): string[] {
   const spread = Math.max(...ns) - Math.min(...ns)
-  const figures = [median(ns), spread].map(threeDigits)
-  const ratio = threeDigits(median(ratios) * 1e6)
-  return [name, unit, `**${figures[0]}**`, ns.map(threeDigits).join(' · '), figures[1]!, ratio]
+  const figures = [median(ns), spread].map(significantText)
+  const ratio = significantText(median(ratios) * 1e6)
+  return [name, unit, `**${figures[0]}**`, ns.map(significantText).join(' · '), figures[1]!, ratio]
 }
 
 /** On what it was measured: those that share it stand together. */
@@ -142,6 +138,7 @@ function circumstances(
 }
 
 function machineText({ cpu, cores, memoryBytes, kernel, loadAverage }: Machine): string {
+  // Whole GiB: of the memory that a machine has, its kernel shows a little less.
   return `${cpu}, ${cores} cores, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${kernel}, load average ${loadAverage} before`
 }
 
@@ -161,12 +158,4 @@ function list(items: readonly string[]): string {
 
 function isThere(text: string): boolean {
   return text !== ''
-}
-
-function integer(value: number): string {
-  return value.toLocaleString('en', { maximumFractionDigits: 0 })
-}
-
-function threeDigits(value: number): string {
-  return value.toLocaleString('en', { maximumSignificantDigits: 3 })
 }

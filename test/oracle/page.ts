@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { countText } from '../../internal/text/count.ts'
 import { findProgram } from '../support/servers.ts'
-import { grouped, type Line, legend, seconds, table } from './report.ts'
+import { type Line, legend, seconds, table } from './report.ts'
 
 export interface Run {
   readonly lines: readonly Line[]
@@ -32,7 +33,7 @@ function page({ lines, startedAt, endedAt, args }: Run): string {
 Nothing is lost silently. This page shows it: numbered samples are sent through the real programs, a real Redis and a real InfluxDB; something is
 killed, stopped, spoiled or filled up meanwhile; and then the database is asked for what is missing.
 
-**${grouped(sent)} samples in ${ran.length} rows, ${grouped(sum(lines, 'unaccounted'))} unaccounted for**${
+**${countText(sent)} samples in ${ran.length} rows, ${countText(sum(lines, 'unaccounted'))} unaccounted for**${
     bad.length === 0 ? '' : `; ${bad.length} rows are not as they must be, the last column says why`
   }${notRun.length === 0 ? '' : `; ${notRun.length} rows could not be run here`}.
 
@@ -98,7 +99,7 @@ function experiments(lines: readonly Line[]): string {
     const { sent, stored, reportedLost, lostAtMost, unaccounted, caughtUpAfterMs } = verdict
     const lost = reportedLost + lostAtMost + unaccounted
     return [
-      `- **${fault}** (${broker}): ${grouped(sent)} samples sent, ${grouped(stored)} stored, ${grouped(lost)} lost; caught up ${seconds(caughtUpAfterMs)} after its end.`,
+      `- **${fault}** (${broker}): ${countText(sent)} samples sent, ${countText(stored)} stored, ${countText(lost)} lost; caught up ${seconds(caughtUpAfterMs)} after its end.`,
     ]
   })
   return told.length > 0 ? told.join('\n') : 'Not part of this run.'

@@ -1,3 +1,4 @@
+import { countText } from '../../internal/text/count.ts'
 import type { BrokerKind } from './scene.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -22,47 +23,47 @@ interface Column {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'sent', meaning: 'samples that somebody answers for', of: ({ sent }) => grouped(sent) },
+  { title: 'sent', meaning: 'samples that somebody answers for', of: ({ sent }) => countText(sent) },
   {
     title: 'stored',
     meaning: 'of these in the database, with the content that was sent',
-    of: (v) => grouped(v.stored),
+    of: (v) => countText(v.stored),
   },
   {
     title: 'dead letters',
     meaning: 'refused by the store, and kept with content and reason',
-    of: ({ deadLetters }) => grouped(deadLetters),
+    of: ({ deadLetters }) => countText(deadLetters),
   },
   {
     title: 'dropped',
     meaning: 'given up by a program that counted them, with the reason',
-    of: ({ dropped, droppedBy }) => grouped(dropped) + (droppedBy.length > 0 ? ` (${droppedBy.join(', ')})` : ''),
+    of: ({ dropped, droppedBy }) => countText(dropped) + (droppedBy.length > 0 ? ` (${droppedBy.join(', ')})` : ''),
   },
   {
     title: 'lost',
     meaning: 'never arrived, by the numbers in the messages, as the servers counted it',
-    of: ({ reportedLost }) => grouped(reportedLost),
+    of: ({ reportedLost }) => countText(reportedLost),
   },
   {
     title: 'at most',
     meaning: 'beside those, from before the first message after a server was killed: an upper bound',
-    of: ({ lostAtMost }) => grouped(lostAtMost),
+    of: ({ lostAtMost }) => countText(lostAtMost),
   },
   {
     title: 'over-reported',
     meaning: 'reported by the three columns before, though it is stored',
-    of: ({ overReported }) => grouped(overReported),
+    of: ({ overReported }) => countText(overReported),
   },
   {
     title: 'duplicates',
     meaning: 'delivered more than once, as the servers counted it; the store has them once',
-    of: ({ duplicatesSeen }) => grouped(duplicatesSeen),
+    of: ({ duplicatesSeen }) => countText(duplicatesSeen),
   },
   {
     title: '**unaccounted**',
     meaning:
       'missing, and in no counter. Over streams nothing is excused: whatever was sent and is not stored is unaccounted',
-    of: ({ unaccounted }) => `**${grouped(unaccounted)}**`,
+    of: ({ unaccounted }) => `**${countText(unaccounted)}**`,
   },
   {
     title: 'fresh after',
@@ -97,10 +98,6 @@ function cells({ broker, fault, turns, verdict, problems, notRun }: Line): strin
 /** What the columns say, as a list. */
 export function legend(): string {
   return COLUMNS.map(({ title, meaning }) => `- ${title}: ${meaning}`).join('\n')
-}
-
-export function grouped(count: number): string {
-  return count.toLocaleString('en-US')
 }
 
 export function seconds(ms: number): string {

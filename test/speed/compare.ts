@@ -1,5 +1,6 @@
 import type { LoadOptions } from '../../bench/load/load.ts'
 import type { PipelineKind } from '../../bench/stack/stack.ts'
+import { countText } from '../../internal/text/count.ts'
 import { bytesPerMessage, cpuUsPerMessage, p99Of, withScene } from './play.ts'
 import type { Context, Figure, Outcome, Row } from './row.ts'
 
@@ -29,7 +30,7 @@ export const comparePacked = compareRow('ours', 'packed', 'Ours on Packed')
 export const allocations: Row = {
   id: 'allocations',
   page: 'speed',
-  what: `Bytes allocated a message, on the heap and outside, JSON on both sides at ${RATE.toLocaleString('en-US')}/s, beside the plain pipeline (JSON.parse, a Point each, the WriteApi of the client)`,
+  what: `Bytes allocated a message, on the heap and outside, JSON on both sides at ${countText(RATE)}/s, beside the plain pipeline (JSON.parse, a Point each, the WriteApi of the client)`,
   command: 'PIPELINE=compare bash scripts/benchmark.sh',
   figures: [
     { name: 'of the plain', unit: '%', decimals: 1, reach: { atMost: MOST_BYTES_PERCENT } },
@@ -54,7 +55,7 @@ function compareRow(pipeline: PipelineKind, format: LoadOptions['format'], what:
   return {
     id: `compare-${pipeline}-${format}`,
     page: 'compare',
-    what: `${what}; all but the throughput at ${RATE.toLocaleString('en-US')} messages/s`,
+    what: `${what}; all but the throughput at ${countText(RATE)} messages/s`,
     command: 'PIPELINE=compare bash scripts/benchmark.sh',
     figures: FIGURES,
     samples: ({ seconds }) => CLOSED_LOOP_RATE * seconds,

@@ -1,3 +1,4 @@
+import { countText } from '../../internal/text/count.ts'
 import { cpuUsPerMessage, withScene } from './play.ts'
 import type { Outcome, Row } from './row.ts'
 
@@ -12,7 +13,7 @@ function rowOf(ratePerSecond: number): Row {
   return {
     id,
     page: 'speed',
-    what: `CPU of the server for a Packed message at ${ratePerSecond.toLocaleString('en-US')}/s, beside that of a bare ioredis subscriber that only counts`,
+    what: `CPU of the server for a Packed message at ${countText(ratePerSecond)}/s, beside that of a bare ioredis subscriber that only counts`,
     command: `npm run speed -- --rows ${id}`,
     figures: [
       { name: 'beside bare', unit: '×', decimals: 2, reach: { atMost: 2 } },

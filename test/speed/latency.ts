@@ -1,3 +1,4 @@
+import { countText } from '../../internal/text/count.ts'
 import { lostOf, p99Of, withScene } from './play.ts'
 import type { Figure, Outcome, Row } from './row.ts'
 
@@ -15,7 +16,7 @@ function rowOf(ratePerSecond: number, { internalUs, e2eMs, durableMs }: Bounds):
   return {
     id: `latency-${ratePerSecond / 1000}k`,
     page: 'speed',
-    what: `Latency at ${ratePerSecond.toLocaleString('en-US')} Packed messages/s, open loop, from the time at which each was due`,
+    what: `Latency at ${countText(ratePerSecond)} Packed messages/s, open loop, from the time at which each was due`,
     command: `RATE=${ratePerSecond} DURATION=30s bash scripts/benchmark.sh`,
     figures: [
       internalUs === undefined ? internal : { ...internal, reach: { atMost: internalUs } },

@@ -6,6 +6,7 @@ import { type LoadOptions, type LoadResult, runLoad } from '../../bench/load/loa
 import { openStack } from '../../bench/stack/open.ts'
 import type { Stack, StackOptions } from '../../bench/stack/stack.ts'
 import { percentileOf } from '../../internal/observe/debug-metrics.ts'
+import { countText } from '../../internal/text/count.ts'
 import { Cores } from './cores.ts'
 import type { Context } from './row.ts'
 
@@ -52,7 +53,7 @@ export async function withScene<T>(
 async function playOn(stack: Stack, load: Load, context: Context): Promise<Played> {
   const durationMs = load.durationMs ?? context.settings.seconds * 1000
   const rate = load.ratePerSecond
-  const words = rate === undefined ? 'as fast as it goes' : `${Math.round(rate).toLocaleString('en-US')}/s`
+  const words = rate === undefined ? 'as fast as it goes' : `${countText(rate)}/s`
   context.say(`${stack.broker.kind}, ${load.format}, ${words}, ${(durationMs / 1000).toFixed(0)} s`)
   let cores: Cores | undefined
   let coresText = ''

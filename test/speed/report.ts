@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { FigureResult, RowResult, SpeedFile } from './result.ts'
+import { decimalText, numberText } from '../../internal/text/count.ts'
+import type { RowResult, SpeedFile } from './result.ts'
 import type { Reach } from './row.ts'
 
 /** The table, in Markdown: a line for each figure. */
@@ -10,8 +11,8 @@ export function table(rows: readonly RowResult[]): string {
     row.figures.map((figure, n) => [
       n === 0 ? row.id : '',
       figure.name,
-      `${numberOf(figure, figure.median)}${figure.unit === '' ? '' : ` ${figure.unit}`}`,
-      numberOf(figure, figure.spread),
+      `${decimalText(figure.median, figure.decimals)}${figure.unit === '' ? '' : ` ${figure.unit}`}`,
+      decimalText(figure.spread, figure.decimals),
       reachOf(figure.reach),
       figure.met === undefined ? '' : figure.met ? 'yes' : 'no',
     ]),
@@ -24,14 +25,9 @@ export function remarks(rows: readonly RowResult[]): string[] {
   return rows.flatMap(({ id, notes }) => notes.map((note) => `${id}: ${note}`))
 }
 
-function numberOf({ decimals }: FigureResult, value: number | undefined): string {
-  if (value === undefined) return '–'
-  return value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
-}
-
 function reachOf(reach: Reach | undefined): string {
   if (reach === undefined) return ''
-  return 'atLeast' in reach ? `≥ ${reach.atLeast.toLocaleString('en-US')}` : `≤ ${reach.atMost.toLocaleString('en-US')}`
+  return 'atLeast' in reach ? `≥ ${numberText(reach.atLeast)}` : `≤ ${numberText(reach.atMost)}`
 }
 
 /** Puts rows into a file: in the place of older ones of their ids, which else stay as they are, in the order of `ids`. */

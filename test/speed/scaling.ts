@@ -1,3 +1,4 @@
+import { countText } from '../../internal/text/count.ts'
 import { cpuUsPerMessage, lostOf, p99Of, withScene } from './play.ts'
 import type { Outcome, Row } from './row.ts'
 
@@ -9,7 +10,7 @@ const CLOSED_LOOP_RATE = 200_000
 export const SCALING: readonly Row[] = [1, 2, 4].map((serverCount) => ({
   id: `scaling-${serverCount}`,
   page: 'scaling',
-  what: `${serverCount === 1 ? 'One server' : `${serverCount} servers of one group`}, streams, Packed; latency and CPU at ${RATE.toLocaleString('en-US')} messages/s`,
+  what: `${serverCount === 1 ? 'One server' : `${serverCount} servers of one group`}, streams, Packed; latency and CPU at ${countText(RATE)} messages/s`,
   command: `BROKER=streams SERVERS=${serverCount} bash scripts/benchmark.sh; BROKER=streams SERVERS=${serverCount} RATE=${RATE} bash scripts/benchmark.sh`,
   figures: [
     { name: 'messages, as fast as it goes', unit: '/s', decimals: 0 },

@@ -47,9 +47,9 @@ describe('what a letter looks like', () => {
     )
     expect(text).toBe(
       [
-        'ID  TIME                  AGE  REASON       SOURCE                SIZE  PAYLOAD',
-        '7   2026-01-02T11:58:59Z  1m   json_syntax  web-01/agent/5f3a     13 B  {"cpu_usage":',
-        `12  2025-12-30T12:00:00Z  3d   json_syntax  -                  2.0 KiB  ${'x'.repeat(37)}…`,
+        'ID  TIME                  AGE    REASON       SOURCE                 SIZE  PAYLOAD',
+        '7   2026-01-02T11:58:59Z  1 min  json_syntax  web-01/agent/5f3a      13 B  {"cpu_usage":',
+        `12  2025-12-30T12:00:00Z  3 d    json_syntax  -                  1.95 KiB  ${'x'.repeat(34)}…`,
         '',
       ].join('\n'),
     )
@@ -60,7 +60,7 @@ describe('what a letter looks like', () => {
     expect(details(letter({ payloadBytes: 99 }), NOW_MS)).toBe(
       [
         'id       7',
-        'time     2026-01-02T11:58:59.000Z (1m ago)',
+        'time     2026-01-02T11:58:59.000Z (1 min ago)',
         'kind     message',
         'reason   json_syntax',
         'detail   it ends too soon',

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { StoredLetter } from '../../../internal/dead-letters/reader.ts'
+import { ageText } from '../../../internal/text/duration.ts'
+import { sizeText } from '../../../internal/text/size.ts'
 
 /** Enough of a payload to fill a line of any terminal. */
 const BEGINNING_BYTES = 1000
@@ -47,10 +49,10 @@ export function rowOf(letter: StoredLetter, nowMs: number): Row {
   return {
     id: String(letter.id),
     time: timeOf(letter).replace(/\.\d+/, ''),
-    age: age(nowMs - letter.at),
+    age: ageText(nowMs - letter.at),
     reason: shown(letter.reason),
     source: shown(letter.source) || '-',
-    size: size(letter.payloadBytes),
+    size: sizeText(letter.payloadBytes),
     payload: beginningOf(letter.payload),
   }
 }
@@ -73,7 +75,7 @@ export function details(letter: StoredLetter, nowMs: number): string {
   const isCut = payload.length < payloadBytes
   const lines = [
     ['id', String(id)],
-    ['time', `${timeOf(letter)} (${age(nowMs - at)} ago)`],
+    ['time', `${timeOf(letter)} (${ageText(nowMs - at)} ago)`],
     ['kind', kind],
     ['reason', shown(reason)],
     ['detail', shown(detail)],
@@ -138,17 +140,4 @@ function fitted(text: string, width: number, toTheRight: boolean): string {
 function timeOf({ at }: StoredLetter): string {
   const date = new Date(at)
   return Number.isNaN(date.getTime()) ? 'unknown' : date.toISOString()
-}
-
-/** The time in the largest unit that gives at least 1. */
-function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000))
-  if (seconds < 60) return `${seconds}s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`
-  return seconds < 86_400 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`
-}
-
-function size(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`
-  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`
 }

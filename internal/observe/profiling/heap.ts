@@ -2,6 +2,7 @@ import { Session } from 'node:inspector/promises'
 import { setTimeout } from 'node:timers/promises'
 import { heap } from '@datadog/pprof'
 import type { Profile } from 'pprof-format'
+import { sizeText } from '../../text/size.ts'
 import { ProfileBuilder } from './builder.ts'
 import { Sources } from './sources.ts'
 
@@ -67,7 +68,7 @@ export async function takeHeapProfile(program: string, durationMs: number, signa
         `inuse_*: what was allocated in the ${seconds(inUseMs)} s after that and was still in use at their end.`,
         'Buffers have their bytes outside of this heap. The process as a whole then:',
         Object.entries(process.memoryUsage())
-          .map(([kind, bytes]) => `${kind} ${(bytes / 2 ** 20).toFixed(1)} MiB`)
+          .map(([kind, bytes]) => `${kind} ${sizeText(bytes)}`)
           .join(', '),
       ],
     })

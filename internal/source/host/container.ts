@@ -1,4 +1,5 @@
 import { readlinkSync } from 'node:fs'
+import { sizeText } from '../../text/size.ts'
 import { type Roots, readText, readTextIfThere, type Surroundings } from './measurement.ts'
 import { parseMeminfo } from './mem.ts'
 
@@ -38,7 +39,7 @@ export function containerNotes(roots: Roots): Map<string, string> {
   if (limit !== undefined && limit < total) {
     notes.set(
       'mem',
-      `the figures are the whole machine's; this container may use ${mebibytes(limit)} of ${mebibytes(total)} MiB`,
+      `the figures are the whole machine's; this container may use ${sizeText(limit)} of ${sizeText(total)}`,
     )
   }
   const cores = cpuLimit(roots)
@@ -71,8 +72,4 @@ function cpuLimit({ sys }: Roots): number | undefined {
     `${readTextIfThere(`${v1}/cpu.cfs_quota_us`)} ${readTextIfThere(`${v1}/cpu.cfs_period_us`)}`
   const [quota, period] = text.split(' ').map((part) => Number.parseInt(part, 10)) as [number, number]
   return quota > 0 && period > 0 ? Math.round((10 * quota) / period) / 10 : undefined
-}
-
-function mebibytes(bytes: number): number {
-  return Math.round(bytes / 1_048_576)
 }
