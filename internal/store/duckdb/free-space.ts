@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { sizeText } from '../../text/size.ts'
 import type { Clock } from '../../time/clock.ts'
 
 /**
@@ -34,7 +35,7 @@ export class FreeSpace {
     const { bavail, bsize } = await statfs(dirname(this.#path))
     const freeBytes = bavail * bsize
     if (freeBytes < this.#minFreeBytes) {
-      return `only ${Math.floor(freeBytes / 2 ** 20)} MiB are free on the disk of ${this.#path}: make room there`
+      return `only ${sizeText(freeBytes)} are free on the disk of ${this.#path}: make room there`
     }
     this.#checkedAtUs = now
     return ''

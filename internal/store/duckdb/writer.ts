@@ -1,7 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { readLineRecord } from '../../format/line/record.ts'
 import { SeriesTable } from '../../sample/series.ts'
-import { sizeText } from '../../text/size.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Batch, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
 import { Appenders } from './appender.ts'
