@@ -19,7 +19,6 @@ import { HostsAnswers, hostsRoutes } from './routes/hosts.ts'
 import { liveRoutes } from './routes/live.ts'
 import { pageRoutes } from './routes/page.ts'
 import { securityHeaders } from './security-headers.ts'
-import { shortCut } from './short-cut.ts'
 
 export interface ApiOptions {
   readonly reader: StoreReader
@@ -120,8 +119,6 @@ export function buildApi(options: ApiOptions): Api {
     setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
   })
   if (corsOrigins.length > 0) app.register(fastifyCors, { origin: [...corsOrigins], methods: ['GET', 'HEAD'] })
-  // With either of the two an answer depends on the request's headers.
-  if (corsOrigins.length === 0 && !options.trustProxy) shortCut(app.server, hosts)
   app.register(async (root: Api) => {
     await docsRoutes(root, options.version)
     root.register(

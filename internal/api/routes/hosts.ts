@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import { JSON_TYPE } from '../../http/answer.ts'
 import type { LiveTable } from '../../live/live-table.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -15,8 +16,6 @@ export interface HostsOptions {
   readonly staleAfterMs: () => number
   readonly faults: LogThrottle
 }
-
-export const HOSTS_TYPE = 'application/json; charset=utf-8'
 
 type HostAnswer = HostsAnswer['hosts'][number]
 
@@ -48,7 +47,7 @@ export function hostsRoutes(app: Api, answers: HostsAnswers): void {
         response: { 200: HostsSchema, ...problems(414, 429, 500) },
       },
     },
-    async (_request, reply: FastifyReply) => reply.type(HOSTS_TYPE).send(answers.atOnce() ?? (await answers.get())),
+    async (_request, reply: FastifyReply) => reply.type(JSON_TYPE).send(await answers.get()),
   )
 }
 
@@ -59,14 +58,6 @@ export class HostsAnswers {
 
   constructor(options: HostsOptions) {
     this.#options = options
-  }
-
-  /** Undefined where the store has to be asked; `get` does. */
-  atOnce(): string | undefined {
-    const { known, clock } = this.#options
-    const now = clock.now()
-    const stored = known.freshAt(now)
-    return stored && this.#bodyOf(stored, now)
   }
 
   async get(): Promise<string> {

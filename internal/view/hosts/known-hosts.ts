@@ -41,15 +41,9 @@ export class KnownHosts {
     this.#timeoutMs = options.timeoutMs ?? 3_000
   }
 
-  /** The last answer, while it serves; then `get` is asked. */
-  freshAt(now: number): HostsOfStore | undefined {
-    return now < this.#goodUntil ? this.#last : undefined
-  }
-
   /** Never rejects. */
-  get(): Promise<HostsOfStore> {
-    const fresh = this.freshAt(this.#clock.now())
-    if (fresh !== undefined) return Promise.resolve(fresh)
+  async get(): Promise<HostsOfStore> {
+    if (this.#clock.now() < this.#goodUntil) return this.#last
     this.#query ??= this.#ask().finally(() => {
       this.#query = undefined
     })
