@@ -1,6 +1,6 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
-import type { Api } from './app-types.ts'
+import type { Api } from '../http/app.ts'
 import { ProblemSchema, SamplesSchema } from './schemas.ts'
 
 /** Swagger UI draws its icons from data: URLs and sets styles on elements; no script of it stands in the page itself. */

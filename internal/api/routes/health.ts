@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import type { Api } from '../app-types.ts'
+import type { Api } from '../../http/app.ts'
 import { HealthSchema, type ReadyAnswer, ReadySchema } from '../schemas.ts'
 
 export interface HealthOptions {

@@ -9,8 +9,8 @@ import {
 } from '../../store/store.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { KnownHosts } from '../../view/hosts/known-hosts.ts'
-import type { Api } from '../app-types.ts'
-import { NotFoundError, OverloadError } from '../errors.ts'
+import type { Api } from '../../http/app.ts'
+import { NotFoundError, OverloadError } from '../../http/errors.ts'
 import { type HistoryAnswer, HistorySchema, problems } from '../schemas.ts'
 import { AGGREGATES, MAX_BUCKETS, MAX_FIELDS_ASKED, MAX_TAGS_ASKED, parseHistoryParams } from './history-params.ts'
 

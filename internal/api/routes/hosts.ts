@@ -5,8 +5,8 @@ import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
 import { type HostFigures, NO_FIGURES } from '../../view/hosts/figures.ts'
 import type { HostsOfStore, KnownHosts } from '../../view/hosts/known-hosts.ts'
-import type { Api } from '../app-types.ts'
-import { logStoreFault } from '../errors.ts'
+import type { Api } from '../../http/app.ts'
+import { logStoreFault } from '../../http/errors.ts'
 import { type HostsAnswer, HostsSchema, problems } from '../schemas.ts'
 
 export interface HostsOptions {

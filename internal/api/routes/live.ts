@@ -4,8 +4,8 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
 import type { Feed } from '../../live/feed.ts'
 import { FeedFilter } from '../../live/feed-client.ts'
-import type { Api } from '../app-types.ts'
-import { OverloadError } from '../errors.ts'
+import type { Api } from '../../http/app.ts'
+import { OverloadError } from '../../http/errors.ts'
 import { problems } from '../schemas.ts'
 
 /** How long clients may take to read the last event when the server stops, ms. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
-import type { Api } from '../app-types.ts'
+import type { Api } from '../../http/app.ts'
 
 const YEAR_S = 31_536_000
 

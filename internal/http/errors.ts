@@ -1,9 +1,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { PROBLEM_TYPE, type Problem, problemDocument } from '../http/problem.ts'
+import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { StoreError } from '../store/store.ts'
-import type { Api } from './app-types.ts'
-import { ParameterError } from './routes/history-params.ts'
+import type { Api } from './app.ts'
+import { ParameterError } from '../api/routes/history-params.ts'
 import { securityHeaders } from './security-headers.ts'
 
 /** What was asked for is not there: status 404. */
