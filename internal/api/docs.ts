@@ -1,6 +1,6 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
-import type { Api } from '../http/app.ts'
+import type { App } from '../http/app-types.ts'
 import { ProblemSchema, SamplesSchema } from './schemas.ts'
 
 /** Swagger UI draws its icons from data: URLs and sets styles on elements; no script of it stands in the page itself. */
@@ -15,8 +15,8 @@ const DOCS_CSP = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** OpenAPI 3.1 of all resources at `/docs/json`, for people at `/docs`. Before the resources, which it listens for. */
-export async function docsRoutes(app: Api, version: string): Promise<void> {
+/** OpenAPI 3.1 at `/docs/json`, for people at `/docs`. It lists the routes that are added after it. */
+export async function addDocs(app: App, version: string): Promise<void> {
   app.addSchema(ProblemSchema)
   app.addSchema(SamplesSchema)
   await app.register(fastifySwagger, {

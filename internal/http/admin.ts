@@ -2,10 +2,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Logger } from 'pino'
 import type { DebugSources } from '../observe/debug-metrics.ts'
 import { Profiler, type Profiles } from '../observe/profiling/profiler.ts'
-import { type Answer, json, problem, type Route } from './answer.ts'
+import { type Answer, json, type Route, refusal } from './answer.ts'
+import { answerClientError } from './client-error.ts'
 import { debugRoutes } from './debug.ts'
+import { HttpError, InternalError, MethodError, UnknownPathError } from './errors.ts'
 import { type ListenPlace, listen, urlOf } from './listen.ts'
-import { answerClientError } from './problem.ts'
 
 export interface AdminOptions extends ListenPlace {
   /** The program, as /health tells it. */
@@ -28,6 +29,7 @@ export interface Admin {
   close(): Promise<void>
 }
 
+const METHODS = ['GET', 'HEAD']
 /** A scraper, a probe and a person: more connections, larger headers or slower requests are a mistake or an attack. */
 const MAX_CONNECTIONS = 100
 const MAX_HEADER_BYTES = 8 * 1024
@@ -73,18 +75,16 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     response.end(body)
   }
 
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const [path = '', query = ''] = (request.url ?? '').split('?', 2)
-    const refuse = (status: number, detail: string): void =>
-      reply(response, problem({ status, detail, instance: path }))
+  const routeOf = (request: IncomingMessage, path: string): Route => {
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-    if (route === undefined) return refuse(404, `there is nothing at ${path}`)
-    const isHead = request.method === 'HEAD'
-    if (request.method !== 'GET' && !isHead) {
-      response.setHeader('allow', 'GET, HEAD')
-      return refuse(405, `${request.method} is not for ${path}`)
-    }
-    if (hasBody(request)) return refuse(413, 'a body is not for this')
+    if (route === undefined) throw new UnknownPathError(path)
+    if (!METHODS.includes(request.method!)) throw new MethodError(request.method!, path, METHODS)
+    if (hasBody(request)) throw new HttpError(413, 'this resource takes no body')
+    return route
+  }
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const [path = '', search = ''] = (request.url ?? '').split('?', 2)
     const controller = new AbortController()
     running.add(controller)
     response.once('close', () => {
@@ -93,16 +93,20 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     })
     const { signal } = controller
     try {
-      reply(
-        response,
-        await route({ isHead, host: request.headers.host ?? '', query: new URLSearchParams(query), signal }),
-      )
+      const [isHead, host] = [request.method === 'HEAD', request.headers.host ?? '']
+      const asked = { isHead, host, query: new URLSearchParams(search), signal }
+      reply(response, await routeOf(request, path)(asked))
     } catch (error) {
-      // Who has gone away is not told why, and `end` on a closed response does nothing.
-      if (signal.aborted) return refuse(503, 'the process is stopping')
-      options.logger.error({ err: error, path }, 'the admin listener failed')
-      refuse(500, 'the process failed to answer; its log says how')
+      reply(response, refusal(answerTo(error, path, signal), path))
     }
+  }
+
+  const answerTo = (error: unknown, path: string, signal: AbortSignal): HttpError => {
+    if (error instanceof HttpError) return error
+    // A client that has gone away reads no answer, and `end` on its closed response does nothing.
+    if (signal.aborted) return new HttpError(503, 'the process is stopping')
+    options.logger.error({ err: error, path }, 'the admin listener failed')
+    return new InternalError(error)
   }
 
   const server = createServer(

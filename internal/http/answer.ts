@@ -1,4 +1,5 @@
-import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.ts'
+import type { HttpError } from './errors.ts'
+import { PROBLEM_TYPE, problemDocument } from './problem.ts'
 
 /** What the admin listener answers. */
 export interface Answer {
@@ -19,6 +20,7 @@ export interface Asked {
   readonly signal: AbortSignal
 }
 
+/** @throws HttpError where there is another answer */
 export type Route = (asked: Asked) => Answer | Promise<Answer>
 
 export const JSON_TYPE = 'application/json; charset=utf-8'
@@ -27,6 +29,13 @@ export function json(status: number, value: object): Answer {
   return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` }
 }
 
-export function problem(about: Problem, headers: Readonly<Record<string, string>> = {}): Answer {
-  return { status: about.status, type: PROBLEM_TYPE, body: problemDocument(about), headers }
+/** @param path of the request */
+export function refusal(error: HttpError, path: string): Answer {
+  const { status, detail, parameter } = error
+  return {
+    status,
+    type: PROBLEM_TYPE,
+    body: problemDocument({ status, detail, instance: path, parameter }),
+    headers: error.headers(),
+  }
 }

@@ -1,7 +1,82 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { FastifyInstance, RawServerDefault } from 'fastify'
+import fastifyCors from '@fastify/cors'
+import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
+import type { LogThrottle } from '../observe/log-throttle.ts'
+import { answerErrors, answerTo, sendProblem, type Translate } from './answer-errors.ts'
+import type { App } from './app-types.ts'
+import { answerClientError } from './client-error.ts'
+import { UrlTooLongError } from './errors.ts'
+import { refuseOtherMethods } from './other-methods.ts'
+import { securityHeaders } from './security-headers.ts'
 
-/** The app as its resources see it: schemas give the types of what they read. */
-export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, Logger, TypeBoxTypeProvider>
+export interface AppOptions {
+  readonly logger: Logger
+  /** For errors that are ours. It is flushed when the app closes. */
+  readonly faults: LogThrottle
+  readonly translate: Translate
+  readonly limits: AppLimits
+  /** Origins whose pages may read the answers. */
+  readonly corsOrigins: readonly string[]
+  /** Whether `X-Forwarded-For` tells the client's address. Only for an app behind a proxy that sets it. */
+  readonly trustProxy: boolean
+}
+
+export interface AppLimits {
+  readonly maxBodyBytes: number
+  /** Bytes of the request line and all headers. */
+  readonly maxHeaderBytes: number
+  readonly maxUrlLength: number
+  /** Characters of one parameter in the path, percent-encoded. */
+  readonly maxPathPartLength: number
+  /** How long a request may take to arrive, ms. */
+  readonly requestTimeoutMs: number
+}
+
+/** How long answers may take once the app closes, ms. */
+const CLOSE_GRACE_MS = 1_000
+
+/**
+ * An HTTP server with everything that no route should have to think of: its limits, the headers for browsers, a problem document for
+ * each error, and 405 for each method that a path has no route for. All of it applies to every request, whoever sends it.
+ *
+ * @param addRoutes adds the routes; it is called before the app is ready
+ */
+export function createApp(options: AppOptions, addRoutes: (root: App) => Promise<void>): App {
+  const { logger, faults, translate, limits, corsOrigins, trustProxy } = options
+  const app: App = Fastify({
+    // A dashboard asks every few seconds. A line for each request would bury the others.
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy,
+    bodyLimit: limits.maxBodyBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    http: { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.requestTimeoutMs },
+    routerOptions: { maxParamLength: limits.maxPathPartLength, ignoreTrailingSlash: true },
+    // Without these, ajv would drop an unknown parameter, and join the values of a repeated one.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
+    // A URL that cannot be decoded never reaches the hooks, so it is given its headers here.
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(securityHeaders(request.url))
+      sendProblem(request, reply, answerTo(error))
+    },
+    clientErrorHandler: answerClientError,
+  })
+  answerErrors(app, faults, translate)
+  // One hook with a callback: a short answer takes less time than three hooks with promises.
+  app.addHook('onRequest', (request, reply, done) => {
+    // With `loggerInstance` fastify would check the logger and listen to two events at each request, for a line that is not written.
+    request.log = reply.log = logger
+    const url = request.raw.url!
+    reply.headers(securityHeaders(url))
+    done(url.length > limits.maxUrlLength ? new UrlTooLongError(limits.maxUrlLength) : undefined)
+  })
+  app.addHook('onClose', async () => faults.flush())
+  // A browser opens connections ahead of its requests. Node.js never calls these idle, and closing would wait until they time out.
+  app.addHook('preClose', async () => {
+    setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
+  })
+  if (corsOrigins.length > 0) app.register(fastifyCors, { origin: [...corsOrigins], methods: ['GET', 'HEAD'] })
+  const refuseOthers = refuseOtherMethods(app)
+  app.register(addRoutes)
+  app.register(refuseOthers)
+  return app
+}

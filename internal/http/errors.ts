@@ -1,119 +1,99 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
-import { StoreError } from '../store/store.ts'
-import type { Api } from './app.ts'
-import { ParameterError } from '../api/routes/history-params.ts'
-import { securityHeaders } from './security-headers.ts'
+import { errorText } from '../text/error-text.ts'
+import type { Problem } from './problem.ts'
 
-/** What was asked for is not there: status 404. */
-export class NotFoundError extends Error {
-  override readonly name = 'NotFoundError'
-}
-
-/** All places are taken: status 503, and worth another try in a second. */
-export class OverloadError extends Error {
-  override readonly name = 'OverloadError'
-}
-
-interface Answer extends Problem {
+export interface HttpErrorOptions extends ErrorOptions {
+  readonly parameter?: string
   readonly retryAfterSeconds?: number
 }
 
-const STORE_RETRY_SECONDS = 5
+/** An error that carries its answer: its message is the detail of the problem document that the client gets. */
+export class HttpError extends Error implements Problem {
+  readonly status: number
+  readonly parameter: string | undefined
+  /** When another try may succeed. */
+  readonly retryAfterSeconds: number | undefined
 
-/** Makes a problem document of every error, and of every path that is not there. */
-export function answerErrors(app: Api, faults: LogThrottle): void {
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const answer = answerTo(error)
-    // Without this a client that leaves in the middle of a query would look like a store that fails.
-    if (!reply.raw.destroyed) logFault(faults, error, answer, request)
-    return sendProblem(request, reply, answer)
-  })
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, { status: 404, detail: `there is nothing at ${pathOf(request.url)}` }),
-  )
-}
-
-/** For errors that fastify finds before there is a route, and so before its hooks: a URL that cannot be decoded. */
-export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  reply.headers(securityHeaders(request.url))
-  sendProblem(request, reply, answerTo(error))
-}
-
-/** Refuses what is not for a path that has GET only, before its body is read. */
-export function refuseOtherMethods(app: Api, paths: readonly string[]): void {
-  const refuse = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    reply.header('allow', 'GET, HEAD')
-    return sendProblem(request, reply, { status: 405, detail: `${request.method} is not for ${pathOf(request.url)}` })
+  constructor(status: number, detail: string, options: HttpErrorOptions = {}) {
+    super(detail, options)
+    this.name = new.target.name
+    this.status = status
+    this.parameter = options.parameter
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
-  for (const url of paths) {
-    const method = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
-    app.route({ method, url, schema: { hide: true }, onRequest: refuse, handler: refuse })
+
+  get detail(): string {
+    return this.message
+  }
+
+  /** What the answer says beside its document. */
+  headers(): Readonly<Record<string, string>> {
+    return this.retryAfterSeconds === undefined ? {} : { 'retry-after': `${this.retryAfterSeconds}` }
+  }
+
+  /** Tells the operator. An error of the client alone is not logged. */
+  log(_faults: LogThrottle, _path: string): void {}
+}
+
+/** The request has a parameter that cannot be used; the detail says which rule it breaks. */
+export class ParameterError extends HttpError {
+  constructor(parameter: string, detail: string) {
+    super(400, detail, { parameter })
   }
 }
 
-function answerTo(error: FastifyError): Answer {
-  if (error instanceof ParameterError) return { status: 400, detail: error.message, parameter: error.parameter }
-  if (error instanceof NotFoundError) return { status: 404, detail: error.message }
-  if (error instanceof OverloadError) return { status: 503, detail: error.message, retryAfterSeconds: 1 }
-  if (error instanceof StoreError && error.kind === 'too_much') {
-    return { status: 400, detail: error.message, parameter: 'every' }
+export class NotFoundError extends HttpError {
+  constructor(detail: string) {
+    super(404, detail)
   }
-  if (error instanceof StoreError)
-    return { status: 503, detail: storeDetail(error), retryAfterSeconds: STORE_RETRY_SECONDS }
-  if (error.validation !== undefined) return invalid(error)
-  const status = error.statusCode ?? 500
-  if (status >= 400 && status < 500) return { status, detail: error.message }
-  return { status: 500, detail: 'the server failed; its log says how' }
 }
 
-function storeDetail(error: StoreError): string {
-  return error.kind === 'away'
-    ? 'the store does not answer'
-    : 'the store refuses to answer; the log of the server says why'
-}
-
-/** The first rule of the schema that was broken, and the parameter that broke it. */
-function invalid(error: FastifyError): Answer {
-  const { keyword, params, instancePath, message } = error.validation![0]!
-  if (keyword === 'required') {
-    const parameter = String(params.missingProperty)
-    return { status: 400, detail: `${parameter} is missing`, parameter }
+/** No route has this path. */
+export class UnknownPathError extends NotFoundError {
+  constructor(path: string) {
+    super(`there is nothing at ${path}`)
   }
-  if (keyword === 'additionalProperties') {
-    const parameter = String(params.additionalProperty)
-    return { status: 400, detail: `there is no parameter ${JSON.stringify(parameter)}`, parameter }
+}
+
+/** The path has routes, but none for this method. */
+export class MethodError extends HttpError {
+  readonly #allow: string
+
+  /** @param allowed the methods that the path has routes for */
+  constructor(method: string, path: string, allowed: readonly string[]) {
+    super(405, `${method} is not for ${path}`)
+    this.#allow = allowed.join(', ')
   }
-  const parameter = instancePath.split('/')[1] ?? ''
-  const allowed = Array.isArray(params.allowedValues) ? `: ${params.allowedValues.join(', ')}` : ''
-  return { status: 400, detail: `${parameter} ${message}${allowed}`, parameter }
+
+  override headers(): Readonly<Record<string, string>> {
+    return { allow: this.#allow }
+  }
 }
 
-function logFault(faults: LogThrottle, err: FastifyError, answer: Answer, request: FastifyRequest): void {
-  const fields = { err, path: pathOf(request.url) }
-  if (answer.status < 500) return
-  if (err instanceof StoreError) logStoreFault(faults, err)
-  else if (err instanceof OverloadError) faults.warn(err.name, fields, 'a client was turned away')
-  else faults.error(err.message.slice(0, 80), fields, 'a request failed')
+export class UrlTooLongError extends HttpError {
+  constructor(maxLength: number) {
+    super(414, `the URL is longer than ${maxLength} characters`)
+  }
 }
 
-/** For the operator: what clients are not told. */
-export function logStoreFault(faults: LogThrottle, err: StoreError): void {
-  if (err.kind === 'away') faults.warn('store away', { err }, 'the store does not answer')
-  else faults.error('store refuses', { err }, 'the store refuses a query: check its credentials and names')
+/** As much is running as may; in a second there may be room. */
+export class OverloadError extends HttpError {
+  constructor(detail: string) {
+    super(503, detail, { retryAfterSeconds: 1 })
+  }
+
+  override log(faults: LogThrottle, path: string): void {
+    faults.warn(this.name, { err: this, path }, 'a client was turned away')
+  }
 }
 
-function pathOf(url: string): string {
-  return url.split('?', 1)[0]!
-}
+/** Our own fault. Only the log says what it was. */
+export class InternalError extends HttpError {
+  constructor(cause: unknown) {
+    super(500, 'the server failed; its log says why', { cause })
+  }
 
-function sendProblem(request: FastifyRequest, reply: FastifyReply, answer: Answer): FastifyReply {
-  const { status, detail, parameter, retryAfterSeconds } = answer
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
-  return reply
-    .code(status)
-    .type(PROBLEM_TYPE)
-    .header('cache-control', 'no-store')
-    .send(problemDocument({ status, detail, instance: pathOf(request.url), parameter }))
+  override log(faults: LogThrottle, path: string): void {
+    faults.error(errorText(this.cause).slice(0, 80), { err: this.cause, path }, 'a request failed')
+  }
 }

@@ -3,7 +3,7 @@ import Fastify, { type InjectOptions, type LightMyRequestResponse } from 'fastif
 import { pino } from 'pino'
 import { expect } from 'vitest'
 import { type ApiOptions, buildApi } from '../../internal/api/api.ts'
-import type { Api } from '../../internal/http/app.ts'
+import type { App } from '../../internal/http/app-types.ts'
 import { Feed, type FeedOptions } from '../../internal/live/feed.ts'
 import type { HistorySeries, KnownHost, StoreReader } from '../../internal/store/store.ts'
 import { LiveWay } from './live-feed.ts'
@@ -20,7 +20,7 @@ export class ApiScene {
   readonly way = new LiveWay()
   readonly reader = new FakeReader()
   readonly feed: Feed
-  readonly app: Api
+  readonly app: App
   readonly log: string[] = []
   reasons: string[] = []
   #document: OpenApi | undefined

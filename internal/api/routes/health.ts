@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import type { Api } from '../../http/app.ts'
+import type { App } from '../../http/app-types.ts'
 import { HealthSchema, type ReadyAnswer, ReadySchema } from '../schemas.ts'
 
 export interface HealthOptions {
@@ -10,7 +10,7 @@ export interface HealthOptions {
 }
 
 /** `/health`, `/ready` and `/metrics`: for those who run the process. */
-export function healthRoutes(app: Api, options: HealthOptions): void {
+export function addHealthRoutes(app: App, options: HealthOptions): void {
   app.get(
     '/health',
     {

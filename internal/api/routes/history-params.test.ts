@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { ParameterError } from '../../http/errors.ts'
 import {
   friendlyStep,
   type HistoryParams,
   MAX_BUCKETS,
-  ParameterError,
   parseDuration,
   parseHistoryParams,
   parseTime,

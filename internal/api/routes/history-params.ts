@@ -1,15 +1,5 @@
+import { ParameterError } from '../../http/errors.ts'
 import type { Aggregate, HistoryQuery } from '../../store/store.ts'
-
-/** A parameter that cannot be used, and the rule that it broke, in words for whoever wrote the request. */
-export class ParameterError extends Error {
-  readonly parameter: string
-
-  constructor(parameter: string, message: string) {
-    super(message)
-    this.name = 'ParameterError'
-    this.parameter = parameter
-  }
-}
 
 export const AGGREGATES = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99'] as const satisfies readonly Aggregate[]
 export const MAX_FIELDS_ASKED = 32

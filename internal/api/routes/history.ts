@@ -1,4 +1,6 @@
 import { Type } from '@sinclair/typebox'
+import type { App } from '../../http/app-types.ts'
+import { NotFoundError, OverloadError } from '../../http/errors.ts'
 import type { LiveTable } from '../../live/live-table.ts'
 import {
   type Aggregate,
@@ -9,8 +11,6 @@ import {
 } from '../../store/store.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { KnownHosts } from '../../view/hosts/known-hosts.ts'
-import type { Api } from '../../http/app.ts'
-import { NotFoundError, OverloadError } from '../../http/errors.ts'
 import { type HistoryAnswer, HistorySchema, problems } from '../schemas.ts'
 import { AGGREGATES, MAX_BUCKETS, MAX_FIELDS_ASKED, MAX_TAGS_ASKED, parseHistoryParams } from './history-params.ts'
 
@@ -72,7 +72,7 @@ const QuerySchema = Type.Object(
 )
 
 /** `GET /hosts/{host}/metrics`: what was, out of the store. */
-export function historyRoutes(app: Api, options: HistoryOptions): void {
+export function addHistoryRoute(app: App, options: HistoryOptions): void {
   const { reader, table, known, clock } = options
   let running = 0
 

@@ -1,13 +1,13 @@
 import type { FastifyReply } from 'fastify'
 import { JSON_TYPE } from '../../http/answer.ts'
+import type { App } from '../../http/app-types.ts'
 import type { LiveTable } from '../../live/live-table.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
 import { type HostFigures, NO_FIGURES } from '../../view/hosts/figures.ts'
 import type { HostsOfStore, KnownHosts } from '../../view/hosts/known-hosts.ts'
-import type { Api } from '../../http/app.ts'
-import { logStoreFault } from '../../http/errors.ts'
 import { type HostsAnswer, HostsSchema, problems } from '../schemas.ts'
+import { logStoreFault } from '../store-errors.ts'
 
 export interface HostsOptions {
   readonly table: LiveTable
@@ -36,7 +36,8 @@ const SHARED_US = 10_000
 const naturally = new Intl.Collator('en', { numeric: true })
 
 /** `GET /hosts`: who is there, and how they are. While the store is away the live ones are told. */
-export function hostsRoutes(app: Api, answers: HostsAnswers): void {
+export function addHostsRoute(app: App, options: HostsOptions): void {
+  const answers = new HostsAnswers(options)
   app.get(
     '/hosts',
     {
@@ -52,7 +53,7 @@ export function hostsRoutes(app: Api, answers: HostsAnswers): void {
 }
 
 /** What `GET /hosts` answers, as JSON. */
-export class HostsAnswers {
+class HostsAnswers {
   readonly #options: HostsOptions
   #given: Given | undefined
 

@@ -2,10 +2,10 @@ import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
+import type { App } from '../../http/app-types.ts'
+import { OverloadError } from '../../http/errors.ts'
 import type { Feed } from '../../live/feed.ts'
 import { FeedFilter } from '../../live/feed-client.ts'
-import type { Api } from '../../http/app.ts'
-import { OverloadError } from '../../http/errors.ts'
 import { problems } from '../schemas.ts'
 
 /** How long clients may take to read the last event when the server stops, ms. */
@@ -41,7 +41,7 @@ times a second, each series once with its newest reading.
 - A comment line after 15 s without an event.`
 
 /** `GET /live`: what is now, for as long as the client stays. */
-export function liveRoutes(app: Api, feed: Feed): void {
+export function addLiveRoute(app: App, feed: Feed): void {
   const open = new Set<ServerResponse>()
 
   app.get(

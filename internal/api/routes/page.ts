@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
-import type { Api } from '../../http/app.ts'
+import type { App } from '../../http/app-types.ts'
 
 const YEAR_S = 31_536_000
 
@@ -9,7 +9,7 @@ const YEAR_S = 31_536_000
  * The page at `/`: static files. It is asked for again each time (`max-age=0` with an ETag), so a new version shows at once; what it
  * names has a hash in its name, and is kept for good.
  */
-export async function pageRoutes(app: Api, webRoot: string): Promise<void> {
+export async function addPage(app: App, webRoot: string): Promise<void> {
   if (existsSync(join(webRoot, 'index.html'))) {
     const assets = join(webRoot, 'assets')
     await app.register(fastifyStatic, {

@@ -1,0 +1,23 @@
+import fastifyRateLimit from '@fastify/rate-limit'
+import type { App } from './app-types.ts'
+
+/**
+ * Limits the requests that one address may make of the routes of this scope; one more is answered with 429. The machine itself is not
+ * counted: its users run the dashboards, and could do worse.
+ *
+ * @param perMinute a function is asked at each request
+ */
+export async function limitByAddress(scope: App, perMinute: number | (() => number)): Promise<void> {
+  await scope.register(fastifyRateLimit, { global: false, max: perMinute, timeWindow: '1 minute' })
+  // The plugin's type knows no other logger than its own.
+  const limit = scope.rateLimit().bind(scope) as (request: object, reply: object) => Promise<unknown>
+  scope.addHook('onRequest', (request, reply, done) => {
+    if (isLoopback(request.ip)) done()
+    else limit(request, reply).then(() => done(), done)
+  })
+}
+
+/** Whether an address, as a socket tells it, is this machine's own. */
+function isLoopback(ip: string): boolean {
+  return ip.startsWith('127.') || ip === '::1' || ip.startsWith('::ffff:127.')
+}
