@@ -232,6 +232,28 @@ describe('a connection', () => {
     await closed
   })
 
+  it('is answered with 503 when its request is complete only after the API began to close', async () => {
+    const { scene, port } = await listen()
+    let received = () => 0
+    scene.app.server.once('connection', (connection: Socket) => {
+      received = () => connection.bytesRead
+    })
+    const socket = connect(port, '127.0.0.1')
+    clients.push(socket)
+    let answer = ''
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      answer += chunk
+    })
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.write('GET /api/v1/hosts HTTP/1.1\r\nHo')
+    await until(() => received() > 0)
+    const closing = scene.app.close()
+    await until(() => !scene.app.server.listening)
+    socket.write('st: x\r\n\r\n')
+    await Promise.all([closed, closing])
+    expect(answer).toMatch(/^HTTP\/1.1 503 /)
+  })
+
   it('calls the query off when the client goes away', async () => {
     const { scene, port } = await listen()
     scene.way.send('cpu', { host: 'a' }, { v: 1 })
