@@ -7,7 +7,7 @@ import { Ticker } from '../../internal/time/ticker.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 
-/** What the agent measures with, and how many problems of reading were logged. */
+/** The source of the agent, and how many problems of reading were logged. */
 interface AgentSource {
   readonly source: HostSource
   readonly table: SeriesTable
@@ -15,8 +15,8 @@ interface AgentSource {
 }
 
 /**
- * Takes the first reading, so it comes before all else of a start: what is there to be compared with at the first tick is then old enough,
- * and the first sample already has CPU usage.
+ * Opens the host source, which takes a first reading. Call it before everything else of a start: the first tick then has
+ * an older reading to compare with, so that the first sample has CPU usage.
  */
 export function openSource({ settings, onReload, logger }: Context): AgentSource {
   const { host, include, procRoot, sysRoot, mountRoot } = settings.agent
@@ -38,7 +38,7 @@ export function openSource({ settings, onReload, logger }: Context): AgentSource
   return { source, table, problems: () => problems }
 }
 
-/** source → publisher → broker, once an interval. */
+/** Runs source → publisher → broker, once per interval. */
 export async function openAgent(
   context: Context,
   broker: Broker,
@@ -73,17 +73,17 @@ export async function openAgent(
       own.collect(atUs, add)
       publisher.flush()
     },
-    onError: (err) => throttle.error('tick', { err }, 'nothing of the host could be read'),
+    onError: (err) => throttle.error('tick', { err }, 'the host could not be measured'),
   })
 
   metrics.counter({
     name: 'sentinel_missed_ticks_total',
-    help: 'Ticks left out because the one before was still going, or the process stood still.',
+    help: 'Ticks skipped because the tick before still ran, or the process could not run.',
     read: () => ticker.missed,
   })
   metrics.counter({
     name: 'sentinel_source_problems_total',
-    help: 'Problems of reading that were logged.',
+    help: 'Problems of reading the host that were logged.',
     read: problems,
   })
   summary.push(() => ({

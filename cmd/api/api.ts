@@ -10,7 +10,7 @@ import { openOwnMetrics } from '../parts/own-metrics.ts'
 import { type Context, reasons } from '../program/context.ts'
 
 /**
- * live feed → table → clients, and history from the store. Its own figures go out over the broker, as an agent's do.
+ * Runs live feed → table → clients, and answers history from the store. Publishes its own metrics over the broker.
  *
  * @returns the address of the page
  */
@@ -18,7 +18,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   const { settings, onReload, logger, clock, releaser, metrics, readiness, version } = context
   const { api } = settings
   const table = new LiveTable({ channel: broker.live, codec: frameCodec, clock, logger })
-  // Not waited for: history is there while Redis is away, and the page says that nothing is live.
+  // Does not wait: without Redis the API still answers history, and the page shows that nothing is live.
   let closing = false
   table.open().catch((err: unknown) => {
     if (!closing) logger.error({ err }, 'the live feed cannot be opened')
@@ -65,22 +65,22 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   })
   metrics.counter({
     name: 'sentinel_live_stalled_clients_total',
-    help: 'Clients closed because they took nothing.',
+    help: 'Live streams closed because the client read nothing.',
     read: () => feed.stats.stalled,
   })
   metrics.counter({
     name: 'sentinel_live_refused_clients_total',
-    help: 'Clients turned away because there were too many.',
+    help: 'Live streams refused because there were too many.',
     read: () => feed.stats.refused,
   })
   metrics.counter({
     name: 'sentinel_live_missed_messages_total',
-    help: 'Messages of the live feed that never arrived; the next change of each series heals it.',
+    help: 'Messages of the live feed that never arrived. The next change of a series repairs its values.',
     read: () => table.stats.missed,
   })
   metrics.counter({
     name: 'sentinel_live_refused_messages_total',
-    help: 'Messages of the live feed that could not be read.',
+    help: 'Messages of the live feed that could not be decoded.',
     read: () => table.stats.refused,
   })
   metrics.gauge({ name: 'sentinel_live_series', help: 'Series in the live table.', read: () => table.size })

@@ -13,15 +13,19 @@ import { readVersion } from '../program/version.ts'
 import type { Progress } from './progress.ts'
 import { type RunSettings, SCRIPT } from './run-settings.ts'
 
-/** Runs it, prints its figures and writes its report. Exit code 1 where a sample is neither stored nor reported lost. */
+/**
+ * Runs the benchmark, prints its results and writes its report. The exit code is 1 when a sample is neither stored nor
+ * reported lost.
+ */
 export async function playBenchmark(settings: RunSettings, progress: Progress, signal: AbortSignal): Promise<void> {
-  // Both are about the machine as it was before: machineOf has its load average, and what is written in a checkout is a change.
+  // Read before the run: machineOf has the load average, and the run writes files that would count as changes of the
+  // checkout.
   const machine = machineOf()
   const commit = await commitOf(packageFolder())
   const startedAt = new Date().toISOString()
   const outFolder = await openOutFolder(settings.out)
-  // Of variables, one that is misspelt is nobody's: it shows by not being here.
-  progress.say(`settings: ${settings.given || 'all as they come'}; --help has the others`)
+  // A misspelt variable cannot be detected, but it is missing in this line.
+  progress.say(`settings: ${settings.given || 'all defaults'}; --help lists all`)
   const result = await runBenchmark(
     settings.options,
     {
@@ -47,7 +51,7 @@ export async function playBenchmark(settings: RunSettings, progress: Progress, s
     stack,
     passes: groups.flat(),
   }
-  printFigures(result)
+  printResults(result)
   const { html, json } = await writeReport(report, outFolder)
   const profiles = report.passes.flatMap(({ profiles: { cpu, heap } }) => (cpu === undefined ? heap : [cpu, ...heap]))
   progress.say('written:')
@@ -59,7 +63,7 @@ export async function playBenchmark(settings: RunSettings, progress: Progress, s
   }
 }
 
-function printFigures({ groups }: BenchmarkResult): void {
+function printResults({ groups }: BenchmarkResult): void {
   const passes = groups.flat()
   for (const pass of passes) {
     if (passes.length > 1) process.stdout.write(`${pass.name}, ${pass.condition}:\n`)

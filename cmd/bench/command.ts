@@ -5,17 +5,17 @@ import { addLoadFlags, readLoadFlags } from './load-flags.ts'
 import { benchRunCommand } from './run.ts'
 import { benchServerCommand } from './server.ts'
 
-/** Plays a load against a stack that runs. */
+/** Sends a load to a running stack and measures it. */
 export function benchCommand(): Command {
   const command = new Command('bench')
     .description(
-      'Publishes as many samples as asked for, says how long each took on its way into the store, and whether all of them are there.',
+      'Sends a load of samples, measures how long they take to the store, and checks that all of them arrive.',
     )
-    // `bench run --workers 8`: the flag is that of `run`.
+    // In `bench run --workers 8`, the flag belongs to `run`.
     .enablePositionalOptions()
   addLoadFlags(command, [
-    'bench --rate 25000 --duration 1m                   open loop: latencies at a rate',
-    'bench --workers 128 --binary=false                 closed loop: as fast as JSON goes',
+    'bench --rate 25000 --duration 1m                   open loop: the latency at a rate',
+    'bench --workers 128 --binary=false                 closed loop: as fast as possible, in JSON',
     'bench --format frame --broker streams --json out.json',
     'bench --server http://10.0.0.6:6060,http://10.0.0.7:6060 --redis-url redis://10.0.0.5 --influx-url http://10.0.0.6:8086',
   ])

@@ -7,7 +7,7 @@ import type { Settings } from '../../internal/config/settings.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { Context } from '../program/context.ts'
 
-/** The plain pipeline: see Baseline. Stops in the flow's order, as ours does. */
+/** Opens the plain server: see Baseline. It stops in the order in which samples flow, as ours does. */
 export async function openBaseline(context: Context): Promise<void> {
   const { settings, clock, throttle, releaser } = context
   const baseline = new Baseline({ influx: await influxPlace(settings), clock, throttle })
@@ -18,7 +18,7 @@ export async function openBaseline(context: Context): Promise<void> {
   await subscribe(context, (payload) => baseline.take(payload))
 }
 
-/** A subscriber that counts messages and throws them away: in the ledger they are dropped. */
+/** Opens a subscriber that only counts messages. In its ledger they are dropped. */
 export async function openBare(context: Context): Promise<void> {
   const ledger = new PlainLedger()
   const latency = { internal: new LatencyRecorder(), e2e: new LatencyRecorder(), durable: new LatencyRecorder() }
@@ -45,11 +45,11 @@ function columns({ messages, written, rejected, dropped, held }: PlainLedger): R
   return { received: messages, written, rejected, dropped, held }
 }
 
-/** Where ours would write too. */
+/** The InfluxDB that our server would write to. */
 async function influxPlace({ influx }: Settings): Promise<InfluxPlace> {
   const { tokenFile, org, bucket, writePath, gzip, timeoutMs } = influx
   const url = new URL(influx.url ?? '')
-  // The client does not use what a URL says of who asks.
+  // The client ignores the user and the password of a URL.
   const username = influx.username ?? decodeURIComponent(url.username)
   const password = influx.password ?? decodeURIComponent(url.password)
   url.username = ''

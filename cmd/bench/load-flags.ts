@@ -9,53 +9,59 @@ import { ROLES } from '../program/roles.ts'
 
 const SECOND = 1000
 const DAY = 24 * 3600 * SECOND
-/** Each worker keeps a frame of its own, some 100 bytes a sample. */
+/** Each worker keeps a frame of its own, about 100 bytes per sample. */
 const MAX_KEPT_SAMPLES = 5_000_000
-/** Of the settings of a server: where Redis and the store are, and how they are used. */
+/** The settings of a server that a load needs: where Redis and the store are, and how to use them. */
 const CONNECTION_SETTINGS =
   /^(redis\.|broker\.(topic|partitions|maxLength)$|influx\.(url|token|bucket|username|password|timeoutMs))/
 
-/** What can be said of a load beside the settings: the flag of `samplesPerMessage` is `--samples-per-message`. */
+/** The flags of a load: `samplesPerMessage` is `--samples-per-message`. They are not settings of a role. */
 export const LOAD_FLAGS = {
-  workers: integer({ min: 1, max: 100_000 }, { default: 64, description: 'Publishers that are played.' }),
-  duration: duration({ min: SECOND, max: DAY }, { default: 30 * SECOND, description: 'How long is measured.' }),
-  warmup: duration({ min: 0, max: DAY }, { default: 5 * SECOND, description: 'How long before that, uncounted.' }),
+  workers: integer({ min: 1, max: 100_000 }, { default: 64, description: 'The number of simulated publishers.' }),
+  duration: duration(
+    { min: SECOND, max: DAY },
+    { default: 30 * SECOND, description: 'How long the measurement takes.' },
+  ),
+  warmup: duration(
+    { min: 0, max: DAY },
+    { default: 5 * SECOND, description: 'How long the load runs before the measurement.' },
+  ),
   rate: integer(
     { min: 0, max: MAX_RATE },
     {
       default: 0,
-      description: 'Messages a second of all workers. 0 is a closed loop: each worker waits for its reply.',
+      description: 'Messages per second of all workers together. 0 is a closed loop: each worker waits for its reply.',
     },
   ),
   format: choice(['packed', 'json', 'frame'], {
     default: ({ given }) => (given('binary') === false ? 'json' : 'packed'),
     defaultText: 'packed',
-    description: 'What a message is.',
+    description: 'The format of messages.',
   }),
   binary: onOff({
     default: true,
-    description: 'The same in two words: true is packed, false is json; --format wins.',
+    description: 'Another way to set the format: true is packed, false is json; --format wins.',
   }),
   broker: choice(['pubsub', 'streams'], {
     default: 'pubsub',
-    defaultText: 'the setting broker.kind, and so pubsub',
-    description: 'How messages travel; the same as at the servers.',
+    defaultText: 'broker.kind, which is pubsub unless set',
+    description: 'The broker, the same as that of the servers.',
   }),
   hosts: integer(
     { min: 0, max: 100_000 },
-    { default: 0, description: 'Hosts that the samples are of; 0: JSON names none, frames name one.' },
+    { default: 0, description: 'The number of hosts in the samples. With 0, JSON names no host and frames name one.' },
   ),
   samplesPerMessage: integer(
     { min: 1, max: 65_536 },
-    { default: 100, description: 'Samples in a frame; the other formats carry one.' },
+    { default: 100, description: 'The samples of a frame; a message of another format has one.' },
   ),
   values: choice(['walk', 'full'], {
     default: 'walk',
-    description: 'Walks with two decimals, or doubles with all their digits, which cost more to write.',
+    description: 'walk is a random walk with two decimals; full is doubles with all digits, which cost more to write.',
   }),
-  threads: integer({ min: 1, max: 64 }, { default: 1, description: 'Threads that send.' }),
-  server: serverUrls('Admin listeners of the servers, whose figures are shown; none: nobody is asked.'),
-  json: optionalText({ description: 'A file for all that was measured, and with what.' }),
+  threads: integer({ min: 1, max: 64 }, { default: 1, description: 'The number of sending threads.' }),
+  server: serverUrls('The admin listeners of the servers to measure; none asks no server.'),
+  json: optionalText({ description: 'A file for all results and the flags.' }),
 } satisfies Record<string, Setting<never> | Setting<unknown>>
 
 type Key = keyof typeof LOAD_FLAGS
@@ -63,7 +69,7 @@ type Values = { readonly [K in Key]: (typeof LOAD_FLAGS)[K] extends Setting<infe
 const ENTRIES = Object.entries(LOAD_FLAGS) as Array<[Key, Setting<unknown>]>
 
 export interface LoadFlags extends Values {
-  /** Whether the store is asked what it has. */
+  /** Whether to ask the store how many samples it has. */
   readonly count: boolean
   /** For `loadSettings`. */
   readonly settings: FlagValues
@@ -75,11 +81,11 @@ export function addLoadFlags(command: Command, examples: readonly string[]): Com
     const option = new Option(`${flagOf(key)} ${setting.placeholder}`, words).helpGroup('Load:')
     command.addOption(option.argParser(parserOf(setting)))
   }
-  command.addOption(new Option('--no-count', 'does not ask the store how many samples it has').helpGroup('Load:'))
+  command.addOption(new Option('--no-count', 'do not ask the store how many samples it has').helpGroup('Load:'))
   return addSettingFlags(command, ROLES.server, examples, (key) => CONNECTION_SETTINGS.test(key))
 }
 
-/** A command line that makes no sense ends the program. */
+/** Reads the flags of a parsed command. An impossible combination ends the program with an error. */
 export function readLoadFlags(command: Command): LoadFlags {
   const given: Readonly<Record<string, unknown>> = command.opts()
   const values = Object.fromEntries(
@@ -88,7 +94,7 @@ export function readLoadFlags(command: Command): LoadFlags {
   const { format, workers, samplesPerMessage } = values
   if (format === 'frame' && workers * samplesPerMessage > MAX_KEPT_SAMPLES) {
     command.error(
-      `error: ${workers} workers with frames of ${samplesPerMessage} samples take too much memory: set fewer`,
+      `error: ${workers} workers with frames of ${samplesPerMessage} samples take too much memory: set fewer of either`,
     )
   }
   const settings = flagValues(command, ROLES.server)
@@ -104,7 +110,7 @@ function defaultOf(setting: Setting<unknown>, given: Readonly<Record<string, unk
   return setting.default({ role: ROLES.server, given: (key: string) => given[key] })
 }
 
-/** Takes what a setting of this kind takes, and says so of what it does not. A list may be given in several flags; an empty one begins it anew. */
+/** Parses a flag as its setting does. A list can be split over several flags; an empty list starts it again. */
 function parserOf(setting: Setting<unknown>): (text: string, before: unknown) => unknown {
   return (text, before) => {
     const value = setting.parse(text)
@@ -118,7 +124,7 @@ function serverUrls(description: string): Setting<readonly string[]> {
   return {
     ...list,
     placeholder: '<url,url,…>',
-    allowed: 'none, or URLs that begin with http:// or https://, with commas between',
+    allowed: 'none, or URLs that begin with http:// or https://, separated by commas',
     parse: (text) => {
       if (text === 'none') return []
       const urls = list.parse(text) ?? []

@@ -12,11 +12,11 @@ import { influxServer } from '../parts/influx.ts'
 import type { LoadFlags } from './load-flags.ts'
 import { Progress } from './progress.ts'
 
-/** Plays the load that the flags name, and shows what came of it. @returns the exit code */
+/** Runs the load that the flags describe, and prints the results. @returns the exit code */
 export async function playLoad(flags: LoadFlags, { settings, warnings }: LoadedSettings): Promise<number> {
   const progress = new Progress(process.stderr)
   for (const warning of warnings) progress.say(warning)
-  // Opened first: a run of an hour shall not end with a file that cannot be written.
+  // Opened first, so that a run of an hour does not end with a file that cannot be written.
   const file = flags.json === undefined ? undefined : await open(flags.json, 'w').catch(cannotWrite(flags.json))
   const transport = new InfluxTransport(influxServer(settings.influx))
   try {
@@ -30,7 +30,7 @@ export async function playLoad(flags: LoadFlags, { settings, warnings }: LoadedS
         progress.say(`bench: ${load.balance}`)
         return EXIT.failed
       },
-      () => progress.say('stops sending, and waits some seconds for what was sent; a second signal ends at once'),
+      () => progress.say('stopped sending; waiting some seconds for what was sent. A second signal ends at once'),
     )
   } catch (error) {
     progress.clear()
@@ -52,7 +52,7 @@ function loadOptions(
   const { topic, partitions, maxLength } = broker
   return {
     redis: { url: redis.url ?? '', password: redis.password },
-    // Of the three kinds the settings of a server allow these two.
+    // The settings of the role `server` allow only these two of the three kinds.
     broker: { kind: broker.kind === 'streams' ? 'streams' : 'pubsub', topic, partitions, maxLength },
     format: flags.format,
     workers: flags.workers,

@@ -3,10 +3,10 @@ import { countText } from '../../internal/text/count.ts'
 import { latencyText } from '../../internal/text/duration.ts'
 
 const ERASE_LINE = '\r\x1b[K'
-/** Of lines that stay: a log of a minute is six of them. */
+/** For output that is not a terminal: six lines per minute. */
 const LINE_INTERVAL_MS = 10_000
 
-/** What people see while they wait: at a terminal one line that changes, elsewhere a line every ten seconds. */
+/** Shows the progress: one changing line at a terminal, elsewhere a line every ten seconds. */
 export class Progress {
   readonly #out: NodeJS.WriteStream
   #shownAtMs = -Infinity
@@ -22,7 +22,7 @@ export class Progress {
 
   load(progress: LoadProgress): void {
     if (this.#out.isTTY) {
-      // One that wraps could not be erased.
+      // A line that wraps could not be erased.
       this.#out.write(`${ERASE_LINE}${inWords(progress).slice(0, (this.#out.columns || 80) - 1)}`)
       return
     }
@@ -32,13 +32,13 @@ export class Progress {
     this.#out.write(`${inWords(progress)}\n`)
   }
 
-  /** Makes room for a line of somebody else. */
+  /** Erases the progress line, before another line is written. */
   clear(): void {
     if (this.#out.isTTY) this.#out.write(ERASE_LINE)
   }
 }
 
-/** What nobody knows is left out: a 0 would be believed. */
+/** Leaves out what is unknown, because a 0 would look like a result. */
 function inWords({ step, atMs, ofMs, perSecond, held, e2eP99Us }: LoadProgress): string {
   const seconds = ofMs > 0 ? `${Math.round(atMs / 1000)}/${Math.round(ofMs / 1000)} s` : `${Math.round(atMs / 1000)} s`
   const known = [

@@ -40,19 +40,19 @@ it('shows all settings, and the command line that makes the same again', () => {
 
 describe('what cannot be', () => {
   const refused: Array<[Record<string, string>, string[]]> = [
-    [{ SERVERS: '2' }, ['SERVERS: only with BROKER=streams do several share the work']],
-    [{ SAMPLES: '5' }, ['SAMPLES: a message of packed is one sample; set FORMAT=frame']],
+    [{ SERVERS: '2' }, ['SERVERS: several servers share the work only with BROKER=streams']],
+    [{ SAMPLES: '5' }, ['SAMPLES: a message of packed has one sample: set FORMAT=frame']],
     [
       { PIPELINE: 'baseline', BROKER: 'streams' },
-      ['PIPELINE: baseline needs BROKER=pubsub; the plain one has no other'],
+      ['PIPELINE: baseline needs BROKER=pubsub: the plain server has no other broker'],
     ],
     [
       { REDIS_PORT: '7000', SERVER_ADMIN_PORT: '7000' },
-      ['SERVER_ADMIN_PORT: 7000 is REDIS_PORT too; set another, or 0 for a free one'],
+      ['SERVER_ADMIN_PORT: 7000 is also REDIS_PORT: set another port, or 0 for a free one'],
     ],
     [
       { PIPELINE: 'compare', BINARY: 'true' },
-      ['PIPELINE: compare brings its formats with it, JSON and Packed; leave FORMAT and BINARY out'],
+      ['PIPELINE: compare always uses JSON and Packed: leave FORMAT and BINARY out'],
     ],
     [
       { PROFILE: 'maybe', BROKER: 'nats' },

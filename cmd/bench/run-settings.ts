@@ -7,21 +7,22 @@ import { choice, integer, onOff, port, type Setting, text } from '../../internal
 import { ROLES } from '../program/roles.ts'
 import { LOAD_FLAGS } from './load-flags.ts'
 
-/** How a benchmark is usually started. */
+/** The usual command for a benchmark. */
 export const SCRIPT = 'bash scripts/benchmark.sh'
 
-/** The plain pipeline carries so many too, on two cores. */
+/** Messages per second. The plain server keeps up with this rate too, on two cores. */
 const COMPARED_RATE = 20_000
 
 const WORDS: Readonly<Record<string, boolean>> = { true: true, 1: true, false: false, 0: false }
-/** As people write it in the environment of a script: `PROFILE=0`. */
+/** The words that variables of a script usually have: `PROFILE=0`. */
 const YES_OR_NO = { allowed: 'true or false, or 1 or 0', parse: (written: string) => WORDS[written] }
 
 const { workers, duration, warmup, rate, format, binary, samplesPerMessage, values, hosts, threads } = LOAD_FLAGS
 
 /**
- * All that can be set for a benchmark: `profileSeconds` by the flag `--profile-seconds` and the variable `PROFILE_SECONDS`. They stand apart
- * from the settings of the roles: a benchmark lives as long as its command line, and its variables are those of the script around it.
+ * The settings of a benchmark: `profileSeconds` is the flag `--profile-seconds` and the variable `PROFILE_SECONDS`.
+ * They are not settings of a role, because a benchmark needs no file of settings, and its variables are those of the
+ * script around it.
  */
 const SETTINGS = {
   workers,
@@ -38,31 +39,36 @@ const SETTINGS = {
   values,
   hosts,
   threads,
-  broker: choice(['pubsub', 'streams'], { default: 'pubsub', description: 'How messages travel.' }),
-  servers: integer({ min: 1, max: 64 }, { default: 1, description: 'Servers that share them; several need streams.' }),
-  store: choice(['influx', 'victoria'], { default: 'influx', description: 'InfluxDB or VictoriaMetrics.' }),
+  broker: choice(['pubsub', 'streams'], { default: 'pubsub', description: 'The broker.' }),
+  servers: integer(
+    { min: 1, max: 64 },
+    { default: 1, description: 'The number of servers; more than one needs streams.' },
+  ),
+  store: choice(['influx', 'victoria'], { default: 'influx', description: 'The store: InfluxDB or VictoriaMetrics.' }),
   stack: choice(['auto', 'compose', 'local'], {
     default: 'auto',
-    description: 'Containers, processes of this machine, or containers where a Docker engine answers.',
+    description:
+      'compose is containers, local is processes of this machine; auto is containers when a Docker engine answers.',
   }),
   pipeline: choice(['ours', 'baseline', 'compare'], {
     default: 'ours',
-    description: 'The server, the plain way to write one, or both side by side: on JSON, and ours on Packed.',
+    description: 'ours is our server, baseline a plain one; compare runs both on JSON, and ours on Packed too.',
   }),
   profile: {
-    ...onOff({ default: true, description: 'Whether profiles are taken, under the same load once more.' }),
+    ...onOff({ default: true, description: 'Whether to take profiles, in a second run of the same load.' }),
     ...YES_OR_NO,
   },
-  profileSeconds: integer({ min: 1, max: 240 }, { default: 30, description: 'Of the CPU profile.' }),
+  profileSeconds: integer({ min: 1, max: 240 }, { default: 30, description: 'The length of the CPU profile.' }),
   out: text({
     default: 'profiles',
-    description: 'The folder for report.html, report.json (of an earlier run they are replaced), profiles and logs.',
+    description:
+      'The folder for report.html, report.json, profiles and logs. The files of an earlier run are replaced.',
   }),
-  redisPort: port({ default: 0, description: 'The port of Redis; 0 takes a free one.' }),
-  influxPort: port({ default: 0, description: 'The port of the store; 0 takes a free one.' }),
+  redisPort: port({ default: 0, description: 'The port of Redis; 0 takes a free port.' }),
+  influxPort: port({ default: 0, description: 'The port of the store; 0 takes a free port.' }),
   serverAdminPort: port({
     default: 0,
-    description: 'The port for /metrics and profiles of one server; 0 takes a free one.',
+    description: 'The port for /metrics and profiles of the server; 0 takes a free port.',
   }),
 } satisfies Record<string, Setting<never> | Setting<unknown>>
 
@@ -75,9 +81,9 @@ const ENTRIES = Object.entries(SETTINGS) as Array<[Key, Setting<unknown>]>
 export interface RunSettings {
   readonly options: BenchmarkOptions
   readonly out: string
-  /** All of them by their variables, as they came out. */
+  /** Every value by its variable, defaults included. */
   readonly shown: Readonly<Record<string, string>>
-  /** Those that somebody gave, as a shell takes them: `WORKERS=128 DURATION=2m`. */
+  /** The values that the user set, as shell words: `WORKERS=128 DURATION=2m`. */
   readonly given: string
 }
 
@@ -92,8 +98,8 @@ export function addRunFlags(command: Command): Command {
 /**
  * Flags win over variables, variables over defaults; an empty variable counts as unset.
  *
- * @param flags as commander has them
- * @throws ConfigError with everything that is wrong, a line each
+ * @param flags the options of the command
+ * @throws ConfigError with every problem
  */
 export function readRunSettings(
   flags: Readonly<Record<string, unknown>>,
@@ -129,22 +135,25 @@ export function readRunSettings(
   }
 }
 
-/** What each value may be by itself, and not together. */
+/** The problems of values that are valid alone but not together. */
 function conflicts(settings: Values, given: ReadonlyMap<string, unknown>): string[] {
   const { pipeline, broker, servers, format } = settings
   const found: string[] = []
-  if (servers > 1 && broker !== 'streams') found.push('SERVERS: only with BROKER=streams do several share the work')
+  if (servers > 1 && broker !== 'streams')
+    found.push('SERVERS: several servers share the work only with BROKER=streams')
   if (pipeline !== 'ours' && broker !== 'pubsub')
-    found.push(`PIPELINE: ${pipeline} needs BROKER=pubsub; the plain one has no other`)
+    found.push(`PIPELINE: ${pipeline} needs BROKER=pubsub: the plain server has no other broker`)
   if (pipeline === 'compare' && (given.has('format') || given.has('binary'))) {
-    found.push('PIPELINE: compare brings its formats with it, JSON and Packed; leave FORMAT and BINARY out')
+    found.push('PIPELINE: compare always uses JSON and Packed: leave FORMAT and BINARY out')
   }
   if (given.has('samples') && format !== 'frame')
-    found.push(`SAMPLES: a message of ${format} is one sample; set FORMAT=frame`)
+    found.push(`SAMPLES: a message of ${format} has one sample: set FORMAT=frame`)
   for (const [at, key] of PORTS.entries()) {
     const other = PORTS.slice(0, at).find((before) => settings[before] === settings[key])
     if (settings[key] !== 0 && other !== undefined)
-      found.push(`${variableOf(key)}: ${settings[key]} is ${variableOf(other)} too; set another, or 0 for a free one`)
+      found.push(
+        `${variableOf(key)}: ${settings[key]} is also ${variableOf(other)}: set another port, or 0 for a free one`,
+      )
   }
   return found
 }
@@ -170,7 +179,7 @@ function variableOf(key: string): string {
   return flagOf(key).slice('--'.length).replaceAll('-', '_').toUpperCase()
 }
 
-/** As one word of a shell. */
+/** Quotes a value as one word of a shell. */
 function asWord(value: string): string {
   return /^[\w./:,+-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
 }

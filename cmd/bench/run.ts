@@ -5,20 +5,24 @@ import { addRunFlags, readRunSettings, SCRIPT } from './run-settings.ts'
 
 const EXAMPLES = `
 Examples:
-  ${SCRIPT}                                                   as fast as it can, Packed
-  BINARY=false WORKERS=128 DURATION=120s ${SCRIPT}            the same with JSON
-  RATE=25000 ${SCRIPT}                                        latencies at a rate, from when a send was due
-  BROKER=streams SERVERS=2 FORMAT=frame ${SCRIPT}             at least once, two servers, 100 samples a message
-  PIPELINE=compare OUT=profiles/compare ${SCRIPT}             beside the plain way to write it
+  ${SCRIPT}                                                   as fast as possible, in Packed
+  BINARY=false WORKERS=128 DURATION=120s ${SCRIPT}            the same in JSON
+  RATE=25000 ${SCRIPT}                                        the latency at a rate, from when each send was due
+  BROKER=streams SERVERS=2 FORMAT=frame ${SCRIPT}             at least once, two servers, 100 samples per message
+  PIPELINE=compare OUT=profiles/compare ${SCRIPT}             compared with a plain server
 
-Each setting is a flag, or a variable of the script; flags win. The *_LATENCY_STATS lines and the table go to standard output, all else
-to standard error. Profiles are taken under the same load once more, so that they do not disturb the figures.
-Exit code 1 also where a sample is neither stored nor reported lost; 130 after Ctrl-C.`
+Each setting is a flag, or a variable of the script; flags win. The *_LATENCY_STATS lines and the table go to standard output, everything
+else to standard error. Profiles are taken in a second run of the same load, so that they do not disturb the results.
+Exit code 1 also means that a sample is neither stored nor reported lost; 130 means Ctrl-C.`
 
-/** The whole benchmark: a stack of real servers, the load, the profiles, the report; and nothing is left but that. */
+/**
+ * The whole benchmark: starts real servers, runs the load, takes profiles, writes the report, and stops the servers.
+ */
 export function benchRunCommand(): Command {
   const command = new Command('run')
-    .description('Starts Redis, a store and the server, measures them under load, profiles them, and writes a report.')
+    .description(
+      'Starts Redis, a store and a server, measures them under load, profiles the server, and writes a report.',
+    )
     .addHelpText('after', EXAMPLES)
   return addRunFlags(command).action(async () => {
     const settings = readRunSettings(command.opts(), process.env)
@@ -27,7 +31,7 @@ export function benchRunCommand(): Command {
     try {
       await interruptible(
         (signal) => playBenchmark(settings, progress, signal),
-        () => progress.say('stopping what was started; Ctrl-C once more ends at once'),
+        () => progress.say('stopping the servers; Ctrl-C again ends at once'),
       )
     } catch (error) {
       progress.clear()

@@ -6,23 +6,25 @@ import { ROLES } from '../program/roles.ts'
 import { run } from '../program/run.ts'
 
 /**
- * `bench server`: another server in the place of ours, to compare ours with. It takes the settings of `server`, as far as it has a
- * use for them, so that either can be started in the same environment.
+ * `bench server`: a plain server to compare ours with. It takes the settings of the role `server`, so that both can run
+ * in the same environment, and ignores those that it does not need.
  */
 export function benchServerCommand(): Command {
   const command = new Command('server')
-    .description('Runs a server to compare ours with; it takes the settings of `server`, and consumes Pub/Sub only.')
+    .description(
+      'Runs a plain server to compare ours with. It has the settings of `server`, but consumes Pub/Sub only.',
+    )
     .addOption(
       new Option(
         '--pipeline <kind>',
-        'baseline: JSON.parse, a Point each, the WriteApi of the client; bare: only counts',
+        'baseline uses JSON.parse, one Point per message and the WriteApi of the client; bare only counts messages',
       )
         .choices(['baseline', 'bare'])
         .makeOptionMandatory(),
     )
   addSettingFlags(command, ROLES.server, [
     'bench server --pipeline baseline --influx-url http://10.0.0.6:8086',
-    'bench server --pipeline bare      # what a message costs before anything is done with it',
+    'bench server --pipeline bare      # the cost of receiving a message',
   ])
   return command.action(({ pipeline }: { pipeline: 'baseline' | 'bare' }) =>
     run(
@@ -40,6 +42,6 @@ function pubsubOnly(loaded: LoadedSettings): LoadedSettings {
   const { kind, partitions } = loaded.settings.broker
   if (kind === 'pubsub' && partitions === 1) return loaded
   throw new ConfigError([
-    'broker.kind: a comparison server consumes pubsub with one partition only; streams have nothing to compare with',
+    'broker.kind: a comparison server consumes pubsub with one partition only: set broker.kind pubsub and broker.partitions 1',
   ])
 }

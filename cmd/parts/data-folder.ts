@@ -11,8 +11,8 @@ import type { Context } from '../program/context.ts'
 const MAX_NAME_BYTES = 100
 
 /**
- * The folder of a role's data, locked for this process until it stops. A process starts even when it cannot write to the folder: the parts
- * that use the folder report it, and keep in memory what they can.
+ * The folder of a role's data, locked for this process until it stops. A process starts even when it cannot write to
+ * the folder: the parts that use the folder report it, and keep in memory what they can.
  *
  * @param role what keeps data there: `agent`, `server`, `api`; `up` opens all three
  * @throws ConfigError while another process uses the folder
@@ -47,8 +47,8 @@ async function warnOfOtherNames(own: string, role: string, logger: Context['logg
 }
 
 /**
- * `<data.path>/<role>/<name>`: two processes of one role may share a data path when their names differ. A server is named by
- * `broker.consumer`, a publisher by its host.
+ * `<data.path>/<role>/<name>`: two processes of one role may share a data path when their names differ. A server is
+ * named by `broker.consumer`, a publisher by its host.
  */
 export function dataFolder({ data, broker, agent }: Settings, role: string): string {
   return join(data.path, role, fileName(isServer(role) ? broker.consumer : agent.host))

@@ -9,12 +9,13 @@ import { openSegmentLog } from '../../internal/spool/segment-log.ts'
 import type { Context, OpenPublisher } from '../program/context.ts'
 import { openDataFolder } from './data-folder.ts'
 
-/** What the log of an outbox takes of the disk beside what is held: what is on its way, and files that are not yet done with. */
+/** Disk space of an outbox log beyond the outbox itself: messages in flight, and files that are not removed yet. */
 const LOG_MARGIN_BYTES = 32 * 2 ** 20
 
 /**
- * A publisher of frames under a source id of its own, started, with what its predecessor left; it stops after whatever is opened from now on.
- * A disk that takes nothing is no reason not to publish, and not to be ready: a metric says it.
+ * Starts a publisher of frames for a role, as a run of its own, with the samples that the run before left on disk. It
+ * stops after everything that is opened later. A disk that cannot be written to neither stops the publisher nor makes
+ * the process unready: a metric shows it.
  */
 export async function openPublisher(context: Context, broker: Broker, role: string): Promise<OpenPublisher> {
   const { settings, onReload, clock, logger, throttle, releaser } = context
@@ -49,7 +50,7 @@ export async function openPublisher(context: Context, broker: Broker, role: stri
   return opened
 }
 
-/** The ledger of all publishers of the process together: what it has sent is what a server must have received of it. */
+/** Metrics of all publishers of the process together: a server must have received what they sent. */
 function addPublisherMetrics({ metrics, publishers }: Context): void {
   const total = (figure: (publisher: OpenPublisher) => number) => (): number =>
     publishers.reduce((sum, publisher) => sum + figure(publisher), 0)

@@ -14,9 +14,9 @@ export interface Context {
   /** The settings in effect. A reload replaces them. */
   readonly settings: Settings
   /**
-   * Calls `apply` when a reload changes one of the keys: a setting, or a group for all of its settings. A part that copies a
-   * value out of `settings` passes `apply`. A part that reads `settings` at each use leaves it out, and declares only that the
-   * keys take effect at once.
+   * Calls `apply` when a reload changes one of the keys: a setting, or a group for all of its settings. A part that
+   * copies a value out of `settings` passes `apply`. A part that reads `settings` at each use leaves it out, and
+   * declares only that the keys take effect at once.
    */
   readonly onReload: (keys: readonly SettingKey[], apply?: (settings: Settings) => void) => void
   /** The version of this package. */

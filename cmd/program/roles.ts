@@ -8,21 +8,22 @@ export interface RoleProgram extends Role {
   /** Whole command lines for the help. */
   readonly examples: readonly string[]
   /**
-   * Opens the parts of the role, each of which pushes its undo. It imports them itself, so that a program loads only what it runs: an agent
-   * that also loaded DuckDB and the API was 40 MB larger and started half a second later.
+   * Opens the parts of the role, each of which pushes its undo. It imports them itself, so that a program loads only
+   * what it runs: an agent that also loaded DuckDB and the API was 40 MB larger and started half a second later.
    */
   readonly open: (context: Context) => Promise<void>
 }
 
 /**
- * Every role. The commands, the flags and the help of each role, `validate`, `doctor` and the table of settings in the README follow from
- * this table.
+ * Every role. The commands, the flags and the help of each role, `validate`, `doctor` and the table of settings in the
+ * README follow from this table.
  *
- * A new role is an entry here and a folder `cmd/<role>` with `open.ts` and `main.ts`. Settings that no other role has need a duty of their
- * own (`internal/config/role.ts`, `settings.ts`). `roles.test.ts` fails until the image exposes the admin port
- * (`deploy/docker/Dockerfile`) and the README names the program. What no test asks for: a service in `docker-compose.yml`, its metrics in
- * `docs/metrics.md`, a row in the tables of `docs/words.md` and `docs/ARCHITECTURE.md`, and the role in the system tests that run
- * every role (`cli`, `stop`, `reload`, `away`, `docs`).
+ * A new role is an entry here and a folder `cmd/<role>` with `open.ts` and `main.ts`. Settings that no other role has
+ * need a duty of their own (`internal/config/role.ts`, `settings.ts`). `roles.test.ts` fails until the image exposes
+ * the admin port (`deploy/docker/Dockerfile`) and the README names the program. What no test asks for: a service in
+ * `docker-compose.yml`, its metrics in `docs/metrics.md`, a row in the tables of `docs/words.md` and
+ * `docs/ARCHITECTURE.md`, and the role in the system tests that run every role (`cli`, `stop`, `reload`, `away`,
+ * `docs`).
  */
 export const ROLES = named({
   up: {

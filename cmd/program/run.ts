@@ -15,8 +15,8 @@ import { type Context, reasons } from './context.ts'
 import { readVersion } from './version.ts'
 
 /**
- * Runs a long-running program: opens the admin listener and then its parts, waits for a signal, stops the parts in the order in
- * which samples flow, and logs a closing `summary` line.
+ * Runs a long-running program: opens the admin listener and then its parts, waits for a signal, stops the parts in the
+ * order in which samples flow, and logs a closing `summary` line.
  *
  * @param load reads the settings, once now and again at each reload
  * @throws the error that kept the program from starting

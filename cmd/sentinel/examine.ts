@@ -22,7 +22,10 @@ const LOOK_BACK_US = 3_600e6
 const good = (text: string): Verdict => ({ ok: true, text })
 const bad = (text: string): Verdict => ({ ok: false, text })
 
-/** Tries the parts that a role uses, one after the other, then asks the running processes. Yields each finding immediately. */
+/**
+ * Tries the parts that a role uses, one after the other, then asks the running processes. Yields each finding
+ * immediately.
+ */
 export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const { role } = loaded
   if (hasDuty(role, 'measure')) yield { part: 'host', ...(await checkHost(loaded)) }

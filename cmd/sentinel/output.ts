@@ -1,4 +1,6 @@
-/** The output cannot be written: the reader has closed the pipe (`| head -1`), or the disk is full. `main` reports it. */
+/**
+ * The output cannot be written: the reader has closed the pipe (`| head -1`), or the disk is full. `main` reports it.
+ */
 export class OutputClosed extends Error {}
 
 /** Writes to stdout and waits until it is written, so that a slow reader does not fill the memory. */

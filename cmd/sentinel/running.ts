@@ -20,8 +20,8 @@ interface Running {
 }
 
 /**
- * Asks the running processes of this machine whether they are ready, and whether every sample is accounted for. Without `admin.port` it
- * asks the default port of every role. A port on which nothing of ours listens gives no finding.
+ * Asks the running processes of this machine whether they are ready, and whether every sample is accounted for. Without
+ * `admin.port` it asks the default port of every role. A port on which nothing of ours listens gives no finding.
  */
 export async function* findRunning(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const found: Running[] = []
@@ -180,8 +180,8 @@ function streams(scrape: Scrape): string {
 }
 
 /**
- * Compares what all publishers sent with what all servers received. A difference is no proof of a loss: the processes were asked one
- * after the other, and some may run on other machines.
+ * Compares what all publishers sent with what all servers received. A difference is no proof of a loss: the processes
+ * were asked one after the other, and some may run on other machines.
  *
  * @returns undefined when no publisher or no server runs here
  */

@@ -1,4 +1,6 @@
-/** One scrape of a process: its metrics whose names begin with `sentinel_`. The methods take names without that prefix. */
+/**
+ * One scrape of a process: its metrics whose names begin with `sentinel_`. The methods take names without that prefix.
+ */
 export interface Scrape {
   has(name: string): boolean
   /** The sum over all label values; `otherwise` when there is no such metric. */

@@ -4,7 +4,9 @@ import { describeSettings } from '../../internal/config/describe.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import { ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
 
-/** Reads the settings as a role would and prints them, without any network. The exit code is 78 when they are invalid. */
+/**
+ * Reads the settings as a role would and prints them, without any network. The exit code is 78 when they are invalid.
+ */
 export function validateCommand(): Command {
   const command = new Command('validate')
     .description('Checks the settings without any network, and shows each with its origin.')

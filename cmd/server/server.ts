@@ -108,7 +108,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   releaser.push('live feed', () => announcer.stop())
   latencyLog.start()
   context.onReload(['stats'], (changed) =>
-    latencyLog.setRhythm({ everyMs: changed.stats.intervalMs, everyMessages: changed.stats.every }),
+    latencyLog.setPeriod({ everyMs: changed.stats.intervalMs, everyMessages: changed.stats.every }),
   )
   releaser.push('latency log', () => latencyLog.stop())
   if (marks !== undefined) releaser.push('marks', (signal) => marks.stop(signal))

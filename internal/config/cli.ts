@@ -102,7 +102,10 @@ function prepare(command: Command): void {
   for (const subcommand of command.commands) prepare(subcommand)
 }
 
-/** Turns `--name=value` into `--name value`: commander's error for an unknown name would show the value, which may be a secret. */
+/**
+ * Turns `--name=value` into `--name value`: commander's error for an unknown name would show the value, which may be a
+ * secret.
+ */
 function splitValues(argv: readonly string[]): string[] {
   const end = argv.indexOf('--')
   const isOption = (at: number): boolean => end === -1 || at < end

@@ -7,8 +7,8 @@ import { allSettings, SCHEMA } from './settings.ts'
 import type { Origin } from './written.ts'
 
 /**
- * The settings that a role runs with, each with its origin, as a settings file. Reading the file gives the same settings, except for secrets
- * and URLs with a password, which are comments without their value.
+ * The settings that a role runs with, each with its origin, as a settings file. Reading the file gives the same
+ * settings, except for secrets and URLs with a password, which are comments without their value.
  */
 export function describeSettings({ role, settings, origins }: LoadedSettings): string {
   const lines: string[] = []
@@ -51,7 +51,8 @@ export function configTable(roles: readonly Role[]): string {
 /**
  * A setting's default, as the help and the README show it.
  *
- * @param roles for a default that depends on the role: it gives that of the first role, then that of each role that differs
+ * @param roles for a default that depends on the role: it gives that of the first role, then that of each role that
+ * differs
  */
 export function defaultInWords(setting: Setting<unknown>, roles: readonly Role[] = []): string {
   const { defaultText, default: fallback, format } = setting

@@ -26,8 +26,8 @@ export interface LoadedSettings {
 const DEFAULT: Origin = { kind: 'default', where: '' }
 
 /**
- * Reads the settings of a role: flags win over variables, variables over the file, the file over defaults. An empty variable, as in
- * `REDIS_URL=`, counts as unset.
+ * Reads the settings of a role: flags win over variables, variables over the file, the file over defaults. An empty
+ * variable, as in `REDIS_URL=`, counts as unset.
  *
  * @throws ConfigError with every problem, not only the first
  */

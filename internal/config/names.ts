@@ -31,7 +31,10 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return nearest === '' ? '' : `, did you mean ${nearest}?`
 }
 
-/** How many characters to insert, remove, replace or swap with their neighbour to turn one word into the other (restricted Damerau). */
+/**
+ * How many characters to insert, remove, replace or swap with their neighbour to turn one word into the other
+ * (restricted Damerau).
+ */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, j) => j)

@@ -20,8 +20,9 @@ export interface Reloaded {
 }
 
 /**
- * The settings that a process runs with. `reload` reads them again, from the same flags and variables and from the current files. A change
- * takes effect when the setting can be reloaded and a part listens for it (`onReload`). Any other change waits for the next start.
+ * The settings that a process runs with. `reload` reads them again, from the same flags and variables and from the
+ * current files. A change takes effect when the setting can be reloaded and a part listens for it (`onReload`). Any
+ * other change waits for the next start.
  */
 export class LiveSettings {
   readonly #load: () => LoadedSettings
@@ -44,7 +45,9 @@ export class LiveSettings {
     return this.#inEffect
   }
 
-  /** Calls `apply` when a reload changes one of the keys. A part that reads `settings` at each use leaves `apply` out. */
+  /**
+   * Calls `apply` when a reload changes one of the keys. A part that reads `settings` at each use leaves `apply` out.
+   */
   onReload(keys: readonly SettingKey[], apply: Apply = () => {}): void {
     this.#listeners.push({ keys, apply })
   }
@@ -56,7 +59,8 @@ export class LiveSettings {
    */
   reload(): Reloaded {
     const loaded = this.#load()
-    // A full disk can cut a file short, and a pipe is empty at the second read. Nobody means to reset every setting that way.
+    // A full disk can cut a file short, and a pipe is empty at the second read. Nobody means to reset every setting
+    // that way.
     if (this.#cameFromFile && !comesFromFile(loaded)) {
       throw new ConfigError(['the settings file sets nothing any more: is it empty?'])
     }

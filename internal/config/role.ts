@@ -1,5 +1,6 @@
 /**
- * What a role does, as far as its settings go. A setting names the duties that it belongs to, and a role has the settings of its duties.
+ * What a role does, as far as its settings go. A setting names the duties that it belongs to, and a role has the
+ * settings of its duties.
  *
  * - `measure`: measures this host and publishes the samples
  * - `ingest`: consumes messages and writes their samples to the store

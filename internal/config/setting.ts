@@ -13,8 +13,8 @@ export interface Setting<T> {
   /** One sentence for the help and the README. */
   readonly description: string
   /**
-   * A role with one of these duties uses the setting; without a list every role does. The other roles accept it and ignore it, so that one
-   * file and one environment can serve all roles.
+   * A role with one of these duties uses the setting; without a list every role does. The other roles accept it and
+   * ignore it, so that one file and one environment can serve all roles.
    */
   readonly duties?: readonly Duty[]
   /** Further variables that set it, with names that people know from other programs. SENTINEL_… wins over them. */
@@ -75,7 +75,9 @@ export function optionalText(
   return setting({ default: undefined, ...common }, { allowed: 'a text', parse: (written) => written })
 }
 
-/** A password or token. No output shows it. A file (`secretFile`) is safer than a flag, which `ps` shows to every user. */
+/**
+ * A password or token. No output shows it. A file (`secretFile`) is safer than a flag, which `ps` shows to every user.
+ */
 export function secret(common: Omit<Common<string | undefined>, 'default'>): Setting<string | undefined> {
   return { ...optionalText(common), secret: true }
 }
@@ -83,7 +85,8 @@ export function secret(common: Omit<Common<string | undefined>, 'default'>): Set
 /**
  * The path of a file that holds the value of another setting.
  *
- * @param holds the name of that setting, in the same group. A line break at the end of the file is not part of the value
+ * @param holds the name of that setting, in the same group. A line break at the end of the file is not part of the
+ * value
  */
 export function secretFile(
   holds: string,

@@ -40,8 +40,9 @@ const usesInflux = ({ role, given }: DefaultContext): boolean =>
     : given('store.kind') === 'influx'
 
 /**
- * Every setting of every role: one long table. A setting has the key `group.name`. The flag `--group-name`, the variable
- * `SENTINEL_GROUP_NAME`, the type `Settings`, the help and the README's table follow from the table, so a new setting is one entry here.
+ * Every setting of every role: one long table. A setting has the key `group.name`. The flag `--group-name`, the
+ * variable `SENTINEL_GROUP_NAME`, the type `Settings`, the help and the README's table follow from the table, so a new
+ * setting is one entry here.
  */
 export const SCHEMA = {
   log: {

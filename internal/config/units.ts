@@ -10,7 +10,11 @@ export function parseDuration(text: string): number | undefined {
   return parseQuantity(text, TIME_UNITS)
 }
 
-/** `64MiB`, `500kB`, or a plain number of bytes; upper and lower case are the same. @returns undefined for anything else */
+/**
+ * `64MiB`, `500kB`, or a plain number of bytes; upper and lower case are the same.
+ *
+ * @returns undefined for anything else
+ */
 export function parseSize(text: string): number | undefined {
   return parseQuantity(text, SIZE_UNITS)
 }

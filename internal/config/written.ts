@@ -38,8 +38,8 @@ export interface Inputs {
 type Schema = ReadonlyMap<string, Setting<unknown>>
 
 /**
- * What the user wrote for each key: flags win over variables, variables over the settings file. Secrets are read from their files. Values
- * are not parsed yet.
+ * What the user wrote for each key: flags win over variables, variables over the settings file. Secrets are read from
+ * their files. Values are not parsed yet.
  */
 export class WrittenSettings {
   readonly byKey = new Map<string, WrittenValue>()
@@ -109,8 +109,8 @@ export class WrittenSettings {
   }
 
   /**
-   * Decides between a secret and the file that holds it: the one that was written in the stronger place wins. It is a problem when both
-   * were written in the same kind of place.
+   * Decides between a secret and the file that holds it: the one that was written in the stronger place wins. It is a
+   * problem when both were written in the same kind of place.
    */
   #readSecretFile(fileKey: string, secretKey: string): void {
     const file = this.byKey.get(fileKey)
@@ -149,15 +149,18 @@ function isUnset(name: string, value: string | undefined): boolean {
 }
 
 /**
- * Kubernetes sets variables with the address of each service in every container. A service named `sentinel-api` gives, among others,
- * SENTINEL_API_PORT=tcp://10.0.0.1:8080, which is not a setting.
+ * Kubernetes sets variables with the address of each service in every container. A service named `sentinel-api` gives,
+ * among others, SENTINEL_API_PORT=tcp://10.0.0.1:8080, which is not a setting.
  */
 function isFromKubernetes(name: string, value = ''): boolean {
   const isAddress = name.endsWith('_PORT') && /^(tcp|udp):/.test(value)
   return isAddress || /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP)/.test(name)
 }
 
-/** Docker and Kubernetes mount secrets readable to all users of a container. No other container sees them, so they are left out. */
+/**
+ * Docker and Kubernetes mount secrets readable to all users of a container. No other container sees them, so they are
+ * left out.
+ */
 function isReadableByAll(path: string, mode: number): boolean {
   return (mode & 0o004) !== 0 && !/^(\/var)?\/run\/secrets\//.test(path)
 }

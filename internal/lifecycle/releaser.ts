@@ -2,8 +2,8 @@ import type { Logger } from 'pino'
 import { errorText } from '../text/error-text.ts'
 
 /**
- * Closes something that was opened. The signal fires when time runs short: an undo that waits for another machine then gives up,
- * counts what it could not save, and ends.
+ * Closes something that was opened. The signal fires when time runs short: an undo that waits for another machine then
+ * gives up, counts what it could not save, and ends.
  */
 export type Undo = (signal: AbortSignal) => Promise<void> | void
 
@@ -13,9 +13,9 @@ const UNHURRIED_PART = 0.8
 const HURRIED_MS = 1000
 
 /**
- * The stack of undos that end a process. Code that opens something pushes its undo, and the undos run in reverse order. Parts are
- * therefore opened against the flow of samples (admin listener, store, pipeline, subscription) and stop with it: the intake ends,
- * batches are flushed, the store closes, and the admin listener answers until the end.
+ * The stack of undos that end a process. Code that opens something pushes its undo, and the undos run in reverse order.
+ * Parts are therefore opened against the flow of samples (admin listener, store, pipeline, subscription) and stop with
+ * it: the intake ends, batches are flushed, the store closes, and the admin listener answers until the end.
  */
 export class Releaser {
   readonly #logger: Logger

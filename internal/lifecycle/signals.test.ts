@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-// The outcome under test is how a process ends, so each case is a real one. The program lies in the project's folder, where the
-// packages that it imports are found.
+// The outcome under test is how a process ends, so each case is a real one. The program lies in the project's folder,
+// where the packages that it imports are found.
 const folder = join(import.meta.dirname, '../../.tmp')
 const program = join(folder, `signals-${process.pid}.mjs`)
 

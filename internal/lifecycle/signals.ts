@@ -20,7 +20,8 @@ export interface Run {
 const LINGER_MS = 1000
 
 /**
- * Runs a program until a signal ends it. It installs handlers for the whole process: call it once, from a program's main.
+ * Runs a program until a signal ends it. It installs handlers for the whole process: call it once, from a program's
+ * main.
  *
  * - SIGTERM or SIGINT stops the program gracefully, with exit code 0.
  * - A second signal ends it immediately, with 128 + the signal's number: 143 or 130.
@@ -107,7 +108,10 @@ async function stopAll(run: Run): Promise<void> {
   }, LINGER_MS).unref()
 }
 
-/** When Node.js exits it resets the terminal, and aborts with a core dump if the terminal is gone. Closed descriptors prevent that. */
+/**
+ * When Node.js exits it resets the terminal, and aborts with a core dump if the terminal is gone. Closed descriptors
+ * prevent that.
+ */
 function closeAll(descriptors: readonly number[]): void {
   for (const descriptor of descriptors) closeSync(descriptor)
 }

@@ -1,10 +1,10 @@
-/** Values up to 2^11 are counted exactly, larger ones to within one part in 1,024: "three significant digits". */
+/** Values up to 2^11 are counted exactly, larger values to within one part in 1,024: "three significant digits". */
 const HALF_BITS = 10
 /** 2^32 − 1: as microseconds, 71 minutes. */
 const LARGEST = 0xffff_ffff
 const BUCKETS = bucketOf(LARGEST) + 1
 
-/** The bucket of an integer from 0 to LARGEST: HdrHistogram's layout for three significant digits. */
+/** The bucket of an integer from 0 to LARGEST, in HdrHistogram's layout for three significant digits. */
 function bucketOf(value: number): number {
   const shift = Math.max(31 - HALF_BITS - Math.clz32(value), 0)
   return (shift << HALF_BITS) + (value >>> shift)
@@ -16,16 +16,17 @@ function largestIn(bucket: number): number {
   return (bucket - (shift << HALF_BITS) + 1) * 2 ** shift - 1
 }
 
-/** The largest value that two significant digits cannot tell from this one: values up to 2^8 are exact, larger ones to within one part in 128. */
+/** The largest value with the same two significant digits: values up to 2^8 are exact, larger values to within one part in 128. */
 function largestOfTwoDigits(value: number): number {
   const step = 2 ** Math.max(31 - 7 - Math.clz32(value), 0)
   return (Math.floor(value / step) + 1) * step - 1
 }
 
 /**
- * A high dynamic range histogram of integers: the layout and the percentiles of HdrHistogram, to which its test holds it, in 188 KB.
- * Why not hdr-histogram-js itself: a record costs a fifth of the library's (histogram.bench.ts: 3.7 ns against 20), three are made for
- * each message; its WebAssembly counts cannot be read out for Prometheus, and its 32-bit counts wrap around unnoticed.
+ * A high dynamic range histogram of integers, in 188 KB. It has the layout and the percentiles of HdrHistogram; its test compares both.
+ *
+ * Why not hdr-histogram-js: each message needs three records, and a record here costs a fifth (histogram.bench.ts: 3.7 ns against 20). The
+ * library's WebAssembly counts cannot be read for Prometheus, and its 32-bit counts wrap around unnoticed.
  */
 export class Histogram {
   readonly #counts = new Float64Array(BUCKETS)
@@ -46,7 +47,7 @@ export class Histogram {
     return this.#max
   }
 
-  /** @param value an integer from 0; beyond 2^32 − 1 it counts as that */
+  /** @param value an integer from 0; a value above 2^32 − 1 counts as 2^32 − 1 */
   record(value: number): void {
     const bounded = Math.min(value, LARGEST)
     this.#counts[bucketOf(bounded)]!++
@@ -70,7 +71,7 @@ export class Histogram {
     this.#max = 0
   }
 
-  /** The value that `percentile` percent of all are at or below, as the largest of its bucket; 0 of nothing. */
+  /** The value that `percentile` percent of all values are at or below: the largest of its bucket. 0 when there are no values. */
   percentile(percentile: number): number {
     const rank = rankOf(percentile, this.#count)
     let seen = 0
@@ -83,9 +84,9 @@ export class Histogram {
   }
 
   /**
-   * The buckets that are not empty, ascending: the largest value that falls into one, and how many have.
+   * The buckets that are not empty, ascending: the largest value of each, and its count.
    *
-   * @param digits 2 puts the values between two powers of two into 128 buckets and not into 1,024: a tenth as many to be sent
+   * @param digits with 2, the values between two powers of two have 128 buckets instead of 1,024, so a tenth as many are sent
    */
   *buckets(digits: 2 | 3 = 3): Generator<[largest: number, count: number]> {
     const top = bucketOf(this.#max)
@@ -106,7 +107,7 @@ export class Histogram {
   }
 
   /**
-   * How many values are at or below each bound; a bound counts to the end of its bucket, 0.1 % at most.
+   * How many values are at or below each bound. A bound includes the rest of its bucket, at most 0.1 %.
    *
    * @param bounds ascending
    */
@@ -120,10 +121,10 @@ export class Histogram {
   }
 }
 
-/** 99.9 % of 1,000 is 999 values, though the product is 999.0000000000001. */
+/** Corrects rounding: 99.9 % of 1,000 is 999 values, but the product is 999.0000000000001. */
 const RANK_ERROR = 1e-6
 
-/** Which of `count` values in ascending order, from 1, a percentile is. */
+/** The position of a percentile among `count` ascending values, from 1. */
 export function rankOf(percentile: number, count: number): number {
   return Math.max(Math.ceil((percentile / 100) * count - RANK_ERROR), 1)
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { type LatencyRecorder, statsLine } from './latency.ts'
 
-export interface LatencyLogOptions extends LogRhythm {
+export interface LatencyLogOptions extends LogPeriod {
   readonly latencies: {
     readonly internal: LatencyRecorder
     readonly e2e: LatencyRecorder
@@ -10,13 +10,13 @@ export interface LatencyLogOptions extends LogRhythm {
   readonly logger: Logger
 }
 
-interface LogRhythm {
+interface LogPeriod {
   readonly everyMs: number
-  /** Logs after this many messages instead; 0 means by time. */
+  /** Logs after this many messages instead of by time; 0 means by time. */
   readonly everyMessages: number
 }
 
-/** Says the three latencies of the last period, every so often and at the end. A period without a message says nothing. */
+/** Logs the three latencies of each period, and at the end. A period without messages is not logged. */
 export class LatencyLog {
   readonly #options: LatencyLogOptions
   #everyMessages: number
@@ -28,18 +28,18 @@ export class LatencyLog {
     this.#everyMessages = options.everyMessages
   }
 
-  /** Counts a message, where the log goes by messages. */
+  /** Counts a message, for a log by messages. */
   message(): void {
     if (this.#everyMessages === 0) return
     if (++this.#messages >= this.#everyMessages) this.#write()
   }
 
   start(): void {
-    this.setRhythm(this.#options)
+    this.setPeriod(this.#options)
   }
 
-  /** A period begins anew with it. */
-  setRhythm({ everyMs, everyMessages }: LogRhythm): void {
+  /** Changes when it logs, and starts a new period. */
+  setPeriod({ everyMs, everyMessages }: LogPeriod): void {
     clearInterval(this.#timer)
     this.#everyMessages = everyMessages
     if (everyMessages === 0) this.#timer = setInterval(() => this.#write(), everyMs).unref()

@@ -9,15 +9,15 @@ export interface LatencySummary {
   readonly maxUs: number
 }
 
-/** The window of `recent` is two of these, the older one whole and the newer one as far as it goes. */
+/** The window of `recent` has two halves: the older one is complete, the newer one is still filling. */
 const HALF_WINDOW_MS = 5_000
 
 /**
- * One latency of the pipeline, seen three ways: since the start, since the last log line, and of the last seconds for the page. A
- * record is one count in one array; the three are brought up to date when somebody asks.
+ * One latency of the pipeline over three spans: since the start, since the last log line, and the last seconds for the page. A record
+ * increments one count in one array. The three spans are updated when one of them is read.
  */
 export class LatencyRecorder {
-  /** Latencies below 0, counted as 0: the clocks of two hosts disagree. */
+  /** How many latencies were below 0, because the clocks of two hosts disagree. They count as 0. */
   negative = 0
 
   readonly #fresh = new Histogram()
@@ -44,30 +44,30 @@ export class LatencyRecorder {
     }
   }
 
-  /** All since the start. Read it before the next call of this recorder: it goes on counting. */
+  /** All latencies since the start. The next call of this recorder changes the returned histogram. */
   total(): Histogram {
-    this.#bringUpToDate()
+    this.#update()
     return this.#total
   }
 
-  /** Since the last call of this method. */
+  /** The latencies since the last call of this method. */
   takePeriod(): LatencySummary {
-    this.#bringUpToDate()
+    this.#update()
     const summary = summarize(this.#period)
     this.#period.clear()
     return summary
   }
 
-  /** Of the last 5 to 10 s, provided that something of this recorder is asked for at least every 5 s. */
+  /** The latencies of the last 5 to 10 s, if some method of this recorder is called at least every 5 s. */
   recent(): LatencySummary {
-    this.#bringUpToDate()
+    this.#update()
     this.#recent.clear()
     this.#recent.add(this.#olderHalf)
     this.#recent.add(this.#newerHalf)
     return summarize(this.#recent)
   }
 
-  #bringUpToDate(): void {
+  #update(): void {
     const halfAgeMs = this.#nowMs() - this.#newerSinceMs
     if (halfAgeMs >= HALF_WINDOW_MS) {
       const emptied = this.#olderHalf
@@ -93,7 +93,7 @@ export function summarize(histogram: Histogram): LatencySummary {
   }
 }
 
-/** The line that scripts look for in the log of a server, word for word. */
+/** A line in the log of a server. Scripts parse it, so its format must not change. */
 export function statsLine(name: 'INTERNAL' | 'E2E' | 'DURABLE', summary: LatencySummary): string {
   const { count, p50Us, p90Us, p99Us } = summary
   return `${name}_LATENCY_STATS count=${count} p50_us=${p50Us} p90_us=${p90Us} p99_us=${p99Us}`

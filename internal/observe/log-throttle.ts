@@ -9,12 +9,12 @@ interface Topic {
   repeated: number
 }
 
-/** Stands for all keys that come when `maxKeys` are being watched. */
+/** The key for every further key once there are `maxKeys`. */
 const OTHER = '(other)'
 
 /**
- * Keeps a fault that repeats from flooding the log. The first line of a key is written at once; what follows is counted, and
- * written once a period with the newest fields and `repeated`. A key that was quiet for a whole period is new again.
+ * Keeps a repeating fault from flooding the log. The first line of a key is written immediately. Later lines are counted, and written once
+ * per period with the newest fields and the count `repeated`. A key without lines for a whole period counts as new again.
  */
 export class LogThrottle {
   readonly #logger: Logger
@@ -29,7 +29,7 @@ export class LogThrottle {
     this.#maxKeys = options.maxKeys ?? 100
   }
 
-  /** @param key what is the same in all repetitions: a reason, a host; never something without bounds */
+  /** @param key the same for all repetitions, such as a reason or a host. The number of different keys must be bounded */
   warn(key: string, fields: object, message: string): void {
     this.#log('warn', key, fields, message)
   }
@@ -38,7 +38,7 @@ export class LogThrottle {
     this.#log('error', key, fields, message)
   }
 
-  /** Writes what has been held back, and forgets all keys: for the end of the process. */
+  /** Writes the counted lines and forgets all keys. For the end of the process. */
   flush(): void {
     for (const topic of this.#topics.values()) this.#writeRepeated(topic)
     this.#topics.clear()

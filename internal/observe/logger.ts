@@ -8,36 +8,36 @@ type LogFormat = 'auto' | 'text' | 'json'
 export interface LoggerOptions {
   readonly level: LogLevel
   readonly format: LogFormat
-  /** Stands in every JSON line: which program of the pipeline is speaking. */
+  /** The role of the process, in every JSON line. */
   readonly role: string
-  /** Values that no line may show, wherever they come from: an error's message, a URL, a stack. Those added later are hidden from then on. */
+  /** Values that no line shows, not even in an error's message, a URL or a stack. Values may be added later. */
   readonly secrets?: Iterable<string>
   /** Where lines go instead of stderr. */
   readonly destination?: DestinationStream
-  /** Whether `auto` finds a terminal. stderr's own answer unless given. */
+  /** Whether lines go to a terminal. Default: whether stderr is one. */
   readonly terminal?: boolean
-  /** Whether text is coloured. Where stderr can show it and NO_COLOR is not set, unless given. */
+  /** Whether text is coloured. Default: whether stderr supports colours and NO_COLOR is not set. */
   readonly colour?: boolean
 }
 
 const STDERR = 2
 const REDACTED = '[redacted]'
-/** Names of fields that hold a secret, at the top of a line or one level down. */
+/** Fields whose value is a secret, at the top level of a line or one level below. */
 const SECRET_FIELDS = ['password', 'token', 'secret', 'authorization']
-/** `scheme://user:password@`; the user stays, since it helps to find a wrong one. */
+/** `scheme://user:password@`. The user stays, because it helps to find a wrong one. */
 const URL_PASSWORD = /(:\/\/[^\s/?#:"]*):[^\s/?#"]+@/g
-/** A shorter one would cut holes into ordinary words. */
+/** A shorter secret also occurs inside ordinary words, which would become unreadable. */
 const SHORTEST_SECRET = 4
 
 /**
- * The logger of one process. Lines are written before the call returns, so the last words of a dying process are not lost;
- * nothing on the hot path logs, and what may repeat goes through a LogThrottle.
+ * The logger of one process. A line is written before the call returns, so the last lines of a crashing process are not lost. The hot path
+ * does not log, and lines that can repeat go through a LogThrottle.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const atTerminal = options.terminal ?? (options.destination === undefined && process.stderr.isTTY === true)
   const asText = options.format === 'text' || (options.format === 'auto' && atTerminal)
   const colour = options.colour ?? (atTerminal && process.stderr.hasColors?.() === true)
-  const hide = hider(options.secrets ?? [])
+  const hide = secretRemover(options.secrets ?? [])
   const destination = options.destination ?? stderr()
   return pino(
     {
@@ -54,12 +54,12 @@ export function createLogger(options: LoggerOptions): Logger {
 
 function stderr(): DestinationStream {
   const lines = pino.destination({ dest: STDERR, sync: true })
-  // A terminal that was closed answers EIO. Logging must not be what ends the process then: it has a pipeline to drain.
+  // Writing to a closed terminal fails with EIO. That must not end the process before it has drained its pipeline.
   lines.on('error', () => {})
   return lines
 }
 
-/** Line by line, not as pino-pretty's stream: that one writes later, and what a dying process said last would be missing. */
+/** Formats each line synchronously. pino-pretty's own stream writes later, so the last lines of a crashing process would be lost. */
 function asReadableText(destination: DestinationStream, colour: boolean): DestinationStream {
   const prettify = prettyFactory({
     colorize: colour,
@@ -70,8 +70,8 @@ function asReadableText(destination: DestinationStream, colour: boolean): Destin
   return { write: (line) => destination.write(prettify(line)) }
 }
 
-/** Takes the given secrets and every URL's password out of a finished line. */
-function hider(secrets: Iterable<string>): (line: string) => string {
+/** Removes the secrets, and the password of every URL, from a finished line. */
+function secretRemover(secrets: Iterable<string>): (line: string) => string {
   return (line) => {
     let clean = line
     for (const secret of secrets) {

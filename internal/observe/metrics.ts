@@ -2,14 +2,14 @@ import { Counter, Gauge, type Metric, type MetricValueWithName, Registry } from 
 import type { Histogram } from './histogram.ts'
 import type { LatencyRecorder } from './latency.ts'
 
-/** What a metric says when it is scraped: one number, or one for each value of its label. */
+/** The value of a metric at a scrape: one number, or one for each value of its label. */
 type Reading = number | Iterable<readonly [labelValue: string, value: number]>
 
 export interface MetricOptions {
   /** `sentinel_<thing>_<unit>`; a counter's ends in `_total`. */
   readonly name: string
   readonly help: string
-  /** The name of the label that tells the values of a reading apart. */
+  /** The name of the label, for a metric with several values. */
   readonly label?: string
   readonly read: () => Reading
 }
@@ -22,15 +22,15 @@ export interface LatencyMetricOptions {
   readonly read: () => LatencyRecorder | Iterable<readonly [labelValue: string, recorder: LatencyRecorder]>
 }
 
-/** From 10 µs to a minute, three a decade: PromQL draws percentiles from these. */
+/** The bucket bounds, from 10 µs to a minute, three per decade. PromQL computes percentiles from them. */
 const LATENCY_BOUNDS_US = [
   ...[10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000],
   ...[100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000],
 ]
 
 /**
- * The metrics of one process. Components keep plain counters; a metric is a way to read one, called at each scrape, because counting
- * through the library would cost the hot path more than what it counts.
+ * The metrics of one process. Parts keep plain counters, and a metric reads one at each scrape. Counting through the library would cost the
+ * hot path more than the work that it counts.
  */
 export class Metrics {
   readonly registry = new Registry()
@@ -61,7 +61,7 @@ export class Metrics {
     })
   }
 
-  /** The buckets are computed at the scrape. */
+  /** A histogram. Its buckets are computed at the scrape. */
   latency({ name, help, label, read }: LatencyMetricOptions): void {
     const metric = {
       name,
@@ -73,7 +73,7 @@ export class Metrics {
         return { name, help, type: 'histogram', values, aggregator: 'sum' }
       },
     }
-    // A registry asks no more of a metric than this, but its types know only the library's own four.
+    // A registry needs only these members of a metric, but its types allow only the library's four classes.
     this.registry.registerMetric(metric as unknown as Metric)
   }
 }
@@ -90,7 +90,7 @@ function* labelled<T extends number | object>(
     for (const [labelValue, value] of reading as Iterable<readonly [string, T]>) yield [{ [label]: labelValue }, value]
 }
 
-/** A recorder's histogram in Prometheus' words. */
+/** A histogram as Prometheus expects it. */
 function* bucketLines(name: string, labels: Labels, histogram: Histogram): Generator<MetricValueWithName<string>> {
   const counts = histogram.countsUpTo(LATENCY_BOUNDS_US)
   for (const [i, boundUs] of LATENCY_BOUNDS_US.entries()) {

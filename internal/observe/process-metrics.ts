@@ -5,16 +5,16 @@ import type { Metrics } from './metrics.ts'
 import { processCpuUs } from './process.ts'
 
 /**
- * Often enough to see a pause, seldom enough to cost nothing: prom-client's own monitor wakes the process every 10 ms, which was measured
- * at 0.9 % of a core, all that an agent may use.
+ * Often enough to see a pause, and rare enough to cost nothing. prom-client's own monitor wakes the process every 10 ms, which cost 0.9 %
+ * of a core: as much as an agent may use in total.
  */
 const LAG_INTERVAL_MS = 200
 
 /**
- * The process itself in the names that Node.js dashboards know: CPU, memory, files, garbage collection, event loop.
+ * Adds metrics of the process under the names that Node.js dashboards use: CPU, memory, open files, garbage collection, event loop.
  *
- * @param gcPauses takes the pauses for garbage collection, µs
- * @returns the undo of what it watches
+ * @param gcPauses records the pauses for garbage collection, µs
+ * @returns stops the measurements
  */
 export function addProcessMetrics(metrics: Metrics, gcPauses: LatencyRecorder): () => void {
   const startedAtS = Math.floor(Date.now() / 1000 - process.uptime())
@@ -44,11 +44,11 @@ export function addProcessMetrics(metrics: Metrics, gcPauses: LatencyRecorder): 
     label: 'kind',
     read: () => Object.entries(process.memoryUsage()),
   })
-  const undoLag = watchEventLoop(metrics)
-  const undoGc = watchGarbageCollection(metrics, gcPauses)
+  const stopLag = watchEventLoop(metrics)
+  const stopGc = watchGarbageCollection(metrics, gcPauses)
   return () => {
-    undoLag()
-    undoGc()
+    stopLag()
+    stopGc()
   }
 }
 
@@ -88,7 +88,7 @@ function watchGarbageCollection(metrics: Metrics, pauses: LatencyRecorder): () =
 
 function countOpenFiles(): number {
   try {
-    // One of them is the listing itself.
+    // One of them belongs to the listing itself.
     return readdirSync('/proc/self/fd').length - 1
   } catch {
     return -1

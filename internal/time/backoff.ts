@@ -1,12 +1,12 @@
 /**
- * Pauses between tries: each is drawn evenly from `firstMs / 5` up to a bound that starts at `firstMs` and doubles up to `largestMs`. The
- * jitter keeps servers that lost the same store from coming back to it in step.
+ * Pauses between attempts. Each pause is random between `firstMs / 5` and a bound that starts at `firstMs` and doubles
+ * up to `largestMs`. The jitter keeps servers that lost the same store from retrying at the same moment.
  */
 export class Backoff {
   readonly #firstMs: number
   readonly #largestMs: number
   readonly #random: () => number
-  #tries = 0
+  #attempts = 0
 
   constructor(options: { firstMs: number; largestMs: number; random?: () => number }) {
     this.#firstMs = options.firstMs
@@ -14,14 +14,16 @@ export class Backoff {
     this.#random = options.random ?? Math.random
   }
 
+  /** The next pause, ms. */
   nextMs(): number {
-    const bound = Math.min(this.#largestMs, this.#firstMs * 2 ** this.#tries)
-    if (bound < this.#largestMs) this.#tries++
+    const bound = Math.min(this.#largestMs, this.#firstMs * 2 ** this.#attempts)
+    if (bound < this.#largestMs) this.#attempts++
     const leastMs = this.#firstMs / 5
     return leastMs + (bound - leastMs) * this.#random()
   }
 
+  /** After a success: the next pause is a first one again. */
   reset(): void {
-    this.#tries = 0
+    this.#attempts = 0
   }
 }

@@ -1,11 +1,11 @@
-/** A promise with its handles outside, as `Promise.withResolvers` gives it from Node.js 22 on. */
+/** A promise that other code settles. Node.js 22 has it as `Promise.withResolvers`. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void
   reject(error: unknown): void
 }
 
-/** A rejection that nobody waits for is no error of the process. */
+/** Makes a deferred promise. A rejection does not count as unhandled when nothing waits for it. */
 export function deferred<T = void>(): Deferred<T> {
   let resolve!: Deferred<T>['resolve']
   let reject!: Deferred<T>['reject']

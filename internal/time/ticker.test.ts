@@ -38,14 +38,14 @@ function ticker(work: (atUs: number) => Promise<void> = async () => {}) {
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 test('ticks fall on the multiples of the interval, the first within one interval', async () => {
-  const { ticker: t, at } = ticker()
+  const { ticker: t, at, errors } = ticker()
   t.start()
   await vi.advanceTimersByTimeAsync(749)
   expect(at).toEqual([])
   await vi.advanceTimersByTimeAsync(2001)
   await t.stop()
   expect(at).toEqual([second(1), second(2), second(3)])
-  expect(t).toMatchObject({ missed: 0, ticks: 3, failed: 0 })
+  expect([t.missed, errors]).toEqual([0, []])
 })
 
 test('work that takes long keeps the ticks from overlapping; what passed meanwhile is missed, not made up for', async () => {
@@ -129,7 +129,7 @@ test('a clock set back by hours is followed at once', async () => {
   expect(at.slice(0, 3)).toEqual([second(1), second(2 - 7200 + 1), second(3 - 7200 + 1)])
 })
 
-test('a tick that rejects is told and counted, and the ticks go on', async () => {
+test('the error of a tick that rejects is handed over, and the ticks continue', async () => {
   const {
     ticker: t,
     at,
@@ -142,7 +142,6 @@ test('a tick that rejects is told and counted, and the ticks go on', async () =>
   await t.stop()
   expect(at).toHaveLength(2)
   expect(errors).toEqual([new Error('no such file')])
-  expect(t).toMatchObject({ failed: 1, ticks: 2 })
 })
 
 test('stop waits for the tick that is going, and none begins after it', async () => {
@@ -189,7 +188,7 @@ test('for any steps of the clock: no tick is ahead of it or behind by an interva
       stepMs = 0
       let setBack = false
       let last = 0
-      const { ticker: t } = ticker(async (atUs) => {
+      const { ticker: t, errors } = ticker(async (atUs) => {
         expect(atUs).toBeLessThanOrEqual(clock.now())
         expect(clock.now() - atUs).toBeLessThan(1e6)
         if (!setBack) expect(atUs).toBeGreaterThan(last)
@@ -204,7 +203,7 @@ test('for any steps of the clock: no tick is ahead of it or behind by an interva
       }
       await vi.advanceTimersByTimeAsync(3000)
       await t.stop()
-      expect(t).toMatchObject({ missed: 0, failed: 0 })
+      expect([t.missed, errors]).toEqual([0, []])
     }),
   )
 })

@@ -1,26 +1,26 @@
 import type { Clock } from './clock.ts'
 
 export interface TickerOptions {
-  /** Ticks fall on the multiples of this since the Unix epoch, so that all hosts measure at the same moments. */
+  /** Ticks fall on multiples of the interval since the Unix epoch, so that all hosts measure at the same moments. */
   readonly intervalMs: number
-  /** Says where the multiples are. How long something took is read from the monotonic timer instead. */
+  /** The clock of the multiples. Durations come from the monotonic timer. */
   readonly clock: Clock
-  /** @param atUs the multiple that this tick stands for, µs since the Unix epoch */
+  /** @param atUs the multiple of this tick, µs since the Unix epoch */
   readonly onTick: (atUs: number) => Promise<void>
-  /** Told of each `onTick` that rejected; the ticks go on. */
+  /** Gets the error of each `onTick` that rejects. The ticks continue. */
   readonly onError?: (error: unknown) => void
 }
 
 /**
- * Calls `onTick` at aligned times, never twice at once.
+ * Calls `onTick` at aligned times, one call at a time.
  *
- * A multiple that passed while the last tick was still going, or while the process could not run, is counted in `missed` and left
- * out: measuring twice in a row would only show the same state under two times. When several passed at once, the latest of
- * them is done and the others are missed. Each wait is computed anew from the clock, so lateness never adds up.
+ * A multiple that passes while the last tick still runs, or while the process cannot run, is skipped and counted in
+ * `missed`: a second measurement would only repeat the first. When several multiples pass, the latest is done and the
+ * others are missed. Each wait is computed from the clock, so delays do not add up.
  *
- * When the clock is set forward, the next tick carries the new time and nothing is missed, for no time was lost. When it is
- * set back by up to one interval, the next tick waits for its own time, so that no time is used twice; by more, the ticks follow the
- * new clock at once.
+ * When the clock is set forward, the next tick has the new time and nothing is missed, because no time was lost. When
+ * the clock is set back by up to one interval, the next tick waits for its own time, so that no time is used twice.
+ * When it is set back by more, the ticks follow the new clock immediately.
  */
 export class Ticker {
   #intervalMs: number
@@ -29,20 +29,16 @@ export class Ticker {
   readonly #onTick: (atUs: number) => Promise<void>
   readonly #onError: (error: unknown) => void
 
-  /** Multiples left out. */
+  /** Skipped multiples. */
   missed = 0
-  /** Ticks done, those included that rejected. */
-  ticks = 0
-  /** Ticks whose `onTick` rejected. */
-  failed = 0
 
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #started = false
-  /** The multiple that is waited for or being done, and when the monotonic timer (ms) should reach it. */
+  /** The multiple of the next or current tick, and when the monotonic timer (ms) reaches it. */
   #dueUs = 0
   #dueMs = 0
-  /** The multiple that was done last. */
+  /** The multiple of the last tick. */
   #doneUs = 0
 
   constructor(options: TickerOptions) {
@@ -52,22 +48,22 @@ export class Ticker {
     this.#onError = options.onError ?? (() => {})
   }
 
-  /** The first tick comes at the next multiple, at most one interval from now. */
+  /** Starts the ticks. The first one comes at the next multiple, at most one interval from now. */
   start(): void {
     if (this.#started) return
     this.#started = true
-    this.#aimAtNext()
+    this.#scheduleNext()
   }
 
-  /** The next tick comes at the next multiple of this; one that is going is not disturbed. */
+  /** Changes the interval. The next tick comes at the next multiple of the new one; a running tick is not disturbed. */
   setInterval(intervalMs: number): void {
     this.#nextIntervalMs = checked(intervalMs)
     if (!this.#started || this.#running !== undefined) return
     clearTimeout(this.#timer)
-    this.#aimAtNext()
+    this.#scheduleNext()
   }
 
-  /** No tick begins any more; resolves when the one that is going has ended. */
+  /** Stops the ticks. Resolves when the running tick has ended. */
   async stop(): Promise<void> {
     this.#started = false
     clearTimeout(this.#timer)
@@ -78,37 +74,41 @@ export class Ticker {
     return this.#intervalMs * 1000
   }
 
-  #aimAtNext(): void {
+  #scheduleNext(): void {
     this.#intervalMs = this.#nextIntervalMs
     const nowUs = this.#clock.now()
     const nextUs = (Math.floor(nowUs / this.#intervalUs) + 1) * this.#intervalUs
-    // A clock that was set back a little during a tick shows the multiple again that this tick was for.
+    // After a clock was set back a little during a tick, the next multiple can be the one that the tick was for.
     this.#dueUs = nextUs === this.#doneUs ? nextUs + this.#intervalUs : nextUs
     this.#wait((this.#dueUs - nowUs) / 1000)
   }
 
   #wait(ms: number): void {
     this.#dueMs = performance.now() + ms
-    this.#timer = setTimeout(() => this.#wake(), Math.ceil(ms))
+    this.#timer = setTimeout(() => this.#onTimer(), Math.ceil(ms))
   }
 
-  #wake(): void {
+  #onTimer(): void {
     const earlyUs = this.#dueUs - this.#clock.now()
-    if (earlyUs > this.#intervalUs) this.#aimAtNext()
-    // Node's timers count whole milliseconds and may fire one too early.
+    if (earlyUs > this.#intervalUs) this.#scheduleNext()
+    // Node's timers count whole milliseconds, and can fire 1 ms early.
     else if (earlyUs > 0) this.#wait(earlyUs / 1000)
     else this.#tickNow()
   }
 
   #tickNow(): void {
-    this.#passMissed()
-    // A clock that was set forward has left the due time behind without any time passing: it is followed, not counted.
+    this.#skipMissed()
+    // After a clock was set forward the due time is in the past, but no time was lost: the tick follows it and counts
+    // nothing as missed.
     this.#dueUs = Math.max(this.#dueUs, Math.floor(this.#clock.now() / this.#intervalUs) * this.#intervalUs)
     this.#running = this.#run(this.#dueUs)
   }
 
-  /** Counts the multiples between the due time and now, by the monotonic timer, and moves the due time to the last of them. */
-  #passMissed(): void {
+  /**
+   * Counts the multiples that passed since the due time, by the monotonic timer, and moves the due time to the last of
+   * them.
+   */
+  #skipMissed(): void {
     const passed = Math.max(0, Math.floor((performance.now() - this.#dueMs) / this.#intervalMs))
     this.missed += passed
     this.#dueUs += passed * this.#intervalUs
@@ -119,14 +119,12 @@ export class Ticker {
     try {
       await this.#onTick(atUs)
     } catch (error) {
-      this.failed++
       this.#onError(error)
     }
-    this.ticks++
-    this.#passMissed()
+    this.#skipMissed()
     this.#doneUs = this.#dueUs
     this.#running = undefined
-    if (this.#started) this.#aimAtNext()
+    if (this.#started) this.#scheduleNext()
   }
 }
 

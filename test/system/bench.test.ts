@@ -228,7 +228,7 @@ describe('bad use of bench', () => {
       [
         ['--workrs', '5'],
         2,
-        /^error: unknown option '--workrs'\n\(Did you mean --workers\?\)\n--help shows what there is\n/,
+        /^error: unknown option '--workrs'\n\(Did you mean --workers\?\)\n--help shows commands and options\n/,
       ],
       [['--duration', 'abc'], 2, /'abc' is invalid. It must be a time from 1s to 1d/],
       [['--redis-url', 'localhost'], 78, /redis.url: .*localhost.* must be a URL that begins with redis/],

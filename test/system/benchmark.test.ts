@@ -74,7 +74,13 @@ describe('a benchmark that cannot be', () => {
     ['no time, as a flag', {}, ['--duration=abc'], 78, /^ {2}--duration: "abc" must be a time/m],
     ['a rate below nothing', { RATE: '-1' }, [], 78, /^ {2}RATE: "-1" must be a whole number from 0 to/m],
     ['no broker', { BROKER: 'foo' }, [], 78, /^ {2}BROKER: "foo" must be one of pubsub, streams$/m],
-    ['servers that cannot share', { SERVERS: '2' }, [], 78, /^ {2}SERVERS: only with BROKER=streams/m],
+    [
+      'servers that cannot share',
+      { SERVERS: '2' },
+      [],
+      78,
+      /^ {2}SERVERS: several servers share the work only with BROKER=streams/m,
+    ],
     ['an unknown flag', {}, ['--wurkers', '5'], 2, /unknown option '--wurkers'/],
     [
       'no Redis',
@@ -110,7 +116,7 @@ describe('a benchmark that cannot be', () => {
   it('names what was set: a variable that is misspelt is missing there', async () => {
     const program = bench({ WORKERS: '3', DURATON: '1s', PATH: '/nowhere' })
     expect(await program.ended).toBe(1)
-    expect(program.stderr()).toMatch(/^settings: WORKERS=3 STACK=local OUT=\S+; --help has the others\n/)
+    expect(program.stderr()).toMatch(/^settings: WORKERS=3 STACK=local OUT=\S+; --help lists all\n/)
   })
 
   it('names everything that is wrong', async () => {

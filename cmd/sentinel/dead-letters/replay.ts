@@ -15,8 +15,8 @@ const CLOSE_TIMEOUT_MS = 15_000
 const CHECK_TIMEOUT_MS = 15_000
 
 /**
- * Writes the letters to the store that the settings name, marks those that the store accepts as done, and prints the outcome. The exit
- * code is 1 when some are refused again.
+ * Writes the letters to the store that the settings name, marks those that the store accepts as done, and prints the
+ * outcome. The exit code is 1 when some are refused again.
  *
  * @throws when the store cannot be written to; the letters that it accepted before stay done
  */

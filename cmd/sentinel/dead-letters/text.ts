@@ -8,8 +8,8 @@ const BEGINNING_BYTES = 1000
 const MIN_PAYLOAD_WIDTH = 20
 
 /**
- * Characters that a terminal does not show but acts on: controls (escape begins a command), separators that break lines, characters
- * without width, and those that change the writing direction.
+ * Characters that a terminal does not show but acts on: controls (escape begins a command), separators that break
+ * lines, characters without width, and those that change the writing direction.
  */
 const UNSHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }

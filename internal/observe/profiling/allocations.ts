@@ -2,25 +2,27 @@ import { setTimeout } from 'node:timers/promises'
 import { GCProfiler, getHeapStatistics, setFlagsFromString } from 'node:v8'
 import type { Allocations } from '../debug-metrics.ts'
 
-/** V8 keeps 3 KB of text for each collection until it is asked: a turn bounds that, and the pause in which it is read. */
+/**
+ * V8 keeps 3 KB of text per collection until it is read. Short turns bound that memory, and the pause of reading it.
+ */
 const TURN_MS = 1_000
 
 /**
- * What this thread allocates over so long, to within one percent for the heap and exactly for Buffers: the memory in use before each
- * collection less that after the collection before it, and the two ends of the time beside those.
+ * Measures what this thread allocates, to within one percent for the heap and exactly for Buffers. It adds up the
+ * growth of the memory in use between one collection and the next, from the start of the time to its end.
  *
- * @throws the signal's reason as soon as that is aborted
+ * @throws the signal's reason when the signal is aborted
  */
 export async function measureAllocations(durationMs: number, signal: AbortSignal): Promise<Allocations> {
   signal.throwIfAborted()
   const sum = { seconds: 0, heapBytes: 0, externalBytes: 0, collections: 0, pauseUs: 0 }
-  // Else the memory of Buffers is freed at any time after a collection, and what is freed between two hides what is allocated: of 100 MB,
-  // 34 were seen. V8 looks at this flag whenever it sweeps.
+  // By default V8 frees the memory of Buffers some time after a collection, which hides what is allocated meanwhile: of
+  // 100 MB, 34 MB were seen. V8 reads this flag whenever it sweeps.
   setFlagsFromString('--no-concurrent-array-buffer-sweeping')
   try {
     for (let leftMs = durationMs; leftMs > 0; leftMs -= TURN_MS) {
       const turn = await measureTurn(Math.min(leftMs, TURN_MS), signal)
-      for (const figure of FIGURES) sum[figure] += turn[figure]
+      for (const key of KEYS) sum[key] += turn[key]
     }
   } finally {
     setFlagsFromString('--concurrent-array-buffer-sweeping')
@@ -28,7 +30,7 @@ export async function measureAllocations(durationMs: number, signal: AbortSignal
   return sum
 }
 
-const FIGURES = ['seconds', 'heapBytes', 'externalBytes', 'collections', 'pauseUs'] as const satisfies ReadonlyArray<
+const KEYS = ['seconds', 'heapBytes', 'externalBytes', 'collections', 'pauseUs'] as const satisfies ReadonlyArray<
   keyof Allocations
 >
 
@@ -51,10 +53,10 @@ async function measureTurn(durationMs: number, signal: AbortSignal): Promise<All
   let collections = 0
   let pauseUs = 0
   for (const { gcType, cost, beforeGC, afterGC } of profiler.stop().statistics) {
-    // What it freed was allocated too, though it is not there at the end.
+    // The collection freed memory that was allocated too.
     heapBytes += beforeGC.heapStatistics.usedHeapSize - afterGC.heapStatistics.usedHeapSize
     externalBytes += beforeGC.heapStatistics.externalMemory - afterGC.heapStatistics.externalMemory
-    // The start of marking pauses the thread as well, but the collection follows.
+    // The start of marking also pauses the thread, but is not a collection.
     if (gcType !== 'IncrementalMarking') collections++
     pauseUs += cost
   }

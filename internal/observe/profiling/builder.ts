@@ -11,22 +11,25 @@ import {
 } from 'pprof-format'
 import type { Sources } from './sources.ts'
 
-/** What a profile says of itself. Types and units are those of Go's profiles, which every tool knows. */
+/** The head of a profile. Types and units are those of Go's profiles, which every tool knows. */
 export interface ProfileHead {
-  /** What the process is, in place of the binary that there is not: `server`. */
+  /** The name of the process, in the place of a binary: `server`. */
   readonly program: string
-  /** Type and unit of the values of a sample, in their order. */
+  /** Type and unit of each value of a sample, in order. */
   readonly sampleTypes: ReadonlyArray<readonly [type: string, unit: string]>
   readonly defaultSampleType: string
   /** Type, unit and size of the step between two samples. */
   readonly period: readonly [type: string, unit: string, size: number]
-  /** When it began, by the wall clock. */
+  /** The start by the wall clock. */
   readonly startedAtMs: number
   readonly durationMs: number
   readonly comments: readonly string[]
 }
 
-/** Puts stacks and their values into the form of https://github.com/google/pprof/blob/main/proto/profile.proto. */
+/**
+ * Builds a profile in the format of https://github.com/google/pprof/blob/main/proto/profile.proto from stacks and their
+ * values.
+ */
 export class ProfileBuilder {
   readonly #sources: Sources
   readonly #strings = new StringTable()
@@ -34,16 +37,16 @@ export class ProfileBuilder {
   readonly #locations = new Map<string, Location>()
   readonly #samples = new Map<string, { readonly locationId: readonly number[]; readonly value: number[] }>()
 
-  /** @param sources has loaded the scripts of the profile */
+  /** @param sources with the scripts of the profile loaded */
   constructor(sources: Sources) {
     this.#sources = sources
   }
 
   /**
-   * A place in a function as V8 says it.
+   * Adds a place in a function, as V8 reports it.
    *
-   * @param name empty for a function that has none
-   * @returns its number in stacks
+   * @param name empty for a function without a name
+   * @returns the id of the location, for `add`
    */
   location(name: string, script: string, scriptLine: number): number {
     const { file, line } = this.#sources.place(script, scriptLine)
@@ -59,9 +62,9 @@ export class ProfileBuilder {
   }
 
   /**
-   * Adds to what the same stack has already.
+   * Adds values to those of the same stack.
    *
-   * @param stack locations, the innermost first
+   * @param stack ids of locations, the innermost first
    */
   add(stack: readonly number[], values: readonly number[]): void {
     const key = stack.join()
@@ -75,7 +78,7 @@ export class ProfileBuilder {
     const valueType = (type: string, unit: string): ValueType =>
       new ValueType({ type: strings.dedup(type), unit: strings.dedup(unit) })
     const [periodType, periodUnit, period] = head.period
-    // A tool that thinks that a name or a line is missing looks for the binary.
+    // Otherwise tools look for a binary with the missing names and lines.
     const known = { hasFunctions: true, hasFilenames: true, hasLineNumbers: true, hasInlineFrames: true }
     return new Profile({
       sampleType: head.sampleTypes.map(([type, unit]) => valueType(type, unit)),
@@ -109,7 +112,7 @@ export class ProfileBuilder {
   }
 }
 
-/** Tools add up what has one name, so functions without one are told apart by where they are. */
+/** A name for a function without one, with its place: tools add up functions of the same name. */
 function nameByPlace(file: string, line: number): string {
   return file === '' ? '(anonymous)' : `(anonymous ${basename(file)}:${line})`
 }

@@ -4,25 +4,28 @@ import type { Profile } from 'pprof-format'
 import { ProfileBuilder } from './builder.ts'
 import { Sources } from './sources.ts'
 
-/** 100 looks a second, as Go does. They cost about 1 % of the throughput (docs/profiling.md); 1,000 a second cost 4 %. */
+/**
+ * 100 samples a second, as in Go. They cost about 1 % of the throughput (docs/profiling.md); 1,000 a second cost 4 %.
+ */
 const INTERVAL_US = 10_000
 
-/** A function without a name as the library calls it: the line in it is that of the JavaScript. */
+/** How the library names a function without a name, with its line in the JavaScript. */
 const NAMELESS = /^\(anonymous/
 
 /**
- * What the JavaScript thread is at, looked at every 10 ms; the looks that find it waiting are left out. So it is time at work, which is
- * CPU time as long as there is a core for it.
+ * Samples the JavaScript thread every 10 ms, and leaves out the samples in which it waits. The profile is therefore
+ * time at work, which equals CPU time as long as the thread has a core.
  *
- * @throws the signal's reason as soon as that is aborted
+ * @throws the signal's reason when the signal is aborted
  */
 export async function takeCpuProfile(program: string, durationMs: number, signal: AbortSignal): Promise<Profile> {
   signal.throwIfAborted()
   const startedAtMs = Date.now()
   const before = process.cpuUsage()
   const from = performance.now()
-  // The lines that `lineNumbers` would give are wrong for a fifth of the looks: V8 says the line of what it has inlined, which may be in
-  // another file, and the name of the function around it. So a frame has the line where its function begins, as in heap profiles.
+  // With `lineNumbers`, a fifth of the samples would have a wrong line: V8 gives the line of inlined code, which can be
+  // in another file, and the name of the function around it. Without it, a frame has the line where its function
+  // begins, as in heap profiles.
   time.start({ intervalMicros: INTERVAL_US, durationMillis: durationMs, lineNumbers: false })
   let sampled: ReturnType<typeof time.stop>
   try {
@@ -51,7 +54,9 @@ export async function takeCpuProfile(program: string, durationMs: number, signal
   })
 }
 
-/** The same samples over the TypeScript in place of the JavaScript that ran. Their two values stay: looks, and nanoseconds. */
+/**
+ * Maps the samples from the JavaScript that ran to the TypeScript. Their two values stay: the count, and nanoseconds.
+ */
 async function rebuild(sampled: ReturnType<typeof time.stop>): Promise<ProfileBuilder> {
   const { strings } = sampled.stringTable
   const functions = new Map(

@@ -7,16 +7,16 @@ import { ProfileBuilder } from './builder.ts'
 import { Sources } from './sources.ts'
 
 /**
- * One sample every so many bytes on average, as Go does. At an eighth of it a process that does nothing but decode and encode lost 8 % of
- * its throughput, and now about 2 % (docs/profiling.md).
+ * One sample per 512 KiB on average, as in Go. It costs a process that only decodes and encodes about 2 % of its
+ * throughput; an eighth of this interval cost 8 % (docs/profiling.md).
  */
 const INTERVAL_BYTES = 512 * 1024
 const STACK_DEPTH = 128
 
-/** Of what is allocated V8 keeps a record for every sample, whatever has become of the object: at 1 GB/s 2,000 a second. */
-const MAX_ALLOCATED_TURN_MS = 30_000
+/** V8 keeps a record of every sampled allocation, even after the object is collected: 2,000 a second at 1 GB/s. */
+const MAX_ALLOCATED_MS = 30_000
 
-/** A function of V8's tree of stacks, and what the samples taken in it stand for: so many objects of such a size. */
+/** A function in V8's tree of stacks, with its sampled allocations: a number of objects of one size. */
 interface AllocationNode {
   readonly name?: string
   readonly scriptName: string
@@ -26,18 +26,19 @@ interface AllocationNode {
 }
 
 /**
- * What is allocated, and what is left of it.
+ * Profiles what is allocated, and what stays in use.
  *
- * V8 has one sampler in a process, and sees no object that was there before it was started. It either keeps the samples of objects that
- * have been collected, which gives what was allocated, or forgets them, which gives what is still in use. So there are two turns, one
- * after the other: `alloc` is the first half of the time, 30 s at most; `inuse` is what was allocated in the rest and is there at its end.
+ * V8 has one sampler per process, which sees only objects allocated after its start. It can keep the samples of
+ * collected objects, which gives what was allocated, or forget them, which gives what is in use. So there are two
+ * phases: `alloc` covers the first half of the time, at most 30 s; `inuse` covers what is allocated in the rest of the
+ * time and still in use at its end.
  *
- * @throws the signal's reason as soon as that is aborted
+ * @throws the signal's reason when the signal is aborted
  */
 export async function takeHeapProfile(program: string, durationMs: number, signal: AbortSignal): Promise<Profile> {
   signal.throwIfAborted()
   const startedAtMs = Date.now()
-  const allocatedMs = Math.min(durationMs / 2, MAX_ALLOCATED_TURN_MS)
+  const allocatedMs = Math.min(durationMs / 2, MAX_ALLOCATED_MS)
   const inUseMs = durationMs - allocatedMs
   const session = new Session()
   session.connect()
@@ -77,25 +78,25 @@ export async function takeHeapProfile(program: string, durationMs: number, signa
   }
 }
 
-/** One turn of the sampler. @param collectedToo keeps the samples of objects that are collected meanwhile */
+/** Runs the sampler for one phase. @param keepCollected keeps the samples of objects that are collected meanwhile */
 async function sample(
   session: Session,
-  collectedToo: boolean,
+  keepCollected: boolean,
   durationMs: number,
   signal: AbortSignal,
 ): Promise<AllocationNode> {
   await session.post('HeapProfiler.startSampling', {
     samplingInterval: INTERVAL_BYTES,
-    includeObjectsCollectedByMajorGC: collectedToo,
-    includeObjectsCollectedByMinorGC: collectedToo,
+    includeObjectsCollectedByMajorGC: keepCollected,
+    includeObjectsCollectedByMinorGC: keepCollected,
   })
-  // The inspector tells bytes and no objects, and the library tells both but cannot start it like that before Node.js 26. Since there is
-  // one sampler, this start does nothing but let the library read it.
+  // The inspector reports bytes but no objects. The library reports both, but cannot set these options before Node.js
+  // 26. There is only one sampler, so this second start has no effect except that the library can read it.
   heap.start(INTERVAL_BYTES, STACK_DEPTH)
   try {
     await setTimeout(durationMs, undefined, { signal })
-    // What nobody refers to any more is in use until it is collected.
-    if (!collectedToo) await session.post('HeapProfiler.collectGarbage')
+    // An unreachable object counts as in use until it is collected.
+    if (!keepCollected) await session.post('HeapProfiler.collectGarbage')
     return heap.v8Profile() as AllocationNode
   } finally {
     heap.stop()
@@ -107,7 +108,11 @@ function* scriptsOf({ scriptName, children }: AllocationNode): Generator<string>
   for (const child of children) yield* scriptsOf(child)
 }
 
-/** Adds every stack below the root, which is no function. @param valuesOf the values of a sample from objects and bytes */
+/**
+ * Adds every stack below the root, which is not a function.
+ *
+ * @param valuesOf makes the values of a sample from objects and bytes
+ */
 function addTree(
   builder: ProfileBuilder,
   root: AllocationNode,

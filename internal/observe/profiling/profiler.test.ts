@@ -67,7 +67,9 @@ function drop(): void {
   for (let i = 0; i < OBJECTS; i++) lastFew[i & 7] = { a: i, b: 2, c: 3, d: 4 }
 }
 
-/** Resolves when the sampler has been started so often: the turn that it then is in cannot end while this thread works. */
+/**
+ * Resolves when the sampler has been started so often: the turn that it then is in cannot end while this thread works.
+ */
 async function turnBegins(count: number): Promise<void> {
   const start = vi.spyOn(heap, 'start')
   while (start.mock.calls.length < count) await turn()

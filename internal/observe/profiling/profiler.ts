@@ -6,20 +6,20 @@ import type { Allocations } from '../debug-metrics.ts'
 /** Takes profiles of this process, as gzipped pprof files, and measures what it allocates. */
 export interface Profiles {
   /**
-   * What the JavaScript thread works at, over so long.
+   * A profile of what the JavaScript thread does.
    *
-   * @throws ProfileInProgress while another one is being taken; the signal's reason as soon as that is aborted
+   * @throws ProfileInProgress while another CPU profile is taken; the signal's reason when the signal is aborted
    */
   cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array>
-  /** What is allocated, and what is left of it, over so long. @throws as `cpu` does */
+  /** A profile of what is allocated, and of what stays in use. @throws as `cpu` does */
   heap(durationMs: number, signal: AbortSignal): Promise<Uint8Array>
-  /** How much is allocated over so long. @throws as `cpu` does */
+  /** How much is allocated. @throws as `cpu` does */
   allocations(durationMs: number, signal: AbortSignal): Promise<Allocations>
 }
 
-/** There is one of each kind in a process, and it is at work. */
+/** A profile of this kind is already being taken. A process can take only one of each kind at a time. */
 export class ProfileInProgress extends Error {
-  /** Until it is free again. */
+  /** Until the running profile ends. */
   readonly remainingMs: number
 
   constructor(kind: string, remainingMs: number) {
@@ -30,10 +30,13 @@ export class ProfileInProgress extends Error {
 
 const gzipped = promisify(gzip)
 
-/** Costs nothing until it is asked: what a profile takes is loaded with the first one, and every sampler ends with its profile. */
+/**
+ * Costs nothing while no profile is taken: the code is loaded with the first profile, and each sampler ends with its
+ * profile.
+ */
 export class Profiler implements Profiles {
   readonly #program: string
-  /** When the profile that is being taken ends, by its kind, in the milliseconds of `performance.now`. */
+  /** When the running profile of each kind ends, in ms of `performance.now`. */
   readonly #endsMs = new Map<string, number>()
 
   /** @param program what the profiles call the process: `server` */
@@ -42,27 +45,27 @@ export class Profiler implements Profiles {
   }
 
   cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#alone('CPU profile', durationMs, async () => {
+    return this.#exclusively('CPU profile', durationMs, async () => {
       const { takeCpuProfile } = await import('./cpu.ts')
       return fileOf(await takeCpuProfile(this.#program, durationMs, signal))
     })
   }
 
   heap(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#alone('heap profile', durationMs, async () => {
+    return this.#exclusively('heap profile', durationMs, async () => {
       const { takeHeapProfile } = await import('./heap.ts')
       return fileOf(await takeHeapProfile(this.#program, durationMs, signal))
     })
   }
 
   allocations(durationMs: number, signal: AbortSignal): Promise<Allocations> {
-    return this.#alone('measurement of allocations', durationMs, async () => {
+    return this.#exclusively('measurement of allocations', durationMs, async () => {
       const { measureAllocations } = await import('./allocations.ts')
       return measureAllocations(durationMs, signal)
     })
   }
 
-  async #alone<T>(kind: string, durationMs: number, take: () => Promise<T>): Promise<T> {
+  async #exclusively<T>(kind: string, durationMs: number, take: () => Promise<T>): Promise<T> {
     const endsMs = this.#endsMs.get(kind)
     if (endsMs !== undefined) throw new ProfileInProgress(kind, Math.max(0, endsMs - performance.now()))
     this.#endsMs.set(kind, performance.now() + durationMs)

@@ -4,19 +4,22 @@ import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packageFolder } from '../package-folder.ts'
 
-/** A line of a source. */
+/** A line of a source file. */
 export interface Place {
-  /** From the folder of the package: `internal/format/line/encode.ts`. What Node.js has built in stays `node:fs`. */
+  /**
+   * Relative to the folder of the package: `internal/format/line/encode.ts`. A built-in module of Node.js stays
+   * `node:fs`.
+   */
   readonly file: string
-  /** From 1; 0 where it is not known. */
+  /** From 1; 0 when unknown. */
   readonly line: number
 }
 
-/** Columns. Deeper nested than this nobody reads it. */
+/** Columns that are searched for the first code of a line. */
 const MAX_INDENTATION = 100
 const DEPENDENCIES = `${sep}node_modules${sep}`
 
-/** Where the code that runs was written: the TypeScript of this package, by the source maps that `tsc` leaves beside what it builds. */
+/** Finds the TypeScript line of running code, by the source maps that `tsc` writes beside the JavaScript. */
 export class Sources {
   readonly #root: string
   readonly #maps = new Map<string, SourceMap>()
@@ -26,7 +29,7 @@ export class Sources {
     this.#root = root
   }
 
-  /** Reads the source maps of these scripts. One that has none, or a broken one, stays what it is. */
+  /** Reads the source maps of these scripts. A script without a valid map keeps its own lines. */
   async load(scripts: Iterable<string>): Promise<void> {
     for (const script of new Set(scripts)) {
       const path = pathOf(script)
@@ -34,14 +37,14 @@ export class Sources {
       try {
         this.#maps.set(script, new SourceMap(JSON.parse(await readFile(`${path}.map`, 'utf8'))))
       } catch {
-        // The profile then says the line of the JavaScript, which is no reason to have none.
+        // The profile then has the line of the JavaScript.
       }
     }
   }
 
-  /** @param script as V8 calls it: a path, or an URL; empty for native code */
+  /** @param script V8's name for it: a path or a URL; empty for native code */
   place(script: string, line: number): Place {
-    // Of what is native the profilers say a line of its caller.
+    // For native code the profilers report a line of its caller.
     if (script === '') return { file: '', line: 0 }
     const path = pathOf(script)
     const map = this.#maps.get(script)
@@ -54,7 +57,7 @@ export class Sources {
     return path.startsWith(this.#root + sep)
   }
 
-  /** No path of this machine: it says nothing elsewhere, and may hold a name. */
+  /** Removes the folders of this machine, which mean nothing elsewhere and can contain a user's name. */
   #name(path: string): string {
     const dependency = path.lastIndexOf(DEPENDENCIES)
     if (dependency >= 0) return path.slice(dependency + 1)
@@ -63,8 +66,8 @@ export class Sources {
 }
 
 /**
- * The profilers say the line and no column, so what the line begins with decides: of a function, its name. A source map can only be asked
- * for the last entry before a column, hence the search over the indentation.
+ * The source line of the first code in a line. The profilers report a line without a column, and a function's line
+ * starts with its name. A source map returns the last entry before a column, so the search skips the indentation.
  */
 function lineBefore(map: SourceMap, line: number): number {
   for (let column = 0; line > 0 && column < MAX_INDENTATION; column++) {
