@@ -23,10 +23,10 @@ interface Column {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'sent', meaning: 'samples that somebody answers for', of: ({ sent }) => countText(sent) },
+  { title: 'sent', meaning: 'owed samples, as defined above', of: ({ sent }) => countText(sent) },
   {
     title: 'stored',
-    meaning: 'of these in the database, with the content that was sent',
+    meaning: 'owed samples in the database, with the content that was sent',
     of: (v) => countText(v.stored),
   },
   {
@@ -36,43 +36,43 @@ const COLUMNS: readonly Column[] = [
   },
   {
     title: 'dropped',
-    meaning: 'given up by a program that counted them, with the reason',
+    meaning: 'dropped by a program that counted them, with the reason',
     of: ({ dropped, droppedBy }) => countText(dropped) + (droppedBy.length > 0 ? ` (${droppedBy.join(', ')})` : ''),
   },
   {
     title: 'lost',
-    meaning: 'never arrived, by the numbers in the messages, as the servers counted it',
+    meaning: 'never arrived, by the numbers in the messages, as counted by the servers',
     of: ({ reportedLost }) => countText(reportedLost),
   },
   {
     title: 'at most',
-    meaning: 'beside those, from before the first message after a server was killed: an upper bound',
+    meaning: 'apart from those, from before the first message after a server was killed: an upper bound',
     of: ({ lostAtMost }) => countText(lostAtMost),
   },
   {
     title: 'over-reported',
-    meaning: 'reported by the three columns before, though it is stored',
+    meaning: 'reported in the three columns before, although they are stored',
     of: ({ overReported }) => countText(overReported),
   },
   {
     title: 'duplicates',
-    meaning: 'delivered more than once, as the servers counted it; the store has them once',
+    meaning: 'delivered more than once, as counted by the servers; the store has them once',
     of: ({ duplicatesSeen }) => countText(duplicatesSeen),
   },
   {
     title: '**unaccounted**',
     meaning:
-      'missing, and in no counter. Over streams nothing is excused: whatever was sent and is not stored is unaccounted',
+      'missing, and in no counter. Over streams there is no excuse: every sample that was sent and is not stored is unaccounted',
     of: ({ unaccounted }) => `**${countText(unaccounted)}**`,
   },
   {
     title: 'fresh after',
-    meaning: 'from the end of the last fault until a sample made after it was stored',
+    meaning: 'from the end of the last fault until a newer sample was stored',
     of: ({ freshAfterMs }) => seconds(freshAfterMs),
   },
   {
     title: 'all after',
-    meaning: 'until nothing was held anywhere any more, under load as long as needed',
+    meaning: 'until no program held any sample, with the load still running if necessary',
     of: ({ caughtUpAfterMs }) => seconds(caughtUpAfterMs),
   },
 ]
