@@ -14,7 +14,7 @@ const VALUE_BYTES = 16
 /** The days that the key of a group distinguishes, with room for days before 1970; 2^53 µs are 104,249 days. */
 const DAYS = 2 ** 18
 
-const NO_FIELDS: Refusal = { reason: 'no_fields', detail: 'no field has a value' }
+const NO_FIELDS: Refusal = { reason: 'no_fields', detail: 'the sample has no value that a store can keep' }
 
 /** The rows of one measurement and day, which go into one table. */
 export interface Group {
