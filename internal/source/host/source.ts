@@ -9,12 +9,12 @@ import { DiskIo } from './diskio.ts'
 import type { Measurement, Roots, Surroundings } from './measurement.ts'
 import { Mem } from './mem.ts'
 import { Net } from './net.ts'
-import { portableMeasurements } from './portable.ts'
+import { portableMeasurements } from './non-linux.ts'
 import { Processes } from './processes.ts'
 import { Swap } from './swap.ts'
 import { System } from './system.ts'
 
-export { hostFacts } from './facts.ts'
+export { hostFacts } from './os-name.ts'
 
 /** Telegraf's names. */
 export const HOST_MEASUREMENTS = ['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'] as const

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { encodeLineText } from '../../format/line/encode.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { ProblemThrottle } from '../source.ts'
-import { portableMeasurements, type SystemInformation } from './portable.ts'
+import { portableMeasurements, type SystemInformation } from './non-linux.ts'
 import { createHostSource } from './source.ts'
 
 const GIB = 2 ** 30
