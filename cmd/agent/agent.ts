@@ -2,7 +2,8 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { OwnMetrics, processMetrics } from '../../internal/observe/own-metrics.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
-import { createHostSource, type HostSource, hostFacts } from '../../internal/source/host/source.ts'
+import { osName } from '../../internal/source/host/os-name.ts'
+import { HostSource } from '../../internal/source/host/source.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
@@ -22,7 +23,7 @@ export function openSource({ settings, onReload, logger }: Context): AgentSource
   const { host, include, procRoot, sysRoot, mountRoot } = settings.agent
   const table = new SeriesTable()
   let problems = 0
-  const source = createHostSource({
+  const source = new HostSource({
     host,
     table,
     procRoot,
@@ -47,14 +48,14 @@ export async function openAgent(
   const { settings, onReload, version, logger, clock, releaser, throttle, metrics, summary } = context
   const { host, intervalMs, mountRoot } = settings.agent
   const { publisher, ledger, publishLatency } = await openPublisher(context, broker, 'agent')
-  const facts = hostFacts(mountRoot)
+  const os = osName(mountRoot)
   const own = new OwnMetrics({
     table,
     host,
     role: 'agent',
     metrics: {
       version: ['string', () => version],
-      os: ['string', () => facts.os],
+      os: ['string', () => os],
       produced: ['int', () => ledger.produced],
       sent: ['int', () => ledger.sent],
       dropped: ['int', () => ledger.dropped],

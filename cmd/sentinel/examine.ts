@@ -3,7 +3,7 @@ import { hasDuty } from '../../internal/config/role.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
-import { createHostSource } from '../../internal/source/host/source.ts'
+import { HostSource } from '../../internal/source/host/source.ts'
 import { StoreError, type StoreReader, type StoreWriter } from '../../internal/store/store.ts'
 import { errorText } from '../../internal/text/error-text.ts'
 import { connectBroker } from '../parts/broker.ts'
@@ -37,7 +37,7 @@ export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> 
 async function checkHost({ settings }: LoadedSettings): Promise<Verdict> {
   const { host, include, procRoot, sysRoot, mountRoot } = settings.agent
   const problems: string[] = []
-  const source = createHostSource({
+  const source = new HostSource({
     ...{ host, include, procRoot, sysRoot, mountRoot, table: new SeriesTable() },
     onProblem: ({ part, message }) => problems.push(`${part}: ${message}`),
   })

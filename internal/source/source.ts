@@ -47,8 +47,6 @@ export class ProblemThrottle {
   readonly #sink: ProblemSink
   readonly #nowMs: () => number
   readonly #parts = new Map<string, { saidAtMs: number; unsaid: number }>()
-  /** Problems so far, said or not. */
-  count = 0
 
   /** @param nowMs a monotonic timer, ms */
   constructor(source: string, sink: ProblemSink, nowMs: () => number = () => performance.now()) {
@@ -58,7 +56,6 @@ export class ProblemThrottle {
   }
 
   report(part: string, message: string, cause?: unknown): void {
-    this.count++
     const nowMs = this.#nowMs()
     const known = this.#parts.get(part)
     if (known !== undefined && nowMs - known.saidAtMs < REPEAT_MS) {

@@ -8,7 +8,7 @@ import { statsLine } from '../../internal/observe/latency.ts'
 import { REJECT_REASONS } from '../../internal/sample/border.ts'
 import { DROP_REASONS } from '../../internal/sample/ledger.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
-import { createHostSource } from '../../internal/source/host/source.ts'
+import { HostSource } from '../../internal/source/host/source.ts'
 import { ApiClient, metric } from '../support/api.ts'
 import { influxQuery } from '../support/influx.ts'
 import { type Program, startProgram } from '../support/programs.ts'
@@ -205,7 +205,7 @@ describe('docs/metrics.md is true of the code', () => {
   it('has every measurement of a host, with all its tags and fields', async () => {
     const recorded = join(ROOT, 'internal/source/host/testdata/server/tick0')
     const table = new SeriesTable()
-    const source = createHostSource({
+    const source = new HostSource({
       ...{ host: 'web-01', table, platform: 'linux', onProblem: () => {} },
       ...{ procRoot: `${recorded}/proc`, sysRoot: `${recorded}/sys`, mountRoot: `${recorded}/root` },
       askFileSystem: async () => ({ bsize: 1, blocks: 2, bfree: 1, bavail: 1, files: 2, ffree: 1 }),

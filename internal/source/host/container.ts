@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { sizeText } from '../../text/size.ts'
-import { type Roots, readText, readTextIfThere, type Surroundings } from './measurement.ts'
+import { readText, readTextIfThere } from './kernel-files.ts'
+import type { Roots, Surroundings } from './measurement.ts'
 import { parseMeminfo } from './mem.ts'
 
 /**

@@ -1,5 +1,7 @@
 import type { SampleSink } from '../../sample/sample.ts'
-import { type FieldList, LEAST_SPAN_MS, type Measurement, Rows, readText, type Surroundings } from './measurement.ts'
+import { readText } from './kernel-files.ts'
+import { type FieldList, LEAST_SPAN_MS, type Measurement, type Surroundings } from './measurement.ts'
+import { Rows } from './rows.ts'
 
 /**
  * Ticks of the kernel's 100 Hz clock since boot, in the order of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, guest,

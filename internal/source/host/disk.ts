@@ -4,8 +4,9 @@ import { basename, join } from 'node:path'
 import type { SampleSink } from '../../sample/sample.ts'
 import type { Tag } from '../../sample/value.ts'
 import { hostNamespaceFile } from './container.ts'
-import { type FieldList, type Measurement, type Roots, Rows, type Surroundings } from './measurement.ts'
+import type { FieldList, Measurement, Roots, Surroundings } from './measurement.ts'
 import { chooseMounts, isRemote, type Mount, parseMountinfo } from './mounts.ts'
+import { Rows } from './rows.ts'
 
 /** Bytes, and numbers of files. */
 const DISK_FIELDS: FieldList = [

@@ -1,15 +1,8 @@
 import type { SampleSink } from '../../sample/sample.ts'
 import type { Slot, Tag } from '../../sample/value.ts'
-import {
-  counter,
-  type FieldList,
-  LEAST_SPAN_MS,
-  type Measurement,
-  Rows,
-  readText,
-  readTextIfThere,
-  type Surroundings,
-} from './measurement.ts'
+import { counter, readText, readTextIfThere } from './kernel-files.ts'
+import { type FieldList, LEAST_SPAN_MS, type Measurement, type Surroundings } from './measurement.ts'
+import { Rows } from './rows.ts'
 
 /** Counters since boot in requests, bytes and milliseconds; the last three are of the time between two readings. */
 const DISKIO_FIELDS: FieldList = [

@@ -1,5 +1,7 @@
 import type { SampleSink } from '../../sample/sample.ts'
-import { type FieldList, type Measurement, Rows, readText, type Surroundings } from './measurement.ts'
+import { readText } from './kernel-files.ts'
+import type { FieldList, Measurement, Surroundings } from './measurement.ts'
+import { Rows } from './rows.ts'
 
 /** Telegraf's fields that are a line of /proc/meminfo each. A line that this kernel does not have is 0, as there. */
 const LINES = [

@@ -1,6 +1,8 @@
 import type { SampleSink } from '../../sample/sample.ts'
 import { hostNamespaceFile } from './container.ts'
-import { counter, type FieldList, type Measurement, Rows, readTextIfThere, type Surroundings } from './measurement.ts'
+import { counter, readTextIfThere } from './kernel-files.ts'
+import type { FieldList, Measurement, Surroundings } from './measurement.ts'
+import { Rows } from './rows.ts'
 
 /** Counters since the interface is there; `speed` in Mbit/s, -1 where it has none. */
 export const NET_FIELDS: FieldList = [

@@ -3,8 +3,8 @@ import { expect, test, vi } from 'vitest'
 import { encodeLineText } from '../../format/line/encode.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { ProblemThrottle } from '../source.ts'
-import { portableMeasurements, type SystemInformation } from './non-linux.ts'
-import { createHostSource } from './source.ts'
+import { nonLinuxMeasurements, type SystemInformation } from './non-linux.ts'
+import { HostSource } from './source.ts'
 
 const GIB = 2 ** 30
 
@@ -46,7 +46,7 @@ function laptop() {
     fsSize: vi.fn(async () => [{ fs: '/dev/disk3s1', type: 'APFS', mount: '/', rw: true }]),
   }
   const unavailable = new Map<string, string>()
-  const measurements = portableMeasurements(
+  const measurements = nonLinuxMeasurements(
     {
       host: 'laptop',
       table: new SeriesTable(),
@@ -118,7 +118,7 @@ test('what is not to be had is said in words', () => {
 })
 
 test('a source of another platform is made of these', async () => {
-  const source = createHostSource({
+  const source = new HostSource({
     host: 'laptop',
     table: new SeriesTable(),
     monotonicMs: () => performance.now(),

@@ -3,9 +3,10 @@ import type { SampleSink } from '../../sample/sample.ts'
 import type { Slot, Tag } from '../../sample/value.ts'
 import { Cpu, type CpuTimes } from './cpu.ts'
 import { type Disk, DiskSpace } from './disk.ts'
-import { type FieldList, type Measurement, Rows, type Surroundings } from './measurement.ts'
+import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { MEM_FIELDS, memValues } from './mem.ts'
 import { NET_FIELDS } from './net.ts'
+import { Rows } from './rows.ts'
 import { SWAP_FIELDS, swapValues } from './swap.ts'
 import { SYSTEM_FIELDS } from './system.ts'
 
@@ -21,7 +22,7 @@ const NOT_HERE = 'only measured on Linux: elsewhere it takes a child process eac
  * macOS and Windows: cores, load and uptime from Node itself at each tick, the size of disks by `statfs`; memory, swap and network from
  * `systeminformation` twice a minute. The package is loaded at the first use, for a Linux agent should not pay its memory.
  */
-export function portableMeasurements(
+export function nonLinuxMeasurements(
   surroundings: Surroundings,
   load: () => Promise<SystemInformation> = () => import('systeminformation'),
 ): Measurement[] {
@@ -33,7 +34,7 @@ export function portableMeasurements(
   if (platform() === 'win32') unavailable.set('system.load1, system.load5, system.load15', 'Windows does not have it')
   return [
     new Cpu(surroundings, readCpus),
-    new PortableSystem(surroundings),
+    new NonLinuxSystem(surroundings),
     new DiskSpace(surroundings, {
       listDisks: async () => listDisks(await load()),
       listEveryUs: CHILD_PROCESS_EVERY_US,
@@ -91,7 +92,7 @@ async function listDisks(si: SystemInformation): Promise<Disk[]> {
   })
 }
 
-class PortableSystem implements Measurement {
+class NonLinuxSystem implements Measurement {
   readonly name = 'system'
   readonly #rows: Rows
 

@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import type { SampleSink } from '../../sample/sample.ts'
-import { type FieldList, type Measurement, Rows, readTextIfThere, type Surroundings } from './measurement.ts'
+import { readTextIfThere } from './kernel-files.ts'
+import type { FieldList, Measurement, Surroundings } from './measurement.ts'
+import { Rows } from './rows.ts'
 
 /** How many processes are in each state. `parked` is there only when one is, as in Telegraf. */
 const PROCESSES_FIELDS: FieldList = [

@@ -9,12 +9,10 @@ import { DiskIo } from './diskio.ts'
 import type { Measurement, Roots, Surroundings } from './measurement.ts'
 import { Mem } from './mem.ts'
 import { Net } from './net.ts'
-import { portableMeasurements } from './non-linux.ts'
+import { nonLinuxMeasurements } from './non-linux.ts'
 import { Processes } from './processes.ts'
 import { Swap } from './swap.ts'
 import { System } from './system.ts'
-
-export { hostFacts } from './os-name.ts'
 
 /** Telegraf's names. */
 export const HOST_MEASUREMENTS = ['cpu', 'mem', 'swap', 'system', 'processes', 'net', 'diskio', 'disk'] as const
@@ -38,27 +36,13 @@ export interface HostSourceOptions {
   readonly platform?: NodeJS.Platform
 }
 
-export interface HostSource extends Source {
-  /**
-   * Figures that are not to be had on this machine, or mean less than they seem to, with the reason in words. The key is a measurement
-   * (`diskio`) or fields of it (`swap.in, swap.out`). Each is also told to `onProblem` once.
-   */
-  readonly unavailable: ReadonlyMap<string, string>
-  /** Makes these measurements from the next tick on. Those made before as well go on counting from their last reading. */
-  include(measurements: readonly HostMeasurement[]): void
-}
-
 /**
- * The machine that this process runs on, in the measurements, tags and fields of Telegraf, so that dashboards made for it work. A
- * first reading is taken here, so that a first tick that comes 100 ms later or more has the CPU usage since now.
+ * The machine that this process runs on, in the measurements, tags and fields of Telegraf, so that dashboards made for it work. The constructor takes
+ * a first reading, so a first tick that comes 100 ms later or more has the CPU usage since then.
  */
-export function createHostSource(options: HostSourceOptions): HostSource {
-  return new LocalHost(options)
-}
-
-class LocalHost implements HostSource {
+export class HostSource implements Source {
   readonly name = 'host'
-  readonly unavailable = new Map<string, string>()
+  readonly #unavailable = new Map<string, string>()
   readonly #problems: ProblemThrottle
   readonly #all: readonly Measurement[]
   /** What was known to be unavailable before the first reading, of measurements left out too. */
@@ -77,21 +61,31 @@ class LocalHost implements HostSource {
       sys: withoutEndSlash(options.sysRoot ?? '/sys'),
       mount: withoutEndSlash(options.mountRoot ?? '/'),
     }
-    const surroundings = { host, table, monotonicMs, roots, problems: this.#problems, unavailable: this.unavailable }
+    const surroundings = { host, table, monotonicMs, roots, problems: this.#problems, unavailable: this.#unavailable }
     const onLinux = (options.platform ?? process.platform) === 'linux'
-    this.#all = onLinux ? linuxMeasurements(surroundings, options) : portableMeasurements(surroundings)
-    this.#knownUnavailable = new Map(this.unavailable)
-    this.unavailable.clear()
+    this.#all = onLinux ? linuxMeasurements(surroundings, options) : nonLinuxMeasurements(surroundings)
+    this.#knownUnavailable = new Map(this.#unavailable)
+    this.#unavailable.clear()
     this.include(options.include ?? HOST_MEASUREMENTS)
   }
 
-  include(names: readonly string[]): void {
+  /**
+   * Measurements and fields that this machine does not give, or that mean less than they seem to, with the reason in words.
+   * The key is a measurement (`diskio`) or fields of it (`swap.in, swap.out`). Each is also told to `onProblem` once.
+   */
+  get unavailable(): ReadonlyMap<string, string> {
+    return this.#unavailable
+  }
+
+  /** Makes these measurements from the next tick on. Those that were made before too go on counting from their last reading. */
+  include(measurements: readonly HostMeasurement[]): void {
+    const names: readonly string[] = measurements
     const before = this.#measurements
     this.#measurements = this.#all.filter(({ name }) => names.includes(name))
     for (const { name } of before) if (!names.includes(name)) this.#forget(name)
     const added = this.#measurements.filter((measurement) => !before.includes(measurement))
     for (const [figures, reason] of this.#knownUnavailable) {
-      if (added.some(({ name }) => name === measurementOf(figures))) this.unavailable.set(figures, reason)
+      if (added.some(({ name }) => name === measurementOf(figures))) this.#unavailable.set(figures, reason)
     }
     for (const measurement of added) this.#prime(measurement)
     this.#sayUnavailable()
@@ -108,7 +102,8 @@ class LocalHost implements HostSource {
 
   #forget(name: string): void {
     this.#failing.delete(name)
-    for (const figures of this.unavailable.keys()) if (measurementOf(figures) === name) this.unavailable.delete(figures)
+    for (const figures of this.#unavailable.keys())
+      if (measurementOf(figures) === name) this.#unavailable.delete(figures)
   }
 
   #prime(measurement: Measurement): void {
@@ -132,8 +127,8 @@ class LocalHost implements HostSource {
 
   #failed({ name }: Measurement, cause: unknown): void {
     const reason = errorText(cause)
-    if (!this.#failing.has(name)) this.#failing.set(name, this.unavailable.get(name))
-    this.unavailable.set(name, reason)
+    if (!this.#failing.has(name)) this.#failing.set(name, this.#unavailable.get(name))
+    this.#unavailable.set(name, reason)
     this.#said.add(name)
     this.#problems.report(name, `cannot be read: ${reason}`, cause)
   }
@@ -141,12 +136,12 @@ class LocalHost implements HostSource {
   #recovered({ name }: Measurement): void {
     const before = this.#failing.get(name)
     this.#failing.delete(name)
-    if (before === undefined) this.unavailable.delete(name)
-    else this.unavailable.set(name, before)
+    if (before === undefined) this.#unavailable.delete(name)
+    else this.#unavailable.set(name, before)
   }
 
   #sayUnavailable(): void {
-    for (const [figures, reason] of this.unavailable) {
+    for (const [figures, reason] of this.#unavailable) {
       if (this.#said.has(figures)) continue
       this.#said.add(figures)
       this.#problems.report(figures, reason)

@@ -1,14 +1,8 @@
 import type { SampleSink } from '../../sample/sample.ts'
-import {
-  counter,
-  type FieldList,
-  type Measurement,
-  Rows,
-  readText,
-  readTextIfThere,
-  type Surroundings,
-} from './measurement.ts'
+import { counter, readText, readTextIfThere } from './kernel-files.ts'
+import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { parseMeminfo } from './mem.ts'
+import { Rows } from './rows.ts'
 
 /** Bytes; `in` and `out` are counters since boot. */
 export const SWAP_FIELDS: FieldList = [

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { SampleSink } from '../../sample/sample.ts'
-import { type FieldList, type Measurement, Rows, readText, readTextIfThere, type Surroundings } from './measurement.ts'
+import { readText, readTextIfThere } from './kernel-files.ts'
+import type { FieldList, Measurement, Surroundings } from './measurement.ts'
+import { Rows } from './rows.ts'
 
 /** Telegraf's without `uptime_format`, which is deprecated there since 1.10; `uptime` in seconds. */
 export const SYSTEM_FIELDS: FieldList = [

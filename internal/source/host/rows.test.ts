@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { SeriesTable } from '../../sample/series.ts'
 import { type Problem, ProblemThrottle } from '../source.ts'
-import { Rows, type Surroundings } from './measurement.ts'
+import type { Surroundings } from './measurement.ts'
+import { Rows } from './rows.ts'
 
 function surroundings(table = new SeriesTable(), problems: Problem[] = []): Surroundings {
   return {
@@ -15,12 +16,17 @@ function surroundings(table = new SeriesTable(), problems: Problem[] = []): Surr
 }
 
 test('devices that come and go leave nothing behind', () => {
-  const rows = new Rows('net', [['bytes_recv', 'int']], surroundings())
-  for (let tick = 1; tick <= 1000; tick++) {
-    rows.emit(tick * 1e6, [['interface', 'eth0']], [tick], () => {})
-    for (let i = 0; i < 10; i++) rows.emit(tick * 1e6, [['interface', `veth${tick}-${i}`]], [tick], () => {})
-    expect(rows.size).toBeLessThanOrEqual(33)
-  }
+  const table = new SeriesTable()
+  const rows = new Rows('net', [['bytes_recv', 'int']], surroundings(table))
+  const emitAt = (atUs: number, name: string): unknown => rows.emit(atUs, [['interface', name]], [1], () => {})
+  const namesOf = (tick: number): string[] => Array.from({ length: 10 }, (_, i) => `veth${tick}-${i}`)
+  for (let tick = 1; tick <= 1000; tick++) for (const name of ['eth0', ...namesOf(tick)]) emitAt(tick * 1e6, name)
+  // A row that is forgotten is made anew, and asks the table for its series.
+  const intern = vi.spyOn(table, 'intern')
+  for (const name of ['eth0', ...namesOf(1000)]) emitAt(1001e6, name)
+  expect(intern).not.toHaveBeenCalled()
+  for (let tick = 800; tick < 999; tick++) for (const name of namesOf(tick)) emitAt(1001e6, name)
+  expect(intern).toHaveBeenCalledTimes(1990)
 })
 
 test('a series stays marked as used, so that a full table gives up others first', () => {
