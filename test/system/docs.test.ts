@@ -279,6 +279,56 @@ describe('the links between the pages', () => {
   })
 })
 
+/** `a/{b,c}/d` names two paths. */
+function expandBraces(path: string): string[] {
+  const [, before, choices, after] = /^(.*?)\{([^}]*)\}(.*)$/.exec(path) ?? []
+  if (choices === undefined) return [path]
+  return choices.split(',').flatMap((choice) => expandBraces(`${before}${choice}${after}`))
+}
+
+const PLACES = ['cmd', 'internal', 'bench', 'web', 'deploy', 'test', 'scripts']
+
+describe('the paths that the pages name', () => {
+  const pages = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }),
+  ]
+    .map((name) => (existsSync(join(ROOT, name)) ? name : join('docs', name)))
+    .filter((name) => name.endsWith('.md'))
+
+  it.each(pages)('of %s exist', (name) => {
+    const text = readFileSync(join(ROOT, name), 'utf8')
+    const spans = [...text.matchAll(/`([\w./{},-]+)`/g)].map(([, span]) => span!)
+    const paths = spans.filter((span) => PLACES.some((place) => span.startsWith(`${place}/`))).flatMap(expandBraces)
+    expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+})
+
+describe('the tree of folders in docs/ARCHITECTURE.md', () => {
+  const text = readFileSync(join(ROOT, 'docs/ARCHITECTURE.md'), 'utf8')
+  const tree = /\n## Folders\n\n```\n([\s\S]*?)\n```/.exec(text)?.[1] ?? ''
+  /** Each line begins with the folders that it is about; an indented one is about folders of the line above it. */
+  const told = new Set<string>()
+  let top = ''
+  for (const line of tree.split('\n')) {
+    const [, indent = '', names = ''] = /^( *)((?:[\w-]+\/(?: |$))+)/.exec(line) ?? []
+    for (const name of names.trim().split(' ')) told.add(indent === '' ? name : `${top}${name}`)
+    if (indent === '') top = names.trim()
+  }
+
+  it('has every folder, and no other', () => {
+    const folders = ['cmd', 'internal', 'bench', 'web'].flatMap((place) =>
+      readdirSync(join(ROOT, place), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => `${place}/${name}/`),
+    )
+    const isInside = (folder: string): boolean => /^(cmd|internal|bench|web)\/./.test(folder)
+    expect([...told].filter(isInside).toSorted()).toEqual(folders.toSorted())
+    expect([...told].filter((folder) => !existsSync(join(ROOT, folder)))).toEqual([])
+  })
+})
+
 /** As GitHub makes them of headings. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!)
