@@ -17,7 +17,7 @@ export class SampleRuns {
   #runs: Run[] = []
   #head = 0
 
-  /** Records are added in order; one that is known (read again after a rewind) changes nothing. */
+  /** Records are added in order; one that is known changes nothing. */
   add(place: Place, samples: number): void {
     const last = this.#runs.at(-1)
     if (last !== undefined && place.number < last.first.number + last.records) return

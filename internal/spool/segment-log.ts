@@ -208,11 +208,6 @@ export class SegmentLog {
     return { number: place.number, payload, samples: sampleCount }
   }
 
-  /** `next` begins again with the oldest record that is not committed. */
-  rewind(): void {
-    this.#reader.moveTo(this.#committed)
-  }
-
   /** All records up to this number, which `append` or `next` gave, are done with. */
   commit(upTo: number): void {
     if (upTo < this.#committed.number) return

@@ -23,7 +23,6 @@ export class Chart {
   readonly #panel: Panel
   readonly #palette: Palette
   readonly #events: ChartEvents
-  readonly #resize: ResizeObserver
   #plot: uPlot | undefined
   #lines: readonly Line[] = []
 
@@ -32,11 +31,11 @@ export class Chart {
     this.#panel = panel
     this.#palette = palette
     this.#events = events
-    this.#resize = new ResizeObserver(() => {
+    const resize = new ResizeObserver(() => {
       const { clientWidth: width, clientHeight: height } = holder
       if (width > 0 && height > 0) this.#plot?.setSize({ width, height })
     })
-    this.#resize.observe(holder)
+    resize.observe(holder)
   }
 
   /** The width of the plot without its axis, CSS pixels. */
@@ -57,11 +56,6 @@ export class Chart {
   /** Draws the same again: after the theme changed. */
   redraw(): void {
     this.#plot?.redraw(false, true)
-  }
-
-  destroy(): void {
-    this.#resize.disconnect()
-    this.#plot?.destroy()
   }
 
   /** A copy: the table goes on changing, and uPlot looks up its rows between two draws. Stacked lines are drawn from the top. */
