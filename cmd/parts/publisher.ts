@@ -56,28 +56,28 @@ function addPublisherMetrics({ metrics, publishers }: Context): void {
     publishers.reduce((sum, publisher) => sum + figure(publisher), 0)
   metrics.counter({
     name: 'sentinel_produced_samples_total',
-    help: 'Samples that this process made to publish them.',
+    help: 'Samples that this process made to publish.',
     read: total(({ ledger }) => ledger.produced),
   })
   metrics.counter({
     name: 'sentinel_outbox_taken_over_samples_total',
-    help: 'Samples that an earlier process had left on disk.',
+    help: 'Samples that an earlier process left on disk, found at the start.',
     read: total(({ ledger }) => ledger.takenOver),
   })
   metrics.counter({
     name: 'sentinel_sent_samples_total',
-    help: 'Samples that the broker has taken.',
+    help: 'Samples that the broker took while a server listened.',
     read: total(({ ledger }) => ledger.sent),
   })
   metrics.counter({
     name: 'sentinel_unsent_samples_total',
-    help: 'Samples given up before they were sent, by the reason.',
+    help: 'Samples dropped before they were sent, by reason.',
     label: 'reason',
     read: () => unsentByReason(publishers),
   })
   metrics.gauge({
     name: 'sentinel_outbox_samples',
-    help: 'Samples kept while nobody takes them, or on their way.',
+    help: 'Samples in the outbox or in flight.',
     read: total(({ publisher }) => publisher.held),
   })
   metrics.gauge({
@@ -87,12 +87,12 @@ function addPublisherMetrics({ metrics, publishers }: Context): void {
   })
   metrics.gauge({
     name: 'sentinel_outbox_on_disk',
-    help: '1 while what is kept would survive the process, 0 while the disk does not take it.',
+    help: '1 while the outbox survives a restart, 0 while its disk cannot be written to.',
     read: () => (publishers.every(({ publisher }) => publisher.problem === '') ? 1 : 0),
   })
   metrics.latency({
     name: 'sentinel_publish_duration_seconds',
-    help: 'From the making of a message to the answer of the broker.',
+    help: 'From the encoding of a message to the answer of the broker.',
     label: 'role',
     read: () => publishers.map(({ role, publishLatency }) => [role, publishLatency]),
   })

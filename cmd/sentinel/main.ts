@@ -25,7 +25,7 @@ sentinel
   .addCommand(deadLettersCommand())
   .commandsGroup('Set up:')
   .addCommand(dashboardsCommand())
-  .commandsGroup('Measure speed:')
+  .commandsGroup('Benchmark:')
   .addCommand(benchCommand())
   .commandsGroup('Help:')
   .addHelpText(

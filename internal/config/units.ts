@@ -19,7 +19,10 @@ export function parseSize(text: string): number | undefined {
   return parseQuantity(text, SIZE_UNITS)
 }
 
-/** The shortest text that `parseDuration` turns back into the same number: `10s`, `1500ms`. (`internal/text` rounds, for people.) */
+/**
+ * The shortest text that `parseDuration` turns back into the same number: `10s`, `1500ms`. (`internal/text` rounds, for
+ * people.)
+ */
 export function formatDuration(ms: number): string {
   return formatQuantity(ms, TIME_UNITS, 'ms')
 }

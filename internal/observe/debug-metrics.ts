@@ -2,7 +2,10 @@ import { type Histogram, rankOf } from './histogram.ts'
 import type { LatencyRecorder } from './latency.ts'
 import { processCpuUs } from './process.ts'
 
-/** A histogram as JSON. A bucket is the largest value that falls into it and its count; empty buckets are left out. Ascending. */
+/**
+ * A histogram as JSON. A bucket is the largest value that falls into it and its count; empty buckets are left out.
+ * Ascending.
+ */
 export interface Counts {
   readonly count: number
   readonly sum: number
@@ -25,15 +28,20 @@ export interface LedgerCounts {
   readonly dropped: number
   /** In memory and on disk. */
   readonly held: number
-  /** Those of `held` that are on disk. */
+  /** The part of `held` that is on disk. */
   readonly spooled: number
   readonly lost: number
   readonly duplicates: number
-  /** Trimmed by Redis before any server had read them. If the messages have numbers, their samples count in `lost` too. */
+  /**
+   * Trimmed by Redis before any server had read them. If the messages have numbers, their samples count in `lost` too.
+   */
   readonly trimmed: number
 }
 
-/** The answer of `/debug/figures`. Everything counts since the start of the process: for an interval, ask twice and subtract. */
+/**
+ * The answer of `/debug/figures`. Everything counts since the start of the process: for an interval, ask twice and
+ * subtract.
+ */
 export interface DebugMetrics {
   /** CPU time of the process and of its ended children. */
   readonly cpuUs: number
@@ -73,7 +81,10 @@ export interface DebugSources {
   readonly gcPauses: LatencyRecorder
 }
 
-/** @param digits significant digits of latencies and pauses. With 3 there are 15,000 buckets after a while, which cost 4 ms */
+/**
+ * @param digits significant digits of latencies and pauses. With 3 there are 15,000 buckets after a while, which cost 4
+ * ms
+ */
 export function readDebugMetrics(
   pipeline: PipelineMetrics,
   gcPauses: LatencyRecorder,
@@ -109,8 +120,8 @@ export function merge(all: readonly Counts[]): Counts {
 }
 
 /**
- * What was counted between two readings of one histogram. Exact except for `max`, which is known by its bucket only and can be too high
- * by one part in a thousand.
+ * What was counted between two readings of one histogram. Exact except for `max`, which is known by its bucket only and
+ * can be too high by one part in a thousand.
  *
  * @throws Error when the later reading has less than the earlier one, because the process was restarted
  */
@@ -131,7 +142,10 @@ export function subtract(later: Counts, earlier: Counts): Counts {
   }
 }
 
-/** The same as `Histogram.percentile`: the value that `percentile` percent of all values are at or below; 0 when there are none. */
+/**
+ * The same as `Histogram.percentile`: the value that `percentile` percent of all values are at or below; 0 when there
+ * are none.
+ */
 export function percentileOf(counts: Counts, percentile: number): number {
   const rank = rankOf(percentile, counts.count)
   let seen = 0

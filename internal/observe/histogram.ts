@@ -16,17 +16,22 @@ function largestIn(bucket: number): number {
   return (bucket - (shift << HALF_BITS) + 1) * 2 ** shift - 1
 }
 
-/** The largest value with the same two significant digits: values up to 2^8 are exact, larger values to within one part in 128. */
+/**
+ * The largest value with the same two significant digits: values up to 2^8 are exact, larger values to within one part
+ * in 128.
+ */
 function largestOfTwoDigits(value: number): number {
   const step = 2 ** Math.max(31 - 7 - Math.clz32(value), 0)
   return (Math.floor(value / step) + 1) * step - 1
 }
 
 /**
- * A high dynamic range histogram of integers, in 188 KB. It has the layout and the percentiles of HdrHistogram; its test compares both.
+ * A high dynamic range histogram of integers, in 188 KB. It has the layout and the percentiles of HdrHistogram; its
+ * test compares both.
  *
- * Why not hdr-histogram-js: each message needs three records, and a record here costs a fifth (histogram.bench.ts: 3.7 ns against 20). The
- * library's WebAssembly counts cannot be read for Prometheus, and its 32-bit counts wrap around unnoticed.
+ * Why not hdr-histogram-js: each message needs three records, and a record here costs a fifth (histogram.bench.ts: 3.7
+ * ns against 20). The library's WebAssembly counts cannot be read for Prometheus, and its 32-bit counts wrap around
+ * unnoticed.
  */
 export class Histogram {
   readonly #counts = new Float64Array(BUCKETS)
@@ -71,7 +76,10 @@ export class Histogram {
     this.#max = 0
   }
 
-  /** The value that `percentile` percent of all values are at or below: the largest of its bucket. 0 when there are no values. */
+  /**
+   * The value that `percentile` percent of all values are at or below: the largest of its bucket. 0 when there are no
+   * values.
+   */
   percentile(percentile: number): number {
     const rank = rankOf(percentile, this.#count)
     let seen = 0
@@ -86,7 +94,8 @@ export class Histogram {
   /**
    * The buckets that are not empty, ascending: the largest value of each, and its count.
    *
-   * @param digits with 2, the values between two powers of two have 128 buckets instead of 1,024, so a tenth as many are sent
+   * @param digits with 2, the values between two powers of two have 128 buckets instead of 1,024, so a tenth as many
+   * are sent
    */
   *buckets(digits: 2 | 3 = 3): Generator<[largest: number, count: number]> {
     const top = bucketOf(this.#max)

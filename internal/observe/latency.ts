@@ -13,8 +13,8 @@ export interface LatencySummary {
 const HALF_WINDOW_MS = 5_000
 
 /**
- * One latency of the pipeline over three spans: since the start, since the last log line, and the last seconds for the page. A record
- * increments one count in one array. The three spans are updated when one of them is read.
+ * One latency of the pipeline over three spans: since the start, since the last log line, and the last seconds for the
+ * page. A record increments one count in one array. The three spans are updated when one of them is read.
  */
 export class LatencyRecorder {
   /** How many latencies were below 0, because the clocks of two hosts disagree. They count as 0. */

@@ -13,8 +13,9 @@ interface Topic {
 const OTHER = '(other)'
 
 /**
- * Keeps a repeating fault from flooding the log. The first line of a key is written immediately. Later lines are counted, and written once
- * per period with the newest fields and the count `repeated`. A key without lines for a whole period counts as new again.
+ * Keeps a repeating fault from flooding the log. The first line of a key is written immediately. Later lines are
+ * counted, and written once per period with the newest fields and the count `repeated`. A key without lines for a whole
+ * period counts as new again.
  */
 export class LogThrottle {
   readonly #logger: Logger
@@ -29,7 +30,9 @@ export class LogThrottle {
     this.#maxKeys = options.maxKeys ?? 100
   }
 
-  /** @param key the same for all repetitions, such as a reason or a host. The number of different keys must be bounded */
+  /**
+   * @param key the same for all repetitions, such as a reason or a host. The number of different keys must be bounded
+   */
   warn(key: string, fields: object, message: string): void {
     this.#log('warn', key, fields, message)
   }

@@ -30,8 +30,8 @@ const URL_PASSWORD = /(:\/\/[^\s/?#:"]*):[^\s/?#"]+@/g
 const SHORTEST_SECRET = 4
 
 /**
- * The logger of one process. A line is written before the call returns, so the last lines of a crashing process are not lost. The hot path
- * does not log, and lines that can repeat go through a LogThrottle.
+ * The logger of one process. A line is written before the call returns, so the last lines of a crashing process are not
+ * lost. The hot path does not log, and lines that can repeat go through a LogThrottle.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const atTerminal = options.terminal ?? (options.destination === undefined && process.stderr.isTTY === true)
@@ -59,7 +59,10 @@ function stderr(): DestinationStream {
   return lines
 }
 
-/** Formats each line synchronously. pino-pretty's own stream writes later, so the last lines of a crashing process would be lost. */
+/**
+ * Formats each line synchronously. pino-pretty's own stream writes later, so the last lines of a crashing process would
+ * be lost.
+ */
 function asReadableText(destination: DestinationStream, colour: boolean): DestinationStream {
   const prettify = prettyFactory({
     colorize: colour,

@@ -29,8 +29,8 @@ const LATENCY_BOUNDS_US = [
 ]
 
 /**
- * The metrics of one process. Parts keep plain counters, and a metric reads one at each scrape. Counting through the library would cost the
- * hot path more than the work that it counts.
+ * The metrics of one process. Parts keep plain counters, and a metric reads one at each scrape. Counting through the
+ * library would cost the hot path more than the work that it counts.
  */
 export class Metrics {
   readonly registry = new Registry()

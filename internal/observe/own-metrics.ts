@@ -8,8 +8,8 @@ import { ProcessMeter } from './process.ts'
 export type OwnMetric = readonly [kind: FieldKind, read: () => Slot]
 
 /**
- * Turns a role's own metrics into samples of the measurement `sentinel_pipeline`, with the tags `host` and `role`. They travel like all
- * other samples, so the page and the dashboards need no second way to get them.
+ * Turns a role's own metrics into samples of the measurement `sentinel_pipeline`, with the tags `host` and `role`. They
+ * travel like all other samples, so the page and the dashboards need no second way to get them.
  */
 export class OwnMetrics {
   readonly #table: SeriesTable

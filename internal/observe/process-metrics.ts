@@ -5,13 +5,14 @@ import type { Metrics } from './metrics.ts'
 import { processCpuUs } from './process.ts'
 
 /**
- * Often enough to see a pause, and rare enough to cost nothing. prom-client's own monitor wakes the process every 10 ms, which cost 0.9 %
- * of a core: as much as an agent may use in total.
+ * Often enough to see a pause, and rare enough to cost nothing. prom-client's own monitor wakes the process every 10
+ * ms, which cost 0.9 % of a core: as much as an agent may use in total.
  */
 const LAG_INTERVAL_MS = 200
 
 /**
- * Adds metrics of the process under the names that Node.js dashboards use: CPU, memory, open files, garbage collection, event loop.
+ * Adds metrics of the process under the names that Node.js dashboards use: CPU, memory, open files, garbage collection,
+ * event loop.
  *
  * @param gcPauses records the pauses for garbage collection, µs
  * @returns stops the measurements

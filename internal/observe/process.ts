@@ -16,7 +16,10 @@ export class ProcessMeter {
   #lastMs: number
   #lastCpuUs: number
 
-  /** @param readStat returns `/proc/self/stat`. It throws on systems without that file, and then children are not counted */
+  /**
+   * @param readStat returns `/proc/self/stat`. It throws on systems without that file, and then children are not
+   * counted
+   */
   constructor(readStat: () => string = readOwnStat) {
     this.#readStat = readStat
     this.#lastMs = performance.now()
@@ -55,7 +58,10 @@ function readOwnStat(): string {
   return readFileSync('/proc/self/stat', 'latin1')
 }
 
-/** `cutime + cstime`: fields 16 and 17 of proc(5) stat. Field 2, the program's name in brackets, can contain spaces and brackets. */
+/**
+ * `cutime + cstime`: fields 16 and 17 of proc(5) stat. Field 2, the program's name in brackets, can contain spaces and
+ * brackets.
+ */
 export function childTicks(stat: string): number {
   const fromField3 = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return Number(fromField3[13]) + Number(fromField3[14])

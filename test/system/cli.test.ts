@@ -50,6 +50,14 @@ describe.concurrent('help and version', () => {
     },
   )
 
+  it('sentinel --help groups the commands', async () => {
+    const { stdout } = await sentinel(['--help'])
+    expect(stdout.match(/^[A-Z][A-Za-z ]+:$/gm)).toEqual([
+      ...['Options:', 'Run:', 'Look and check:', 'Repair:', 'Set up:', 'Benchmark:', 'Help:', 'Examples:'],
+    ])
+    for (const name of ROLE_NAMES) expect(stdout).toMatch(new RegExp(`^Run:\\n(?:  .*\\n)*  ${name} `, 'm'))
+  })
+
   it.each(TYPED)('%s --version', async (_typed, program, words) => {
     const { code, stdout, stderr } = await run(program, {
       args: [...words, '--version'],
