@@ -18,7 +18,7 @@ export interface BacklogOptions {
   readonly forgetAfterMs: number
 }
 
-/** Values of so many polls ago are no longer shown: no value is better than one of an hour ago. */
+/** Values of so many polls ago are not shown any more, so that an old value is not taken for the present one. */
 const STALE_POLLS = 3
 const FORGET_INTERVAL_MS = 600_000
 
