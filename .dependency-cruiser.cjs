@@ -30,7 +30,7 @@ const PAGE = {
   frame: ['shared'],
   hosts: ['shared', 'charts'],
 }
-/** The shapes of what the API answers: files without imports, so the page may take its types from them. */
+/** The shapes of what the API answers: files without imports. The page may import their types, but no value. */
 const FIGURES = 'internal/view/\\w+/figures\\.ts'
 const BENCH = ['sample', 'time', 'lifecycle', 'format', 'codec', 'observe', 'broker', 'store', 'http']
 
@@ -77,6 +77,12 @@ module.exports = {
     },
     only('web', [FIGURES]),
     ...Object.entries(PAGE).map(([folder, allowed]) => only(ofPage(folder), [...allowed.map(ofPage), FIGURES])),
+    {
+      name: 'the-page-imports-types-alone-from-views',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^internal/view/', dependencyTypesNot: ['type-only'] },
+    },
     only('bench/page', ['web/shared']),
     ...['baseline', 'load', 'report', 'run', 'stack'].map((part) =>
       only(`bench/${part}`, ['bench/(baseline|load|report|run|stack)', ...BENCH.map(inside)]),

@@ -1,21 +1,17 @@
 import { errorText } from '../../internal/text/error-text.ts'
+import type { HostFigures } from '../../internal/view/hosts/figures.ts'
 
-/** One host of `GET /api/v1/hosts`; a figure that is not known is null. Times are µs since the epoch. */
-export interface Host {
+/** One host of `GET /api/v1/hosts`, with its figures. */
+export interface Host extends HostFigures {
   readonly host: string
+  /** Time of its newest sample, µs since the epoch. */
   readonly lastSeenAt: number
   readonly ageMs: number
   readonly stale: boolean
-  readonly cpuPercent: number | null
-  readonly memPercent: number | null
-  readonly load1: number | null
-  readonly cores: number | null
-  readonly uptimeSeconds: number | null
-  readonly os: string | null
-  readonly agentVersion: string | null
 }
 
 export interface HostsAnswer {
+  /** The clock of the server, µs since the epoch. */
   readonly now: number
   readonly hosts: readonly Host[]
 }
