@@ -1,6 +1,6 @@
-// Builds the page into dist/web: script and style with a hash in their names, so that a browser may keep them for ever; index.html
-// names them. Fails when the script is larger than the page's budget. And the page of a benchmark's report into one file, which names
-// nothing: dist/report/template.html.
+// Builds the page into dist/web. Script and style have a hash in their names, so that a browser may keep them for ever; index.html
+// names them. Fails when the script is larger than its budget. Then builds the page of a benchmark's report into one file that loads
+// no other: dist/report/template.html.
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -42,7 +42,7 @@ const gzipped = async (ending) => {
   return (await Promise.all(files)).reduce((sum, file) => sum + gzipSync(file).length, 0)
 }
 const scriptBytes = await gzipped('.js')
-const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KB`
+const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`
 console.log(`page: script ${kib(scriptBytes)} gzipped of ${kib(BUDGET_BYTES)}, style ${kib(await gzipped('.css'))}`)
 if (scriptBytes > BUDGET_BYTES) throw new Error('the script is over its budget')
 
@@ -59,9 +59,9 @@ const { outputFiles } = await build({
 const outputOf = (ending) => outputFiles.find(({ path }) => path.endsWith(ending)).text.trim()
 const [script, style] = [outputOf('.js'), outputOf('.css')]
 if (/<\/(script|style)/i.test(script + style))
-  throw new Error('the script or the style of the report would end its own element')
+  throw new Error('the script or the style of the report contains its own end tag')
 const hashOf = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-// Nothing but what stands in the page runs, and it reaches for nothing: whoever is sent a report may open it.
+// Only the script in the page runs, and it requests nothing. So it is safe to open a report that somebody sent.
 const policy = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; base-uri 'none'; form-action 'none'`
 let report = await readFile(join(REPORT, 'index.html'), 'utf8')
 for (const [named, content] of [

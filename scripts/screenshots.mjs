@@ -1,5 +1,5 @@
-// Makes docs/screenshots/*.png from the product itself: starts `sentinel up` on a temporary file, gives this machine something to
-// do, waits until the charts are full, and looks at the page as a reader will.
+// Makes docs/screenshots/*.png with the product itself: starts `sentinel up` on a temporary file, puts load on this machine, waits
+// until the charts are full, and takes pictures of the page.
 //   node scripts/screenshots.mjs [--wait=310]   seconds until the pictures are taken
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -17,7 +17,7 @@ const PICTURES = [
   { name: 'phone', width: 390, height: 844, colorScheme: 'light' },
 ]
 
-// Works for a part of each tenth of a second, in waves of a minute, and writes 40 MB now and then: a picture of an idle machine is dull.
+// Is busy for a part of each tenth of a second, in waves of a minute, and writes 40 MB every 15 s: a picture of an idle machine is dull.
 const LOAD = `
 const { writeFileSync } = require('node:fs')
 let waves = 0

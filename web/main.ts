@@ -111,8 +111,8 @@ connectTheme(themeButton, () => {
 })
 connectKeys({
   filter: () => hostsView.focusFilter(),
-  neighbour(places) {
-    const host = hostsView.neighbour(places)
+  neighbour(step) {
+    const host = hostsView.neighbour(step)
     if (host !== null && host !== address.state.host) go(host, address.state.period)
   },
   range: (index) => go(address.state.host, { range: RANGES[index]!.name }),

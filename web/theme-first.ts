@@ -1,5 +1,5 @@
-// Runs before the first paint, so that a remembered theme does not flash in the other one. A file of its own, since the page
-// allows no inline script.
+// Runs before the first paint, so that the page never flashes in the wrong theme. The script is a file of its own because the
+// page allows no inline script.
 import { applyTheme } from './shared/theme.ts'
 
 applyTheme()

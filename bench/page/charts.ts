@@ -8,19 +8,19 @@ import { Plot } from './plot.ts'
 import { percentileText, shortCount } from './units.ts'
 
 const DECADES = [2, 10, 100, 1_000, 10_000, 100_000]
-/** What the legend shows of a curve at rest. */
+/** The percentile that the legend shows while nobody points at a chart: one in so many messages is slower. */
 const REST_ONE_IN = 100
-/** A logarithmic axis has no 0, and clocks here tell no less than 1 µs. */
-const LEAST_US = 1
+/** A logarithmic axis has no 0, and 1 µs is the finest that latencies are measured. */
+const MIN_US = 1
 
-/** A chart for each latency, with a curve for each pass. */
+/** A chart for each kind of latency, with a curve for each pass. */
 export function curvePlots({ passes, latencies }: Group, oneIn: readonly number[], palette: Palette): Plot[] {
-  const restIndex = oneIn.findIndex((some) => some >= REST_ONE_IN)
+  const restIndex = oneIn.findIndex((share) => share >= REST_ONE_IN)
   return latencies.map((latency) => {
     const lines = passes.map(({ name }, index) => ({
       name,
       colour: passColour(index),
-      values: latency.curves[index]!.map((us) => (us === null ? null : Math.max(us, LEAST_US))),
+      values: latency.curves[index]!.map((us) => (us === null ? null : Math.max(us, MIN_US))),
     }))
     return new Plot({
       title: latency.name,
@@ -39,25 +39,25 @@ export function curvePlots({ passes, latencies }: Group, oneIn: readonly number[
 }
 
 function curveSummary({ name, curves }: Latency, passes: readonly Pass[], restIndex: number): string {
-  const said = passes.map((pass, index) => {
+  const parts = passes.map((pass, index) => {
     const [median, slow] = [curves[index]![0], curves[index]![restIndex]]
     if (median == null || slow == null) return `${pass.name}: not known`
     return `${pass.name}: median ${latencyText(median)}, 99 % within ${latencyText(slow)}`
   })
-  return `${name} latency by percentile. ${said.join('. ')}.`
+  return `${name} latency by percentile. ${parts.join('. ')}.`
 }
 
-/** Four charts of what a pass was like from second to second; none where nobody was asked, or not for two seconds. */
+/** Four charts of a pass, second by second; none when no server was asked, or for less than two seconds. */
 export function timelinePlots({ name, timeline }: Pass, colour: string, palette: Palette): Plot[] {
   if (timeline.seconds.length < 2) return []
   const plot = (
     title: string,
     yText: (value: number) => string,
-    [main, beside]: readonly Column[],
+    [main, other]: readonly Column[],
     yIncrements?: readonly number[],
   ): Plot => {
-    // What is drawn last lies on top.
-    const lines = [...(beside === undefined ? [] : [{ ...beside, colour: 'line-3' }]), { ...main!, colour }]
+    // The line that is drawn last lies on top.
+    const lines = [...(other === undefined ? [] : [{ ...other, colour: 'line-3' }]), { ...main!, colour }]
     return new Plot({
       title,
       summary: `${title} of ${name}, second by second. ${lines.map((line) => `${line.name}: ${spanOf(line, yText)}`).join('. ')}.`,

@@ -1,16 +1,16 @@
-/** What the page is drawn from. bench/report/page-data.ts makes it; a test beside that holds both to one shape. */
+/** The data of the page. bench/report/page-data.ts makes it; a test there checks that both have the same shape. */
 export interface PageData {
   /** ISO 8601, UTC. */
   readonly startedAt: string
   readonly command: string
-  /** Where the curves are read, as 1 / (1 − p): 2 is the median, 100 is 99 %. */
+  /** The percentiles p of the curves, as 1 / (1 − p): 2 is the median, 100 is 99 %. */
   readonly oneIn: readonly number[]
   readonly groups: readonly Group[]
   readonly profiled: readonly ProfiledPass[]
   readonly origin: readonly OriginGroup[]
 }
 
-/** What was measured under one condition, and is compared with each other. */
+/** The passes that were measured under one condition, and so can be compared. */
 export interface Group {
   /** `as fast as it can` */
   readonly condition: string
@@ -24,12 +24,12 @@ export interface Pass {
   readonly startedAt: string
   readonly seconds: number
   readonly samplesPerSecond: number
-  /** Whether what was sent is what was stored and reported lost. */
+  /** Whether the samples sent are those stored plus those reported lost. */
   readonly balance: { readonly holds: boolean; readonly words: string }
   readonly timeline: Timeline
 }
 
-/** By columns, each with one value for each second of the measurement. */
+/** Columns, each with one value for each second of the measurement. */
 export interface Timeline {
   readonly seconds: readonly number[]
   readonly sentPerSecond: readonly number[]
@@ -50,7 +50,7 @@ export interface FigureGroup {
 export interface FigureRow {
   readonly name: string
   readonly unit: string
-  /** What it is called where few figures stand for a pass; null leaves it out there. */
+  /** Its name on the card of a pass, which shows few figures; null when the card leaves it out. */
   readonly glance: string | null
   /** One for each pass. */
   readonly cells: readonly FigureCell[]
@@ -59,17 +59,17 @@ export interface FigureRow {
 export interface FigureCell {
   readonly value: number | null
   readonly text: string
-  /** To the first pass; empty where that says nothing. */
+  /** The ratio to the first pass; empty where there is none. */
   readonly ratio: string
 }
 
 export interface Latency {
   readonly name: string
-  /** µs, at each of the page's `oneIn`; one curve for each pass. */
+  /** µs, at each of `PageData.oneIn`; one curve for each pass. */
   readonly curves: readonly (readonly (number | null)[])[]
 }
 
-/** Names and values. */
+/** A group of names and values: where the report comes from. */
 export interface OriginGroup {
   readonly name: string
   readonly entries: readonly (readonly string[])[]
@@ -83,22 +83,22 @@ export interface ProfiledPass {
 
 export interface Profile {
   readonly name: string
-  /** Beside the page. */
+  /** A file in the folder of the page. */
   readonly file: string
-  /** Opens it. */
+  /** The command that opens the file. */
   readonly command: string
-  /** Null where the profile holds nothing of that kind. */
+  /** Null when the profile has no samples. */
   readonly flame: Flame | null
 }
 
-/** A tree of calls, each node after the one that calls it, and before its siblings to the right. */
+/** A tree of calls. Each node comes after the node that calls it, and before its siblings to the right. */
 export interface Flame {
   readonly unit: 'nanoseconds' | 'bytes'
   readonly frames: readonly Frame[]
   readonly nodes: {
     readonly frame: readonly number[]
     readonly depth: readonly number[]
-    /** Its own and that of all it calls. */
+    /** Its own value and that of all its callees. */
     readonly value: readonly number[]
   }
 }

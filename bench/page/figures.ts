@@ -2,19 +2,19 @@ import { countText } from '../../internal/text/count.ts'
 import { element } from '../../web/shared/dom.ts'
 import type { FigureCell, FigureRow, Group } from './data.ts'
 
-/** The colour of a pass, everywhere on the page; from the seventh on they begin again. */
+/** The colour of a pass, everywhere on the page. The seventh pass has the colour of the first. */
 export function passColour(index: number): string {
   return `pass-${(index % 6) + 1}`
 }
 
-/** A dot in that colour. */
+/** A dot in the colour of a pass. */
 export function passDot(index: number): HTMLElement {
   const made = element('i', { class: 'dot', 'aria-hidden': 'true' })
   made.style.background = `var(--${passColour(index)})`
   return made
 }
 
-/** Each pass at a glance. */
+/** A card for each pass, with its chief figures. */
 export function passCards({ passes, figures }: Group): HTMLElement {
   const glances = figures.flatMap(({ rows }) => rows).filter(({ glance }) => glance !== null)
   const cards = passes.map(({ name, samplesPerSecond, balance }, index) => {
@@ -43,7 +43,7 @@ export function passCards({ passes, figures }: Group): HTMLElement {
 const FIRST_COLUMN_PX = 170
 const COLUMN_PX = 140
 
-/** All figures, one column a pass. */
+/** A table of all figures, one column a pass. */
 export function figuresTable({ condition, passes, figures }: Group): HTMLElement {
   const head = passes.map(({ name }, index) => element('th', { scope: 'col' }, passDot(index), name))
   const table = element('table', {}, element('thead', {}, element('tr', {}, element('td'), ...head)))
@@ -52,7 +52,7 @@ export function figuresTable({ condition, passes, figures }: Group): HTMLElement
     title.append(element('span', { class: 'group', text: name }), element('span', { class: 'what', text: what }))
     table.append(element('tbody', {}, element('tr', {}, title), ...rows.map(rowOf)))
   }
-  // Squeezed it would break its numbers. So it scrolls, and what scrolls must be within reach of the keyboard.
+  // A narrow table would break its numbers, so the table scrolls. A scrolling element must take the focus of the keyboard.
   table.style.minWidth = `${FIRST_COLUMN_PX + passes.length * COLUMN_PX}px`
   const holder = element('section', { class: 'card table-holder', 'aria-label': `Figures, ${condition}` }, table)
   holder.tabIndex = 0
@@ -72,7 +72,7 @@ function rowOf({ name, unit, cells }: FigureRow): HTMLElement {
   )
 }
 
-/** @param most of the row, which its bars are drawn to */
+/** @param most the largest value of the row: its bar is full */
 function barOf({ value }: FigureCell, index: number, most: number): HTMLElement {
   const bar = element('i', { class: 'bar', 'aria-hidden': 'true' })
   bar.style.width = `${((value ?? 0) / (most || 1)) * 100}%`
@@ -80,7 +80,7 @@ function barOf({ value }: FigureCell, index: number, most: number): HTMLElement 
   return element('span', { class: 'bar-holder' }, bar)
 }
 
-/** @param bar where the cell is compared with others */
+/** @param bar undefined when the cell is not compared with others */
 function cellOf({ text, ratio }: FigureCell, bar: HTMLElement | undefined): HTMLElement {
   const number = element('span', { class: 'number', text })
   const parts = bar === undefined ? [number] : [bar, number, element('span', { class: 'ratio', text: ratio })]

@@ -3,23 +3,23 @@ import type { Flame, Frame } from './data.ts'
 import { type Layout, layOut } from './flame-layout.ts'
 import { shareText } from './units.ts'
 
-/** Of what is shown. Narrower than that is under a pixel of a wide screen. */
-const NARROWEST_SHARE = 0.0006
+/** The smallest share of the shown width that gets a bar. A narrower one is less than a pixel on a wide screen. */
+const MIN_SHARE = 0.0006
 const ROW_PX = 20
 
-/** A function is pointed at or has the focus, with what it has in all and itself; undefined is the whole profile. */
+/** Called when the reader points at a function or focuses it, with its total and own value; undefined is the whole profile. */
 export type PointAt = (frame: Frame | undefined, value: number, own: number) => void
 
 /**
- * A flame graph that hangs from the top: a click, or Enter, makes a function as wide as the graph; Escape goes back to its caller, and the
- * arrows go from function to function.
+ * A flame graph that hangs from the top. A click or Enter makes a function as wide as the graph, Escape goes back to its caller,
+ * and the arrows go from function to function.
  */
 export class FlameGraph {
   readonly root: HTMLElement
   readonly layout: Layout
   readonly #flame: Flame
   readonly #pointAt: PointAt
-  /** Those on the screen, by node; −1 is the whole profile. */
+  /** The bars on the screen, by node; −1 is the whole profile. */
   readonly #bars = new Map<number, HTMLButtonElement>()
   #zoomed = -1
   #focused = -1
@@ -49,7 +49,7 @@ export class FlameGraph {
     if (hadFocus) this.#bars.get(node)!.focus()
   }
 
-  /** Marks these frames, and fades the others; none marks nothing. */
+  /** Marks these frames and fades the others; an empty set marks none. */
   mark(found: ReadonlySet<number>): void {
     this.#found = found
     this.root.classList.toggle('searched', found.size > 0)
@@ -66,7 +66,7 @@ export class FlameGraph {
       const value = this.#valueOf(node)
       const isAround = start[node]! <= from && start[node]! + value >= from + width
       if (isAround && this.#depthOf(node) <= this.#depthOf(this.#zoomed)) this.#addBar(node, 0, 1)
-      else if (start[node]! >= from && start[node]! + value <= from + width && value / width >= NARROWEST_SHARE) {
+      else if (start[node]! >= from && start[node]! + value <= from + width && value / width >= MIN_SHARE) {
         this.#addBar(node, (start[node]! - from) / width, value / width)
       }
     }
@@ -151,7 +151,7 @@ const NEIGHBOURS: Readonly<Record<string, 'caller' | 'callee' | -1 | 1>> = {
   ArrowRight: 1,
 }
 
-/** `internal/codec/packed.ts:31`; a place in V8 has no file. */
+/** `internal/codec/packed.ts:31`; code of V8 has no file. */
 export function placeText({ file, line }: Frame): string {
   return line === 0 ? file : `${file}:${line}`
 }

@@ -25,7 +25,7 @@ const flame: Flame = {
 }
 const layout = layOut(flame)
 
-it('lays siblings side by side, and what they call below them', () => {
+it('lays siblings side by side, and callees below their caller', () => {
   expect(layout).toEqual({
     total: 12,
     start: [0, 0, 0, 6, 10],
@@ -35,7 +35,7 @@ it('lays siblings side by side, and what they call below them', () => {
   })
 })
 
-it('adds up what a function has itself, wherever it was called', () => {
+it('adds up the own value of a function over all its calls', () => {
   expect(costliest(flame, layout).map(({ frame, own }) => [frame.name, own])).toEqual([
     ['decode', 7],
     ['parse', 2],
@@ -44,7 +44,7 @@ it('adds up what a function has itself, wherever it was called', () => {
   ])
 })
 
-it('tells whose code it is', () => {
+it('adds up values by the origin of the code', () => {
   expect([...byOrigin(flame, layout)]).toEqual([
     ['own', 8],
     ['package', 2],
@@ -57,7 +57,7 @@ describe('search', () => {
     ['a name', 'decode', [2], 7],
     ['a part of it, in any case', 'GARBAGE', [3], 2],
     ['a file', 'redis-parser', [1], 6],
-    ['a caller and what it calls, but once', 'e', [0, 1, 2, 3], 12],
+    ['a caller and its callees, counted once', 'e', [0, 1, 2, 3], 12],
     ['nothing', 'missing', [], 0],
     ['no words', '  ', [], 0],
   ])('finds %s', (_, words, found, value) => {

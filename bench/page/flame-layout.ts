@@ -1,14 +1,14 @@
 import type { Flame, Frame } from './data.ts'
 
-/** Where the nodes of a flame graph lie, and what they have themselves. The same index as in the flame's own columns. */
+/** The positions and own values of the nodes of a flame graph, by the index of the node in the flame. */
 export interface Layout {
-  /** Of the root: all of the profile. */
+  /** The value of the whole profile. */
   readonly total: number
-  /** How much of the profile lies to the left. */
+  /** The value that lies to the left of a node. */
   readonly start: readonly number[]
-  /** −1 where nothing calls it. */
+  /** The node that calls it; −1 for none. */
   readonly parent: readonly number[]
-  /** Without what it calls. */
+  /** The value of a node without its callees. */
   readonly own: readonly number[]
   readonly deepest: number
 }
@@ -17,9 +17,9 @@ export function layOut({ nodes: { depth, value } }: Flame): Layout {
   const start: number[] = []
   const parent: number[] = []
   const own = [...value]
-  /** The last node that was seen at each depth: those above a node are its callers. */
+  /** The last node at each depth: those above a node are its callers. */
   const path: number[] = []
-  /** Where the next callee of each caller begins. */
+  /** The start of the next callee of each caller. */
   const next: number[] = []
   let total = 0
   for (const [node, size] of value.entries()) {
@@ -38,21 +38,21 @@ export function layOut({ nodes: { depth, value } }: Flame): Layout {
   return { total, start, parent, own, deepest: depth.reduce((most, at) => Math.max(most, at), 0) }
 }
 
-/** Functions with what they have themselves, the most first. */
+/** Functions with their own values, the largest first. */
 export function costliest({ frames, nodes }: Flame, { own }: Layout): Array<{ frame: Frame; own: number }> {
   const sums = new Map<number, number>()
   for (const [node, frame] of nodes.frame.entries()) sums.set(frame, (sums.get(frame) ?? 0) + own[node]!)
   return [...sums].map(([frame, sum]) => ({ frame: frames[frame]!, own: sum })).sort((a, b) => b.own - a.own)
 }
 
-/** How much of all is in the code of each origin. */
+/** The own values of the code of each origin, added up. */
 export function byOrigin(flame: Flame, layout: Layout): Map<Frame['origin'], number> {
   const sums = new Map<Frame['origin'], number>()
   for (const { frame, own } of costliest(flame, layout)) sums.set(frame.origin, (sums.get(frame.origin) ?? 0) + own)
   return sums
 }
 
-/** Which frames a search finds, by name or file, and how much of all is in them, what they call included. */
+/** The frames that a search finds by name or file, and the value in them, callees included. */
 export function search(flame: Flame, layout: Layout, words: string): { found: ReadonlySet<number>; value: number } {
   const wanted = words.trim().toLowerCase()
   const found = new Set<number>()
@@ -60,7 +60,7 @@ export function search(flame: Flame, layout: Layout, words: string): { found: Re
   for (const [i, { name, file }] of flame.frames.entries()) {
     if (`${name} ${file}`.toLowerCase().includes(wanted)) found.add(i)
   }
-  // What one match calls is in its value already.
+  // The value of a match includes its callees already.
   const inMatch: boolean[] = []
   let value = 0
   for (const [node, frame] of flame.nodes.frame.entries()) {

@@ -26,7 +26,7 @@ connectTheme(byId<HTMLButtonElement>('theme'), () => {
   for (const plot of plots) plot.redraw()
 })
 
-/** Where there are several conditions, each is named above what was measured under it. */
+/** Draws every group. With several conditions, each stands as a title above its group. */
 function drawGroups(id: string, draw: (group: Group) => Node | readonly Node[]): void {
   for (const group of data.groups) {
     const title = data.groups.length === 1 ? [] : [element('h3', { class: 'condition', text: group.condition })]
@@ -64,7 +64,7 @@ function factsOf({ startedAt, origin }: PageData): string {
   return [minuteOf(startedAt), machine, `Node.js ${facts.get('Node.js')}`, `commit ${facts.get('commit')}`].join(' · ')
 }
 
-/** `2026-11-24 14:03 UTC`: the same for every reader. */
+/** `2026-11-24 14:03 UTC`: the same for readers in every time zone. */
 function minuteOf(iso: string): string {
   return `${iso.slice(0, 16).replace('T', ' ')} UTC`
 }

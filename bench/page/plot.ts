@@ -1,35 +1,36 @@
 import uPlot from 'uplot'
+import { UNKNOWN } from '../../internal/text/figure.ts'
 import { element } from '../../web/shared/dom.ts'
 import type { Palette } from '../../web/shared/theme.ts'
 
 export interface Line {
   readonly name: string
-  /** A custom property of the style sheet. */
+  /** The name of a custom property of the style sheet. */
   readonly colour: string
   readonly values: readonly (number | null)[]
 }
 
 export interface PlotOptions {
   readonly title: string
-  /** Said of the chart to who cannot see it. */
+  /** Describes the chart to readers who cannot see it. */
   readonly summary: string
   readonly palette: Palette
   readonly x: readonly number[]
   readonly lines: readonly Line[]
   readonly scales: uPlot.Scales
-  /** Where the axis has its marks, instead of uPlot's own choice. */
+  /** The marks of the x axis, in place of uPlot's choice. */
   readonly xSplits?: readonly number[]
-  /** Steps between the marks of the other axis, instead of round decimal ones. */
+  /** The possible steps between the marks of the y axis, in place of round decimal ones. */
   readonly yIncrements?: readonly number[]
   readonly xText: (value: number) => string
   readonly yText: (value: number) => string
-  /** Which of `x` the legend shows while nobody points at one; none: it shows names alone. */
+  /** The index of `x` that the legend shows while nobody points at the chart. Without it the legend shows names alone. */
   readonly restIndex?: number
-  /** Charts of one name share the crosshair. */
+  /** Charts with the same name share a crosshair. */
   readonly crosshair: string
 }
 
-/** A chart of lines in a card, with a legend that has the values at the crosshair. */
+/** A line chart in a card, with a legend that shows the values at the crosshair. */
 export class Plot {
   readonly card: HTMLElement
   readonly #options: PlotOptions
@@ -54,12 +55,12 @@ export class Plot {
     new ResizeObserver(() => this.#fit()).observe(this.#holder)
   }
 
-  /** After the theme changed. */
+  /** Draws the chart again, after the theme changed. */
   redraw(): void {
     this.#plot?.redraw(false, true)
   }
 
-  /** A chart needs a size, so it is made with the first one. */
+  /** Makes the chart when it gets its first size, because uPlot needs one. */
   #fit(): void {
     const { clientWidth: width, clientHeight: height } = this.#holder
     if (width === 0 || height === 0) return
@@ -129,7 +130,7 @@ export class Plot {
     this.#at.textContent = index === undefined ? '' : `at ${xText(x[index]!)}`
     for (const [i, { values }] of lines.entries()) {
       const value = index === undefined ? undefined : values[index]
-      this.#values[i]!.textContent = index === undefined ? '' : value == null ? '–' : yText(value)
+      this.#values[i]!.textContent = index === undefined ? '' : value == null ? UNKNOWN : yText(value)
     }
   }
 }

@@ -14,7 +14,7 @@ const ORIGINS: ReadonlyArray<readonly [Frame['origin'], string]> = [
   ['engine', 'V8, garbage collection'],
 ]
 
-/** Lets the reader choose a pass and one of its profiles, and shows it. */
+/** Shows one profile of one pass, which the reader chooses. */
 export function drawProfiles(holder: HTMLElement, passes: readonly ProfiledPass[]): void {
   if (passes.length === 0) {
     holder.replaceChildren(nothing('No profile was taken.'))
@@ -50,7 +50,7 @@ function nothing(text: string): HTMLElement {
   return element('p', { class: 'card nothing-here', text })
 }
 
-/** Buttons of which one is pressed, the first at first. */
+/** Buttons of which exactly one is pressed; at the start the first. */
 function choice(label: string, names: readonly string[], chosen: (index: number) => void): HTMLElement {
   const buttons = names.map((name, index) => {
     const button = element('button', { type: 'button', 'aria-pressed': String(index === 0) }, name)
@@ -64,8 +64,7 @@ function choice(label: string, names: readonly string[], chosen: (index: number)
 }
 
 function profileView(pass: ProfiledPass, { name, file, command, flame }: Profile): HTMLElement {
-  const body =
-    flame === null ? [nothing('The profile holds nothing of that kind.')] : flameView(flame, `${name}, ${pass.name}`)
+  const body = flame === null ? [nothing('The profile has no samples.')] : flameView(flame, `${name}, ${pass.name}`)
   const opens = element(
     'p',
     { class: 'note' },
@@ -91,7 +90,7 @@ function flameView(flame: Flame, label: string): HTMLElement[] {
   const lookFor = (): void => {
     const result = search(flame, graph.layout, field.value)
     graph.mark(result.found)
-    found.textContent = field.value === '' ? '' : `${shareText(result.value / graph.layout.total)} in what matches`
+    found.textContent = field.value === '' ? '' : `${shareText(result.value / graph.layout.total)} in matches`
   }
   field.addEventListener('input', lookFor)
   const back = element('button', { type: 'button', class: 'button', text: 'Whole profile' })
@@ -108,20 +107,20 @@ function flameView(flame: Flame, label: string): HTMLElement[] {
 }
 
 function detailsOf(flame: Flame, total: number, frame: Frame | undefined, value: number, own: number): HTMLElement[] {
-  const share = frame === undefined ? '' : ` · ${shareText(value / total)}, itself ${shareText(own / total)}`
+  const share = frame === undefined ? '' : ` · ${shareText(value / total)}, own ${shareText(own / total)}`
   return [
-    element('strong', { text: frame?.name ?? 'All of it' }),
+    element('strong', { text: frame?.name ?? 'Whole profile' }),
     element('span', { class: 'place', text: frame === undefined ? '' : placeText(frame) }),
     element('span', { text: `${amountText(flame, value)}${share}` }),
   ]
 }
 
 function amountText({ unit }: Flame, value: number): string {
-  if (unit === 'nanoseconds') return `${(value / 1e9).toFixed(2)} s at work`
+  if (unit === 'nanoseconds') return `${(value / 1e9).toFixed(2)} s of CPU`
   return `${sizeText(value)} allocated`
 }
 
-/** The legend of the graph's colours, with how much each of them is. */
+/** The legend of the colours of the graph, with the share of each. */
 function originBar(flame: Flame, { layout }: FlameGraph): HTMLElement {
   const sums = byOrigin(flame, layout)
   const bar = element('div', { class: 'origin-bar', 'aria-hidden': 'true' })
@@ -137,7 +136,7 @@ function originBar(flame: Flame, { layout }: FlameGraph): HTMLElement {
   return element('div', { class: 'origins' }, bar, legend)
 }
 
-/** The functions that have the most themselves. Choosing one finds it in the graph. */
+/** The functions with the largest own values. A click on one finds it in the graph. */
 function costliestTable(flame: Flame, { layout }: FlameGraph, pick: (frame: Frame) => void): HTMLElement {
   const rows = costliest(flame, layout).slice(0, COSTLIEST)
   const most = rows[0]!.own
@@ -159,7 +158,7 @@ function costliestTable(flame: Flame, { layout }: FlameGraph, pick: (frame: Fram
   return element(
     'div',
     {},
-    element('h3', { text: 'Functions by what they have themselves' }),
+    element('h3', { text: 'Functions by own share' }),
     element('ol', { class: 'costliest' }, ...items),
   )
 }

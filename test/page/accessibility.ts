@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
-/** What axe-core finds wrong, one line each. The page's context must bypass its CSP, or the checker could not run in it. */
+/** The violations that axe-core finds, one line each. The context of the page must bypass its CSP, which forbids the checker. */
 export async function accessibilityViolations(page: Page): Promise<string[]> {
   await page.evaluate(await readFile(AXE, 'utf8'))
   return page.evaluate(async () => {

@@ -24,7 +24,7 @@ export const SCREENS: readonly Screen[] = [
   { width: 390, height: 844, theme: 'dark' },
 ]
 
-/** A page that keeps what the browser complained about; `isolated` gives it a store of its own (`localStorage`). */
+/** Opens a page in a context of its own, with its own `localStorage`. `complaints` collects the warnings and errors of the browser. */
 export async function openPage(
   browser: Browser,
   screen: Screen = SCREENS[0]!,

@@ -2,13 +2,14 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
+import type { HostFigures } from '../../internal/view/hosts/figures.ts'
 
-/** A host of the stand-in. */
+/** A host of the fake API. */
 export interface FakeHost {
   readonly name: string
   /** The middle of its CPU use, percent. */
   readonly cpu: number
-  /** Stale: silent for so long. */
+  /** How long the host has sent nothing; 10 s and more make it stale. */
   readonly silentMs?: number
 }
 
@@ -16,13 +17,13 @@ export interface FakeApiOptions {
   readonly hosts: readonly FakeHost[]
   /** How far the history reaches back. */
   readonly historyMs?: number
-  /** Every request of the API is answered with this status. */
+  /** The API answers every request with this status. */
   readonly status?: number
-  /** Answers come so late. */
+  /** The delay of every answer. */
   readonly delayMs?: number
-  /** A stretch without samples, ms before the start. */
-  readonly hole?: { readonly fromMs: number; readonly toMs: number }
-  /** What the server says of itself otherwise than that all is well. */
+  /** A window without samples, ms before the start. */
+  readonly gap?: { readonly fromMs: number; readonly toMs: number }
+  /** Own metrics of the server that differ from those of a healthy one. */
   readonly pipeline?: Readonly<Record<string, number | boolean>>
 }
 
@@ -42,7 +43,7 @@ interface FakeSeries {
   readonly fields: (atMs: number) => Record<string, number>
 }
 
-/** A wave that looks like a machine at work: the same for the same time, so that history and live samples agree. */
+/** A wave that looks like a machine at work. It depends on the time alone, so history and live samples agree. */
 function wave(seed: number, atMs: number): number {
   const t = atMs / 1000
   const slow = Math.sin(t / 97 + seed) * 0.5 + Math.sin(t / 31 + seed * 3) * 0.3
@@ -108,8 +109,8 @@ function seriesOf({ name, cpu }: FakeHost, measurement: string): FakeSeries[] {
 }
 
 /**
- * Stands in for the API where a state is hard to get from the real one: fifty hosts, stale hosts, no host at all, 401, a slow
- * answer, a hole in the history. Serves `dist/web` under the product's Content-Security-Policy.
+ * Takes the place of the API in states that are hard to get from the real one: fifty hosts, stale hosts, no host at all, 401, a
+ * slow answer, a gap in the history. Serves `dist/web` under the Content-Security-Policy of the product.
  */
 export class FakeApi {
   options: FakeApiOptions
@@ -148,7 +149,7 @@ export class FakeApi {
     if (!url.pathname.startsWith('/api/')) return this.#file(url.pathname, response)
     if (this.options.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, this.options.delayMs))
     const { status } = this.options
-    if (status !== undefined) return problem(response, status, 'As the test wishes.')
+    if (status !== undefined) return problem(response, status, 'The test asked for this.')
     if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts())
     if (url.pathname === '/api/v1/live') return this.#live(url, request, response)
     const name = /^\/api\/v1\/hosts\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
@@ -175,11 +176,7 @@ export class FakeApi {
       const at = this.#newestAt(host)
       const cpu = seriesOf(host, 'cpu')[0]!.fields(at)
       const stale = (host.silentMs ?? 0) > 10_000
-      return {
-        host: host.name,
-        lastSeenAt: at * 1000,
-        ageMs: Date.now() - at,
-        stale,
+      const figures: HostFigures = {
         cpuPercent: 100 - cpu.usage_idle!,
         memPercent: 41,
         load1: 0.42,
@@ -187,6 +184,13 @@ export class FakeApi {
         uptimeSeconds: 1_036_800,
         os: 'Debian GNU/Linux 12',
         agentVersion: '0.1.0',
+      }
+      return {
+        host: host.name,
+        lastSeenAt: at * 1000,
+        ageMs: Date.now() - at,
+        stale,
+        ...figures,
       }
     })
     return { now: Date.now() * 1000, hosts }
@@ -197,7 +201,7 @@ export class FakeApi {
     const [start, end] = ['start', 'end'].map((name) => Number(query.get(name)) / 1000) as [number, number]
     const from = Math.max(start, this.#startedAtMs - (this.options.historyMs ?? 7 * 86_400_000))
     const to = Math.min(end, this.#newestAt(host) + 1)
-    const hole = this.options.hole
+    const gap = this.options.gap
     const fields = (query.get('field') ?? '').split(',')
     const series = seriesOf(host, query.get('measurement') ?? '').flatMap(({ tags, fields: valuesAt }) =>
       fields
@@ -206,7 +210,7 @@ export class FakeApi {
           const points: [number, number][] = []
           for (let at = Math.ceil(from / everyMs) * everyMs; at < to; at += everyMs) {
             const age = this.#startedAtMs - at
-            if (hole !== undefined && age < hole.fromMs && age > hole.toMs) continue
+            if (gap !== undefined && age < gap.fromMs && age > gap.toMs) continue
             points.push([at * 1000, valuesAt(at)[field]!])
           }
           return { field, tags, points }
@@ -250,7 +254,7 @@ export class FakeApi {
   }
 }
 
-function pipelineSample(otherwise: FakeApiOptions['pipeline'] = {}) {
+function pipelineSample(changes: FakeApiOptions['pipeline'] = {}) {
   const at = Math.floor(Date.now() / 1000) * 1000
   const near = (value: number) => value * (1 + 0.1 * wave(4, at))
   const fields = {
@@ -258,7 +262,7 @@ function pipelineSample(otherwise: FakeApiOptions['pipeline'] = {}) {
     ...{ samples_per_second: near(24_910), e2e_p50_us: near(900), e2e_p99_us: near(3100) },
     ...{ durable_p50_us: near(9000), durable_p99_us: near(28_000), lost_known: true },
     ...{ store: 'duckdb', broker: 'memory', store_ready: true, store_away_seconds: 0 },
-    ...{ taken_over: 0, spooled: 0, dead_letters: 0, lost_at_most: 0, ...otherwise },
+    ...{ taken_over: 0, spooled: 0, dead_letters: 0, lost_at_most: 0, ...changes },
   }
   return {
     measurement: 'sentinel_pipeline',

@@ -11,7 +11,7 @@ import { openPage, SCREENS, type Screen, startBrowser } from './browser.ts'
 // The page of `sentinel up` with the metrics of this machine.
 
 const HOST = 'page-test'
-/** What a browser writes to its console when a server is away: not the page's doing. */
+/** What a browser writes to its console when a server is away. The page cannot prevent it. */
 const SERVER_AWAY = /net::ERR_|Failed to load resource/
 
 let browser: Browser
@@ -54,16 +54,16 @@ const queryOf = (page: Page) => new URL(page.url()).searchParams
 const waitForText = (page: Page, selector: string, text: string | RegExp) =>
   page.locator(selector).filter({ hasText: text, visible: true }).waitFor()
 
-/** Waits until what an element says is something else. */
+/** Waits until the text of an element changes. */
 async function waitForChange(page: Page, selector: string): Promise<void> {
   const before = await textOf(page, selector)
   await expect.poll(() => textOf(page, selector), { timeout: 30_000 }).not.toBe(before)
 }
 
-/** Drags over a fifth of the first chart's plot, near its end: this machine has been watched for a few seconds only. */
+/** Drags over a fifth of the first chart, near its end: this machine has been measured for a few seconds only. */
 async function drag(page: Page): Promise<void> {
   const box = await page.locator('#card-cpu .u-over').boundingBox()
-  if (box === null) throw new Error('the chart is not to be seen')
+  if (box === null) throw new Error('the chart is not visible')
   const y = box.y + box.height / 2
   await page.mouse.move(box.x + box.width * 0.77, y)
   await page.mouse.down()
@@ -72,7 +72,7 @@ async function drag(page: Page): Promise<void> {
 }
 
 describe.each(SCREENS)('at $width px, $theme', (screen) => {
-  it('shows values of this machine that move, with no complaint of the browser', async () => {
+  it('shows changing values of this machine, without a complaint of the browser', async () => {
     const { page, complaints } = await openPage(browser, screen)
     await page.goto(url())
     await waitForText(page, 'h1', HOST)
@@ -105,7 +105,7 @@ describe('zoom', () => {
     return page
   }
 
-  it('by dragging sets the URL, a link restores it, and a double click leads back', async () => {
+  it('sets the URL when the reader drags; a link restores it, and a double click leads back', async () => {
     const page = await open()
     await drag(page)
     await waitForText(page, '#zoom', / – /)
@@ -124,7 +124,7 @@ describe('zoom', () => {
     await expect.poll(() => queryOf(other).get('range')).toBe('5m')
   })
 
-  it('and ranges are steps that the back button goes back', async () => {
+  it('and the choice of a range are steps that the back button goes back', async () => {
     const page = await open()
     await page.keyboard.press('2')
     await drag(page)
@@ -143,14 +143,14 @@ describe('zoom', () => {
     const box = await page.locator('#card-cpu .u-over').boundingBox()
     await page.mouse.move(box!.x + box!.width - 12, box!.y + 40)
     await waitForText(page, '#card-cpu .at', /^\d\d:\d\d:\d\d$/)
-    // A chart that has just been given the newest second may be ahead of the others, but not for long.
+    // A chart that has just got the newest second may be ahead of the others for a moment.
     const times = async (): Promise<Set<string>> => new Set(await page.locator('.card .at').allTextContents())
     await expect.poll(async () => (await times()).size).toBe(1)
   })
 })
 
 describe('a killed API', () => {
-  it('is said, and healed with the history of before', async () => {
+  it('shows a banner, and the page continues with the earlier history after its restart', async () => {
     const { page, complaints } = await openPage(browser)
     await page.goto(url())
     await waitForText(page, '#live', /behind/)

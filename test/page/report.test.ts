@@ -10,7 +10,7 @@ import { exampleProfile, exampleReport, exampleReportWithProfiles } from '../sup
 import { accessibilityViolations } from './accessibility.ts'
 import { openPage, SCREENS, startBrowser } from './browser.ts'
 
-// The report is opened as people open it: from the disk, under the policy that stands in it.
+// The tests open the report as people do: from the disk, under its own Content-Security-Policy.
 
 let browser: Browser
 let folder: string
@@ -27,7 +27,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** @returns its address */
+/** Writes a report. @returns its address */
 async function write(report: Report, name: string): Promise<string> {
   return pathToFileURL((await writeReport(report, join(folder, name))).html).href
 }
@@ -53,7 +53,7 @@ const shareOf = async (within: Locator): Promise<number> => {
 }
 
 describe.each([...SCREENS, { width: 380, height: 800, theme: 'light' as const }])('$width px, $theme', (screen) => {
-  it('draws everything, asks nobody for anything, and fits', async () => {
+  it('draws everything, requests nothing else, and fits the screen', async () => {
     const { page, complaints, requests } = await open(url, screen)
     await page.locator('.u-over').nth(15).waitFor({ state: 'attached' })
     expect(await drawnCanvases(page)).toEqual(Array(16).fill(true))
@@ -62,13 +62,13 @@ describe.each([...SCREENS, { width: 380, height: 800, theme: 'light' as const }]
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(screen.width)
   })
 
-  it('can be used by everybody', async () => {
+  it('has no accessibility violation', async () => {
     const { page } = await open(url, screen, true)
     expect(await accessibilityViolations(page)).toEqual([])
   })
 })
 
-it('shows the figures of every pass, and what they are of the first', async () => {
+it('shows the figures of every pass, and their ratios to the first', async () => {
   const { page } = await open()
   expect(await page.locator('#passes .number').allTextContents()).toEqual(['41,000', '158,000', '226,000'])
   expect(await page.locator('#passes .balance').allTextContents()).toEqual([
@@ -82,7 +82,7 @@ it('shows the figures of every pass, and what they are of the first', async () =
   expect(await page.locator('#command').textContent()).toContain('bash scripts/benchmark.sh')
 })
 
-it('tells the latencies at the percentile that is pointed at, in all charts at once', async () => {
+it('shows the latencies at the percentile under the pointer, in all charts at once', async () => {
   const { page } = await open()
   const charts = page.locator('#latency-charts .chart')
   expect(await charts.locator('.at').allTextContents()).toEqual(Array(4).fill('at 99 %'))
@@ -100,16 +100,16 @@ it('tells the latencies at the percentile that is pointed at, in all charts at o
 })
 
 describe('flame graph', () => {
-  it('shows functions as wide as their share, and tells what is pointed at', async () => {
+  it('shows functions as wide as their share, and describes the one under the pointer', async () => {
     const { page } = await open()
     await bar(page, 'decode, internal/codec/packed.ts:31').hover()
     const details = await page.locator('.details').textContent()
-    expect(details).toMatch(/^decodeinternal\/codec\/packed\.ts:31[\d.]+ s at work · ([\d.]+) %, itself \1 %$/)
+    expect(details).toMatch(/^decodeinternal\/codec\/packed\.ts:31[\d.]+ s of CPU · ([\d.]+) %, own \1 %$/)
     const share = Number(/([\d.]+) %/.exec(details!)![1]) / 100
     expect(await shareOf(bar(page, 'decode'))).toBeCloseTo(share, 2)
   })
 
-  it('zooms with a click, and back', async () => {
+  it('zooms in with a click, and out again', async () => {
     const { page } = await open()
     await bar(page, '#message').click()
     expect(await shareOf(bar(page, '#message'))).toBeCloseTo(1, 2)
@@ -120,7 +120,7 @@ describe('flame graph', () => {
     expect(await shareOf(bar(page, '#message'))).toBeLessThan(0.5)
   })
 
-  it('goes by keyboard from function to function', async () => {
+  it('moves the focus from function to function with the keyboard', async () => {
     const { page } = await open()
     const focused = () => page.evaluate('document.activeElement.textContent')
     await page.locator('.flame button[tabindex="0"]').focus()
@@ -141,20 +141,20 @@ describe('flame graph', () => {
     expect(await page.locator('.flame button[tabindex="0"]').count()).toBe(1)
   })
 
-  it('marks what a search finds, and says how much that is', async () => {
+  it('marks the functions that a search finds, and shows their share', async () => {
     const { page } = await open()
     await page.getByRole('searchbox').fill('line/encode')
     expect(await page.locator('.flame .found').allTextContents()).toEqual(['writeLine'])
-    expect(await page.locator('.found-share').textContent()).toMatch(/^[\d.]+ % in what matches$/)
+    expect(await page.locator('.found-share').textContent()).toMatch(/^[\d.]+ % in matches$/)
     await page.getByRole('searchbox').fill('no such function')
-    expect(await page.locator('.found-share').textContent()).toBe('0.00 % in what matches')
+    expect(await page.locator('.found-share').textContent()).toBe('0.00 % in matches')
     await page.getByRole('searchbox').fill('')
     expect(await page.locator('.found-share').textContent()).toBe('')
     await page.locator('.costliest').getByRole('button', { name: 'decode' }).click()
     expect(await page.locator('.flame .found').allTextContents()).toEqual(['decode'])
   })
 
-  it('is there for each pass and each kind, beside the file that it is from', async () => {
+  it('exists for each pass and each kind, with a link to its file', async () => {
     const { page } = await open()
     await page.getByRole('button', { name: 'ours, packed' }).click()
     await page.getByRole('button', { name: 'Allocations' }).click()
@@ -166,7 +166,7 @@ describe('flame graph', () => {
   })
 })
 
-it('changes its colours, charts included', async () => {
+it('switches its colours, those of the charts too', async () => {
   const { page } = await open()
   const colours = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
   const chart = () => page.evaluate('document.querySelector("canvas").toDataURL()')
@@ -176,7 +176,7 @@ it('changes its colours, charts included', async () => {
   await expect.poll(chart).not.toBe(before[1])
 })
 
-it('shows a report without servers, profiles or balance, and runs nothing that stands in it', async () => {
+it('shows a report without servers, profiles or balance, and runs no code that its data holds', async () => {
   const report = exampleReport()
   const hostile = '</script><img src=x onerror="document.title=1">'
   const [first] = report.passes
@@ -193,7 +193,7 @@ it('shows a report without servers, profiles or balance, and runs nothing that s
   expect(requests).toEqual([address])
 })
 
-it('shows apart what was measured under another condition', async () => {
+it('shows the passes of each condition apart', async () => {
   const report = exampleReport()
   const passes = report.passes.flatMap((pass) => [{ ...pass, condition: 'at 5 messages/s' }, pass])
   const { page } = await open(await write({ ...report, passes }, 'conditions'), SCREENS[0], true)
@@ -206,14 +206,14 @@ it('shows apart what was measured under another condition', async () => {
   expect(await accessibilityViolations(page)).toEqual([])
 })
 
-it('says where a profile is missing, or empty', async () => {
+it('says that a profile is missing or empty', async () => {
   const report = await exampleReportWithProfiles(join(folder, 'empty'))
   const [first, second, third] = report.passes
   const empty = join(folder, 'empty/idle.pb.gz')
   await writeFile(empty, exampleProfile('cpu', 'nanoseconds', 10_000_000, 0, 0))
   const noHeap = { ...first!, profiles: { cpu: empty, heap: [] } }
   const { page } = await open(await write({ ...report, passes: [noHeap, second!, third!] }, 'empty'))
-  await page.getByText('The profile holds nothing of that kind.').waitFor()
+  await page.getByText('The profile has no samples.').waitFor()
   await page.getByRole('button', { name: 'Allocations' }).click()
   await page.getByText('plain, json has no such profile.').waitFor()
   await page.getByRole('button', { name: 'ours, json' }).click()

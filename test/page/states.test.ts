@@ -4,7 +4,7 @@ import { accessibilityViolations } from './accessibility.ts'
 import { openPage, SCREENS, startBrowser } from './browser.ts'
 import { FakeApi, type FakeApiOptions } from './fake-api.ts'
 
-// The states of the page that a healthy product does not show; what it does show is tested with the product itself (product.test.ts).
+// The states of the page that a healthy product does not show. product.test.ts tests the others with the product itself.
 
 const FEW = [
   { name: 'web-01', cpu: 12 },
@@ -39,7 +39,7 @@ const waitForText = (page: Page, selector: string, text: string | RegExp) =>
 const queryOf = (page: Page) => new URL(page.url()).searchParams
 
 describe('notices', () => {
-  it('waits for the first sample and shows it by itself', async () => {
+  it('wait for the first sample, and go when it comes', async () => {
     const page = await open({ hosts: [] })
     await waitForText(page, '#notice h2', 'Waiting for the first sample')
     api!.options = { hosts: FEW }
@@ -48,25 +48,25 @@ describe('notices', () => {
     expect(queryOf(page).get('host')).toBe('web-01')
   })
 
-  it('shows the first host when its samples come, without a poll', async () => {
+  it('go when the first samples come, without a poll', async () => {
     api = await FakeApi.start({ hosts: [] })
     const { page } = await openPage(browser)
     await page.clock.install()
     await page.goto(api.url)
     await waitForText(page, '#notice h2', 'Waiting for the first sample')
-    // Stands still from now on: no timer of the page fires, that of the next poll neither.
+    // The clock of the page stands still from now on, so the timer of the next poll never fires.
     await page.clock.pauseAt(Date.now() + 1000)
     api.options = { hosts: FEW }
     await waitForText(page, 'h1', 'web-01')
   })
 
-  it('says that the server wants a key', async () => {
+  it('say that the server wants a key', async () => {
     const page = await open({ hosts: FEW, status: 401 })
     await waitForText(page, '#notice h2', 'This server wants a key')
     expect(await textOf(page, '#live')).toBe('locked')
   })
 
-  it('names a host that is not there, and leads to one that is', async () => {
+  it('name an unknown host, and lead to a known one', async () => {
     const page = await open({ hosts: FEW }, '?host=nobody&range=1h')
     await waitForText(page, '#notice h2', 'No host named nobody')
     await page.getByRole('button', { name: 'Show web-01' }).click()
@@ -74,7 +74,7 @@ describe('notices', () => {
     await waitForText(page, '#card-cpu .number', /\d/)
   })
 
-  it('says that a range is empty, and leads to where a stale host left its last samples', async () => {
+  it('say that a range is empty, and lead to the last samples of a stale host', async () => {
     const page = await open({ hosts: FEW }, '?host=old-7')
     await waitForText(page, '#notice h2', 'Nothing recorded here')
     expect(await textOf(page, '#host-seen')).toBe('stale, seen 3 h ago')
@@ -83,7 +83,7 @@ describe('notices', () => {
     expect(queryOf(page).get('to')).toMatch(/Z$/)
   })
 
-  it('says that the API answers with errors, and when it is well again', async () => {
+  it('say that the API answers with errors, until it no longer does', async () => {
     const page = await open({ hosts: FEW })
     await waitForText(page, '#live', /behind/)
     api!.options = { hosts: FEW, status: 502 }
@@ -94,7 +94,7 @@ describe('notices', () => {
     await waitForText(page, '#live', /behind/)
   })
 
-  it('shows the page at once when the API is slow', async () => {
+  it('do not wait for a slow API: the page is there at once', async () => {
     const page = await open({ hosts: FEW, delayMs: 1500 })
     await waitForText(page, '.brand', 'SentinelStream')
     await waitForText(page, '#card-cpu .number', /\d/)
@@ -104,14 +104,14 @@ describe('notices', () => {
 describe('the list of hosts', () => {
   const fifty = Array.from({ length: 50 }, (_, index) => ({ name: `node-${index + 1}`, cpu: index }))
 
-  it('marks what is busy and what is stale', async () => {
+  it('marks busy and stale hosts', async () => {
     const page = await open({ hosts: FEW })
     await waitForText(page, '#hosts', /old-7/)
     expect(await textOf(page, '#hosts li:nth-child(3) .host-value')).toMatch(/ !$/)
     expect(await textOf(page, '#hosts li:nth-child(4)')).toMatch(/stale 3 h/)
   })
 
-  it('filters, and says when nothing matches', async () => {
+  it('filters, and says that nothing matches', async () => {
     const page = await open({ hosts: fifty })
     await waitForText(page, '#hosts', /node-50/)
     await page.keyboard.press('/')
@@ -141,14 +141,14 @@ describe('the list of hosts', () => {
   })
 })
 
-/** A store that is away, and what came of it before. */
+/** The own metrics of a server whose store is away, after some losses. */
 const AWAY = {
   ...{ store_ready: false, store_away_seconds: 125, held: 12_310, spooled: 12_300 },
   ...{ rejected: 2, dead_letters: 1, lost: 3, lost_at_most: 9 },
 }
 
 describe('the strip at the foot', () => {
-  it('says that the store is away, what waits for it, and when it is back', async () => {
+  it('says that the store is away, how many samples wait, and that it is back', async () => {
     const page = await open({ hosts: FEW, pipeline: AWAY })
     await waitForText(page, '#pipeline-note', 'store away for 2 min, 12,300 samples on disk')
     expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('warning')
@@ -156,7 +156,7 @@ describe('the strip at the foot', () => {
     expect(await textOf(page, '#outcome-lost')).toBe('≤ 12')
     const titles = await page.locator('.outcomes dd').evaluateAll((all) => all.map((one) => one.getAttribute('title')))
     expect(titles).toEqual([
-      '3 never arrived, and at most 9 more: a server was killed',
+      '3 never arrived, and at most 9 more, because a server was killed',
       'Good samples that were given up',
       '2 samples can never be stored; dead letters: 1',
       '10 in memory, 12,300 on disk',
@@ -189,7 +189,7 @@ describe('the keyboard and the theme', () => {
     expect(await page.locator('#help').isVisible()).toBe(false)
   })
 
-  it('remember colours against the system, and follow it again', async () => {
+  it('remember colours that differ from the system, and follow it again', async () => {
     const page = await open({ hosts: FEW })
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor')
     const light = await background()

@@ -8,7 +8,7 @@ import type { Headline, Line } from './panel.ts'
 import type { PanelData } from './panel-data.ts'
 import type { Table } from './table.ts'
 
-// A text that changes every second would be read out over and over by some screen readers.
+// Some screen readers read a text out each time it changes. Every second would be too often.
 const SUMMARY_EVERY_MS = 10_000
 
 interface LegendItem {
@@ -16,27 +16,27 @@ interface LegendItem {
   readonly value: HTMLElement
 }
 
-/** A panel on the page: the number first, the values at the crosshair, the chart as the number's history. */
+/** A panel on the page: the number first, then the values at the crosshair, then the chart with the history of the number. */
 export class Card {
   readonly root: HTMLElement
   readonly #headline = element('p', { class: 'headline' })
   readonly #legend = element('ul', { class: 'legend' })
   readonly #time = element('span', { class: 'at' })
   readonly #plot = element('div', { class: 'plot', role: 'img', 'aria-label': 'Chart without data yet' })
-  readonly #nothing = element('p', { class: 'nothing', text: 'no data in this range', hidden: '' })
+  readonly #noData = element('p', { class: 'nothing', text: 'no data in this range', hidden: '' })
   readonly #chart: Chart
   #data: PanelData
   #legendItems: LegendItem[] = []
   #live = true
   #pointMs: number | null = null
-  #saidTable: Table | undefined
-  #saidAtMs = -Infinity
+  #summarisedTable: Table | undefined
+  #summarisedAtMs = -Infinity
 
   constructor(data: PanelData, palette: Palette, events: Omit<ChartEvents, 'point'>) {
     this.#data = data
     const title = element('h3', { text: data.panel.title })
     const head = element('div', { class: 'card-head' }, title, this.#time)
-    const plotHolder = element('div', { class: 'plot-holder' }, this.#plot, this.#nothing)
+    const plotHolder = element('div', { class: 'plot-holder' }, this.#plot, this.#noData)
     this.root = element(
       'section',
       { class: 'card', id: `card-${data.panel.id}` },
@@ -66,15 +66,15 @@ export class Card {
   drawChart(window: TimeWindow, nowMs: number): void {
     const lines = this.#data.lines
     this.#chart.draw(this.#data.table, lines, window)
-    this.#nothing.hidden = !this.#data.isLoaded || this.#data.table.times.length > 0
+    this.#noData.hidden = !this.#data.isLoaded || this.#data.table.times.length > 0
     if (!this.#data.isLoaded) return
-    if (this.#data.table === this.#saidTable && nowMs - this.#saidAtMs < SUMMARY_EVERY_MS) return
-    this.#saidTable = this.#data.table
-    this.#saidAtMs = nowMs
+    if (this.#data.table === this.#summarisedTable && nowMs - this.#summarisedAtMs < SUMMARY_EVERY_MS) return
+    this.#summarisedTable = this.#data.table
+    this.#summarisedAtMs = nowMs
     setAttribute(this.#plot, 'aria-label', this.#summary(window))
   }
 
-  /** The headline and the legend: what is now, or (of a piece of the past) the mean. */
+  /** Writes the headline and the legend: the newest values when live, else the mean of the window. */
   drawNumbers(live: boolean): void {
     this.#live = live
     const data = this.#data
@@ -88,7 +88,7 @@ export class Card {
   }
 
   #value(column: string): number | null {
-    return this.#live ? this.#data.now(column) : this.#data.mean(column)
+    return this.#live ? this.#data.newest(column) : this.#data.mean(column)
   }
 
   #writeLegend(): void {
@@ -118,7 +118,7 @@ export class Card {
 
   #summary(window: TimeWindow): string {
     const { panel, lines, table } = this.#data
-    const said = lines.map(({ column, label }) => {
+    const parts = lines.map(({ column, label }) => {
       const known = table.cells(column).filter((cell) => cell !== undefined && cell !== null)
       if (known.length === 0) return `${label} unknown`
       const [low, high, last] = [Math.min(...known), Math.max(...known), known.at(-1)!].map((value) =>
@@ -127,7 +127,7 @@ export class Card {
       return `${label} between ${low} and ${high}, last ${last}`
     })
     const span = spanText(window.fromMs, window.toMs)
-    return `${panel.title}, ${span}: ${said.length === 0 ? 'no data' : said.join('; ')}`
+    return `${panel.title}, ${span}: ${parts.length === 0 ? 'no data' : parts.join('; ')}`
   }
 }
 
@@ -140,7 +140,7 @@ function momentOf(atMs: number, bucketMs: number): string {
   return bucketMs < 60_000 ? timeText(atMs) : `${dayText(atMs)} ${timeText(atMs, false)}`
 }
 
-/** Writes figures into elements that stay the same, so that nothing is laid out anew when only digits change. */
+/** Writes figures into elements that stay, so that the browser lays nothing out anew when only digits change. */
 function writeHeadline(root: HTMLElement, headlines: readonly Headline[], note: string): void {
   while (root.children.length > headlines.length) root.lastElementChild!.remove()
   while (root.children.length < headlines.length) {
@@ -152,8 +152,8 @@ function writeHeadline(root: HTMLElement, headlines: readonly Headline[], note: 
     const [markPart, number, unit] = [...item.children] as [HTMLElement, HTMLElement, HTMLElement]
     setText(markPart, mark ?? '')
     setText(number, figure?.text ?? UNKNOWN)
-    const words = figure === null ? [] : [figure.unit, note, after ?? '']
-    setText(unit, words.filter((word) => word !== '').join(' '))
+    const parts = figure === null ? [] : [figure.unit, note, after ?? '']
+    setText(unit, parts.filter((part) => part !== '').join(' '))
     setAttribute(item, 'data-level', figure === null ? 'unknown' : (level ?? 'ok'))
   })
 }

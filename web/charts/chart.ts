@@ -7,17 +7,17 @@ import type { Line, Panel } from './panel.ts'
 import type { Cell, Table } from './table.ts'
 
 export interface ChartEvents {
-  /** A stretch of time was dragged over. */
+  /** The reader dragged over a window of time. */
   zoom(window: TimeWindow): void
   zoomBack(): void
-  /** The crosshair stands at a row of the table (by time, ms); null when it left. */
+  /** The crosshair is at a row of the table, named by its time in ms; null when it has left the chart. */
   point(atMs: number | null): void
 }
 
 const DAY_MS = 86_400_000
 const SMALLEST_ZOOM_PX = 6
 
-/** One chart. All charts of the page share the crosshair and the dragging, through uPlot's sync. */
+/** One chart. All charts of the page share the crosshair and the drag through uPlot's sync. */
 export class Chart {
   readonly #holder: HTMLElement
   readonly #panel: Panel
@@ -53,12 +53,12 @@ export class Chart {
     })
   }
 
-  /** Draws the same again: after the theme changed. */
+  /** Draws the same data again, after the theme changed. */
   redraw(): void {
     this.#plot?.redraw(false, true)
   }
 
-  /** A copy: the table goes on changing, and uPlot looks up its rows between two draws. Stacked lines are drawn from the top. */
+  /** Copies the table, because it changes while uPlot looks up rows between two draws. Stacked lines are drawn from the top. */
   #dataOf(table: Table, lines: readonly Line[]): uPlot.AlignedData {
     const cells = lines.map((line) => table.cells(line.column))
     const drawn = this.#panel.stacked ? stack(cells, table.times.length).reverse() : cells.map((column) => [...column])
@@ -114,13 +114,13 @@ export class Chart {
       stroke: colour,
       width: stacked && index > 0 ? 1 : 1.5,
       ...(isFilled ? { fill } : {}),
-      points: { size: 4, fill: colour, filter: lonelyPoints },
+      points: { size: 4, fill: colour, filter: isolatedPoints },
     }
   }
 
   #range(max: number | null): uPlot.Range.MinMax {
     if (this.#panel.axis === 'percent') return [0, 100]
-    // The top of a stack of memory is the whole memory: that is the axis, not the next power of two.
+    // A stack of memory fills the whole memory, so the axis ends there and not at the next power of two.
     if (this.#panel.stacked) return [0, max || 1]
     return [0, niceCeiling(max ?? 0)]
   }
@@ -179,7 +179,7 @@ function sameLines(a: readonly Line[], b: readonly Line[]): boolean {
   return a.length === b.length && a.every((line, index) => line.column === b[index]!.column)
 }
 
-/** Each column on top of the ones before it. A gap in one is a gap in all above: their height is not known there. */
+/** Puts each column on top of the ones before it. A gap in one is a gap in all above it, because their height is unknown there. */
 function stack(columns: readonly (readonly Cell[])[], rows: number): Cell[][] {
   const below = new Array<Cell>(rows).fill(undefined)
   return columns.map((column) => {
@@ -193,17 +193,17 @@ function stack(columns: readonly (readonly Cell[])[], rows: number): Cell[][] {
   })
 }
 
-/** A value between two gaps has no line to lie on: it is shown as a point. */
-function lonelyPoints(plot: uPlot, seriesIndex: number): number[] {
+/** The rows of values between two gaps: no line leads to them, so the chart shows them as points. */
+function isolatedPoints(plot: uPlot, seriesIndex: number): number[] {
   const cells = plot.data[seriesIndex]!
-  const lonely: number[] = []
+  const rows: number[] = []
   for (let row = 0; row < cells.length; row++) {
     if (cells[row] == null) continue
     const before = row === 0 ? null : cells[row - 1]
     const after = row === cells.length - 1 ? null : cells[row + 1]
-    if (before === null && after === null) lonely.push(row)
+    if (before === null && after === null) rows.push(row)
   }
-  return lonely
+  return rows
 }
 
 function timesOf(splits: readonly number[], step: number): string[] {

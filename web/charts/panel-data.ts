@@ -2,10 +2,10 @@ import type { LiveSample } from '../shared/api.ts'
 import type { Line, Panel, Reader } from './panel.ts'
 import { Table } from './table.ts'
 
-// The agents publish every second; the weight of a loaded mean is counted in such samples.
+// Agents publish every second. A mean from history weighs as many of these samples as its bucket has.
 const SAMPLE_EVERY_MS = 1000
 
-// Live values wait here while history is on its way: for one column, far more seconds than the API's time limit.
+// Live values that wait while history is on its way. One column alone fills it only after far longer than the API may take.
 const MOST_WAITING = 2000
 
 interface Value {
@@ -14,14 +14,14 @@ interface Value {
   readonly value: number | null
 }
 
-/** The rows of one chart, from history and then live. */
+/** The data of one chart: history first, then live samples. */
 export class PanelData {
   readonly panel: Panel
   table = new Table({ bucketMs: 1000, capacity: 1 })
   readonly #labels = new Map<string, string>()
-  readonly #now = new Map<string, number | null>()
+  readonly #newest = new Map<string, number | null>()
   readonly #liveReader: Reader
-  /** Whether history was answered: before, an empty chart says nothing about the host. */
+  /** Whether history has been answered. Before that, an empty chart says nothing about the host. */
   isLoaded = false
   #follows = false
   #waiting: Value[] | undefined
@@ -31,16 +31,16 @@ export class PanelData {
     this.#liveReader = panel.makeReader()
   }
 
-  /** The lines from the bottom up; those of disks are known only when the host named its disks. */
+  /** The lines from the bottom up. A panel without lines has one for each column that the samples name. */
   get lines(): readonly Line[] {
     if (this.panel.lines.length > 0) return this.panel.lines
     const found = this.table.names.map((column) => ({ column, label: this.#labels.get(column) ?? column }))
     return found.sort((a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }))
   }
 
-  /** What the host said last, in full resolution also when the chart shows means of half hours. */
-  now(column: string): number | null {
-    const live = this.#now.get(column)
+  /** The newest value, in full resolution even when the chart shows means of half hours. */
+  newest(column: string): number | null {
+    const live = this.#newest.get(column)
     return live === undefined ? this.table.latest(column) : live
   }
 
@@ -54,7 +54,7 @@ export class PanelData {
     if (sample.measurement !== this.panel.measurement) return
     this.#liveReader(sample, (column, atMs, value, label) => {
       this.#name(column, label)
-      this.#now.set(column, value)
+      this.#newest.set(column, value)
       if (this.#follows) this.table.put(column, atMs, value)
       if (this.#waiting === undefined) return
       this.#waiting.push({ column, atMs, value })
@@ -62,14 +62,14 @@ export class PanelData {
     })
   }
 
-  /** To be called when history is asked for: the live values from now on belong after it. */
+  /** To be called when history is asked for. Live values that come until `load` are put after that history. */
   expectHistory(): void {
     this.#waiting = []
   }
 
   /**
-   * Starts the chart anew with history, then the live values that came meanwhile if it `follows` them (a piece of the past does
-   * not). `untilMs` is the end of what was asked for.
+   * Replaces the content by history. If the chart `follows` live samples, those that came meanwhile are put after it; a window of
+   * the past follows none. `untilMs` is the end of the history that was asked for.
    */
   load(
     samples: readonly LiveSample[],

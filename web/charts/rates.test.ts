@@ -10,14 +10,14 @@ describe('CounterRates', () => {
     expect(rates.next('eth0', 3500, 2500)).toBe(0)
   })
 
-  it('knows no rate where the counter went backwards, and goes on from there', () => {
+  it('knows no rate when the counter went backwards, and continues from there', () => {
     const rates = new CounterRates()
     rates.next('eth0', 1000, 500)
     expect(rates.next('eth0', 2000, 100)).toBeNull()
     expect(rates.next('eth0', 3000, 300)).toBe(200)
   })
 
-  it('has nothing to say of a reading that came again or too late', () => {
+  it('gives nothing for a reading that came twice or too late', () => {
     const rates = new CounterRates()
     rates.next('eth0', 2000, 500)
     expect(rates.next('eth0', 2000, 500)).toBeUndefined()
@@ -27,7 +27,7 @@ describe('CounterRates', () => {
 })
 
 describe('MomentSum', () => {
-  it('adds up the parts of one moment in whatever order they come', () => {
+  it('adds up the parts of one moment in any order', () => {
     const sum = new MomentSum()
     expect(sum.add('eth0', 1000, 5)).toBe(5)
     expect(sum.add('eth1', 1000, 7)).toBe(12)
@@ -35,13 +35,13 @@ describe('MomentSum', () => {
     expect(sum.add('eth1', 1000, 100)).toBeUndefined()
   })
 
-  it('is unknown when a part is', () => {
+  it('is unknown when a part is unknown', () => {
     const sum = new MomentSum()
     sum.add('eth0', 1000, 5)
     expect(sum.add('eth1', 1000, null)).toBeNull()
   })
 
-  it('leaves out a part that does not count beside another', () => {
+  it('leaves out a part that does not count beside another part', () => {
     const sum = new MomentSum((name, others) => name !== 'sda1' || !others.has('sda'))
     expect(sum.add('sda1', 1000, 5)).toBe(5)
     expect(sum.add('sda', 1000, 6)).toBe(6)

@@ -1,11 +1,15 @@
 /**
- * Turns counters since boot into rates a second. A counter that went backwards was restarted: what it counted in between is
- * unknown, so there is no rate there, and the line has a gap.
+ * Turns counters since boot into rates a second. A counter that went backwards was restarted. Its rate over the restart is
+ * unknown, so the line has a gap there.
  */
 export class CounterRates {
   readonly #last = new Map<string, { atMs: number; value: number }>()
 
-  /** The rate since the last call for the key; null where it is unknown, undefined where there is nothing to say yet. */
+  /**
+   * The rate since the last reading of a counter.
+   *
+   * @returns null after a restart; undefined for the first reading and for one that is not newer
+   */
   next(key: string, atMs: number, value: number): number | null | undefined {
     const last = this.#last.get(key)
     if (last !== undefined && atMs <= last.atMs) return undefined
@@ -16,8 +20,8 @@ export class CounterRates {
 }
 
 /**
- * Adds up what several series say of one moment. Their samples may come in more than one event: the sum is right after each.
- * A part may be left out by what else is there (`counts`), as a partition beside its disk.
+ * Adds up the values of several series at one moment. Their samples may come in more than one event; the sum is right after
+ * each. `counts` decides which parts count beside the others: a partition does not, beside its disk.
  */
 export class MomentSum {
   readonly #counts: (key: string, others: ReadonlyMap<string, number | null>) => boolean
@@ -28,7 +32,7 @@ export class MomentSum {
     this.#counts = counts
   }
 
-  /** The sum so far for that moment: null when a part is unknown, undefined for a moment that is over. */
+  /** @returns the sum so far for that moment; null when a part is unknown, undefined when a newer moment has begun */
   add(key: string, atMs: number, value: number | null): number | null | undefined {
     if (atMs < this.#atMs) return undefined
     if (atMs > this.#atMs) this.#parts.clear()

@@ -27,7 +27,7 @@ describe('Table', () => {
     ])
   })
 
-  it('takes a value of the same moment as a correction, not as one more', () => {
+  it('takes a second value of one moment as a correction, not as one more', () => {
     const table = tableOf(
       [
         [10, 1],
@@ -39,7 +39,7 @@ describe('Table', () => {
     expect(rowsOf(table)).toEqual([[10, 6]])
   })
 
-  it('leaves out what is older than the newest row', () => {
+  it('leaves out values that are older than the newest row', () => {
     expect(
       rowsOf(
         tableOf([
@@ -108,7 +108,7 @@ describe('Table', () => {
     ])
   })
 
-  it('holds as many rows as it may and no more, gaps included', () => {
+  it('keeps at most as many rows as its capacity, gaps included', () => {
     const table = new Table({ bucketMs: SECOND, capacity: 10 })
     for (let second = 0; second < 5000; second += second % 7 === 0 ? 9 : 1) table.put('a', second * SECOND, second)
     expect(table.times.length).toBeLessThanOrEqual(11)
@@ -116,13 +116,13 @@ describe('Table', () => {
     expect(table.latest('a')).toBe(table.cells('a').at(-1))
   })
 
-  it('holds no more than sixteen columns', () => {
+  it('keeps at most sixteen columns', () => {
     const table = new Table({ bucketMs: SECOND, capacity: 10 })
     for (let column = 0; column < 40; column++) table.put(`c${column}`, SECOND, 1)
     expect(table.names.length).toBe(16)
   })
 
-  it('weighs live values against all those that a loaded mean stands for', () => {
+  it('weighs live values against all the samples of a mean from history', () => {
     const table = tableOf(
       [
         [0, 10],

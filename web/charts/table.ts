@@ -1,9 +1,9 @@
-/** A value; null is a gap that must be seen; undefined means that this column has nothing to say at this moment. */
+/** A value; null for a gap that the chart shows; undefined where the column has no value and the line goes on. */
 export type Cell = number | null | undefined
 
 interface Column {
   readonly cells: Cell[]
-  /** Start of the bucket last written, and what its mean is made of. */
+  /** The start of the bucket that was written last, then the sum and count of its mean. */
   bucket: number
   sum: number
   count: number
@@ -11,14 +11,14 @@ interface Column {
   lastValue: number
 }
 
-/** Farther apart than this many usual distances, two values are not joined by a line. */
+/** Two values that are further apart than this many usual distances are not joined by a line. */
 const GAP_FACTOR = 2.5
 const MOST_COLUMNS = 16
 const SPACINGS_KEPT = 9
 
 /**
- * What one chart shows: rows of one time and several columns, oldest first, as many as `capacity` and no more. Values of one
- * bucket become their mean, as the store's buckets are, so history and live samples continue each other.
+ * The content of one chart: rows of one time and several columns, oldest first, at most `capacity` of them. The values of one
+ * bucket become their mean, like the buckets of the store, so live samples continue the history.
  */
 export class Table {
   readonly times: number[] = []
@@ -40,12 +40,12 @@ export class Table {
     return this.#columns.get(name)?.cells ?? []
   }
 
-  /** The newest value of a column that is known; null where there is none. */
+  /** The newest known value of a column; null where there is none. */
   latest(name: string): number | null {
     return this.cells(name).findLast((cell) => cell !== undefined && cell !== null) ?? null
   }
 
-  /** Takes a value (null: a gap) at a time in ms. A time before the newest row is too late and is left out. */
+  /** Puts a value, or null for a gap, at a time in ms. A value older than the newest row is left out. */
   put(name: string, at: number, value: number | null): void {
     const bucket = Math.floor(at / this.bucketMs) * this.bucketMs
     const newest = this.times.at(-1)
@@ -72,8 +72,8 @@ export class Table {
   }
 
   /**
-   * Tells how far into the newest bucket its values reach. Loaded from history it arrives as one mean of many samples; the live
-   * ones that follow must weigh against all of these, or the last point of a long range would jump.
+   * Gives the newest bucket the weight of all samples up to `nowMs`. History brings it as one mean of many samples. Without the
+   * weight the next live sample would count as much as all of these, and the last point of a long range would jump.
    */
   weighNewest(nowMs: number, sampleEveryMs: number): void {
     for (const column of this.#columns.values()) {
@@ -120,7 +120,7 @@ export class Table {
     column.cells[last] = null
   }
 
-  /** The median, so that neither an outage nor an agent with a slower interval than the bucket spoils the line. */
+  /** The median of the last distances: one outage does not change it, and an agent slower than the buckets is no outage. */
   #usualSpacing(): number {
     const sorted = this.#spacings.toSorted((a, b) => a - b)
     return Math.max(sorted[sorted.length >> 1] ?? 0, this.bucketMs)

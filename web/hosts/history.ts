@@ -3,26 +3,27 @@ import { ApiError, getHistory } from '../shared/api.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { HostData } from './host-data.ts'
 
-// Rows beside those of the range: the buckets asked for before it, and rows that hold only a gap.
+// Rows beside those of the range: the lead buckets, and rows that hold only a gap.
 const SPARE_ROWS = 32
 
-// Buckets before the range, so that lines reach its left edge and a counter's first rate is within it.
+// Buckets that are asked for before the range, so that lines reach its left edge and the first rate of a counter lies within it.
 const LEAD_BUCKETS = 2
 
 export interface HistoryOptions {
   readonly host: string
   readonly window: TimeWindow
   readonly bucketMs: number
-  /** Whether live values continue it. */
+  /** Whether live samples continue the history. */
   readonly follows: boolean
   readonly signal: AbortSignal
-  /** Called for each chart as soon as its answer is there. */
+  /** Called each time the history of a chart has come. */
   readonly loaded: () => void
 }
 
 /**
- * Fills all charts of a host with history. A chart whose history cannot be had begins empty and goes on live; the first such
- * error is thrown when all are done.
+ * Loads the history of all charts of a host, side by side.
+ *
+ * @throws the first error, once all charts are done. A chart without history begins empty and continues live.
  */
 export async function loadHistory(data: HostData, options: HistoryOptions): Promise<void> {
   for (const panel of data.panels) panel.expectHistory()

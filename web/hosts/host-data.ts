@@ -2,7 +2,7 @@ import { PanelData } from '../charts/panel-data.ts'
 import type { LiveSample } from '../shared/api.ts'
 import { PANELS } from './panels.ts'
 
-/** All that the page holds of one host. */
+/** The data of one host: that of all its charts. */
 export class HostData {
   readonly panels: readonly PanelData[] = PANELS.map((panel) => new PanelData(panel))
   /** The time of the newest live sample, ms since the epoch; 0 before the first. */
@@ -15,7 +15,7 @@ export class HostData {
     }
   }
 
-  /** Whether all of the history was answered, and there was none. */
+  /** Whether all history was answered, and there was none. */
   get isEmpty(): boolean {
     return this.panels.every((data) => data.isLoaded && data.table.times.length === 0)
   }

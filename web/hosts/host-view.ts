@@ -78,6 +78,6 @@ function factsOf(host: Host): string[] {
   if (host.cores !== null) facts.push(countOf(host.cores, 'core'))
   if (host.os !== null) facts.push(host.os.replace('GNU/Linux ', ''))
   if (host.agentVersion !== null) facts.push(`agent ${host.agentVersion}`)
-  // A line may break between facts, not within one.
+  // The line may break between facts, but not within one.
   return facts.map((fact) => fact.replaceAll(' ', '\u00a0'))
 }

@@ -11,7 +11,7 @@ interface Row {
   readonly meter: HTMLElement
 }
 
-/** The list of hosts: a column at the side, and on a phone what the picker opens. */
+/** The list of hosts: a column at the side. On a phone the picker opens it. */
 export class HostsList {
   readonly #list = byId('hosts')
   readonly #filter = byId<HTMLInputElement>('filter')
@@ -41,9 +41,9 @@ export class HostsList {
     })
   }
 
-  /** Shows these hosts, in the API's order, and which of them is chosen. */
+  /** Shows these hosts in the order of the API, and marks the chosen one. */
   update(hosts: readonly Host[], chosen: string | null): void {
-    const turned = chosen !== this.#chosen
+    const isOther = chosen !== this.#chosen
     this.#hosts = hosts
     this.#chosen = chosen
     const names = new Set(hosts.map(({ host }) => host))
@@ -59,15 +59,15 @@ export class HostsList {
     })
     this.#applyFilter()
     this.#writePicker()
-    if (turned && chosen !== null) this.#rows.get(chosen)?.item.scrollIntoView({ block: 'nearest' })
+    if (isOther && chosen !== null) this.#rows.get(chosen)?.item.scrollIntoView({ block: 'nearest' })
   }
 
-  /** The host so many places below (above: negative) the chosen one, among those that the filter shows. */
-  neighbour(places: number): string | null {
+  /** The host `step` places below the chosen one, or above it for a negative step, among those that the filter shows. */
+  neighbour(step: number): string | null {
     const shown = this.#shown()
     if (shown.length === 0) return null
     const at = shown.findIndex(({ host }) => host === this.#chosen)
-    const next = at === -1 ? 0 : Math.min(Math.max(at + places, 0), shown.length - 1)
+    const next = at === -1 ? 0 : Math.min(Math.max(at + step, 0), shown.length - 1)
     return shown[next]!.host
   }
 
@@ -117,7 +117,7 @@ export class HostsList {
     const meter = element('span', { class: 'meter', 'aria-hidden': 'true' }, element('span', { class: 'meter-fill' }))
     const label = element('span', { class: 'host-name', text: name, title: name })
     const link = element('a', { href: this.#linkTo(name) }, label, meter, value)
-    // An ordinary click stays on the page; a middle or a modified one opens the link as links open.
+    // A plain click stays on the page. The browser opens the link for a middle click, or one with a modifier key.
     link.addEventListener('click', (event) => {
       if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
       event.preventDefault()

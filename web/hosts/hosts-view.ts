@@ -9,7 +9,7 @@ import { HostFeed } from './host-feed.ts'
 import { HostView } from './host-view.ts'
 import { HostsList } from './hosts-list.ts'
 
-// A chart of long buckets changes by less than a pixel a second, and is drawn at most this seldom.
+// A chart of long buckets changes by less than a pixel a second. It is drawn anew after this time at the latest.
 const LONGEST_REDRAW_MS = 10_000
 
 export interface HostsViewOptions {
@@ -153,8 +153,8 @@ export class HostsView {
     this.#list.focusFilter()
   }
 
-  /** The host so many places below the chosen one in the list (above: negative). */
-  neighbour(places: number): string | null {
-    return this.#list.neighbour(places)
+  /** The host `step` places below the chosen one in the list, or above it for a negative step. */
+  neighbour(step: number): string | null {
+    return this.#list.neighbour(step)
   }
 }

@@ -21,12 +21,12 @@ const panelOf = (data: HostData, id: string) => data.panels.find(({ panel }) => 
 function headlineOf(data: HostData, id: string): string[] {
   const panel = panelOf(data, id)
   return panel.panel
-    .headline((column) => panel.now(column), panel.lines)
+    .headline((column) => panel.newest(column), panel.lines)
     .map(({ mark, figure, after }) => [mark, figure?.text, figure?.unit, after].filter(Boolean).join(' '))
 }
 
 describe('the panels', () => {
-  it('read the CPU of the whole host, not of a core', () => {
+  it('read the CPU of the whole host, not of one core', () => {
     const fields = {
       usage_user: 8,
       usage_system: 3,
@@ -42,12 +42,12 @@ describe('the panels', () => {
     expect(headlineOf(data, 'cpu')).toEqual(['12.4 %'])
   })
 
-  it('say how much memory of how much', () => {
+  it('show used memory of total memory', () => {
     const gib = 2 ** 30
     const fields = { total: 16 * gib, used: 6.1 * gib, cached: 5 * gib, buffered: gib, free: 3.9 * gib }
     const data = dataAfter(sample('mem', {}, fields))
     expect(headlineOf(data, 'memory')).toEqual(['6.10 of 16.0 GiB'])
-    expect(panelOf(data, 'memory').now('cached')).toBe(6 * gib)
+    expect(panelOf(data, 'memory').newest('cached')).toBe(6 * gib)
   })
 
   it('sum the rates of all interfaces but the loopback, integers beyond 2^53 among them', () => {
@@ -71,7 +71,7 @@ describe('the panels', () => {
     expect(headlineOf(data, 'diskio')).toEqual(['R 6.00 kB/s', 'W 0 B/s'])
   })
 
-  it('show a gap where a counter was restarted', () => {
+  it('show a gap after the restart of a counter', () => {
     const net = (bytes: number, second: number) =>
       sample('net', { interface: 'eth0' }, { bytes_recv: bytes, bytes_sent: bytes }, AT + second * 1000)
     const { table } = panelOf(dataAfter(net(10, 0), net(20, 1), net(5, 2), net(15, 3)), 'network')
@@ -91,7 +91,7 @@ describe('the panels', () => {
     expect(panelOf(data, 'disk').lines.map(({ label }) => label)).toEqual(['/', '/data'])
   })
 
-  it('put live values that came while history was on its way after it', () => {
+  it('put live values that came while history was on its way after that history', () => {
     const data = new HostData()
     const load = panelOf(data, 'load')
     load.expectHistory()
@@ -101,13 +101,13 @@ describe('the panels', () => {
     expect(data.newestAtMs).toBe(AT + 1000)
   })
 
-  it('leave a piece of the past as it was', () => {
+  it('add no live values to a window of the past', () => {
     const data = new HostData()
     const load = panelOf(data, 'load')
     load.load([sample('system', {}, { load1: 2 })], { bucketMs: 1000, rows: 10, untilMs: AT + 1, follows: false })
     data.takeLive([sample('system', {}, { load1: 3 }, AT + 1000)])
     expect(load.table.cells('load1')).toEqual([2])
     expect(load.mean('load1')).toBe(2)
-    expect(load.now('load1')).toBe(3)
+    expect(load.newest('load1')).toBe(3)
   })
 })

@@ -156,7 +156,7 @@ const NETWORK: Panel = {
   stacked: false,
   axis: 'decimal',
   format: byteRateFigure,
-  // `all` is Telegraf's sum of protocol counters, not an interface.
+  // `all` holds Telegraf's sums of protocol counters and is no interface.
   makeReader: readRates(
     { down: 'bytes_recv', up: 'bytes_sent' },
     'interface',

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** An answer that took so long, with the server's clock ahead of the truth by this much. */
+/** An answer after a round trip, from a server whose clock is ahead of the true time by `aheadMs`. */
 function answer(clock: ServerClock, roundTripMs: number, aheadMs = 0): void {
   const sentAtMs = performance.now()
   vi.advanceTimersByTime(roundTripMs)
@@ -28,7 +28,7 @@ it('follows the server, whatever the clock of this computer says', () => {
   expect(errorMs(clock)).toBeCloseTo(0, 6)
 })
 
-it('believes the quickest of the last eight answers', () => {
+it('uses the quickest of the last eight answers', () => {
   const clock = new ServerClock()
   answer(clock, 400, 150)
   answer(clock, 10, 2)
@@ -38,7 +38,7 @@ it('believes the quickest of the last eight answers', () => {
   expect(errorMs(clock)).toBeCloseTo(-100, 6)
 })
 
-it('believes at once a difference that no round trip explains', () => {
+it('takes over at once a difference that no round trip explains', () => {
   const clock = new ServerClock()
   answer(clock, 10)
   answer(clock, 300, 3_600_000)

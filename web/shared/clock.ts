@@ -6,14 +6,14 @@ interface Reading {
 const READINGS_KEPT = 8
 
 /**
- * The server's time, so that ages are right on a computer whose clock is not: the server's `now` of each answer against the
- * middle of its round trip, taken from the quickest of the last eight (its error is at most half of that round trip).
+ * The clock of the server, so that ages are right on a computer whose own clock is wrong. It compares the server's `now` with the
+ * middle of the round trip, and uses the quickest of the last eight: the error is at most half of that round trip.
  */
 export class ServerClock {
   #readings: Reading[] = []
   #offsetMs = performance.timeOrigin
 
-  /** Milliseconds since the Unix epoch by the server's clock. */
+  /** Milliseconds since the Unix epoch, by the clock of the server. */
   now(): number {
     return performance.now() + this.#offsetMs
   }
@@ -22,7 +22,7 @@ export class ServerClock {
   observe(serverNowUs: number, sentAtMs: number, receivedAtMs: number): void {
     const roundTripMs = receivedAtMs - sentAtMs
     const reading = { offsetMs: serverNowUs / 1000 - (sentAtMs + receivedAtMs) / 2, roundTripMs }
-    // A difference that no round trip explains: one of the clocks was set, or this computer slept.
+    // No round trip explains such a difference: somebody set one of the clocks, or this computer slept.
     if (Math.abs(reading.offsetMs - this.#offsetMs) > 1000 + roundTripMs) this.#readings = []
     this.#readings.push(reading)
     if (this.#readings.length > READINGS_KEPT) this.#readings.shift()

@@ -20,7 +20,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made
 }
 
-/** Writes only what changed: the browser lays out again for every write, also of the same text. */
+/** Writes the text only if it changed: the browser lays the page out anew for every write, even of the same text. */
 export function setText(node: HTMLElement, text: string): void {
   if (node.textContent !== text) node.textContent = text
 }
@@ -29,7 +29,7 @@ export function setAttribute(node: Element, name: string, value: string): void {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value)
 }
 
-/** An element of `index.html`, which is there or the build is broken. */
+/** An element of `index.html`. @throws Error if it is missing: then the build is broken */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id)
   if (found === null) throw new Error(`index.html has no #${id}`)

@@ -1,10 +1,10 @@
-// What belongs to one tick of the agents comes in several events within a few milliseconds: drawn together, it costs one draw.
+// The samples of one tick come in several events within a few milliseconds. Waiting for all of them saves draws.
 const GATHER_MS = 120
 const SHORTEST_MS = 900
-// Longer than the agents' second, so that arriving samples set the pace; without any the page still counts ages on.
+// Longer than the second of the agents, so that arriving samples set the pace. Without samples the ages still grow on the page.
 const LONGEST_MS = 1200
 
-/** Calls `draw` about once a second: just after samples came, or by itself. */
+/** Calls `draw` about once a second: soon after samples came, or by itself. */
 export class Heartbeat {
   readonly #draw: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -15,14 +15,14 @@ export class Heartbeat {
     this.#draw = draw
   }
 
-  /** Samples came. */
+  /** Says that samples came: draws soon, but at most about once a second. */
   nudge(): void {
     if (this.#nudged) return
     this.#nudged = true
     this.#arm(Math.max(GATHER_MS, this.#drawnAtMs + SHORTEST_MS - performance.now()))
   }
 
-  /** Draws now, and then goes on. */
+  /** Draws now, and about once a second from then on. */
   beat(): void {
     this.#nudged = false
     this.#drawnAtMs = performance.now()

@@ -4,13 +4,13 @@ const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
   [['/'], 'filter the hosts'],
   [['j', 'k'], 'next and previous host'],
   [['1', '2', '3', '4', '5'], 'range: 5 min, 1 h, 6 h, 24 h, 7 d'],
-  [['drag'], 'zoom all charts into a stretch of time'],
-  [['double click', 'Esc'], 'back to where you came from'],
+  [['drag'], 'zoom all charts into a part of the time'],
+  [['double click', 'Esc'], 'back to the previous view'],
   [['t'], 'light or dark colours'],
   [['?'], 'this help'],
 ]
 
-/** Fills the help dialog and returns what opens it. */
+/** Fills the help dialog. @returns a function that opens it */
 export function connectHelp(button: HTMLButtonElement): () => void {
   const dialog = byId<HTMLDialogElement>('help')
   const rows = KEYS.map(([keys, what]) => {

@@ -1,14 +1,14 @@
-/** What the keyboard does on the page; `help.ts` lists the same. */
+/** What the keys do on the page; `help.ts` lists the same. */
 export interface KeyActions {
   filter(): void
-  neighbour(places: number): void
+  neighbour(step: number): void
   range(index: number): void
   back(): void
   theme(): void
   help(): void
 }
 
-/** Single keys, never with a modifier and never while somebody types. */
+/** Listens to single keys, without a modifier, while nobody types into a field. */
 export function connectKeys(actions: KeyActions): void {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return

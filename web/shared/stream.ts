@@ -5,7 +5,7 @@ export type StreamState = 'connecting' | 'live' | 'reconnecting'
 export interface StreamEvents {
   samples(samples: readonly LiveSample[]): void
   state(state: StreamState): void
-  /** There may be a hole now: the stream is back after a break, or the server says that this client was too slow. */
+  /** Samples may be missing: the stream is back after a break, or the server says that this client was too slow. */
   missed(): void
 }
 
@@ -13,8 +13,8 @@ const FIRST_RETRY_MS = 1000
 const LONGEST_RETRY_MS = 10_000
 
 /**
- * `/api/v1/live` for as long as it is wanted. The browser itself reconnects after a broken connection, naming the last event it
- * had; it gives up for good when the answer is an error (a proxy's 502, the API's 503), so from there the page tries again.
+ * `/api/v1/live`, open until `close`. The browser itself reconnects after a broken connection and names the last event it had.
+ * It gives up when the answer is an error (the 502 of a proxy, the 503 of the API). Then the page tries again.
  */
 export class LiveStream {
   readonly #path: string
@@ -30,7 +30,7 @@ export class LiveStream {
     this.#open()
   }
 
-  /** Starts anew, as after a break: for a connection that looks alive and brings nothing. */
+  /** Starts anew, as after a break. It helps a connection that looks alive and brings nothing. */
   reopen(): void {
     this.#source?.close()
     clearTimeout(this.#retry)

@@ -2,21 +2,21 @@ const KEY = 'sentinel.theme'
 
 type Theme = 'light' | 'dark'
 
-/** Applies what is remembered. */
+/** Applies the remembered theme, if there is one. */
 export function applyTheme(): void {
   const theme = localStorage.getItem(KEY)
   if (theme !== null) document.documentElement.dataset.theme = theme
 }
 
 /**
- * Makes the button switch between light and dark. Only a choice against the system's is remembered: who switches back follows
- * the system again. `theme-first.ts` applies what is remembered before the first paint.
+ * Makes the button switch between light and dark. The page remembers only a choice that differs from the system; switching back
+ * follows the system again. `theme-first.ts` applies the remembered theme before the first paint.
  */
 export function connectTheme(button: HTMLButtonElement, changed: () => void): void {
   const systemIsDark = matchMedia('(prefers-color-scheme: dark)')
   const systemTheme = (): Theme => (systemIsDark.matches ? 'dark' : 'light')
   const currentTheme = (): Theme => (document.documentElement.dataset.theme as Theme | undefined) ?? systemTheme()
-  const name = () => {
+  const label = () => {
     const other = currentTheme() === 'dark' ? 'light' : 'dark'
     button.setAttribute('aria-label', `Switch to ${other} colours`)
     button.title = `Switch to ${other} colours`
@@ -30,17 +30,17 @@ export function connectTheme(button: HTMLButtonElement, changed: () => void): vo
       document.documentElement.dataset.theme = next
       localStorage.setItem(KEY, next)
     }
-    name()
+    label()
     changed()
   })
   systemIsDark.addEventListener('change', () => {
-    name()
+    label()
     changed()
   })
-  name()
+  label()
 }
 
-/** The colours of charts, read from the style sheet, for a canvas knows no CSS variables. */
+/** The colours of charts, read from the style sheet, because a canvas knows no CSS variables. */
 export class Palette {
   readonly #probe = document.createElement('span')
   readonly #known = new Map<string, string>()
@@ -50,7 +50,7 @@ export class Palette {
     document.body.append(this.#probe)
   }
 
-  /** To be called after the theme changed. */
+  /** Forgets the colours, after the theme changed. */
   forget(): void {
     this.#known.clear()
   }
