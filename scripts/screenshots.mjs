@@ -39,6 +39,7 @@ try {
     'up',
     ...ports,
     '--agent-host=web-01',
+    `--data-path=${join(folder, 'data')}`,
     `--duckdb-path=${join(folder, 'sentinel.duckdb')}`,
   )
   start('-e', LOAD, join(folder, 'load'))
