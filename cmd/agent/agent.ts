@@ -16,8 +16,8 @@ interface AgentSource {
 }
 
 /**
- * Opens the host source, which takes a first reading. Call it before everything else of a start: the first tick then has
- * an older reading to compare with, so that the first sample has CPU usage.
+ * Opens the host source, which takes a first reading. Call it before everything else of a start: the first tick then
+ * has an older reading to compare with, so that the first sample has CPU usage.
  */
 export function openSource({ settings, onReload, logger }: Context): AgentSource {
   const { host, include, procRoot, sysRoot, mountRoot } = settings.agent

@@ -3,19 +3,20 @@ interface Entry<T> {
   readonly value: T
 }
 
-/** What an entry takes beside its bytes, about. */
+/** About what an entry takes in memory beside its bytes. */
 const ENTRY_BYTES = 128
 
 /**
- * Remembers what belongs to a run of bytes, so that a name that comes with every message is made a string, and looked up, only
- * once. Bounded: a full cache starts anew. Two runs with one hash (one in 2^30) displace each other, which costs time only.
+ * A map whose keys are bytes. A name that comes with every message is made a string, and looked up, only once. The
+ * cache is bounded: a full one is emptied. Two keys with the same hash (one in 2^30) displace each other, which only
+ * costs time.
  */
 export class ByteCache<T> {
   readonly #entries = new Map<number, Entry<T>>()
   readonly #maxBytes: number
   #bytes = 0
 
-  /** The bound is enough for the names of twice as many series as a table holds unless told otherwise. */
+  /** @param maxBytes enough, by default, for the names of twice as many series as a table has */
   constructor(maxBytes = 64 * 1024 * 1024) {
     this.#maxBytes = maxBytes
   }

@@ -8,7 +8,10 @@ import { type Arrival, blankHeader, type Codec, type Decoder, type MessageHeader
 
 export interface CodecCase {
   readonly codec: Codec
-  /** Samples with at least one value that the format can carry; time and tie come back as they are, given an arrival of `ARRIVAL`. */
+  /**
+   * Samples with at least one value that the format can carry; time and tie come back as they are, given an arrival of
+   * `ARRIVAL`.
+   */
   readonly samples: fc.Arbitrary<Sample>
   /** The header as it is read back. */
   seen(header: MessageHeader): MessageHeader

@@ -5,32 +5,36 @@ import type { SeriesTable } from '../sample/series.ts'
 export type CodecName = 'json' | 'packed' | 'frame'
 
 /**
- * How far a source is, as of the moment in which a message leaves it. It lets a receiver tell what is lost from what may still come, and
- * from what the source itself gave up.
+ * How far a run is when a message leaves. By it a receiver tells apart what is lost, what may still come, and what the
+ * run withdrew.
  */
 export interface Standing {
-  /** The oldest seq that the source may still send: what is missing below it will not come. NOTHING_MORE once the source has ended. */
+  /**
+   * The oldest seq that the run may still send. What is missing below it will not come. NOTHING_MORE once the run has
+   * ended.
+   */
   heldFrom: number
-  /** How many samples the source numbered before those of the message `heldFrom`. */
+  /** How many samples the run numbered before those of message `heldFrom`. */
   heldFirstSample: number
-  /** Messages, and the samples in them, that the source gave up after it had numbered them, since it began: no receiver can have lost those. */
+  /** Messages, and the samples in them, that the run withdrew so far. No receiver counts them as lost. */
   withdrawnMessages: number
   withdrawnSamples: number
 }
 
-/** As `heldFrom`: the source has ended, and nothing of it is to come. */
+/** As `heldFrom`: the run has ended, and nothing more of it comes. */
 export const NOTHING_MORE = Number.MAX_SAFE_INTEGER
 
 /**
- * What a message says of itself beside its samples. A decoder reuses one: copy what is to be kept. After a refusal it holds what could still be
- * read: `seq` is -1 where that was nothing, `sampleCount` what the message claimed to carry (0 where unknown).
+ * What a message says of itself beside its samples. A decoder reuses its header: copy what you keep. After a refusal it
+ * has what could be read: `seq` is -1 where it could not, `sampleCount` is what the message claims to carry (0 where
+ * unknown).
  */
 export interface MessageHeader extends Standing {
-  /** The source id; '' where the format has none, and then `seq` is unknown too. */
+  /** The run id; '' where the format has none, and then `seq` is unknown too. */
   run: string
-  /** Counts the messages of one source from 0; -1 where unknown. */
+  /** Counts the messages of the run from 0; -1 where unknown. */
   seq: number
-  /** How many samples the source numbered before those of this message. */
+  /** How many samples the run numbered before those of this message. */
   firstSample: number
   /** When the send was due, µs since the epoch; 0 where unknown. */
   sentAt: number
@@ -64,39 +68,42 @@ export function resetHeader(header: MessageHeader): void {
   header.sampleCount = 0
 }
 
-/** What the receiver knows of a message before it is read. */
+/** What the receiver knows of a message before it is decoded. */
 export interface Arrival {
   /** µs since the epoch. */
   receivedAt: number
-  /** 0–999: becomes `tie` of the samples whose format has whole seconds only; or NO_TIE (ties.ts), and the decoder chooses. */
+  /** 0–999, the `tie` of a sample whose format has none; or NO_TIE (ties.ts), and the decoder chooses. */
   tie: number
 }
 
 /**
- * Turns samples into messages. `add` copies what it needs of the sample; `finish` gives the message of all samples added since the
- * last `finish`, in a Buffer of its own. Not for concurrent use.
+ * Turns samples into messages. `add` copies what it needs of the sample. `finish` returns the message of all samples
+ * that were added since the last `finish`, in a Buffer of its own. Not for concurrent use.
  */
 export interface Encoder {
   /** Samples added since the last `finish`. */
   readonly count: number
-  /** @returns false when the message is full: `finish` it, then add the sample again. A sample without a value is taken and ignored. */
+  /**
+   * @returns false when the message is full: `finish` it, then add the sample again. A sample without a value is taken
+   * and ignored.
+   */
   add(sample: Sample): boolean
   /**
-   * `sampleCount` of the header is ignored: the encoder knows it. Without samples it gives the message that only says how far the
-   * source is, or an empty Buffer where the format has no such message.
+   * The header's `sampleCount` is ignored: the encoder knows it. Without samples, the message only says how far the run
+   * is. It is an empty Buffer where the format has no such message.
    */
   finish(header: Readonly<MessageHeader>): Buffer
 }
 
 /**
- * Turns messages into samples: all of a message, or none. The sample handed to `emit` is reused, as is `header`, which is whole
- * before the first `emit`. Not for concurrent use.
+ * Turns messages into samples: all of a message, or none. `header` is complete before the first `emit`. The decoder
+ * reuses it, and the sample that it hands to `emit`. Not for concurrent use.
  */
 export interface Decoder {
   readonly header: MessageHeader
-  /** Values left out so far of samples that went on: NaN, the infinities, strings that are too long. */
+  /** Values left out so far of samples that were emitted: NaN, the infinities, strings that are too long. */
   readonly cleaned: number
-  /** @returns undefined, or why nothing of the message can be used. Never throws, whatever the bytes. */
+  /** @returns why nothing of the message can be used, or undefined. Never throws, whatever the bytes. */
   decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined
 }
 
@@ -107,8 +114,7 @@ export interface Codec {
   encoder(): Encoder
   decoder(table: SeriesTable): Decoder
   /**
-   * The same message for a later moment: a copy with another standing, or the message itself where the format has no place for one. What was
-   * true when a message was made and kept is not when it is sent.
+   * A copy of a held message with the standing of now; the message itself where its format has no standing.
    */
   restamp(message: Buffer, standing: Readonly<Standing>): Buffer
 }

@@ -12,8 +12,8 @@ const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
 
 /**
- * Which format a message is in: a frame by its magic; then 32 bytes are Packed unless they begin and end with a brace (one Packed message in
- * 256 begins with one); then what begins with a brace is JSON.
+ * The format of a message. The magic says that it is a frame. Else 32 bytes are Packed, unless they begin and end with
+ * a brace: one Packed message in 256 begins with one. Else a message that begins with a brace is JSON.
  */
 export function detectFormat(payload: Buffer): CodecName | undefined {
   if (payload.length >= 4 && payload.readUInt32LE(0) === MAGIC) return 'frame'
@@ -21,7 +21,7 @@ export function detectFormat(payload: Buffer): CodecName | undefined {
   return payload.length === PACKED_BYTES && payload[PACKED_BYTES - 1] !== CLOSING_BRACE ? 'packed' : 'json'
 }
 
-/** Decodes messages of all formats, each by its own rules, as they come. */
+/** Decodes messages of all formats, in any order. */
 export class MessageDecoder implements Decoder {
   readonly header = blankHeader()
   readonly #maxMessageBytes: number

@@ -34,24 +34,24 @@ import {
 } from './frame-layout.ts'
 import { type BlockNames, type ColumnName, readNames } from './frame-names.ts'
 
-/** High halves of the integers that a double holds exactly. */
+/** The high half of an int64 that a double holds exactly is within ± this. */
 const EXACT_HIGH = 2 ** 21
 
-/** A frame of 8 MiB can have a million columns, but then it is a strange one. */
+/** A frame of 8 MiB can have a million columns. So many cursors are not kept for the next frame. */
 const MAX_KEPT_CURSORS = 65_536
 
-/** A block that has been checked: where its parts begin. Kept from frame to frame. */
+/** A checked block: where its parts begin. The object is reused for the next frame. */
 interface Block {
   names: BlockNames
   rows: number
   timesAt: number
   /** -1 where all ties are 0. */
   tiesAt: number
-  /** Of its first column in `#columns`. */
+  /** The index of its first column in `#cursors`. */
   firstColumn: number
 }
 
-/** Where the next value of a column is; moves on from row to row. */
+/** Where the next value of a column is. It moves on from row to row. */
 interface Cursor {
   presence: number
   bitsAt: number
@@ -60,8 +60,11 @@ interface Cursor {
 }
 
 /**
- * Reads a frame twice: once to check every byte of it, so that a bad frame gives nothing at all, and once to hand the samples over. What a frame
- * claims is compared with the bytes that are there before anything is made of it.
+ * Reads a frame twice: first to check every byte, so that a bad frame gives no sample, then to emit the samples. What a
+ * frame claims is compared with its length before anything is allocated for it.
+ *
+ * This file is long because the check and the emission share their cursors, and V8 keeps these fields fast as long as
+ * they belong to one object. Split into two classes, each value would be read through one more object.
  */
 export class FrameDecoder implements Decoder {
   readonly header: MessageHeader
@@ -72,7 +75,7 @@ export class FrameDecoder implements Decoder {
   #blocks: Block[] = []
   #cursors: Cursor[] = []
   #sample: Sample | undefined
-  /** Of the frame that is being read. */
+  /** The state of the frame that is being read. */
   #payload: Buffer = Buffer.alloc(0)
   #at = 0
   #blockCount = 0
@@ -153,7 +156,7 @@ export class FrameDecoder implements Decoder {
     return left === 0 ? undefined : malformed(`${left} bytes behind its end`)
   }
 
-  /** @param maxRows how many of the claimed samples no block has had yet */
+  /** @param maxRows how many of the claimed samples are left for this block and those behind it */
   #checkBlock(maxRows: number, nowUs: number): Refusal | undefined {
     const payload = this.#payload
     const start = this.#at
@@ -217,7 +220,10 @@ export class FrameDecoder implements Decoder {
     return column.isConverted ? this.#checkConversion(column, cursor.valueAt, this.#at) : undefined
   }
 
-  /** The lengths stand before the texts; a text that began inside a character would be cut from the one before it. */
+  /**
+   * The lengths come before the texts. A text that begins inside a character would share that character with the one
+   * before.
+   */
   #checkStrings(lengthsAt: number, textAt: number): Refusal | undefined {
     const payload = this.#payload
     for (let at = lengthsAt; at < textAt; at += 4) {
@@ -235,7 +241,7 @@ export class FrameDecoder implements Decoder {
     return undefined
   }
 
-  /** Integers may stand in a field that was known as another kind of number, as long as none of them changes its value. */
+  /** Integers may be in a field of another kind of number, as long as each keeps its value. */
   #checkConversion(column: ColumnName, from: number, end: number): Refusal | undefined {
     for (let at = from; at < end; at += 8) {
       const value = this.#integerAt(at, column.kind === 'int')

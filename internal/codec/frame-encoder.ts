@@ -32,9 +32,12 @@ import {
   WITHDRAWN_SAMPLES_AT,
 } from './frame-layout.ts'
 
-/** Strings of one sample, together: what is beyond is left out, so that any sample fits into an empty frame. */
+/** All strings of one sample. What is beyond is left out, so any sample fits into an empty frame. */
 const MAX_SAMPLE_STRING_BYTES = MAX_FRAME_BYTES / 2
-/** What a row takes at most beside its values: its time and its tie; and a value: its bytes and its share of the bits of presence. */
+/**
+ * The most that a row takes beside its values (time, tie), and that a value takes (its bytes, its share of the presence
+ * bits).
+ */
 const ROW_BYTES = 10
 const CELL_BYTES = 9
 /** Series whose names are kept from frame to frame. */
@@ -50,20 +53,25 @@ interface Block {
   readonly columns: Column[]
 }
 
-/** A field's values, one a row: where there is none, NaN among floats (the array stays one of doubles), otherwise undefined. */
+/** A field's values, one a row. No value is NaN among floats, so V8 stores the array as doubles, and else undefined. */
 interface Column {
   readonly kind: FieldKind
   readonly cells: Slot[]
   present: number
 }
 
-/** Gathers samples by series, whatever their order; within a series the order is kept. */
+/**
+ * Gathers samples by series. Within a series their order stays.
+ *
+ * This file is long because the encoder decides, when it adds a sample, how many bytes `FrameWriter` will write for it.
+ * The two read best side by side.
+ */
 export class FrameEncoder implements Encoder {
   count = 0
   readonly #blocks = new Map<Series, Block>()
-  /** Those with rows, in the order of their first. */
+  /** Those with rows, in the order of their first samples. */
   #used: Block[] = []
-  /** No less than the frame will take. */
+  /** An upper bound of the frame's size. */
   #bytes = FIXED_BYTES + MAX_NAME_BYTES
 
   add(sample: Sample): boolean {
@@ -113,7 +121,7 @@ export class FrameEncoder implements Encoder {
   }
 }
 
-/** Gives a block a column for each field that its series has got in the meantime, without values for the rows so far. */
+/** Gives a block a column for each new field of its series, without values for the rows so far. */
 function widen(block: Block, names: Buffer): void {
   block.names = names
   for (const kind of block.series.fieldKinds.slice(block.columns.length)) {
@@ -174,7 +182,10 @@ function absent(kind: FieldKind): Slot {
   return kind === 'float' ? Number.NaN : undefined
 }
 
-/** What a block says of its series, the same bytes in every frame until the series gets another field: receivers recognize it. */
+/**
+ * The names of a block. They are the same bytes in every frame until the series gets another field: receivers look them
+ * up.
+ */
 function encodeNames(series: Series): Buffer {
   const parts: Buffer[] = []
   const text = (name: string): void => {
@@ -221,7 +232,7 @@ function putInteger(bytes: Buffer, value: number, at: number): void {
   bytes.writeInt32LE(high, at + 4)
 }
 
-/** Writes a frame from left to right into a Buffer that is large enough. */
+/** Writes a frame from left to right. The Buffer must be large enough. */
 class FrameWriter {
   readonly #bytes: Buffer
   #at = 0
@@ -287,7 +298,7 @@ class FrameWriter {
     this.#at = textAt
   }
 
-  /** A bit a row, the first row lowest in the first byte. */
+  /** A bit a row; the first row is the lowest bit of the first byte. */
   #presence(cells: readonly Slot[]): void {
     const end = this.#at + Math.ceil(cells.length / 8)
     this.#bytes.fill(0, this.#at, end)

@@ -9,8 +9,8 @@ import type { FieldKind } from '../sample/value.ts'
  */
 
 /**
- * `SSF` and a byte that no text has. As the low half of a Packed message's seconds this would be the year 2100, so the two are never taken for
- * each other.
+ * `SSF` and a byte that no text has. A Packed message begins with its seconds, and these four bytes would be a time in
+ * the year 2100. So a Packed message is never taken for a frame.
  */
 export const MAGIC = 0xf5465353
 export const VERSION = 1
@@ -37,12 +37,12 @@ export const BLOCK_FIXED_BYTES = 9
 /** The block has a column of ties; without it they are all 0. */
 export const HAS_TIES = 1
 
-/** How a column tells which rows have a value. */
+/** The first byte of a column: which rows have a value. */
 export const ALL_PRESENT = 0
 export const SOME_PRESENT = 1
 export const NONE_PRESENT = 2
 
-/** A field's kind is written as its place in this list. */
+/** A field's kind is written as its index in this list. */
 export const KINDS: readonly FieldKind[] = ['float', 'int', 'uint', 'bool', 'string']
 
 /** Bytes of a value in its column; a string has its length there, and its text behind the column. */

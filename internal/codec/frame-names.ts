@@ -8,17 +8,17 @@ import { KINDS } from './frame-layout.ts'
 export interface BlockNames {
   readonly series: Series
   readonly columns: readonly ColumnName[]
-  /** In the order of the series' fields, reused by every sample. Where all are numbers it is an array of doubles, which V8 keeps without boxes. */
+  /** In the order of the series' fields; every sample reuses it. If all are numbers, V8 stores it as plain doubles. */
   readonly values: Slot[]
 }
 
 export interface ColumnName {
   readonly name: string
-  /** The kind in the frame, and that by which the series knows the field. */
+  /** The kind in the frame, and the kind of the field in the series. */
   readonly kind: FieldKind
   readonly target: FieldKind
   readonly isConverted: boolean
-  /** The field's place in the series. */
+  /** The field's index in the series. */
   readonly index: number
   /** What stands for "no value". */
   readonly absent: Slot
@@ -70,7 +70,7 @@ function malformed(detail: string): Refusal {
   return { reason: 'frame_malformed', detail }
 }
 
-/** Reads from left to right; once it has run out of bytes, or met text that is not UTF-8, `failed` is set and it gives nothing more. */
+/** Reads from left to right. After it runs out of bytes, or meets text that is not UTF-8, `failed` is set. */
 class NameReader {
   failed = false
   readonly #bytes: Buffer

@@ -1,4 +1,4 @@
-/** What a JSON message says, as far as this project reads it. */
+/** What this project reads of a JSON message. */
 export interface StatsMessage {
   /** NaN where there is none; may be infinite (1e999 is valid JSON). */
   cpu: number
@@ -39,21 +39,24 @@ const LETTER = { c: 0x63, h: 0x68, m: 0x6d, n: 0x6e, o: 0x6f, s: 0x73 } as const
 const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word))
 const NULL = Buffer.from('null')
 
-/** These powers are exact doubles, so one multiplication or division by them rounds once: as exactly as JSON.parse does. */
+/**
+ * These powers are exact doubles. One multiplication or division by them rounds once, so it is as exact as JSON.parse.
+ */
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, n) => Number(`1e${n}`))
-/** One digit more may go beyond the integers that a double holds. */
+/** With one digit more, a mantissa may be beyond the integers that a double holds exactly. */
 const MAX_MANTISSA = Math.floor((2 ** 53 - 10) / 10)
 
 /**
- * Reads the usual message, a flat object of numbers and strings without escapes, straight from its bytes: nothing is allocated. Whatever is
- * unusual, valid or not, is left to JSON.parse (`parseUnusual` in json.ts), and for what it does take the two agree.
+ * Reads the usual message, a flat object of numbers and strings without escapes, straight from its bytes, and allocates
+ * nothing. Any other message, valid or not, is left to JSON.parse (`parseUnusual` in json.ts). Both give the same for
+ * each message that the scanner takes.
  */
 export class PlainScanner implements StatsMessage {
   cpu = Number.NaN
   mem = Number.NaN
   sentAt = 0
   seq = -1
-  /** Where the strings stand, without their quotes; empty where there is none. */
+  /** The range of each string in the message, without its quotes; empty where there is none. */
   hostStart = 0
   hostEnd = 0
   runIdStart = 0
@@ -191,7 +194,7 @@ export class PlainScanner implements StatsMessage {
   }
 }
 
-/** Which of the keys begins here, if any: only one has to be compared. */
+/** The key that begins here, if any. Its first letters leave only one to compare. */
 function keyAt(bytes: Buffer, at: number): Buffer | undefined {
   let key: Buffer
   switch (bytes[at]) {

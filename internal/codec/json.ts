@@ -16,10 +16,10 @@ import { PlainScanner, type StatsMessage } from './json-scanner.ts'
 import { MEASUREMENT, type StatsSeries, SystemStats, statsValue } from './system-stats.ts'
 import { Ties } from './ties.ts'
 
-/** One sample is about 120 bytes; what is far beyond that is no such message, and need not be parsed to know it. */
+/** One sample is about 120 bytes. A message far longer is refused before it is parsed. */
 export const MAX_JSON_BYTES = 65_536
 
-/** One sample a message, for publishers of any kind: docs/wire-format.md has its keys. */
+/** One sample a message, for publishers of any kind. docs/wire-format.md lists its keys. */
 export const jsonCodec: Codec = {
   name: 'json',
   maxSamples: 1,
@@ -69,7 +69,7 @@ export class JsonDecoder implements Decoder {
     const { cpu, mem, seq } = message
     const { header } = this
     header.run = runId
-    // A publisher of JSON sends each message once and in order: nothing older than this one is still to come.
+    // A publisher of JSON sends each message once and in order. So nothing older than this one may still come.
     if (runId !== '' && seq >= 0) header.seq = header.firstSample = header.heldFrom = header.heldFirstSample = seq
     header.sentAt = message.sentAt
     if (Number.isNaN(cpu) && Number.isNaN(mem)) {
@@ -112,7 +112,7 @@ interface UnusualMessage extends StatsMessage {
   readonly runId: string
 }
 
-/** Reads any JSON, by JSON.parse, to the same result as the scanner where that takes it. */
+/** Reads any JSON, by JSON.parse. Gives the same result as the scanner for each message that the scanner takes. */
 export function parseUnusual(text: string): UnusualMessage | Refusal {
   let parsed: unknown
   try {
@@ -147,8 +147,8 @@ function isNumberOrNothing(value: unknown): value is number | null | undefined {
 }
 
 /**
- * Nanoseconds do not fit a double, so they are read from their digits, as a number or (the way protobuf writes an int64) as a
- * string. 0 for none, or for a time before 1970; undefined for what is no time.
+ * A double does not hold nanoseconds exactly, so they are read from their digits. They may also stand in a string, as
+ * protobuf writes an int64. 0 without a time, or for one before 1970; undefined for anything that is no time.
  */
 function sendTimeUs(value: unknown, text: string): number | undefined {
   if (value === undefined || value === null) return 0
@@ -161,7 +161,7 @@ function sendTimeUs(value: unknown, text: string): number | undefined {
   return Math.max(us, 0)
 }
 
-/** How the value of a key stands in the text, the last one if there are several. The text is known to be a JSON object. */
+/** The text of a key's value, of the last one if the key repeats. The text must be a JSON object. */
 function sourceOf(key: string, text: string): string {
   const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g
   let depth = 0
@@ -180,7 +180,7 @@ function sourceOf(key: string, text: string): string {
   return found
 }
 
-/** Takes samples of `system_stats` only. */
+/** Encodes samples of `system_stats` only, and ignores others. */
 class JsonEncoder implements Encoder {
   count = 0
   #fields = ''

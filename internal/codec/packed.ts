@@ -21,7 +21,9 @@ const MEM_AT = 16
 const SENT_LOW_AT = 24
 const SENT_HIGH_AT = 28
 
-/** 32 bytes a sample, from the Go system that came before; no host and no source. The byte table is in docs/wire-format.md. */
+/**
+ * 32 bytes a sample, from the Go system before this one; no host and no run id. docs/wire-format.md has the byte table.
+ */
 export const packedCodec: Codec = {
   name: 'packed',
   maxSamples: 1,
@@ -66,8 +68,8 @@ export class PackedDecoder implements Decoder {
 }
 
 /**
- * The send time in whole µs; 0 where there is none (0 or less). Nanoseconds are beyond the integers of a double, so their halves are
- * divided apart: 2^32 = 4,294,967 · 1000 + 296.
+ * The send time in whole µs; 0 where there is none (0 or less). A double does not hold nanoseconds exactly, so each
+ * half of them is divided by itself: 2^32 = 4,294,967 · 1000 + 296.
  */
 function sendTimeUs(payload: Buffer): number {
   const high = payload.readInt32LE(SENT_HIGH_AT)
@@ -75,7 +77,7 @@ function sendTimeUs(payload: Buffer): number {
   return high < 0 ? 0 : high * 4_294_967 + Math.floor((high * 296 + low) / 1000)
 }
 
-/** Takes samples of `system_stats` only. */
+/** Encodes samples of `system_stats` only, and ignores others. */
 class PackedEncoder implements Encoder {
   count = 0
   #cpu = Number.NaN

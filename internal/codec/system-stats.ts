@@ -7,28 +7,30 @@ import { NO_TIE, type Ties } from './ties.ts'
 
 export const MEASUREMENT = 'system_stats'
 
-/** The series of one host, and where its two fields are. */
+/** The series of one host, and the indexes of its two fields. */
 export interface StatsSeries {
   readonly series: Series
   readonly cpuIndex: number
   readonly memIndex: number
-  /** Doubles only, NaN for no value: V8 keeps such an array without a heap object a number. */
+  /** Only doubles, NaN for no value: V8 stores such an array without a heap object for each number. */
   readonly values: number[]
 }
 
-/** What JSON and Packed have in common: one sample of the measurement `system_stats`, with the fields `cpu` and `mem`. */
+/**
+ * The part that JSON and Packed share: one sample of the measurement `system_stats`, with the fields `cpu` and `mem`.
+ */
 export class SystemStats {
   readonly #table: SeriesTable
   readonly #ties: Ties
   #sample: Sample | undefined
 
-  /** @param ties shared by all decoders of one table, because they share its series */
+  /** @param ties shared by all decoders of a table, because they share its series */
   constructor(table: SeriesTable, ties: Ties) {
     this.#table = table
     this.#ties = ties
   }
 
-  /** @param host '' where unknown: then the series has no tag */
+  /** @param host '' where unknown, and the series has no tag */
   open(host: string, nowUs: number): StatsSeries | Refusal {
     const tags: Tag[] = host === '' ? [] : [['host', host]]
     const series = this.#table.intern(MEASUREMENT, tags, nowUs)
@@ -44,7 +46,8 @@ export class SystemStats {
   }
 
   /**
-   * Hands the sample over. Its time is the header's `sentAt`, or else that of the arrival, with the arrival's tie.
+   * Emits the sample. Its time is the header's `sentAt`, or that of the arrival where there is none; its tie is the
+   * arrival's.
    *
    * @param cpu NaN where there is no value
    */

@@ -1,32 +1,40 @@
 import type { Sample } from '../sample/sample.ts'
 
-/** Says that a message has no name of its own that would be the same at the next delivery: its tie is chosen here. */
+/** The message has no number of its own that would be the same at each delivery. So `Ties` chooses the tie. */
 export const NO_TIE = -1
 
 const TIES = 1000
-/** Microseconds that lie side by side: at 100,000 messages a second, six in a row find theirs in the cache. One by one it was a miss each. */
+/**
+ * Microseconds that are neighbours in memory. At 100,000 messages a second six in a row find theirs in the cache of the
+ * processor. Without it, each was a miss.
+ */
 const SPAN_US = 64
-/** Spans that lie side by side, a millisecond of them: the processor fetches the next before it is needed. 23 ns a message instead of 60. */
+/**
+ * Spans that are neighbours in memory, a millisecond of them: the processor fetches the next ahead. 23 ns a message,
+ * not 60.
+ */
 const BLOCK_BITS = 4
 const SLOT_BITS = 16
 const SLOTS = 2 ** SLOT_BITS
-/** Beyond half full a table's searches grow long. */
+/** In a table that is more than half full, searches grow long. */
 const MOST_KEPT = SLOTS / 2
-/** How many µs a sample may be moved: a thousand hold a million samples that all claim the same moment. */
+/** How many µs a sample may be moved. A thousand of them have room for a million samples that claim the same moment. */
 const MOST_MOVED_US = 1000
 
 /**
- * Gives each sample a time of its own: the first of a microsecond gets the tie 0, the next 1, and so on; where all thousand are taken, the
- * microsecond after it is used, for that sample alone. The last 32,768 spans of 64 µs at least are remembered: two seconds of a steady
- * flow, and half a minute of a clock that counts in milliseconds: two such clocks may be 15 s apart.
+ * Gives each sample a time of its own. The first sample of a microsecond gets tie 0, the next 1, and so on. When all
+ * thousand are taken, a sample gets the next microsecond that has room. At least the last 32,768 spans of 64 µs are
+ * remembered: two seconds of a steady flow, or half a minute of a clock that counts in milliseconds. So two such clocks
+ * may be 15 s apart.
  *
- * Why not a running number mod 1000: it keeps samples apart only if those of one microsecond come within a thousand messages. A
- * publisher whose clock counts in milliseconds, over 64 connections that Redis reads in turn, lost 24 % of 20,000 points that way.
+ * A running number mod 1000 would not do: it keeps samples apart only if those of one microsecond come within a
+ * thousand messages. A publisher with a clock of milliseconds, over 64 connections that Redis reads in turn, lost 24 %
+ * of 20,000 points that way.
  */
 export class Ties {
   #newer = new Table()
   #older = new Table()
-  /** The span of the last sample, and where its counts begin: the next is mostly in the same. */
+  /** The span of the last sample, and where its counts begin. The next sample is mostly in the same span. */
   #span = -1
   #countsAt = 0
 
@@ -64,7 +72,7 @@ export class Ties {
   }
 }
 
-/** Open addressing over typed arrays: a Map of doubles would allocate for each message. */
+/** A hash table with open addressing over typed arrays. A Map of doubles would allocate for each message. */
 class Table {
   /** 0 is an empty slot: nothing is sent in the first 64 µs of 1970. */
   readonly spans = new Float64Array(SLOTS)
@@ -72,7 +80,7 @@ class Table {
   readonly taken = new Uint16Array(SLOTS * SPAN_US)
   kept = 0
 
-  /** The slot of a span, or the empty one where it belongs. */
+  /** The slot of a span, or the empty slot where it belongs. */
   find(span: number): number {
     const block = Math.imul(span >>> BLOCK_BITS, 0x9e3779b1) >>> (32 - SLOT_BITS + BLOCK_BITS)
     let slot = (block << BLOCK_BITS) + (span & (2 ** BLOCK_BITS - 1))
@@ -80,7 +88,7 @@ class Table {
     return slot
   }
 
-  /** Takes a span in, with what another table knows of it. */
+  /** Adds a span, with the ties that another table has given out in it. */
   put(slot: number, span: number, from: Table): void {
     this.spans[slot] = span
     this.kept++

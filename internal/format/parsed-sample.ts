@@ -7,7 +7,7 @@ import type { ParsedLine } from './line/parse.ts'
  * A parsed line as a sample of its own.
  *
  * @param arrivedAtUs the time of a line that has none
- * @returns a refusal where the border takes its names not, or `field_type` where the series has a field as another kind
+ * @returns a refusal when the border refuses a name, or `field_type` when the series knows a field as another kind
  */
 export function parsedSample(line: ParsedLine, table: SeriesTable, arrivedAtUs = 0): Sample | Refusal {
   const { measurement, tags, fields, timeNs = BigInt(arrivedAtUs) * 1000n } = line

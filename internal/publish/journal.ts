@@ -27,22 +27,27 @@ const RESERVE_MOVES_AFTER = 64
 /**
  * The log of an outbox: held messages on disk, so that they survive the process. It is read only at the start.
  *
- * A record of the log is in one of these states:
+ * | a record is | means                                              | next      | who decides                        |
+ * |-------------|----------------------------------------------------|-----------|------------------------------------|
+ * | kept        | its message is held or in flight                   | forgotten | the message is sent or withdrawn   |
+ * | forgotten   | it is on disk only because an older record is kept | committed | the last older record is forgotten |
+ * | committed   | the log removes it                                 |           |                                    |
  *
- * | record    | means                                                | next      | who decides |
- * |-----------|------------------------------------------------------|-----------|-------------|
- * | kept      | its message is held or in flight                     | forgotten | the outbox: the message is sent or withdrawn |
- * | forgotten | it stays on disk because an older record is kept     | committed | the last older record is forgotten |
- * | committed | the log removes it                                   |           | |
+ * A process that is killed may hold no message. Then nothing in the journal would name its run, and no server would
+ * learn that the run has ended. So the journal has the end marker of the living run in reserve, as a record like any
+ * other.
  *
- * A process that is killed can hold nothing. Nothing in the journal would then name its run, and no server would learn of the end of the run.
- * So the journal has the end marker of the living run in reserve, a record like any other:
+ * | the reserve is | means                                 | next          |
+ * |----------------|---------------------------------------|---------------|
+ * | none           | no run lives                          | waiting       |
+ * | waiting        | the end marker is still to be written | written, none |
+ * | written        | the end marker is a record            | waiting, none |
  *
- * | reserve | means                                 | next          | who decides |
- * |---------|---------------------------------------|---------------|-------------|
- * | none    | no run lives                          | waiting       | `openRun` |
- * | waiting | the end marker is still to be written | written, none | written: the log has room (tried when it begins to wait, then at each `forget`). none: `closeRun` |
- * | written | the end marker is a record            | waiting, none | waiting: at a `forget` it is the oldest record, and more than 64 forgotten ones lie behind it, or the log is full: it moves to the end. none: `closeRun` |
+ * Who decides:
+ * - none → waiting: `openRun`. Waiting, written → none: `closeRun`.
+ * - waiting → written: the log has room. It is tried at once, and after each `forget`.
+ * - written → waiting: a `forget` finds the end marker to be the oldest record, with more than 64 forgotten ones behind
+ *   it, or with a full log. The end marker then moves behind them, so that they are committed.
  */
 export class Journal {
   readonly #log: SegmentLog
@@ -52,7 +57,10 @@ export class Journal {
   readonly #forgotten = new Set<number>()
   #reserve: Reserve = { state: 'none' }
   #isFull = false
-  /** False when the disk did not give all that earlier processes left. Nothing is committed then: it would take the unread records along. */
+  /**
+   * False when the disk did not give all that earlier processes left. Nothing is committed then: it would take the
+   * unread records along.
+   */
   #isReadToTheEnd = true
 
   constructor(log: SegmentLog) {
@@ -100,7 +108,10 @@ export class Journal {
     this.#writeReserve()
   }
 
-  /** What earlier processes left, in the order of their records, and the damage between. To be read before anything is added. */
+  /**
+   * What earlier processes left, in the order of their records, and the damage between. To be read before anything is
+   * added.
+   */
   async *read(): AsyncGenerator<JournalRecord | Damage> {
     const { damaged } = this.#log
     this.#isReadToTheEnd = false
@@ -123,7 +134,8 @@ export class Journal {
   /**
    * Writes what waits for the disk.
    *
-   * @returns the first record that the disk did not take; it took none behind it either. Infinity when it took everything
+   * @returns the first record that the disk did not take; it took none behind it either. Infinity when it took
+   *   everything
    */
   async close(): Promise<number> {
     await this.#log.close()

@@ -14,13 +14,20 @@ const TRANSITIONS: Transitions<MessageState> = {
 /**
  * A message with what must be known of it until it is sent.
  *
- * | state     | means                                               | next                  | who decides |
- * |-----------|-----------------------------------------------------|-----------------------|-------------|
- * | made      | it is numbered                                      | inFlight, held        | `Sender.send`: inFlight while the broker's answers keep up |
- * | inFlight  | the broker has not answered                         | sent, held, withdrawn | the broker's answer: taken, not taken now, refused for good. A stop holds what has no answer |
- * | held      | it is in the outbox, and on disk where there is one | inFlight, withdrawn   | its turn comes; or it is too old, or finds no room; or a stop finds no disk to leave it on |
- * | sent      | the broker took it, and a server listens            |                       | |
- * | withdrawn | it is given up, and its samples count as dropped    |                       | |
+ * | state     | means                                            | next                  |
+ * |-----------|--------------------------------------------------|-----------------------|
+ * | made      | it has its number                                | inFlight, held        |
+ * | inFlight  | the broker has not answered                      | sent, held, withdrawn |
+ * | held      | it is in the outbox, and in the journal if any   | inFlight, withdrawn   |
+ * | sent      | the broker took it, and a server listens         |                       |
+ * | withdrawn | it is given up, and its samples count as dropped |                       |
+ *
+ * Who decides:
+ * - made → inFlight: `Sender.send`. Made → held: the same, when too many messages are in flight.
+ * - inFlight → sent, held, withdrawn: the answer of the broker is taken, not taken now, refused for good.
+ * - inFlight → held: a stop does not wait any longer for the answer.
+ * - held → inFlight: it is the oldest in the outbox, and `Sender.sendHeld` sends a burst.
+ * - held → withdrawn: `Outbox`, when the message is too old or has no room; and a stop without a disk to leave it on.
  *
  * What is held when the process ends stays in the journal. The next process takes it over as a held message of its own.
  */

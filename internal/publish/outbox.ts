@@ -19,9 +19,9 @@ export interface OutboxOptions extends OutboxBounds {
 const OVERHEAD_BYTES = 128
 
 /**
- * The messages that are held while nobody takes them: those of earlier runs first, and each run in the order of seq. They are in memory, and in the
- * journal where there is one. A disk that is full or gone takes no message away. The outbox is bounded by bytes and by age: the
- * oldest message is given up first.
+ * The messages that are held while nobody takes them: those of earlier runs first, and each run in the order of seq.
+ * They are in memory, and in the journal where there is one. A disk that is full or gone takes no message away. The
+ * outbox is bounded by bytes and by age: the oldest message is given up first.
  */
 export class Outbox {
   readonly #options: OutboxOptions
@@ -78,7 +78,9 @@ export class Outbox {
     if (isStillHeld) this.#write(message)
   }
 
-  /** Takes the oldest message out. Its record stays in the journal until `forget`, because the message may come back. */
+  /**
+   * Takes the oldest message out. Its record stays in the journal until `forget`, because the message may come back.
+   */
   take(): OutgoingMessage | undefined {
     const message = this.#messages[this.#head]
     if (message === undefined) return undefined
@@ -108,8 +110,8 @@ export class Outbox {
   }
 
   /**
-   * Leaves all that is held to the next process, and gives up what the disk does not take. End markers are written once more, because a newer record
-   * says what their runs have withdrawn until now.
+   * Leaves all that is held to the next process, and gives up what the disk does not take. End markers are written once
+   * more, because a newer record says what their runs have withdrawn until now.
    */
   async leave(journal: Journal): Promise<void> {
     const held = this.#messages.slice(this.#head) as OutgoingMessage[]

@@ -30,7 +30,8 @@ export interface PublisherOptions {
   readonly outboxMaxBytes?: number
   readonly outboxMaxAgeMs?: number
   /**
-   * Keeps what is held on disk, over the end of the process; for a codec of frames. Without it, what is held at the end is dropped, and counted.
+   * Keeps what is held on disk, over the end of the process; for a codec of frames. Without it, what is held at the end
+   * is dropped, and counted.
    */
   readonly log?: SegmentLog | undefined
   /** After a silence of this length an empty frame shows that the run lives, and which of its messages are lost. */
@@ -57,20 +58,23 @@ const TRANSITIONS: Transitions<PublisherState> = {
 /**
  * source → encode → outbox → broker.
  *
- * | state      | means                                                        | next                 | who decides |
- * |------------|--------------------------------------------------------------|----------------------|-------------|
- * | created    | sends what is added, without heartbeats                      | takingOver, stopping | `start`, `stop` |
- * | takingOver | reads the journal; without one it is over at once            | running, stopping    | the journal is read; `stop` |
- * | running    | sends what is added, what is held, and heartbeats            | stopping             | `stop` |
- * | stopping   | sends what is left and the end of the run, for 5 s at most   | stopped              | nothing is left, or time is up |
- * | stopped    | nothing is sent; what is left is on disk, or dropped         |                      | |
+ * | state      | means                                                      | next                 |
+ * |------------|------------------------------------------------------------|----------------------|
+ * | created    | sends what is added                                        | takingOver, stopping |
+ * | takingOver | reads the journal, if there is one                         | running, stopping    |
+ * | running    | sends what is added, what is held, and heartbeats          | stopping             |
+ * | stopping   | sends what is left, and that the run ends; 5 s at most     | stopped              |
+ * | stopped    | sends nothing: what is left is on disk, or dropped         |                      |
  *
- * What a message goes through stands at `OutgoingMessage`, what a run goes through at `Run`, and when held messages leave at `Sender`.
+ * `start` and `stop` decide, and the end of what they wait for. What a message goes through stands at
+ * `OutgoingMessage`, what a run goes through at `Run`, and when held messages leave at `Sender`.
  *
- * Every sample is at each moment `sent`, `dropped` or held here: `ledger.produced + ledger.takenOver = ledger.sent + ledger.dropped + held`.
+ * Every sample is at each moment sent, dropped or held: `ledger.produced + ledger.takenOver = ledger.sent +
+ * ledger.dropped + held`.
  *
- * With a log, what is in the outbox survives the process, `kill -9` too. What is in flight does not. The next process sends it unchanged, under
- * the run id and the numbers that it had, so that a server knows what it has already. Behind it the next process sends the end marker of that run.
+ * With a log, what is in the outbox survives the process, `kill -9` too. What is in flight does not. The next process
+ * sends it unchanged, under the run id and the numbers that it had, so that a server knows what it has already. Behind
+ * it the next process sends the end marker of that run.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -120,13 +124,16 @@ export class Publisher {
     return this.#sender.outbox.bytes
   }
 
-  /** Why what is held would not survive the process, in words; '' while it would, and where no log is asked to keep it. */
+  /**
+   * Why what is held would not survive the process, in words; '' while it would, and where no log is asked to keep it.
+   */
   get problem(): string {
     return this.#journal?.problem ?? ''
   }
 
   /**
-   * Takes over what earlier processes left, and begins with heartbeats. To be called once, and to be waited for before samples are added.
+   * Takes over what earlier processes left, and begins with heartbeats. To be called once, and to be waited for before
+   * samples are added.
    *
    * @throws when it was started or stopped before
    */
@@ -161,8 +168,9 @@ export class Publisher {
   }
 
   /**
-   * Sends what is left, then an empty frame that tells the servers that nothing follows. Waits for the broker until the signal, and 5 s at most.
-   * What is still held then stays in the log for the next process; without a log it is dropped, and counted.
+   * Sends what is left, then an empty frame that tells the servers that nothing follows. Waits for the broker until the
+   * signal, and 5 s at most. What is still held then stays in the log for the next process; without a log it is
+   * dropped, and counted.
    *
    * A second call gets the promise of the first.
    */
@@ -204,7 +212,10 @@ export class Publisher {
     return new OutgoingMessage({ payload, run, seq, firstSample, samples, madeAt, madeAtUptimeUs: this.#uptimeUs() })
   }
 
-  /** Shows that the run lives: by what is held, else by an empty frame. One that nobody takes is held itself, so there is never more than one. */
+  /**
+   * Shows that the run lives: by what is held, else by an empty frame. One that nobody takes is held itself, so there
+   * is never more than one.
+   */
   #beat(): void {
     if (this.#sender.outbox.size > 0) this.#sender.sendHeld()
     else if (this.#sendsFrames && this.#sender.isEmpty) this.#sender.send(this.#finishMessage())
@@ -228,7 +239,10 @@ export class Publisher {
     this.#setState('stopped')
   }
 
-  /** The servers hear of the end by an empty frame; behind held messages, which the next process sends, by the end marker. */
+  /**
+   * The servers hear of the end by an empty frame; behind held messages, which the next process sends, by the end
+   * marker.
+   */
   async #endRun(signal: AbortSignal): Promise<void> {
     const { outbox } = this.#sender
     if (this.#journal === undefined) outbox.abandon()

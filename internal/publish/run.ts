@@ -1,7 +1,7 @@
 import { blankHeader, type MessageHeader } from '../codec/codec.ts'
 import { assertTransition, type Transitions } from '../lifecycle/transition.ts'
 
-export type RunState = 'running' | 'ending' | 'ended'
+type RunState = 'running' | 'ending' | 'ended'
 
 const TRANSITIONS: Transitions<RunState> = {
   running: ['ending'],
@@ -12,13 +12,19 @@ const TRANSITIONS: Transitions<RunState> = {
 /**
  * One run of a publisher, as the servers know it: the run of this process, or one that an earlier process left behind.
  *
- * | state   | means                                                   | the journal has of it                    | next   | who decides |
- * |---------|---------------------------------------------------------|------------------------------------------|--------|-------------|
- * | running | numbers messages; the run of this process begins here   | its held messages; its end marker in reserve | ending | `Publisher.stop`. When the process is killed, the next process takes the run over as `ending` |
- * | ending  | numbers no more; a run that was taken over begins here  | its held messages; behind them its end marker | ended  | the broker takes the end marker (`Sender`), or `Publisher.stop` finds nothing of the run held |
- * | ended   | nothing of it is left to send                           | nothing                                  |        | |
+ * | state   | means                         | the journal has of it                         | next   |
+ * |---------|-------------------------------|-----------------------------------------------|--------|
+ * | running | numbers messages              | held messages, and its end marker in reserve  | ending |
+ * | ending  | numbers no more messages      | held messages, and behind them its end marker | ended  |
+ * | ended   | nothing of it is left to send | nothing                                       |        |
  *
- * The end marker of a run may grow too old or find no room before a server listens. Then the run stays `ending`, and no server is told of its end.
+ * Who decides:
+ * - running → ending: `Publisher.stop`. When the process is killed, the next one takes the run over, and begins with
+ *   `ending`.
+ * - ending → ended: the broker takes its end marker (`Sender`), or `Publisher.stop` finds nothing of it held.
+ *
+ * An end marker may grow too old, or find no room, before a server listens. Then its run stays `ending`, and no server
+ * is told of its end.
  */
 export class Run {
   /** Of its next message. Its standing is the one that was sent last, or is sent next. */
@@ -35,10 +41,6 @@ export class Run {
 
   get id(): string {
     return this.header.run
-  }
-
-  get state(): RunState {
-    return this.#state
   }
 
   moveTo(state: RunState): void {

@@ -27,8 +27,9 @@ export interface SenderOptions {
 }
 
 /**
- * Held messages leave in bursts: at most 32 of them and 256 KiB every 50 ms, which is 640 messages and 5 MiB a second. A server that comes back to
- * many full outboxes would otherwise fall behind, and Redis cuts off a subscriber that leaves 8 MiB unread for 60 s.
+ * Held messages leave in bursts: at most 32 of them and 256 KiB every 50 ms, which is 640 messages and 5 MiB a second.
+ * A server that comes back to many full outboxes would otherwise fall behind, and Redis cuts off a subscriber that
+ * leaves 8 MiB unread for 60 s.
  */
 const BURST_MESSAGES = 32
 const BURST_BYTES = 256 * 1024
@@ -48,8 +49,8 @@ const SEARCHED_IN_FLIGHT = 64
 type Flow = 'flowing' | 'noSubscriber' | 'away'
 
 /**
- * outbox → broker. Sends each message when it is made, and holds in the outbox what nobody took. Held messages follow in bursts once a server
- * listens again, so fresh messages never wait behind old ones.
+ * outbox → broker. Sends each message when it is made, and holds in the outbox what nobody took. Held messages follow
+ * in bursts once a server listens again, so fresh messages never wait behind old ones.
  */
 export class Sender {
   readonly outbox: Outbox
@@ -85,7 +86,9 @@ export class Sender {
     else this.outbox.put(message)
   }
 
-  /** Sends the next burst of held messages, oldest first; a single one while it is not known whether anybody takes it. */
+  /**
+   * Sends the next burst of held messages, oldest first; a single one while it is not known whether anybody takes it.
+   */
   sendHeld(): void {
     clearTimeout(this.#nextBurst)
     this.#nextBurst = undefined
@@ -102,7 +105,10 @@ export class Sender {
     }
   }
 
-  /** Sends all that is held while the broker takes it, and waits for the answers. At the signal, what has no answer is held. */
+  /**
+   * Sends all that is held while the broker takes it, and waits for the answers. At the signal, what has no answer is
+   * held.
+   */
   async sendAllHeld(signal: AbortSignal): Promise<void> {
     await this.#untilAborted(signal, async () => {
       do {
@@ -126,8 +132,9 @@ export class Sender {
   }
 
   /**
-   * Writes into the header of a run, which is that of its next message, the oldest message that the run may still send. That never goes down, so an
-   * earlier answer is still true: with many messages in flight it is looked up only now and then.
+   * Writes into the header of a run, which is that of its next message, the oldest message that the run may still send.
+   * That never goes down, so an earlier answer is still true: with many messages in flight it is looked up only now and
+   * then.
    */
   updateStanding(run: Run): void {
     if (this.#inFlight.size < SEARCHED_IN_FLIGHT || run.header.seq % SEARCHED_IN_FLIGHT === 0) {
@@ -155,7 +162,8 @@ export class Sender {
       (error: unknown) => {
         if (!this.#inFlight.remove(message)) return
         if (error instanceof BrokerError && error.kind === 'refused') this.#refused(message, error)
-        // After `unknown` the broker may have taken the message. Sending it again then makes a duplicate, which its seq shows.
+        // After `unknown` the broker may have taken the message. Sending it again then makes a duplicate, which its seq
+        // shows.
         else this.#hold(message, 'away', error)
       },
     )

@@ -487,7 +487,8 @@ it('balances, and loses only what was in flight, whatever fails and however it e
       const tracker = new LossTracker()
       for (const message of broker.arrived) tracker.observe({ ...message, sampleCount: message.values.length })
       expect(tracker.withdrawnSamples).toBeLessThanOrEqual(dropped)
-      // No held message came before a server first heard of its run. Of a refused one a server may hear first by an older message.
+      // No held message came before a server first heard of its run. Of a refused one a server may hear first by an
+      // older message.
       expect(tracker.lostSamples).toBeLessThanOrEqual(wasKilled ? missing : refused)
       if (!wasKilled) expect(tracker.missingSamples).toBe(0)
     }),

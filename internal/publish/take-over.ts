@@ -20,8 +20,8 @@ export interface Moment {
 }
 
 /**
- * Puts into the outbox what earlier processes left in the journal, unchanged, and behind the messages of each run its end marker. To be called
- * before anything else is put there.
+ * Puts into the outbox what earlier processes left in the journal, unchanged, and behind the messages of each run its
+ * end marker. To be called before anything else is put there.
  */
 export async function takeOver(journal: Journal, outbox: Outbox, now: Moment): Promise<TakenOver> {
   const runs = new Map<string, LeftRun>()
@@ -52,7 +52,8 @@ export async function takeOver(journal: Journal, outbox: Outbox, now: Moment): P
   }
   for (const { run, withdrawnMessages, withdrawnSamples, endMarker: old } of runs.values()) {
     run.withdraw(withdrawnMessages, withdrawnSamples)
-    // It grows old from when it was first made, like any message. So end markers that no server ever hears do not pile up.
+    // It grows old from when it was first made, like any message. So end markers that no server ever hears do not pile
+    // up.
     outbox.put(endMarker(run, old?.madeAt ?? now.nowUs, old?.madeAtUptimeUs ?? now.uptimeUs))
   }
   // The journal has them once more now, with all that is known of their runs.
@@ -60,7 +61,10 @@ export async function takeOver(journal: Journal, outbox: Outbox, now: Moment): P
   return { messages, samples, damaged }
 }
 
-/** A run that an earlier process left, and what it had withdrawn by its records. What this process withdraws counts in the run itself. */
+/**
+ * A run that an earlier process left, and what it had withdrawn by its records. What this process withdraws counts in
+ * the run itself.
+ */
 interface LeftRun {
   readonly run: Run
   withdrawnMessages: number
@@ -88,8 +92,8 @@ function toMessage(journaled: JournalRecord, run: Run, now: Moment): OutgoingMes
 }
 
 /**
- * The clock may have been set in between. A clock that went back gives age 0. A clock that leapt ahead gives an age that the uptime shows to be too
- * high. After a restart of the machine only the clock is left.
+ * The clock may have been set in between. A clock that went back gives age 0. A clock that leapt ahead gives an age
+ * that the uptime shows to be too high. After a restart of the machine only the clock is left.
  */
 function ageUs({ madeAt, madeAtUptimeUs }: JournalRecord, now: Moment): number {
   const byClock = Math.max(0, now.nowUs - madeAt)

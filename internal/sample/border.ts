@@ -1,6 +1,6 @@
 import type { Tag } from './value.ts'
 
-/** Why a sample or a message does not become a point. One catalogue: each word is a label of `sentinel_rejected_samples_total`. */
+/** Every reason why a sample or message is rejected. Each word is a label of `sentinel_rejected_samples_total`. */
 export const REJECT_REASONS = [
   'not_a_message',
   'json_syntax',
@@ -26,7 +26,7 @@ export const REJECT_REASONS = [
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
-/** A reason, with the value and the rule that it broke, in words for the log. */
+/** A reason, and the value with the rule that it breaks, in words for the log. */
 export interface Refusal {
   readonly reason: RejectReason
   readonly detail: string
@@ -36,11 +36,14 @@ export function isRefusal(value: object | number): value is Refusal {
   return typeof value === 'object' && 'reason' in value
 }
 
-/** Bytes of UTF-8. InfluxDB refuses a key (measurement and tags) over 65,535; ours stays well below with 64 tags at these bounds. */
+/**
+ * Bytes of UTF-8. InfluxDB refuses a series key (measurement and tags) over 65,535 bytes, so it also bounds what 64
+ * tags may take.
+ */
 export const MAX_NAME_BYTES = 256
 export const MAX_TAG_VALUE_BYTES = 1024
 export const MAX_TAGS = 64
-/** The largest string field, UTF-8 bytes: InfluxDB's own bound. */
+/** The largest string field, bytes of UTF-8: the bound of InfluxDB. */
 export const MAX_STRING_BYTES = 65_535
 
 const RESERVED_TAG_KEYS = new Set(['time', '_field', '_measurement'])
@@ -50,14 +53,15 @@ export function isReservedTagKey(key: string): boolean {
   return RESERVED_TAG_KEYS.has(key)
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are just what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters
 const UNCLEAN = /[\u0000-\u001f\u007f]|\\$|\\(?=[,= "])|[\ud800-\udfff]/
 
 /**
- * The text of a name, a tag key or a tag value as every store keeps it: line breaks and tabs become the two characters `\n`, `\r`,
- * `\t`, other control characters go, so does a backslash that would swallow the character after it (at the end, or before a
- * comma, an equals sign, a space or, in a field's name, a quote: line protocol cannot tell it from an escape), and a lone
- * surrogate becomes U+FFFD.
+ * The text of a name, a tag key or a tag value as every store keeps it:
+ * - line breaks and tabs become the two characters `\n`, `\r`, `\t`, and other control characters are removed;
+ * - a backslash is removed where line protocol would take it for an escape: at the end, and before a comma, an equals
+ *   sign, a space or a quote;
+ * - a lone surrogate becomes U+FFFD.
  */
 export function cleanText(text: string): string {
   return UNCLEAN.test(text) ? thoroughlyClean(text) : text
@@ -70,14 +74,14 @@ function thoroughlyClean(text: string): string {
       .replaceAll('\n', '\\n')
       .replaceAll('\r', '\\r')
       .replaceAll('\t', '\\t')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: it removes control characters
       .replace(/[\u0000-\u001f\u007f]/g, '')
-      // Only a whole run is tried, never its tails: else a long one would take the square of its length.
+      // Only tried at the first backslash of several: else a long row of them would take quadratic time.
       .replace(/(?<!\\)\\+(?=[,= "]|$)/g, '')
   )
 }
 
-/** What a store would refuse of a series, found before it is sent. */
+/** Why a store would refuse a series, found before it is sent. */
 export function refuseSeries(measurement: string, tags: readonly Tag[]): Refusal | undefined {
   const badMeasurement = refuseName('measurement', measurement)
   if (badMeasurement !== undefined) return badMeasurement
@@ -111,13 +115,13 @@ function refuseName(what: string, name: string): Refusal | undefined {
   return undefined
 }
 
-/** Bounds on a sample's own time, µs beside the moment of its arrival. */
+/** Bounds on a sample's time, µs before and after its arrival. */
 export interface TimeWindow {
   readonly maxAgeUs: number
   readonly maxFutureUs: number
 }
 
-/** A clock that is far off, found at the border: a sample from next year would stay "the latest" for a year. */
+/** Refuses a time that is far off: a sample from next year would stay the newest reading for a year. */
 export function refuseTime(at: number, nowUs: number, window: TimeWindow): Refusal | undefined {
   if (at > nowUs + window.maxFutureUs) {
     return { reason: 'time_in_future', detail: `${describeTime(at)} is more than ${window.maxFutureUs / 1e6} s ahead` }
@@ -133,7 +137,7 @@ function describeTime(at: number): string {
   return Number.isNaN(date.getTime()) ? `time ${at} µs` : date.toISOString()
 }
 
-/** A value for a log line: quoted, escaped, and cut to a bearable length. */
+/** A value for a log line: quoted, escaped, and cut to 80 characters. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 }

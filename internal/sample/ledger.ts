@@ -1,8 +1,8 @@
 import type { RejectReason } from './border.ts'
 
 /**
- * Why a sample that was fine did not reach the store. One catalogue: each word is a label of `sentinel_dropped_samples_total` (a server's) or
- * `sentinel_unsent_samples_total` (a publisher's).
+ * Every reason why a good sample is dropped. Each word is a label of `sentinel_dropped_samples_total` (of a server) or
+ * `sentinel_unsent_samples_total` (of a publisher).
  */
 export const DROP_REASONS = [
   'queue_full',
@@ -18,20 +18,20 @@ export const DROP_REASONS = [
 export type DropReason = (typeof DROP_REASONS)[number]
 
 /**
- * Where every sample of a server is. Each ends in exactly one of `written`, `rejected`, `dropped`; the rest is `held`:
- * `received + takenOver = written + rejected + dropped + held`. Plain numbers, read when somebody asks.
+ * Where every sample of a server is. Each ends in exactly one of `written`, `rejected` and `dropped`. The rest is
+ * `held`: `received + takenOver = written + rejected + dropped + held`.
  */
 export class ServerLedger {
-  /** Samples; a message that cannot be decoded counts as those that it says it carries, one at least. */
+  /** Samples. A message that cannot be decoded counts as the samples that it claims to carry, and at least one. */
   received = 0
   written = 0
-  /** Found in the spool at the start: an earlier process received them. */
+  /** Samples in the spool at the start: an earlier process received them. */
   takenOver = 0
-  /** Those of `received` that the server made itself, its own figures: no wire brought them. */
+  /** The part of `received` that the server made itself, its own metrics. */
   own = 0
-  /** Those of `own` that found no room, and are in `dropped`: what came over a wire lacks none for them. */
+  /** The part of `own` that found no room. It is in `dropped` too, but no publisher lost it. */
   ownDropped = 0
-  /** Messages, however many samples each carried. */
+  /** Messages, of any number of samples. */
   messages = 0
   readonly rejectedBy = new Map<RejectReason, number>()
   readonly droppedBy = new Map<DropReason, number>()
@@ -60,7 +60,7 @@ export class ServerLedger {
 /** Where every sample of a publisher is: `produced + takenOver = sent + dropped + held`. */
 export class PublisherLedger {
   produced = 0
-  /** Found in the outbox at the start: an earlier process produced them. */
+  /** Samples in the outbox at the start: an earlier process produced them. */
   takenOver = 0
   sent = 0
   readonly droppedBy = new Map<DropReason, number>()

@@ -2,18 +2,18 @@ import type { Series } from './series.ts'
 import type { Slot } from './value.ts'
 
 /**
- * One reading of one series. Samples are reused by whoever makes them: one is valid only during the call that hands it
- * over, and whoever wants to keep something of it copies that.
+ * The values of one series at one time. Its maker reuses the object: a sample is valid only during the call that hands
+ * it over. Copy what you keep.
  */
 export interface Sample {
   series: Series
-  /** In the order of `series.fieldNames`; may be shorter than that, what is missing has no value. */
+  /** In the order of `series.fieldNames`. It may be shorter: a missing field has no value. */
   values: Slot[]
   /** Microseconds since the Unix epoch, UTC: an integer, exact below 2^53 (until the year 2255). */
   at: number
-  /** 0–999, the nanoseconds below `at`: keeps legacy messages apart that share a microsecond. */
+  /** 0–999, the nanoseconds below `at`. It keeps apart samples that would share a microsecond. */
   tie: number
 }
 
-/** Takes a sample for the time of the call. */
+/** Takes a sample, which is valid during the call only. */
 export type SampleSink = (sample: Sample) => void

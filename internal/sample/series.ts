@@ -1,12 +1,15 @@
 import { cleanText, type Refusal, refuseFieldName, refuseSeries } from './border.ts'
 import type { FieldKind, Slot, Tag } from './value.ts'
 
-/** More fields than this in one series is a publisher gone wrong (a value used as a name); Telegraf's widest has 60. */
+/**
+ * A series with more fields comes from a faulty publisher, which uses a value as a name. Telegraf's widest series has
+ * 60.
+ */
 export const MAX_FIELDS = 512
 
 /**
- * A measurement with its tags, held once. It owns what is the same for all its samples (names, kinds, the escaped
- * beginning of its line) and what the live view wants of it (its latest values).
+ * A measurement with its tags; one object in each process. It has what is the same for all its samples (names, kinds,
+ * the escaped beginning of its line) and the newest values for the live feed.
  */
 export class Series {
   readonly key: string
@@ -15,19 +18,19 @@ export class Series {
   readonly fieldNames: string[] = []
   readonly fieldKinds: FieldKind[] = []
 
-  /** `measurement,tag=value` escaped, in UTF-8: written by line/encode.ts at the first use. */
+  /** `measurement,tag=value` escaped, in UTF-8. format/line/encode.ts makes it at the first use. */
   linePrefix: Uint8Array | undefined
-  /** `,name=` escaped, likewise, one a field. */
+  /** `,name=` escaped, likewise, one for each field. */
   readonly fieldPrefixes: Uint8Array[] = []
 
   /** The newest value of each field, in the fields' order, and the time of the newest sample (µs; 0: none yet). */
   readonly latest: Slot[] = []
   latestAt = 0
-  /** True while the series stands in a list of changed series. */
+  /** True while the series is in a list of changed series. */
   changed = false
-  /** When a sample last asked for it (µs): the longest idle series makes room in a full table. */
+  /** When a sample last used it, µs. A full table gives up series that are idle. */
   usedAt = 0
-  /** True once the table has given it up: whoever keeps it from message to message has to intern it again. */
+  /** True once the table has given it up. A decoder that remembers the series must intern it again. */
   evicted = false
 
   readonly #fieldIndex = new Map<string, number>()
@@ -44,7 +47,7 @@ export class Series {
   }
 
   /**
-   * The place of a field in `values`, made at the first call with the kind given then; a later call may name another kind, and
+   * The index of a field in `values`. The first call adds the field with its kind. A later call may name another kind:
    * the caller compares it with `fieldKinds`. A name that a store would refuse, or one too many, gives a refusal.
    */
   field(name: string, kind: FieldKind): number | Refusal {
@@ -67,24 +70,25 @@ export class Series {
     return index
   }
 
-  /** The place of a field that is there already, or -1. */
+  /** The index of a field that exists, or -1. */
   indexOf(name: string): number {
     return this.#fieldIndex.get(name) ?? -1
   }
 }
 
 /**
- * Every series that a process knows, each once, at most `maxSeries`. A full table gives up the series that have been idle for
- * `idleUs`; where there is none, a new series is refused, so that a publisher with a value in a tag cannot fill the memory.
+ * Every series of a process, each once, at most `maxSeries`. A full table gives up the series that have been idle for
+ * `idleUs`. If there is none, a new series is refused, so that a publisher that uses a value as a tag cannot fill the
+ * memory.
  */
 export class SeriesTable {
   readonly #series = new Map<string, Series>()
   readonly #maxSeries: number
   readonly #idleUs: number
-  /** Series given up for being idle, and asked-for ones refused for want of room. */
+  /** Series given up because they were idle, and new ones refused because the table was full. */
   evicted = 0
   refused = 0
-  /** Nothing is idle before this time (µs): spares a full scan for each refused sample. */
+  /** No series is idle before this time, µs. It saves a scan of the table for each refused sample. */
   #nothingIdleBefore = 0
 
   constructor(options: { maxSeries?: number; idleUs?: number } = {}) {
@@ -105,8 +109,8 @@ export class SeriesTable {
   }
 
   /**
-   * The series of a measurement and its tags, in any order; made at the first call. Names are cleaned by the rules of border.ts,
-   * tags with an empty value are left out.
+   * The series of a measurement and its tags, which may be in any order. The first call makes it. Names are cleaned by
+   * the rules of border.ts, and tags with an empty value are left out.
    *
    * @param nowUs marks the series as used, µs
    */
@@ -156,7 +160,9 @@ function sortedTags(tags: readonly Tag[]): Tag[] {
   return clean.sort(byKeyBytes)
 }
 
-/** InfluxDB sorts tags by the bytes of their UTF-8 keys; code points order alike, UTF-16 units beyond U+FFFF do not. */
+/**
+ * InfluxDB sorts tags by the UTF-8 bytes of their keys. Code points sort alike, but UTF-16 units beyond U+FFFF do not.
+ */
 function byKeyBytes([a]: Tag, [b]: Tag): number {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) {
@@ -170,7 +176,7 @@ function byKeyBytes([a]: Tag, [b]: Tag): number {
   return a.length - b.length
 }
 
-/** U+0000 and U+0001 cannot stand in cleaned text, so no two series share a key. */
+/** Cleaned text has no U+0000 and no U+0001, so no two series share a key. */
 function seriesKey(measurement: string, tags: readonly Tag[]): string {
   let key = measurement
   for (const [k, v] of tags) key += `\u0000${k}\u0001${v}`

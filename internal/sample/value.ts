@@ -1,13 +1,13 @@
-/** The five kinds of value that line protocol knows. A field keeps one kind for the life of its series. */
+/** The five kinds of value in line protocol. A field keeps its kind as long as its series lives. */
 export type FieldKind = 'float' | 'int' | 'uint' | 'bool' | 'string'
 
-/** `int` and `uint` are a number while they are exact (below 2^53) and a bigint beyond. */
+/** An `int` or `uint` is a number where that is exact (below 2^53), and else a bigint. */
 export type FieldValue = number | bigint | boolean | string
 
-/** What stands in a sample's place for a field: `undefined`, NaN and the infinities all mean "no value this time". */
+/** A sample's entry for a field. `undefined`, NaN and the infinities all mean "no value this time". */
 export type Slot = FieldValue | undefined
 
-/** Key and value, both cleaned; a series' tags are sorted by key. */
+/** Key and value, both cleaned. A series has its tags sorted by key. */
 export type Tag = readonly [key: string, value: string]
 
 /** The bounds of `int` and `uint`. */
@@ -19,8 +19,8 @@ const TWO_TO_63 = 2 ** 63
 const TWO_TO_64 = 2 ** 64
 
 /**
- * Whether a field of a kind can keep a value unchanged: it is of the right type, finite, whole where the kind is, and within 64 bits. Every encoder
- * and store leaves out a value that its field cannot keep.
+ * Whether a field of a kind can keep a value unchanged: it is of the right type, finite, whole where the kind is, and
+ * within 64 bits. Every encoder and store leaves out a value that its field cannot keep.
  */
 export function fitsKind(value: Slot, kind: FieldKind): boolean {
   switch (kind) {

@@ -3,17 +3,18 @@ import type { SampleSink } from '../sample/sample.ts'
 /**
  * Something that is measured again and again: a host, a switch fabric, a file of GPU readings.
  *
- * What the caller promises: `collect` is never called while an earlier call is still going, `close` is called once, after the
- * last `collect` has settled, and nothing is called after it. An implementation needs no lock.
+ * What the caller promises: `collect` is never called while an earlier call is still going, `close` is called once,
+ * after the last `collect` has settled, and nothing is called after it. An implementation needs no lock.
  *
- * What an implementation promises: one measurement that fails never hides the others. Whatever could be read is emitted, what
- * could not goes to the problem callback that the source was made with, and `collect` still resolves. It rejects only where nothing
- * at all could be read.
+ * What an implementation promises: one measurement that fails never hides the others. Whatever could be read is
+ * emitted, what could not goes to the problem callback that the source was made with, and `collect` still resolves. It
+ * rejects only where nothing at all could be read.
  */
 export interface Source {
   readonly name: string
   /**
-   * Reads everything once and hands each sample to `emit`, from inside this call: after it has settled, none comes any more.
+   * Reads everything once and hands each sample to `emit`, from inside this call: after it has settled, none comes any
+   * more.
    *
    * @param atUs the time that the samples carry, µs since the Unix epoch
    */
@@ -38,10 +39,14 @@ export type ProblemSink = (problem: Problem) => void
 
 /** A file that is missing fails at every tick; once in ten minutes is enough to be seen in a log that rotates. */
 const REPEAT_MS = 600_000
-/** Parts are named by mounts and devices, so there may be any number: beyond this the one longest known is forgotten. */
+/**
+ * Parts are named by mounts and devices, so there may be any number: beyond this the one longest known is forgotten.
+ */
 const MAX_PARTS = 256
 
-/** Lets the first problem of each part through at once, and then one in ten minutes with the number of those left out. */
+/**
+ * Lets the first problem of each part through at once, and then one in ten minutes with the number of those left out.
+ */
 export class ProblemThrottle {
   readonly #source: string
   readonly #sink: ProblemSink

@@ -16,7 +16,10 @@ const NOW_US = 1_763_900_000_654_321
 /** Small, so that a table that is full is met, and idle series make room in it. */
 const MAX_SERIES = 2000
 const RANDOM_BYTES = 300
-/** The nanoseconds of a Packed message reach to the year 2262, a little beyond what is exact in µs; the server's time window refuses that. */
+/**
+ * The nanoseconds of a Packed message reach to the year 2262, a little beyond what is exact in µs; the server's time
+ * window refuses that.
+ */
 const MAX_TIME_US = 2 ** 63 / 1000
 
 /** Decoding of one format, by its own decoder or by the one that tells the formats apart. */

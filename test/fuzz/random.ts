@@ -1,4 +1,7 @@
-/** Numbers that look random and are the same for the same seed and stream: each input can be made again without those before it. */
+/**
+ * Numbers that look random and are the same for the same seed and stream: each input can be made again without those
+ * before it.
+ */
 export class Random {
   #state: number
 

@@ -96,7 +96,9 @@ class ScannerTarget implements Target {
   }
 }
 
-/** The whole log of a folder: one of its files is damaged, cut, gone or doubled, then it is opened and read to its end. */
+/**
+ * The whole log of a folder: one of its files is damaged, cut, gone or doubled, then it is opened and read to its end.
+ */
 class FolderTarget implements Target {
   readonly name = 'spool, a folder'
   readonly #root = mkdtempSync(join(tmpdir(), 'sentinel-fuzz-'))

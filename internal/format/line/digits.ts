@@ -3,20 +3,20 @@ const DOT = 0x2e
 const MINUS = 0x2d
 const BILLION = 1e9
 const BILLION_DIGITS = 9
-/** Hundredths up to here are int32, with which V8 calculates quickest: values below 21,474,836. */
+/** Up to this many hundredths (values below 21,474,836) fit int32, with which V8 is fastest. */
 const MOST_HUNDREDTHS = 2 ** 31 - 1
 const MOST_OF_HUNDREDTHS = Math.floor(MOST_HUNDREDTHS / 100)
 
 /*
- * Numbers as ASCII digits in bytes. Each function writes at `at` and returns the offset behind; what does not fit is not written, and the
- * offset returned is then beyond the end of the bytes.
+ * Numbers as ASCII digits. Each function writes at `at` and returns the offset behind the last digit. Digits beyond the
+ * end of the bytes are not written; the offset that is returned is then beyond the end too.
  */
 
 /**
- * A finite double as JavaScript would print it: the shortest decimal that reads back as the same.
+ * A finite double as JavaScript prints it: the shortest decimal that reads back as the same double.
  *
- * Most figures are counts, or percentages and rates of at most two decimals. Hundredths that give the value back by one exact division are its
- * digits, and need no string.
+ * Most values are counts, or percentages and rates of at most two decimals. When the rounded hundredths, divided by
+ * 100, give the value back, they are its digits, and no string is needed.
  */
 export function writeDouble(value: number, into: Uint8Array, at: number): number {
   const isNegative = value < 0 || (value === 0 && 1 / value < 0)

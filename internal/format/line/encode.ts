@@ -8,21 +8,23 @@ const LINE_FEED = 0x0a
 const LETTER_I = 0x69
 const LETTER_U = 0x75
 
-/** A time's digits down to the millisecond, with the space before them, remembered: at 200,000 lines a second, 200 of them share it. */
+/**
+ * The digits of a time down to the millisecond, with the space before them. At 200,000 lines a second, 200 lines share
+ * them.
+ */
 let millisecond = -1
 let millisecondDigits = new Uint8Array()
 
 /**
  * Writes a sample as one line of line protocol, times in ns, with its line feed.
  *
- * Left out are values that line protocol cannot carry as the field's kind: NaN, the infinities, a fraction or an integer out of
- * range in an integer field, a number in a string field. Whoever fills a sample has to convert before, by `series.fieldKinds`.
+ * A value that does not fit its field's kind (`fitsKind`) is left out. Convert values by `series.fieldKinds` before.
  *
- * Byte by byte, because V8 keeps such loops in registers: a line of two short floats takes 175 ns, where to build a string of it and have
- * that written took 240 (encode.bench.ts, here and before).
+ * Written byte by byte, because V8 keeps such loops in registers: a line of two short floats takes 175 ns. To build a
+ * string and write that took 240 ns (encode.bench.ts).
  *
- * @returns where the line ends: `at` itself when the sample has no value. An end beyond that of `into` says how much room is needed; what is
- *   there then is no line.
+ * @returns the index behind the line; `at` itself when the sample has no value. An index beyond the end of `into` says
+ *   how much room the line needs; the bytes in `into` are no line then.
  */
 export function writeLine(sample: Sample, into: Uint8Array, at: number): number {
   const { series, values } = sample
@@ -36,14 +38,14 @@ export function writeLine(sample: Sample, into: Uint8Array, at: number): number 
     const valueAt = copy(series.fieldPrefixes[i] ?? fieldPrefix(series, i), into, fieldAt)
     const valueEnd = writeValue(value, kinds[i]!, into, valueAt)
     if (valueEnd === valueAt) continue
-    // In the place of the first field's comma.
+    // Replaces the comma of the first field.
     if (end === at) into[fieldAt] = SPACE
     end = valueEnd
   }
   return end === at ? at : writeTime(sample.at, sample.tie, into, end)
 }
 
-/** The line with its line feed, as bytes of its own; empty when the sample has no value. */
+/** The line with its line feed, in a Buffer of its own; empty when the sample has no value. */
 export function encodeLine(sample: Sample): Buffer {
   let line = Buffer.allocUnsafe(256)
   let end = writeLine(sample, line, 0)
@@ -54,7 +56,7 @@ export function encodeLine(sample: Sample): Buffer {
   return line.subarray(0, end)
 }
 
-/** The line as ordinary text, without the line feed: for logs and dead letters. */
+/** The line as text, without the line feed: for logs and dead letters. */
 export function encodeLineText(sample: Sample): string {
   return encodeLine(sample).toString('utf8').slice(0, -1)
 }
@@ -64,7 +66,7 @@ function copy(bytes: Uint8Array, into: Uint8Array, at: number): number {
   return at + bytes.length
 }
 
-/** `measurement,key=value`, made once a series. */
+/** `measurement,key=value`, made once for a series. */
 function linePrefix(series: Series): Uint8Array {
   let text = escapeText(series.measurement, MEASUREMENT_DELIMITERS)
   for (const [key, value] of series.tags)
@@ -73,7 +75,7 @@ function linePrefix(series: Series): Uint8Array {
   return series.linePrefix
 }
 
-/** `,name=`; makes the prefixes up to this field, in order, so that the array has no holes. */
+/** `,name=`. Makes the prefixes of all fields up to this one, so that the array has no holes. */
 function fieldPrefix(series: Series, index: number): Uint8Array {
   for (let i = series.fieldPrefixes.length; i <= index; i++) {
     series.fieldPrefixes.push(Buffer.from(`,${escapeText(series.fieldNames[i]!, KEY_DELIMITERS)}=`))
@@ -81,7 +83,7 @@ function fieldPrefix(series: Series, index: number): Uint8Array {
   return series.fieldPrefixes[index]!
 }
 
-/** InfluxDB takes `\=` back in tags and field names only: in a measurement it would store the backslash. */
+/** InfluxDB unescapes `\=` in tags and field names only. In a measurement it would store the backslash. */
 const MEASUREMENT_DELIMITERS = /[, ]/g
 const KEY_DELIMITERS = /[,= ]/g
 
@@ -89,7 +91,7 @@ function escapeText(text: string, delimiters: RegExp): string {
   return text.replace(delimiters, '\\$&')
 }
 
-/** @returns `at` when line protocol cannot carry the value as that kind */
+/** @returns `at` when the value does not fit the kind */
 function writeValue(value: FieldValue, kind: FieldKind, into: Uint8Array, at: number): number {
   switch (kind) {
     case 'float':
@@ -118,7 +120,7 @@ function writeIntegerDigits(value: number | bigint, into: Uint8Array, at: number
   return writeText(`${BigInt(value)}`, into, at)
 }
 
-/** Only the quote and the backslash have an escape; a line feed stands as it is. */
+/** Only the quote and the backslash have an escape. A line feed is written as it is. */
 function writeString(value: string, into: Uint8Array, at: number): number {
   const text = `"${/["\\]/.test(value) ? value.replace(/["\\]/g, '\\$&') : value}"`
   return BEYOND_ASCII.test(text) ? copy(Buffer.from(text), into, at) : writeText(text, into, at)
@@ -127,7 +129,7 @@ function writeString(value: string, into: Uint8Array, at: number): number {
 /** ` <nanoseconds>` and a line feed. */
 function writeTime(at: number, tie: number, into: Uint8Array, offset: number): number {
   const ms = Math.floor(at / 1000)
-  // Short times would get leading zeros, and those before 1970 count the other way.
+  // Times below a millisecond would get leading zeros, and the remainders of times before 1970 are negative.
   if (ms < 1) return writeText(` ${BigInt(at) * 1000n + BigInt(tie)}\n`, into, offset)
   if (ms !== millisecond) {
     millisecond = ms
@@ -139,5 +141,5 @@ function writeTime(at: number, tie: number, into: Uint8Array, offset: number): n
   return end + 1
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is one byte a character already
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII, one byte a character
 const BEYOND_ASCII = /[^\u0000-\u007f]/

@@ -8,13 +8,13 @@ export interface ParsedField {
   readonly value: FieldValue
 }
 
-/** A good line. Nothing is cleaned and nothing sorted: that is the border's work (`SeriesTable.intern`, `Series.field`). */
+/** A good line, as it is written: the border cleans and sorts (`SeriesTable.intern`, `Series.field`). */
 export interface ParsedLine {
-  /** Of the line's beginning, from 1. */
+  /** Of the line's first character, from 1. */
   readonly lineNumber: number
   readonly measurement: string
   readonly tags: readonly Tag[]
-  /** At least one; of two with one name the later counts. */
+  /** At least one. Of two with the same name the later one counts. */
   readonly fields: readonly ParsedField[]
   /** Nanoseconds since the Unix epoch. */
   readonly timeNs: bigint | undefined
@@ -22,10 +22,10 @@ export interface ParsedLine {
 
 export interface BadLine {
   readonly lineNumber: number
-  /** Where it went wrong, in characters from 1. */
+  /** The character that is wrong, from 1. */
   readonly column: number
   readonly reason: string
-  /** The line as it came. */
+  /** The line, unchanged. */
   readonly text: string
 }
 
@@ -34,16 +34,20 @@ export function isBadLine(line: ParsedLine | BadLine): line is BadLine {
 }
 
 export interface ParseOptions {
-  /** What one unit of the times in the text is worth, ns: 1 (unless told otherwise), 1000, 1_000_000 or 1_000_000_000. */
+  /**
+   * What one unit of the times in the text is worth, ns: 1 (unless told otherwise), 1000, 1_000_000 or 1_000_000_000.
+   */
   readonly unitNs?: number
 }
 
 /** InfluxDB's bound on measurement and tags together, bytes as they stand in the line. */
 const MAX_KEY_BYTES = 65_535
-/** InfluxDB keeps the outermost nanoseconds of int64 for itself. */
+/** InfluxDB reserves the outermost nanoseconds of int64. */
 const MIN_TIME_NS = INT64_MIN + 2n
 const MAX_TIME_NS = INT64_MAX - 1n
-/** No 64-bit integer has more digits: longer ones are refused before a bigint is made of them, which takes quadratic time. */
+/**
+ * No 64-bit integer has more digits. A longer one is refused before it becomes a bigint, which takes quadratic time.
+ */
 const MAX_DIGITS = 20
 
 const TRUE_WORDS = new Set(['t', 'T', 'true', 'True', 'TRUE'])
@@ -60,9 +64,11 @@ const EQUALS = 0x3d
 const BACKSLASH = 0x5c
 
 /**
- * Reads line protocol as InfluxDB 1.x and 2.x do, in one pass over the text: each line in its order, good or bad. Empty lines and
- * comments are skipped. A line feed inside a quoted string belongs to the string. A carriage return before a line feed makes a line
- * bad, as it does there. Bytes that are not UTF-8 become U+FFFD.
+ * Reads line protocol as InfluxDB 1.x and 2.x do, in one pass over the text. Yields each line in order, good or bad.
+ * Empty lines and comments are skipped. A line feed inside a quoted string belongs to the string. A carriage return
+ * before a line feed makes a line bad, as in InfluxDB. Bytes that are not UTF-8 become U+FFFD.
+ *
+ * This file is long because all of it is one grammar: the rules where a line ends are those of the parser once more.
  */
 export function* parseLines(body: Buffer | string, options: ParseOptions = {}): Generator<ParsedLine | BadLine> {
   const text = typeof body === 'string' ? body : body.toString('utf8')
@@ -96,7 +102,7 @@ function parseLine(
   }
 }
 
-/** Not an Error: gathering a stack for each line of a body that is bad throughout would cost more than all the parsing. */
+/** Not an Error: in a body of bad lines, a stack for each of them would cost more than all the parsing. */
 class Misfit {
   readonly position: number
   readonly reason: string
@@ -107,7 +113,7 @@ class Misfit {
   }
 }
 
-/** One line, from left to right; every method begins at `#at` and leaves it behind what it has read. */
+/** Reads one line from left to right. Each method begins at `#at` and moves it behind what it has read. */
 class LineParser {
   readonly #text: string
   readonly #end: number
@@ -172,7 +178,7 @@ class LineParser {
     return { name, kind: 'float', value: float(word, start) }
   }
 
-  /** A quoted string: a backslash escapes a quote or a backslash, and stands for itself before anything else. */
+  /** A quoted string. A backslash escapes a quote or a backslash; before anything else it is a backslash. */
   #string(): string {
     const opening = this.#at++
     let escaped = false
@@ -201,7 +207,7 @@ class LineParser {
     return timeNs
   }
 
-  /** Text up to a space or one of two delimiters; a delimiter after a backslash is text, whatever stands before the backslash. */
+  /** Text up to a space or one of two delimiters. A delimiter after a backslash is text, even after two backslashes. */
   #name(what: string, delimiter: number, other: number, escapes: RegExp): string {
     const start = this.#at
     let escaped = false
@@ -244,7 +250,7 @@ function integer(digits: string, min: bigint, max: bigint, position: number): nu
   return Number.isSafeInteger(double) ? double : value
 }
 
-/** `-1`, `.5`, `5.`, `1.5e-7`; not `+5`, `NaN`, `Inf`, nor what a double cannot hold. */
+/** `-1`, `.5`, `5.`, `1.5e-7`; not `+5`, `NaN`, `Inf`, or a number beyond the doubles. */
 function float(word: string, position: number): number {
   let at = word[0] === '-' ? 1 : 0
   const whole = countDigits(word, at)
@@ -261,7 +267,7 @@ function float(word: string, position: number): number {
     if (exponent === 0) throw new Misfit(position + at, 'an exponent without digits')
     at += exponent
   }
-  if (at < word.length) throw new Misfit(position + at, 'a number goes on with what is not one')
+  if (at < word.length) throw new Misfit(position + at, 'text after a number')
   const value = Number(word)
   if (!Number.isFinite(value)) throw new Misfit(position, 'a number beyond the doubles')
   return value
@@ -272,7 +278,7 @@ function isInteger(word: string): boolean {
   return end === word.length && end > (word[0] === '-' ? 1 : 0)
 }
 
-/** Where the digits (after a minus) end. */
+/** The index behind the digits, which may follow a minus. */
 function digitsUpTo(word: string): number {
   const start = word.charCodeAt(0) === MINUS ? 1 : 0
   return start + countDigits(word, start)
@@ -311,8 +317,9 @@ function endOfComment(text: string, from: number): number {
 }
 
 /**
- * The line feed that ends the line, by InfluxDB's rule: one after a backslash or in quotes does not; a quote counts only where a
- * field's value is (more equals signs than commas since the first space).
+ * The line feed that ends the line, by InfluxDB's rule. A line feed after a backslash or in quotes does not end it. A
+ * quote counts only in the value of a field, which is where more equals signs than commas have come since the first
+ * space.
  */
 function endOfLine(text: string, from: number): number {
   let inFields = false

@@ -1,15 +1,15 @@
 /** Lines of line protocol in one Buffer, each with its line feed. */
 export interface Lines {
   readonly body: Buffer
-  /** Where each line ends, behind its line feed: a line feed inside a string is none, so the text alone does not tell. */
+  /** The index behind the line feed of each line. The text alone does not tell: a string may contain line feeds. */
   readonly ends: Uint32Array
 }
 
 const WORD = 4
 
 /**
- * Lines as bytes that can be kept and read back by `readLineRecord`: their number, where each ends (all uint32, little-endian), and the
- * text. Every store writes batches in this form, so what one has put aside another can take.
+ * Lines as one record, which `readLineRecord` reads back: their number, the end of each (all uint32, little-endian),
+ * and the text. Every store spools its batches in this form, so any store can take what another has spooled.
  */
 export function writeLineRecord({ body, ends }: Lines): Buffer {
   const bodyStart = (1 + ends.length) * WORD
@@ -23,7 +23,7 @@ export function writeLineRecord({ body, ends }: Lines): Buffer {
 /**
  * The lines share the record's memory.
  *
- * @throws RangeError when it is no such record
+ * @throws RangeError when the bytes are no such record
  */
 export function readLineRecord(record: Buffer): Lines {
   const count = record.length < WORD ? -1 : record.readUInt32LE(0)

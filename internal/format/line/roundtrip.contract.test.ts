@@ -36,8 +36,8 @@ function pointKey(measurement: string, tags: Iterable<readonly [string, string]>
 }
 
 /**
- * A measurement gives each field one kind, so samples that would conflict are left out. Times are gathered into a few days, but for some far
- * ones: the database makes a shard a week.
+ * A measurement gives each field one kind, so samples that would conflict are left out. Times are gathered into a few
+ * days, but for some far ones: the database makes a shard a week.
  */
 function storableTogether(samples: readonly Sample[]): Sample[] {
   const FAR = new Set([-1_000_001, -1, 0, 1, 999, 1000, 1001, 999_999, 4_102_444_800e6])

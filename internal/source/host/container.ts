@@ -5,9 +5,10 @@ import type { Roots, Surroundings } from './measurement.ts'
 import { parseMeminfo } from './mem.ts'
 
 /**
- * Files that differ by namespace (`mountinfo`, `net/dev`): under our own /proc they are this process's; under a host's /proc that is mounted
- * elsewhere they are those of its process 1. `self` would be us again there, with the container's network and mounts. Where process 1
- * is kept from us (hidepid, a security module), the container's own are read, and `unavailable` says so.
+ * Files that differ by namespace (`mountinfo`, `net/dev`): under our own /proc they are this process's; under a host's
+ * /proc that is mounted elsewhere they are those of its process 1. `self` would be us again there, with the container's
+ * network and mounts. Where process 1 is kept from us (hidepid, a security module), the container's own are read, and
+ * `unavailable` says so.
  */
 export function hostNamespaceFile(surroundings: Surroundings, measurement: string, file: string): string {
   const { roots, unavailable } = surroundings

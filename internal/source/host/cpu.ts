@@ -4,8 +4,8 @@ import { type FieldList, LEAST_SPAN_MS, type Measurement, type Surroundings } fr
 import { Rows } from './rows.ts'
 
 /**
- * Ticks of the kernel's 100 Hz clock since boot, in the order of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, guest,
- * guest_nice (proc(5)). `user` contains `guest`, and `nice` contains `guest_nice`.
+ * Ticks of the kernel's 100 Hz clock since boot, in the order of /proc/stat: user, nice, system, idle, iowait, irq,
+ * softirq, steal, guest, guest_nice (proc(5)). `user` contains `guest`, and `nice` contains `guest_nice`.
  */
 export type CpuTimes = readonly number[]
 
@@ -45,8 +45,9 @@ export function parseCpuTimes(stat: string): Map<string, CpuTimes> {
 }
 
 /**
- * What a core did between two readings, in the order of `CPU_FIELDS`; `undefined` where no time has passed. A column that went backwards
- * counts as 0: the kernel says itself that iowait may, and all do when a core comes back after having been offline.
+ * What a core did between two readings, in the order of `CPU_FIELDS`; `undefined` where no time has passed. A column
+ * that went backwards counts as 0: the kernel says itself that iowait may, and all do when a core comes back after
+ * having been offline.
  */
 export function cpuUsage(before: CpuTimes, now: CpuTimes): number[] | undefined {
   const [user, nice, system, idle, iowait, irq, softirq, steal, guest, guestNice] = now.map((ticks, i) =>

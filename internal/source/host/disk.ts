@@ -33,8 +33,8 @@ export interface FileSystemSize {
 export type AskFileSystem = (path: string) => Promise<FileSystemSize>
 
 /**
- * In the order of `DISK_FIELDS`; `undefined` for a file system without blocks. `free` is what is free for users other than root, and
- * `used_percent` is `used / (used + free)`: the figure of `df`.
+ * In the order of `DISK_FIELDS`; `undefined` for a file system without blocks. `free` is what is free for users other
+ * than root, and `used_percent` is `used / (used + free)`: the figure of `df`.
  */
 export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileSystemSize): number[] | undefined {
   if (blocks === 0) return undefined
@@ -48,7 +48,10 @@ export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileS
 
 /** A file system answers within microseconds, or its server or disk is away. */
 const DEADLINE_MS = 400
-/** A call that hangs holds one of the four threads of Node's pool, which every file and host name needs: never more than this by remote mounts. */
+/**
+ * A call that hangs holds one of the four threads of Node's pool, which every file and host name needs: never more than
+ * this by remote mounts.
+ */
 const MAX_HANGING_REMOTE = 2
 /** With hundreds of mounts, parsing their list is dearer than asking them. A new mount is seen within 10 s. */
 const LIST_EVERY_US = 10e6
@@ -99,7 +102,8 @@ export class DiskSpace implements Measurement {
       this.#disks = await this.#listDisks()
       this.#listedAtUs = atUs
     }
-    // One after another, so that however many mounts of a dead server there are, they hold two threads and not all four.
+    // One after another, so that however many mounts of a dead server there are, they hold two threads and not all
+    // four.
     for (const disk of this.#disks) {
       const size = await this.#size(disk)
       const values = size === undefined ? undefined : diskValues(size)
@@ -140,7 +144,8 @@ export class DiskSpace implements Measurement {
 async function beforeDeadline<T>(answer: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
-    // After a long pause of this process the answer is there, but timers run before it is looked at: it gets one more turn.
+    // After a long pause of this process the answer is there, but timers run before it is looked at: it gets one more
+    // turn.
     timer = setTimeout(() => setImmediate(resolve, undefined), DEADLINE_MS)
   })
   try {
@@ -163,8 +168,8 @@ function linuxDisks(surroundings: Surroundings): Disk[] {
 }
 
 /**
- * When process 1 of the host cannot be read, the list is the container's own: what of the host is mounted there stands below the
- * mount root, and the rest is not the host's.
+ * When process 1 of the host cannot be read, the list is the container's own: what of the host is mounted there stands
+ * below the mount root, and the rest is not the host's.
  */
 function underHost(mounts: readonly Mount[], roots: Roots): readonly Mount[] {
   const below = mounts.filter(({ path }) => path === roots.mount || path.startsWith(`${roots.mount}/`))

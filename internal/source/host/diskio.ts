@@ -29,8 +29,9 @@ const SECTOR_BYTES = 512
 export type DiskCounters = readonly (number | bigint)[]
 
 /**
- * Whole devices and partitions by name, as Telegraf gives them. Loop devices and RAM disks are left out (a desktop has dozens of loops,
- * one a snap, and their I/O is counted again at the disk below), and so are devices that have never done anything.
+ * Whole devices and partitions by name, as Telegraf gives them. Loop devices and RAM disks are left out (a desktop has
+ * dozens of loops, one a snap, and their I/O is counted again at the disk below), and so are devices that have never
+ * done anything.
  */
 export function parseDiskstats(diskstats: string): Map<string, DiskCounters> {
   const devices = new Map<string, DiskCounters>()
@@ -45,8 +46,9 @@ export function parseDiskstats(diskstats: string): Map<string, DiskCounters> {
 }
 
 /**
- * `io_await`, `io_svctm` (ms a request) and `io_util` (% of the time in which the device was busy) between two readings. None where a counter
- * went backwards (they wrap at 2^32 ms on some kernels, and a device that was pulled and plugged starts anew).
+ * `io_await`, `io_svctm` (ms a request) and `io_util` (% of the time in which the device was busy) between two
+ * readings. None where a counter went backwards (they wrap at 2^32 ms on some kernels, and a device that was pulled and
+ * plugged starts anew).
  */
 export function diskRates(before: DiskCounters, now: DiskCounters, elapsedMs: number): Slot[] {
   const delta = (i: number) => Number(now[i]!) - Number(before[i]!)

@@ -59,7 +59,10 @@ export function parseMeminfo(meminfo: string): Map<string, number> {
   return sizes
 }
 
-/** In the order of `MEM_FIELDS`: `used` is what is not available, as Telegraf has it since 1.36 and `free` since procps 4. */
+/**
+ * In the order of `MEM_FIELDS`: `used` is what is not available, as Telegraf has it since 1.36 and `free` since procps
+ * 4.
+ */
 export function memValues(total: number, available: number): number[] {
   const used = Math.max(0, total - available)
   return [total, available, used, (100 * used) / total, (100 * available) / total]

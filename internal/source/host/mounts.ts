@@ -11,7 +11,9 @@ export interface Mount {
   readonly id: string
 }
 
-/** In the kernel's order: a later mount lies over an earlier one of the same path. Lines that are cut off are left out. */
+/**
+ * In the kernel's order: a later mount lies over an earlier one of the same path. Lines that are cut off are left out.
+ */
 export function parseMountinfo(mountinfo: string): Mount[] {
   const mounts: Mount[] = []
   for (const line of mountinfo.split('\n')) {
@@ -39,7 +41,10 @@ function isReadOnly(options: string): boolean {
   return options === 'ro' || options.startsWith('ro,')
 }
 
-/** Space, tab, line break and backslash stand as three octal digits: `/mnt/my\040disk`. Bytes beyond ASCII stand as they are. */
+/**
+ * Space, tab, line break and backslash stand as three octal digits: `/mnt/my\040disk`. Bytes beyond ASCII stand as they
+ * are.
+ */
 function unescapePath(path: string): string {
   return path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }
@@ -71,8 +76,9 @@ const RUNTIME_FILES = /^\/(etc|dev|run)\//
  * The mounts to report, as people expect from `df`:
  * - `/` always, whatever its type: in a container it is an overlay, and the one disk that everything there writes to;
  * - else no pseudo file system, by Telegraf's default list;
- * - each file system once: a bind mount would only show the same figures again under another path, and a Kubernetes node has hundreds. The
- *   mount of the whole is preferred to one of a part, then the shortest path. The subvolumes of a btrfs each count as a whole.
+ * - each file system once: a bind mount would only show the same figures again under another path, and a Kubernetes
+ *   node has hundreds. The mount of the whole is preferred to one of a part, then the shortest path. The subvolumes of
+ *   a btrfs each count as a whole.
  */
 export function chooseMounts(mounts: readonly Mount[]): Mount[] {
   const visible = new Map(mounts.map((mount) => [mount.path, mount]))

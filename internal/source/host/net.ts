@@ -42,14 +42,20 @@ export function parseNetDev(dev: string): Map<string, NetCounters> {
 const IFF_UP = 0x1
 const IFF_LOOPBACK = 0x8
 
-/** Whether an interface is reported: up and not a loopback, as Telegraf does. Where /sys does not say, only `lo` is left out. */
+/**
+ * Whether an interface is reported: up and not a loopback, as Telegraf does. Where /sys does not say, only `lo` is left
+ * out.
+ */
 export function isReported(name: string, flags: string | undefined): boolean {
   if (flags === undefined) return name !== 'lo'
   const bits = Number.parseInt(flags, 16)
   return (bits & IFF_UP) !== 0 && (bits & IFF_LOOPBACK) === 0
 }
 
-/** Two small files an interface cost 26 µs; a node with 100 containers would spend a quarter of the agent's budget on them each second. */
+/**
+ * Two small files an interface cost 26 µs; a node with 100 containers would spend a quarter of the agent's budget on
+ * them each second.
+ */
 const TRAITS_AGE_US = 10e6
 
 interface Traits {

@@ -13,14 +13,18 @@ import { SYSTEM_FIELDS } from './system.ts'
 /** What of the package `systeminformation` is used; each of its calls starts child processes on macOS and Windows. */
 export type SystemInformation = Pick<typeof import('systeminformation'), 'mem' | 'networkStats' | 'fsSize'>
 
-/** A child process costs milliseconds of CPU (on Windows a PowerShell: hundreds), so what needs one is measured this seldom. */
+/**
+ * A child process costs milliseconds of CPU (on Windows a PowerShell: hundreds), so what needs one is measured this
+ * seldom.
+ */
 const CHILD_PROCESS_EVERY_US = 30e6
 
 const NOT_HERE = 'only measured on Linux: elsewhere it takes a child process each time'
 
 /**
- * macOS and Windows: cores, load and uptime from Node itself at each tick, the size of disks by `statfs`; memory, swap and network from
- * `systeminformation` twice a minute. The package is loaded at the first use, for a Linux agent should not pay its memory.
+ * macOS and Windows: cores, load and uptime from Node itself at each tick, the size of disks by `statfs`; memory, swap
+ * and network from `systeminformation` twice a minute. The package is loaded at the first use, for a Linux agent should
+ * not pay its memory.
  */
 export function nonLinuxMeasurements(
   surroundings: Surroundings,

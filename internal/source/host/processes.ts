@@ -69,10 +69,11 @@ export function countProcesses(processes: Iterable<Process>, unread = 0): (numbe
 }
 
 /**
- * One file of a process cost 11 µs with warm caches and twice that in an agent that has slept for a second, so reading 500 processes took
- * the 1 % of a core that the whole agent may take. Known processes are therefore read in turn, this many a tick, and new ones at once up
- * to a bound of their own. Up to 32 processes everything is exact; beyond, a state is at most (processes / 32) ticks old: with 320
- * at 1 s, 10 s, which is Telegraf's own interval. `total` is always exact.
+ * One file of a process cost 11 µs with warm caches and twice that in an agent that has slept for a second, so reading
+ * 500 processes took the 1 % of a core that the whole agent may take. Known processes are therefore read in turn, this
+ * many a tick, and new ones at once up to a bound of their own. Up to 32 processes everything is exact; beyond, a state
+ * is at most (processes / 32) ticks old: with 320 at 1 s, 10 s, which is Telegraf's own interval. `total` is always
+ * exact.
  */
 const KNOWN_PER_TICK = 32
 const NEW_PER_TICK = 128

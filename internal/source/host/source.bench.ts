@@ -2,7 +2,10 @@ import { bench, describe } from 'vitest'
 import { SeriesTable } from '../../sample/series.ts'
 import { HOST_MEASUREMENTS, HostSource } from './source.ts'
 
-/** Back to back, with warm caches; an agent that sleeps for a second between two ticks pays several times as much CPU for each. */
+/**
+ * Back to back, with warm caches; an agent that sleeps for a second between two ticks pays several times as much CPU
+ * for each.
+ */
 describe('one tick of the host source on this machine', () => {
   let atUs = Date.now() * 1000
   for (const include of [...HOST_MEASUREMENTS.map((name) => [name]), HOST_MEASUREMENTS]) {

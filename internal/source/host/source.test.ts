@@ -59,9 +59,9 @@ function sourceUnder(root: string, options: Partial<HostSourceOptions> = {}) {
 }
 
 /**
- * A case is a folder with `tick0`, the machine when the agent starts; `tick1` and so on, what has changed a second later each time, with
- * `gone.txt` for what was there and is not; `statfs.json`, what the kernel says of the size of its file systems; and
- * `expected.lp`, all samples as line protocol.
+ * A case is a folder with `tick0`, the machine when the agent starts; `tick1` and so on, what has changed a second
+ * later each time, with `gone.txt` for what was there and is not; `statfs.json`, what the kernel says of the size of
+ * its file systems; and `expected.lp`, all samples as line protocol.
  */
 test.each(readdirSync(TESTDATA))('recorded machine: %s', async (name) => {
   const folder = join(TESTDATA, name)

@@ -37,8 +37,9 @@ export interface HostSourceOptions {
 }
 
 /**
- * The machine that this process runs on, in the measurements, tags and fields of Telegraf, so that dashboards made for it work. The constructor takes
- * a first reading, so a first tick that comes 100 ms later or more has the CPU usage since then.
+ * The machine that this process runs on, in the measurements, tags and fields of Telegraf, so that dashboards made for
+ * it work. The constructor takes a first reading, so a first tick that comes 100 ms later or more has the CPU usage
+ * since then.
  */
 export class HostSource implements Source {
   readonly name = 'host'
@@ -70,14 +71,18 @@ export class HostSource implements Source {
   }
 
   /**
-   * Measurements and fields that this machine does not give, or that mean less than they seem to, with the reason in words.
-   * The key is a measurement (`diskio`) or fields of it (`swap.in, swap.out`). Each is also told to `onProblem` once.
+   * Measurements and fields that this machine does not give, or that mean less than they seem to, with the reason in
+   * words. The key is a measurement (`diskio`) or fields of it (`swap.in, swap.out`). Each is also told to `onProblem`
+   * once.
    */
   get unavailable(): ReadonlyMap<string, string> {
     return this.#unavailable
   }
 
-  /** Makes these measurements from the next tick on. Those that were made before too go on counting from their last reading. */
+  /**
+   * Makes these measurements from the next tick on. Those that were made before too go on counting from their last
+   * reading.
+   */
   include(measurements: readonly HostMeasurement[]): void {
     const names: readonly string[] = measurements
     const before = this.#measurements
@@ -92,7 +97,8 @@ export class HostSource implements Source {
   }
 
   async collect(atUs: number, emit: SampleSink): Promise<void> {
-    // Those that need not wait are done within the map, one after another; file systems answer while the others are read.
+    // Those that need not wait are done within the map, one after another; file systems answer while the others are
+    // read.
     const succeeded = await Promise.all(this.#measurements.map((measurement) => this.#collect(measurement, atUs, emit)))
     this.#sayUnavailable()
     if (succeeded.length > 0 && !succeeded.includes(true)) throw new Error('nothing of this host could be read')
