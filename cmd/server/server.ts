@@ -21,8 +21,8 @@ import { openStorage } from './storage.ts'
 const OWN_FIGURES_INTERVAL_MS = 1000
 
 /**
- * broker → pipeline → store, and what changed to the live feed. Stops in the flow's order: intake, batches, live feed; the store and the
- * broker belong to the caller and close after it.
+ * broker → pipeline → store, and what changed to the live feed. Stops in the flow's order: intake, batches, live feed;
+ * the store and the broker belong to the caller and close after it.
  */
 export async function openServer(context: Context, broker: Broker, writer: StoreWriter): Promise<void> {
   const { deadLetters, spool } = await openStorage(context, broker)
@@ -45,10 +45,10 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
   const decoder = new MessageDecoder(table)
-  const marks = broker.checkpoints && new Checkpoints({ store: broker.checkpoints, loss, throttle })
+  const checkpoints = broker.checkpoints && new Checkpoints({ store: broker.checkpoints, loss, throttle })
   const pipeline = new Pipeline({
     decoder,
-    marks,
+    checkpoints,
     live: (sample) => announcer.record(sample),
     onMessage: () => latencyLog.message(),
     writer,
@@ -111,7 +111,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     latencyLog.setPeriod({ everyMs: changed.stats.intervalMs, everyMessages: changed.stats.every }),
   )
   releaser.push('latency log', () => latencyLog.stop())
-  if (marks !== undefined) releaser.push('marks', (signal) => marks.stop(signal))
+  if (checkpoints !== undefined) releaser.push('checkpoints', (signal) => checkpoints.stop(signal))
   releaser.push('batches', (signal) => pipeline.finish(signal))
   context.summary.push(() => ({
     received: ledger.received,
@@ -128,8 +128,8 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     lost_at_most: loss.lostSamplesAtMost,
   }))
   await pipeline.start(async (handler, options) => {
-    // What was lost before the first message is known only from the marks of the process before.
-    await marks?.start()
+    // What was lost before the first message is known only from the checkpoints of the process before.
+    await checkpoints?.start()
     return broker.subscribe(handler, options)
   })
   releaser.push('intake', async () => {

@@ -13,7 +13,10 @@ export interface ServerStorage {
   readonly spool: PipelineOptions['spool']
 }
 
-/** Opens the folder of a server. A disk that is full, or spoiled, is no reason not to start: `/ready` says what is wrong with it. */
+/**
+ * Opens the folder of a server. A disk that is full, or spoiled, is no reason not to start: `/ready` says what is wrong
+ * with it.
+ */
 export async function openStorage(context: Context, broker: Broker): Promise<ServerStorage> {
   const { settings, onReload, logger, releaser, readiness } = context
   const folder = await openDataFolder(context, 'server')

@@ -200,7 +200,11 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
   })
   afterEach(() => void vi.useRealTimers())
 
-  /** Goes through the steps, then lets the store take everything. @returns all lives, every value taken in, and those acked before a kill */
+  /**
+   * Goes through the steps, then lets the store take everything.
+   *
+   * @returns all lives, every value taken in, and those acked before a kill
+   */
   async function live(
     steps: readonly Step[],
     maxBytes: number,
@@ -236,7 +240,8 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
           lives.push(await start())
           break
         case 'kill': {
-          // The next life gets a copy, so that what is left of this one is in nobody's way: it does no more than to write what waits.
+          // The next life gets a copy, so that what is left of this one is in nobody's way: it does no more than to
+          // write what waits.
           life.store.mood = 'hangs'
           promised.push(...life.promised)
           const copy = await copyOf(folder)

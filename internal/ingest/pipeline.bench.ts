@@ -28,8 +28,9 @@ const HOSTS = 200
 const MESSAGES_A_READ = 1000
 
 /**
- * Times are `1763`, seven digits of the round, five of the sample: µs. Each round has times of its own, as life has, or the decoders would search
- * for a free tie and the live view take nothing. To write the round into messages that are there costs some ns.
+ * Times are `1763`, seven digits of the round, five of the sample: µs. Each round has times of its own, as life has, or
+ * the decoders would search for a free tie and the live view take nothing. To write the round into messages that are
+ * there costs some ns.
  */
 const ROUND_DIGITS = 7
 const ROUND_US = 1e5
@@ -110,7 +111,7 @@ async function openPipeline() {
     decoder: new MessageDecoder(table),
     live: (sample) => announcer.record(sample),
     onMessage: () => through.messages++,
-    marks: { delivered: (id) => (through.delivered = id), acked: (upTo) => (through.acked = upTo) },
+    checkpoints: { delivered: (id) => (through.delivered = id), acked: (upTo) => (through.acked = upTo) },
     writer: openStore(),
     ledger,
     loss: new LossTracker(),

@@ -28,12 +28,12 @@ export interface Latencies {
 
 export interface PipelineOptions {
   readonly decoder: Decoder
-  /** Takes each good sample for the live view; must not throw. */
+  /** Takes each good sample for the live feed; must not throw. */
   readonly live: SampleSink
-  /** Told of each message once it is through, good or bad. */
+  /** Called once for each message, good or bad, when it is dealt with. */
   readonly onMessage?: () => void
-  /** Told of each delivery that has been taken in, and of those up to which all are settled. */
-  readonly marks?: undefined | { delivered(id: number): void; acked(upTo: number): void }
+  /** Told of each delivery that is taken in, and of the delivery up to which all are acked. */
+  readonly checkpoints?: undefined | { delivered(id: number): void; acked(upTo: number): void }
   readonly writer: StoreWriter
   readonly ledger: ServerLedger
   readonly loss: LossTracker
@@ -45,9 +45,9 @@ export interface PipelineOptions {
   readonly flushMinMs: number
   readonly flushMaxMs: number
   readonly queueMaxBytes: number
-  /** Whether the broker gives unacked messages again to whoever comes next (Streams). */
+  /** Whether the broker keeps unacked messages, and delivers them again (Streams). */
   readonly brokerKeepsUnacked: boolean
-  /** Where batches wait that the store does not take; without it they wait in memory. Closed by `finish`. */
+  /** Where batches wait that the store does not take. Without it they wait in memory. `finish` closes it. */
   readonly spool?: Pick<BatchSpoolOptions, 'log' | 'maxBytes' | 'whenFull'> | undefined
   readonly replayBytesPerSecond: number
   readonly deadLetters: Pick<DeadLetters, 'add' | 'written'>
@@ -55,15 +55,15 @@ export interface PipelineOptions {
   readonly onBug?: WriteQueueOptions['onBug']
 }
 
-/** What may change while it runs. */
+/** What may change while the pipeline runs. */
 export type PipelineLimits = WriteQueueLimits &
   Pick<PipelineOptions, 'timeWindow'> & { readonly spool: Pick<BatchSpoolOptions, 'maxBytes' | 'whenFull'> }
 
 /**
- * broker → decode → live → batch → store → ack.
+ * broker → decode → live feed → batch → store → ack.
  *
- * Every sample that comes in ends in exactly one column of the ledger; the message it came in is acked once that is so for all of its
- * samples, or they are on disk, and for all messages before it.
+ * Every sample that is received ends in exactly one column of the ledger. A message is acked once each of its samples
+ * is settled or on disk, and each message before it is acked.
  */
 export class Pipeline {
   #options: PipelineOptions
@@ -73,11 +73,12 @@ export class Pipeline {
   readonly #queue: WriteQueue
   readonly spool: BatchSpool | undefined
   #subscription: Subscription | undefined
-  #finished = false
-  #givenUp = 0
-  /** Of the current message; used again for each. */
+  #isFinished = false
+  /** Samples in memory that are counted as dropped, because the pipeline has ended. */
+  #droppedAtEnd = 0
+  /** When the current message arrived. One object, used again for each message. */
   readonly #arrival: Arrival = { receivedAt: 0, tie: 0 }
-  /** Samples of the current message that stand in a batch. */
+  /** Samples of the current message that are in a batch. */
   #taken = 0
 
   constructor(options: PipelineOptions) {
@@ -99,7 +100,7 @@ export class Pipeline {
     this.spool?.reportDamage()
   }
 
-  /** Goes by these from now on. Nothing that is held is touched. */
+  /** Applies other limits. What is held stays held. */
   reconfigure({ timeWindow, spool, ...limits }: PipelineLimits): void {
     this.#options = { ...this.#options, timeWindow }
     this.spool?.reconfigure(spool)
@@ -114,58 +115,59 @@ export class Pipeline {
     return this.#queue.breaker
   }
 
-  /** Samples that are in memory or on disk, and were not given up: counted where they are, so that the ledger can be held against it. */
+  /** Samples in memory and on disk, counted where they are: the ledger must say the same. */
   get held(): number {
     return this.heldInMemory + this.heldOnDisk
   }
 
   get heldInMemory(): number {
-    return this.#queue.samples - this.#givenUp
+    return this.#queue.samples - this.#droppedAtEnd
   }
 
   get heldOnDisk(): number {
     return this.spool?.samples ?? 0
   }
 
-  /** Starts to consume what `subscribe` gives, and to write what an earlier process has left on disk. */
+  /** Starts to write what an earlier process left on disk, then subscribes. */
   async start(subscribe: (handler: MessageHandler, options: SubscribeOptions) => Promise<Subscription>): Promise<void> {
     this.#queue.ask()
     const subscription = await subscribe(this.#message, { onPoison: this.#poison })
-    // Told to stop while the broker was away: nobody is left to write what it brings.
-    if (this.#finished) return subscription.close()
+    // `finish` was called while the broker was away: nothing would write what it delivers.
+    if (this.#isFinished) return subscription.close()
     this.#subscription = subscription
     if (this.#queue.modes.store !== 'available') subscription.storeAway(true)
   }
 
-  /** Tries the store again at once, however long the pause was to be. */
+  /** Asks a store that is away at once, however long the pause was to be. */
   askStore(): void {
     this.#queue.ask()
   }
 
-  /** Takes in what was sent before now, and nothing more. */
+  /** Takes in what was sent before the call, and nothing more. */
   async stopIntake(): Promise<void> {
     await this.#subscription?.stop()
   }
 
   /**
-   * Waits until the store has all that was taken in, acks it, and lets the broker go. When the signal fires first, or the store is away,
-   * what is left goes to the spool; without one it stays with a broker that keeps it, and is counted as dropped where none does.
+   * Waits until the store has all that was taken in, acks it, and closes the subscription. When the signal fires first,
+   * or the store is away, the rest goes to the spool. Without a spool the rest stays with a broker that keeps it, or is
+   * counted as dropped.
    */
   async finish(signal: AbortSignal): Promise<void> {
-    this.#finished = true
+    this.#isFinished = true
     const { brokerKeepsUnacked, logger } = this.#options
     try {
       await this.#queue.drain(signal, brokerKeepsUnacked)
     } catch (error) {
-      logger.warn({ err: error, held: this.held }, 'stops before the store has everything')
+      logger.warn({ err: error, held: this.held }, 'the stop goes on, though the store has not taken everything')
     } finally {
       const unwritten = await this.#queue.close()
       const { ownSamples, samples } = this.#queue
-      this.#givenUp = brokerKeepsUnacked ? ownSamples : samples
-      const dropped = this.#givenUp + unwritten
+      this.#droppedAtEnd = brokerKeepsUnacked ? ownSamples : samples
+      const dropped = this.#droppedAtEnd + unwritten
       if (dropped > 0) {
         this.#ledger.drop('stopped', dropped)
-        logger.error({ dropped }, 'samples dropped: neither the store nor the disk has taken them')
+        logger.error({ dropped }, 'samples dropped: neither the store nor the disk took them')
       }
       // The acks of what was rejected last wait for its dead letters.
       await new Promise<void>((resolve) => this.#rejects.whenKept(resolve))
@@ -173,7 +175,7 @@ export class Pipeline {
     }
   }
 
-  /** A sample of the server's own: it takes the way of all others from here on. */
+  /** Takes a sample that the server made itself. */
   take(sample: Sample): void {
     this.#ledger.own++
     this.#ledger.received++
@@ -187,7 +189,7 @@ export class Pipeline {
   }
 
   readonly #message: MessageHandler = (payload, delivery) => {
-    const { decoder, latencies, loss, marks } = this.#options
+    const { decoder, latencies, loss, checkpoints } = this.#options
     const receivedAt = this.#clock.now()
     this.#arrival.receivedAt = receivedAt
     this.#arrival.tie = delivery.tie
@@ -198,7 +200,7 @@ export class Pipeline {
     else this.#refuseMessage(refusal, payload, delivery.redelivered)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
-    marks?.delivered(delivery.id)
+    checkpoints?.delivered(delivery.id)
     this.#queue.endMessage(delivery.id, sentAt)
     if (this.#taken > 0) latencies.internal.record(inBatchAt - receivedAt)
     if (sentAt > 0) latencies.e2e.record(inBatchAt - sentAt)
@@ -208,18 +210,18 @@ export class Pipeline {
   readonly #sample = (sample: Sample): void => {
     this.#ledger.received++
     const refusal = refuseTime(sample.at, this.#arrival.receivedAt, this.#options.timeWindow)
-    const { run: source } = this.#options.decoder.header
-    const answer = refusal ?? this.#queue.add(sample, source)
+    const { run } = this.#options.decoder.header
+    const answer = refusal ?? this.#queue.add(sample, run)
     if (answer === undefined) this.#taken++
-    this.#account(sample, answer, source)
+    this.#account(sample, answer, run)
   }
 
-  #account(sample: Sample, refusal: Refusal | undefined, source: string): void {
+  #account(sample: Sample, refusal: Refusal | undefined, run: string): void {
     if (refusal === undefined) this.#options.live(sample)
-    else this.#rejects.sample(refusal, sample, source)
+    else this.#rejects.sample(refusal, sample, run)
   }
 
-  /** All that it says it carried is rejected, and so not lost on the way. */
+  /** All samples that the message claims to carry are rejected. So they are not counted as lost. */
   #refuseMessage(refusal: Refusal, payload: Buffer, redelivered: boolean): void {
     const { decoder, loss } = this.#options
     const sampleCount = Math.max(1, decoder.header.sampleCount)
@@ -228,11 +230,11 @@ export class Pipeline {
     if (decoder.header.seq >= 0) loss.observe({ ...decoder.header, sampleCount }, redelivered)
   }
 
-  /** Nothing more is read of it than that it is there: to decode it may be what nobody survives. */
+  /** A poison message is not decoded, because decoding it may be what kills servers. It counts as one sample. */
   readonly #poison: NonNullable<SubscribeOptions['onPoison']> = (payload, id, deliveries, problem) => {
     this.#ledger.messages++
     this.#ledger.received++
-    // Only an engine that keeps messages has an id for them, and delivers them more than once.
+    // Only an engine that keeps messages has ids for them, and delivers them more than once.
     const detail = id === '' ? problem : `${problem} (message ${id}, delivered ${deliveries} times)`
     this.#rejects.message({ reason: 'poison', detail }, 1, '', payload)
     return new Promise((resolve) => this.#rejects.whenKept(resolve))
@@ -249,14 +251,14 @@ export class Pipeline {
   #ack(upTo: number): void {
     this.#rejects.whenKept(() => {
       this.#subscription?.ack(upTo)
-      this.#options.marks?.acked(upTo)
+      this.#options.checkpoints?.acked(upTo)
     })
   }
 
   #holdBack(isFull: boolean): void {
     const { logger } = this.#options
     const fields = { held: this.held, problem: this.breaker.problem }
-    if (isFull) logger.warn(fields, 'nothing more is taken from the broker: what can wait here for the store is full')
+    if (isFull) logger.warn(fields, 'the broker is not read for now: the queue for the store is full')
     else logger.info(fields, 'the broker is read again')
     if (isFull) this.#subscription?.pause()
     else this.#subscription?.resume()
@@ -267,7 +269,8 @@ export class Pipeline {
     if (spool === undefined) return undefined
     const opened = new BatchSpool({ ...spool, writer, onLoss: (reason, samples) => this.#drop(reason, samples) })
     this.#ledger.takenOver = opened.takenOver
-    if (opened.takenOver > 0) logger.info({ samples: opened.takenOver }, 'the spool has samples of an earlier process')
+    if (opened.takenOver > 0)
+      logger.info({ samples: opened.takenOver }, 'samples of an earlier process are taken over from the spool')
     return opened
   }
 

@@ -14,13 +14,13 @@ export interface RejectsOptions {
   readonly deadLetters: Pick<DeadLetters, 'add' | 'written'>
 }
 
-/** A log line shows as much of what was rejected. */
+/** How much of a rejected line the log shows. */
 const SHOWN_CHARACTERS = 200
 
-/** What can never be stored: counts it, says so in the log, and keeps it as a dead letter. */
+/** Rejects what can never be stored: counts it, logs it, and keeps it as a dead letter. */
 export class Rejects {
   readonly #options: RejectsOptions
-  /** Letters were added since `#written` was asked for. */
+  /** Letters were added since `#written` began to wait. */
   #isDirty = false
   #written: Promise<void> | undefined
 
@@ -28,27 +28,30 @@ export class Rejects {
     this.#options = options
   }
 
-  /** A message of which nothing can be used, as it came. */
-  message(refusal: Refusal, samples: number, source: string, payload: Buffer): void {
-    this.#count(refusal, samples, { source })
-    this.#keep({ kind: 'message', ...refusal, source, payload })
+  /** Rejects a whole message; the letter keeps its bytes. */
+  message(refusal: Refusal, samples: number, run: string, payload: Buffer): void {
+    this.#count(refusal, samples, run)
+    this.#keep({ kind: 'message', ...refusal, source: run, payload })
   }
 
-  /** A sample that no store would take. */
-  sample(refusal: Refusal, sample: Sample, source: string): void {
-    this.#count(refusal, 1, { source })
-    this.#keep({ kind: 'line', ...refusal, source, payload: encodeLineText(sample) || withoutFields(sample) })
+  /** Rejects a sample that no store would take. */
+  sample(refusal: Refusal, sample: Sample, run: string): void {
+    this.#count(refusal, 1, run)
+    this.#keep({ kind: 'line', ...refusal, source: run, payload: encodeLineText(sample) || withoutFields(sample) })
   }
 
-  /** A sample that the store has refused. */
-  line({ refusal, index, line }: Rejected, source: string): void {
-    this.#count(refusal, 1, { source, line: line.slice(0, SHOWN_CHARACTERS) })
+  /** Rejects a sample that the store has refused. */
+  line({ refusal, index, line }: Rejected, run: string): void {
+    this.#count(refusal, 1, run, line.slice(0, SHOWN_CHARACTERS))
     if (line === '') return
     const detail = index < 0 ? `some of these lines, the store does not say which: ${refusal.detail}` : refusal.detail
-    this.#keep({ kind: 'line', reason: refusal.reason, detail, source, payload: line })
+    this.#keep({ kind: 'line', reason: refusal.reason, detail, source: run, payload: line })
   }
 
-  /** Calls back when all that was rejected so far has reached the file system: at once, where that is so already. */
+  /**
+   * Calls `done` once all letters so far have reached the file system, or could not be written; at once where none
+   * waits.
+   */
   whenKept(done: () => void): void {
     if (this.#isDirty) {
       this.#isDirty = false
@@ -61,9 +64,9 @@ export class Rejects {
     else void this.#written.then(done)
   }
 
-  #count({ reason, detail }: Refusal, samples: number, where: object): void {
+  #count({ reason, detail }: Refusal, samples: number, run: string, line?: string): void {
     this.#options.ledger.reject(reason, samples)
-    this.#options.throttle.warn(`rejected ${reason}`, { reason, detail, ...where }, 'sample rejected')
+    this.#options.throttle.warn(`rejected ${reason}`, { reason, detail, run, line }, 'sample rejected')
   }
 
   #keep(letter: Omit<DeadLetter, 'at'>): void {
@@ -73,7 +76,7 @@ export class Rejects {
   }
 }
 
-/** What can be shown of a sample without a value. */
+/** A sample without a value has no line: its series, to be looked at. */
 function withoutFields({ series }: Sample): string {
   return [series.measurement, ...series.tags.map(([key, value]) => `${key}=${value}`)].join(',')
 }

@@ -93,14 +93,14 @@ describe('Publisher over Redis Pub/Sub', () => {
       }
     }
     const totals = { received: 0, duplicates: 0, lost: 0, withdrawn: 0, missing: 0 }
-    let marks: ReadonlyMap<string, string> = new Map()
+    let checkpoints: ReadonlyMap<string, string> = new Map()
     for (let round = 0; round < 4; round++) {
       // Nobody listens, and more is produced than the outbox holds; before the first server too.
       await produce(200)
       const server = await openBroker(options)
       const decoder = frameCodec.decoder(new SeriesTable())
       const tracker = new LossTracker()
-      tracker.restore(marks)
+      tracker.restore(checkpoints)
       let messages = 0
       const subscription = await server.subscribe((payload) => {
         decoder.decode(payload, { receivedAt: 0, tie: 0 }, () => totals.received++)
@@ -113,7 +113,7 @@ describe('Publisher over Redis Pub/Sub', () => {
       await until('its run has said so', () => messages > seen + 1)
       await subscription.stop()
       await server.close()
-      marks = tracker.marks('all', true, Date.now())
+      checkpoints = tracker.checkpoints('all', true, Date.now())
       totals.duplicates += tracker.duplicateSamples
       totals.lost += tracker.lostSamples + tracker.lostSamplesAtMost
       totals.withdrawn += tracker.withdrawnSamples

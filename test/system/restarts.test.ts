@@ -126,7 +126,7 @@ describe('a server under load', () => {
     await first.logged('server consumes')
     await load.start()
     const stored = (): Promise<number> => influxCount(influx.url, 'telemetry', 'kills', 'n')
-    await until('there are marks', async () => (await stored()) > MESSAGES_PER_SECOND * 1.5)
+    await until('there are checkpoints', async () => (await stored()) > MESSAGES_PER_SECOND * 1.5)
     first.signal('SIGKILL')
     await first.ended
     const second = startProgram('server', { env })

@@ -12,7 +12,7 @@ const throttle = new LogThrottle(pino({ level: 'silent' }))
 
 const DAY_MS = 86_400_000
 
-/** Keeps marks as Redis does, and is away when told. */
+/** Keeps checkpoints as Redis does, and is away when told. */
 class FakeStore implements CheckpointStore {
   readonly kept = new Map<string, string>()
   away = false
@@ -22,61 +22,61 @@ class FakeStore implements CheckpointStore {
     return new Map(this.kept)
   }
 
-  async save(marks: ReadonlyMap<string, string>, forget: readonly string[] = []): Promise<void> {
+  async save(checkpoints: ReadonlyMap<string, string>, forget: readonly string[] = []): Promise<void> {
     if (this.away) throw new Error('away')
     this.saves++
-    for (const [source, mark] of marks) this.kept.set(source, mark)
-    for (const source of forget) this.kept.delete(source)
+    for (const [run, checkpoint] of checkpoints) this.kept.set(run, checkpoint)
+    for (const run of forget) this.kept.delete(run)
   }
 }
 
-/** A server: what it has taken in and not settled dies with it. */
+/** A server: what it has taken in and not settled ends with it. */
 class Server {
   readonly loss: LossTracker
-  readonly marks: Checkpoints
+  readonly checkpoints: Checkpoints
   #delivered = 0
   #unsettled = 0
 
-  private constructor(loss: LossTracker, marks: Checkpoints) {
+  private constructor(loss: LossTracker, checkpoints: Checkpoints) {
     this.loss = loss
-    this.marks = marks
+    this.checkpoints = checkpoints
   }
 
-  static async start(store: CheckpointStore, options: { maxSources?: number } = {}): Promise<Server> {
+  static async start(store: CheckpointStore, options: { maxRuns?: number } = {}): Promise<Server> {
     const loss = new LossTracker(options)
     const server = new Server(loss, new Checkpoints({ store, loss, throttle }))
-    await server.marks.start()
+    await server.checkpoints.start()
     return server
   }
 
   take(header: MessageHeader): void {
     this.loss.observe(header)
     this.#unsettled += header.sampleCount
-    this.marks.delivered(++this.#delivered)
+    this.checkpoints.delivered(++this.#delivered)
   }
 
   settle(): void {
     this.#unsettled = 0
-    this.marks.acked(this.#delivered)
+    this.checkpoints.acked(this.#delivered)
   }
 
   async stop(): Promise<void> {
     this.settle()
-    await this.marks.stop(new AbortController().signal)
+    await this.checkpoints.stop(new AbortController().signal)
   }
 
   /** @returns the samples that it had and that are gone */
   kill(): number {
-    void this.marks.stop(AbortSignal.abort())
+    void this.checkpoints.stop(AbortSignal.abort())
     return this.#unsettled
   }
 }
 
 const aSecond = (): Promise<unknown> => vi.advanceTimersByTimeAsync(1000)
 
-function message(source: string, seq: number): MessageHeader {
+function message(run: string, seq: number): MessageHeader {
   const numbers = { seq, firstSample: seq, heldFrom: seq, heldFirstSample: seq }
-  return { ...blankHeader(), run: source, ...numbers, sampleCount: 1 }
+  return { ...blankHeader(), run, ...numbers, sampleCount: 1 }
 }
 
 beforeEach(() => {
@@ -87,8 +87,8 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-describe('Marks', () => {
-  it('says nothing of what is not settled', async () => {
+describe('Checkpoints', () => {
+  it('saves nothing of what is not settled', async () => {
     const store = new FakeStore()
     const server = await Server.start(store)
     server.take(message('a', 0))
@@ -102,14 +102,14 @@ describe('Marks', () => {
     server.take(message('a', 2))
     server.settle()
     await aSecond()
-    // What was noted before message 2 came is saved first, then the newer note.
+    // The checkpoint made before message 2 arrived is saved first, then the newer one.
     await aSecond()
     expect(JSON.parse(store.kept.get('a')!)).toMatchObject({ next: 3 })
     await server.stop()
     expect(JSON.parse(store.kept.get('a')!)).toMatchObject({ next: 3, clean: true })
   })
 
-  it('has a mark soon after the start, for a process that is killed within its first second', async () => {
+  it('saves a checkpoint soon after the start, for a process that is killed within its first second', async () => {
     const store = new FakeStore()
     const server = await Server.start(store)
     server.take(message('a', 7))
@@ -122,18 +122,18 @@ describe('Marks', () => {
     await next.stop()
   })
 
-  it('leaves the last mark where a stop ran out of time before all was settled', async () => {
+  it('keeps the checkpoint before where a stop ran out of time before all was settled', async () => {
     const store = new FakeStore()
     const server = await Server.start(store)
     server.take(message('a', 0))
     server.settle()
     await aSecond()
     server.take(message('a', 1))
-    await server.marks.stop(new AbortController().signal)
+    await server.checkpoints.stop(new AbortController().signal)
     expect(JSON.parse(store.kept.get('a')!)).toMatchObject({ next: 1, clean: false })
   })
 
-  it('saves what changed only, and tries again where that fails', async () => {
+  it('saves only what changed, and tries again where that fails', async () => {
     const store = new FakeStore()
     const server = await Server.start(store)
     const saves = store.saves
@@ -163,7 +163,7 @@ describe('Marks', () => {
     await second.stop()
   })
 
-  it('knows no more than a bound where the process before was killed, whenever that was', async () => {
+  it('knows only a bound where a process before was killed, whichever that was', async () => {
     const store = new FakeStore()
     const first = await Server.start(store)
     first.take(message('a', 0))
@@ -179,7 +179,7 @@ describe('Marks', () => {
     await third.stop()
   })
 
-  it('waits a day for a source', async () => {
+  it('keeps the checkpoint of a quiet run for a day', async () => {
     const store = new FakeStore()
     const first = await Server.start(store)
     first.take(message('old', 0))
@@ -198,11 +198,11 @@ describe('Marks', () => {
     await second.stop()
   })
 
-  it('keeps no more sources than the tracker', async () => {
+  it('keeps no more runs than the tracker', async () => {
     const store = new FakeStore()
-    const server = await Server.start(store, { maxSources: 10 })
+    const server = await Server.start(store, { maxRuns: 10 })
     for (let i = 0; i < 200; i++) {
-      server.take(message(`source ${i}`, 0))
+      server.take(message(`run ${i}`, 0))
       if (i % 30 === 0) {
         server.settle()
         await aSecond()
@@ -210,12 +210,12 @@ describe('Marks', () => {
     }
     await server.stop()
     expect(store.kept.size).toBeLessThanOrEqual(10)
-    for (let i = 0; i < 50; i++) store.kept.set(`stranger ${i}`, store.kept.get('source 199')!)
-    await (await Server.start(store, { maxSources: 10 })).stop()
+    for (let i = 0; i < 50; i++) store.kept.set(`stranger ${i}`, store.kept.get('run 199')!)
+    await (await Server.start(store, { maxRuns: 10 })).stop()
     expect(store.kept.size).toBe(10)
   })
 
-  it('goes on without a store that refuses, and does not wait for one at the end', async () => {
+  it('goes on without a store that refuses, and does not wait for it at the end', async () => {
     const store = new FakeStore()
     store.load = () => Promise.reject(new Error('no permission'))
     const server = await Server.start(store)
@@ -225,7 +225,7 @@ describe('Marks', () => {
     expect([...store.kept.keys()]).toEqual(['a'])
     store.save = () => new Promise(() => {})
     const deadline = new AbortController()
-    const stopped = server.marks.stop(deadline.signal)
+    const stopped = server.checkpoints.stop(deadline.signal)
     deadline.abort()
     await stopped
     expect(vi.getTimerCount()).toBe(0)

@@ -6,49 +6,50 @@ export interface CheckpointsOptions {
   readonly store: CheckpointStore
   readonly loss: LossTracker
   readonly throttle: LogThrottle
-  /** How often what was heard is saved, ms; a second unless told otherwise. */
+  /** How often checkpoints are made, ms; a second by default. */
   readonly intervalMs?: number
   /** ms since the epoch. */
   readonly now?: () => number
 }
 
 /**
- * The first note follows the start so soon, and each next one after twice the time, up to `intervalMs`: a process that is killed before its first
- * mark leaves the old one, and what is missing since then is counted once more by the next. In a restart loop of a second that was 140 times
- * what was lost.
+ * The first checkpoints are made so soon after the start, and the next ones after twice the time, up to `intervalMs`. A
+ * process that is killed before its first ones leaves the old ones, and the next process counts again what is missing
+ * since then: in a restart loop of a second, 140 times what was lost.
  */
-const FIRST_NOTE_MS = 50
-/** Forgotten sources that wait to be taken out of the store; others leave it when the whole grows old. */
+const FIRST_AFTER_MS = 50
+/** Forgotten runs that wait to be removed from the store. Of more, the oldest stay there until they are too old. */
 const MAX_FORGOTTEN = 20_000
-/** A source of which nothing was heard for so long is not waited for. */
+/** The checkpoint of a run that was quiet for so long is removed. */
 const KEPT_MS = 24 * 3_600_000
 
-/** What is to be saved: marks, and sources to forget. */
-interface Unsaved {
-  readonly marks: ReadonlyMap<string, string>
+/** What is to be saved: checkpoints by run id, and the runs to forget. */
+interface Changes {
+  readonly checkpoints: ReadonlyMap<string, string>
   readonly forgotten: readonly string[]
 }
 
-const NONE: Unsaved = { marks: new Map(), forgotten: [] }
+const NONE: Changes = { checkpoints: new Map(), forgotten: [] }
 
 /**
- * Lets the counting of losses go on in the next process: once a second it notes how far each source has got, and saves the note once
- * all that was taken in until then is settled. So a mark never says that something came which then died with the process.
+ * Lets the next process go on counting losses. Once a second it makes a checkpoint of each run that was heard, and
+ * saves them once all that was taken in until then is settled. So a checkpoint never says that something arrived which
+ * then ended with the process.
  *
- * The last marks of a process that stops in order are exact, and say so. Nothing here holds the pipeline up; what cannot be saved
- * is tried again.
+ * The last checkpoints of a process that stops in order are exact, and say so. Nothing here holds the pipeline up; what
+ * cannot be saved is tried again.
  */
 export class Checkpoints {
   readonly #options: CheckpointsOptions
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
-  #stopped = false
+  #isStopped = false
   #delivered = 0
   #acked = 0
-  /** A note that waits until the deliveries up to this one are settled. */
-  #noted: { readonly delivery: number; readonly unsaved: Unsaved } | undefined
+  /** Changes that may be saved once the deliveries up to this one are settled. */
+  #unsettled: { readonly delivery: number; readonly changes: Changes } | undefined
   #saving: Promise<void> | undefined
-  /** What could not be saved. */
+  /** Changes that the store did not take. */
   #unsaved = NONE
 
   constructor(options: CheckpointsOptions) {
@@ -56,25 +57,24 @@ export class Checkpoints {
     this.#now = options.now ?? Date.now
   }
 
-  /** Goes on from the marks of the process before. Stays pending while the broker is away; to be waited for before anything is consumed. */
+  /**
+   * Goes on from the checkpoints of the process before. Call it and wait for it before anything is consumed; it stays
+   * pending while the broker is away.
+   */
   async start(): Promise<void> {
     const { store, loss, throttle } = this.#options
     try {
-      const useless = loss.restore(await store.load(), this.#now() - KEPT_MS)
-      // From now on they are of a process that may be killed.
-      await this.#save({ marks: loss.marks('all', false, this.#now()), forgotten: useless })
+      const leftOut = loss.restore(await store.load(), this.#now() - KEPT_MS)
+      // From now on they belong to a process that may be killed.
+      await this.#save({ checkpoints: loss.checkpoints('all', false, this.#now()), forgotten: leftOut })
     } catch (err) {
-      throttle.warn(
-        'marks read',
-        { err },
-        'how far each source had got cannot be read: losses are counted from here on',
-      )
+      throttle.warn('checkpoints read', { err }, 'the checkpoints cannot be read: losses are counted from here on')
     }
-    if (this.#stopped) return
-    this.#noteAfter(FIRST_NOTE_MS)
+    if (this.#isStopped) return
+    this.#makeAfter(FIRST_AFTER_MS)
   }
 
-  /** A message is through: observed by the tracker, and in a batch or rejected. */
+  /** The tracker has observed a message, and its samples are in a batch or rejected. */
   delivered(id: number): void {
     this.#delivered = id
   }
@@ -82,15 +82,15 @@ export class Checkpoints {
   /** All messages up to this one are settled. */
   acked(upTo: number): void {
     this.#acked = upTo
-    if (this.#noted !== undefined) this.#saveSettled()
+    if (this.#unsettled !== undefined) this.#saveSettled()
   }
 
   /**
-   * Saves the last word on all sources: all that was taken in is settled, and nothing more comes. Where that is not so (a stop that ran out of time),
-   * the last mark stays, and the next process counts from there. Gives up at the signal.
+   * Saves the last checkpoints of all runs. A stop that ran out of time leaves something that is not settled: then the
+   * checkpoints before stay, and the next process counts from there. Gives up at the signal.
    */
   async stop(signal: AbortSignal): Promise<void> {
-    this.#stopped = true
+    this.#isStopped = true
     if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -100,58 +100,54 @@ export class Checkpoints {
 
   async #saveLast(): Promise<void> {
     const { loss } = this.#options
-    const forgotten = [...(this.#noted?.unsaved ?? NONE).forgotten, ...loss.takeForgotten()]
-    this.#noted = undefined
+    const forgotten = [...(this.#unsettled?.changes ?? NONE).forgotten, ...loss.takeForgotten()]
+    this.#unsettled = undefined
     await this.#saving
     await this.#save({
-      marks: loss.marks('all', true, this.#now()),
+      checkpoints: loss.checkpoints('all', true, this.#now()),
       forgotten: [...this.#unsaved.forgotten, ...forgotten],
     })
   }
 
-  #noteAfter(ms: number): void {
+  #makeAfter(ms: number): void {
     const { intervalMs = 1000 } = this.#options
     const waitMs = Math.min(ms, intervalMs)
     this.#timer = setTimeout(() => {
-      this.#note()
-      this.#noteAfter(waitMs * 2)
+      this.#make()
+      this.#makeAfter(waitMs * 2)
     }, waitMs)
   }
 
-  #note(): void {
-    if (this.#noted !== undefined || this.#saving !== undefined) return
+  #make(): void {
+    if (this.#unsettled !== undefined || this.#saving !== undefined) return
     const { loss } = this.#options
     const forgotten = [...this.#unsaved.forgotten, ...loss.takeForgotten()].slice(-MAX_FORGOTTEN)
-    const marks = new Map(this.#unsaved.marks)
-    for (const source of forgotten) marks.delete(source)
-    for (const [source, mark] of loss.marks('heard', false, this.#now())) marks.set(source, mark)
+    const checkpoints = new Map(this.#unsaved.checkpoints)
+    for (const run of forgotten) checkpoints.delete(run)
+    for (const [run, checkpoint] of loss.checkpoints('heard', false, this.#now())) checkpoints.set(run, checkpoint)
     this.#unsaved = NONE
-    if (marks.size === 0 && forgotten.length === 0) return
-    this.#noted = { delivery: this.#delivered, unsaved: { marks, forgotten } }
+    if (checkpoints.size === 0 && forgotten.length === 0) return
+    this.#unsettled = { delivery: this.#delivered, changes: { checkpoints, forgotten } }
     this.#saveSettled()
   }
 
   #saveSettled(): void {
-    const noted = this.#noted
-    if (noted === undefined || this.#acked < noted.delivery) return
-    this.#noted = undefined
-    this.#saving = this.#save(noted.unsaved).finally(() => {
+    const unsettled = this.#unsettled
+    if (unsettled === undefined || this.#acked < unsettled.delivery) return
+    this.#unsettled = undefined
+    this.#saving = this.#save(unsettled.changes).finally(() => {
       this.#saving = undefined
     })
   }
 
-  async #save(unsaved: Unsaved): Promise<void> {
+  async #save(changes: Changes): Promise<void> {
     try {
-      const { marks, forgotten } = unsaved
-      const gone = forgotten.filter((source) => !marks.has(source))
-      await this.#options.store.save(marks, gone)
+      const { checkpoints, forgotten } = changes
+      const gone = forgotten.filter((run) => !checkpoints.has(run))
+      await this.#options.store.save(checkpoints, gone)
     } catch (err) {
-      this.#unsaved = unsaved
-      this.#options.throttle.warn(
-        'marks saved',
-        { err },
-        'how far each source has got cannot be saved: it is tried again',
-      )
+      this.#unsaved = changes
+      this.#options.throttle.warn('checkpoints saved', { err }, 'the checkpoints cannot be saved: it is tried again')
     }
   }
 }

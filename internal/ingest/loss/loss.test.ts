@@ -4,7 +4,7 @@ import { type Numbered, NumberedSource } from '../../../test/support/numbered-so
 import { blankHeader, type MessageHeader, NOTHING_MORE } from '../../codec/codec.ts'
 import { LossTracker } from './loss.ts'
 
-/** Message `seq` of a source whose messages carry two samples each. */
+/** Message `seq` of a run whose messages carry two samples each. */
 function message(seq: number, heldFrom = seq, more: Partial<MessageHeader> = {}): MessageHeader {
   return {
     ...blankHeader(),
@@ -31,11 +31,11 @@ const NOTHING = {
   ...{ duplicateSamples: 0, duplicateMessages: 0, unnumberedMessages: 0 },
 }
 
-/** The source says that it gave up so many messages of two samples. */
+/** The run says that it has withdrawn so many messages of two samples. */
 const withdrew = (messages: number): Partial<MessageHeader> => ({
   ...{ withdrawnMessages: messages, withdrawnSamples: messages * 2 },
 })
-/** The last word on a source. */
+/** The end marker of a run. */
 const ended = (seq: number, more: Partial<MessageHeader> = {}): MessageHeader =>
   message(seq, NOTHING_MORE, { sampleCount: 0, heldFirstSample: seq * 2, ...more })
 
@@ -43,17 +43,17 @@ describe('LossTracker', () => {
   const cases: Array<[string, MessageHeader[], Partial<typeof NOTHING>]> = [
     ['all in order', [message(0), message(1), message(2)], {}],
     ['begins where it first looks', [message(7), message(8)], {}],
-    ['a gap that the source still holds is missing, not lost', [message(0), message(3, 1)], { missingSamples: 4 }],
-    ['a gap that it gave up is lost', [message(0), message(3)], { lostSamples: 4, lostMessages: 2 }],
-    ['and one that it gives up later', [message(0), message(3, 1), message(4)], { lostSamples: 4, lostMessages: 2 }],
+    ['a gap that the run still holds is missing, not lost', [message(0), message(3, 1)], { missingSamples: 4 }],
+    ['a gap that it does not hold any more is lost', [message(0), message(3)], { lostSamples: 4, lostMessages: 2 }],
+    ['and one that it lets go later', [message(0), message(3, 1), message(4)], { lostSamples: 4, lostMessages: 2 }],
     ['a late message fills its gap', [message(0), message(2, 1), message(1, 1), message(3)], {}],
     [
-      'what lies around a late message stays missing, to the sample',
+      'what is around a late message stays missing, to the sample',
       [message(0), message(4, 1), message(2, 1)],
       { missingSamples: 4 },
     ],
     [
-      'half of a gap given up',
+      'half of a gap is let go',
       [message(0), message(5, 3), message(3, 3), message(6, 4)],
       { lostSamples: 4, lostMessages: 2, missingSamples: 2 },
     ],
@@ -62,15 +62,15 @@ describe('LossTracker', () => {
       [message(0), message(1), message(1), message(0)],
       { duplicateSamples: 4, duplicateMessages: 2 },
     ],
-    ['what was held before the first sight may come', [message(5, 3), message(3, 3), message(4, 4), message(6)], {}],
-    ['part of it may not', [message(5, 2), message(3, 3), message(6, 6)], { lostSamples: 4, lostMessages: 2 }],
+    ['what was held before the first message may come', [message(5, 3), message(3, 3), message(4, 4), message(6)], {}],
+    ['a part of it is lost', [message(5, 2), message(3, 3), message(6, 6)], { lostSamples: 4, lostMessages: 2 }],
     [
-      'what the source gave up itself is withdrawn, not lost',
+      'what the run dropped itself is withdrawn, not lost',
       [message(0), message(3, 3, withdrew(2))],
       { withdrawnSamples: 4, withdrawnMessages: 2 },
     ],
     [
-      'and where one of two is lost, it is the other',
+      'where one of two was withdrawn, the other is lost',
       [message(0), message(3, 1), message(4, 4, withdrew(1))],
       { withdrawnSamples: 2, withdrawnMessages: 1, lostSamples: 2, lostMessages: 1 },
     ],
@@ -80,49 +80,53 @@ describe('LossTracker', () => {
       { missingSamples: 8 },
     ],
     [
-      'a gap of which a part is given up, and a part of that withdrawn',
+      'a gap of which a part is let go, and a part of that withdrawn',
       [message(0), message(5, 1), message(6, 4, withdrew(2))],
       { withdrawnSamples: 4, withdrawnMessages: 2, lostSamples: 2, lostMessages: 1, missingSamples: 2 },
     ],
     [
-      'what was withdrawn before the first sight is not known of',
+      'what was withdrawn before the first message is not counted',
       [message(9, 9, withdrew(4)), message(10, 10, withdrew(4))],
       {},
     ],
     [
-      'what was held at the first sight and is then withdrawn',
+      'what was held at the first message and is then withdrawn',
       [message(5, 2, withdrew(7)), message(6, 6, withdrew(10))],
       { withdrawnSamples: 6, withdrawnMessages: 3 },
     ],
     [
-      'an older word on what is withdrawn changes nothing',
+      'an older count of what is withdrawn changes nothing',
       [message(0), message(4, 1, withdrew(2)), message(3, 1, withdrew(0)), message(5, 5, withdrew(2))],
       { withdrawnSamples: 4, withdrawnMessages: 2 },
     ],
     [
-      'withdrawn, but it had come: received and lost make up what was sent',
+      'withdrawn, but it had arrived: received and lost add up to what was sent',
       [message(0), message(1), message(2, 2, withdrew(1)), message(5, 5, withdrew(1))],
       { lostSamples: 2, lostMessages: 1, withdrawnSamples: 2, withdrawnMessages: 1 },
     ],
     [
-      'withdrawn of what comes behind',
+      'withdrawn before a later gap',
       [message(0), message(1, 1, withdrew(1)), message(4, 4, withdrew(1))],
       { lostSamples: 2, lostMessages: 1, withdrawnSamples: 2, withdrawnMessages: 1 },
     ],
-    ['the end of a source: nothing is missing', [message(0), message(1), ended(2)], {}],
-    ['and what is, is lost', [message(0), message(3, 1), ended(5)], { lostSamples: 6, lostMessages: 3 }],
+    ['the end of a run: nothing is missing', [message(0), message(1), ended(2)], {}],
     [
-      'an end told by one that does not know how far it got',
+      'the end of a run: what is missing is lost',
+      [message(0), message(3, 1), ended(5)],
+      { lostSamples: 6, lostMessages: 3 },
+    ],
+    [
+      'an end marker from a run that does not know how far it got',
       [message(0), message(3, 1), message(9, 1), ended(4)],
       { lostSamples: 14, lostMessages: 7 },
     ],
-    ['the end of a source that was never heard', [ended(4)], {}],
-    ['without numbers nothing is known', [message(-1), message(1, 1, { run: '' })], { unnumberedMessages: 2 }],
-    ['sources are apart', [message(0), message(5, 5, { run: 'b' }), message(1)], {}],
+    ['the end of a run that was never heard', [ended(4)], {}],
+    ['without numbers no loss is known', [message(-1), message(1, 1, { run: '' })], { unnumberedMessages: 2 }],
+    ['runs are counted apart', [message(0), message(5, 5, { run: 'b' }), message(1)], {}],
   ]
   it.each(cases)('%s', (_name, messages, want) => expect(observe(...messages)).toEqual({ ...NOTHING, ...want }))
 
-  it('is exact: whatever the order, the losses and what the source gives up itself', () => {
+  it('is exact, whatever the order, the losses and the withdrawals', () => {
     const plan = fc.array(
       fc.record({
         samples: fc.nat(9),
@@ -162,8 +166,8 @@ describe('LossTracker', () => {
     )
   })
 
-  it('is bounded in sources and in gaps', () => {
-    const tracker = new LossTracker({ maxSources: 2 })
+  it('is bounded in runs and in gaps', () => {
+    const tracker = new LossTracker({ maxRuns: 2 })
     tracker.observe(message(0, 0, { run: 'a' }))
     tracker.observe(message(2, 0, { run: 'a' }))
     tracker.observe(message(0, 0, { run: 'b' }))
@@ -177,8 +181,8 @@ describe('LossTracker', () => {
     expect([holes.lostMessages, holes.missingSamples]).toEqual([35, 64 * 2])
   })
 
-  it('forgets the sources that have been quiet the longest, however long it has known the others', () => {
-    const tracker = new LossTracker({ maxSources: 20 })
+  it('forgets the runs that have been quiet the longest, and not those that it has known the longest', () => {
+    const tracker = new LossTracker({ maxRuns: 20 })
     tracker.observe(message(0, 0, { run: 'old but alive' }))
     tracker.observe(message(2, 0, { run: 'old but alive' }))
     for (let i = 0; i < 100; i++) {
@@ -190,7 +194,7 @@ describe('LossTracker', () => {
     expect([lostSamples, missingSamples, duplicateMessages]).toEqual([0, 0, 0])
   })
 
-  it('counts duplicates alone where servers share each source', () => {
+  it('counts only duplicates where servers share each run', () => {
     const tracker = new LossTracker({ shared: true })
     tracker.observe(message(0))
     tracker.observe(message(7), true)

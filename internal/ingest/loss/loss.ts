@@ -1,60 +1,61 @@
 import type { MessageHeader } from '../../codec/codec.ts'
-import { type Gap, type RunState, readMark, writeMark } from './run-state.ts'
+import { type Gap, type RunState, readCheckpoint, writeCheckpoint } from './run-state.ts'
 
-/** Holes that one source may have open. Beyond it the oldest is counted as lost: 64 outages at once are not held together by hope. */
+/** The most gaps of one run that are kept open. Of more, the oldest is counted as lost. */
 const MAX_GAPS = 64
 
 export interface LossOptions {
-  /** Sources whose numbers are kept; beyond it the quietest are forgotten. 10,000 unless told otherwise. */
-  readonly maxSources?: number
+  /** Runs whose numbers are kept; of more, those that have been quiet the longest are forgotten. 10,000 by default. */
+  readonly maxRuns?: number
   /**
-   * Several servers share the messages of each source, and the broker keeps what is not acked (streams). Then a number that is missing here says
-   * nothing, and what is delivered once more is a duplicate.
+   * Several servers share the messages of each run, and the broker keeps what is not acked (streams). A number that is
+   * missing here may be at another server, so only what is delivered once more is counted, as a duplicate.
    */
   readonly shared?: boolean
 }
 
 /**
- * Finds what never arrived, by the numbers in the messages of each source.
+ * Finds which samples never arrived, by the numbers in the messages of each run.
  *
- * A seq that comes too early leaves a gap; a message that comes late fills its place in it, and one that is neither next nor missing
- * is a duplicate. A gap is closed once the source says, by `heldFrom`, that it will not send it any more: what the source says that it
- * **withdrew** is then taken off, and the rest is **lost**. Counting begins with the first message seen of a source and what that source
- * still holds, and goes on in the next process from the marks that this one leaves: what a server missed before is not known to it.
+ * A seq that comes too early leaves a gap. A message that comes late fills its place in the gap; one that is neither
+ * next nor missing is a duplicate. A gap closes once the run says, by `heldFrom`, that it will not send those messages
+ * any more: what the run says that it **withdrew** is subtracted, and the rest is **lost**. Counting begins with the
+ * first message of a run and with what the run still held then. The next process goes on from the checkpoints that this
+ * one leaves.
  *
- * Where the process before was killed, what it had stored since its last mark looks like lost. So what is missing from before the first
- * message after it is counted apart, as lost **at most**.
+ * Where the process before was killed, what it had stored since its last checkpoint looks lost. So what is missing from
+ * before the first message after it is counted apart, as lost **at most**.
  */
 export class LossTracker {
-  readonly #sources = new Map<string, RunState>()
-  readonly #maxSources: number
+  readonly #runs = new Map<string, RunState>()
+  readonly #maxRuns: number
   readonly #shared: boolean
   #forgotten: string[] = []
   #observed = 0
-  /** Samples that are gone for good, and the messages that they were in. */
+  /** Samples that will not arrive, and the messages that they were in. */
   lostSamples = 0
   lostMessages = 0
-  /** No more than these, beside those. */
+  /** Beside those, what may be lost: from before the first message after a process that was killed. */
   lostSamplesAtMost = 0
   lostMessagesAtMost = 0
-  /** Never sent: their sources gave them up, and count them as dropped. */
+  /** Never sent: their runs dropped them, and count them so. */
   withdrawnSamples = 0
   withdrawnMessages = 0
-  /** What came twice: written again, it changes nothing. */
+  /** What arrived before. Writing it again changes nothing. */
   duplicateSamples = 0
   duplicateMessages = 0
-  /** Messages without a seq: nothing can be said of their loss. */
+  /** Messages without a seq, whose loss cannot be known. */
   unnumberedMessages = 0
 
-  constructor({ maxSources = 10_000, shared = false }: LossOptions = {}) {
-    this.#maxSources = maxSources
+  constructor({ maxRuns = 10_000, shared = false }: LossOptions = {}) {
+    this.#maxRuns = maxRuns
     this.#shared = shared
   }
 
-  /** Samples that may still come. */
+  /** Samples that have not arrived, and that their runs may still send. */
   get missingSamples(): number {
     let samples = 0
-    for (const { gaps } of this.#sources.values()) for (const gap of gaps) samples += samplesIn(gap)
+    for (const { gaps } of this.#runs.values()) for (const gap of gaps) samples += samplesIn(gap)
     return samples
   }
 
@@ -68,76 +69,80 @@ export class LossTracker {
       this.unnumberedMessages++
       return
     }
-    const state = this.#sources.get(header.run) ?? this.#meet(header)
+    const state = this.#runs.get(header.run) ?? this.#meet(header)
     state.heardAt = ++this.#observed
     state.heard = true
     this.#credit(state, header)
     if (header.seq >= state.next) this.#advance(state, header)
-    // The last word on a source that has ended may come from its successor, which does not know how far it got.
+    // The end marker of a run that was killed comes from the next run, which does not know how far it got.
     else if (header.heldFrom <= header.seq) this.#fill(state, header)
     this.#giveUp(state, header)
   }
 
   /**
-   * What the next process must know to go on counting, a line of text a source: of those heard since this was last asked for, or of all.
+   * Checkpoints by run id: of the runs heard since the last call, or of all.
    *
-   * @param clean that nothing more is taken in; otherwise the marks are of a process that may be killed later
+   * @param clean that nothing more is taken in; otherwise this process may still be killed
    */
-  marks(of: 'heard' | 'all', clean: boolean, nowMs: number): Map<string, string> {
-    const marks = new Map<string, string>()
-    for (const [source, state] of this.#sources) {
-      if (state.heard) state.markedAtMs = nowMs
-      if (state.heard || of === 'all') marks.set(source, writeMark(state, clean))
+  checkpoints(of: 'heard' | 'all', clean: boolean, nowMs: number): Map<string, string> {
+    const checkpoints = new Map<string, string>()
+    for (const [run, state] of this.#runs) {
+      if (state.heard) state.checkpointAtMs = nowMs
+      if (state.heard || of === 'all') checkpoints.set(run, writeCheckpoint(state, clean))
       state.heard = false
     }
-    return marks
+    return checkpoints
   }
 
   /**
-   * Goes on from the marks of an earlier process. To be called before the first message.
+   * Goes on from the checkpoints of an earlier process. To be called before the first message.
    *
-   * @param oldestMs sources last heard before this are left out, ms since the epoch
-   * @returns the sources left out: those, what is no mark, and the quietest where they are too many
+   * @param oldestMs runs last heard before this are left out, ms since the epoch
+   * @returns the runs left out: those that are too old, those whose checkpoint cannot be read, and the quietest of too
+   *   many
    */
-  restore(marks: ReadonlyMap<string, string>, oldestMs = 0): string[] {
+  restore(checkpoints: ReadonlyMap<string, string>, oldestMs = 0): string[] {
     const states: Array<[string, RunState]> = []
-    for (const [source, mark] of marks) {
-      const state = readMark(mark)
-      if (state !== undefined && state.markedAtMs >= oldestMs) states.push([source, state])
+    for (const [run, checkpoint] of checkpoints) {
+      const state = readCheckpoint(checkpoint)
+      if (state !== undefined && state.checkpointAtMs >= oldestMs) states.push([run, state])
     }
-    states.sort(([, a], [, b]) => b.markedAtMs - a.markedAtMs)
-    for (const [source, state] of states.slice(0, this.#maxSources)) this.#sources.set(source, state)
-    return [...marks.keys()].filter((source) => !this.#sources.has(source))
+    states.sort(([, a], [, b]) => b.checkpointAtMs - a.checkpointAtMs)
+    for (const [run, state] of states.slice(0, this.#maxRuns)) this.#runs.set(run, state)
+    return [...checkpoints.keys()].filter((run) => !this.#runs.has(run))
   }
 
-  /** Sources that have become too many since this was last asked: their marks are of no use any more. */
+  /**
+   * Runs that were forgotten since the last call, because there were too many: nobody needs their checkpoints any more.
+   */
   takeForgotten(): string[] {
     const forgotten = this.#forgotten
     this.#forgotten = []
     return forgotten
   }
 
-  #meet({ run: source, seq, firstSample, ...header }: Readonly<MessageHeader>): RunState {
-    if (this.#sources.size >= this.#maxSources) this.#forgetQuietest()
+  #meet({ run, seq, firstSample, ...header }: Readonly<MessageHeader>): RunState {
+    if (this.#runs.size >= this.#maxRuns) this.#forgetQuietest()
     const state: RunState = {
       ...{ next: seq, nextSample: firstSample, certain: true, gaps: [] },
       ...{ withdrawnMessages: header.withdrawnMessages, withdrawnSamples: header.withdrawnSamples },
-      ...{ creditMessages: 0, creditSamples: 0, heardAt: 0, heard: true, markedAtMs: 0 },
+      ...{ creditMessages: 0, creditSamples: 0, heardAt: 0, heard: true, checkpointAtMs: 0 },
     }
-    // What the source held for a server to come is not missing yet, and may come.
+    // What the run has held since before this server listened may still come.
     if (header.heldFrom < seq) {
       state.gaps.push({
         ...{ from: header.heldFrom, to: seq, firstSample: header.heldFirstSample, endSample: firstSample },
         certain: true,
       })
     }
-    this.#sources.set(source, state)
+    this.#runs.set(run, state)
     return state
   }
 
   /**
-   * What was withdrawn since the newest word on it. It is told no later than by the message whose `heldFrom` passes it. What was withdrawn because
-   * nobody answered, and had come all the same, pays for a loss to come: so received and lost still make up what was sent.
+   * Notes what the run has withdrawn since its last message. A run says so no later than in the message whose
+   * `heldFrom` passes it. A run may withdraw a message because nobody answered, though it had arrived. That one is
+   * subtracted from a later loss, so that received and lost still add up to what was sent.
    */
   #credit(state: RunState, { withdrawnMessages, withdrawnSamples }: Readonly<MessageHeader>): void {
     if (withdrawnMessages <= state.withdrawnMessages) return
@@ -180,7 +185,7 @@ export class LossTracker {
     }
   }
 
-  /** Nothing of the gap will come: what was not withdrawn is lost. */
+  /** Nothing of the gap will arrive: what was not withdrawn is lost. */
   #close(state: RunState, gap: Gap): void {
     const messages = gap.to - gap.from
     const samples = samplesIn(gap)
@@ -204,13 +209,13 @@ export class LossTracker {
     this.duplicateSamples += sampleCount
   }
 
-  /** A tenth of all at once, so that strangers in any number do not make each message search through them. */
+  /** Forgets a tenth of all at once. One at a time, each message of a new run would sort all of them. */
   #forgetQuietest(): void {
-    const byQuiet = [...this.#sources].sort(([, a], [, b]) => a.heardAt - b.heardAt)
-    for (const [source, state] of byQuiet.slice(0, Math.ceil(this.#maxSources / 10))) {
+    const byQuiet = [...this.#runs].sort(([, a], [, b]) => a.heardAt - b.heardAt)
+    for (const [run, state] of byQuiet.slice(0, Math.ceil(this.#maxRuns / 10))) {
       for (const gap of state.gaps) this.#close(state, gap)
-      this.#sources.delete(source)
-      this.#forgotten.push(source)
+      this.#runs.delete(run)
+      this.#forgotten.push(run)
     }
   }
 }

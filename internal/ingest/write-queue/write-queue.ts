@@ -36,8 +36,8 @@ const NOTHING_TO_READ_MS = 1000
  * this class calls them, starts a timer or changes a state. The table in modes.ts lists all that can happen, and when.
  * `#advance` does what can be done now, and `#moveOn` is the one place that moves a batch on after a write.
  *
- * A near store gets small batches soon, a far or busy one gets few large ones, and nothing needs tuning. The file is long
- * because it is the only one in which anything that waits changes its state.
+ * A near store gets small batches soon, a far or busy one gets few large ones, and nothing needs tuning. The file is
+ * long because it is the only one in which anything that waits changes its state.
  */
 export class WriteQueue {
   readonly breaker: CircuitBreaker
