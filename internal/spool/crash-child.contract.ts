@@ -8,8 +8,8 @@ export function payloadOf(life: number, index: number): Buffer {
 }
 
 /**
- * Appends to the log of a folder, and reads and commits a part of it. Says after each write how many of its records the file system has, and
- * which payload it commits up to now.
+ * Appends to the log of a folder, and reads and commits a part of it. Says after each write how many of its records the
+ * file system has, and which payload it commits up to now.
  */
 export async function appendUntilKilled(folder: string, life: number): Promise<never> {
   const log = await openSegmentLog({

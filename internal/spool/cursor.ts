@@ -17,13 +17,13 @@ const BYTES = 44
 
 export interface CursorState {
   readonly committed: Place
-  /** Known here too, so that a cut at the very end, where no neighbour tells, is seen. */
+  /** Shows a cut at the end of the log, where no later record does. */
   readonly end: Place
 }
 
 /**
- * Remembers how far a log is committed. Written over in place: that needs no room on a full disk, and 44 bytes lie within one sector, which
- * is written whole or not at all.
+ * Remembers how far a log is committed. The file is overwritten in place: that needs no room on a full disk, and its 44
+ * bytes are in one sector, which is written whole or not at all.
  */
 export class Cursor {
   readonly #path: string
@@ -33,7 +33,7 @@ export class Cursor {
     this.#path = join(folder, 'cursor')
   }
 
-  /** @returns undefined where there is none, or none that is whole */
+  /** @returns undefined when there is none, or it is damaged */
   async load(): Promise<CursorState | undefined> {
     const file = await open(this.#path, 'r').catch(() => undefined)
     if (file === undefined) return undefined
@@ -69,7 +69,10 @@ export class Cursor {
   }
 }
 
-/** Samples that the log of a folder holds by its cursor, which after a kill is a second old. Only looks, so anybody may ask. */
+/**
+ * Samples in the log of a folder, by its cursor, which after a kill is a second old. Only reads, so any process may
+ * call it.
+ */
 export async function samplesLeftIn(folder: string): Promise<number> {
   const saved = await new Cursor(folder).load()
   return saved === undefined ? 0 : Math.max(0, saved.end.samples - saved.committed.samples)

@@ -15,25 +15,28 @@ export class FolderInUseError extends Error {
   }
 }
 
-/** The start of a process in clock ticks since boot, on Linux: a pid is given again, both together are not. '' where it cannot be known. */
+/**
+ * The start of a process in clock ticks since boot: pids are used again, pid and start together are not. '' where it is
+ * unknown (not Linux).
+ */
 async function startOf(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  // The name stands in brackets and may hold anything; the start is the 20th word behind it.
+  // The name is in brackets and may hold anything. The start is the 20th word behind it.
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? ''
 }
 
 /**
- * Takes a folder for this process, making it where it is missing. The lock of a process that has ended is taken over; so is one with the
- * pid of this process: in a container every life has the same.
+ * Locks a folder for this process, and makes it where it is missing. The lock of a process that has ended is replaced.
+ * So is a lock with the pid of this process: in a container every process has the same.
  *
- * @returns gives the folder back
+ * @returns unlocks the folder
  * @throws FolderInUseError while another process has it; the error of the file system where no lock can be written
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, 'lock')
   const text = `${process.pid} ${await startOf(process.pid)}\n`
-  // Written under another name first: a lock is there whole or not at all, and `link` fails where one is.
+  // Written under another name first: so the lock is complete when it appears, and `link` fails where there is one.
   const draft = join(folder, `lock.${process.pid}.${randomBytes(4).toString('hex')}`)
   await writeFile(draft, text)
   try {
@@ -47,7 +50,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   }
 }
 
-/** The pid of the process that has a folder; undefined when none has. */
+/** The pid of the process that has locked a folder; undefined when there is none. */
 export async function folderOwner(folder: string): Promise<number | undefined> {
   const text = await readFile(join(folder, 'lock'), 'utf8').catch(() => '')
   return liveOwner(text)
@@ -65,7 +68,7 @@ async function tookPlace(draft: string, path: string): Promise<boolean> {
 
 async function removeStale(path: string, folder: string): Promise<void> {
   const text = await readFile(path, 'utf8').catch(() => undefined)
-  // It went away meanwhile.
+  // Its owner removed it meanwhile.
   if (text === undefined) return
   const pid = await liveOwner(text)
   if (pid !== undefined) throw new FolderInUseError(pid, folder)
@@ -75,7 +78,7 @@ async function removeStale(path: string, folder: string): Promise<void> {
     () => false,
   )
   if (!moved) return
-  // Another process may have taken over the stale lock a moment ago, and what was moved aside is its new one: back with it.
+  // Another process may have replaced the stale lock a moment ago. Then the new lock was moved aside, and goes back.
   const isStale = (await readFile(aside, 'utf8').catch(() => text)) === text
   if (!isStale) await link(aside, path).catch(() => {})
   await unlink(aside).catch(() => {})
@@ -94,7 +97,7 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    // It lives, and belongs to another user.
+    // It runs, as another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -1,6 +1,6 @@
 import type { Place } from './segment-format.ts'
 
-/** What went: records, and the samples in them. */
+/** Records that are lost, and the samples in them. */
 export interface Loss {
   readonly records: number
   readonly samples: number
@@ -11,33 +11,26 @@ interface Gap extends Loss {
   readonly to: Place
 }
 
-/** The parts of a log that are known to be lost and are not behind the commit yet, so that none is counted again when it is read again. */
+/**
+ * The parts of a log that are found lost and are not committed yet: its records and samples are counted without them.
+ */
 export class Gaps {
   records = 0
   samples = 0
   /** In order, apart from each other. */
   readonly #gaps: Gap[] = []
 
-  /** @returns what of it was not known before */
+  /** A part behind all that were added before. */
   add(from: Place, to: Place): Loss {
-    const at = this.#firstFrom(from.number)
-    let end = at
-    let knownRecords = 0
-    let knownSamples = 0
-    for (; end < this.#gaps.length && this.#gaps[end]!.to.number <= to.number; end++) {
-      knownRecords += this.#gaps[end]!.records
-      knownSamples += this.#gaps[end]!.samples
-    }
-    const records = Math.max(knownRecords, to.number - from.number)
-    const samples = Math.max(knownSamples, to.samples - from.samples)
-    const found = { records: records - knownRecords, samples: samples - knownSamples }
-    if (found.records > 0) this.#gaps.splice(at, end - at, { from, to, records, samples })
-    this.records += found.records
-    this.samples += found.samples
-    return found
+    const records = to.number - from.number
+    const samples = Math.max(0, to.samples - from.samples)
+    this.#gaps.push({ from, to, records, samples })
+    this.records += records
+    this.samples += samples
+    return { records, samples }
   }
 
-  /** Forgets what begins up to a place. @returns the place, moved behind what is lost there */
+  /** Forgets the gaps that begin up to a place. @returns the place, moved behind a gap that begins there */
   pass(place: Place): Place {
     let moved = place
     let passed = 0
@@ -49,16 +42,5 @@ export class Gaps {
     }
     this.#gaps.splice(0, passed)
     return moved
-  }
-
-  #firstFrom(number: number): number {
-    let low = 0
-    let high = this.#gaps.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#gaps[middle]!.from.number < number) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }

@@ -7,30 +7,27 @@ import type { Segment, SegmentWriter } from './segment-writer.ts'
 export interface LogReaderOptions {
   /** Oldest first; changes while it is read. */
   readonly segments: readonly Segment[]
-  /** What waits in memory comes behind what the segments hold. */
+  /** Its records, which wait in memory, follow those of the segments. */
   readonly writer: Pick<SegmentWriter, 'get' | 'first'>
   /** The place behind the newest record. */
   readonly end: () => Place
-  /** Told of records that are not there. */
+  /** Told of records that are lost. */
   readonly onMissing: (from: Place, to: Place) => void
-  /** Told of bytes that are no intact record, once for each. */
-  readonly onDamagedBytes: (bytes: number) => void
   readonly logger: Logger
 }
 
-/** Faults that a person or the next minute mends, so that the records behind them are not given up. */
+/** Faults that pass, or that a person mends: the records are not lost, they are read later. */
 const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ESTALE', 'ETIMEDOUT'])
 
-/** Goes through the records of a log in order, from segment to segment, and then through what no segment has yet. */
+/** Reads the records of a log in order: segment by segment, then those that wait for the disk. */
 export class LogReader {
   readonly #options: LogReaderOptions
   /** Of the record to come. */
   #place: Place
   #reading: { readonly segment: Segment; readonly file: Promise<SegmentReader> } | undefined
-  /** Counts moves by others, which `next` may meet while it waits for the disk. */
+  /** Counts calls of `moveTo`, so that `next` notices one that came while it waited for the disk. */
   #moves = 0
   #problem = ''
-  readonly #damagedBytes = new WeakMap<Segment, number>()
 
   constructor(options: LogReaderOptions, place: Place) {
     this.#options = options
@@ -41,12 +38,12 @@ export class LogReader {
     return this.#place
   }
 
-  /** '' unless what comes next cannot be read now, and perhaps can later. */
+  /** Why the next record cannot be read now, though perhaps later; '' when it can. */
   get problem(): string {
     return this.#problem
   }
 
-  /** Goes on from another place. */
+  /** Goes on from a place further on. */
   moveTo(place: Place): void {
     this.#place = place
     this.#moves++
@@ -90,7 +87,6 @@ export class LogReader {
       const file = await this.#reading.file
       if (moves !== this.#moves) return 'not now'
       const record = await file.next(segment.bytes)
-      this.#countDamagedBytes(segment, file.scanner.skippedBytes)
       this.#problem = ''
       return record ?? 'nothing more'
     } catch (error) {
@@ -131,13 +127,6 @@ export class LogReader {
     if (to.number <= from.number) return
     this.#place = to
     this.#options.onMissing(from, to)
-  }
-
-  #countDamagedBytes(segment: Segment, skippedBytes: number): void {
-    const counted = this.#damagedBytes.get(segment) ?? 0
-    if (skippedBytes <= counted) return
-    this.#damagedBytes.set(segment, skippedBytes)
-    this.#options.onDamagedBytes(skippedBytes - counted)
   }
 
   #leaveFile(): void {

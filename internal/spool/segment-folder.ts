@@ -8,7 +8,7 @@ import type { Segment } from './segment-writer.ts'
 /**
  * The segments of a folder, oldest first; other files are left alone.
  *
- * @throws where there may be some that cannot be seen now
+ * @throws when the folder cannot be read, though it may hold some
  */
 export async function listSegments(folder: string): Promise<Segment[]> {
   const segments: Segment[] = []
@@ -21,7 +21,8 @@ export async function listSegments(folder: string): Promise<Segment[]> {
     const name = parseSegmentFile(file)
     if (name === undefined) continue
     const path = join(folder, file)
-    // One that went meanwhile (a purge of dead letters, say) must not hide the others: they would count as missing, and go.
+    // Somebody may have removed the file meanwhile, as a purge of dead letters does. The others must still be found:
+    // they would count as lost.
     const size = await stat(path).then(
       (found) => found.size,
       () => undefined,
@@ -45,11 +46,11 @@ export async function endOf(segment: Segment, savedNumber: number, logger: Logge
       await reader.close()
     }
     const { known, hasUnknownTail } = reader.scanner
-    // What cannot be read at the end was one record at least.
+    // An unreadable end was one record at least.
     return hasUnknownTail && known.number > savedNumber ? { ...known, number: known.number + 1 } : known
   } catch (error) {
     logger.error({ err: error, path: segment.path }, 'a segment cannot be read')
-    // No number may be given twice, and so many records are the most that it can hold.
+    // No number may be used twice, and the file holds no more records than that.
     const { number, samples } = segment.name.first
     return { number: number + Math.ceil(segment.bytes / RECORD_HEADER_BYTES), samples }
   }

@@ -4,7 +4,8 @@ import { crc32 } from 'node:zlib'
 /*
  * A log on disk: a folder of segment files and a cursor (cursor.ts). All numbers are little-endian.
  *
- *   segment file   <number of the first record>-<samples before it>-<salt>.seg: two times 16 decimal digits, 8 hexadecimal ones
+ *   segment file   <number of the first record>-<samples before it>-<salt>.seg: 16 and 16 decimal digits, 8
+ *                  hexadecimal ones
  *
  *   0   8   SNTLSEG1
  *   8       records, one after the other:
@@ -17,9 +18,10 @@ import { crc32 } from 'node:zlib'
  *           28  u64   samples in all records before it
  *           36        payload
  *
- * What the segment is stands in the file's name, where no flipped bit reaches it. Each record says where it stands in the whole, so what
- * is missing between two intact ones is known exactly, in records and in samples. After damage the marker finds the next record; the salt,
- * random for each file, keeps bytes of a payload that look like a record (a dead letter may hold anything) from being taken for one.
+ * The place and the salt of the segment are in the file's name, which damage to the file does not reach. Each record
+ * carries its place in the log, so the records and samples lost between two intact records are known exactly. After
+ * damage the marker finds the next record. The salt is random for each file: a payload may hold bytes that look like a
+ * record (a dead letter may hold anything), and the checksums of such bytes do not fit.
  */
 
 export const SEGMENT_HEADER = Buffer.from('SNTLSEG1', 'latin1')
@@ -35,7 +37,7 @@ export interface Place {
   readonly samples: number
 }
 
-/** What a segment file's name says. */
+/** What the name of a segment file says. */
 export interface SegmentName {
   readonly first: Place
   readonly salt: number
@@ -105,7 +107,7 @@ export function readRecordHeader(bytes: Buffer, at: number, salt: number): Recor
   }
 }
 
-/** Where a header may begin next, from `at` on; `bytes.length` where none does, not even in part. */
+/** Where a header may begin next, from `at` on, in part too; `bytes.length` when there is none. */
 export function findMarker(bytes: Buffer, at: number): number {
   const found = bytes.indexOf(MARKER_BYTES, at)
   if (found !== -1) return found
@@ -119,7 +121,9 @@ export function isIntact(payload: Buffer, header: RecordHeader, salt: number): b
   return checksum(payload, salt) === header.payloadCrc
 }
 
-/** CRC-32, begun with a number. Of no bytes it is that number; zlib itself answers 0 where an empty Buffer has no memory. */
+/**
+ * CRC-32 that begins with a number. Of no bytes it is that number; zlib returns 0 for an empty Buffer without memory.
+ */
 function checksum(bytes: Buffer, begin: number): number {
   return bytes.length === 0 ? begin : crc32(bytes, begin)
 }

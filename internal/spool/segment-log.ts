@@ -1,9 +1,10 @@
-import { open, unlink } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { Cursor } from './cursor.ts'
 import { Gaps, type Loss } from './gaps.ts'
+import { Housekeeping } from './housekeeping.ts'
 import { LogReader } from './log-reader.ts'
-import { SampleRuns } from './sample-runs.ts'
+import { PlaceIndex } from './place-index.ts'
 import { endOf, listSegments } from './segment-folder.ts'
 import { type Place, RECORD_HEADER_BYTES } from './segment-format.ts'
 import { type Segment, SegmentWriter } from './segment-writer.ts'
@@ -13,21 +14,21 @@ export type { Loss }
 export interface SegmentLogOptions {
   /** Made where it is missing; belongs to one process at a time (`lockFolder`). */
   readonly folder: string
-  /** What it may take of the disk. A single record is taken whatever its size. */
+  /** Bound of the log on disk. A log that is empty takes a record of any size. */
   readonly maxBytes: number
-  /** The size at which the next file is begun; by default a sixteenth of `maxBytes`, within 64 KiB and 32 MiB. */
+  /** The size at which the next file begins; by default a sixteenth of `maxBytes`, within 64 KiB and 32 MiB. */
   readonly segmentBytes?: number
   /** What may wait in memory for the disk; 8 MiB by default. */
   readonly maxUnwrittenBytes?: number
   readonly logger: Logger
-  /** Opens the files that are written; another one is for tests that need a disk to fail. */
+  /** Opens the files that are written; a test gives another one that fails. */
   readonly open?: typeof open
 }
 
 export interface LogRecord {
-  /** From 0, ever rising, over restarts too. */
+  /** From 0, rising by 1, over restarts too. */
   readonly number: number
-  /** Belongs to the reader: stays as it is. */
+  /** Belongs to the reader: the log does not change it. */
   readonly payload: Buffer
   readonly samples: number
 }
@@ -35,11 +36,10 @@ export interface LogRecord {
 const KIB = 1024
 const MIB = 1024 * KIB
 const DEFAULT_UNWRITTEN_BYTES = 8 * MIB
-const HOUSEKEEPING_MS = 1000
 
 /**
- * Opens the log of a folder. Nothing that the folder holds, nor that it cannot be written to, keeps it from opening: see `problem`. It takes the
- * same time however much there is: only the last file is read, to find its end.
+ * Opens the log of a folder. Always opens: `problem` says what is wrong with the folder. It takes the same time however
+ * much there is: only the last file is read, to find its end.
  */
 export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
   const { folder, logger } = options
@@ -49,7 +49,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   try {
     segments = await listSegments(folder)
   } catch (error) {
-    logger.error({ err: error, folder }, 'the folder of a log cannot be read: what it holds waits for the next start')
+    logger.error({ err: error, folder }, 'the folder of a log cannot be read: its records wait for the next start')
     return openUnread(options, saved?.end ?? ORIGIN, error)
   }
   const last = segments.at(-1)
@@ -59,7 +59,10 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   return new SegmentLog(options, { cursor, segments, committed, end: later(end, committed) })
 }
 
-/** Nothing is written to what cannot be seen, the cursor neither: it would say of all that is there that it is done with. */
+/**
+ * An unreadable folder is not written to, and its cursor stays: a new one would say that all records there are
+ * committed.
+ */
 function openUnread(options: SegmentLogOptions, end: Place, error: unknown): SegmentLog {
   const fail = (): Promise<never> => Promise.reject(error)
   const cursor = { save: fail, sync: async () => {}, close: async () => {} }
@@ -76,27 +79,27 @@ interface Found {
 /**
  * A log of opaque records on disk, in order, written and read at the same time.
  *
- * What `written` has confirmed survives the end of the process, `kill -9` too: the file system has it. A power cut may take the last second, for
- * that is how often it is synced. How far the log is committed is saved as often, so after `kill -9` records of the last second may come
- * a second time; who reads a log must be able to bear that.
+ * What `written` has confirmed survives the end of the process, also `kill -9`, because the file system has it. A power
+ * cut may take the last second, because the log is synced once a second. The commit is saved as often, so after `kill
+ * -9` records of the last second may be read a second time. Readers must tolerate that.
  *
- * A part that can no longer be read (cut, flipped bits, a file that is gone) is passed over, and what was in it is counted: exactly, because
- * the intact records around it say where they stand. Only behind the last record no neighbour tells; unless the cursor does, an unreadable
- * rest counts there as one record without samples.
+ * A part that cannot be read any more (cut, flipped bits, a file that is gone) is passed over, and the records lost in
+ * it are counted. The count is exact, because the intact records around the part carry their numbers. Behind the last
+ * record there is no such neighbour: unless the cursor tells, an unreadable rest counts there as one record without
+ * samples.
  *
- * Committed records go with their file, once all in it are committed.
+ * A file is removed once all its records are committed.
  */
 export class SegmentLog {
-  /** Found by `next` since the start: what can no longer be read. No longer among `records` and `samples`. */
-  readonly damaged = { records: 0, samples: 0, bytes: 0 }
-  /** May be set while it is open: what it holds beyond a smaller bound stays. */
+  /** Lost records that `next` has found since the start. `records` and `samples` count without them. */
+  readonly damaged = { records: 0, samples: 0 }
+  /** May be set while the log is open. Records beyond a smaller bound stay. */
   maxBytes: number
   readonly #folder: string
   readonly #logger: Logger
   readonly #maxUnwrittenBytes: number
-  readonly #cursor: Found['cursor']
   readonly #writer: SegmentWriter
-  /** Oldest first; those that hold something that is not committed, and the one that is written to. */
+  /** Oldest first: those with records that are not committed, and the one that is written to. */
   readonly #segments: Segment[]
   #segmentsBytes = 0
   #committed: Place
@@ -105,13 +108,11 @@ export class SegmentLog {
   readonly #begin: number
   readonly #gaps = new Gaps()
   /** Of records that an earlier process left, as far as they are read. */
-  readonly #readRuns = new SampleRuns()
+  readonly #readPlaces = new PlaceIndex()
   /** Of those that this process appended. */
-  readonly #appendedRuns = new SampleRuns()
+  readonly #appendedPlaces = new PlaceIndex()
   readonly #reader: LogReader
-  readonly #obsolete: Segment[] = []
-  #housekeeping: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #housekeeping: Housekeeping
   #isClosed = false
 
   constructor(options: SegmentLogOptions, { cursor, segments, committed, end }: Found) {
@@ -120,7 +121,6 @@ export class SegmentLog {
     this.#logger = logger
     this.maxBytes = maxBytes
     this.#maxUnwrittenBytes = options.maxUnwrittenBytes ?? DEFAULT_UNWRITTEN_BYTES
-    this.#cursor = cursor
     this.#segments = segments
     for (const { bytes } of segments) this.#segmentsBytes += bytes
     this.#committed = committed
@@ -139,41 +139,44 @@ export class SegmentLog {
         writer: this.#writer,
         end: () => this.#end,
         onMissing: (from, to) => this.#missing(from, to),
-        onDamagedBytes: (bytes) => {
-          this.damaged.bytes += bytes
-        },
         logger,
       },
       committed,
     )
+    this.#housekeeping = new Housekeeping({
+      ...{ folder, cursor, logger },
+      state: () => ({ committed: this.#committed, end: this.#writer.first ?? this.#end }),
+      sync: () => this.#writer.sync(),
+    })
     this.#releaseSegments()
   }
 
-  /** '' while the disk takes and gives what it should, else what is wrong, in words. */
+  /** What is wrong with the disk, in words; '' while it can be written and read. */
   get problem(): string {
     return this.#writer.problem || this.#reader.problem
   }
 
-  /** What it holds, not committed. */
+  /** Records that are not committed. */
   get records(): number {
     return this.#end.number - this.#committed.number - this.#gaps.records
   }
 
+  /** Samples in them. */
   get samples(): number {
     return Math.max(0, this.#end.samples - this.#committed.samples - this.#gaps.samples)
   }
 
-  /** Of the files that hold it, and of what waits for the disk. */
+  /** Size of the files, and of what waits for the disk. */
   get bytes(): number {
     return this.records === 0 ? 0 : this.#segmentsBytes + this.#writer.bytes
   }
 
-  /** What waits in memory for the disk; after `close`, what is lost because the disk did not take it. */
+  /** What waits in memory for the disk. After `close`: what is lost because the disk did not take it. */
   get unwritten(): Loss {
     return { records: this.#writer.records, samples: this.#writer.samples }
   }
 
-  /** The oldest file and the numbers of its records, `[from, to)`; undefined while the only one is still written to. */
+  /** The oldest file and the numbers of its records, `[from, to)`; undefined while records are added to that file. */
   get oldest(): { readonly path: string; readonly from: number; readonly to: number } | undefined {
     const [segment] = this.#segments
     if (segment === undefined || this.#writer.isActive(segment)) return undefined
@@ -181,10 +184,11 @@ export class SegmentLog {
   }
 
   /**
-   * Adds a record of the parts, one after the other. Takes the buffers over, copies nothing, and writes soon, in order.
+   * Adds a record made of the parts, one after the other. Keeps the buffers without a copy, and writes them soon, in
+   * order.
    *
-   * @returns the record's number; or `full`, when the log is as large as it may be, or when too much waits for a disk that is slow or
-   *   takes nothing
+   * @returns the record's number; or `full`: the log has reached its bound, or too much waits for a disk that is slow
+   *   or takes nothing
    */
   append(parts: readonly Buffer[], samples: number): number | 'full' {
     if (this.#isClosed) throw new Error(`the log in ${this.#folder} is closed`)
@@ -194,32 +198,35 @@ export class SegmentLog {
     if (this.#writer.records > 0 && this.#writer.bytes + bytes > this.#maxUnwrittenBytes) return 'full'
     const place = this.#end
     this.#end = { number: place.number + 1, samples: place.samples + samples }
-    this.#appendedRuns.add(place, samples)
+    this.#appendedPlaces.add(place, samples)
     this.#writer.push({ place, samples, parts, bytes })
     return place.number
   }
 
-  /** The next record in order; undefined when there is none now, or none can be read (see `problem`). One call at a time. */
+  /**
+   * The next record in order; undefined when there is none now, or when it cannot be read now (see `problem`). One call
+   * at a time.
+   */
   async next(): Promise<LogRecord | undefined> {
     const record = await this.#reader.next()
     if (record === undefined) return undefined
     const { place, sampleCount, payload } = record
-    if (place.number < this.#begin) this.#readRuns.add(place, sampleCount)
+    if (place.number < this.#begin) this.#readPlaces.add(place, sampleCount)
     return { number: place.number, payload, samples: sampleCount }
   }
 
-  /** All records up to this number, which `append` or `next` gave, are done with. */
+  /** Commits all records up to this number, which `append` or `next` returned: they are not needed any more. */
   commit(upTo: number): void {
     if (upTo < this.#committed.number) return
     const isOfThisProcess = upTo >= this.#begin
-    const place = isOfThisProcess ? this.#appendedRuns.passUpTo(upTo) : this.#readRuns.passUpTo(upTo)
+    const place = isOfThisProcess ? this.#appendedPlaces.passUpTo(upTo) : this.#readPlaces.passUpTo(upTo)
     if (place !== undefined) this.#commitTo(place)
   }
 
   /**
-   * Gives up the oldest segment; or, where the disk has taken nothing, what waits for it.
+   * Drops the oldest segment; or, where the disk has taken nothing, all that waits for it.
    *
-   * @returns what of it was not committed; undefined when nothing can be given up now
+   * @returns the records that were dropped; undefined when nothing can be dropped now
    */
   dropOldest(): Loss | undefined {
     const { records, samples } = this
@@ -234,24 +241,22 @@ export class SegmentLog {
     return { records: records - this.records, samples: samples - this.samples }
   }
 
-  /** Resolves when all that was appended so far has reached the file system, or could not be written: see `problem`. */
+  /**
+   * Resolves when all that was appended before the call has reached the file system, or could not be written: see
+   * `problem`.
+   */
   written(): Promise<void> {
     return this.#writer.written()
   }
 
-  /** Writes what waits, syncs, and saves what is committed. What the disk does not take now is lost: `unwritten` says how much. */
+  /**
+   * Writes what waits, syncs, and saves the commit. What the disk does not take now is lost: `unwritten` says how much.
+   */
   async close(): Promise<void> {
     this.#isClosed = true
-    clearTimeout(this.#timer)
     await this.#writer.close()
-    await this.#housekeeping
-    // Known as under way: a second one beside it would open the cursor's file a second time, and leave it open.
-    this.#housekeeping = this.#keepHouse()
-    await this.#housekeeping
-    clearTimeout(this.#timer)
     this.#reader.moveTo(this.#end)
-    await this.#cursor.sync().catch(() => {})
-    await this.#cursor.close()
+    await this.#housekeeping.close()
   }
 
   #missing(from: Place, to: Place): void {
@@ -262,7 +267,7 @@ export class SegmentLog {
       const fields = { folder: this.#folder, records, samples }
       this.#logger.error(fields, 'records on disk are damaged or missing: they are lost')
     }
-    // With nothing before it that is still wanted, it is done with, and the next start need not find it again.
+    // Where all before it is committed, so is the gap: the next start does not count it again.
     if (from.number <= this.#committed.number) this.#commitTo(this.#committed)
   }
 
@@ -270,66 +275,33 @@ export class SegmentLog {
     this.#committed = this.#gaps.pass(later(this.#committed, place))
     if (this.#reader.place.number < this.#committed.number) this.#reader.moveTo(this.#committed)
     const { number } = this.#committed
-    this.#readRuns.passUpTo(number - 1)
-    this.#appendedRuns.passUpTo(number - 1)
+    this.#readPlaces.passUpTo(number - 1)
+    this.#appendedPlaces.passUpTo(number - 1)
     this.#releaseSegments()
-    this.#soon()
+    this.#housekeeping.soon()
   }
 
-  /** Takes out of the list the files of which all is committed; they go once the cursor that says so is saved. */
+  /** Lets go of the files whose records are all committed. */
   #releaseSegments(): void {
+    const released: string[] = []
     for (;;) {
       const [oldest] = this.#segments
       if (oldest === undefined || oldest.end.number > this.#committed.number || this.#writer.isActive(oldest)) break
       this.#segments.shift()
       this.#segmentsBytes -= oldest.bytes
-      this.#obsolete.push(oldest)
+      released.push(oldest.path)
     }
-    if (this.#obsolete.length > 0) this.#housekeeping ??= this.#keepHouse()
+    this.#housekeeping.remove(released)
   }
 
   #written(segment: Segment, bytes: number): void {
     if (this.#segments.at(-1) !== segment) {
       this.#segments.push(segment)
-      // The one before is not written to any more.
+      // Nothing is added to the one before any more.
       this.#releaseSegments()
     }
     this.#segmentsBytes += bytes
-    this.#soon()
-  }
-
-  #soon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#housekeeping ??= this.#keepHouse()
-      void this.#sync()
-    }, HOUSEKEEPING_MS).unref()
-  }
-
-  /** Saves the cursor, and removes what is behind it. */
-  async #keepHouse(): Promise<void> {
-    do {
-      const obsolete = this.#obsolete.splice(0)
-      const state = { committed: this.#committed, end: this.#writer.first ?? this.#end }
-      // Where nothing can be written at all, the writer says so, and the log needs no cursor.
-      await this.#cursor
-        .save(state)
-        .catch((err) => this.#logger.debug({ err, folder: this.#folder }, 'no cursor saved'))
-      for (const { path } of obsolete) await this.#remove(path)
-    } while (this.#obsolete.length > 0)
-    this.#housekeeping = undefined
-  }
-
-  async #remove(path: string): Promise<void> {
-    await unlink(path).catch((err: NodeJS.ErrnoException) => {
-      if (err.code !== 'ENOENT') this.#logger.warn({ err, path }, 'a segment that is done with could not be removed')
-    })
-  }
-
-  async #sync(): Promise<void> {
-    await this.#writer
-      .sync()
-      .catch((err) => this.#logger.warn({ err, folder: this.#folder }, 'a segment was not synced'))
+    this.#housekeeping.soon()
   }
 }
 

@@ -2,10 +2,13 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { SegmentName } from './segment-format.ts'
 import { SegmentScanner, type StoredRecord } from './segment-scanner.ts'
 
-/** What is read at once: one system call in place of a thousand for small records, and some 2 ms of copying at most. */
+/** The size of one read: one system call for a thousand small records, and 2 ms of copying at most. */
 const CHUNK_BYTES = 256 * 1024
 
-/** Reads the intact records of a segment file in order, a chunk at a time. A record that is larger has a chunk of its own. */
+/**
+ * Reads the intact records of a segment file in order, a chunk at a time. A record that is larger has a chunk of its
+ * own.
+ */
 export class SegmentReader {
   readonly scanner: SegmentScanner
   readonly #file: FileHandle
@@ -22,8 +25,8 @@ export class SegmentReader {
   }
 
   /**
-   * The next intact record within the first `fileBytes` of the file; undefined when there is none. Its payload is a part of a chunk that is
-   * never written to again.
+   * The next intact record within the first `fileBytes` of the file; undefined when there is none. Its payload is a
+   * part of a chunk, which is not written to again.
    */
   async next(fileBytes: number): Promise<StoredRecord | undefined> {
     for (;;) {
@@ -32,7 +35,7 @@ export class SegmentReader {
       const { offset } = this.scanner
       const wanted = Math.min(Math.max(found, CHUNK_BYTES), fileBytes - offset)
       const window = await this.#read(offset, wanted)
-      // The file is shorter than it was said to be: what is there is all there is.
+      // The file is shorter than the caller said.
       if (window.length < found) fileBytes = offset + window.length
       this.#window = window
       this.#windowAt = offset

@@ -19,17 +19,15 @@ export interface StoredRecord {
 }
 
 /**
- * Finds the intact records of one segment, whatever else the file holds. Works on bytes that it is given, and asks for those that it needs;
- * never for more than the file has, so that no damaged length can make anybody reserve memory.
+ * Finds the intact records of one segment, whatever else the file holds. It works on bytes that it is given, and says
+ * how many it needs. It never asks for more than the file has, so that a damaged length reserves no memory.
  */
 export class SegmentScanner {
-  /** Where in the file it looks next. */
+  /** The place in the file where it looks next. */
   offset = 0
-  /** Bytes passed over that are no intact record. */
-  skippedBytes = 0
   /** The place behind the last record of which at least the header was intact. */
   known: Place
-  /** Whether something unreadable stands behind that. */
+  /** Whether there is something unreadable behind that. */
   hasUnknownTail = false
   readonly #salt: number
   /** Where that last record ends, or would if it were whole. */
@@ -44,8 +42,9 @@ export class SegmentScanner {
    * Goes on from `offset`.
    *
    * @param window a part of the file that begins at `windowAt`
-   * @param fileBytes what the file holds; whole records have been written up to there, or it is damaged
-   * @returns the next intact record; or how many bytes from `offset` on must be in the window to go on; undefined at the end of the file
+   * @param fileBytes the size of the file; whole records were written up to there, or it is damaged
+   * @returns the next intact record; or how many bytes from `offset` on must be in the window to go on; undefined at
+   *   the end of the file
    */
   next(window: Buffer, windowAt: number, fileBytes: number): StoredRecord | number | undefined {
     for (;;) {
@@ -61,7 +60,7 @@ export class SegmentScanner {
       }
       const header = left < RECORD_HEADER_BYTES ? undefined : readRecordHeader(window, at, this.#salt)
       if (header === undefined) {
-        this.#skipTo(windowAt + findMarker(window.subarray(0, at + here), at + 1))
+        this.offset = windowAt + findMarker(window.subarray(0, at + here), at + 1)
         this.hasUnknownTail = this.offset > this.#knownTo
         continue
       }
@@ -76,8 +75,8 @@ export class SegmentScanner {
       this.hasUnknownTail = false
       const payload = window.subarray(at + RECORD_HEADER_BYTES, at + wholeBytes)
       if (wholeBytes > left || !isIntact(payload, header, this.#salt)) {
-        // Bytes may be missing from it, and the next record begin before its end: all of it is searched.
-        this.#skipTo(this.offset + RECORD_HEADER_BYTES)
+        // Bytes of it may be missing, so that the next record begins before its end: all of it is searched.
+        this.offset += RECORD_HEADER_BYTES
         continue
       }
       this.offset += wholeBytes
@@ -88,10 +87,5 @@ export class SegmentScanner {
         payload,
       }
     }
-  }
-
-  #skipTo(offset: number): void {
-    this.skippedBytes += offset - this.offset
-    this.offset = offset
   }
 }

@@ -1,0 +1,32 @@
+import { type FileHandle, open } from 'node:fs/promises'
+
+/** Writes all the buffers, one after the other. @returns their bytes @throws when the file takes no more */
+export async function writeAll(file: FileHandle, buffers: readonly Buffer[], position: number): Promise<number> {
+  let written = 0
+  let rest = buffers
+  while (rest.length > 0) {
+    const { bytesWritten } = await file.writev(rest, position + written)
+    if (bytesWritten === 0) throw new Error('the file takes nothing more')
+    written += bytesWritten
+    rest = without(rest, bytesWritten)
+  }
+  return written
+}
+
+/** What is left of buffers of which so many bytes are written: a disk that becomes full takes a part first. */
+function without(buffers: readonly Buffer[], bytes: number): readonly Buffer[] {
+  let done = 0
+  let left = bytes
+  while (done < buffers.length && left >= buffers[done]!.length) left -= buffers[done++]!.length
+  return left === 0 ? buffers.slice(done) : [buffers[done]!.subarray(left), ...buffers.slice(done + 1)]
+}
+
+/** Makes the names in a folder survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
