@@ -34,6 +34,19 @@ const PAGE = {
 const FIGURES = 'internal/view/\\w+/figures\\.ts'
 const BENCH = ['sample', 'time', 'lifecycle', 'format', 'codec', 'observe', 'broker', 'store', 'http']
 
+/** The folders of test/. Each imports itself, `support` and what its line names; all may import the product. */
+const TEST_PARTS = {
+  support: [],
+  bench: ['speed'],
+  compose: [],
+  fuzz: [],
+  oracle: [],
+  page: [],
+  scripts: [],
+  speed: ['bench', 'page/browser'],
+  system: [],
+}
+
 const TESTS = '\\.(test|contract|bench)\\.ts$'
 const only = (folder, allowed) => ({
   name: `${folder}-imports`,
@@ -53,7 +66,7 @@ module.exports = {
     {
       name: 'no-orphan-files',
       severity: 'error',
-      from: { orphan: true, pathNot: ['\\.d\\.ts$', '-process\\.ts$', '(^|/)[.]'] },
+      from: { orphan: true, pathNot: ['\\.d\\.ts$', '-process\\.ts$', '(^|/)[.]', '^scripts/'] },
       to: {},
     },
     {
@@ -68,12 +81,31 @@ module.exports = {
       from: { path: '^(cmd|bench|internal)/', pathNot: `(^bench/page/|${TESTS})` },
       to: { dependencyTypes: ['npm-dev'] },
     },
-    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    // The profilers have a package.json of their own, which is installed when one of them is first used.
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      from: { pathNot: '^scripts/profilers/' },
+      to: { couldNotResolve: true },
+    },
     {
       name: 'only-the-bench-program-imports-bench',
       severity: 'error',
       from: { path: '^cmd/', pathNot: '^cmd/bench/' },
       to: { path: '^bench/' },
+    },
+    ...Object.entries(TEST_PARTS).map(([part, allowed]) => ({
+      name: `test-${part}-imports`,
+      severity: 'error',
+      from: { path: `^test/${part}/` },
+      to: { path: '^test/', pathNot: `^test/(${[part, 'support', ...allowed].join('|')})(/|\\.ts$)` },
+    })),
+    {
+      // Scripts run what is built.
+      name: 'scripts-import-no-sources',
+      severity: 'error',
+      from: { path: '^scripts/' },
+      to: { path: '^(cmd|bench|internal|web|test)/' },
     },
     only('web', [FIGURES]),
     ...Object.entries(PAGE).map(([folder, allowed]) => only(ofPage(folder), [...allowed.map(ofPage), FIGURES])),
@@ -93,7 +125,7 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^dist/|\\.css$|\\.html$)' },
+    exclude: { path: '(^dist/|^scripts/profilers/node_modules/|\\.css$|\\.html$)' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
   },
 }

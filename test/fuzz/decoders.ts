@@ -8,8 +8,8 @@ import { isRefusal, REJECT_REASONS } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { type Series, SeriesTable } from '../../internal/sample/series.ts'
 import type { FieldKind, Slot, Tag } from '../../internal/sample/value.ts'
+import type { Random } from '../support/random.ts'
 import { mutate, mutateText } from './mutate.ts'
-import type { Random } from './random.ts'
 import type { Target } from './target.ts'
 
 const NOW_US = 1_763_900_000_654_321

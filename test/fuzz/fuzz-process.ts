@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
+import { Random } from '../support/random.ts'
 import { decoderTargets } from './decoders.ts'
-import { Random } from './random.ts'
 import { spoolTargets } from './spool.ts'
 
 /** What a worker is asked to do. */

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
+import { Random } from '../support/random.ts'
 import { decoderTargets } from './decoders.ts'
-import { Random } from './random.ts'
 import { spoolTargets } from './spool.ts'
 
 const SEED = 1

@@ -11,8 +11,8 @@ import {
 } from '../../internal/spool/segment-format.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
 import { SegmentScanner } from '../../internal/spool/segment-scanner.ts'
+import { Random } from '../support/random.ts'
 import { mutate } from './mutate.ts'
-import { Random } from './random.ts'
 import type { Target } from './target.ts'
 
 const RECORDS = 12

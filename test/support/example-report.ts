@@ -7,7 +7,7 @@ import { type Counts, countsOf } from '../../internal/observe/debug-metrics.ts'
 import { Histogram } from '../../internal/observe/histogram.ts'
 import { ProfileBuilder } from '../../internal/observe/profiling/builder.ts'
 import { Sources } from '../../internal/observe/profiling/sources.ts'
-import { Random } from '../fuzz/random.ts'
+import { Random } from './random.ts'
 
 interface Course {
   readonly name: string
