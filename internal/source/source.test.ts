@@ -19,7 +19,7 @@ test('the first problem of a part is said at once, then one in ten minutes with 
   ])
 })
 
-test('any number of parts is remembered only up to a bound, the longest known forgotten first', () => {
+test('remembers parts up to a bound, and forgets the one known longest first', () => {
   let said = 0
   const throttle = new ProblemThrottle(
     'host',

@@ -3,49 +3,47 @@ import type { SampleSink } from '../sample/sample.ts'
 /**
  * Something that is measured again and again: a host, a switch fabric, a file of GPU readings.
  *
- * What the caller promises: `collect` is never called while an earlier call is still going, `close` is called once,
- * after the last `collect` has settled, and nothing is called after it. An implementation needs no lock.
+ * The caller promises: it never calls `collect` while an earlier call runs, it calls `close` once, after the last
+ * `collect` has settled, and it calls nothing after that. So an implementation needs no lock.
  *
- * What an implementation promises: one measurement that fails never hides the others. Whatever could be read is
- * emitted, what could not goes to the problem callback that the source was made with, and `collect` still resolves. It
- * rejects only where nothing at all could be read.
+ * An implementation promises: a measurement that fails never hides the others. `collect` emits all that it could read,
+ * tells the problem callback what it could not read, and resolves. It rejects only when it could read nothing at all.
  */
 export interface Source {
   readonly name: string
   /**
-   * Reads everything once and hands each sample to `emit`, from inside this call: after it has settled, none comes any
-   * more.
+   * Reads everything once and hands each sample to `emit`, always before it settles.
    *
    * @param atUs the time that the samples carry, µs since the Unix epoch
    */
   collect(atUs: number, emit: SampleSink): Promise<void>
-  /** Ends what the source holds open. Never rejects. */
+  /** Closes what the source has open. Never rejects. */
   close(): Promise<void>
 }
 
-/** Something that a source could not read, in words for a log line. */
+/** Something that a source could not read, worded for a log line. */
 export interface Problem {
   readonly source: string
-  /** What it concerns: a measurement (`diskio`), or one thing of it (`disk /mnt/backup`). */
+  /** A measurement (`diskio`), or one thing of it (`disk /mnt/backup`). */
   readonly part: string
-  /** Reads on from the part: `<part>: <message>`. */
+  /** Follows the part in a sentence: `<part>: <message>`. */
   readonly message: string
   readonly cause?: unknown
-  /** How often the same part has had a problem since it was last said. */
+  /** How many problems of the same part were left out since the last one that was told. */
   readonly unsaid: number
 }
 
 export type ProblemSink = (problem: Problem) => void
 
-/** A file that is missing fails at every tick; once in ten minutes is enough to be seen in a log that rotates. */
+/** A missing file fails at every tick. Once in ten minutes is enough to see it in a log that rotates. */
 const REPEAT_MS = 600_000
 /**
- * Parts are named by mounts and devices, so there may be any number: beyond this the one longest known is forgotten.
+ * Mounts and devices name parts, so there may be any number. Beyond this many the one known longest is forgotten.
  */
 const MAX_PARTS = 256
 
 /**
- * Lets the first problem of each part through at once, and then one in ten minutes with the number of those left out.
+ * Tells the first problem of each part at once, and then one in ten minutes with the number of those left out.
  */
 export class ProblemThrottle {
   readonly #source: string

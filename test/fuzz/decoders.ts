@@ -13,16 +13,16 @@ import { mutate, mutateText } from './mutate.ts'
 import type { Target } from './target.ts'
 
 const NOW_US = 1_763_900_000_654_321
-/** Small, so that a table that is full is met, and idle series make room in it. */
+/** Small, so that the table is full now and then, and idle series make room in it. */
 const MAX_SERIES = 2000
 const RANDOM_BYTES = 300
 /**
- * The nanoseconds of a Packed message reach to the year 2262, a little beyond what is exact in µs; the server's time
- * window refuses that.
+ * The nanoseconds of a Packed message reach to the year 2262, a little beyond the exact µs of a double. The time window
+ * of the server refuses such times.
  */
 const MAX_TIME_US = 2 ** 63 / 1000
 
-/** Decoding of one format, by its own decoder or by the one that tells the formats apart. */
+/** Messages of one format, for its own decoder or for the one that detects formats. */
 class DecoderTarget implements Target {
   readonly name: string
   readonly #decoder: Decoder
@@ -46,7 +46,7 @@ class DecoderTarget implements Target {
   take(input: Buffer): boolean {
     const before = Buffer.from(input)
     let emitted = 0
-    // Time goes on, so that series fall idle.
+    // Time passes, so that series become idle.
     this.#nowUs += 1e6
     const refusal = this.#decoder.decode(input, { receivedAt: this.#nowUs, tie: emitted }, (sample) => {
       emitted++
@@ -184,7 +184,7 @@ function messagesOf(codec: Codec): Buffer[] {
   })
 }
 
-/** The three decoders, and the one of all formats over a mixture of them. */
+/** The three decoders, and the decoder of all formats with a mixture of them. */
 export function decoderTargets(): Target[] {
   const table = (): SeriesTable => new SeriesTable({ maxSeries: MAX_SERIES })
   const frames = framesOfManyKinds()
@@ -193,7 +193,7 @@ export function decoderTargets(): Target[] {
   const makeFrame = (random: Random): Buffer => mutate(random, frames)
   const makeJson = (random: Random): Buffer =>
     random.below(2) === 0 ? mutate(random, json) : mutateText(random, JSON_GOOD, JSON_TOKENS)
-  // Of the right size most often: any other is refused by it alone.
+  // Mostly of the right size: any other is refused by its size alone.
   const makePacked = (random: Random): Buffer => {
     const bytes = mutate(random, packed)
     return random.below(8) === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(32)]).subarray(0, 32)

@@ -5,14 +5,14 @@ import { Random } from '../support/random.ts'
 import { decoderTargets } from './decoders.ts'
 import { spoolTargets } from './spool.ts'
 
-/** What a worker is asked to do. */
+/** The task of a worker. */
 export interface Task {
   readonly target: string
   readonly seed: number
-  /** Inputs of these numbers, `[from, to)`. */
+  /** The numbers of the inputs, `[from, to)`. */
   readonly from: number
   readonly to: number
-  /** The number of the input being taken, for whoever watches. */
+  /** The number of the current input: the main thread watches it. */
   readonly progress: SharedArrayBuffer
 }
 
@@ -22,11 +22,11 @@ export interface Finding {
   readonly error: string
 }
 
-/** What came of it. */
+/** The outcome of a task. */
 export interface Outcome {
   readonly good: number
   readonly finding: Finding | undefined
-  /** Memory after a collection: when a tenth was done, and at the end. */
+  /** Memory after a garbage collection: after a tenth of the inputs, and at the end. */
   readonly heapBytes: readonly [number, number]
   readonly rssBytes: readonly [number, number]
 }

@@ -7,7 +7,7 @@ const SEED = 1
 const FILES = 60
 
 /** A sample of what `npm run fuzz` does a million times. */
-describe('spoiled input', async () => {
+describe('damaged input', async () => {
   const targets = [...decoderTargets(), ...(await spoolTargets())]
   afterAll(async () => {
     for (const target of targets) await target.close?.()
@@ -22,7 +22,7 @@ describe('spoiled input', async () => {
       if (await target.take(bytes, random)) good++
     }
     await target.check()
-    // Or the inputs would prove nothing: some are so little spoiled that something can be used.
+    // Some inputs are damaged so little that they can be used. Without any, the test would prove nothing.
     expect(good).toBeGreaterThan(0)
   })
 })

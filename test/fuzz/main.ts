@@ -3,15 +3,15 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Outcome, Task } from './fuzz-process.ts'
 
-const USAGE = `Feeds spoiled messages to the decoders, and spoiled files to the reader of the spool.
+const USAGE = `Feeds damaged messages to the decoders, and damaged files to the reader of the spool.
 
   npm run fuzz                                      a million inputs for each
-  npm run fuzz -- --inputs 10000 --seed 17          others; the same seed makes the same inputs
-  npm run fuzz -- --target 'frame decoder' --seed 17 --only 4711    one of them again
+  npm run fuzz -- --inputs 10000 --seed 17          fewer; the same seed makes the same inputs
+  npm run fuzz -- --target 'frame decoder' --seed 17 --only 4711    one input again
 
-Ends with 1 when one makes a program fail, hang, read a good message in another way afterwards, or keep memory.`
+Ends with 1 when an input makes the code fail, hang, read a good message differently afterwards, or keep memory.`
 
-/** A target that takes files takes one input in so many: each is some tens of system calls. */
+/** Targets that take files get one input in so many, because each input costs some tens of system calls. */
 const TARGETS = [
   { name: 'frame decoder', share: 1 },
   { name: 'JSON decoder', share: 1 },
@@ -20,9 +20,9 @@ const TARGETS = [
   { name: 'spool, one segment', share: 1 },
   { name: 'spool, a folder', share: 1 / 200 },
 ]
-/** An input takes microseconds; a machine that is busy may let a thread stand still for a second or two. */
+/** An input takes microseconds, but a busy machine may pause a thread for a second or two. */
 const HANG_MS = 10_000
-/** What may be kept beyond what was kept after the first tenth: caches fill up. */
+/** The memory that a target may keep more than after the first tenth of its inputs. Caches fill up. */
 const MAX_HEAP_GROWTH_BYTES = 32 * 2 ** 20
 const MAX_RSS_GROWTH_BYTES = 256 * 2 ** 20
 
@@ -62,7 +62,7 @@ for (const { name, share } of TARGETS) {
 }
 process.exit(isGood ? 0 : 1)
 
-/** @returns what came of it, or in words why nothing did */
+/** @returns the outcome, or in words why there is none */
 async function run(task: Task): Promise<Outcome | string> {
   const worker = new Worker(new URL('./fuzz-process.mjs', import.meta.url), {
     workerData: task,

@@ -1,6 +1,6 @@
 import type { Random } from '../support/random.ts'
 
-/** What lengths, counts and times are at their worst. */
+/** The worst values for lengths, counts and times. */
 const EXTREMES = [0, 1, 2, 3, 7, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff]
 const MAX_BYTES = 64 * 1024
 
@@ -28,7 +28,7 @@ const setWord: Mutation = (bytes, random) => {
   return bytes
 }
 
-/** A count that is off by a little is worse than one that is off by much. */
+/** A count that is wrong by a little is worse than one that is wrong by much. */
 const nudge: Mutation = (bytes, random) => {
   const at = random.below(bytes.length)
   bytes[at] = bytes[at]! + random.pick([1, -1, 2, -2, 8, -8])
@@ -62,7 +62,7 @@ const splice: Mutation = (bytes, random, others) => {
 
 const MUTATIONS = [flipBit, flipBit, setByte, setWord, setWord, nudge, cut, cutOut, insert, repeat, splice]
 
-/** One of the good ones with one to four things wrong with it; it may be empty, and once in a while is still good. */
+/** A good input with one to four faults. It may be empty, and now and then it is still good. */
 export function mutate(random: Random, good: readonly Buffer[]): Buffer {
   let bytes = Buffer.from(random.pick(good))
   for (let left = 1 + random.below(4); left > 0 && bytes.length > 0; left--) {
@@ -71,7 +71,7 @@ export function mutate(random: Random, good: readonly Buffer[]): Buffer {
   return bytes.subarray(0, MAX_BYTES)
 }
 
-/** Text made of pieces: a good one whose tokens were replaced, doubled or taken away. */
+/** A good text with some tokens replaced, doubled or removed. */
 export function mutateText(random: Random, good: readonly string[], tokens: readonly string[]): Buffer {
   const parts = random.pick(good).split(/(?<=[{}[\]:,"])|(?=[{}[\]:,"])/)
   for (let left = 1 + random.below(4); left > 0; left--) {

@@ -24,7 +24,7 @@ interface Written {
   readonly samples: number
 }
 
-/** Records of all sizes; one has the bytes of a record of another file in it, as a dead letter may. */
+/** Records of all sizes. One contains the bytes of a record of another file, as a dead letter may. */
 function recordsOf(seed: number): Written[] {
   const random = new Random(seed, 0)
   return Array.from({ length: RECORDS }, (_, n) => {
@@ -45,7 +45,7 @@ function segmentOf({ first, salt }: SegmentName, records: readonly Written[]): B
   return Buffer.concat(parts)
 }
 
-/** The reader of one segment's bytes, which it is given in pieces of any size. */
+/** The reader of a segment, which gets its bytes in pieces of any size. */
 class ScannerTarget implements Target {
   readonly name = 'spool, one segment'
   readonly #records = recordsOf(1)
@@ -53,7 +53,7 @@ class ScannerTarget implements Target {
   readonly #others = [this.#good, segmentOf(OTHER, this.#records)]
 
   make(random: Random): Buffer {
-    // The salt of a file is in its name: one of another file has no record for this one.
+    // The salt of a file is in its name. With the salt of another file no record is valid.
     return random.below(16) === 0 ? random.bytes(random.below(600)) : mutate(random, this.#others)
   }
 
@@ -67,12 +67,12 @@ class ScannerTarget implements Target {
     assert.equal(this.#scan(this.#good, 64).length, RECORDS)
   }
 
-  /** @returns the numbers of the records found, each of which is as it was written */
+  /** @returns the numbers of the records that were found; each is what was written */
   #scan(file: Buffer, pieceBytes: number): number[] {
     const scanner = new SegmentScanner(NAME)
     const found: number[] = []
     let [windowAt, windowEnd] = [0, 0]
-    // Each step reads a record, passes over a byte at least, or asks for more than it has.
+    // Each step reads a record, skips at least one byte, or asks for more bytes.
     for (let steps = 0; ; steps++) {
       assert.ok(steps <= 2 * file.length + 10, 'the scanner goes round in a circle')
       const before = scanner.offset
@@ -97,7 +97,8 @@ class ScannerTarget implements Target {
 }
 
 /**
- * The whole log of a folder: one of its files is damaged, cut, gone or doubled, then it is opened and read to its end.
+ * The log of a folder. One of its files is damaged, truncated, removed or doubled; then the log is opened and read to
+ * its end.
  */
 class FolderTarget implements Target {
   readonly name = 'spool, a folder'
@@ -106,7 +107,7 @@ class FolderTarget implements Target {
   readonly #files: Array<{ readonly name: string; readonly bytes: Buffer }> = []
   #turn = 0
 
-  /** Writes the folder that the inputs are made from, with the log itself. */
+  /** Writes the folder from which the inputs are made, by the log itself. */
   static async open(): Promise<FolderTarget> {
     const target = new FolderTarget()
     const folder = join(target.#root, 'good')
@@ -177,7 +178,7 @@ class FolderTarget implements Target {
       assert.equal(record.samples, written.samples)
       read++
     }
-    // What is read is still held until it is committed; what is damaged is not.
+    // The log holds what was read until it is committed; damaged records it does not hold.
     assert.equal(log.records, read, `held after ${read} were read and ${log.damaged.records} found damaged`)
     const number = log.append([Buffer.from('after')], 1)
     assert.ok(typeof number === 'number' && number > last, 'nothing can be appended after the damage')
@@ -188,7 +189,7 @@ class FolderTarget implements Target {
   }
 }
 
-/** The reader of what a log has on disk. */
+/** The targets that read a log from disk. */
 export async function spoolTargets(): Promise<Target[]> {
   return [new ScannerTarget(), await FolderTarget.open()]
 }

@@ -1,17 +1,17 @@
 import type { Random } from '../support/random.ts'
 
-/** What is fuzzed. */
+/** A part of the program that is fuzzed. */
 export interface Target {
   readonly name: string
   make(random: Random): Buffer
   /**
    * Takes one input.
    *
-   * @returns whether anything of it could be used
-   * @throws when it is not treated as it must be; an error of any kind is a finding
+   * @returns whether any of it could be used
+   * @throws when the part treats it wrongly; any error is a finding
    */
   take(input: Buffer, random: Random): boolean | Promise<boolean>
-  /** Throws unless a good input is still read as it is. */
+  /** Throws unless a good input is still read correctly. */
   check(): void | Promise<void>
   close?(): Promise<void>
 }

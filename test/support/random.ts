@@ -1,6 +1,5 @@
 /**
- * Numbers that look random and are the same for the same seed and stream: each input can be made again without those
- * before it.
+ * Pseudorandom numbers, the same for the same seed and stream. So each input can be made again without those before it.
  */
 export class Random {
   #state: number
@@ -17,7 +16,7 @@ export class Random {
     return (bits ^ (bits >>> 14)) >>> 0
   }
 
-  /** An integer from 0 to `bound` - 1; 0 where there is none. */
+  /** An integer from 0 to `bound` - 1; 0 for a bound of 0. */
   below(bound: number): number {
     return bound <= 1 ? 0 : this.next() % bound
   }

@@ -5,9 +5,9 @@ import type { Roots, Surroundings } from './measurement.ts'
 import { parseMeminfo } from './mem.ts'
 
 /**
- * Files that differ by namespace (`mountinfo`, `net/dev`): under our own /proc they are this process's; under a host's
- * /proc that is mounted elsewhere they are those of its process 1. `self` would be us again there, with the container's
- * network and mounts. Where process 1 is kept from us (hidepid, a security module), the container's own are read, and
+ * Reads a file that differs by namespace (`mountinfo`, `net/dev`). Under its own /proc a process reads it from `self`.
+ * Under a host's /proc that is mounted elsewhere, `self` would again show the network and mounts of the container, so
+ * process 1 of the host is read. When that is forbidden (hidepid, a security module), the container's own is read, and
  * `unavailable` says so.
  */
 export function hostNamespaceFile(surroundings: Surroundings, measurement: string, file: string): string {
@@ -27,7 +27,7 @@ export function hostNamespaceFile(surroundings: Surroundings, measurement: strin
 /** The inode of the first PID namespace is fixed in the kernel (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]'
 
-/** What a container does not show, or shows of the whole machine: measurement → reason. Empty on a host. */
+/** Measurement → what a container hides, or shows of the whole machine. Empty on a host. */
 export function containerNotes(roots: Roots): Map<string, string> {
   const notes = new Map<string, string>()
   if (roots.proc === '/proc' && isInPidNamespace()) {
@@ -58,7 +58,7 @@ function isInPidNamespace(): boolean {
   }
 }
 
-/** Bytes, of cgroup v2 or v1. On a host there is no such file (v2), or one with a number beyond any memory (v1). */
+/** Bytes, by cgroup v2 or v1. A host has no such file (v2), or one with a number larger than any memory (v1). */
 function memoryLimit({ sys }: Roots): number | undefined {
   const text =
     readTextIfThere(`${sys}/fs/cgroup/memory.max`) ?? readTextIfThere(`${sys}/fs/cgroup/memory/memory.limit_in_bytes`)
@@ -66,7 +66,7 @@ function memoryLimit({ sys }: Roots): number | undefined {
   return Number.isNaN(bytes) ? undefined : bytes
 }
 
-/** Cores' worth of time, of cgroup v2 (`quota period`, or `max`) or v1 (two files, -1 for no limit). */
+/** Cores, by cgroup v2 (`quota period`, or `max`) or v1 (two files, -1 for no limit). */
 function cpuLimit({ sys }: Roots): number | undefined {
   const v1 = `${sys}/fs/cgroup/cpu`
   const text =

@@ -45,9 +45,9 @@ export function parseCpuTimes(stat: string): Map<string, CpuTimes> {
 }
 
 /**
- * What a core did between two readings, in the order of `CPU_FIELDS`; `undefined` where no time has passed. A column
- * that went backwards counts as 0: the kernel says itself that iowait may, and all do when a core comes back after
- * having been offline.
+ * How a core spent the time between two readings, in the order of `CPU_FIELDS`; `undefined` when no time has passed. A
+ * column that went backwards counts as 0. The kernel documents it for iowait, and all columns do it when a core comes
+ * back online.
  */
 export function cpuUsage(before: CpuTimes, now: CpuTimes): number[] | undefined {
   const [user, nice, system, idle, iowait, irq, softirq, steal, guest, guestNice] = now.map((ticks, i) =>
@@ -71,14 +71,14 @@ export function cpuUsage(before: CpuTimes, now: CpuTimes): number[] | undefined 
   ]
 }
 
-/** A core that was not there at the last reading gives its first sample at the next. */
+/** CPU percentages. A core that was not there at the last reading gives its first sample at the next. */
 export class Cpu implements Measurement {
   readonly name = 'cpu'
   readonly #rows: Rows
   readonly #monotonicMs: () => number
   readonly #read: () => Map<string, CpuTimes>
   #before = new Map<string, CpuTimes>()
-  /** Until then a tick would tell too little of the time since the first reading. */
+  /** Before this, the first reading is too young to be compared with (LEAST_SPAN_MS). */
   #notBeforeMs = 0
 
   constructor(surroundings: Surroundings, read: () => Map<string, CpuTimes>) {

@@ -68,7 +68,7 @@ test('a mount that gives no answer is left out, said once, not asked again, and 
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('however many mounts of a dead server there are, two are asked and the local ones go on', async () => {
+test('asks at most two mounts of a dead server, and all local ones', async () => {
   const remote = Array.from({ length: 20 }, (_, i) => disk(`/mnt/${i}`, 'nfs'))
   const { collect, asked, dead, problems } = disks([...remote, disk('/')])
   for (const { at } of remote) dead.add(at)
@@ -79,7 +79,7 @@ test('however many mounts of a dead server there are, two are asked and the loca
   expect(problems).toHaveLength(20)
 })
 
-test('a mount that cannot be asked is said and costs no other', async () => {
+test('tells a mount that cannot be asked, and measures the others', async () => {
   const problems: Problem[] = []
   const measurement = new DiskSpace(
     {

@@ -33,8 +33,8 @@ export interface FileSystemSize {
 export type AskFileSystem = (path: string) => Promise<FileSystemSize>
 
 /**
- * In the order of `DISK_FIELDS`; `undefined` for a file system without blocks. `free` is what is free for users other
- * than root, and `used_percent` is `used / (used + free)`: the figure of `df`.
+ * In the order of `DISK_FIELDS`; `undefined` for a file system without blocks. `free` is what users other than root may
+ * take, and `used_percent` is `used / (used + free)`, as `df` shows it.
  */
 export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileSystemSize): number[] | undefined {
   if (blocks === 0) return undefined
@@ -46,18 +46,18 @@ export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileS
   return [blocks * bsize, free, used, usedPercent, files, ffree, usedFiles, usedFilesPercent]
 }
 
-/** A file system answers within microseconds, or its server or disk is away. */
+/** A file system answers within microseconds, unless its server or disk is away. */
 const DEADLINE_MS = 400
 /**
- * A call that hangs holds one of the four threads of Node's pool, which every file and host name needs: never more than
- * this by remote mounts.
+ * The most threads of Node's pool that hanging calls to remote mounts may take. It has four, and every file and host
+ * name needs one.
  */
 const MAX_HANGING_REMOTE = 2
-/** With hundreds of mounts, parsing their list is dearer than asking them. A new mount is seen within 10 s. */
+/** With hundreds of mounts, to parse their list costs more than to ask them. A new mount is seen within 10 s. */
 const LIST_EVERY_US = 10e6
 
 export interface Disk {
-  /** Where statfs finds it. */
+  /** The path for statfs. */
   readonly at: string
   readonly mount: Mount
   readonly tags: readonly Tag[]
@@ -76,7 +76,7 @@ export class DiskSpace implements Measurement {
   readonly #ask: AskFileSystem
   readonly #listDisks: DiskSpaceOptions['listDisks']
   readonly #listEveryUs: number
-  /** The mounts whose last call has not come back, by where they are. */
+  /** The mounts that have not answered, by the path for statfs. */
   readonly #hanging = new Map<string, Mount>()
   #disks: Disk[] = []
   #listedAtUs = Number.NEGATIVE_INFINITY
@@ -102,8 +102,7 @@ export class DiskSpace implements Measurement {
       this.#disks = await this.#listDisks()
       this.#listedAtUs = atUs
     }
-    // One after another, so that however many mounts of a dead server there are, they hold two threads and not all
-    // four.
+    // One after another. So any number of mounts of a dead server take two threads, and not all four.
     for (const disk of this.#disks) {
       const size = await this.#size(disk)
       const values = size === undefined ? undefined : diskValues(size)
@@ -140,12 +139,11 @@ export class DiskSpace implements Measurement {
   }
 }
 
-/** `undefined` when the answer does not come in time; what comes of it later, a failure too, is nobody's any more. */
+/** `undefined` when the answer does not come in time. A later answer or failure is ignored. */
 async function beforeDeadline<T>(answer: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
-    // After a long pause of this process the answer is there, but timers run before it is looked at: it gets one more
-    // turn.
+    // After a long pause of this process the answer may be there, but timers run first. So it gets one more turn.
     timer = setTimeout(() => setImmediate(resolve, undefined), DEADLINE_MS)
   })
   try {
@@ -155,7 +153,7 @@ async function beforeDeadline<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** The mounts of this machine, or, with roots elsewhere, of the host whose `/` is mounted at `roots.mount`. */
+/** The mounts of this machine; in a container that measures its host, those of the host. */
 function linuxDisks(surroundings: Surroundings): Disk[] {
   const { roots } = surroundings
   const mounts = parseMountinfo(hostNamespaceFile(surroundings, 'disk', 'mountinfo'))
@@ -168,8 +166,8 @@ function linuxDisks(surroundings: Surroundings): Disk[] {
 }
 
 /**
- * When process 1 of the host cannot be read, the list is the container's own: what of the host is mounted there stands
- * below the mount root, and the rest is not the host's.
+ * When process 1 of the host cannot be read, the list is the container's own. Then only mounts below the mount root are
+ * the host's.
  */
 function underHost(mounts: readonly Mount[], roots: Roots): readonly Mount[] {
   const below = mounts.filter(({ path }) => path === roots.mount || path.startsWith(`${roots.mount}/`))
@@ -187,7 +185,7 @@ function diskTags(mount: Mount, roots: Roots): Tag[] {
   ]
 }
 
-/** `/dev/root` is what a kernel says that mounted its root itself; /sys knows the real name. */
+/** A kernel that mounted its root itself calls it `/dev/root`. /sys has the real name. */
 function deviceName({ device, id }: Mount, roots: Roots): string {
   if (device !== '/dev/root') return device
   try {

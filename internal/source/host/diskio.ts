@@ -4,7 +4,9 @@ import { counter, readText, readTextIfThere } from './kernel-files.ts'
 import { type FieldList, LEAST_SPAN_MS, type Measurement, type Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 
-/** Counters since boot in requests, bytes and milliseconds; the last three are of the time between two readings. */
+/**
+ * Counters since boot, in requests, bytes and milliseconds. The last three fields cover the time between two readings.
+ */
 const DISKIO_FIELDS: FieldList = [
   ['reads', 'int'],
   ['merged_reads', 'int'],
@@ -29,9 +31,8 @@ const SECTOR_BYTES = 512
 export type DiskCounters = readonly (number | bigint)[]
 
 /**
- * Whole devices and partitions by name, as Telegraf gives them. Loop devices and RAM disks are left out (a desktop has
- * dozens of loops, one a snap, and their I/O is counted again at the disk below), and so are devices that have never
- * done anything.
+ * Whole devices and partitions by name, as in Telegraf. Loop devices and RAM disks are left out: a desktop has dozens
+ * of loops, and the disk below counts their I/O again. Devices that were never used are left out too.
  */
 export function parseDiskstats(diskstats: string): Map<string, DiskCounters> {
   const devices = new Map<string, DiskCounters>()
@@ -47,8 +48,8 @@ export function parseDiskstats(diskstats: string): Map<string, DiskCounters> {
 
 /**
  * `io_await`, `io_svctm` (ms a request) and `io_util` (% of the time in which the device was busy) between two
- * readings. None where a counter went backwards (they wrap at 2^32 ms on some kernels, and a device that was pulled and
- * plugged starts anew).
+ * readings. No values when a counter went backwards: some kernels wrap it at 2^32 ms, and a device that is plugged in
+ * again starts at 0.
  */
 export function diskRates(before: DiskCounters, now: DiskCounters, elapsedMs: number): Slot[] {
   const delta = (i: number) => Number(now[i]!) - Number(before[i]!)
@@ -69,7 +70,7 @@ export class DiskIo implements Measurement {
   readonly #monotonicMs: () => number
   #before = new Map<string, DiskCounters>()
   #readAtMs = 0
-  /** Until then a tick would tell too little of the time since the first reading. */
+  /** Before this, the first reading is too young to be compared with (LEAST_SPAN_MS). */
   #notBeforeMs = 0
   /** The tags of each device, read once: a `wwid` does not change while the device is there. */
   #tags = new Map<string, readonly Tag[]>()

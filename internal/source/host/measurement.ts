@@ -4,45 +4,47 @@ import type { FieldKind } from '../../sample/value.ts'
 import type { ProblemThrottle } from '../source.ts'
 
 /**
- * One measurement of the host, such as `cpu`. A call that throws or rejects costs this measurement's samples of the
- * tick, no other's.
+ * One measurement of the host, such as `cpu`. When a call throws or rejects, only this measurement has no samples in
+ * this tick.
  */
 export interface Measurement {
   readonly name: string
-  /** Takes the reading that the first tick is compared with, for what is the difference of two. */
+  /**
+   * Takes the reading that the first tick is compared with. For measurements that are the difference of two readings.
+   */
   prime?(): void
   collect(atUs: number, emit: SampleSink): void | Promise<void>
 }
 
 /**
- * A reading taken for the first tick has to be this old (ms) to be compared with; else it waits for the tick after. The
- * kernel counts CPU time in hundredths of a second, so over 20 ms a core could only be 0, 50 or 100 % busy; from here
- * on it is told in steps of 10 %, as it is at the shortest interval that can be set.
+ * The reading of `prime` must be this old (ms) before a tick is compared with it. The kernel counts CPU time in
+ * hundredths of a second. Over 20 ms a core could only be 0, 50 or 100 % busy; over 100 ms the steps are 10 %, as at
+ * the shortest interval that can be set.
  */
 export const LEAST_SPAN_MS = 100
 
-/** Where the three trees are. In a container, the host's are mounted somewhere else. */
+/** Where the three trees are. In a container that measures its host they are mounted elsewhere. */
 export interface Roots {
   readonly proc: string
   readonly sys: string
   readonly mount: string
 }
 
-/** What every measurement is made with. */
+/** What every measurement needs. */
 export interface Surroundings {
   readonly host: string
   readonly table: SeriesTable
   readonly monotonicMs: () => number
   readonly roots: Roots
   readonly problems: ProblemThrottle
-  /** Figures that are not to be had here, with the reason; measurements add to it. */
+  /** Measurements and fields that this machine does not give → the reason. Measurements add to it. */
   readonly unavailable: Map<string, string>
 }
 
 /**
  * The fields of a measurement, in the order in which their values are given.
  *
- * Telegraf counts in unsigned 64-bit integers but writes them as `i` unless `influx_uint_support` is set (InfluxDB 1.x
- * refuses `u`), so what people have in their databases is `int`, and so is all of ours.
+ * Telegraf counts in unsigned 64-bit integers, but writes them as `i` unless `influx_uint_support` is set, because
+ * InfluxDB 1.x refuses `u`. So existing databases have `int`, and all our counters are `int`.
  */
 export type FieldList = readonly (readonly [name: string, kind: FieldKind])[]

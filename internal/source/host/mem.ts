@@ -3,7 +3,9 @@ import { readText } from './kernel-files.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 
-/** Telegraf's fields that are a line of /proc/meminfo each. A line that this kernel does not have is 0, as there. */
+/**
+ * Telegraf's fields that are one line of /proc/meminfo each. A line that the kernel does not have is 0, as in Telegraf.
+ */
 const LINES = [
   ['active', 'Active'],
   ['buffered', 'Buffers'],
@@ -46,7 +48,7 @@ export const MEM_FIELDS: FieldList = [
 
 const LINUX_FIELDS: FieldList = [...MEM_FIELDS, ['cached', 'int'], ...LINES.map(([field]) => [field, 'int'] as const)]
 
-/** Name → bytes; the counts of huge pages, which have no unit, as they stand. */
+/** Name → bytes. The counts of huge pages have no unit, and stay counts. */
 export function parseMeminfo(meminfo: string): Map<string, number> {
   const sizes = new Map<string, number>()
   for (const line of meminfo.split('\n')) {
@@ -60,7 +62,7 @@ export function parseMeminfo(meminfo: string): Map<string, number> {
 }
 
 /**
- * In the order of `MEM_FIELDS`: `used` is what is not available, as Telegraf has it since 1.36 and `free` since procps
+ * In the order of `MEM_FIELDS`. `used` is what is not available, as in Telegraf since 1.36 and in `free` since procps
  * 4.
  */
 export function memValues(total: number, available: number): number[] {
@@ -73,12 +75,12 @@ export function linuxMemValues(sizes: ReadonlyMap<string, number>): number[] {
   const total = size('MemTotal')
   if (total === 0) throw new Error('no MemTotal in /proc/meminfo')
   const cached = size('Cached') + size('SReclaimable')
-  // Kernels before 3.14 do not say what is available; free and cached together are the usual guess.
+  // Kernels before 3.14 do not say what is available. The usual estimate is free plus cached.
   const available = sizes.get('MemAvailable') ?? size('MemFree') + cached
   return [...memValues(total, available), cached, ...LINES.map(([, line]) => size(line))]
 }
 
-/** The memory of the whole machine, in a container too (container.ts says so where the container may use less). */
+/** The memory of the whole machine, in a container too. container.ts says so when the container may use less. */
 export class Mem implements Measurement {
   readonly name = 'mem'
   readonly #rows: Rows

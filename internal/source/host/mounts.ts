@@ -4,7 +4,7 @@ export interface Mount {
   readonly device: string
   readonly path: string
   readonly fstype: string
-  /** What of the file system is seen at `path`: `/` for all of it, a folder or a file of it for a bind mount. */
+  /** The part of the file system that is mounted at `path`: `/` for all of it, a folder or a file for a bind mount. */
   readonly root: string
   readonly mode: 'rw' | 'ro'
   /** `major:minor` of the file system, the same for all its mounts. */
@@ -12,7 +12,7 @@ export interface Mount {
 }
 
 /**
- * In the kernel's order: a later mount lies over an earlier one of the same path. Lines that are cut off are left out.
+ * In the kernel's order: a later mount hides an earlier one of the same path. Truncated lines are left out.
  */
 export function parseMountinfo(mountinfo: string): Mount[] {
   const mounts: Mount[] = []
@@ -42,8 +42,7 @@ function isReadOnly(options: string): boolean {
 }
 
 /**
- * Space, tab, line break and backslash stand as three octal digits: `/mnt/my\040disk`. Bytes beyond ASCII stand as they
- * are.
+ * Space, tab, line break and backslash are written as three octal digits: `/mnt/my\040disk`. Other bytes are unchanged.
  */
 function unescapePath(path: string): string {
   return path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
@@ -51,7 +50,7 @@ function unescapePath(path: string): string {
 
 /** Telegraf's default `ignore_fs`, and autofs, where asking would mount. */
 const IGNORED = ['tmpfs', 'devtmpfs', 'devfs', 'iso9660', 'overlay', 'aufs', 'squashfs', 'autofs']
-/** File systems without blocks. Telegraf asks them and drops those with a total of 0; not asking saves 50 µs each. */
+/** File systems without blocks. Telegraf asks them, and drops those with a total of 0. Not to ask saves 50 µs each. */
 const WITHOUT_BLOCKS = [
   ...['proc', 'sysfs', 'cgroup', 'cgroup2', 'devpts', 'mqueue', 'debugfs', 'tracefs', 'securityfs', 'pstore', 'bpf'],
   ...[
@@ -76,7 +75,7 @@ const RUNTIME_FILES = /^\/(etc|dev|run)\//
  * The mounts to report, as people expect from `df`:
  * - `/` always, whatever its type: in a container it is an overlay, and the one disk that everything there writes to;
  * - else no pseudo file system, by Telegraf's default list;
- * - each file system once: a bind mount would only show the same figures again under another path, and a Kubernetes
+ * - each file system once: a bind mount would only show the same values under another path, and a Kubernetes
  *   node has hundreds. The mount of the whole is preferred to one of a part, then the shortest path. The subvolumes of
  *   a btrfs each count as a whole.
  */
@@ -102,7 +101,7 @@ function isBetter(mount: Mount, rival: Mount): boolean {
   return whole !== 0 ? whole > 0 : mount.path.length < rival.path.length
 }
 
-/** A server that is away makes `statfs` wait for ever on these. */
+/** On these, `statfs` waits for ever while the server is away. */
 export function isRemote(fstype: string): boolean {
   return /^(nfs|cifs|smb|9p|ceph|glusterfs|lustre|afs|beegfs|gpfs|ocfs2|gfs2|fuse|virtiofs)/.test(fstype)
 }

@@ -4,7 +4,7 @@ import { counter, readTextIfThere } from './kernel-files.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 
-/** Counters since the interface is there; `speed` in Mbit/s, -1 where it has none. */
+/** Counters since the interface was made; `speed` in Mbit/s, -1 where it has none. */
 export const NET_FIELDS: FieldList = [
   ['bytes_sent', 'int'],
   ['bytes_recv', 'int'],
@@ -53,8 +53,8 @@ export function isReported(name: string, flags: string | undefined): boolean {
 }
 
 /**
- * Two small files an interface cost 26 µs; a node with 100 containers would spend a quarter of the agent's budget on
- * them each second.
+ * Two small files an interface cost 26 µs. On a node with 100 containers that is a quarter of the agent's budget, each
+ * second.
  */
 const TRAITS_AGE_US = 10e6
 

@@ -66,7 +66,7 @@ function laptop() {
   return { measurements, collect, calls, unavailable }
 }
 
-test('what a child process gives is read twice a minute, the rest at each tick', async () => {
+test('starts a child process twice a minute, and reads the rest at each tick', async () => {
   const { collect, calls } = laptop()
   const first = (await collect(1e6)).map((line) => line.replace(/ \d+$/, ''))
   expect(first).toContain('swap,host=laptop total=2147483648i,used=1073741824i,free=1073741824i,used_percent=50')
@@ -86,7 +86,7 @@ test('what a child process gives is read twice a minute, the rest at each tick',
   expect(calls.networkStats).toHaveBeenCalledTimes(2)
 })
 
-test('the cores of Node make the same usage as those of the kernel', async () => {
+test('computes the same usage from the cores of Node as from those of the kernel', async () => {
   const { measurements } = laptop()
   const cpu = measurements.find(({ name }) => name === 'cpu')!
   cpu.prime!()
@@ -102,7 +102,7 @@ test('the cores of Node make the same usage as those of the kernel', async () =>
   expect(names.length).toBeLessThanOrEqual(cpus().length + 1)
 })
 
-test('a child process that failed is tried again half a minute later, and until then the failure stands', async () => {
+test('tries a failed child process again half a minute later, and fails until then', async () => {
   const { measurements, calls } = laptop()
   const mem = measurements.find(({ name }) => name === 'mem')!
   calls.mem.mockRejectedValueOnce(new Error('spawn vm_stat EAGAIN'))
@@ -112,12 +112,12 @@ test('a child process that failed is tried again half a minute later, and until 
   expect(calls.mem).toHaveBeenCalledTimes(2)
 })
 
-test('what is not to be had is said in words', () => {
+test('says in words what it does not measure', () => {
   const { unavailable } = laptop()
   expect([...unavailable.keys()]).toEqual(expect.arrayContaining(['diskio', 'processes', 'swap.in, swap.out']))
 })
 
-test('a source of another platform is made of these', async () => {
+test('HostSource uses these on another platform', async () => {
   const source = new HostSource({
     host: 'laptop',
     table: new SeriesTable(),

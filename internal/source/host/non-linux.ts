@@ -10,11 +10,11 @@ import { Rows } from './rows.ts'
 import { SWAP_FIELDS, swapValues } from './swap.ts'
 import { SYSTEM_FIELDS } from './system.ts'
 
-/** What of the package `systeminformation` is used; each of its calls starts child processes on macOS and Windows. */
+/** The part of `systeminformation` that is used. On macOS and Windows each call starts child processes. */
 export type SystemInformation = Pick<typeof import('systeminformation'), 'mem' | 'networkStats' | 'fsSize'>
 
 /**
- * A child process costs milliseconds of CPU (on Windows a PowerShell: hundreds), so what needs one is measured this
+ * A child process costs milliseconds of CPU, and hundreds of them on Windows (PowerShell). So it is started this
  * seldom.
  */
 const CHILD_PROCESS_EVERY_US = 30e6
@@ -22,9 +22,9 @@ const CHILD_PROCESS_EVERY_US = 30e6
 const NOT_HERE = 'only measured on Linux: elsewhere it takes a child process each time'
 
 /**
- * macOS and Windows: cores, load and uptime from Node itself at each tick, the size of disks by `statfs`; memory, swap
- * and network from `systeminformation` twice a minute. The package is loaded at the first use, for a Linux agent should
- * not pay its memory.
+ * macOS and Windows. At each tick: cores, load and uptime from Node itself, the size of disks by `statfs`. Twice a
+ * minute: memory, swap and network from `systeminformation`, which is loaded at the first use to save its memory on
+ * Linux.
  */
 export function nonLinuxMeasurements(
   surroundings: Surroundings,
@@ -66,7 +66,7 @@ export function nonLinuxMeasurements(
   ]
 }
 
-/** In the columns of /proc/stat, milliseconds instead of ticks: only shares of the time are made of them. */
+/** In the columns of /proc/stat, but in milliseconds. The unit does not matter: only shares of time are computed. */
 function readCpus(): Map<string, CpuTimes> {
   const times = new Map<string, CpuTimes>()
   const total = new Array<number>(10).fill(0)
@@ -115,7 +115,7 @@ interface Reading {
   readonly values: readonly Slot[]
 }
 
-/** A measurement that is read twice a minute and gives nothing in between; after a failure, the failure. */
+/** A measurement that is read twice a minute. In between it gives no samples; after a failure it fails again. */
 class Seldom implements Measurement {
   readonly name: string
   readonly #rows: Rows

@@ -56,7 +56,7 @@ test('any name of a process is skipped, brackets and spaces included', () => {
   )
 })
 
-test('whatever a file holds, parsing it gives an answer or an Error, at once', () => {
+test('parsing any file gives a result or an Error, without delay', () => {
   const parsers = [
     (text: string) => parseCpuTimes(text),
     (text: string) => parseDiskstats(text),
@@ -150,7 +150,7 @@ test.each(['ext4', 'xfs', 'btrfs', 'zfs', 'vfat', 'overlay'])('%j is local', (fs
   expect(isRemote(fstype)).toBe(false)
 })
 
-test('a disk that did nothing has no time a request', () => {
+test('an idle disk has no time per request', () => {
   const still = [5, 0, 10, 7, 5, 0, 10, 7, 0, 3, 3]
   expect(diskRates(still, still, 1000)).toEqual([undefined, undefined, 0])
   expect(diskRates(still, still, 0)).toEqual([undefined, undefined, undefined])
@@ -174,7 +174,7 @@ test('a state that is not known, and a process not read yet, count as unknown', 
   })
 })
 
-test('who is logged in, on both sizes of a record', () => {
+test('the users that are logged in, with both sizes of a record', () => {
   for (const bytes of [384, 400]) {
     const utmp = Buffer.alloc(bytes * 3 + 10)
     utmp.writeInt16LE(7, 0)

@@ -4,7 +4,7 @@ import { readTextIfThere } from './kernel-files.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 
-/** How many processes are in each state. `parked` is there only when one is, as in Telegraf. */
+/** How many processes are in each state. `parked` has a value only when a process is parked, as in Telegraf. */
 const PROCESSES_FIELDS: FieldList = [
   ['blocked', 'int'],
   ['dead', 'int'],
@@ -41,7 +41,10 @@ export interface Process {
   readonly threads: number
 }
 
-/** /proc/<pid>/stat; the name in brackets may itself hold brackets and spaces. `undefined` if it is cut off. */
+/**
+ * Parses /proc/<pid>/stat. The name in brackets may contain brackets and spaces. `undefined` when the text is
+ * truncated.
+ */
 export function parseProcess(stat: string): Process | undefined {
   const columns = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const threads = Number(columns[17])
@@ -51,7 +54,7 @@ export function parseProcess(stat: string): Process | undefined {
 /**
  * In the order of `PROCESSES_FIELDS`.
  *
- * @param unread processes that are there but of which nothing is known yet: each counts as unknown, with one thread
+ * @param unread processes that exist but were not read yet: each counts as unknown, with one thread
  */
 export function countProcesses(processes: Iterable<Process>, unread = 0): (number | undefined)[] {
   const counts = new Map<string, number>([['unknown', unread]])
@@ -69,11 +72,11 @@ export function countProcesses(processes: Iterable<Process>, unread = 0): (numbe
 }
 
 /**
- * One file of a process cost 11 µs with warm caches and twice that in an agent that has slept for a second, so reading
- * 500 processes took the 1 % of a core that the whole agent may take. Known processes are therefore read in turn, this
- * many a tick, and new ones at once up to a bound of their own. Up to 32 processes everything is exact; beyond, a state
- * is at most (processes / 32) ticks old: with 320 at 1 s, 10 s, which is Telegraf's own interval. `total` is always
- * exact.
+ * To read the file of one process costs 11 µs with warm caches, and twice that after a second of sleep. So 500
+ * processes cost 1 % of a core, which is the budget of the whole agent. Known processes are therefore read in turn,
+ * this many a tick, and new ones at once up to a bound of their own. Up to 32 processes everything is exact. Beyond, a
+ * state is at most (processes / 32) ticks old: with 320 at 1 s that is 10 s, the interval of Telegraf. `total` is
+ * always exact.
  */
 const KNOWN_PER_TICK = 32
 const NEW_PER_TICK = 128
@@ -82,7 +85,7 @@ export class Processes implements Measurement {
   readonly name = 'processes'
   readonly #proc: string
   readonly #rows: Rows
-  /** What was read of each process, the one read longest ago first. */
+  /** The last reading of each process, the oldest reading first. */
   readonly #known = new Map<string, Process>()
 
   constructor(surroundings: Surroundings) {
@@ -113,7 +116,7 @@ export class Processes implements Measurement {
     return readdirSync(this.#proc).filter((name) => name >= '0' && name < ':')
   }
 
-  /** Puts the process at the end of the queue, or out of it if it has ended meanwhile. */
+  /** Moves the process to the end of the queue, or removes it when it has ended. */
   #read(pid: string): void {
     const process = parseProcess(readTextIfThere(`${this.#proc}/${pid}/stat`) ?? '')
     this.#known.delete(pid)

@@ -15,7 +15,7 @@ function surroundings(table = new SeriesTable(), problems: Problem[] = []): Surr
   }
 }
 
-test('devices that come and go leave nothing behind', () => {
+test('forgets the rows of devices that are gone', () => {
   const table = new SeriesTable()
   const rows = new Rows('net', [['bytes_recv', 'int']], surroundings(table))
   const emitAt = (atUs: number, name: string): unknown => rows.emit(atUs, [['interface', name]], [1], () => {})
@@ -38,7 +38,7 @@ test('a series stays marked as used, so that a full table gives up others first'
   expect([...table].map(({ measurement }) => measurement)).toEqual(['mem', 'third'])
 })
 
-test('a value that is not there this time does not keep the last one', () => {
+test('a missing value does not keep the last one', () => {
   const rows = new Rows('diskio', [['io_await', 'float']], surroundings())
   const seen: unknown[] = []
   for (const value of [1.5, undefined]) rows.emit(seen.length + 1, [], [value], ({ values }) => seen.push(values[0]))

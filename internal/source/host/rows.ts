@@ -4,7 +4,7 @@ import type { Series } from '../../sample/series.ts'
 import type { Slot, Tag } from '../../sample/value.ts'
 import type { FieldList, Surroundings } from './measurement.ts'
 
-/** The samples of one measurement: each series is made once and its sample written over at each tick. */
+/** The samples of one measurement. Each series is made once, and its sample is overwritten at each tick. */
 export class Rows {
   readonly #measurement: string
   readonly #fields: FieldList
@@ -37,7 +37,8 @@ export class Rows {
   }
 
   #add(key: string, tags: readonly Tag[]): Row | undefined {
-    // Devices come and go (each container has an interface of its own): what was not there at the last tick makes room.
+    // Devices come and go: each container has an interface of its own. Rows without a sample in the last tick are
+    // forgotten.
     for (const [old, { atUs }] of this.#rows) {
       if (atUs !== this.#atUs && atUs !== this.#lastAtUs) this.#rows.delete(old)
     }
@@ -55,7 +56,7 @@ export class Rows {
 
 class Row {
   readonly #sample: Sample
-  /** Where each field stands in the series, which may have been there before with its fields in another order. */
+  /** The index of each field in the series, which may have existed before, with its fields in another order. */
   readonly #places: readonly number[]
 
   constructor(series: Series, fields: FieldList) {

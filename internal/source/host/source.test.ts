@@ -94,7 +94,7 @@ test.each(readdirSync(TESTDATA))('recorded machine: %s', async (name) => {
   await expect(`${said.join('\n')}\n`).toMatchFileSnapshot(join(folder, 'expected.lp'))
 })
 
-test('this very machine: one collect gives all eight measurements, with figures that can be true', async () => {
+test('this machine: one collect gives all eight measurements, with plausible values', async () => {
   let nowMs = 0
   const monotonicMs = () => nowMs
   const options = {
@@ -160,12 +160,12 @@ test('a reading that fails is told once and forgotten when it works again', asyn
   expect(source.unavailable.size).toBe(0)
 })
 
-test('collect rejects only where nothing at all could be read', async () => {
+test('collect rejects only when nothing at all could be read', async () => {
   const { collect } = sourceUnder(temporaryFolder(), { include: ['mem', 'cpu'] })
   await expect(collect(AT_US)).rejects.toThrow('nothing of this host could be read')
 })
 
-test('only what is included is read and spoken of', async () => {
+test('reads only the measurements that are included, and tells only their problems', async () => {
   const root = temporaryFolder()
   cpSync(join(TESTDATA, 'container/tick0'), root, { recursive: true })
   const { source, problems, collect } = sourceUnder(root, { include: ['mem'] })
@@ -174,7 +174,7 @@ test('only what is included is read and spoken of', async () => {
   expect(problems).toHaveLength(1)
 })
 
-test('what is included may change: what stays goes on counting, what comes begins anew, what goes is not spoken of', async () => {
+test('include: kept measurements continue, new ones begin anew, removed ones tell no problems', async () => {
   const root = temporaryFolder()
   cpSync(join(TESTDATA, 'container/tick0'), root, { recursive: true })
   let nowMs = 0
@@ -233,7 +233,7 @@ test.each([
   },
 )
 
-test('a full table costs the series that it refuses, and no other', async () => {
+test('a full table costs only the series that it refuses', async () => {
   const root = temporaryFolder()
   cpSync(join(TESTDATA, 'server/tick0'), root, { recursive: true })
   const { problems, collect } = sourceUnder(root, {
@@ -244,7 +244,7 @@ test('a full table costs the series that it refuses, and no other', async () => 
   expect(problems).toMatchObject([{ part: 'diskio', message: expect.stringContaining('2 series are in use') }])
 })
 
-test('a series that was there before, with its fields in another order, gets each value in its place', async () => {
+test('a series that had its fields in another order gets each value in its field', async () => {
   const root = temporaryFolder()
   cpSync(join(TESTDATA, 'server/tick0'), root, { recursive: true })
   const table = new SeriesTable()
@@ -269,7 +269,7 @@ test('a sample and its series are the same objects at every tick', async () => {
   for (const [i, sample] of ticks[0]!.entries()) expect(ticks[1]![i]).toBe(sample)
 })
 
-test('where process 1 of the host cannot be read, what is mounted below the mount root is what is the host’s', async () => {
+test('without process 1 of the host, only mounts below the mount root are the host’s', async () => {
   const root = temporaryFolder()
   mkdirSync(join(root, 'proc/self'), { recursive: true })
   const host = join(root, 'root')

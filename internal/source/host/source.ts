@@ -22,13 +22,13 @@ export interface HostSourceOptions {
   /** The tag `host` of every sample. */
   readonly host: string
   readonly table: SeriesTable
-  /** Where the host's /proc, /sys and / are: in a container that watches its host they are mounted elsewhere. */
+  /** Where the host's /proc, /sys and / are. A container that measures its host has them mounted elsewhere. */
   readonly procRoot?: string
   readonly sysRoot?: string
   readonly mountRoot?: string
-  /** The measurements to make; all where left out. */
+  /** The measurements to make; all by default. */
   readonly include?: readonly HostMeasurement[]
-  /** Told of what cannot be read: at once the first time, then once in ten minutes. */
+  /** Told what cannot be read: at once the first time, then once in ten minutes. */
   readonly onProblem: ProblemSink
   /** For tests: how a file system is asked for its size, a monotonic timer (ms), and the platform. */
   readonly askFileSystem?: AskFileSystem
@@ -46,12 +46,12 @@ export class HostSource implements Source {
   readonly #unavailable = new Map<string, string>()
   readonly #problems: ProblemThrottle
   readonly #all: readonly Measurement[]
-  /** What was known to be unavailable before the first reading, of measurements left out too. */
+  /** What was unavailable already before the first reading, also of measurements that are not included. */
   readonly #knownUnavailable: ReadonlyMap<string, string>
   #measurements: readonly Measurement[] = []
-  /** The keys of `unavailable` that were said. */
+  /** The keys of `unavailable` that `onProblem` was told. */
   readonly #said = new Set<string>()
-  /** Measurements whose last reading failed → what was in `unavailable` for them before. */
+  /** Measurements whose last reading failed → their reason in `unavailable` before that. */
   readonly #failing = new Map<string, string | undefined>()
 
   constructor(options: HostSourceOptions) {
@@ -80,7 +80,7 @@ export class HostSource implements Source {
   }
 
   /**
-   * Makes these measurements from the next tick on. Those that were made before too go on counting from their last
+   * Makes these measurements from the next tick on. A measurement that was made before too continues from its last
    * reading.
    */
   include(measurements: readonly HostMeasurement[]): void {
@@ -97,8 +97,7 @@ export class HostSource implements Source {
   }
 
   async collect(atUs: number, emit: SampleSink): Promise<void> {
-    // Those that need not wait are done within the map, one after another; file systems answer while the others are
-    // read.
+    // The map reads what needs no waiting, one after another. Meanwhile the file systems answer.
     const succeeded = await Promise.all(this.#measurements.map((measurement) => this.#collect(measurement, atUs, emit)))
     this.#sayUnavailable()
     if (succeeded.length > 0 && !succeeded.includes(true)) throw new Error('nothing of this host could be read')
@@ -169,12 +168,12 @@ function linuxMeasurements(surroundings: Surroundings, options: HostSourceOption
   ]
 }
 
-/** Of a key of `unavailable`. */
+/** The measurement of a key of `unavailable`. */
 function measurementOf(figures: string): string {
   return figures.split('.', 1)[0]!
 }
 
-/** `/proc/` and `/proc` are the same place; they are compared as text. */
+/** Roots are compared as text, and `/proc/` is the same folder as `/proc`. */
 function withoutEndSlash(path: string): string {
   return path.replace(/(?<=.)\/+$/, '')
 }

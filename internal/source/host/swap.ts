@@ -14,7 +14,9 @@ export const SWAP_FIELDS: FieldList = [
   ['out', 'int'],
 ]
 
-/** Telegraf counts a page as 4 KiB on every machine; a dashboard made for it would be off if we knew better. */
+/**
+ * Telegraf counts a page as 4 KiB on every machine. With the true size, dashboards made for Telegraf would be wrong.
+ */
 const PAGE_BYTES = 4096
 
 /** What was swapped in and out since boot, bytes. */

@@ -22,7 +22,7 @@ export function parseLoadavg(loadavg: string): [number, number, number] {
   return [load1, load5, load15]
 }
 
-/** How many numbers a list such as `0-3,8,10-11` names: the form of /sys/devices/system/cpu/online. */
+/** How many numbers a list such as `0-3,8,10-11` has, the form of /sys/devices/system/cpu/online. */
 export function countCpuList(list: string): number {
   let count = 0
   for (const [, first, last] of list.matchAll(/(\d+)(?:-(\d+))?/g)) count += Number(last ?? first) - Number(first) + 1
@@ -34,7 +34,7 @@ const UTMP_RECORD_BYTES = process.arch === 'arm64' ? 400 : 384
 const UTMP_USER_PROCESS = 7
 const UTMP_USER = { start: 44, end: 44 + 32 }
 
-/** The names of who is logged in, one a session (utmp(5)). */
+/** The names of the users that are logged in, one a session (utmp(5)). */
 export function parseUtmp(utmp: Buffer, recordBytes: number = UTMP_RECORD_BYTES): string[] {
   const users: string[] = []
   for (let at = 0; at + recordBytes <= utmp.length; at += recordBytes) {
@@ -71,7 +71,10 @@ export class System implements Measurement {
     return readText(`${proc}/stat`).match(/^cpu\d/gm)?.length ?? 0
   }
 
-  /** The cores behind the hardware threads. Read once and again when a core goes on or off: one file a thread. */
+  /**
+   * The cores behind the hardware threads. It takes one file a thread, so it is read once, and again when a core goes
+   * on or off.
+   */
   #physical(online: string | undefined): number | undefined {
     if (online !== undefined && online !== this.#cpus.online) this.#cpus = { online, physical: this.#countPhysical() }
     return this.#cpus.physical
