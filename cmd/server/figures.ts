@@ -11,7 +11,7 @@ import { type OwnMetric, processMetrics } from '../../internal/observe/own-metri
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
 
-/** What a server counts, and so tells. */
+/** The parts of a server that its metrics and figures are read from. */
 export interface ServerParts {
   readonly decoder: Decoder
   readonly ledger: ServerLedger
@@ -64,8 +64,8 @@ export function serverFigures(parts: ServerParts): Record<string, OwnMetric> {
 }
 
 /**
- * For who follows the load: 50 times a second costs 0.5 % of a core, nearly all of it Node.js' HTTP; this and its JSON
- * are 0.6 µs.
+ * For the load generator. 50 requests a second cost 0.5 % of a core, nearly all of it HTTP in Node.js; this and its
+ * JSON take 0.6 µs.
  */
 export function ledgerFigures({ ledger, loss, pipeline, broker }: ServerParts): LedgerCounts {
   const { messages, received, own, ownDropped, takenOver, written, rejected, dropped } = ledger
@@ -75,12 +75,12 @@ export function ledgerFigures({ ledger, loss, pipeline, broker }: ServerParts): 
   return { messages, received, own, ownDropped, takenOver, ...ended }
 }
 
-/** Messages without a number leave no trace when they vanish: then the loss is not 0 but unknown. */
+/** Messages without a number leave no trace when they are lost: then the loss is unknown, not 0. */
 export function lossKnown(loss: LossTracker): boolean {
   return loss.unnumberedMessages === 0
 }
 
-/** p50 and p99 of the last seconds; no value while there was no message. */
+/** p50 and p99 of the last seconds; without a value when there was no message. */
 function percentiles(name: string, recorder: LatencyRecorder): Record<string, OwnMetric> {
   const whereAny = (us: number): number | undefined => (recorder.recent().count > 0 ? us : undefined)
   return {
@@ -93,12 +93,12 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   const { decoder, ledger, loss, latencies, table, announcer } = parts
   metrics.counter({
     name: 'sentinel_received_messages_total',
-    help: 'Messages taken in, however many samples each carried.',
+    help: 'Messages received, however many samples each carried.',
     read: () => ledger.messages,
   })
   metrics.counter({
     name: 'sentinel_received_samples_total',
-    help: 'Samples taken in; a message that cannot be read counts as those that it says it carries, one at least.',
+    help: 'Samples received. A message that cannot be read counts as the samples that it claims to carry, at least one.',
     read: () => ledger.received,
   })
   metrics.counter({
@@ -108,7 +108,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   })
   metrics.counter({
     name: 'sentinel_own_samples_total',
-    help: 'Those of the received that the server made itself, its own figures: no wire brought them.',
+    help: 'Those of the received samples that the server made itself: its own metrics.',
     read: () => ledger.own,
   })
   metrics.counter({
@@ -124,13 +124,13 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   })
   metrics.counter({
     name: 'sentinel_dropped_samples_total',
-    help: 'Good samples given up, by the reason.',
+    help: 'Good samples dropped, by the reason.',
     label: 'reason',
     read: () => ledger.droppedBy,
   })
   metrics.counter({
     name: 'sentinel_lost_samples_total',
-    help: 'Samples that never arrived, by the numbers in the messages; those without numbers are not in it.',
+    help: 'Samples that never arrived, by the numbers in the messages. Messages without numbers are not counted.',
     label: 'certainty',
     read: () => [
       ['exact', loss.lostSamples],
@@ -148,22 +148,22 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   })
   metrics.counter({
     name: 'sentinel_withdrawn_samples_total',
-    help: 'Samples that never arrived because their publishers gave them up, and count them as dropped.',
+    help: 'Samples that never arrived because their publishers dropped them, and count them as dropped.',
     read: () => loss.withdrawnSamples,
   })
   metrics.gauge({
     name: 'sentinel_missing_samples',
-    help: 'Samples that have not arrived, but that their source may still send.',
+    help: 'Samples that have not arrived, and that their run may still send.',
     read: () => loss.missingSamples,
   })
   metrics.counter({
     name: 'sentinel_duplicate_messages_total',
-    help: 'Messages that came twice; writing them again changed nothing.',
+    help: 'Messages that arrived before. Writing them again changed nothing.',
     read: () => loss.duplicateMessages,
   })
   metrics.counter({
     name: 'sentinel_duplicate_samples_total',
-    help: 'Samples in the messages that came twice.',
+    help: 'Samples in the messages that arrived before.',
     read: () => loss.duplicateSamples,
   })
   metrics.counter({
@@ -173,14 +173,14 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   })
   metrics.counter({
     name: 'sentinel_cleaned_values_total',
-    help: 'Values left out of samples that went on: NaN, the infinities, strings that are too long.',
+    help: 'Values left out of samples that were taken: NaN, infinities, strings that are too long.',
     read: () => decoder.cleaned,
   })
   addHoldingMetrics(metrics, parts)
   metrics.gauge({ name: 'sentinel_series', help: 'Series in the table.', read: () => table.size })
   metrics.counter({
     name: 'sentinel_evicted_series_total',
-    help: 'Idle series given up to make room.',
+    help: 'Idle series removed to make room.',
     read: () => table.evicted,
   })
   metrics.counter({
@@ -203,17 +203,17 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   })
 }
 
-/** What waits between the broker and the store, and what was set aside for good. */
+/** What waits between the broker and the store, and the dead letters. */
 function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerParts): void {
   const { queue, breaker, spool } = pipeline
   metrics.gauge({
     name: 'sentinel_held_samples',
-    help: 'Samples taken in and not settled yet, in memory and on disk.',
+    help: 'Samples received and not settled yet, in memory and on disk.',
     read: () => pipeline.held,
   })
   metrics.gauge({
     name: 'sentinel_queue_bytes',
-    help: 'Size of the batches that wait for the store in memory.',
+    help: 'Size of the batches in memory that wait for the store.',
     read: () => queue.bytes,
   })
   metrics.counter({ name: 'sentinel_store_writes_total', help: 'Writes begun.', read: () => breaker.writes })
@@ -234,7 +234,7 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerPa
   })
   metrics.latency({
     name: 'sentinel_store_write_duration_seconds',
-    help: 'How long writes took that the store answered for good.',
+    help: 'How long the writes took that the store answered for good.',
     read: () => breaker.writeTime,
   })
   metrics.gauge({
@@ -246,12 +246,12 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerPa
   metrics.gauge({ name: 'sentinel_spool_batches', help: 'Batches in it.', read: () => spool?.records ?? 0 })
   metrics.gauge({
     name: 'sentinel_spool_ready',
-    help: '1 while its disk takes what it is given, 0 while something is wrong with it.',
+    help: '1 while the disk of the spool can be used, 0 while something is wrong with it.',
     read: () => (spool === undefined || spool.problem === '' ? 1 : 0),
   })
   metrics.counter({
     name: 'sentinel_replayed_samples_total',
-    help: 'Samples of the spool that were written, or refused for good.',
+    help: 'Samples of the spool that were written or rejected.',
     read: () => queue.replayedSamples,
   })
   metrics.counter({
@@ -261,12 +261,12 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerPa
   })
   metrics.counter({
     name: 'sentinel_discarded_dead_letters_total',
-    help: 'Dead letters that could not be kept, or had to make room.',
+    help: 'Dead letters that could not be kept, or were removed to make room.',
     read: () => deadLetters.discarded,
   })
   metrics.gauge({
     name: 'sentinel_dead_letters_bytes',
-    help: 'Size of what is kept of dead letters.',
+    help: 'Size of the dead letters on disk.',
     read: () => deadLetters.bytes,
   })
 }

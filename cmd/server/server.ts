@@ -21,8 +21,8 @@ import { openStorage } from './storage.ts'
 const OWN_FIGURES_INTERVAL_MS = 1000
 
 /**
- * broker → pipeline → store, and what changed to the live feed. Stops in the flow's order: intake, batches, live feed;
- * the store and the broker belong to the caller and close after it.
+ * Opens a server: broker → pipeline → store, and changed series to the live feed. It stops in the order of the flow:
+ * intake, batches, live feed. The store and the broker belong to the caller and close after it.
  */
 export async function openServer(context: Context, broker: Broker, writer: StoreWriter): Promise<void> {
   const { deadLetters, spool } = await openStorage(context, broker)
@@ -101,7 +101,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     ],
     (changed) => pipeline.reconfigure(limitsOf(changed)),
   )
-  // Who has corrected a setting need not wait for the end of a pause.
+  // A corrected setting is tried at once, not after the pause.
   context.onReload(['influx'], () => pipeline.askStore())
 
   announcer.start()
@@ -124,11 +124,11 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     held: ledger.held,
     spooled: pipeline.heldOnDisk,
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
-    // Beside those; from before the first message after an earlier process was killed.
+    // Beside `lost`: from before the first message after an earlier process was killed.
     lost_at_most: loss.lostSamplesAtMost,
   }))
   await pipeline.start(async (handler, options) => {
-    // What was lost before the first message is known only from the checkpoints of the process before.
+    // Losses before the first message are known only from the checkpoints of the process before.
     await checkpoints?.start()
     return broker.subscribe(handler, options)
   })
@@ -140,7 +140,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   logger.info({ broker: broker.kind, store: settings.store.kind }, 'server consumes')
 }
 
-/** What of a server's settings may change while it runs. */
+/** The settings of a server that may change while it runs. */
 function limitsOf({ ingest, spool }: Settings): PipelineLimits {
   const { flushMinMs, flushMaxMs, queueMaxBytes, maxAgeMs, maxFutureMs } = ingest
   const { maxBytes, whenFull, replayBytesPerSecond } = spool

@@ -9,14 +9,11 @@ import type { Context } from '../program/context.ts'
 /** What a server keeps on disk. */
 export interface ServerStorage {
   readonly deadLetters: DeadLetters
-  /** None with streams, which keep what is not acked themselves. The pipeline closes it. */
+  /** Undefined over streams: Redis keeps what is not acked. The pipeline closes it. */
   readonly spool: PipelineOptions['spool']
 }
 
-/**
- * Opens the folder of a server. A disk that is full, or spoiled, is no reason not to start: `/ready` says what is wrong
- * with it.
- */
+/** Opens the folder of a server. A full or failing disk does not keep it from starting: `/ready` says what is wrong. */
 export async function openStorage(context: Context, broker: Broker): Promise<ServerStorage> {
   const { settings, onReload, logger, releaser, readiness } = context
   const folder = await openDataFolder(context, 'server')

@@ -9,26 +9,26 @@ export type { DeadLetter }
 
 export interface DeadLettersOptions {
   readonly folder: string
-  /** What is kept at most; the oldest goes first. */
+  /** Bound of the folder. At the bound the oldest letters are removed. */
   readonly maxBytes: number
-  /** What may come in a second, after as many at once; 20,000 by default. */
+  /** The most letters that are kept in a second, after as many at once; 20,000 by default. */
   readonly lettersPerSecond?: number
   readonly logger: Logger
 }
 
-/** How often is looked for letters that others are done with. */
+/** How often files are removed whose letters are all done. */
 const TIDY_MS = 10_000
 /**
- * A letter costs 3 µs: a flood of 200,000 bad messages a second would take half of the server's time, and push out of the folder within
- * seconds what is worth reading.
+ * A letter costs 3 µs: a flood of 200,000 bad messages a second would take half of the server's time, and push all
+ * earlier letters out of the folder within seconds.
  */
 const DEFAULT_LETTERS_PER_SECOND = 20_000
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024
 
-/** Opens the dead letters of a server's folder; never fails, as `openSegmentLog` does not. */
+/** Opens the dead letters of a server's folder. Always opens, as `openSegmentLog` does. */
 export async function openDeadLetters(options: DeadLettersOptions): Promise<DeadLetters> {
   const { folder, maxBytes, logger } = options
-  // A part of the bound: else what waits for the disk would have to make room for what comes.
+  // A part of the bound: otherwise letters that still wait for the disk would be removed to make room.
   const maxUnwrittenBytes = Math.min(MAX_UNWRITTEN_BYTES, maxBytes / 4)
   const letters = new DeadLetters(options, await openSegmentLog({ folder, maxBytes, maxUnwrittenBytes, logger }))
   await letters.tidy()
@@ -36,14 +36,14 @@ export async function openDeadLetters(options: DeadLettersOptions): Promise<Dead
 }
 
 /**
- * Keeps what was rejected, for people to look at and to send again: `sentinel dead-letters`. The server only appends and removes whole files,
- * the oldest first; others read beside it (`readLetters`), and say in a file of their own what they are done with (done-marks.ts). So
- * neither waits for the other, and none needs a lock.
+ * Keeps what was rejected, so that people can look at it and send it again: `sentinel dead-letters`. The server only
+ * appends letters and removes whole files, the oldest first. Other processes read beside it (`readLetters`) and mark
+ * letters as done in a file of their own (done-marks.ts). So no process waits for another, and no lock is needed.
  */
 export class DeadLetters {
   /** Letters since the start. */
   kept = 0
-  /** Letters that could not be kept, or had to make room before anybody was done with them. */
+  /** Letters that could not be kept, or were removed to make room before they were done. */
   discarded = 0
   readonly #log: SegmentLog
   readonly #folder: string
@@ -52,7 +52,7 @@ export class DeadLetters {
   readonly #lettersPerSecond: number
   #allowance: number
   #allowedAtMs = performance.now()
-  /** Of the oldest file, as `tidy` last saw it. */
+  /** The oldest file as `tidy` last saw it, and how many of its letters are done. */
   #doneInOldest = { path: '', letters: 0 }
 
   constructor({ folder, logger, lettersPerSecond }: DeadLettersOptions, log: SegmentLog) {
@@ -63,12 +63,12 @@ export class DeadLetters {
     this.#timer = setInterval(() => void this.tidy(), TIDY_MS).unref()
   }
 
-  /** Another bound: what is kept beyond a smaller one makes room as others come. */
+  /** Changes the bound. Letters beyond a smaller one are removed as others come. */
   setMaxBytes(maxBytes: number): void {
     this.#log.maxBytes = maxBytes
   }
 
-  /** On disk and on its way there. */
+  /** Size of the letters on disk, and of those that wait for it. */
   get bytes(): number {
     return this.#log.bytes
   }
@@ -77,7 +77,7 @@ export class DeadLetters {
     return this.#log.problem === '' ? '' : `dead letters: ${this.#log.problem}`
   }
 
-  /** Never throws, never waits: what cannot be kept is counted. */
+  /** Never throws and never waits. A letter that cannot be kept is counted as discarded. */
   add(letter: DeadLetter): void {
     if (this.#isFlooded()) {
       this.discarded++
@@ -90,19 +90,19 @@ export class DeadLetters {
     else this.kept++
   }
 
-  /** Resolves when all that was added so far has reached the file system, or could not be written. */
+  /** Resolves when all letters added before the call have reached the file system, or could not be written. */
   written(): Promise<void> {
     return this.#log.written()
   }
 
-  /** Removes the oldest files as long as every letter in them is done with, and marks whose file is gone. */
+  /** Removes the oldest files while every letter in them is done, and the marks of files that are gone. */
   async tidy(): Promise<void> {
     try {
       for (let { oldest } = this.#log; oldest !== undefined; { oldest } = this.#log) {
         const letters = (await readDoneMarks(oldest.path)).size
         this.#doneInOldest = { path: oldest.path, letters }
         if (letters < oldest.to - oldest.from) break
-        // It may have made room meanwhile.
+        // `add` may have removed it meanwhile to make room.
         if (this.#log.oldest?.path === oldest.path) this.#log.dropOldest()
       }
       await removeOrphans(this.#folder)
@@ -120,7 +120,7 @@ export class DeadLetters {
     this.discarded += records
   }
 
-  /** Gives up the oldest file where the bound is what keeps so many bytes out. */
+  /** Removes the oldest file, if the bound leaves no room for so many bytes. @returns whether it did */
   #makeRoom(bytes: number): boolean {
     if (this.#log.bytes + bytes <= this.#log.maxBytes) return false
     const path = this.#log.oldest?.path

@@ -3,9 +3,10 @@ import { appendFile, readFile } from 'node:fs/promises'
 const SUFFIX = '.done'
 
 /**
- * Which letters of a segment are done with, in a text file beside it: a line `+<number>` for each, only ever appended to. Several processes
- * may append at once, for the operating system places each write at the end whole. Every write begins with a line break, so a line that a crash
- * has cut short spoils no other; and a cut one lacks its own line break and counts for nothing, never for another letter.
+ * The letters of a segment that are done, in a text file beside it: a line `+<number>` for each, only ever appended.
+ * Several processes may append at once, because the operating system puts each write whole at the end. Every write
+ * begins with a line break, so a line that a crash has cut short does not run into the next. The cut line lacks its own
+ * line break and is ignored, so it never stands for another letter.
  */
 export function doneMarksOf(segmentPath: string): string {
   return segmentPath + SUFFIX

@@ -1,4 +1,4 @@
-/** What was rejected, as it came. */
+/** A rejected message or sample. */
 export interface DeadLetter {
   /** When it was rejected, ms since the Unix epoch. */
   readonly at: number
@@ -6,26 +6,28 @@ export interface DeadLetter {
   readonly kind: 'message' | 'line'
   readonly reason: string
   readonly detail: string
-  /** The source id, or what else is known of where it comes from. */
+  /**
+   * The run id of its publisher; '' where it is unknown. The name is older than the word run; stored letters have it.
+   */
   readonly source: string
-  /** Copied: need be valid only during the call. */
+  /** Copied: must be valid only during the call. */
   readonly payload: Buffer | string
 }
 
 /** A letter as it was kept. */
 export interface KeptLetter extends DeadLetter {
   readonly payload: Buffer
-  /** Of the payload when it came; more than `payload` holds where that was cut. */
+  /** The size of the payload when it came. Larger than `payload` where that was cut. */
   readonly payloadBytes: number
 }
 
-/** No message that a broker takes in is larger; what still is, is cut. */
+/** A longer payload is cut. No broker takes in a larger message. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
-/** A reason that quotes what it refuses can be as long as that. */
+/** Longer texts are cut: a detail may quote what it refuses. */
 const MAX_TEXT_CHARACTERS = 1000
 const LENGTH_BYTES = 4
 
-/** A letter as a record: the length of a header, the header as JSON, then the payload. A copy, in one Buffer. */
+/** A letter as a record, in one Buffer: the length of the header, the header as JSON, then the payload. */
 export function encodeLetter({ at, kind, reason, detail, source, payload }: DeadLetter): Buffer {
   const payloadBytes = Buffer.byteLength(payload)
   const header = JSON.stringify({ at, kind, reason, detail: cut(detail), source: cut(source), payloadBytes })
@@ -39,7 +41,7 @@ export function encodeLetter({ at, kind, reason, detail, source, payload }: Dead
   return bytes
 }
 
-/** @returns undefined for what is no letter, or one of a later version */
+/** @returns undefined when the bytes are not a letter, or one of a later version */
 export function decodeLetter(bytes: Buffer): KeptLetter | undefined {
   if (bytes.length < LENGTH_BYTES) return undefined
   const payloadAt = LENGTH_BYTES + bytes.readUInt32LE(0)

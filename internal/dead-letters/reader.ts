@@ -5,7 +5,7 @@ import { SegmentReader } from '../spool/segment-reader.ts'
 import { addDoneMarks, doneMarksOf, readDoneMarks } from './done-marks.ts'
 import { decodeLetter, type KeptLetter } from './letter.ts'
 
-/** A letter in a folder, and where it lies. */
+/** A letter in a folder, and its file. */
 export interface StoredLetter extends KeptLetter {
   readonly id: number
   readonly segmentPath: string
@@ -17,10 +17,11 @@ interface SegmentFile {
 }
 
 /**
- * The letters of a folder that nobody is done with, oldest first. Needs no lock: files are only appended to, and what is appended meanwhile is
- * left for the next time; one that its server removes is passed over. Damaged letters are passed over too.
+ * The letters of a folder that are not done, the oldest first. Needs no lock, because files are only appended to.
+ * Letters that are appended meanwhile are left for the next call. Damaged letters are passed over, and so are files
+ * that the server removes meanwhile.
  *
- * @throws where the folder cannot be read; one that is not there has no letters
+ * @throws when the folder cannot be read; a folder that does not exist has no letters
  */
 export async function* readLetters(folder: string): AsyncGenerator<StoredLetter> {
   for (const segment of await segmentFiles(folder)) {
@@ -32,7 +33,7 @@ export async function* readLetters(folder: string): AsyncGenerator<StoredLetter>
   }
 }
 
-/** Says that letters are done with: they are not read again, and their files go in time. */
+/** Marks letters as done: they are not read again, and their files are removed later. */
 export async function markDone(letters: Iterable<Pick<StoredLetter, 'id' | 'segmentPath'>>): Promise<void> {
   const bySegment = new Map<string, number[]>()
   for (const { id, segmentPath } of letters) {
@@ -44,8 +45,9 @@ export async function markDone(letters: Iterable<Pick<StoredLetter, 'id' | 'segm
 }
 
 /**
- * Removes the files of which every letter is done with. For a folder whose server does not run (one that runs does it itself); should it start
- * just now, no harm is done: it begins a new file, and the newest here is left alone.
+ * Removes the files whose letters are all done. For a folder whose server does not run; a server that runs does it
+ * itself. A server that starts at the same time does no harm: it begins a new file, and the newest file here is left
+ * alone.
  */
 export async function removeDone(folder: string): Promise<void> {
   const segments = await segmentFiles(folder)

@@ -16,27 +16,28 @@ export interface LetterReplayOptions {
   readonly clock: Clock
   readonly timeWindow: TimeWindow
   readonly maxSeries: number
-  /** Told of letters once the store has all their samples; it may not have been told of those before them. */
+  /** Told of letters once the store has all their samples. Not in the order of the letters. */
   readonly onStored: (letters: readonly StoredLetter[]) => Promise<void>
   /** Told of a letter that is refused again. */
   readonly onRefused: (letter: StoredLetter, refusal: Refusal) => void
   readonly signal: AbortSignal
 }
 
-/** A letter of which samples are on their way. */
+/** A letter with samples that are not stored yet. */
 interface OpenLetter {
   readonly letter: StoredLetter
-  /** Samples of it that stand in batches, and one until all of it is read. */
+  /** Samples of it in batches, and one more until all of it is read. */
   waiting: number
   refusal: Refusal | undefined
 }
 
-/** How often a store that takes nothing is asked, with pauses of up to 4 s. */
+/** Tries to write a batch, with pauses of up to 4 s between them. */
 const TRIES = 5
 
 /**
- * Writes dead letters to the store: they are decoded, and their samples checked and batched, as a server does it. A letter is done with when the
- * store has all its samples; of one that is refused in part the others are written all the same, and it stays.
+ * Writes dead letters to the store: decodes them, then checks and batches their samples, as a server does. A letter is
+ * done when the store has all its samples. Where the store refuses a part of a letter, the other samples are written
+ * too, and the letter stays.
  */
 export class LetterReplay {
   /** Samples that the store has taken. */
@@ -47,7 +48,7 @@ export class LetterReplay {
   #batch: Batch
   /** The letter of each sample in the batch. */
   #owners: OpenLetter[] = []
-  /** Full batches that a letter larger than one has filled. */
+  /** Batches that a letter larger than one batch has filled. */
   readonly #full: Array<{ readonly batch: Batch; readonly owners: readonly OpenLetter[] }> = []
 
   constructor(options: LetterReplayOptions) {
@@ -72,7 +73,7 @@ export class LetterReplay {
     else last.batch.release()
   }
 
-  /** @returns why the letter cannot be read as a whole */
+  /** @returns why a part of the letter cannot be read */
   #read(letter: StoredLetter, take: (sample: Sample) => void): Refusal | undefined {
     const arrivedAtUs = letter.at * 1000
     if (letter.payload.length < letter.payloadBytes) {
@@ -110,7 +111,7 @@ export class LetterReplay {
         if (result.next === 'ack') {
           this.samples += batch.samples - result.rejected.length
           for (const { index, refusal } of result.rejected) {
-            // Where the store does not say which sample it is, each letter may be the one.
+            // Where the store does not say which sample it refused, it may be of any letter in the batch.
             for (const owner of index < 0 ? owners : [owners[index]!]) owner.refusal = refusal
           }
           break
@@ -124,7 +125,7 @@ export class LetterReplay {
     await this.#settle(owners)
   }
 
-  /** One thing less is waited for, for each mention of a letter. */
+  /** Counts one sample less for each owner, and finishes the letters without any left. */
   async #settle(owners: readonly OpenLetter[]): Promise<void> {
     const stored: StoredLetter[] = []
     for (const owner of owners) {
@@ -137,7 +138,10 @@ export class LetterReplay {
   }
 }
 
-/** A table for each letter: whether kinds of fields conflict with those of other letters is the store's to say. */
+/**
+ * Each letter has a table of its own: the store decides whether its kinds of fields conflict with those of other
+ * letters.
+ */
 function readLines(payload: Buffer, arrivedAtUs: number, take: (sample: Sample) => void): Refusal | undefined {
   const table = new SeriesTable()
   let refusal: Refusal | undefined

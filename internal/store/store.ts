@@ -2,7 +2,7 @@ import type { Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { countText } from '../text/count.ts'
 
-/** What the batcher must know about a store. */
+/** What the write queue must know about a store. */
 export interface WriteLimits {
   /** A batch is full at `maxSamples` or `maxBytes`, whichever comes first. */
   readonly maxSamples: number
@@ -60,7 +60,7 @@ export type WriteResult =
  */
 export interface StoreWriter {
   readonly limits: WriteLimits
-  /** Never fails. The batcher bounds how many batches are open. */
+  /** Never fails. The write queue bounds how many batches are open. */
   openBatch(): Batch
   /**
    * A batch of the samples in a record, in the same order. A batch of any store may have made the record. The batch then owns the record's

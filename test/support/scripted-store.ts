@@ -5,7 +5,7 @@ import type { Batch, StoreWriter, WriteResult } from '../../internal/store/store
 export const STORED: WriteResult = { next: 'ack', rejected: [] }
 export const AWAY = { next: 'retry', problem: 'connection refused' } as const satisfies WriteResult
 
-/** What a scripted batch holds of a sample: its first value. */
+/** A batch that keeps the first value of each sample. */
 export interface ScriptedBatch extends Batch {
   readonly values: number[]
 }
@@ -18,8 +18,8 @@ export interface Asked {
 export const BYTES_A_SAMPLE = 100
 
 /**
- * A store whose answers the test gives, one at a time and in any order. A value below 0 is refused at once, and one that is no finite number
- * is too large for any batch.
+ * A store whose answers the test gives, one at a time and in any order. A batch refuses a value below 0, and is too
+ * small for a value that is not a finite number.
  */
 export class ScriptedStore implements StoreWriter {
   readonly limits = { maxSamples: 3, maxBytes: 1000, inFlight: 2 }

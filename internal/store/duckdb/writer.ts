@@ -14,7 +14,7 @@ import { Transaction } from './transaction.ts'
 
 const LIMITS: WriteLimits = { maxSamples: 50_000, maxBytes: 32 * 1024 * 1024, inFlight: 1 }
 
-/** The most idle batches that are kept: the batcher has one open, one in flight and a few waiting. */
+/** The most idle batches that are kept: the write queue has one open, one in flight and a few waiting. */
 const MAX_POOLED = 4
 
 /**
