@@ -12,7 +12,7 @@ const ORDER = {
   codec: ['sample'],
   observe: ['sample', 'time'],
   source: ['sample', 'time', 'observe'],
-  broker: ['time', 'observe'],
+  broker: ['time', 'lifecycle', 'observe'],
   spool: ['observe'],
   store: ['sample', 'time', 'format', 'observe'],
   publish: ['sample', 'time', 'lifecycle', 'codec', 'observe', 'source', 'broker', 'spool'],

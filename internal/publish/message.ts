@@ -77,7 +77,7 @@ export class OutgoingMessage {
   }
 
   moveTo(state: MessageState): void {
-    assertTransition(`message ${this.seq} of run ${this.run.id}`, TRANSITIONS, this.#state, state)
+    assertTransition('a message', TRANSITIONS, this.#state, state)
     this.#state = state
   }
 }

@@ -180,7 +180,7 @@ export class Publisher {
   }
 
   #setState(state: PublisherState): void {
-    assertTransition(`publisher ${this.#run.id}`, TRANSITIONS, this.#state, state)
+    assertTransition('a publisher', TRANSITIONS, this.#state, state)
     this.#state = state
   }
 

@@ -44,7 +44,7 @@ export class Run {
   }
 
   moveTo(state: RunState): void {
-    assertTransition(`run ${this.id}`, TRANSITIONS, this.#state, state)
+    assertTransition('a run', TRANSITIONS, this.#state, state)
     this.#state = state
   }
 

@@ -43,7 +43,7 @@ describe('a message', () => {
       try {
         one.moveTo(state)
       } catch (error) {
-        expect(String(error)).toMatch(/^Error: message 7 of run h\/agent\/1 cannot change from \w+ to \w+$/)
+        expect(String(error)).toMatch(/^Error: a message that is \w+ cannot become \w+$/)
         return false
       }
       expect(one.state).toBe(state)
@@ -56,11 +56,12 @@ describe('a message', () => {
 describe('a run', () => {
   it('runs, ends and is over, in this order only', () => {
     const run = new Run('a', 0, 'running')
-    expect(() => run.moveTo('ended')).toThrow('run a cannot change from running to ended')
+    expect(() => run.moveTo('ended')).toThrow('a run that is running cannot become ended')
     run.moveTo('ending')
-    for (const state of ['running', 'ending'] as const) expect(() => run.moveTo(state)).toThrow('from ending')
+    for (const state of ['running', 'ending'] as const) expect(() => run.moveTo(state)).toThrow('that is ending')
     run.moveTo('ended')
-    for (const state of ['running', 'ending', 'ended'] as const) expect(() => run.moveTo(state)).toThrow('from ended')
+    for (const state of ['running', 'ending', 'ended'] as const)
+      expect(() => run.moveTo(state)).toThrow('that is ended')
   })
 
   it('numbers messages only while it runs, and may withdraw them at any time', () => {
@@ -77,13 +78,13 @@ describe('a publisher', () => {
   it('starts once', async () => {
     const one = publisher()
     await one.start()
-    await expect(one.start()).rejects.toThrow('publisher h/agent/1 cannot change from running to takingOver')
+    await expect(one.start()).rejects.toThrow('a publisher that is running cannot become takingOver')
     await one.stop(never)
   })
 
   it('stops without having been started, and does not start then', async () => {
     const one = publisher()
     await one.stop(never)
-    await expect(one.start()).rejects.toThrow('publisher h/agent/1 cannot change from stopped to takingOver')
+    await expect(one.start()).rejects.toThrow('a publisher that is stopped cannot become takingOver')
   })
 })

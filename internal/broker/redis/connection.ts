@@ -1,6 +1,7 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
 import { BrokerError, type BrokerHealth, type BrokerStats } from '../broker.ts'
 import { describeProblem, isRefusal, isReply } from './problem.ts'
@@ -34,7 +35,7 @@ export interface ConnectionOptions {
 
 type Mode = 'connecting' | 'up' | 'closed'
 
-const NEXT: Readonly<Record<Mode, readonly Mode[]>> = {
+const TRANSITIONS: Transitions<Mode> = {
   connecting: ['up', 'closed'],
   up: ['connecting', 'closed'],
   closed: [],
@@ -227,7 +228,7 @@ export class RedisConnection {
   /** The only place that changes the mode. */
   #become(next: Mode): void {
     if (this.#mode === next) return
-    if (!NEXT[this.#mode].includes(next)) throw new Error(`a connection that is ${this.#mode} cannot become ${next}`)
+    assertTransition('a connection', TRANSITIONS, this.#mode, next)
     this.#mode = next
   }
 

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
 import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
 import { idOf, payloadOf, type RawEntry } from './entry.ts'
@@ -20,7 +21,7 @@ type RawReply = Array<[key: Buffer, entries: RawEntry[]]> | null
 type Mode = 'created' | 'running' | 'stopping'
 type Step = 'claim found' | 'find own' | 'find abandoned' | 'read new'
 
-const NEXT: Readonly<Record<Mode, readonly Mode[]>> = {
+const TRANSITIONS: Transitions<Mode> = {
   created: ['running', 'stopping'],
   running: ['stopping'],
   stopping: [],
@@ -216,7 +217,7 @@ export class PartitionReader {
   /** The only place that changes the mode. */
   #become(next: Mode): void {
     if (this.#mode === next) return
-    if (!NEXT[this.#mode].includes(next)) throw new Error(`a reader that is ${this.#mode} cannot become ${next}`)
+    assertTransition('a reader', TRANSITIONS, this.#mode, next)
     this.#mode = next
   }
 }

@@ -1,3 +1,5 @@
+import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
+
 /** After so many deliveries without an ack an entry is a suspect. */
 export const SUSPECT_AFTER = 5
 
@@ -27,7 +29,7 @@ const CONVICTED = STAGES.length
 
 type State = 'new' | 'waiting' | 'on trial' | 'convicted' | 'gone'
 
-const NEXT: Readonly<Record<State, readonly State[]>> = {
+const TRANSITIONS: Transitions<State> = {
   new: ['waiting', 'convicted'],
   waiting: ['on trial', 'gone'],
   'on trial': ['waiting', 'convicted', 'gone'],
@@ -120,7 +122,7 @@ export class Suspect {
   }
 
   #become(next: State): void {
-    if (!NEXT[this.#state].includes(next)) throw new Error(`a suspect that is ${this.#state} cannot become ${next}`)
+    assertTransition('a suspect', TRANSITIONS, this.#state, next)
     this.#state = next
   }
 }

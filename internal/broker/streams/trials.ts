@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
 import { BrokerError, type BrokerStats } from '../broker.ts'
@@ -34,7 +35,7 @@ export interface TrialOptions {
 
 type Mode = 'idle' | 'waiting' | 'clearing' | 'trying' | 'closed'
 
-const NEXT: Readonly<Record<Mode, readonly Mode[]>> = {
+const TRANSITIONS: Transitions<Mode> = {
   idle: ['waiting', 'closed'],
   waiting: ['idle', 'clearing', 'closed'],
   clearing: ['idle', 'waiting', 'trying', 'closed'],
@@ -266,7 +267,7 @@ export class Trials {
   #become(next: Mode): void {
     const mode = this.#mode
     if (mode === next || mode === 'closed') return
-    if (!NEXT[mode].includes(next)) throw new Error(`trials that are ${mode} cannot become ${next}`)
+    assertTransition('trials', TRANSITIONS, mode, next)
     const heldBack = this.holdsBack
     this.#mode = next
     if (this.holdsBack !== heldBack) this.#options.holdsBackChanged()
