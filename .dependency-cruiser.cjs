@@ -86,7 +86,8 @@ module.exports = {
       name: 'no-unresolvable',
       severity: 'error',
       from: { pathNot: '^scripts/profilers/' },
-      to: { couldNotResolve: true },
+      // Scripts import what the build makes, and the check runs on a checkout that is not built.
+      to: { couldNotResolve: true, pathNot: '(^|/)dist/' },
     },
     {
       name: 'only-the-bench-program-imports-bench',
