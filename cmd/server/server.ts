@@ -15,7 +15,7 @@ import { SeriesTable } from '../../internal/sample/series.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import type { Context } from '../program/context.ts'
-import { addServerMetrics, ledgerFigures, lossKnown, type ServerParts, serverFigures } from './figures.ts'
+import { addServerMetrics, ledgerCounts, lossKnown, ownServerMetrics, type ServerParts } from './metrics.ts'
 import { openStorage } from './storage.ts'
 
 const OWN_FIGURES_INTERVAL_MS = 1000
@@ -79,7 +79,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     table,
     host: settings.agent.host,
     role: 'server',
-    metrics: serverFigures(parts),
+    metrics: ownServerMetrics(parts),
   })
   const ownTicker = new Ticker({
     intervalMs: OWN_FIGURES_INTERVAL_MS,
@@ -88,7 +88,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     onError: (err) => throttle.error('own metrics', { err }, 'the own metrics of this process could not be read'),
   })
   addServerMetrics(context.metrics, parts)
-  context.pipelines.push({ ledger: () => ledgerFigures(parts), latency: latencies })
+  context.pipelines.push({ ledger: () => ledgerCounts(parts), latency: latencies })
   context.readiness.push(() => pipeline.breaker.problem)
   context.onReload(
     [

@@ -68,13 +68,13 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
     else problems.push(`no dead letter of the line ${line}`)
   }
   const reported = dropped + reportedLost + lostAtMost
-  // Over streams nothing is ever excused: what was accepted is stored. What a server drops there are its own figures, which Redis never had.
+  // Over streams nothing is ever excused: what was accepted is stored. What a server drops there are its own metrics, which Redis never had.
   const excused = scene.options.broker === 'streams' ? 0 : reported
   if (scene.options.broker === 'streams' && reportedLost + lostAtMost > 0) {
     problems.push(`over streams ${reportedLost + lostAtMost} samples are reported lost`)
   }
   const overReported = Math.max(0, reported - missing)
-  // What a server drops may be some of its own figures.
+  // What a server drops may be some of its own metrics.
   if (scene.countsExactly && overReported > sum('sentinel_own_samples_total', 'own')) {
     problems.push(`${overReported} samples are reported lost or dropped, and are not missing`)
   }

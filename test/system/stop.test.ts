@@ -121,7 +121,7 @@ function expectLedgers(summary: Record<string, number>, { broker }: Row): void {
   }
   if (summary.received === undefined) return
   expect(summary).toMatchObject({ rejected: 0 })
-  // A server over streams has no spool, and its own figures no message that Redis would keep.
+  // A server over streams has no spool, and its own metrics no message that Redis would keep.
   expect(column('dropped')).toBeLessThanOrEqual(broker === 'streams' ? column('own') : 0)
   expect(column('received') + column('taken_over')).toBe(
     column('written') + column('rejected') + column('dropped') + column('held'),

@@ -41,7 +41,7 @@ describe('sentinel up: the whole pipeline in one process, with no server', () =>
     expect(up.stdout()).toContain(`http://127.0.0.1:${ports.api}`)
   })
 
-  it('shows this machine, live and from history, in all eight measurements and its own figures', async () => {
+  it('shows this machine, live and from history, in all eight measurements and its own metrics', async () => {
     const [host] = await api.hosts()
     expect(host).toMatchObject({ host: hostname(), stale: false })
     expect(host?.memPercent).toBeGreaterThan(0)
@@ -60,7 +60,7 @@ describe('sentinel up: the whole pipeline in one process, with no server', () =>
   })
 
   it('balances: what was received is written, and nothing is lost', async () => {
-    await until('the server has told its own figures', async () => {
+    await until('the server has told its own metrics', async () => {
       const [figures] = (await api.live((samples) => samples.length > 0, '?measurement=sentinel_pipeline')).filter(
         ({ tags }) => tags.role === 'server',
       )

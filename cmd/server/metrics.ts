@@ -11,7 +11,7 @@ import { type OwnMetric, processMetrics } from '../../internal/observe/own-metri
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
 
-/** The parts of a server that its metrics and figures are read from. */
+/** The parts of a server that its metrics are read from. */
 export interface ServerParts {
   readonly decoder: Decoder
   readonly ledger: ServerLedger
@@ -26,7 +26,7 @@ export interface ServerParts {
 }
 
 /** The server's own sample, once a second. */
-export function serverFigures(parts: ServerParts): Record<string, OwnMetric> {
+export function ownServerMetrics(parts: ServerParts): Record<string, OwnMetric> {
   const { ledger, loss, latencies, pipeline, deadLetters, broker, storeKind } = parts
   let receivedBefore = 0
   let readAtMs = performance.now()
@@ -67,7 +67,7 @@ export function serverFigures(parts: ServerParts): Record<string, OwnMetric> {
  * For the load generator. 50 requests a second cost 0.5 % of a core, nearly all of it HTTP in Node.js; this and its
  * JSON take 0.6 µs.
  */
-export function ledgerFigures({ ledger, loss, pipeline, broker }: ServerParts): LedgerCounts {
+export function ledgerCounts({ ledger, loss, pipeline, broker }: ServerParts): LedgerCounts {
   const { messages, received, own, ownDropped, takenOver, written, rejected, dropped } = ledger
   const { held, heldOnDisk: spooled } = pipeline
   const { lostSamples: lost, duplicateMessages: duplicates } = loss
