@@ -18,7 +18,7 @@ const ORDER = {
   publish: ['sample', 'time', 'lifecycle', 'codec', 'observe', 'source', 'broker', 'spool'],
   'dead-letters': ['sample', 'time', 'format', 'codec', 'spool', 'store'],
   ingest: ['sample', 'time', 'format', 'codec', 'observe', 'broker', 'spool', 'store', 'dead-letters'],
-  live: ['sample', 'time', 'codec', 'observe', 'broker', 'view'],
+  live: ['sample', 'time', 'codec', 'observe', 'broker'],
   view: ['sample', 'time', 'store', 'live'],
   http: ['observe'],
   api: ['sample', 'time', 'observe', 'store', 'live', 'view', 'http'],

@@ -7,6 +7,7 @@ import type { LiveTable } from '../live/live-table.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import type { StoreReader } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
+import { HostsView } from '../view/hosts/hosts-view.ts'
 import { KnownHosts } from '../view/hosts/known-hosts.ts'
 import { addDocs } from './docs.ts'
 import { addHealthRoutes } from './routes/health.ts'
@@ -73,6 +74,7 @@ export function buildApi(options: ApiOptions): App {
   const { reader, table, clock, logger, corsOrigins = [], trustProxy = false } = options
   const { staleAfterMs = () => 10_000 } = options
   const faults = new LogThrottle(logger)
+  const view = new HostsView(table)
   const known = new KnownHosts({ reader, clock })
   const app = { logger, faults, translate: answerOfStore, limits, corsOrigins, trustProxy }
   return createApp(app, async (root) => {
@@ -80,8 +82,8 @@ export function buildApi(options: ApiOptions): App {
     root.register(
       async (api: App) => {
         await limitByAddress(api, limits.requestsPerMinute)
-        addHostsRoute(api, { table, known, clock, faults, staleAfterMs })
-        addHistoryRoute(api, { reader, table, known, clock, ...limits })
+        addHostsRoute(api, { view, known, clock, faults, staleAfterMs })
+        addHistoryRoute(api, { reader, view, known, clock, ...limits })
         addLiveRoute(api, options.feed)
       },
       { prefix: '/api/v1' },

@@ -4,10 +4,15 @@ import { hasValue, type Slot } from '../sample/value.ts'
 /** A series as the API knows it: its latest reading, and when that changed. */
 export class LiveSeries {
   readonly series: Series
+  /** Counts the series of the table in the order in which they came. */
+  readonly number: number
   /** The tag `host`, where there is one. */
   readonly host: string | undefined
   /** The generation of the table at its newest change. */
   generation = 0
+  /** Its neighbours in the table's list of changes. */
+  newer: LiveSeries | undefined
+  older: LiveSeries | undefined
 
   /** `{"measurement":…,"tags":{…},"fields":{`, the same for each reading. */
   readonly #head: string
@@ -15,8 +20,9 @@ export class LiveSeries {
   #json = ''
   #jsonGeneration = -1
 
-  constructor(series: Series) {
+  constructor(series: Series, number: number) {
     this.series = series
+    this.number = number
     this.host = series.tag('host')
     const tags = JSON.stringify(Object.fromEntries(series.tags))
     this.#head = `{"measurement":${JSON.stringify(series.measurement)},"tags":${tags},"fields":{`

@@ -4,7 +4,6 @@ import { LiveWay, SampleMaker, silent } from '../../test/support/live-feed.ts'
 import { blankHeader } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
 import type { FieldValue } from '../sample/value.ts'
-import { NO_FIGURES } from '../view/hosts/figures.ts'
 import { LiveSeries } from './live-series.ts'
 import { LiveTable } from './live-table.ts'
 
@@ -101,66 +100,35 @@ describe('LiveTable', () => {
     expect(table.stats.missed).toBe(2)
   })
 
-  it('is bounded, and forgets the hosts of series that made room', async () => {
+  it('is bounded: series that are idle make room, and are counted', async () => {
     const way = await openWay({ maxSeries: 2 })
     way.send('cpu', { host: 'a' }, { v: 1 })
     way.clock.time += 3_700e6
     way.send('cpu', { host: 'b' }, { v: 1 })
+    const before = way.table.generation
     way.send('cpu', { host: 'c' }, { v: 1 })
-    expect([...way.table.hosts()].map(({ name }) => name).sort()).toEqual(['b', 'c'])
-    expect(way.table.size).toBe(2)
-    expect(way.table.host('a')).toBeUndefined()
-  })
-})
-
-describe('hosts', () => {
-  const cases: Array<[string, Array<[string, Record<string, string>, Record<string, FieldValue>]>, object]> = [
-    ['cpu, from what is not idle', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 87.5 }]], { cpuPercent: 12.5 }],
-    ['cpu, never out of its bounds', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 100.01 }]], { cpuPercent: 0 }],
-    ['a single core says nothing of all', [['cpu', { cpu: 'cpu0' }, { usage_idle: 1 }]], {}],
-    ['memory', [['mem', {}, { used_percent: 61 }]], { memPercent: 61 }],
-    [
-      'load, cores and uptime',
-      [['system', {}, { load1: 0.42, n_cpus: 8n, uptime: 1036800n }]],
-      { load1: 0.42, cores: 8, uptimeSeconds: 1036800 },
-    ],
-    [
-      "the agent's own words",
-      [['sentinel_pipeline', { role: 'agent' }, { version: '0.1.0', os: 'Debian GNU/Linux 12' }]],
-      { os: 'Debian GNU/Linux 12', agentVersion: '0.1.0' },
-    ],
-    ['the short formats', [['system_stats', {}, { cpu: 12, mem: 34 }]], { cpuPercent: 12, memPercent: 34 }],
-    [
-      "Telegraf's names before the short formats",
-      [
-        ['system_stats', {}, { cpu: 12, mem: 34 }],
-        ['cpu', { cpu: 'cpu-total' }, { usage_idle: 50 }],
-      ],
-      { cpuPercent: 50, memPercent: 34 },
-    ],
-    ['a figure of another kind is unknown', [['mem', {}, { used_percent: 'much' }]], {}],
-  ]
-  it.each(cases)('%s', async (_name, samples, want) => {
-    const way = await openWay()
-    for (const [measurement, tags, fields] of samples) way.send(measurement, { ...tags, host: 'web-01' }, fields)
-    expect(way.table.host('web-01')?.figures()).toEqual({ ...NO_FIGURES, ...want })
+    const hosts = (since: number) => way.table.changedSince(since).map(({ host }) => host)
+    expect([way.table.size, way.table.evicted]).toEqual([2, 1])
+    expect([hosts(0), hosts(1), hosts(before)]).toEqual([['b', 'c'], ['b', 'c'], ['c']])
   })
 
-  it('were last seen at the time of their newest sample', async () => {
-    const way = await openWay()
-    way.send('cpu', { host: 'a' }, { v: 1 }, 30)
-    way.send('mem', { host: 'a' }, { v: 1 }, 20)
-    expect(way.table.host('a')?.lastSeenAt).toBe(30)
-  })
-
-  it('are listed when something says that they are watched, not when they only run a server', async () => {
-    const way = await openWay()
-    way.send('sentinel_pipeline', { host: 'server-machine', role: 'server' }, { received: 1 })
-    way.send('sentinel_pipeline', { host: 'quiet', role: 'agent' }, { version: '1' })
-    way.send('anything', { host: 'other' }, { v: 1 })
-    way.send('no host', {}, { v: 1 })
-    expect([...way.table.hosts()].map(({ name }) => name)).toEqual(['quiet', 'other'])
-    expect(way.table.host('server-machine')).toBeDefined()
+  it('finds what changed as a look at every series would', () => {
+    const series = fc.integer({ min: 0, max: 9 })
+    fc.assert(
+      fc.property(fc.array(fc.array(series, { maxLength: 5 }), { maxLength: 30 }), (messages) => {
+        const { table } = new LiveWay()
+        const changedIn = new Map<string, number>()
+        for (const [at, readings] of messages.entries()) {
+          table.apply(frameOf(readings.map(String), { a: 1 }, at + 1, at))
+          for (const name of readings) changedIn.set(`${name}`, table.generation)
+        }
+        for (let since = 0; since <= table.generation; since++) {
+          const want = [...changedIn].filter(([, generation]) => generation > since).map(([name]) => name)
+          expect(measurements(table, since)).toEqual(want)
+        }
+      }),
+      { numRuns: 50 },
+    )
   })
 })
 
@@ -169,7 +137,7 @@ describe('LiveSeries.json', () => {
     const { series, values, at } = new SampleMaker().sample('a "quoted" name', tags, fields, 1763900000000000)
     for (const [i, value] of values.entries()) series.latest[i] = value
     series.latestAt = at
-    const text = new LiveSeries(series).json()
+    const text = new LiveSeries(series, 1).json()
     expect(text).not.toContain('\n')
     return JSON.parse(text)
   }
@@ -209,8 +177,14 @@ async function openWayParts() {
   }
 }
 
-function frameOf(measurement: string, fields: Record<string, FieldValue>, at: number, seq = 0): Buffer {
+function frameOf(
+  measurements: string | readonly string[],
+  fields: Record<string, FieldValue>,
+  at: number,
+  seq = 0,
+): Buffer {
   const encoder = frameCodec.encoder()
-  encoder.add(new SampleMaker().sample(measurement, {}, fields, at))
+  const maker = new SampleMaker()
+  for (const measurement of [measurements].flat()) encoder.add(maker.sample(measurement, {}, fields, at))
   return encoder.finish({ ...blankHeader(), run: 's', seq, sentAt: 1 })
 }

@@ -6,7 +6,7 @@ import { LogThrottle } from '../observe/log-throttle.ts'
 import type { Sample } from '../sample/sample.ts'
 import { type Series, SeriesTable } from '../sample/series.ts'
 import type { Clock } from '../time/clock.ts'
-import { LiveHost } from '../view/hosts/host.ts'
+import { ChangeList } from './change-list.ts'
 import { keepLatest } from './latest.ts'
 import { LiveSeries } from './live-series.ts'
 
@@ -36,8 +36,8 @@ export interface LiveTableStats {
 const MAX_SOURCES = 1_000
 
 /**
- * The receiving end of the live feed: the latest reading of every series, and of every host. `generation` grows with each
- * message, and a series remembers the one of its newest change, so "what changed since" is one comparison a series.
+ * The receiving end of the live feed: the latest reading of every series. `generation` grows with each message, and a series
+ * remembers the one of its newest change. Views and the feed ask for what changed since the generation that they have seen.
  */
 export class LiveTable {
   /** Names this run of the table: generations of two runs cannot be compared. */
@@ -52,9 +52,10 @@ export class LiveTable {
   readonly #decoder: Decoder
   readonly #arrival: Arrival & { receivedAt: number } = { receivedAt: 0, tie: 0 }
   readonly #series = new Map<Series, LiveSeries>()
-  readonly #hosts = new Map<string, LiveHost>()
+  readonly #changes = new ChangeList()
   readonly #nextSeq = new Map<string, number>()
   #generation = 0
+  #adopted = 0
   #evicted = 0
   #unsubscribe: (() => Promise<void>) | undefined
   #closed = false
@@ -110,22 +111,15 @@ export class LiveTable {
     if (this.#decode(payload)) this.#countMissed()
   }
 
-  /** Every series whose reading changed after that generation; 0 gives all. */
+  /** Series that made room for new ones, since the start: a view that holds series looks at this before it trusts them. */
+  get evicted(): number {
+    return this.#evicted
+  }
+
+  /** Every series whose reading changed after that generation, in the order in which they came; 0 gives all. */
   changedSince(generation: number): LiveSeries[] {
-    const changed: LiveSeries[] = []
-    if (generation >= this.#generation) return changed
-    for (const live of this.#series.values()) if (live.generation > generation) changed.push(live)
-    return changed
-  }
-
-  /** Every host that is watched, in no order. */
-  *hosts(): IterableIterator<LiveHost> {
-    for (const host of this.#hosts.values()) if (host.watched) yield host
-  }
-
-  /** Every host that any series names, one that only runs a server included. */
-  host(name: string): LiveHost | undefined {
-    return this.#hosts.get(name)
+    if (generation === 0) return [...this.#series.values()]
+    return this.#changes.since(generation).sort(byNumber)
   }
 
   #decode(payload: Buffer): boolean {
@@ -143,33 +137,25 @@ export class LiveTable {
     if (!keepLatest(sample, true)) return
     this.stats.readings++
     const live = this.#series.get(sample.series) ?? this.#adopt(sample.series)
+    if (live.generation === this.#generation) return
     live.generation = this.#generation
-    if (live.host !== undefined) {
-      const host = this.#hosts.get(live.host)!
-      if (sample.at > host.lastSeenAt) host.lastSeenAt = sample.at
-    }
+    this.#changes.moveToFront(live)
   }
 
   #adopt(series: Series): LiveSeries {
-    const live = new LiveSeries(series)
+    const live = new LiveSeries(series, ++this.#adopted)
     this.#series.set(series, live)
-    if (live.host !== undefined) {
-      const host = this.#hosts.get(live.host) ?? new LiveHost(live.host)
-      this.#hosts.set(live.host, host)
-      host.adopt(series)
-    }
     return live
   }
 
-  /** A full table of series gives up its idle ones; hosts that had no other go too. */
+  /** Drops the series that a full table of series gave up because they were idle. */
   #forgetEvicted(): void {
     this.#evicted = this.#table.evicted
-    const alive = new Set<string>()
     for (const [series, live] of this.#series) {
-      if (this.#table.get(series.key) !== series) this.#series.delete(series)
-      else if (live.host !== undefined) alive.add(live.host)
+      if (!series.evicted) continue
+      this.#series.delete(series)
+      this.#changes.remove(live)
     }
-    for (const name of this.#hosts.keys()) if (!alive.has(name)) this.#hosts.delete(name)
   }
 
   #countMissed(): void {
@@ -180,4 +166,8 @@ export class LiveTable {
     if (expected === undefined && this.#nextSeq.size >= MAX_SOURCES) this.#nextSeq.clear()
     this.#nextSeq.set(source, seq + 1)
   }
+}
+
+function byNumber(a: LiveSeries, b: LiveSeries): number {
+  return a.number - b.number
 }

@@ -1,7 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../http/app-types.ts'
 import { NotFoundError, OverloadError } from '../../http/errors.ts'
-import type { LiveTable } from '../../live/live-table.ts'
 import {
   type Aggregate,
   type HistoryQuery,
@@ -10,13 +9,14 @@ import {
   type StoreReader,
 } from '../../store/store.ts'
 import type { Clock } from '../../time/clock.ts'
+import type { HostsView } from '../../view/hosts/hosts-view.ts'
 import type { KnownHosts } from '../../view/hosts/known-hosts.ts'
 import { type HistoryAnswer, HistorySchema, problems } from '../schemas.ts'
 import { AGGREGATES, MAX_BUCKETS, MAX_FIELDS_ASKED, MAX_TAGS_ASKED, parseHistoryParams } from './history-params.ts'
 
 export interface HistoryOptions {
   readonly reader: StoreReader
-  readonly table: LiveTable
+  readonly view: HostsView
   readonly known: KnownHosts
   readonly clock: Clock
   /** Queries that may run side by side; one more is told to come back in a second. */
@@ -73,7 +73,7 @@ const QuerySchema = Type.Object(
 
 /** `GET /hosts/{host}/metrics`: what was, out of the store. */
 export function addHistoryRoute(app: App, options: HistoryOptions): void {
-  const { reader, table, known, clock } = options
+  const { reader, view, known, clock } = options
   let running = 0
 
   app.get(
@@ -121,7 +121,7 @@ export function addHistoryRoute(app: App, options: HistoryOptions): void {
   }
 
   async function refuseUnknownHost(host: string): Promise<void> {
-    if (table.host(host) !== undefined) return
+    if (view.host(host) !== undefined) return
     const stored = await known.get()
     if (stored.hosts.has(host)) return
     if (stored.failure !== undefined) throw stored.failure

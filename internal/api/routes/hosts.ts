@@ -1,16 +1,16 @@
 import type { FastifyReply } from 'fastify'
 import { JSON_TYPE } from '../../http/answer.ts'
 import type { App } from '../../http/app-types.ts'
-import type { LiveTable } from '../../live/live-table.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
 import { type HostFigures, NO_FIGURES } from '../../view/hosts/figures.ts'
+import type { HostsView } from '../../view/hosts/hosts-view.ts'
 import type { HostsOfStore, KnownHosts } from '../../view/hosts/known-hosts.ts'
 import { type HostsAnswer, HostsSchema, problems } from '../schemas.ts'
 import { logStoreFault } from '../store-errors.ts'
 
 export interface HostsOptions {
-  readonly table: LiveTable
+  readonly view: HostsView
   readonly known: KnownHosts
   readonly clock: Clock
   readonly staleAfterMs: () => number
@@ -68,9 +68,9 @@ class HostsAnswers {
   }
 
   #bodyOf(stored: HostsOfStore, now: number): string {
-    const { table, faults } = this.#options
+    const { view, faults } = this.#options
     if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
-    const { generation } = table
+    const { generation } = view
     const given = this.#given
     if (given?.generation === generation && given.stored === stored && Math.abs(now - given.now) < SHARED_US)
       return given.body
@@ -80,14 +80,14 @@ class HostsAnswers {
   }
 
   #answerOf(stored: HostsOfStore, now: number): HostsAnswer {
-    const { table, staleAfterMs } = this.#options
+    const { view, staleAfterMs } = this.#options
     const hosts: HostAnswer[] = []
-    for (const host of table.hosts()) {
+    for (const host of view.watched()) {
       const lastSeenAt = Math.max(host.lastSeenAt, stored.hosts.get(host.name)?.lastSeenAt ?? 0)
       hosts.push(hostAnswer(host.name, lastSeenAt, host.figures()))
     }
     for (const { host, lastSeenAt } of stored.hosts.values()) {
-      if (table.host(host) === undefined) hosts.push(hostAnswer(host, lastSeenAt, NO_FIGURES))
+      if (view.host(host) === undefined) hosts.push(hostAnswer(host, lastSeenAt, NO_FIGURES))
     }
     hosts.sort((a, b) => naturally.compare(a.host, b.host))
     return { now, partial: stored.failure !== undefined, hosts }

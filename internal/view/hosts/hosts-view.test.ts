@@ -1,0 +1,114 @@
+import { describe, expect, it, vi } from 'vitest'
+import { LiveWay } from '../../../test/support/live-feed.ts'
+import type { FieldValue } from '../../sample/value.ts'
+import { NO_FIGURES } from './figures.ts'
+import { HostsView } from './hosts-view.ts'
+
+async function openView(options?: { maxSeries?: number }): Promise<{ way: LiveWay; view: HostsView }> {
+  const way = new LiveWay(options)
+  await way.table.open()
+  return { way, view: new HostsView(way.table) }
+}
+
+const names = (view: HostsView): string[] => [...view.watched()].map(({ name }) => name)
+
+describe('the figures of a host', () => {
+  const cases: Array<[string, Array<[string, Record<string, string>, Record<string, FieldValue>]>, object]> = [
+    ['cpu, from what is not idle', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 87.5 }]], { cpuPercent: 12.5 }],
+    ['cpu, never out of its bounds', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 100.01 }]], { cpuPercent: 0 }],
+    ['a single core says nothing of all', [['cpu', { cpu: 'cpu0' }, { usage_idle: 1 }]], {}],
+    ['memory', [['mem', {}, { used_percent: 61 }]], { memPercent: 61 }],
+    [
+      'load, cores and uptime',
+      [['system', {}, { load1: 0.42, n_cpus: 8n, uptime: 1036800n }]],
+      { load1: 0.42, cores: 8, uptimeSeconds: 1036800 },
+    ],
+    [
+      "the agent's own words",
+      [['sentinel_pipeline', { role: 'agent' }, { version: '0.1.0', os: 'Debian GNU/Linux 12' }]],
+      { os: 'Debian GNU/Linux 12', agentVersion: '0.1.0' },
+    ],
+    ['the short formats', [['system_stats', {}, { cpu: 12, mem: 34 }]], { cpuPercent: 12, memPercent: 34 }],
+    [
+      "Telegraf's names before the short formats",
+      [
+        ['system_stats', {}, { cpu: 12, mem: 34 }],
+        ['cpu', { cpu: 'cpu-total' }, { usage_idle: 50 }],
+      ],
+      { cpuPercent: 50, memPercent: 34 },
+    ],
+    ['a figure of another kind is unknown', [['mem', {}, { used_percent: 'much' }]], {}],
+  ]
+  it.each(cases)('%s', async (_name, samples, want) => {
+    const { way, view } = await openView()
+    for (const [measurement, tags, fields] of samples) way.send(measurement, { ...tags, host: 'web-01' }, fields)
+    expect(view.host('web-01')?.figures()).toEqual({ ...NO_FIGURES, ...want })
+  })
+
+  it.each([
+    ['asked once', false],
+    ['asked after each sample', true],
+  ])('are those of the newest series where several have a figure, %s', async (_name, askEach) => {
+    const { way, view } = await openView()
+    const send = (numa: string, percent: number) => {
+      way.clock.time++
+      way.send('mem', { host: 'a', numa }, { used_percent: percent })
+      if (askEach) view.host('a')
+    }
+    send('0', 1)
+    send('1', 2)
+    send('0', 3)
+    expect(view.host('a')?.figures().memPercent).toBe(2)
+  })
+})
+
+describe('HostsView', () => {
+  it('says that a host was last seen at the time of its newest sample', async () => {
+    const { way, view } = await openView()
+    way.send('cpu', { host: 'a' }, { v: 1 }, 30)
+    way.send('mem', { host: 'a' }, { v: 1 }, 20)
+    expect(view.host('a')?.lastSeenAt).toBe(30)
+    way.send('mem', { host: 'a' }, { v: 1 }, 29)
+    expect(view.host('a')?.lastSeenAt).toBe(30)
+    way.send('mem', { host: 'a' }, { v: 1 }, 31)
+    expect(view.host('a')?.lastSeenAt).toBe(31)
+  })
+
+  it('lists a host when something says that it is watched, not when it only runs a server', async () => {
+    const { way, view } = await openView()
+    way.send('sentinel_pipeline', { host: 'server-machine', role: 'server' }, { received: 1 })
+    way.send('sentinel_pipeline', { host: 'quiet', role: 'agent' }, { version: '1' })
+    way.send('anything', { host: 'other' }, { v: 1 })
+    way.send('no host', {}, { v: 1 })
+    expect(names(view)).toEqual(['quiet', 'other'])
+    expect(view.host('server-machine')).toBeDefined()
+  })
+
+  it('reads of the table only what changed since it was asked last, and nothing where nothing did', async () => {
+    const { way, view } = await openView()
+    const read = vi.spyOn(way.table, 'changedSince')
+    way.send('cpu', { host: 'a' }, { v: 1 })
+    way.send('cpu', { host: 'b' }, { v: 1 })
+    for (let n = 0; n < 3; n++) expect(names(view)).toEqual(['a', 'b'])
+    way.send('cpu', { host: 'c' }, { v: 1 })
+    for (let n = 0; n < 3; n++) expect(view.host('c')).toBeDefined()
+    expect(read.mock.results.map(({ value }) => value.length)).toEqual([2, 1])
+  })
+
+  it('forgets hosts and figures of series that the table evicted', async () => {
+    const { way, view } = await openView({ maxSeries: 3 })
+    way.send('cpu', { host: 'gone', cpu: 'cpu-total' }, { usage_idle: 40 })
+    way.send('cpu', { host: 'half', cpu: 'cpu-total' }, { usage_idle: 40 })
+    way.clock.time += 3_700e6
+    way.send('mem', { host: 'half' }, { used_percent: 5 })
+    expect(names(view)).toEqual(['gone', 'half'])
+    expect(view.host('half')?.figures()).toEqual({ ...NO_FIGURES, cpuPercent: 60, memPercent: 5 })
+    way.send('mem', { host: 'new' }, { used_percent: 6 })
+    expect(names(view)).toEqual(['half', 'new'])
+    expect(view.host('gone')).toBeUndefined()
+    expect(view.host('half')?.figures()).toEqual({ ...NO_FIGURES, memPercent: 5 })
+    way.clock.time++
+    way.send('cpu', { host: 'gone', cpu: 'cpu-total' }, { usage_idle: 30 })
+    expect(view.host('gone')?.figures().cpuPercent).toBe(70)
+  })
+})
