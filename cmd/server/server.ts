@@ -39,7 +39,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const announcer = new LiveAnnouncer({
     channel: broker.live,
     codec: frameCodec,
-    source: runId(settings.agent.host, 'server'),
+    run: runId(settings.agent.host, 'server'),
     clock,
     intervalMs: live.intervalMs,
   })

@@ -15,7 +15,7 @@ function never(_query: unknown, signal: AbortSignal): Promise<never> {
 }
 
 describe('GET /api/v1/hosts', () => {
-  it('joins what is live and what the store knows, sorted as people count', async () => {
+  it('joins the live hosts and those of the store, web-2 before web-10', async () => {
     const scene = await ApiScene.open()
     const { way } = scene
     const now = way.clock.time
@@ -54,7 +54,7 @@ describe('GET /api/v1/hosts', () => {
     expect((await scene.ask('/api/v1/hosts')).json().hosts).toEqual([])
   })
 
-  it('asks the store once for all who ask within ten seconds', async () => {
+  it('asks the store at most every ten seconds', async () => {
     const scene = await ApiScene.open()
     const asked: number[] = []
     scene.reader.hosts = async (sinceUs) => {
@@ -70,7 +70,7 @@ describe('GET /api/v1/hosts', () => {
     expect(asked.length).toBe(2)
   })
 
-  it('gives one answer to all who ask within ten milliseconds, unless there is news', async () => {
+  it('makes one answer for all requests within ten milliseconds, unless something changes', async () => {
     const scene = await ApiScene.open()
     const { way } = scene
     const start = way.clock.time
@@ -89,7 +89,7 @@ describe('GET /api/v1/hosts', () => {
     expect(await ask()).toEqual({ madeAt: 10_001, memPercent: 2 })
   })
 
-  it('tells the live hosts, and those last known, while the store is away, and leaves it in peace for two seconds', async () => {
+  it('lists the live hosts and the last known ones while the store is away, and asks it every two seconds', async () => {
     const scene = await ApiScene.open()
     scene.reader.hosts = async () => [{ host: 'stored', lastSeenAt: 1 }]
     scene.way.send('cpu', { host: 'live' }, { v: 1 })
@@ -120,7 +120,7 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     return scene
   }
 
-  it('asks the store what was asked for, and gives its answer', async () => {
+  it('passes the question to the store, and its answer to the client', async () => {
     const scene = await openWithHost()
     const queries: HistoryQuery[] = []
     const tags = { cpu: 'cpu-total', host: 'web-01' }
@@ -196,12 +196,12 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
   })
 
-  it('404 for a host that nobody has seen', async () => {
+  it('404 for an unknown host', async () => {
     const answer = await (await ApiScene.open()).ask(HISTORY)
     expect(answer.json()).toMatchObject({ status: 404, detail: expect.stringContaining('web-01') })
   })
 
-  it('503 and not 404 when nobody can know whether there is such a host', async () => {
+  it('503 and not 404 while the store cannot say whether the host exists', async () => {
     const scene = await ApiScene.open()
     scene.reader.hosts = away
     expect((await scene.ask(HISTORY)).statusCode).toBe(503)
@@ -222,7 +222,7 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     expect(scene.log.filter((line) => line.includes(inLog)).length).toBe(1)
   })
 
-  it('400 when the store finds more points than anybody can use', async () => {
+  it('400 when the store finds too many points', async () => {
     const scene = await openWithHost()
     scene.reader.history = () => Promise.reject(tooManyPoints(100_000))
     const answer = await scene.ask(HISTORY)
@@ -230,7 +230,7 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     expect(scene.log).toEqual([])
   })
 
-  it('503 when the store does not answer in time, and the query is called off', async () => {
+  it('503 when the store takes too long, and the query is aborted', async () => {
     const scene = await openWithHost('web-01', { limits: { queryTimeoutMs: 20 } })
     let aborted = false
     scene.reader.history = (_query, signal) => {
@@ -243,7 +243,7 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     expect([answer.statusCode, answer.headers['retry-after'], aborted]).toEqual([503, '5', true])
   })
 
-  it('503 when as many queries run as may, and goes on when one is done', async () => {
+  it('503 while the most queries are running, and an answer again when one ends', async () => {
     const scene = await openWithHost('web-01', { limits: { maxQueries: 1 } })
     let finish = () => {}
     let started = () => {}
@@ -347,7 +347,7 @@ describe('every answer', () => {
     }
   })
 
-  it('is for other origins only where they are named', async () => {
+  it('may be read by other origins only where the settings name them', async () => {
     const ask = (scene: ApiScene, origin: string) => scene.app.inject({ url: '/api/v1/hosts', headers: { origin } })
     const closed = await ApiScene.open()
     expect((await ask(closed, 'https://grafana.example')).headers['access-control-allow-origin']).toBeUndefined()
@@ -385,7 +385,7 @@ describe('every answer', () => {
     expect(limited.json()).toMatchObject({ status: 429, title: 'Too Many Requests' })
   })
 
-  it('has a limit that may change while it runs', async () => {
+  it('has a limit that a reload may change', async () => {
     let requestsPerMinute = 1
     const scene = await ApiScene.open({ limits: { requestsPerMinute: () => requestsPerMinute } })
     const ask = async (): Promise<number> =>
@@ -435,13 +435,13 @@ describe('the documentation', () => {
 })
 
 describe('the page', () => {
-  it('says how to build it where it is not', async () => {
+  it('says how to build it where it is not built', async () => {
     const answer = await (await ApiScene.open()).app.inject('/')
     expect([answer.statusCode, answer.headers['content-type']]).toEqual([404, 'text/plain; charset=utf-8'])
     expect(answer.body).toContain('npm run build')
   })
 
-  it('is served from its folder, and nothing outside of that', async () => {
+  it('is served from its folder, and nothing outside of it', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'page-'))
     try {
       await writeFile(join(folder, 'index.html'), '<title>page</title>')

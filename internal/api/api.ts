@@ -20,11 +20,11 @@ import { answerOfStore } from './store-errors.ts'
 export interface ApiOptions {
   readonly reader: StoreReader
   readonly table: LiveTable
-  /** Is closed when the app closes. */
+  /** The app closes it. */
   readonly feed: Feed
   readonly clock: Clock
   readonly logger: Logger
-  /** What keeps the process from doing its work, in words; empty when it is ready. */
+  /** What keeps the process from its work, in words; empty when it is ready. */
   ready(): readonly string[]
   /** Prometheus' text format. */
   metrics(): Promise<string>
@@ -42,8 +42,9 @@ export interface ApiOptions {
 
 interface ApiLimits extends AppLimits {
   /**
-   * Requests to `/api/v1` that one address may make in a minute. Ten a second serves a wall of dashboards, and is far below what the
-   * process can answer. (Behind a proxy on this machine, set `trustProxy`, or no client is counted.) A function is asked at each request.
+   * Requests to `/api/v1` that one address may make in a minute. Ten a second serve a wall of dashboards, and are far
+   * below what the process can answer. Behind a proxy on this machine no client is counted unless `trustProxy` is set.
+   * A function is asked at each request.
    */
   readonly requestsPerMinute: number | (() => number)
   /** Queries to the store side by side. */
@@ -66,8 +67,8 @@ const DEFAULT_LIMITS: ApiLimits = {
 }
 
 /**
- * The API, ready to listen or to be asked by `inject`. `close` ends the live streams, then waits for the requests that are
- * being answered.
+ * The API, ready to listen or to be asked by `inject`. `close` ends the live streams, then waits for the requests that
+ * are being answered.
  */
 export function buildApi(options: ApiOptions): App {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }

@@ -3,7 +3,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { App } from '../http/app-types.ts'
 import { ProblemSchema, SamplesSchema } from './schemas.ts'
 
-/** Swagger UI draws its icons from data: URLs and sets styles on elements; no script of it stands in the page itself. */
+/** Swagger UI takes icons from data: URLs and sets styles on elements. Its page has no inline script. */
 const DOCS_CSP = [
   "default-src 'none'",
   "script-src 'self'",
@@ -26,13 +26,13 @@ export async function addDocs(app: App, version: string): Promise<void> {
         title: 'SentinelStream',
         version,
         description:
-          'What hosts are doing now, and what they were doing. All times are integer microseconds since the Unix epoch, UTC. Every ' +
+          'What hosts do now, and what they did. All times are integer microseconds since the Unix epoch, UTC. Every ' +
           'error is a problem document (RFC 9457).',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       tags: [
         { name: 'hosts', description: 'Hosts and their history' },
-        { name: 'live', description: 'What changes, as it changes' },
+        { name: 'live', description: 'Changes as they happen' },
         { name: 'process', description: 'For those who run the process' },
       ],
     },

@@ -3,7 +3,10 @@ import { PROBLEM_TYPE } from '../http/problem.ts'
 import type { HistorySeries } from '../store/store.ts'
 import type { HostFigures } from '../view/hosts/figures.ts'
 
-/** A figure that may be unknown. `type: [T, 'null']` and not `anyOf`, which costs a validation each time it is written. */
+/**
+ * A figure that may be unknown. Fastify's serializer would validate each value of an `anyOf`; of `[T, 'null']` it does
+ * not.
+ */
 function nullable<T extends TSchema>(schema: T) {
   return Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] })
 }
@@ -49,7 +52,7 @@ const HostSchema = Type.Object(
     stale: Type.Boolean({ description: 'Whether that is longer ago than is usual.' }),
     ...FIGURES,
   },
-  { description: 'A figure is null where the host does not say it, or has not said it for a day.' },
+  { description: 'A figure is null where the host does not send it, or has not sent it for a day.' },
 )
 
 export const HostsSchema = Type.Object(
@@ -74,7 +77,7 @@ const HistorySeriesSchema = Type.Object({
       description: 'The start of the bucket (µs) and its value.',
       examples: [[1763900000000000, 1.25]],
     }),
-    { description: 'Ascending; buckets without a value are left out.' },
+    { description: 'Ascending. Buckets without a value are left out.' },
   ),
 })
 
@@ -87,14 +90,14 @@ export const HistorySchema = Type.Object(
     end: MicrosecondsSchema,
     everyMs: Type.Number({ description: 'Length of a bucket, ms.' }),
     series: Type.Unsafe<readonly HistorySeries[]>(
-      Type.Array(HistorySeriesSchema, { description: 'One entry a field and set of tags that has any point.' }),
+      Type.Array(HistorySeriesSchema, { description: 'One entry for each field and set of tags that has a point.' }),
     ),
   },
   { description: 'The history.' },
 )
 export type HistoryAnswer = Static<typeof HistorySchema>
 
-/** What stands in the data of an event `samples`. */
+/** The data of an event `samples`. */
 export const SamplesSchema = Type.Array(
   Type.Object({
     measurement: Type.String(),
@@ -121,7 +124,7 @@ export type ReadyAnswer = Static<typeof ReadySchema>
 const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: 'A parameter cannot be used; `parameter` names it.',
   404: 'There is no such thing.',
-  405: 'This method is not for this path.',
+  405: 'The path does not allow this method.',
   414: 'The URL is too long.',
   429: 'Too many requests from this address; `Retry-After` says when to try again.',
   500: 'The server failed; the log says how.',

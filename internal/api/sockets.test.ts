@@ -159,7 +159,7 @@ describe('GET /api/v1/live', () => {
     expect((await Stream.open(port)).response.statusCode).toBe(200)
   })
 
-  it('passes over a client that does not read, and closes it at last; the others notice nothing', async () => {
+  it('passes over a client that does not read, and closes it after a minute; the others notice nothing', async () => {
     let nowMs = 0
     const { scene, port } = await listen({}, { nowMs: () => nowMs, stallTimeoutMs: 60_000 })
     const stalled = connect(port, '127.0.0.1', () => stalled.write('GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n'))
@@ -206,7 +206,7 @@ describe('GET /api/v1/live', () => {
     expect(sum()).toBe(scene.feed.stats.lost)
   })
 
-  it('says goodbye when the app closes, which waits for none of them', async () => {
+  it('ends when the app closes, which waits for no client', async () => {
     const { scene, port } = await listen()
     const stream = await Stream.open(port)
     const deaf = await Stream.open(port)
@@ -219,7 +219,7 @@ describe('GET /api/v1/live', () => {
 })
 
 describe('a connection', () => {
-  it('does not wait, either, for a connection over which nothing was asked yet', async () => {
+  it('without a request does not keep the API from closing', async () => {
     const { scene, port } = await listen()
     // Else Node itself would close the connection after these.
     scene.app.server.headersTimeout = 0
@@ -254,7 +254,7 @@ describe('a connection', () => {
     expect(answer).toMatch(/^HTTP\/1.1 503 /)
   })
 
-  it('calls the query off when the client goes away', async () => {
+  it('aborts the query when the client closes it', async () => {
     const { scene, port } = await listen()
     scene.way.send('cpu', { host: 'a' }, { v: 1 })
     let asked = false
@@ -282,7 +282,7 @@ describe('a connection', () => {
     expect(scene.log.join('')).not.toContain('"level":50')
   })
 
-  it('is told what is wrong with its bytes, and closed', async () => {
+  it('without an HTTP request gets an answer that says so, and is closed', async () => {
     const { port } = await listen({ limits: { maxHeaderBytes: 2_000 } })
     const cases: Array<[string, number]> = [
       ['this is not HTTP\r\n\r\n', 400],

@@ -44,13 +44,13 @@ function raw(bytes: string): Promise<string> {
 }
 
 describe('the admin listener', () => {
-  test('says that the process lives, and which it is', async () => {
+  test('says that the process lives, its name and its version', async () => {
     const { status, body } = await ask('/health')
     expect(status).toBe(200)
     expect(JSON.parse(body)).toEqual({ status: 'ok', name: 'server', version: '1.2.3' })
   })
 
-  test('is ready while nothing stands in the way, and else says what', async () => {
+  test('is ready, or says what keeps it from its work', async () => {
     expect(await ask('/ready')).toMatchObject({ status: 200, body: '{"ready":true,"reasons":[]}\n' })
     reasons.push('Redis at redis://a:6379 does not answer')
     const { status, body } = await ask('/ready')
@@ -69,8 +69,8 @@ describe('the admin listener', () => {
   test.each([
     ['/', {}, 404, 'there is nothing at /'],
     ['/constructor', {}, 404, 'there is nothing at /constructor'],
-    ['/health', { method: 'DELETE' }, 405, 'DELETE is not for /health'],
-    ['/health', { method: 'POST', body: 'x' }, 405, 'POST is not for /health'],
+    ['/health', { method: 'DELETE' }, 405, '/health does not allow DELETE'],
+    ['/health', { method: 'POST', body: 'x' }, 405, '/health does not allow POST'],
   ] as const)('%s %o is %d with a problem document', async (path, init, status, detail) => {
     const answer = await ask(path, init)
     expect(answer).toMatchObject({ status, type: 'application/problem+json' })
@@ -82,8 +82,8 @@ describe('the admin listener', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 .*connection: close/s)
   })
 
-  test('answers what is no request, and headers without end', async () => {
-    expect(await raw('hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*"this is no HTTP request"/s)
+  test('answers bytes that are not a request, and headers that are too long', async () => {
+    expect(await raw('hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*"this is not an HTTP request"/s)
     expect(await raw(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /)
   })
 })

@@ -9,7 +9,7 @@ import { HttpError, InternalError, MethodError, UnknownPathError } from './error
 import { type ListenPlace, listen, urlOf } from './listen.ts'
 
 export interface AdminOptions extends ListenPlace {
-  /** The program, as /health tells it. */
+  /** The name of the program in `/health`. */
   readonly name: string
   readonly version: string
   readonly logger: Logger
@@ -17,30 +17,32 @@ export interface AdminOptions extends ListenPlace {
   ready(): readonly string[]
   /** Prometheus' text format: a registry of prom-client is one. */
   readonly registry: { readonly contentType: string; metrics(): Promise<string> }
-  /** What `/debug/ledger` and `/debug/figures` tell; nothing when left out. */
+  /** What `/debug/ledger` and `/debug/figures` answer; without it they answer 404. */
   readonly figures?: DebugSources
-  /** Those of this process when left out. */
+  /** Default: those of this process. */
   readonly profiles?: Profiles
 }
 
 export interface Admin {
   readonly url: string
-  /** Answers the requests that are there, and no more. */
+  /** Answers the requests that have arrived, and takes no more. */
   close(): Promise<void>
 }
 
 const METHODS = ['GET', 'HEAD']
-/** A scraper, a probe and a person: more connections, larger headers or slower requests are a mistake or an attack. */
+/**
+ * For a scraper, a probe and a person. More connections, larger headers or slower requests are a mistake or an attack.
+ */
 const MAX_CONNECTIONS = 100
 const MAX_HEADER_BYTES = 8 * 1024
 const REQUEST_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_TIMEOUT_MS = 60_000
-/** What an answer may still take once the process ends. */
+/** How long answers may take once the process stops, ms. */
 const CLOSE_GRACE_MS = 500
 
 /**
- * The listener of every role for those who run it: `/health` (the process lives), `/ready` (it can do its work, else 503 with the
- * reasons), `/metrics`, profiles under `/debug/pprof/`, and figures for benchmarks under `/debug/`.
+ * The listener that every role has for its operators: `/health` (the process lives), `/ready` (it can do its work, else
+ * 503 with the reasons), `/metrics`, profiles under `/debug/pprof/`, and what benchmarks read under `/debug/`.
  *
  * @throws Error that names what to change when the port is taken
  */
@@ -60,10 +62,10 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   }
 
   let closing = false
-  /** Of the requests that are being answered. */
+  /** One for each request that is being answered. */
   const running = new Set<AbortController>()
   const reply = (response: ServerResponse, { status, type, body, headers }: Answer): void => {
-    // Of a request whose body is not wanted the rest is not read, so no other can follow it.
+    // A body that nobody reads stays on the connection, so no other request can follow it.
     if (closing || hasBody(response.req)) response.setHeader('connection', 'close')
     response.writeHead(status, {
       'content-type': type,

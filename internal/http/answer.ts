@@ -1,26 +1,26 @@
 import type { HttpError } from './errors.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem.ts'
 
-/** What the admin listener answers. */
+/** An answer of the admin listener. */
 export interface Answer {
   readonly status: number
   readonly type: string
-  /** Left out where only a GET makes one. */
+  /** Left out in the answer to a HEAD, where making the body would take a while. */
   readonly body?: string | Uint8Array
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** What a route is told of a GET or a HEAD. */
+/** What a route knows of a GET or a HEAD. */
 export interface Asked {
   readonly isHead: boolean
-  /** `127.0.0.1:6060`, as the client wrote it. */
+  /** The header `host`, such as `127.0.0.1:6060`. The client may have written anything. */
   readonly host: string
   readonly query: URLSearchParams
   /** Aborted when the client has gone away, or the process stops. */
   readonly signal: AbortSignal
 }
 
-/** @throws HttpError where there is another answer */
+/** @throws HttpError for every answer but success */
 export type Route = (asked: Asked) => Answer | Promise<Answer>
 
 export const JSON_TYPE = 'application/json; charset=utf-8'

@@ -37,7 +37,7 @@ async function open(addRoutes: (root: App) => Promise<void>, options: Partial<Ap
 }
 
 describe('a method that a path has no route for', () => {
-  /** Routes of a resource that nobody has heard of, in a scope of their own. */
+  /** Routes of a new resource, in a scope of their own. */
   async function newRoutes(root: App): Promise<void> {
     root.register(
       async (api: App) => {
@@ -84,8 +84,8 @@ describe('a method that a path has no route for', () => {
   })
 
   it('is refused before its body is read', async () => {
-    const payload = 'far more than ten bytes, of a type that nobody reads'
-    const headers = { 'content-type': 'text/unheard-of' }
+    const payload = 'far more than ten bytes, of a type without a parser'
+    const headers = { 'content-type': 'text/unknown' }
     const ask = async (method: 'POST' | 'PUT') =>
       (await app!.inject({ method, url: '/api/v9/things', payload, headers })).statusCode
     await open(newRoutes)
@@ -124,7 +124,7 @@ describe('an error', () => {
     root.get('/', () => Promise.reject(error))
   }
 
-  it('answers as it says itself', async () => {
+  it('carries its answer', async () => {
     await open(failing(new HttpError(409, 'it is taken', { parameter: 'name', retryAfterSeconds: 7 })))
     const answer = await app!.inject('/')
     expect([answer.statusCode, answer.headers['retry-after']]).toEqual([409, '7'])
@@ -138,13 +138,13 @@ describe('an error', () => {
     })
   })
 
-  it('of another layer answers as its translation says', async () => {
+  it('of another layer is answered by its translation', async () => {
     const translate = (error: Error) => (error instanceof RangeError ? new NotFoundError('no such row') : undefined)
     await open(failing(new RangeError('row 7')), { translate })
     expect((await app!.inject('/')).json()).toMatchObject({ status: 404, detail: 'no such row' })
   })
 
-  it('of ours does not tell the client what it was', async () => {
+  it('of ours is not told to the client', async () => {
     await open(failing(new Error('a secret')))
     const answer = await app!.inject('/')
     expect(answer.statusCode).toBe(500)

@@ -36,8 +36,9 @@ export interface AppLimits {
 const CLOSE_GRACE_MS = 1_000
 
 /**
- * An HTTP server with everything that no route should have to think of: its limits, the headers for browsers, a problem document for
- * each error, and 405 for each method that a path has no route for. All of it applies to every request, whoever sends it.
+ * An HTTP server with everything that its routes need not think of: limits, headers for browsers, a problem document
+ * for each error, and 405 for each method that a path has no route for. All of it applies to every request, from any
+ * address.
  *
  * @param addRoutes adds the routes; it is called before the app is ready
  */
@@ -63,14 +64,16 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
   answerErrors(app, faults, translate)
   // One hook with a callback: a short answer takes less time than three hooks with promises.
   app.addHook('onRequest', (request, reply, done) => {
-    // With `loggerInstance` fastify would check the logger and listen to two events at each request, for a line that is not written.
+    // With `loggerInstance` fastify would check the logger and listen to two events at each request, and then log
+    // nothing.
     request.log = reply.log = logger
     const url = request.raw.url!
     reply.headers(securityHeaders(url))
     done(url.length > limits.maxUrlLength ? new UrlTooLongError(limits.maxUrlLength) : undefined)
   })
   app.addHook('onClose', async () => faults.flush())
-  // A browser opens connections ahead of its requests. Node.js never calls these idle, and closing would wait until they time out.
+  // Browsers open connections ahead of requests. Node.js does not count these as idle, so `close` would wait for their
+  // timeout.
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
   })

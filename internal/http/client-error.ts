@@ -7,9 +7,12 @@ const PROBLEMS: Readonly<Record<string, Problem>> = {
   HPE_HEADER_OVERFLOW: { status: 431, detail: 'the headers, or the URL, are too long' },
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: 'the request did not arrive in time' },
 }
-const NO_REQUEST: Problem = { status: 400, detail: 'this is no HTTP request' }
+const NO_REQUEST: Problem = { status: 400, detail: 'this is not an HTTP request' }
 
-/** For a server's event `clientError`: the bytes are no request, so there is no response, and the answer goes straight to the socket. */
+/**
+ * For a server's event `clientError`: the bytes are not a request. There is no response object for them, so the answer
+ * is written to the socket.
+ */
 export function answerClientError(error: { readonly code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()

@@ -1,9 +1,9 @@
-/** What a browser is shown at `/debug/pprof/`. @param host where the client found it; goes into the commands */
+/** The page at `/debug/pprof/`. @param host the address of the request, for the commands on the page */
 export function debugPage(
   { name, version }: { readonly name: string; readonly version: string },
   host: string,
 ): string {
-  // The header is the client's to write: what no address has is left out of a page with commands to copy.
+  // A client may send any header. A host that cannot be an address is not shown in commands that people copy.
   const base = `http://${/^[\w.:[\]-]+$/.test(host) ? host : '127.0.0.1:6060'}/debug/pprof`
   return `<!doctype html>
 <html lang="en">
@@ -22,23 +22,23 @@ export function debugPage(
 <main>
 <h1>Profiles of ${name} ${version}</h1>
 <p>Each link takes one profile of this process and gives it as a pprof file, with the names, files and lines of the TypeScript sources.
-Nothing is sampled, and nothing of it costs anything, before a profile is asked for or after it is there.
-Of each kind one is taken at a time. Who goes away ends it.</p>
+Nothing is sampled before a profile is asked for, or after it is there, so profiling costs nothing then.
+One profile of each kind runs at a time. It ends when its client goes away.</p>
 <dl>
 <dt><a href="profile?seconds=30">profile?seconds=30</a> (1 to 600)
-<dd>What the JavaScript thread works at, looked at 100 times a second; waiting is left out.
+<dd>What the JavaScript thread works at, sampled 100 times a second; waiting is left out.
 <dt><a href="heap?seconds=10">heap?seconds=10</a> (1 to 3600)
 <dd>Memory of the JavaScript heap, a sample every 512 KiB.
-<code>alloc_objects</code> and <code>alloc_space</code>: all that is allocated in the <em>first half</em> of the time, at most 30 s.
-<code>inuse_objects</code> and <code>inuse_space</code>: what is allocated in the <em>rest</em> of the time and is still in use at its end.
-What was there before is in neither, and neither are the bytes of buffers. It ends with one full garbage collection.
+<code>alloc_objects</code> and <code>alloc_space</code>: everything allocated in the <em>first half</em> of the time, at most 30 s.
+<code>inuse_objects</code> and <code>inuse_space</code>: what is allocated in the <em>rest</em> of the time and still in use at its end.
+Both leave out what was there before, and the bytes of buffers. The profile ends with one full garbage collection.
 </dl>
 <h2>Figures</h2>
 <dl>
 <dt><a href="../allocations?seconds=10">allocations?seconds=10</a> (1 to 3600)
-<dd>How many bytes are allocated in that time on the heap and outside of it, counted and not sampled, and what collecting them takes.
+<dd>How many bytes are allocated in that time, on the heap and outside of it, and how long garbage collection takes. Counted, not sampled.
 <dt><a href="../ledger">ledger</a>
-<dd>Of a process that takes samples in: where they are.
+<dd>What became of the samples, in a process that takes samples in.
 <dt><a href="../figures">figures</a>
 <dd>The same with CPU time, memory, and all latencies and pauses since the start as histograms.
 </dl>
@@ -54,14 +54,14 @@ curl -o cpu.pb.gz '${base}/profile?seconds=30'
 npx speedscope cpu.pb.gz
 </pre>
 <h2>Compare</h2>
-<p>Two heap profiles that took equally long, before and after a change of the load, of the settings or of the program:</p>
+<p>Two heap profiles of the same length, before and after a change of the load, the settings or the program:</p>
 <pre>
 curl -o before.pb.gz '${base}/heap?seconds=60'
 curl -o after.pb.gz '${base}/heap?seconds=60'
 go tool pprof -top -alloc_space -base=before.pb.gz after.pb.gz
 </pre>
-<p>What grows without end shows in <code>inuse_space</code> of one long profile: <code>heap?seconds=600</code>.
-What each profile covers stands in it too: <code>go tool pprof -comments cpu.pb.gz</code></p>
+<p>A leak shows in <code>inuse_space</code> of one long profile: <code>heap?seconds=600</code>.
+Each profile says what it covers: <code>go tool pprof -comments cpu.pb.gz</code></p>
 </main>
 </html>
 `

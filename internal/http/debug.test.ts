@@ -32,7 +32,11 @@ class FakeProfiles implements Profiles {
     return allocations
   }
 
-  /** From now on they end only when they are given up. @returns resolves when one has begun, with what resolves when it is given up */
+  /**
+   * From now on they end only when they are given up.
+   *
+   * @returns resolves when one has begun, with what resolves when it is given up
+   */
   takeForever(): Promise<{ readonly givenUp: Promise<void> }> {
     return new Promise((begun) => {
       this.take = (signal) =>
@@ -109,7 +113,7 @@ describe('the index page', () => {
     expect(response.headers.get('location')).toBe('/debug/pprof/')
   })
 
-  test('says nothing after a client that sends what no address is', async () => {
+  test('does not repeat a host header that is not an address', async () => {
     const page = await new Promise<string>((resolve, reject) => {
       get(`${admin.url}/debug/pprof/`, { headers: { host: '<script>"\'$(x)' } }, (response) => {
         let text = ''
@@ -180,7 +184,7 @@ describe.each([
     expect(profiles.asked).toEqual([])
   })
 
-  test('is not for a POST', async () => {
+  test('does not allow POST', async () => {
     const response = await ask(path, { method: 'POST' })
     expect(response.status).toBe(405)
     expect(response.headers.get('allow')).toBe('GET, HEAD')
@@ -226,14 +230,14 @@ describe.each([
   })
 })
 
-describe('what a pipeline tells', () => {
-  test('is where its samples are', async () => {
+describe('the ledger and the figures', () => {
+  test('say what became of the samples', async () => {
     const response = await ask('/debug/ledger')
     expect([response.status, response.headers.get('content-type')]).toEqual([200, jsonHead['content-type']])
     expect(await response.json()).toEqual(ledger)
   })
 
-  test('is that with the process and the latencies', async () => {
+  test('say it with the process and the latencies', async () => {
     pipeline!.latency.internal.record(10)
     pipeline!.latency.e2e.record(3000)
     const figures = (await (await ask('/debug/figures')).json()) as Record<string, unknown>
@@ -253,7 +257,7 @@ describe('what a pipeline tells', () => {
     expect(figures.cpuUs).toBeGreaterThan(0)
   })
 
-  test('is a tenth as long with two digits, for who asks often', async () => {
+  test('are a tenth as long with two digits, for programs that ask often', async () => {
     for (const us of [255, 3000, 3010, 3100]) pipeline!.latency.e2e.record(us)
     const { latency } = (await (await ask('/debug/figures?digits=2')).json()) as DebugMetrics
     expect(latency.e2e).toEqual({
@@ -277,7 +281,7 @@ describe('what a pipeline tells', () => {
     expect(await response.json()).toMatchObject({ detail, parameter })
   })
 
-  test.each(['/debug/ledger', '/debug/figures'])('is not there before it is open: %s', async (path) => {
+  test.each(['/debug/ledger', '/debug/figures'])('are not there before the pipeline is open: %s', async (path) => {
     pipeline = undefined
     const response = await ask(path)
     expect(response.headers.get('content-type')).toBe('application/problem+json')

@@ -5,28 +5,28 @@ import { type Answer, type Asked, JSON_TYPE, json, type Route } from './answer.t
 import { debugPage } from './debug-page.ts'
 import { HttpError, NotFoundError, ParameterError } from './errors.ts'
 
-/** Of a parameter: what it is when nobody says, and what it may be. */
+/** Default and range of a parameter. */
 interface Bounds {
   readonly usual: number
-  /** 1 where it is left out. */
+  /** Default: 1. */
   readonly least?: number
   readonly most: number
 }
 
-/** As in Go. Of a CPU profile ten minutes say no more than one. */
+/** The default is Go's. A CPU profile of ten minutes says no more than one of a minute. */
 const CPU_SECONDS: Bounds = { usual: 30, most: 600 }
-/** What stays in use is seen the better the longer it takes. */
+/** The longer a heap profile takes, the better it shows what stays in use. */
 const HEAP_SECONDS: Bounds = { usual: 10, most: 3_600 }
 const ALLOCATIONS_SECONDS: Bounds = { usual: 10, most: 3_600 }
 
-/** What the pages under `/debug/` tell of. */
+/** The process that the pages under `/debug/` are about. */
 interface Debugged {
   readonly name: string
   readonly version: string
   readonly figures?: DebugSources
 }
 
-/** Profiles of the process under `/debug/pprof/`, at the addresses that Go has for them, and what a benchmark asks a server. */
+/** Profiles of the process, at the addresses that Go has for them, and what a benchmark asks a server. */
 export function debugRoutes({ figures, ...process }: Debugged, profiles: Profiles): Readonly<Record<string, Route>> {
   return {
     '/debug/pprof': () => ({
@@ -95,7 +95,7 @@ function readWhole(query: Asked['query'], parameter: string, { usual, least = 1,
   throw new ParameterError(parameter, `${parameter} is a whole number from ${least} to ${most}, not ${all}`)
 }
 
-/** Of a file that a browser calls `cpu-20251123T225437Z.pb.gz`. */
+/** A browser saves the profile as `cpu-20251123T225437Z.pb.gz`. */
 function profileHead(kind: 'cpu' | 'heap'): Answer {
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
   const disposition = `attachment; filename="${kind}-${time}.pb.gz"`

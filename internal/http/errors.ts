@@ -35,7 +35,7 @@ export class HttpError extends Error implements Problem {
   log(_faults: LogThrottle, _path: string): void {}
 }
 
-/** The request has a parameter that cannot be used; the detail says which rule it breaks. */
+/** The request has a parameter that cannot be used. The detail says which rule it breaks. */
 export class ParameterError extends HttpError {
   constructor(parameter: string, detail: string) {
     super(400, detail, { parameter })
@@ -61,7 +61,7 @@ export class MethodError extends HttpError {
 
   /** @param allowed the methods that the path has routes for */
   constructor(method: string, path: string, allowed: readonly string[]) {
-    super(405, `${method} is not for ${path}`)
+    super(405, `${path} does not allow ${method}`)
     this.#allow = allowed.join(', ')
   }
 
@@ -76,7 +76,7 @@ export class UrlTooLongError extends HttpError {
   }
 }
 
-/** As much is running as may; in a second there may be room. */
+/** As much is running as the process allows. In a second there may be room. */
 export class OverloadError extends HttpError {
   constructor(detail: string) {
     super(503, detail, { retryAfterSeconds: 1 })

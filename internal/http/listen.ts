@@ -1,12 +1,12 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Where a server is to listen, and how its user says otherwise. */
+/** Where a server listens, and the settings that change it. */
 export interface ListenPlace {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** The settings to change when the place is not to be had: `--admin-port or SENTINEL_ADMIN_PORT`. */
+  /** Named when the address cannot be had: `--admin-port or SENTINEL_ADMIN_PORT`. */
   readonly portSetting: string
   readonly hostSetting: string
 }

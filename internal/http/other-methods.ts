@@ -16,11 +16,11 @@ interface Routed {
 }
 
 /**
- * Answers 405 where a path has routes but none for the method of the request, and names the methods that it has in `allow`. The list
- * is made of the routes that are added after this call, so a new route needs nothing. The refusal does not wait for the body.
+ * Answers 405 where a path has routes but none for the method of the request, and names the methods that it has in
+ * `allow`. It collects the routes that are added after this call, so a new route needs nothing. The body is not read.
  *
- * Of a folder of files (`/assets/*`) only the folder itself is such a path. Its route alone knows which files there are, so another
- * method at a file is answered with 404.
+ * In a folder of files (`/assets/*`) only the folder itself is such a path. Which files exist is known to its route
+ * alone, so another method at a file is answered with 404.
  *
  * @returns the plugin that adds the refusals, to be registered after the last route
  */

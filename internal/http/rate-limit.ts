@@ -2,8 +2,8 @@ import fastifyRateLimit from '@fastify/rate-limit'
 import type { App } from './app-types.ts'
 
 /**
- * Limits the requests that one address may make of the routes of this scope; one more is answered with 429. The machine itself is not
- * counted: its users run the dashboards, and could do worse.
+ * Limits the requests that one address may make to the routes of this scope; one more is answered with 429. Loopback is
+ * not counted: local users run the dashboards, and could overload the machine in other ways.
  *
  * @param perMinute a function is asked at each request
  */

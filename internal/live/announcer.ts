@@ -8,50 +8,48 @@ import { keepLatest } from './latest.ts'
 export interface LiveAnnouncerOptions {
   readonly channel: LiveChannel
   readonly codec: Codec
-  /** Stands in each message's header. */
-  readonly source: string
+  /** The run id in each message's header. */
+  readonly run: string
   readonly clock: Clock
   /** How often changes are published, ms. */
   readonly intervalMs?: number
-  /** How old the kept latest value of a series may get while it goes on changing, ms. */
+  /** How old the saved value of a series may get while the series changes, ms. */
   readonly saveIntervalMs?: number
 }
 
 /** Counts since the start. */
 export interface AnnouncerStats {
   messages: number
-  bytes: number
-  /** Readings published: one a changed series and interval. */
-  readings: number
-  /** Latest values handed over to be kept. */
-  saved: number
 }
 
-/** Fewer than these are saved in one go: it costs less than a millisecond, and lets the last ones not wait for long. */
+/**
+ * The fewest series of one save, if so many wait: they cost less than a millisecond, and the last ones do not wait
+ * long.
+ */
 const MIN_SAVED_AT_ONCE = 64
 
 /**
- * The sending end of the live feed. The pipeline gives it each sample; every interval it publishes the newest values of each
- * series that changed, once, however many samples there were.
+ * The sending end of the live feed. The pipeline gives it each sample. Every interval it publishes the newest values of
+ * each series that changed, once, however many samples there were.
  *
- * Keeping a series' latest value for a warm start takes a message of its own and a write to the broker's hash (6 µs and 340
- * bytes for ten fields, Redis' own work beside). At each change that would be a quarter of a core for 10,000 series. So the
- * changed series wait in line, and each interval saves a part of the line: a round takes `saveIntervalMs`, costs 1 % of a core
- * at its default of 5 s, and no interval has all the work.
+ * It also saves the latest values for APIs that start later. One series takes a message of its own and a write to the
+ * broker's hash: 6 µs and 340 bytes for ten fields, and the work of Redis. Saving at each change would take a quarter
+ * of a core for 10,000 series. So the changed series wait, and each interval saves a part of them: a round takes
+ * `saveIntervalMs`, and costs 1 % of a core at its default of 5 s.
  */
 export class LiveAnnouncer {
-  readonly stats: AnnouncerStats = { messages: 0, bytes: 0, readings: 0, saved: 0 }
+  readonly stats: AnnouncerStats = { messages: 0 }
 
   readonly #channel: LiveChannel
   readonly #clock: Clock
   readonly #encoder: Encoder
   readonly #intervalMs: number
   readonly #intervalsPerSave: number
-  /** Bounded by the table of series: each stands here at most once, which `series.changed` tells. */
+  /** At most the series of the table: `series.changed` says that a series is here already. */
   readonly #changed: Series[] = []
   readonly #unsaved = new Set<Series>()
   readonly #header: MessageHeader
-  /** Reused; the series in it is only there to begin with. */
+  /** Reused for each series; this first one is never sent. */
   readonly #reading: Sample = { series: new Series('', '', []), values: [], at: 0, tie: 0 }
   #timer: NodeJS.Timeout | undefined
 
@@ -61,7 +59,7 @@ export class LiveAnnouncer {
     this.#encoder = options.codec.encoder()
     this.#intervalMs = options.intervalMs ?? 250
     this.#intervalsPerSave = Math.max(1, Math.round((options.saveIntervalMs ?? 5_000) / this.#intervalMs))
-    this.#header = { ...blankHeader(), run: options.source, seq: 0 }
+    this.#header = { ...blankHeader(), run: options.run, seq: 0 }
   }
 
   /** For each sample, on the hot path: no allocation. A sample older than the series' latest changes nothing. */
@@ -91,7 +89,7 @@ export class LiveAnnouncer {
     this.#announce(Math.max(MIN_SAVED_AT_ONCE, Math.ceil(this.#unsaved.size / this.#intervalsPerSave)))
   }
 
-  /** Brings the changed series into the message that is being made. */
+  /** Adds the changed series to the open message. */
   #collect(): void {
     for (const series of this.#changed) {
       series.changed = false
@@ -125,11 +123,10 @@ export class LiveAnnouncer {
     const payload = this.#encoder.finish(header)
     header.seq++
     header.firstSample += readings
-    this.stats.readings += readings
     return payload
   }
 
-  /** The messages of those that have waited longest, at most `count`. */
+  /** Takes out the series that have waited longest, at most `count`. @returns a message for each */
   #save(count: number): Array<[key: string, payload: Buffer]> {
     const latest: Array<[string, Buffer]> = []
     for (const series of this.#unsaved) {
@@ -138,13 +135,11 @@ export class LiveAnnouncer {
       this.#add(series)
       latest.push([series.key, this.#encoder.finish(this.#header)])
     }
-    this.stats.saved += latest.length
     return latest
   }
 
   #publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void {
     this.stats.messages++
-    this.stats.bytes += payload.length
     this.#channel.publish(payload, latest)
   }
 }

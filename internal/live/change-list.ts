@@ -1,8 +1,9 @@
 import type { LiveSeries } from './live-series.ts'
 
 /**
- * The series of a table in the order of their newest change. The list runs through the series themselves, so a change is a few
- * assignments without an allocation, and finding what changed costs as much as there is, however many series stand still.
+ * The series of a table in the order of their newest change: a linked list through the series themselves. A change
+ * takes a few assignments and no allocation. Finding what changed takes as long as there are changes, however many
+ * series the table has.
  */
 export class ChangeList {
   #newest: LiveSeries | undefined

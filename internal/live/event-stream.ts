@@ -1,8 +1,8 @@
 import type { LiveSeries } from './live-series.ts'
 
 /**
- * The bytes of a text/event-stream as the live feed speaks it: events `samples`, `lost` and `end`, and comments that keep
- * proxies from closing a quiet connection. JSON has no line breaks of its own, so each event's data is one line.
+ * The text/event-stream of the live feed: events `samples`, `lost` and `end`, and comments that keep proxies from
+ * closing a quiet connection. Compact JSON has no line breaks, so the data of each event is one line.
  */
 
 /** Tells the client to come back a second after the connection broke. */
@@ -10,17 +10,17 @@ export const RETRY = Buffer.from('retry: 1000\n\n')
 export const PING = Buffer.from(': ping\n\n')
 export const END = Buffer.from('event: end\ndata: {}\n\n')
 
-/** A longer event is cut into several, so that a client that reads slowly holds no more than about this. UTF-16 units. */
+/** Longer events are cut, so that about this much waits in memory for a client that reads slowly. UTF-16 units. */
 export const MAX_EVENT_LENGTH = 64 * 1024
 
-/** @param series readings that the client missed: newer ones of the same series replaced them, or there was no room */
+/** @param series how many readings the client missed: newer ones replaced them, or there was no room */
 export function lostEvent(series: number): Buffer {
   return Buffer.from(`event: lost\ndata: {"series":${series}}\n\n`)
 }
 
 /**
- * The readings as one or several events, also when there are none. Only the last carries the id: a client that breaks off
- * before it resumes from where it was, and is given all of them again.
+ * The readings as one or more events; without readings, as one empty event. Only the last event has the id. So a client
+ * that leaves before it resumes from its older id, and gets all of them again.
  */
 export function samplesEvents(readings: Iterable<LiveSeries>, id: string | undefined): Buffer {
   let events = ''
@@ -42,7 +42,7 @@ export function eventId(start: string, generation: number): string {
   return `${start}-${generation}`
 }
 
-/** Where a client says it stopped: the parts of an event's id, or undefined when it is none of ours. */
+/** The parts of an event's id, where a client stopped; undefined when the id is not ours. */
 export function parseEventId(id: string): { start: string; generation: number } | undefined {
   const match = /^([0-9a-z]{1,32})-(\d{1,15})$/.exec(id)
   return match === null ? undefined : { start: match[1]!, generation: Number(match[2]) }

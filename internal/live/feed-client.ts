@@ -1,15 +1,15 @@
 import { eventId, lostEvent, MAX_EVENT_LENGTH, samplesEvents } from './event-stream.ts'
 import type { LiveSeries } from './live-series.ts'
 
-/** Where a client's bytes go: a ServerResponse is one. */
+/** Takes the bytes for a client, such as a ServerResponse. */
 export interface FeedSink {
-  /** Returns false when the bytes wait in memory: write no more until the sink has drained. */
+  /** @returns false when the bytes wait in memory: write no more until the sink has drained */
   write(chunk: Buffer): boolean
   end(chunk: Buffer): void
   destroy(): void
 }
 
-/** What a client wants to see; a part that is left out means everything. */
+/** What a client wants to see. A part that is left out lets everything through. */
 export class FeedFilter {
   /** Equal for filters that let the same through. */
   readonly key: string
@@ -22,23 +22,23 @@ export class FeedFilter {
     this.key = JSON.stringify([this.#hosts, this.#measurements].map((set) => (set ? [...set].sort() : null)))
   }
 
-  lets(live: LiveSeries): boolean {
+  passes(live: LiveSeries): boolean {
     if (this.#measurements !== undefined && !this.#measurements.has(live.series.measurement)) return false
     return this.#hosts === undefined || (live.host !== undefined && this.#hosts.has(live.host))
   }
 }
 
 /**
- * One client of the feed. It is either ready, and then has everything up to `generation`; or it waits for its sink to drain,
- * and then what it is owed stands in a set, each series once, whose readings are looked up only when they are sent.
+ * One client of the feed. While it is ready, it has been sent everything up to `generation`. While its sink is full, it
+ * is owed a set of series, each once; their readings are looked up when they are sent.
  */
 export class FeedClient {
   readonly filter: FeedFilter
-  /** What it was sent, or is owed, reaches to here. */
+  /** It was sent, or is owed, everything up to this generation. */
   generation = 0
-  /** Readings that it will never get, since its start. */
+  /** Readings that it will never get, since it joined. */
   lost = 0
-  /** Since when its sink has not drained, ms; undefined while it is ready. */
+  /** When its sink became full, ms; undefined while it is ready. */
   waitingSinceMs: number | undefined
   lastWriteMs = 0
 
@@ -48,7 +48,7 @@ export class FeedClient {
   readonly #owed = new Set<LiveSeries>()
   #lostTold = 0
 
-  /** @param maxOwed series that may wait for it; beyond, those that waited longest are given up */
+  /** @param maxOwed series that may wait; beyond it, those that waited longest are dropped */
   constructor(sink: FeedSink, filter: FeedFilter, start: string, maxOwed: number) {
     this.#sink = sink
     this.filter = filter
@@ -57,13 +57,15 @@ export class FeedClient {
   }
 
   /**
-   * Puts the readings on the account of a client that waits. @returns how many were lost by it: readings that newer ones
-   * replaced before they were sent, and those beyond the bound.
+   * Adds series to what the client is owed.
+   *
+   * @returns how many readings this lost: those that newer ones replace before they are sent, and those beyond the
+   *   bound
    */
   owe(changed: Iterable<LiveSeries>): number {
     let lost = 0
     for (const live of changed) {
-      if (!this.filter.lets(live)) continue
+      if (!this.filter.passes(live)) continue
       if (this.#owed.has(live)) lost++
       else this.#owed.add(live)
     }
@@ -81,23 +83,24 @@ export class FeedClient {
     if (!this.#sink.write(chunk)) this.waitingSinceMs = nowMs
   }
 
-  /** The sink has drained: sends what is owed, an event at a time, until that is all or the sink is full again. */
+  /** The sink has drained: sends what is owed, an event at a time, until nothing is left or the sink is full again. */
   resume(nowMs: number): void {
     this.waitingSinceMs = undefined
     if (this.lost > this.#lostTold) {
       this.write(lostEvent(this.lost - this.#lostTold), nowMs)
       this.#lostTold = this.lost
     }
-    while (this.#owed.size > 0 && this.waitingSinceMs === undefined) this.#settle(nowMs)
+    while (this.#owed.size > 0 && this.waitingSinceMs === undefined) this.#sendOwed(nowMs)
   }
 
-  /** Sends the first event of what is owed, even when that is nothing. */
+  /** Sends the first event, even an empty one, then what else is owed. */
   begin(nowMs: number): void {
-    this.#settle(nowMs)
+    this.#sendOwed(nowMs)
     if (this.waitingSinceMs === undefined) this.resume(nowMs)
   }
 
-  #settle(nowMs: number): void {
+  /** One event of what is owed. */
+  #sendOwed(nowMs: number): void {
     const event: LiveSeries[] = []
     let length = 0
     for (const live of this.#owed) {

@@ -206,7 +206,7 @@ describe('Feed', () => {
   })
 
   describe('a slow client', () => {
-    it('is owed each series once with its newest reading; what those replaced is counted and told', async () => {
+    it('is owed each series once with its newest reading; the readings that these replaced are counted and told', async () => {
       const scene = await Scene.open()
       const slow = scene.join()
       const quick = scene.join()
@@ -236,7 +236,7 @@ describe('Feed', () => {
       expect(scene.feed.stats.lost).toBe(4)
     })
 
-    it('is owed a bounded number of series: those that waited longest are given up, and counted', async () => {
+    it('is owed a bounded number of series: those that waited longest are dropped, and counted', async () => {
       const scene = await Scene.open({ maxOwedSeries: 3 })
       const slow = scene.join()
       slow.full = true
@@ -272,7 +272,7 @@ describe('Feed', () => {
       expect(scene.feed.stats.lost).toBe(0)
     })
 
-    it('is closed when it takes nothing for a minute', async () => {
+    it('is closed when it reads nothing for a minute', async () => {
       const scene = await Scene.open()
       const slow = scene.join()
       const quick = scene.join()
@@ -290,7 +290,7 @@ describe('Feed', () => {
   })
 
   describe('resuming', () => {
-    it('sends only what changed since the last event of the same run', async () => {
+    it('sends only what changed since the last event of the same table', async () => {
       const scene = await Scene.open()
       scene.send('x', 1)
       scene.send('y', 1)
@@ -314,7 +314,7 @@ describe('Feed', () => {
     })
   })
 
-  it('says something after 15 s without an event', async () => {
+  it('sends a comment after 15 s without an event', async () => {
     const scene = await Scene.open()
     const sink = scene.join()
     sink.take()
@@ -339,7 +339,7 @@ describe('Feed', () => {
     expect(scene.join().place).toBeDefined()
   })
 
-  it('keeps those that are in when it may take fewer', async () => {
+  it('keeps its clients when the limit falls', async () => {
     const scene = await Scene.open({ maxClients: 2 })
     scene.join()
     const second = scene.join()
@@ -351,7 +351,7 @@ describe('Feed', () => {
     expect(scene.join().place).toBeDefined()
   })
 
-  it('says goodbye when it closes, and takes nobody any more', async () => {
+  it('sends `end` to its clients when it closes, and takes no more', async () => {
     const scene = await Scene.open()
     const sink = scene.join()
     sink.take()

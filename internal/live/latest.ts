@@ -4,9 +4,9 @@ import { hasValue } from '../sample/value.ts'
 /**
  * Writes a sample into `series.latest`, unless the series has a newer one already.
  *
- * @param afresh forget the fields of an older time first. Without it fields of several times stand side by side under the
- *   newest time, which is right only within one interval of coalescing: a figure that its source no longer gives (a
- *   percentile of nothing) would otherwise be shown for ever as if it were new.
+ * @param afresh first forget the fields of an older time. Without it fields of several times stand under the newest
+ *   time, which is right only within one interval: a value that its source no longer sends (a percentile of nothing)
+ *   would be shown for ever as if it were new.
  * @returns whether the sample was taken
  */
 export function keepLatest(sample: Sample, afresh: boolean): boolean {

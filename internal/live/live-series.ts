@@ -28,7 +28,7 @@ export class LiveSeries {
     this.#head = `{"measurement":${JSON.stringify(series.measurement)},"tags":${tags},"fields":{`
   }
 
-  /** The latest reading as JSON, without a line break: built once a change, however many ask for it. */
+  /** The latest reading as JSON, without a line break. It is built once for each change. */
   json(): string {
     if (this.#jsonGeneration !== this.generation) {
       this.#json = this.#encode()
@@ -51,7 +51,7 @@ export class LiveSeries {
   }
 }
 
-/** Integers that a JSON number cannot carry exactly become strings of their digits. */
+/** Integers that a JSON number cannot represent exactly become strings of their digits. */
 function valueJson(value: Exclude<Slot, undefined>): string {
   return typeof value === 'string' || typeof value === 'bigint' ? JSON.stringify(`${value}`) : `${value}`
 }

@@ -16,33 +16,36 @@ export interface LiveTableOptions {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * Twice what a server holds by default, because a warm start brings the series of the last 24 h beside today's; a table
-   * that is full refuses the whole message that has a series too many.
+   * Default: twice that of a server, because a warm start brings the series of the last 24 h beside today's. A full
+   * table refuses the whole message that has one series too many.
    */
   readonly maxSeries?: number
 }
 
 /** Counts since the start. */
 export interface LiveTableStats {
-  messages: number
   readings: number
   /** Messages that could not be read. */
   refused: number
-  /** Messages that never arrived, by the gaps in their sources' numbers. The live channel may lose some; the next change heals it. */
+  /**
+   * Messages that never arrived, by the gaps in the numbers of their run. The next change of each series makes up for
+   * them.
+   */
   missed: number
 }
 
-/** Sources whose numbering is remembered. Each start of a server is a new one. */
-const MAX_SOURCES = 1_000
+/** Runs whose numbering is remembered. Each start of a server is a new one. */
+const MAX_RUNS = 1_000
 
 /**
- * The receiving end of the live feed: the latest reading of every series. `generation` grows with each message, and a series
- * remembers the one of its newest change. Views and the feed ask for what changed since the generation that they have seen.
+ * The receiving end of the live feed: the latest reading of every series. `generation` grows with each message, and a
+ * series remembers the one of its newest change. Views and the feed ask for what changed since the generation that they
+ * have seen.
  */
 export class LiveTable {
-  /** Names this run of the table: generations of two runs cannot be compared. */
+  /** Names this table. Generations of two tables cannot be compared. */
   readonly start = randomBytes(6).toString('hex')
-  readonly stats: LiveTableStats = { messages: 0, readings: 0, refused: 0, missed: 0 }
+  readonly stats: LiveTableStats = { readings: 0, refused: 0, missed: 0 }
 
   readonly #channel: LiveChannel
   readonly #clock: Clock
@@ -83,8 +86,9 @@ export class LiveTable {
   }
 
   /**
-   * Subscribes, then takes the readings that were kept, so that nothing falls between. Waits for as long as the broker does to
-   * be there; rejects when subscribing fails. A failed warm start is only logged, the table then fills within seconds.
+   * Subscribes, then takes the readings that the broker kept, in this order so that it misses none. It waits until the
+   * broker is there, and rejects when subscribing fails. A failed warm start is only logged: the table then fills
+   * within seconds.
    */
   async open(): Promise<void> {
     const unsubscribe = await this.#channel.subscribe((payload) => this.apply(payload))
@@ -107,16 +111,15 @@ export class LiveTable {
 
   /** Takes one message of the live channel. */
   apply(payload: Buffer): void {
-    this.stats.messages++
     if (this.#decode(payload)) this.#countMissed()
   }
 
-  /** Series that made room for new ones, since the start: a view that holds series looks at this before it trusts them. */
+  /** Series evicted since the start. A view that keeps series compares this with what it has seen. */
   get evicted(): number {
     return this.#evicted
   }
 
-  /** Every series whose reading changed after that generation, in the order in which they came; 0 gives all. */
+  /** Every series that changed after a generation, in the order in which the series came. 0 gives all. */
   changedSince(generation: number): LiveSeries[] {
     if (generation === 0) return [...this.#series.values()]
     return this.#changes.since(generation).sort(byNumber)
@@ -148,7 +151,7 @@ export class LiveTable {
     return live
   }
 
-  /** Drops the series that a full table of series gave up because they were idle. */
+  /** Drops the series that the full table of series evicted because they were idle. */
   #forgetEvicted(): void {
     this.#evicted = this.#table.evicted
     for (const [series, live] of this.#series) {
@@ -159,12 +162,12 @@ export class LiveTable {
   }
 
   #countMissed(): void {
-    const { run: source, seq } = this.#decoder.header
+    const { run, seq } = this.#decoder.header
     if (seq < 0) return
-    const expected = this.#nextSeq.get(source)
+    const expected = this.#nextSeq.get(run)
     if (expected !== undefined && seq > expected) this.stats.missed += seq - expected
-    if (expected === undefined && this.#nextSeq.size >= MAX_SOURCES) this.#nextSeq.clear()
-    this.#nextSeq.set(source, seq + 1)
+    if (expected === undefined && this.#nextSeq.size >= MAX_RUNS) this.#nextSeq.clear()
+    this.#nextSeq.set(run, seq + 1)
   }
 }
 

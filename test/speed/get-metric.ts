@@ -9,21 +9,21 @@ import { cpuUsOf, type Helper, runHelper, startHelper } from './processes.ts'
 import type { Context, Outcome, Row } from './row.ts'
 
 const CONNECTIONS = 50
-/** How often they take turns: what disturbs the machine then disturbs all, and the median of many short turns forgets it. */
+/** How often they take turns. A disturbance then hits all of them, and the median of many short turns leaves it out. */
 const TURNS = 11
-/** What node:http adds by itself. */
+/** The headers that node:http adds by itself. */
 const OWN_HEADERS = new Set(['connection', 'content-length', 'date', 'keep-alive'])
-/** Where a process has less of a core to spare, it is what the figure is about. */
+/** A process that uses more of a core than this limits the rate. */
 const BUSY = 0.9
 
-/** What a client of http-client-process.ts found. */
+/** The result of one http-client-process.ts. */
 interface Asked {
   readonly requests: number
   readonly seconds: number
   readonly cpuUs: number
 }
 
-/** `bare`: with the headers that an answer needs; `alike`: with all that ours has. */
+/** `bare`: with the headers that an answer needs. `alike`: with all headers of ours. */
 type Name = 'ours' | 'bare' | 'alike'
 
 interface Side {
@@ -101,12 +101,12 @@ async function compare(sides: Record<Name, Side>, { settings, signal, say }: Con
   }
 }
 
-/** The median of the turns', each beside the other's of the same moment. */
+/** The median over the turns of the ratio within each turn. */
 function ratioOf(ours: Tally, other: Tally): number {
   return median(ours.rates.map((rate, turn) => rate / other.rates[turn]!))
 }
 
-/** What was seen of one server, over all its turns. */
+/** The results of one server over all its turns. */
 class Tally {
   /** Requests a second, by turns. */
   readonly rates: number[] = []
@@ -125,7 +125,8 @@ class Tally {
     const before = cpuUsOf(pid)
     const startedAtMs = performance.now()
     const asked = await runHelper<Asked>('http-client', [url, `${CONNECTIONS}`, `${seconds}`], signal)
-    // The server's CPU includes the client's warm-up, in which it is as busy: its part of the time is taken away.
+    // The server's CPU time includes the client's warm-up, in which it is as busy. The share of the warm-up is taken
+    // off.
     const measured = asked.seconds / ((performance.now() - startedAtMs) / 1000)
     this.#serverUs += (cpuUsOf(pid) - before) * measured
     this.rates.push(asked.requests / asked.seconds)

@@ -8,14 +8,14 @@ import { Feed, type FeedOptions } from '../../internal/live/feed.ts'
 import type { HistorySeries, KnownHost, StoreReader } from '../../internal/store/store.ts'
 import { LiveWay } from './live-feed.ts'
 
-/** A store that answers what a test wants, or fails as it wants. */
+/** A store that answers, or fails, as a test wants. */
 class FakeReader implements StoreReader {
   hosts: StoreReader['hosts'] = async (): Promise<KnownHost[]> => []
   history: StoreReader['history'] = async (): Promise<HistorySeries[]> => []
   async close(): Promise<void> {}
 }
 
-/** An API with all its parts, and only the store not real. */
+/** An API with all its parts. Only the store is not real. */
 export class ApiScene {
   readonly way = new LiveWay()
   readonly reader = new FakeReader()
@@ -54,7 +54,7 @@ export class ApiScene {
     return scene
   }
 
-  /** Asks, and holds the answer against the OpenAPI document: its status, its media type and its schema must stand there. */
+  /** Asks, and checks that the OpenAPI document has the answer's status, media type and schema. */
   async ask(request: string | InjectOptions): Promise<LightMyRequestResponse> {
     const answer = await this.app.inject(request)
     this.#document ??= (await this.app.inject('/docs/json')).json<OpenApi>()
@@ -94,7 +94,7 @@ async function expectDocumented(
   }
 }
 
-/** What a value breaks of a JSON schema, by fastify's own validator with all its leniency taken away. */
+/** The rules of a JSON schema that a value breaks, by fastify's own validator without its leniency. */
 async function violation(schema: object, value: unknown): Promise<unknown> {
   const customOptions = { strict: false, coerceTypes: false, removeAdditional: false, useDefaults: false } as const
   const validator = Fastify({ ajv: { customOptions } })

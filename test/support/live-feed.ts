@@ -29,7 +29,7 @@ function kindOf(value: FieldValue): FieldKind {
   return typeof value === 'string' ? 'string' : 'float'
 }
 
-/** Makes samples of plain objects. */
+/** Makes samples from plain objects. */
 export class SampleMaker {
   readonly table = new SeriesTable()
 
@@ -51,7 +51,9 @@ export class SampleMaker {
   }
 }
 
-/** The way of the live feed from the pipeline to the API, within one process: what is put in with `send` stands in `table` at once. */
+/**
+ * The live feed from the pipeline to the API, within one process. What `send` puts in is in `table` when it returns.
+ */
 export class LiveWay {
   readonly clock = new HandClock()
   readonly broker = new MemoryBroker({ logger: silent })
@@ -61,7 +63,7 @@ export class LiveWay {
 
   constructor(options: { maxSeries?: number } = {}) {
     const common = { channel: this.broker.live, codec: frameCodec, clock: this.clock }
-    this.announcer = new LiveAnnouncer({ ...common, source: 'server-1' })
+    this.announcer = new LiveAnnouncer({ ...common, run: 'server-1' })
     this.table = new LiveTable({ ...common, logger: silent, ...options })
   }
 

@@ -3,13 +3,13 @@ import type { App } from '../../http/app-types.ts'
 import { HealthSchema, type ReadyAnswer, ReadySchema } from '../schemas.ts'
 
 export interface HealthOptions {
-  /** What keeps the process from doing its work, in words; empty when it is ready. */
+  /** What keeps the process from its work, in words; empty when it is ready. */
   ready(): readonly string[]
   /** Prometheus' text format. */
   metrics(): Promise<string>
 }
 
-/** `/health`, `/ready` and `/metrics`: for those who run the process. */
+/** `/health`, `/ready` and `/metrics`, for operators. */
 export function addHealthRoutes(app: App, options: HealthOptions): void {
   app.get(
     '/health',

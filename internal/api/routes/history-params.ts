@@ -4,10 +4,10 @@ import type { Aggregate, HistoryQuery } from '../../store/store.ts'
 export const AGGREGATES = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99'] as const satisfies readonly Aggregate[]
 export const MAX_FIELDS_ASKED = 32
 export const MAX_TAGS_ASKED = 8
-/** A series of this many points is about 250 kB of JSON; Prometheus draws the same line. */
+/** A series of so many points is about 250 kB of JSON. Prometheus has the same limit. */
 export const MAX_BUCKETS = 11_000
 
-/** The history's parameters as they stand in the URL. */
+/** The parameters of a history as the URL has them. */
 export interface HistoryParams {
   readonly measurement: string
   readonly field: string
@@ -28,7 +28,7 @@ export function parseHistoryParams(host: string, params: HistoryParams, nowUs: n
   if (buckets > MAX_BUCKETS) {
     throw new ParameterError(
       'every',
-      `the range has ${buckets} buckets of this length, at most ${MAX_BUCKETS} are given`,
+      `the range has ${buckets} buckets of this length; at most ${MAX_BUCKETS} are allowed`,
     )
   }
   return {
@@ -43,9 +43,11 @@ export function parseHistoryParams(host: string, params: HistoryParams, nowUs: n
 }
 
 const UNIT_US: Readonly<Record<string, number>> = { ms: 1e3, s: 1e6, m: 60e6, h: 3_600e6, d: 86_400e6 }
-/** 2^53 µs, where a number stops being exact, is in that year. */
+/** A number is exact up to 2^53 µs, which is in that year. */
 const MAX_TIME_US = Date.UTC(2255, 0, 1) * 1000
-/** As µs this is 1973, as ms the year 5138, so an integer below it was meant as seconds or milliseconds; 0 means "from the beginning". */
+/**
+ * As µs this is 1973, as ms the year 5138. So a smaller integer was meant as s or ms, except 0: "from the beginning".
+ */
 const MIN_LIKELY_TIME_US = 1e14
 
 /**
@@ -80,7 +82,7 @@ function refuseTime(parameter: string, text: string): never {
   throw new ParameterError(parameter, `${JSON.stringify(text)} is not a time: give ${forms}`)
 }
 
-/** The space is a plus sign that was not percent-encoded in the URL. */
+/** A space before the offset is a plus sign that the URL did not percent-encode. */
 const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[-+ ]\d\d:\d\d)$/
 
 function readRfc3339(text: string): number | undefined {
@@ -89,7 +91,7 @@ function readRfc3339(text: string): number | undefined {
   const [, day, time, fraction = '', offset] = match
   const ms = Date.parse(`${day}T${time}${offset!.replace(' ', '+').toUpperCase()}`)
   if (Number.isNaN(ms)) return undefined
-  // Date.parse lets the 31st of a shorter month run over into the next one.
+  // Date.parse takes the 31st of a shorter month for the first of the next one.
   if (!new Date(`${day}T00:00:00Z`).toISOString().startsWith(day!)) return undefined
   return ms * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
 }
@@ -117,7 +119,10 @@ const FRIENDLY_STEPS_US = [
 ]
 const DAY_US = 86_400 * SECOND
 
-/** A bucket length that gives a range about 300 points: enough for a chart, and the ends of the buckets are easy to read. */
+/**
+ * A bucket length that divides a range into about 300 points: enough for a chart, with round times at the buckets'
+ * ends.
+ */
 export function friendlyStep(rangeUs: number): number {
   const exact = rangeUs / 300
   return FRIENDLY_STEPS_US.find((step) => step >= exact) ?? Math.ceil(exact / DAY_US) * DAY_US
@@ -127,23 +132,23 @@ function parseFields(text: string): string[] {
   const fields = [...new Set(text.split(','))]
   if (fields.includes('')) throw new ParameterError('field', 'a field name is empty')
   if (fields.length > MAX_FIELDS_ASKED) {
-    throw new ParameterError('field', `${fields.length} fields, at most ${MAX_FIELDS_ASKED} are given at once`)
+    throw new ParameterError('field', `${fields.length} fields; at most ${MAX_FIELDS_ASKED} are allowed`)
   }
   return fields
 }
 
 function parseTags(pairs: readonly string[]): Record<string, string> {
   if (pairs.length > MAX_TAGS_ASKED) {
-    throw new ParameterError('tag', `${pairs.length} tags, at most ${MAX_TAGS_ASKED} are looked at`)
+    throw new ParameterError('tag', `${pairs.length} tags; at most ${MAX_TAGS_ASKED} are allowed`)
   }
   const tags = new Map<string, string>()
   for (const pair of pairs) {
     const equals = pair.indexOf('=')
     const key = pair.slice(0, equals)
     if (equals < 1 || equals === pair.length - 1) {
-      throw new ParameterError('tag', `${JSON.stringify(pair)} is not of the form key=value`)
+      throw new ParameterError('tag', `${JSON.stringify(pair)} does not have the form key=value`)
     }
-    if (key === 'host') throw new ParameterError('tag', 'the host stands in the path')
+    if (key === 'host') throw new ParameterError('tag', 'the path names the host already')
     if (tags.has(key)) throw new ParameterError('tag', `${JSON.stringify(key)} is given twice`)
     tags.set(key, pair.slice(equals + 1))
   }

@@ -19,7 +19,7 @@ export interface HistoryOptions {
   readonly view: HostsView
   readonly known: KnownHosts
   readonly clock: Clock
-  /** Queries that may run side by side; one more is told to come back in a second. */
+  /** Queries that may run side by side. One more is answered with 503. */
   readonly maxQueries: number
   /** ms */
   readonly queryTimeoutMs: number
@@ -42,10 +42,10 @@ const QuerySchema = Type.Object(
       examples: ['usage_user,usage_system'],
     }),
     start: Type.Optional(
-      Type.String({ description: `Begin of the range, itself in it. ${TIME_FORMS} Default \`-5m\`.` }),
+      Type.String({ description: `Begin of the range, which includes it. ${TIME_FORMS} Default \`-5m\`.` }),
     ),
     end: Type.Optional(
-      Type.String({ description: `End of the range, itself not in it. ${TIME_FORMS} Default \`now\`.` }),
+      Type.String({ description: `End of the range, which excludes it. ${TIME_FORMS} Default \`now\`.` }),
     ),
     every: Type.Optional(
       Type.String({
@@ -58,7 +58,7 @@ const QuerySchema = Type.Object(
       Type.Unsafe<Aggregate>({
         type: 'string',
         enum: AGGREGATES,
-        description: 'What becomes of the values of a bucket. Default `mean`.',
+        description: 'How the values of a bucket become one. Default `mean`.',
       }),
     ),
     tag: Type.Optional(
@@ -71,7 +71,7 @@ const QuerySchema = Type.Object(
   { additionalProperties: false },
 )
 
-/** `GET /hosts/{host}/metrics`: what was, out of the store. */
+/** `GET /hosts/{host}/metrics`: the history of a host, from the store. */
 export function addHistoryRoute(app: App, options: HistoryOptions): void {
   const { reader, view, known, clock } = options
   let running = 0

@@ -19,8 +19,8 @@ export interface HostsOptions {
 
 type HostAnswer = HostsAnswer['hosts'][number]
 
-/** An answer that was given a moment ago, and what it was made of. */
-interface Given {
+/** The newest answer, and what it was made of. */
+interface Made {
   readonly now: number
   readonly generation: number
   readonly stored: HostsOfStore
@@ -28,14 +28,16 @@ interface Given {
 }
 
 /**
- * One answer serves all who ask within this time, µs, unless there is news. The time in it says when it was made, and clients ask
+ * How long one answer serves all clients while nothing changes, µs. The answer says when it was made, and clients ask
  * again after a hundred times as long.
  */
 const SHARED_US = 10_000
 
 const naturally = new Intl.Collator('en', { numeric: true })
 
-/** `GET /hosts`: who is there, and how they are. While the store is away the live ones are told. */
+/**
+ * `GET /hosts`: all hosts with their figures. While the store is away, those that it reported last and the live ones.
+ */
 export function addHostsRoute(app: App, options: HostsOptions): void {
   const answers = new HostsAnswers(options)
   app.get(
@@ -52,10 +54,10 @@ export function addHostsRoute(app: App, options: HostsOptions): void {
   )
 }
 
-/** What `GET /hosts` answers, as JSON. */
+/** Makes the answers of `GET /hosts`, as JSON. */
 class HostsAnswers {
   readonly #options: HostsOptions
-  #given: Given | undefined
+  #newest: Made | undefined
 
   constructor(options: HostsOptions) {
     this.#options = options
@@ -71,11 +73,11 @@ class HostsAnswers {
     const { view, faults } = this.#options
     if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
     const { generation } = view
-    const given = this.#given
-    if (given?.generation === generation && given.stored === stored && Math.abs(now - given.now) < SHARED_US)
-      return given.body
+    const newest = this.#newest
+    if (newest?.generation === generation && newest.stored === stored && Math.abs(now - newest.now) < SHARED_US)
+      return newest.body
     const body = JSON.stringify(this.#answerOf(stored, now))
-    this.#given = { now, generation, stored, body }
+    this.#newest = { now, generation, stored, body }
     return body
   }
 

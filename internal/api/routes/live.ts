@@ -32,15 +32,15 @@ const HeadersSchema = Type.Object({
   ),
 })
 
-const STREAM = `An endless text/event-stream. Begins with everything that passes the filters, then brings the changes, at most four
-times a second, each series once with its newest reading.
+const STREAM = `An endless text/event-stream. It begins with everything that passes the filters. Then it brings the changes, at most
+four times a second, each series once with its newest reading.
 
-- \`event: samples\`, data: see the schema Samples; \`id\` where the client then has all.
-- \`event: lost\`, data \`{"series": 12}\`: so many readings were replaced by newer ones because this client reads too slowly.
-- \`event: end\`: the server stops; the client may come back in a second.
+- \`event: samples\`, data: see the schema Samples. It has an \`id\` where the client has everything up to it.
+- \`event: lost\`, data \`{"series": 12}\`: so many readings were replaced by newer ones, because this client reads too slowly.
+- \`event: end\`: the server stops. The client may come back in a second.
 - A comment line after 15 s without an event.`
 
-/** `GET /live`: what is now, for as long as the client stays. */
+/** `GET /live`: the latest readings and their changes, until the client leaves. */
 export function addLiveRoute(app: App, feed: Feed): void {
   const open = new Set<ServerResponse>()
 
@@ -63,10 +63,10 @@ export function addLiveRoute(app: App, feed: Feed): void {
       const filter = new FeedFilter(split(request.query.host), split(request.query.measurement))
       reply.header('content-type', 'text/event-stream; charset=utf-8')
       reply.header('cache-control', 'no-store')
-      // nginx would collect the events otherwise, and hand them on in lumps.
+      // Without this nginx collects the events and sends them in lumps.
       reply.header('x-accel-buffering', 'no')
       if (request.method === 'HEAD') return ''
-      if (!feed.hasRoom) throw new OverloadError('as many clients as are allowed are listening already')
+      if (!feed.hasRoom) throw new OverloadError('the live feed has no room for another client')
       stream(reply, filter, request.headers['last-event-id'])
       return undefined
     },
@@ -85,7 +85,7 @@ export function addLiveRoute(app: App, feed: Feed): void {
     })
   }
 
-  // Before `close` waits for all connections to end, which these would never do.
+  // `close` waits for all connections, and these would never end.
   app.addHook('preClose', async () => {
     feed.close()
     await Promise.race([Promise.all([...open].map(closed)), sleep(FAREWELL_MS, undefined, { ref: false })])

@@ -6,8 +6,8 @@ import type { App } from '../../http/app-types.ts'
 const YEAR_S = 31_536_000
 
 /**
- * The page at `/`: static files. It is asked for again each time (`max-age=0` with an ETag), so a new version shows at once; what it
- * names has a hash in its name, and is kept for good.
+ * The page at `/`: static files. Browsers ask for the page each time (`max-age=0` with an ETag), so a new version shows
+ * at once. They keep its assets for a year, because these have a hash in their names.
  */
 export async function addPage(app: App, webRoot: string): Promise<void> {
   if (existsSync(join(webRoot, 'index.html'))) {

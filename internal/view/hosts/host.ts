@@ -1,14 +1,14 @@
 import type { Series } from '../../sample/series.ts'
 import type { HostFigures } from './figures.ts'
 
-/** A host as its series show it: Telegraf's measurements, or `system_stats`, which the JSON and Packed formats become. */
+/** A host and its series: Telegraf's measurements, or `system_stats`, which JSON and Packed messages become. */
 export class LiveHost {
   readonly name: string
   /** Time of its newest sample, µs. */
   lastSeenAt = 0
   /**
-   * Whether anything says that the host itself is watched. A machine that only runs a server or an API is known by their own
-   * figures, and would be an empty line in a list of hosts.
+   * Whether a series says that the host itself is watched. A machine that only runs a server or an API sends their own
+   * metrics alone, and would be an empty line in a list of hosts.
    */
   watched = false
 

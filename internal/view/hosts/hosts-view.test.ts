@@ -84,7 +84,7 @@ describe('HostsView', () => {
     expect(view.host('server-machine')).toBeDefined()
   })
 
-  it('reads of the table only what changed since it was asked last, and nothing where nothing did', async () => {
+  it('reads from the table only what changed since it was asked last', async () => {
     const { way, view } = await openView()
     const read = vi.spyOn(way.table, 'changedSince')
     way.send('cpu', { host: 'a' }, { v: 1 })

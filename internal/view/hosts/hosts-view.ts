@@ -3,8 +3,8 @@ import type { LiveTable } from '../../live/live-table.ts'
 import { LiveHost } from './host.ts'
 
 /**
- * The hosts of the live table. The view reads the table when it is asked: what changed since it was asked last, and nothing where
- * nothing did. Once the table has evicted series it is made anew, so no host shows a figure of a series that is gone.
+ * The hosts of the live table. When it is asked, the view reads from the table what changed since it was asked last.
+ * After an eviction it is built anew, so no host shows a figure of a series that is gone.
  */
 export class HostsView {
   readonly #table: LiveTable
@@ -28,7 +28,7 @@ export class HostsView {
     for (const host of this.#upToDate().values()) if (host.watched) yield host
   }
 
-  /** A host that any series names, one that only runs a server included. */
+  /** A host that any series names, also one that only runs a server. */
   host(name: string): LiveHost | undefined {
     return this.#upToDate().get(name)
   }

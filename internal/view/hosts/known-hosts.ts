@@ -4,29 +4,28 @@ import type { Clock } from '../../time/clock.ts'
 export interface KnownHostsOptions {
   readonly reader: StoreReader
   readonly clock: Clock
-  /** How far back the store is asked, µs. */
-  readonly windowUs?: number
-  /** An answer serves all for this long, µs. */
-  readonly freshUs?: number
-  /** After a failure the store is left in peace for this long, µs. */
-  readonly retryUs?: number
+  /** How long the store may take to answer, ms. */
   readonly timeoutMs?: number
 }
 
-/** The hosts that the store knows of, and whether it has just said so. */
+/** How far back the store is asked, µs. */
+const WINDOW_US = 7 * 86_400e6
+/** How long one answer of the store serves all requests, µs. */
+const FRESH_US = 10e6
+/** How long after a failure the store is not asked, µs. */
+const RETRY_US = 2e6
+
+/** The hosts that the store knows. */
 export interface HostsOfStore {
   readonly hosts: ReadonlyMap<string, KnownHost>
-  /** Why the store did not answer; the hosts are then those of its last answer. */
+  /** Why the store did not answer. The hosts are then those of its last answer. */
   readonly failure: StoreError | undefined
 }
 
-/** The store's hosts of the last seven days, asked for by one query at a time, however many want to know. */
+/** The store's hosts of the last seven days. One query at a time serves all requests. */
 export class KnownHosts {
   readonly #reader: StoreReader
   readonly #clock: Clock
-  readonly #windowUs: number
-  readonly #freshUs: number
-  readonly #retryUs: number
   readonly #timeoutMs: number
   #last: HostsOfStore = { hosts: new Map(), failure: undefined }
   #goodUntil = 0
@@ -35,9 +34,6 @@ export class KnownHosts {
   constructor(options: KnownHostsOptions) {
     this.#reader = options.reader
     this.#clock = options.clock
-    this.#windowUs = options.windowUs ?? 7 * 86_400e6
-    this.#freshUs = options.freshUs ?? 10e6
-    this.#retryUs = options.retryUs ?? 2e6
     this.#timeoutMs = options.timeoutMs ?? 3_000
   }
 
@@ -51,17 +47,17 @@ export class KnownHosts {
   }
 
   async #ask(): Promise<HostsOfStore> {
-    // A signal of its own: the answer is for all who wait, so no single one of them may call it off.
+    // Several requests wait for this answer, so the signal of none of them may abort the query.
     const signal = AbortSignal.timeout(this.#timeoutMs)
     try {
-      const hosts = await this.#reader.hosts(this.#clock.now() - this.#windowUs, signal)
+      const hosts = await this.#reader.hosts(this.#clock.now() - WINDOW_US, signal)
       this.#last = { hosts: new Map(hosts.map((known) => [known.host, known])), failure: undefined }
-      this.#goodUntil = this.#clock.now() + this.#freshUs
+      this.#goodUntil = this.#clock.now() + FRESH_US
     } catch (err) {
       const failure =
         err instanceof StoreError ? err : new StoreError('away', 'the hosts could not be listed', { cause: err })
       this.#last = { hosts: this.#last.hosts, failure }
-      this.#goodUntil = this.#clock.now() + this.#retryUs
+      this.#goodUntil = this.#clock.now() + RETRY_US
     }
     return this.#last
   }
