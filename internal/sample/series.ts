@@ -104,10 +104,6 @@ export class SeriesTable {
     return this.#series.values()
   }
 
-  get(key: string): Series | undefined {
-    return this.#series.get(key)
-  }
-
   /**
    * The series of a measurement and its tags, which may be in any order. The first call makes it. Names are cleaned by
    * the rules of border.ts, and tags with an empty value are left out.
