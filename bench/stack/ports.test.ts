@@ -54,7 +54,7 @@ describe('a port that somebody wants', () => {
     const port = await freePort()
     const close = await listenOn(port)
     await expect(choosePort(port, 'REDIS_PORT')).rejects.toThrow(
-      `REDIS_PORT: port ${port} of 127.0.0.1 is taken by another program: end that, set another, or 0 for a free one`,
+      `REDIS_PORT: port ${port} of 127.0.0.1 is taken by another program: stop it, set another port, or 0 for a free one`,
     )
     await close()
   })

@@ -37,7 +37,7 @@ export async function choosePort(wanted: number | undefined, setting: string): P
   if (cause === undefined) return wanted
   if (cause.code !== 'EADDRINUSE') throw cause
   throw new Error(
-    `${setting}: port ${wanted} of 127.0.0.1 is taken by another program: end that, set another, or 0 for a free one`,
+    `${setting}: port ${wanted} of 127.0.0.1 is taken by another program: stop it, set another port, or 0 for a free one`,
     { cause },
   )
 }

@@ -8,7 +8,7 @@ import { Ticker } from '../../internal/time/ticker.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 
-/** The source of the agent, and how many problems of reading were logged. */
+/** The source of the agent, and how many read errors were logged. */
 interface AgentSource {
   readonly source: HostSource
   readonly table: SeriesTable
@@ -79,12 +79,12 @@ export async function openAgent(
 
   metrics.counter({
     name: 'sentinel_missed_ticks_total',
-    help: 'Ticks skipped because the tick before still ran, or the process could not run.',
+    help: 'Ticks skipped because the previous tick still ran, or the process could not run.',
     read: () => ticker.missed,
   })
   metrics.counter({
     name: 'sentinel_source_problems_total',
-    help: 'Problems of reading the host that were logged.',
+    help: 'Errors in reading the host that were logged.',
     read: problems,
   })
   summary.push(() => ({

@@ -4,7 +4,7 @@ import { runProgram } from '../../internal/config/cli.ts'
 import { EXIT } from '../../internal/config/error.ts'
 import { addLoadFlags, type LoadFlags, readLoadFlags } from './load-flags.ts'
 
-/** What a command line comes to: the flags, or what is said of it. */
+/** The flags of a command line, or the error that it gives. */
 async function read(...argv: string[]): Promise<{ flags?: LoadFlags; said: string; code: number }> {
   let flags: LoadFlags | undefined
   let said = ''

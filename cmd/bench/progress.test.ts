@@ -5,7 +5,7 @@ import { Progress } from './progress.ts'
 
 const NOTHING = { atMs: 0, ofMs: 0, sent: 0, perSecond: undefined, held: undefined, e2eP99Us: undefined }
 
-/** What a terminal of so many columns is sent; undefined: it is no terminal. */
+/** What is written to a terminal of so many columns; without columns, to a pipe. */
 function shown(progress: Partial<LoadProgress> & Pick<LoadProgress, 'step'>, columns?: number): string {
   const out = new PassThrough({ encoding: 'utf8' })
   const terminal = Object.assign(out, { isTTY: columns !== undefined, columns: columns ?? 0 })

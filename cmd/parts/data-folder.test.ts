@@ -23,7 +23,7 @@ describe('fileName', () => {
   ]
   it.each(cases)('%s is %s', (name, want) => expect(fileName(name)).toBe(want))
 
-  it('cuts a long name, and keeps it apart from others that begin alike', () => {
+  it('cuts a long name, and keeps it distinct from names with the same beginning', () => {
     const long = fileName('a'.repeat(300))
     expect(long).toMatch(/^a{83}%[0-9a-f]{16}$/)
     expect(fileName('a'.repeat(301))).not.toBe(long)
@@ -44,7 +44,7 @@ describe('openDataFolder', () => {
     logger,
   })
 
-  it('is a folder for each role and name, and is given back at the stop', async () => {
+  it('locks a folder for each role and name, until the stop', async () => {
     const context = contextOf({ 'broker.consumer': 'one', 'agent.host': 'a/b' })
     const folders = await Promise.all(
       (['server', 'agent', 'api'] as const).map((role) => openDataFolder(context, role)),
@@ -55,7 +55,7 @@ describe('openDataFolder', () => {
     expect(await readdir(folders[0]!)).toEqual([])
   })
 
-  it('refuses a folder that another process has, and says what to do', async () => {
+  it('refuses a folder that another process uses, and says what to do', async () => {
     const folder = join(path, 'server', 'one')
     await mkdir(folder, { recursive: true })
     await writeFile(join(folder, 'lock'), `${process.ppid}\n`)
@@ -66,7 +66,7 @@ describe('openDataFolder', () => {
     )
   })
 
-  it('tells of samples that were left under another name, and that nobody has in hand', async () => {
+  it('warns of samples that were left under another name, unless a process uses that folder', async () => {
     for (const [name, samples, done] of [
       ['old', 7, 3],
       ['empty', 5, 5],
@@ -87,7 +87,7 @@ describe('openDataFolder', () => {
     await context.releaser.release(1000)
   })
 
-  it('lets a process start whose folder cannot be made', async () => {
+  it('lets a process start when its folder cannot be created', async () => {
     await writeFile(join(path, 'file'), '')
     const context = contextOf({ 'data.path': join(path, 'file') })
     expect(await openDataFolder(context, 'agent')).toContain(join(path, 'file', 'agent'))

@@ -20,7 +20,7 @@ export interface RoleProgram extends Role {
  *
  * A new role is an entry here and a folder `cmd/<role>` with `open.ts` and `main.ts`. Settings that no other role has
  * need a duty of their own (`internal/config/role.ts`, `settings.ts`). `roles.test.ts` fails until the image exposes
- * the admin port (`deploy/docker/Dockerfile`) and the README names the program. What no test asks for: a service in
+ * the admin port (`deploy/docker/Dockerfile`) and the README names the program. No test checks the rest: a service in
  * `docker-compose.yml`, its metrics in `docs/metrics.md`, a row in the tables of `docs/words.md` and
  * `docs/ARCHITECTURE.md`, and the role in the system tests that run every role (`cli`, `stop`, `reload`, `away`,
  * `docs`).

@@ -108,7 +108,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   })
   metrics.counter({
     name: 'sentinel_own_samples_total',
-    help: 'Those of the received samples that the server made itself: its own metrics.',
+    help: 'The part of the received samples that the server made itself: its own metrics.',
     read: () => ledger.own,
   })
   metrics.counter({
@@ -239,14 +239,14 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerPa
   })
   metrics.gauge({
     name: 'sentinel_spool_samples',
-    help: 'Those of the held samples that are on disk.',
+    help: 'The part of the held samples that is on disk.',
     read: () => pipeline.heldOnDisk,
   })
   metrics.gauge({ name: 'sentinel_spool_bytes', help: 'Size of the spool.', read: () => spool?.bytes ?? 0 })
   metrics.gauge({ name: 'sentinel_spool_batches', help: 'Batches in it.', read: () => spool?.records ?? 0 })
   metrics.gauge({
     name: 'sentinel_spool_ready',
-    help: '1 while the disk of the spool can be used, 0 while something is wrong with it.',
+    help: '1 while the disk of the spool can be used, 0 while it cannot.',
     read: () => (spool === undefined || spool.problem === '' ? 1 : 0),
   })
   metrics.counter({

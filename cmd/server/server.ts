@@ -101,7 +101,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     ],
     (changed) => pipeline.reconfigure(limitsOf(changed)),
   )
-  // A corrected setting is tried at once, not after the pause.
+  // The store is asked at once, because a corrected setting may end its outage.
   context.onReload(['influx'], () => pipeline.askStore())
 
   announcer.start()
@@ -120,15 +120,15 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     written: ledger.written,
     rejected: ledger.rejected,
     dropped: ledger.dropped,
-    // On disk for the next start, or left with a broker that keeps what is not acked.
+    // On disk for the next start, or unacked in a broker that keeps them.
     held: ledger.held,
     spooled: pipeline.heldOnDisk,
     lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
-    // Beside `lost`: from before the first message after an earlier process was killed.
+    // Not part of `lost`: samples that may be lost between the kill of an earlier process and the first message.
     lost_at_most: loss.lostSamplesAtMost,
   }))
   await pipeline.start(async (handler, options) => {
-    // Losses before the first message are known only from the checkpoints of the process before.
+    // Losses before the first message are known only from the checkpoints of the previous process.
     await checkpoints?.start()
     return broker.subscribe(handler, options)
   })

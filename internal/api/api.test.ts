@@ -9,7 +9,7 @@ const HISTORY = '/api/v1/hosts/web-01/metrics?measurement=cpu&field=usage_user'
 const away = () => Promise.reject(new StoreError('away', 'connect ECONNREFUSED 10.1.2.3:8086'))
 const refused = () => Promise.reject(new StoreError('refused', 'token s3cr3t may not read bucket telemetry'))
 
-/** Answers a call, or an aborted signal. */
+/** A store that does not answer. It rejects when the query is aborted. */
 function never(_query: unknown, signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 }
@@ -174,14 +174,14 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     ['two measurements', '?measurement=a&measurement=b&field=a', 'measurement'],
     ['no field', '?measurement=a', 'field'],
     ['an empty field', '?measurement=a&field=a,', 'field'],
-    ['a start that is no time', '?measurement=a&field=a&start=soon', 'start'],
+    ['a start that is not a time', '?measurement=a&field=a&start=soon', 'start'],
     ['an end before the start', '?measurement=a&field=a&end=-1h', 'start'],
-    ['an end that is no time', '?measurement=a&field=a&end=x', 'end'],
+    ['an end that is not a time', '?measurement=a&field=a&end=x', 'end'],
     ['an unknown unit', '?measurement=a&field=a&every=1w', 'every'],
     ['too many buckets', '?measurement=a&field=a&start=-7d&every=1s', 'every'],
     ['an unknown aggregate', '?measurement=a&field=a&aggregate=median', 'aggregate'],
-    ['a tag that is none', '?measurement=a&field=a&tag=cpu', 'tag'],
-    ['a second tag that is none', '?measurement=a&field=a&tag=cpu=a&tag=b', 'tag'],
+    ['a tag without a value', '?measurement=a&field=a&tag=cpu', 'tag'],
+    ['a second tag without a value', '?measurement=a&field=a&tag=cpu=a&tag=b', 'tag'],
     ['a misspelt parameter', '?measurement=a&field=a&agregate=max', 'agregate'],
   ]
   it.each(badParameters)('400 for %s, naming the parameter', async (_name, query, parameter) => {
@@ -368,7 +368,7 @@ describe('every answer', () => {
     expect(headers).toMatchObject({ 'access-control-allow-origin': origin, 'x-content-type-options': 'nosniff' })
   })
 
-  it('is limited by address, but not for this machine, nor for health', async () => {
+  it('is limited by address, except for this machine and for /health', async () => {
     const scene = await ApiScene.open({ limits: { requestsPerMinute: 2 } })
     const ask = (remoteAddress: string, url: string) => scene.ask({ url, remoteAddress })
     const statuses: number[] = []

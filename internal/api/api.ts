@@ -58,7 +58,7 @@ const DEFAULT_LIMITS: ApiLimits = {
   queryTimeoutMs: 15_000,
   // No resource takes a body yet, and fastify wants one byte at least.
   maxBodyBytes: 1,
-  // The longest URL that is of use, with 32 fields and 8 tags, is a third of it.
+  // The longest useful URL, with 32 fields and 8 tags, takes a third of this.
   maxHeaderBytes: 24 * 1024,
   maxUrlLength: 8 * 1024,
   // The name of a host is at most 1,024 bytes, each of them three characters when percent-encoded.

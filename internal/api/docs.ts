@@ -33,7 +33,7 @@ export async function addDocs(app: App, version: string): Promise<void> {
       tags: [
         { name: 'hosts', description: 'Hosts and their history' },
         { name: 'live', description: 'Changes as they happen' },
-        { name: 'process', description: 'For those who run the process' },
+        { name: 'process', description: 'For operators' },
       ],
     },
     refResolver: {

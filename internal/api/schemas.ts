@@ -4,8 +4,8 @@ import type { HistorySeries } from '../store/store.ts'
 import type { HostFigures } from '../view/hosts/figures.ts'
 
 /**
- * A figure that may be unknown. Fastify's serializer would validate each value of an `anyOf`; of `[T, 'null']` it does
- * not.
+ * A figure that may be unknown. The type is `[T, 'null']`, because fastify's serializer validates each value of an
+ * `anyOf`, which takes time.
  */
 function nullable<T extends TSchema>(schema: T) {
   return Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] })
@@ -49,7 +49,7 @@ const HostSchema = Type.Object(
     host: Type.String({ examples: ['web-01'] }),
     lastSeenAt: Type.Integer({ description: 'Time of its newest sample, µs.' }),
     ageMs: Type.Integer({ minimum: 0, description: 'How long ago that was, ms.' }),
-    stale: Type.Boolean({ description: 'Whether that is longer ago than is usual.' }),
+    stale: Type.Boolean({ description: 'Whether that is longer ago than `api.staleAfterMs`.' }),
     ...FIGURES,
   },
   { description: 'A figure is null where the host does not send it, or has not sent it for a day.' },
@@ -123,12 +123,12 @@ export type ReadyAnswer = Static<typeof ReadySchema>
 
 const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: 'A parameter cannot be used; `parameter` names it.',
-  404: 'There is no such thing.',
+  404: 'The path or the host does not exist.',
   405: 'The path does not allow this method.',
   414: 'The URL is too long.',
   429: 'Too many requests from this address; `Retry-After` says when to try again.',
   500: 'The server failed; the log says how.',
-  503: 'Not now; `Retry-After` says when to try again.',
+  503: 'The process cannot answer now; `Retry-After` says when to try again.',
 }
 
 const RetryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds.' }) }

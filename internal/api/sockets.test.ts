@@ -28,7 +28,7 @@ async function until(condition: () => boolean): Promise<void> {
 /** A reader of the live stream. */
 class Stream {
   readonly response: IncomingMessage
-  /** All lines so far, but for the data of samples. */
+  /** All lines so far, without the data of samples. */
   readonly lines: string[] = []
   /** Measurement and field `v` of each reading so far. */
   readonly values: Array<[string, number]> = []
@@ -75,7 +75,7 @@ function get(port: number, path: string, headers: Record<string, string> = {}): 
   })
 }
 
-/** Sends bytes, and gives all that comes back until the server closes. */
+/** Sends bytes. Resolves with everything that the server sends until it closes. */
 function exchange(port: number, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect(port, '127.0.0.1', () => socket.write(bytes))
@@ -221,7 +221,7 @@ describe('GET /api/v1/live', () => {
 describe('a connection', () => {
   it('without a request does not keep the API from closing', async () => {
     const { scene, port } = await listen()
-    // Else Node itself would close the connection after these.
+    // Without these lines Node.js would close the connection itself.
     scene.app.server.headersTimeout = 0
     scene.app.server.requestTimeout = 0
     const silent = connect(port, '127.0.0.1')

@@ -10,7 +10,7 @@ export function answerOfStore(error: Error): HttpError | undefined {
   return error.kind === 'too_much' ? new ParameterError('every', error.message) : new StoreFailure(error)
 }
 
-/** Clients are not given the store's own words, which may name addresses and databases. */
+/** The message of the store may name addresses and databases, so clients do not get it. */
 class StoreFailure extends HttpError {
   readonly #cause: StoreError
 
@@ -26,7 +26,7 @@ class StoreFailure extends HttpError {
   }
 }
 
-/** Tells the operator what clients are not told. */
+/** Logs the details that clients do not get. */
 export function logStoreFault(faults: LogThrottle, err: StoreError): void {
   if (err.kind === 'away') faults.warn('store away', { err }, 'the store does not answer')
   else faults.error('store refuses', { err }, 'the store refuses a query: check its credentials and names')

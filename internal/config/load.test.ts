@@ -157,7 +157,7 @@ describe('a secret', () => {
     expect(secrets).toEqual([expected])
   })
 
-  test('of a URL is a secret too, as it stands there and as it is meant', () => {
+  test('of a URL is a secret too, as it is written and decoded', () => {
     const { secrets } = load({ env: { REDIS_URL: 'redis://app:p%40ss@host' } })
     expect(secrets).toEqual(['p%40ss', 'p@ss'])
   })
@@ -190,7 +190,7 @@ describe('a secret', () => {
     expect(load({ env: { INFLUX_TOKEN_FILE: path }, files: { [path]: 'x' }, mode }).warnings).toEqual(warnings)
   })
 
-  test('so may the other names of servers be read from files, which anybody may read where they hold no secret', () => {
+  test('URLs and names can come from files too; only a file with a password warns', () => {
     const env = { REDIS_URL_FILE: '/etc/redis', INFLUX_URL_FILE: '/etc/url', INFLUX_BUCKET_FILE: '/etc/bucket' }
     const contents = { '/etc/redis': 'redis://:pw@h:1\n', '/etc/url': 'http://h:2\n', '/etc/bucket': 'b\n' }
     const { settings, warnings } = load({ env, files: contents, mode: 0o644 })
@@ -229,7 +229,7 @@ describe('an invalid setting is refused, with where it was written and what to d
       /must be a time from 1ms to 10s, such as/,
     ],
     [
-      'a word that is not offered',
+      'a word that is not one of the choices',
       { env: { LOG_LEVEL: 'loud' } },
       /^log\.level: "loud" \(from LOG_LEVEL\) must be one of trace, debug,/,
     ],
@@ -276,7 +276,7 @@ describe('an invalid setting is refused, with where it was written and what to d
     ],
     ['a map for a value', file('agent:\n  host: { a: b }\n'), /^sentinel\.yaml:2: agent\.host has no value/],
     ['a key that stands twice', file('agent:\n  host: a\n  host: b\n'), /^sentinel\.yaml:3: Map keys must be unique/],
-    ['a file that is no YAML', file('agent: [\n'), /^sentinel\.yaml:\d: /],
+    ['a file that is not YAML', file('agent: [\n'), /^sentinel\.yaml:\d: /],
     ['a file that is a list', file('- a\n'), /^sentinel\.yaml:1: a settings file has groups/],
     [
       'no such file',
@@ -315,16 +315,16 @@ describe('an invalid setting is refused, with where it was written and what to d
     expect(problems).toHaveLength(3)
   })
 
-  test('a file that is empty, or has a comment only, is none of it', () => {
+  test('but an empty file, or one with only a comment, is valid', () => {
     expect(problemsOf(file(''))).toEqual([])
     expect(problemsOf(file('# nothing yet\n'))).toEqual([])
   })
 
-  test('nor is what one role needs and another only hears of', () => {
+  test('but a role accepts settings that only other roles use', () => {
     expect(problemsOf({ role: 'agent', env: { SENTINEL_STORE_KIND: 'duckdb', SENTINEL_API_PORT: '81' } })).toEqual([])
   })
 
-  test('nor are the variables by which Kubernetes tells of a service named sentinel-api', () => {
+  test('but the variables that Kubernetes sets for a service named sentinel-api are ignored', () => {
     const env = {
       SENTINEL_API_SERVICE_HOST: '10.0.0.1',
       SENTINEL_API_SERVICE_PORT: '8080',

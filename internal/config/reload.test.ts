@@ -38,7 +38,7 @@ function problemsOf(reload: () => unknown): readonly string[] {
 }
 
 describe('a reload', () => {
-  test('tells those whose settings have changed, once, with all of them', () => {
+  test('calls each listener whose settings changed once, with all settings', () => {
     const { settings, files, applied, listen } = live({
       files: { 'sentinel.yaml': 'log: { level: info }\nstats: { intervalMs: 10s, every: 0 }\n' },
     })
@@ -57,11 +57,11 @@ describe('a reload', () => {
     expect(applied).toHaveLength(1)
   })
 
-  test('names what waits for the next start, and goes on naming it', () => {
+  test('names the settings that wait for the next start, at every reload', () => {
     const { settings, files, listen } = live({ files: { 'sentinel.yaml': 'admin: { port: 1 }\n' } })
     listen('admin')
     files['sentinel.yaml'] = 'admin: { port: 2 }\nbroker: { kind: streams }\n'
-    // With streams other things have other defaults.
+    // The default of broker.partitions depends on broker.kind.
     const expected = { changed: {}, atNextStart: ['admin.port', 'broker.kind', 'broker.partitions'] }
     expect(settings.reload()).toMatchObject(expected)
     expect(settings.reload()).toMatchObject(expected)
@@ -70,13 +70,13 @@ describe('a reload', () => {
     expect(settings.reload()).toMatchObject({ changed: {}, atNextStart: [] })
   })
 
-  test('says nothing of what is another role’s', () => {
+  test('does not name settings of other roles', () => {
     const { settings, files } = live({ role: 'agent', files: { 'sentinel.yaml': 'agent: { host: a }\n' } })
     files['sentinel.yaml'] = 'agent: { host: a }\napi: { port: 81 }\nspool: { maxBytes: 1GiB }\n'
     expect(settings.reload()).toMatchObject({ changed: {}, atNextStart: [] })
   })
 
-  test('leaves to the next start what no part of the process listens to, once all are open', () => {
+  test('leaves a change without a listener to the next start, once all parts are open', () => {
     const { settings, files, applied, listen } = live({ files: { 'sentinel.yaml': 'stats: { every: 1 }\n' } })
     settings.allOpen = false
     files['sentinel.yaml'] = 'stats: { every: 2 }\n'
@@ -89,7 +89,7 @@ describe('a reload', () => {
     expect(applied).toHaveLength(1)
   })
 
-  test('reads each file of a secret again, and shows none', () => {
+  test('reads each secret file again, and shows no secret', () => {
     const { settings, files, applied, listen } = live({
       env: { INFLUX_TOKEN_FILE: 'token', INFLUX_URL_FILE: 'url' },
       files: { 'sentinel.yaml': 'influx: { bucket: b }\n', token: 'first-secret\n', url: 'http://u:first-secret@h\n' },
@@ -106,7 +106,7 @@ describe('a reload', () => {
     expect(applied[0]?.influx.token).toBe('second-secret')
   })
 
-  test('goes on though a part fails at it, and says which', () => {
+  test('goes on when a part fails to apply a change, and names the keys', () => {
     const { settings, files, applied, listen } = live({ files: { 'sentinel.yaml': 'stats: { every: 1 }\n' } })
     const error = new Error('no')
     settings.onReload(['stats.every', 'log'], () => {

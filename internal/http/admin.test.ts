@@ -29,7 +29,7 @@ async function ask(path: string, init: RequestInit = {}, url = admin.url) {
   return { status: response.status, type: response.headers.get('content-type'), body: await response.text() }
 }
 
-/** Bytes on a socket of their own; resolves with all that comes back until the server closes. */
+/** Sends bytes on a new connection. Resolves with everything that the server sends until it closes. */
 function raw(bytes: string): Promise<string> {
   const port = Number(new URL(admin.url).port)
   return new Promise((resolve, reject) => {
@@ -101,13 +101,13 @@ test('metrics that fail are a 500 without the reason, and the listener lives on'
 test('a port that is taken is named, with what to change', async () => {
   const port = Number(new URL(admin.url).port)
   await expect(startAdmin({ ...options, port })).rejects.toThrow(
-    `port ${port} of 127.0.0.1 is taken by another program: end that, or set --admin-port or SENTINEL_ADMIN_PORT`,
+    `port ${port} of 127.0.0.1 is taken by another program: stop it, or set --admin-port or SENTINEL_ADMIN_PORT`,
   )
 })
 
 test('an address of another machine is named, with what to change', async () => {
   await expect(startAdmin({ ...options, host: '192.0.2.1' })).rejects.toThrow(
-    '192.0.2.1 is no address of this machine: set --admin-host or SENTINEL_ADMIN_HOST',
+    '192.0.2.1 is not an address of this machine: set --admin-host or SENTINEL_ADMIN_HOST',
   )
 })
 

@@ -15,7 +15,7 @@ export interface AdminOptions extends ListenPlace {
   readonly logger: Logger
   /** What keeps the process from its work, in words; empty when it is ready. */
   ready(): readonly string[]
-  /** Prometheus' text format: a registry of prom-client is one. */
+  /** Makes Prometheus' text format. A registry of prom-client fits. */
   readonly registry: { readonly contentType: string; metrics(): Promise<string> }
   /** What `/debug/ledger` and `/debug/figures` answer; without it they answer 404. */
   readonly figures?: DebugSources

@@ -4,7 +4,7 @@ import type { App } from './app-types.ts'
 import { HttpError, InternalError, ParameterError, UnknownPathError } from './errors.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem.ts'
 
-/** Makes the answer of an error that carries none, such as one of the store; undefined where it knows no answer. */
+/** Makes the answer to an error that carries none, such as one of the store. Undefined for other errors. */
 export type Translate = (error: Error) => HttpError | undefined
 
 /** Answers every error, and every path without a route, with a problem document. */

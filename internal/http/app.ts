@@ -11,7 +11,7 @@ import { securityHeaders } from './security-headers.ts'
 
 export interface AppOptions {
   readonly logger: Logger
-  /** For errors that are ours. It is flushed when the app closes. */
+  /** Logs the faults of this program. It is flushed when the app closes. */
   readonly faults: LogThrottle
   readonly translate: Translate
   readonly limits: AppLimits
@@ -36,9 +36,8 @@ export interface AppLimits {
 const CLOSE_GRACE_MS = 1_000
 
 /**
- * An HTTP server with everything that its routes need not think of: limits, headers for browsers, a problem document
- * for each error, and 405 for each method that a path has no route for. All of it applies to every request, from any
- * address.
+ * An HTTP server with what all routes need: limits, headers for browsers, a problem document for each error, and 405
+ * for each method that a path has no route for. All of it applies to every request, from any address.
  *
  * @param addRoutes adds the routes; it is called before the app is ready
  */

@@ -8,10 +8,10 @@ import { type Admin, startAdmin } from './admin.ts'
 
 const allocations: Allocations = { seconds: 5, heapBytes: 4, externalBytes: 3, collections: 2, pauseUs: 1 }
 
-/** Profiles that take no time, or as long as they are let. */
+/** Profiles that end immediately, or after `takeForever` only when they are aborted. */
 class FakeProfiles implements Profiles {
   readonly asked: Array<[kind: string, durationMs: number]> = []
-  /** What the next one takes. */
+  /** Resolves when the next profile ends. */
   take: (signal: AbortSignal) => Promise<void> = async () => {}
 
   async cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
@@ -33,9 +33,9 @@ class FakeProfiles implements Profiles {
   }
 
   /**
-   * From now on they end only when they are given up.
+   * From now on profiles end only when they are aborted.
    *
-   * @returns resolves when one has begun, with what resolves when it is given up
+   * @returns resolves when a profile has begun. Its `givenUp` resolves when that profile is aborted
    */
   takeForever(): Promise<{ readonly givenUp: Promise<void> }> {
     return new Promise((begun) => {
@@ -286,7 +286,7 @@ describe('the ledger and the figures', () => {
     const response = await ask(path)
     expect(response.headers.get('content-type')).toBe('application/problem+json')
     expect(response.status).toBe(404)
-    const detail = 'this process takes no samples in, or not yet'
+    const detail = 'this process receives no samples, or has not started to'
     expect(await response.json()).toMatchObject({ status: 404, detail, instance: path })
   })
 })

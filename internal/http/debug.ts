@@ -112,7 +112,7 @@ function figuresRoute(figures: DebugSources | undefined): Route {
   }
 }
 
-/** A route that has an answer only in a process that takes samples in. */
+/** A route that has an answer only in a process with a pipeline, which receives samples. */
 function pipelineRoute(
   figures: DebugSources | undefined,
   read: (pipeline: PipelineMetrics, gcPauses: LatencyRecorder) => object,
@@ -120,6 +120,6 @@ function pipelineRoute(
   return () => {
     const pipeline = figures?.pipeline()
     if (figures !== undefined && pipeline !== undefined) return json(200, read(pipeline, figures.gcPauses))
-    throw new NotFoundError('this process takes no samples in, or not yet')
+    throw new NotFoundError('this process receives no samples, or has not started to')
   }
 }

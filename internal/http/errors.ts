@@ -26,12 +26,12 @@ export class HttpError extends Error implements Problem {
     return this.message
   }
 
-  /** What the answer says beside its document. */
+  /** The headers of this error alone, beside those of every answer. */
   headers(): Readonly<Record<string, string>> {
     return this.retryAfterSeconds === undefined ? {} : { 'retry-after': `${this.retryAfterSeconds}` }
   }
 
-  /** Tells the operator. An error of the client alone is not logged. */
+  /** Logs the error for the operator. A mistake of the client is not logged. */
   log(_faults: LogThrottle, _path: string): void {}
 }
 
@@ -76,18 +76,18 @@ export class UrlTooLongError extends HttpError {
   }
 }
 
-/** As much is running as the process allows. In a second there may be room. */
+/** The process runs as many requests as it allows. There may be room in a second. */
 export class OverloadError extends HttpError {
   constructor(detail: string) {
     super(503, detail, { retryAfterSeconds: 1 })
   }
 
   override log(faults: LogThrottle, path: string): void {
-    faults.warn(this.name, { err: this, path }, 'a client was turned away')
+    faults.warn(this.name, { err: this, path }, 'a request was refused: the process has no room for it')
   }
 }
 
-/** Our own fault. Only the log says what it was. */
+/** A fault of this program. Only the log has the details. */
 export class InternalError extends HttpError {
   constructor(cause: unknown) {
     super(500, 'the server failed; its log says why', { cause })

@@ -25,19 +25,19 @@ export async function listen(server: Server, place: ListenPlace): Promise<Addres
   return server.address() as AddressInfo
 }
 
-/** The error of a `listen` in words, with what to change; the error itself where there is nothing to add. */
+/** Turns an error of `listen` into words that say what to change. Unknown errors stay as they are. */
 export function explainListenError(error: NodeJS.ErrnoException, place: ListenPlace): Error {
   const { host, port, portSetting, hostSetting } = place
   switch (error.code) {
     case 'EADDRINUSE':
-      return new Error(`port ${port} of ${host} is taken by another program: end that, or set ${portSetting}`, {
+      return new Error(`port ${port} of ${host} is taken by another program: stop it, or set ${portSetting}`, {
         cause: error,
       })
     case 'EACCES':
-      return new Error(`port ${port} is only for root: set ${portSetting} to one from 1024 on`, { cause: error })
+      return new Error(`only root may use port ${port}: set ${portSetting} to 1024 or above`, { cause: error })
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new Error(`${host} is no address of this machine: set ${hostSetting}`, { cause: error })
+      return new Error(`${host} is not an address of this machine: set ${hostSetting}`, { cause: error })
     default:
       return error
   }

@@ -19,8 +19,8 @@ interface Routed {
  * Answers 405 where a path has routes but none for the method of the request, and names the methods that it has in
  * `allow`. It collects the routes that are added after this call, so a new route needs nothing. The body is not read.
  *
- * In a folder of files (`/assets/*`) only the folder itself is such a path. Which files exist is known to its route
- * alone, so another method at a file is answered with 404.
+ * In a folder of files (`/assets/*`) only the folder itself is such a path. Only the route of the folder knows which
+ * files exist, so another method at a file is answered with 404.
  *
  * @returns the plugin that adds the refusals, to be registered after the last route
  */

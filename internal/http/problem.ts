@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
-/** What a client is told of an error: no more than it can use. */
+/** The parts of an error that a client gets. */
 export interface Problem {
   readonly status: number
   /** What is wrong with this request, in words. */

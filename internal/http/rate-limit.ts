@@ -9,7 +9,7 @@ import type { App } from './app-types.ts'
  */
 export async function limitByAddress(scope: App, perMinute: number | (() => number)): Promise<void> {
   await scope.register(fastifyRateLimit, { global: false, max: perMinute, timeWindow: '1 minute' })
-  // The plugin's type knows no other logger than its own.
+  // The type of the plugin allows only fastify's own logger.
   const limit = scope.rateLimit().bind(scope) as (request: object, reply: object) => Promise<unknown>
   scope.addHook('onRequest', (request, reply, done) => {
     if (isLoopback(request.ip)) done()
@@ -17,7 +17,7 @@ export async function limitByAddress(scope: App, perMinute: number | (() => numb
   })
 }
 
-/** Whether an address, as a socket tells it, is this machine's own. */
+/** Whether the address of a socket is loopback. */
 function isLoopback(ip: string): boolean {
   return ip.startsWith('127.') || ip === '::1' || ip.startsWith('::ffff:127.')
 }

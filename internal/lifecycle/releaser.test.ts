@@ -14,7 +14,7 @@ function setUp() {
   return { done, releaser, note }
 }
 
-test('runs undos one after the other, what was pushed last first', async () => {
+test('runs undos one after the other, the last pushed first', async () => {
   const { done, releaser, note } = setUp()
   releaser.push('store', note('store'))
   releaser.push('pipeline', async () => {
@@ -26,7 +26,7 @@ test('runs undos one after the other, what was pushed last first', async () => {
   expect(done).toEqual(['intake', 'pipeline', 'store'])
 })
 
-test('runs every undo though some fail, and says all failures', async () => {
+test('runs every undo even when some fail, and reports all failures', async () => {
   const { done, releaser, note } = setUp()
   releaser.push('store', note('store'))
   releaser.push('pipeline', () => Promise.reject(new Error('disk full')))
@@ -40,7 +40,7 @@ test('runs every undo though some fail, and says all failures', async () => {
   expect((failure as AggregateError).errors[1].cause.message).toBe('disk full')
 })
 
-test('releases once, whoever asks how often', async () => {
+test('releases once, however often it is called', async () => {
   const { done, releaser, note } = setUp()
   releaser.push('store', note('store'))
   const first = releaser.release(PLENTY_MS)
@@ -49,7 +49,7 @@ test('releases once, whoever asks how often', async () => {
   expect(done).toEqual(['store'])
 })
 
-test('leaves behind an undo that hangs, and runs the rest within the deadline', async () => {
+test('abandons an undo that hangs, and runs the rest within the deadline', async () => {
   const { done, releaser, note } = setUp()
   let toldToHurry = false
   releaser.push('store', note('store'))
@@ -64,7 +64,7 @@ test('leaves behind an undo that hangs, and runs the rest within the deadline', 
   expect(toldToHurry).toBe(true)
 })
 
-test('an undo that gives up at the signal ends well', async () => {
+test('an undo that ends at the signal is not a failure', async () => {
   const { done, releaser } = setUp()
   releaser.push('pipeline', async (signal) => {
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
@@ -74,7 +74,7 @@ test('an undo that gives up at the signal ends well', async () => {
   expect(done).toEqual(['gave up'])
 })
 
-test('undoes what is opened while the release runs', async () => {
+test('runs an undo that is pushed during the release', async () => {
   const { done, releaser, note } = setUp()
   releaser.push('store', note('store'))
   releaser.push('start', () => {
@@ -84,7 +84,7 @@ test('undoes what is opened while the release runs', async () => {
   expect(done).toEqual(['late', 'store'])
 })
 
-test('undoes what is opened afterwards at once, and tells its opener', async () => {
+test('runs an undo that is pushed after the release immediately, and throws', async () => {
   const { done, releaser, note } = setUp()
   await releaser.release(PLENTY_MS)
   expect(() => releaser.push('late', note('late'))).toThrow('late was opened after the stop')

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-// The outcome under test is how a process ends, so each case is a real one. The program lies in the project's folder,
-// where the packages that it imports are found.
+// These tests look at how a process ends, so each case starts a real process. Its program lies in the project's folder,
+// so that it finds the packages that it imports.
 const folder = join(import.meta.dirname, '../../.tmp')
 const program = join(folder, `signals-${process.pid}.mjs`)
 
@@ -164,7 +164,7 @@ describe('SIGHUP', () => {
     expect(starting.messages.slice(0, 3)).toEqual(['up', 'reloaded', STOPPING])
   })
 
-  test('says nothing to one that stops', async () => {
+  test('does nothing to a program that is stopping', async () => {
     const { code, messages } = await run('stops_slowly', [
       ['up', 'SIGTERM'],
       ['stopping', 'SIGHUP'],
@@ -173,13 +173,13 @@ describe('SIGHUP', () => {
     expect(code).toBe(0)
   })
 
-  test('stops one at a terminal, which was closed', async () => {
+  test('stops a program whose terminal was closed', async () => {
     const { code, messages } = await runAtTerminal('', [['up', 'SIGHUP']])
     expect(messages).toEqual(['up', STOPPING, 'stopped', 'main ended'])
     expect(code).toBe(0)
   })
 
-  test('ends one at a terminal at once when it is the second signal', async () => {
+  test('ends a program at a terminal at once when it is the second signal', async () => {
     const { code, messages } = await runAtTerminal('never_stops', [
       ['up', 'SIGINT'],
       ['stopping', 'SIGHUP'],

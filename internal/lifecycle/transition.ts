@@ -4,7 +4,8 @@ export type Transitions<State extends string> = Readonly<Record<State, readonly 
 /**
  * Guards the one method of an object that changes its state.
  *
- * @param what names the object in the error. It is a constant: a text made for each call would be garbage on the way of a message
+ * @param what names the object in the error. Pass a constant: a text built at each call would be an allocation for each
+ *   message
  * @throws when the table does not list the change: a bug of this program, never of its input
  */
 export function assertTransition<State extends string>(

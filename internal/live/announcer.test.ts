@@ -78,7 +78,7 @@ describe('LiveAnnouncer', () => {
     expect(channel.take()).toEqual([])
   })
 
-  it('joins what comes in several samples within an interval, and forgets what a later one lacks', () => {
+  it('merges the samples of one interval, and drops fields that the next interval lacks', () => {
     const { channel, announcer, maker } = setUp()
     announcer.record(maker.sample('m', {}, { a: 1 }, 10))
     announcer.record(maker.sample('m', {}, { b: 2 }, 10))
@@ -98,7 +98,7 @@ describe('LiveAnnouncer', () => {
     expect(channel.take()).toEqual([{ series: 'm', fields: { a: 1 }, at: 11 }])
   })
 
-  it('saves each changed series once a round, a part of them each interval, and the rest when it stops', () => {
+  it('saves a part of the changed series each interval, each series once a round, and the rest when it stops', () => {
     const { channel, announcer, maker } = setUp({ intervalMs: 250, saveIntervalMs: 1_000 })
     const recordAll = (at: number) => {
       for (let i = 0; i < 1_000; i++) announcer.record(maker.sample('m', { i: `${i}` }, { a: at }, at))
@@ -138,7 +138,7 @@ describe('LiveAnnouncer', () => {
     expect(announcer.stats.messages).toBe(3)
   })
 
-  it('goes on in a second message where one is full', () => {
+  it('starts a second message when the first is full', () => {
     const { channel, announcer, maker } = setUp({ codec: withRoomFor(2) })
     for (let i = 0; i < 5; i++) announcer.record(maker.sample('m', { i: `${i}` }, { a: i }, 1))
     announcer.announce()

@@ -45,7 +45,7 @@ export class LiveAnnouncer {
   readonly #encoder: Encoder
   readonly #intervalMs: number
   readonly #intervalsPerSave: number
-  /** At most the series of the table: `series.changed` says that a series is here already. */
+  /** Each series at most once: `series.changed` is set while it is in this list. */
   readonly #changed: Series[] = []
   readonly #unsaved = new Set<Series>()
   readonly #header: MessageHeader

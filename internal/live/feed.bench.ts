@@ -11,7 +11,7 @@ import { LiveTable } from './live-table.ts'
 
 const SERIES = 1_000
 const CLIENTS = 100
-/** Less than any of them has as JSON. */
+/** A lower bound for the JSON of one reading. */
 const BYTES_A_READING = 200
 
 /** One round of 1,000 series of 10 fields: 20 hosts with 50 series each. */
@@ -24,7 +24,7 @@ function round(maker: SampleMaker): Sample[] {
   })
 }
 
-/** Everything that a round costs, sockets left out. */
+/** Everything that takes time in a round, except sockets. */
 function setUp(filter: (client: number) => FeedFilter, full: (client: number) => boolean) {
   const clock = { at: 1, now: () => clock.at }
   const samples = round(new SampleMaker())
@@ -38,7 +38,7 @@ function setUp(filter: (client: number) => FeedFilter, full: (client: number) =>
   const table = new LiveTable({ channel, codec: frameCodec, clock, logger: silent })
   const feed = new Feed({ table })
   deliver = (payload) => table.apply(payload)
-  /** @returns how many series have it as their latest */
+  /** @returns the number of series whose latest sample is of this round */
   const record = (): number => {
     clock.at++
     for (const sample of samples) {

@@ -14,11 +14,11 @@ interface Reading {
 interface Event {
   readonly id: string | undefined
   readonly event: string
-  /** Readings, or of an event `lost` how many series. */
+  /** The readings; for an event `lost` the number of series. */
   readonly data: Reading[] & { readonly series?: number }
 }
 
-/** A connection whose reading end is in the test's hand. */
+/** A connection whose reader the test controls. */
 class Sink implements FeedSink {
   readonly chunks: Buffer[] = []
   full = false
@@ -129,7 +129,7 @@ describe('Feed', () => {
     expect(sink.take()).toBe('')
   })
 
-  it('begins with an empty event where there is nothing yet, so that the client knows that it is connected', async () => {
+  it('begins with an empty event when there are no readings, which shows the client that it is connected', async () => {
     const sink = (await Scene.open()).join()
     expect(sink.takeEvents()).toMatchObject([{ event: 'samples', data: [] }])
   })
@@ -206,7 +206,7 @@ describe('Feed', () => {
   })
 
   describe('a slow client', () => {
-    it('is owed each series once with its newest reading; the readings that these replaced are counted and told', async () => {
+    it('is owed each series once with its newest reading; replaced readings are counted and reported', async () => {
       const scene = await Scene.open()
       const slow = scene.join()
       const quick = scene.join()

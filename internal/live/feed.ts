@@ -10,9 +10,9 @@ export interface FeedOptions {
   readonly maxOwedSeries?: number
   /** How often changes are sent, ms. */
   readonly intervalMs?: number
-  /** A comment is sent after so long without an event, ms: proxies close connections that are quiet for 30 to 60 s. */
+  /** A comment is sent after this time without an event, ms: proxies close connections that are quiet for 30 to 60 s. */
   readonly pingIntervalMs?: number
-  /** A client that reads nothing for so long is closed, ms. */
+  /** A client that reads nothing for this long is closed, ms. */
   readonly stallTimeoutMs?: number
   /** Monotonic time, ms. */
   readonly nowMs?: () => number

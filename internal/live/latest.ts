@@ -4,8 +4,8 @@ import { hasValue } from '../sample/value.ts'
 /**
  * Writes a sample into `series.latest`, unless the series has a newer one already.
  *
- * @param afresh first forget the fields of an older time. Without it fields of several times stand under the newest
- *   time, which is right only within one interval: a value that its source no longer sends (a percentile of nothing)
+ * @param afresh first forgets the fields of an older time. Without it, fields of several times get the newest time.
+ *   That is right only within one interval: later, a value that is no longer sent (such as a percentile of no values)
  *   would be shown for ever as if it were new.
  * @returns whether the sample was taken
  */

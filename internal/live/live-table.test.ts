@@ -57,7 +57,7 @@ describe('LiveTable', () => {
     ])
   })
 
-  it('starts empty when the readings that were kept cannot be had', async () => {
+  it('starts empty when the readings that were kept cannot be read', async () => {
     const way = new LiveWay()
     const live = way.broker.live
     const table = new LiveTable({
@@ -112,7 +112,7 @@ describe('LiveTable', () => {
     expect([hosts(0), hosts(1), hosts(before)]).toEqual([['b', 'c'], ['b', 'c'], ['c']])
   })
 
-  it('finds the changes that a look at every series would find', () => {
+  it('finds the same changes as a search of every series', () => {
     const series = fc.integer({ min: 0, max: 9 })
     fc.assert(
       fc.property(fc.array(fc.array(series, { maxLength: 5 }), { maxLength: 30 }), (messages) => {

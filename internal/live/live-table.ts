@@ -43,7 +43,7 @@ const MAX_RUNS = 1_000
  * have seen.
  */
 export class LiveTable {
-  /** Names this table. Generations of two tables cannot be compared. */
+  /** The id of this table. Generations of two tables cannot be compared. */
   readonly start = randomBytes(6).toString('hex')
   readonly stats: LiveTableStats = { readings: 0, refused: 0, missed: 0 }
 
@@ -97,7 +97,7 @@ export class LiveTable {
     try {
       for (const payload of await this.#channel.recall()) this.#decode(payload)
     } catch (err) {
-      this.#logger.warn({ err }, 'no latest values from before: hosts appear when they next publish')
+      this.#logger.warn({ err }, 'the kept readings cannot be read: hosts appear when they publish next')
     }
   }
 

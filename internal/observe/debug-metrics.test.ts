@@ -17,7 +17,7 @@ function histogramOf(list: readonly number[]): Histogram {
 const of = (list: readonly number[]): Counts => countsOf(histogramOf(list))
 
 describe('the counts of a histogram', () => {
-  test('are its buckets with something in them, each by the largest value that falls into it', () => {
+  test('are its buckets that are not empty, each with the largest value that falls into it', () => {
     expect(of([])).toEqual({ count: 0, sum: 0, max: 0, buckets: [] })
     const buckets = [
       [0, 1],
@@ -54,7 +54,7 @@ describe('the counts of a histogram', () => {
     )
   })
 
-  test('of a later reading less an earlier one are those of the time between, the largest value to within its bucket', () => {
+  test('of two readings are subtracted: the time between is left, its largest value known by its bucket only', () => {
     fc.assert(
       fc.property(values, values, (before, between) => {
         const later = of([...before, ...between])

@@ -5,7 +5,7 @@ import { Histogram } from './histogram.ts'
 
 const RECORDS = 100_000
 const LARGEST = 0xffff_ffff
-/** Latencies of 20 µs to 5 ms, in no order that a cache would like. */
+/** Latencies of 20 µs to 5 ms, in an order that does not favour caches. */
 const values = Array.from({ length: RECORDS }, (_, i) => 20 + ((i * 7919) % 4980))
 
 await initWebAssembly()

@@ -12,7 +12,7 @@ describe('a latency recorder', () => {
     expect(recorder.negative).toBe(1)
   })
 
-  test('says each period once, and the total always', () => {
+  test('gives each period once, and the total every time', () => {
     const recorder = new LatencyRecorder()
     recorder.record(100)
     expect(recorder.takePeriod()).toEqual(of(1, 100))
@@ -22,7 +22,7 @@ describe('a latency recorder', () => {
     expect(summarize(recorder.total())).toEqual({ count: 2, p50Us: 100, p90Us: 200, p99Us: 200, maxUs: 200 })
   })
 
-  test('forgets for the page what is older than two half windows', () => {
+  test('gives only the last two half windows as recent', () => {
     let nowMs = 0
     const recorder = new LatencyRecorder(() => nowMs)
     recorder.record(100)

@@ -1,6 +1,6 @@
 import { UNKNOWN } from './figure.ts'
 
-/** The same for every reader, wherever the program runs. */
+/** The same on every machine, so that all readers see the same text. */
 const LOCALE = 'en-US'
 
 /** `24,910`: a whole number. */
@@ -13,13 +13,13 @@ export function countOf(count: number, noun: string): string {
   return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
-/** `1,234.50`: a column of these has its points one below the other. What is not known is not 0. */
+/** `1,234.50`: always so many decimals, so that the points in a column align. An unknown number is `–`, not 0. */
 export function decimalText(value: number | undefined, decimals: number): string {
   if (value === undefined || !Number.isFinite(value)) return UNKNOWN
   return value.toLocaleString(LOCALE, { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
 }
 
-/** `50,000`, `2.5`: a number that somebody chose, with the decimals that it has; three at most. */
+/** `50,000`, `2.5`: a number that a user chose, such as a setting. It keeps its decimals, at most three. */
 export function numberText(value: number): string {
   return value.toLocaleString(LOCALE)
 }

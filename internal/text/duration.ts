@@ -7,7 +7,10 @@ const UNITS: readonly (readonly [unitMs: number, name: string])[] = [
   [1000, 's'],
 ]
 
-/** `0.4 s`, `12 s`, `3 min`, `5 h`, `12 d`: whole units of the largest kind that fits. A negative age, from a clock ahead, is 0. */
+/**
+ * `0.4 s`, `12 s`, `3 min`, `5 h`, `12 d`: the largest unit that fits, in whole numbers from 10 s on. A negative age,
+ * which a clock that is ahead gives, counts as 0.
+ */
 export function ageText(ms: number): string {
   if (!Number.isFinite(ms)) return UNKNOWN
   if (ms < 9950) return `${(Math.max(ms, 0) / 1000).toFixed(1)} s`
@@ -21,7 +24,7 @@ export function latencyText(us: number): string {
   return us < 999_500 ? `${Number(threeDigits(us / 1e3))} ms` : `${Number(threeDigits(us / 1e6))} s`
 }
 
-/** `1.25`, `28.4`: a latency in milliseconds, without the unit. Figures in one unit side by side compare at a glance. */
+/** `1.25`, `28.4`: a latency in milliseconds, without the unit. Values in one unit are easy to compare. */
 export function millisecondsText(us: number | null): string {
   return us === null ? UNKNOWN : threeDigits(us / 1000)
 }

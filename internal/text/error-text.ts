@@ -1,4 +1,4 @@
-/** What an error says, for people: `catch` gives anything, and some errors have a name only. */
+/** The message of anything that was caught. For an error without a message, its name. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error)
 }

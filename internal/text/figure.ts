@@ -4,7 +4,7 @@ export interface Figure {
   readonly unit: string
 }
 
-/** Stands for a number that is not known, which is not the same as 0. */
+/** Shown instead of an unknown number, which is not 0. */
 export const UNKNOWN = '–'
 
 /** `3.10 MB/s`; a number without a unit stands alone. */
@@ -12,7 +12,7 @@ export function figureText({ text, unit }: Figure): string {
   return unit === '' ? text : `${text} ${unit}`
 }
 
-/** `9.99`, `99.9`, `999`: three digits. No text up to 9,999 is longer than four characters, so a column of them keeps its width. */
+/** `9.99`, `99.9`, `999`: three digits. Up to 9,999 a text has at most four characters, so a column keeps its width. */
 export function threeDigits(value: number): string {
   const size = Math.abs(value)
   if (size < 9.995) return value.toFixed(2)
@@ -20,11 +20,14 @@ export function threeDigits(value: number): string {
   return value.toFixed(0)
 }
 
-/** Divides a value by `base` until it is short, and puts the prefix for that before the unit. Values below the base are whole. */
+/**
+ * Divides a value by `base` until it is short, and puts the matching prefix before the unit. A value below the base is
+ * rounded to a whole number.
+ */
 export function scaled(value: number, base: number, prefixes: readonly string[], unit: string): Figure {
   let rest = value
   let power = 0
-  // From half a unit below the base on a value would be rounded up to it ("1000 B"), so the next prefix begins there.
+  // From half a unit below the base, a value would be rounded up to the base ("1000 B"): it gets the next prefix.
   while (Math.abs(rest) >= base - 0.5 && power < prefixes.length - 1) {
     rest /= base
     power++

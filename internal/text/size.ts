@@ -3,12 +3,12 @@ import { type Figure, figureText, scaled } from './figure.ts'
 const SI = ['', 'k', 'M', 'G', 'T', 'P', 'E']
 const IEC = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei']
 
-/** `64.0 MiB`: memory and disks count in powers of 1,024. Always three digits, so that a number that changes keeps its width. */
+/** `64.0 MiB`: memory and disks, in powers of 1,024. It has three digits, so that a changing number keeps its width. */
 export function sizeFigure(bytes: number): Figure {
   return scaled(bytes, 1024, IEC, 'B')
 }
 
-/** `64 MiB`, `1.5 GiB`: a size within a sentence, without zeros at its end. */
+/** `64 MiB`, `1.5 GiB`: a size within a sentence, without trailing zeros. */
 export function sizeText(bytes: number): string {
   const { text, unit } = sizeFigure(bytes)
   return figureText({ text: String(Number(text)), unit })

@@ -3,7 +3,7 @@ import { WallClock } from './clock.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
-/** A process whose timer and wall clock are read at these costs, ms; the wall clock is `aheadMs` before the timer. */
+/** A process whose timer and wall clock are read at these costs, ms; the wall clock is `aheadMs` ahead of the timer. */
 function machine(costMs: { timer: () => number; wall: () => number }) {
   const state = { nowMs: 1000, aheadMs: 1_763_900_000_000.25 }
   vi.spyOn(performance, 'now').mockImplementation(() => {
@@ -19,7 +19,7 @@ function machine(costMs: { timer: () => number; wall: () => number }) {
 
 /** By how much the clock is wrong, µs. */
 function errorOf(clock: WallClock, { nowMs, aheadMs }: ReturnType<typeof machine>): number {
-  // What it says is of a moment before it answers: the mocks let no time pass but in the readings.
+  // The answer holds for the moment before the call, because the mocks let time pass only in readings.
   const saidUs = clock.now()
   return saidUs - Math.floor((nowMs + aheadMs) * 1000)
 }
@@ -32,7 +32,7 @@ describe('WallClock', () => {
     expect(Math.abs(errorOf(clock, free))).toBeLessThan(10)
   })
 
-  it('does so at its first reading, and where it is seldom asked, each time in the same part of a millisecond', () => {
+  it('does so at the first call, and when calls are rare and all in the same part of a millisecond', () => {
     const idle = machine({ timer: () => 0.001, wall: () => 0.001 })
     const clock = new WallClock()
     for (let second = 0; second < 180; second++) {

@@ -48,7 +48,7 @@ test('ticks fall on the multiples of the interval, the first within one interval
   expect([t.missed, errors]).toEqual([0, []])
 })
 
-test('work that takes long keeps the ticks from overlapping; what passed meanwhile is missed, not made up for', async () => {
+test('ticks do not overlap when the work takes long: the multiples that pass meanwhile are missed', async () => {
   let going = 0
   let most = 0
   const { ticker: t, at } = ticker(async (atUs) => {
@@ -68,7 +68,7 @@ test('a process that could not run does the latest multiple only', async () => {
   const { ticker: t, at } = ticker()
   t.start()
   await vi.advanceTimersByTimeAsync(1000)
-  // Both clocks go on without any timer being looked at, as under SIGSTOP.
+  // Both clocks go on, but no timer fires, as under SIGSTOP.
   const now = performance.now.bind(performance)
   vi.spyOn(performance, 'now').mockImplementation(() => now() + 3500)
   await vi.advanceTimersByTimeAsync(1750)
@@ -208,7 +208,7 @@ test('for any steps of the clock: no tick is ahead of it or behind by an interva
   )
 })
 
-test('an interval of nothing is refused', () => {
+test('an interval of 0 is refused', () => {
   expect(() => new Ticker({ intervalMs: 0, clock, onTick: async () => {} })).toThrow(RangeError)
 })
 
@@ -220,7 +220,7 @@ test('another interval counts from now, whether it is shorter or longer, and no 
   t.setInterval(500)
   await vi.advanceTimersByTimeAsync(1000)
   expect(at).toEqual([1, 1.5, 2].map(second))
-  // The time that was waited for before is one of the new interval too.
+  // The multiple that the ticker waited for is a multiple of the new interval too.
   t.setInterval(250)
   t.setInterval(500)
   await vi.advanceTimersByTimeAsync(500)

@@ -142,7 +142,7 @@ describe('a benchmark that cannot be', () => {
     const program = bench({ [variable]: port })
     expect(await program.ended).toBe(1)
     expect(program.stderr()).toContain(
-      `bench: ${variable}: port ${port} of 127.0.0.1 is taken by another program: end that`,
+      `bench: ${variable}: port ${port} of 127.0.0.1 is taken by another program: stop it`,
     )
     await new Promise((resolve) => server.close(resolve))
   })

@@ -68,7 +68,7 @@ export function readFields(
   }
 }
 
-/** Reads the rates of counters, each summed over the series that `tag` tells apart and `counts` lets in. */
+/** Reads the rates of counters, summed over the series that `counts` accepts. `tag` tells the series apart. */
 export function readRates(
   columns: Readonly<Record<string, string>>,
   tag: string,

@@ -6,7 +6,7 @@ import { spanText } from '../shared/times.ts'
 
 const LAST_SEEN_RANGE_MS = 3_600_000
 
-/** Takes the place of the charts when there is nothing to draw: says what is so and why, and offers what the reader can do. */
+/** Takes the place of the charts when there is nothing to draw. It explains why, and offers what the reader can do. */
 export interface Notice {
   readonly kind: 'waiting' | 'locked' | 'away' | 'unknown' | 'empty'
   readonly title: string

@@ -44,7 +44,7 @@ describe('the summary of the pipeline', () => {
     expect(summaryOf([program('server', SERVER, 10_000), program('agent', {})], NOW_MS)).toBeNull()
   })
 
-  it('does not claim that nothing was lost when nobody can know that', () => {
+  it('does not say that nothing was lost when the loss is unknown', () => {
     const programs = [program('server', SERVER), program('server', { ...SERVER, lost_known: false })]
     expect(summaryOf(programs, NOW_MS)?.lostKnown).toBe(false)
   })

@@ -31,8 +31,8 @@ export class HostsPoll {
   }
 
   /**
-   * Asks now, for there may be a first host. If an answer is on its way, it asks right after it unless that answer names a host:
-   * to ask anew at each call would never get an answer where each takes longer than the next call comes.
+   * Asks at once, because there may be a first host. While an answer is on its way, it waits for that answer, and asks
+   * again only if the answer names no host. A new request at each call could abort every answer before it arrives.
    */
   soon(): void {
     if (this.#timer === undefined) this.#askAgain = true

@@ -38,7 +38,7 @@ it('uses the quickest of the last eight answers', () => {
   expect(errorMs(clock)).toBeCloseTo(-100, 6)
 })
 
-it('takes over at once a difference that no round trip explains', () => {
+it('follows at once a difference that no round trip explains', () => {
   const clock = new ServerClock()
   answer(clock, 10)
   answer(clock, 300, 3_600_000)

@@ -21,7 +21,7 @@ function letter(changes: Partial<StoredLetter> = {}): StoredLetter {
   }
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what no terminal may be given
+// biome-ignore lint/suspicious/noControlCharactersInRegex: characters that must not reach a terminal
 const DANGEROUS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
 
 describe('shown', () => {
@@ -35,8 +35,8 @@ describe('shown', () => {
   it.each(cases)('%j is %s', (text, want) => expect(shown(text)).toBe(want))
 })
 
-describe('what a letter looks like', () => {
-  it('is a line in a table that fits the terminal', () => {
+describe('the text of a dead letter', () => {
+  it('is a row of a table that fits the terminal', () => {
     const rows = [
       letter(),
       letter({ id: 12, at: NOW_MS - 3 * 86_400_000, source: '', payload: Buffer.alloc(2000, 'x') }),
@@ -56,7 +56,7 @@ describe('what a letter looks like', () => {
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBe(110)
   })
 
-  it('is all that is known of it', () => {
+  it('has everything that is known about it', () => {
     expect(details(letter({ payloadBytes: 99 }), NOW_MS)).toBe(
       [
         'id       7',

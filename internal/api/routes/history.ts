@@ -41,16 +41,12 @@ const QuerySchema = Type.Object(
       description: `Field names with commas between them, at most ${MAX_FIELDS_ASKED}.`,
       examples: ['usage_user,usage_system'],
     }),
-    start: Type.Optional(
-      Type.String({ description: `Begin of the range, which includes it. ${TIME_FORMS} Default \`-5m\`.` }),
-    ),
-    end: Type.Optional(
-      Type.String({ description: `End of the range, which excludes it. ${TIME_FORMS} Default \`now\`.` }),
-    ),
+    start: Type.Optional(Type.String({ description: `Start of the range, inclusive. ${TIME_FORMS} Default \`-5m\`.` })),
+    end: Type.Optional(Type.String({ description: `End of the range, exclusive. ${TIME_FORMS} Default \`now\`.` })),
     every: Type.Optional(
       Type.String({
         description:
-          'Length of a bucket: `250ms`, `1s`, `5m`, `1h`, `1d`. Buckets count from the epoch. Default: a friendly step that gives ' +
+          'Length of a bucket: `250ms`, `1s`, `5m`, `1h`, `1d`. Buckets count from the epoch. Default: a round length that gives ' +
           `about 300 buckets, at least 1 s. At most ${MAX_BUCKETS} buckets.`,
       }),
     ),

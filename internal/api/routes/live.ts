@@ -27,7 +27,7 @@ const QuerySchema = Type.Object(
 const HeadersSchema = Type.Object({
   'last-event-id': Type.Optional(
     Type.String({
-      description: 'The id of the last event that the client has: only what changed since is sent again.',
+      description: 'The id of the last event that the client has: the stream sends only what changed after it.',
     }),
   ),
 })
@@ -36,7 +36,7 @@ const STREAM = `An endless text/event-stream. It begins with everything that pas
 four times a second, each series once with its newest reading.
 
 - \`event: samples\`, data: see the schema Samples. It has an \`id\` where the client has everything up to it.
-- \`event: lost\`, data \`{"series": 12}\`: so many readings were replaced by newer ones, because this client reads too slowly.
+- \`event: lost\`, data \`{"series": 12}\`: the number of readings that this client missed because it reads too slowly.
 - \`event: end\`: the server stops. The client may come back in a second.
 - A comment line after 15 s without an event.`
 
@@ -49,7 +49,7 @@ export function addLiveRoute(app: App, feed: Feed): void {
     {
       schema: {
         operationId: 'streamLive',
-        summary: 'The latest readings, and every change of them',
+        summary: 'The latest readings and their changes',
         tags: ['live'],
         querystring: QuerySchema,
         headers: HeadersSchema,

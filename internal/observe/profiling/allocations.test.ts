@@ -20,7 +20,7 @@ function makeBuffers(): void {
   for (let i = 0; i < BUFFERS; i++) lastFew[i & 7] = Buffer.allocUnsafeSlow(BUFFER_BYTES)
 }
 
-/** What is measured while the work is done twice, once in each of two turns. */
+/** Measures while the work runs twice, once in each of the first two turns. */
 async function allocationsOf(work: () => void) {
   const turns = vi.spyOn(GCProfiler.prototype, 'start')
   const measured = measureAllocations(1_500, never)
@@ -32,7 +32,7 @@ async function allocationsOf(work: () => void) {
 }
 
 describe('the measurement of allocations', () => {
-  test('finds objects that nobody has any more', async () => {
+  test('counts objects that are no longer reachable', async () => {
     const { seconds, heapBytes, collections, pauseUs } = await allocationsOf(makeObjects)
     expect(heapBytes / (2 * OBJECTS * OBJECT_BYTES)).toBeGreaterThan(0.99)
     expect(heapBytes / (2 * OBJECTS * OBJECT_BYTES)).toBeLessThan(1.1)
@@ -42,14 +42,14 @@ describe('the measurement of allocations', () => {
     expect(seconds).toBeGreaterThan(1.49)
   })
 
-  test('finds the bytes of buffers, which are outside of the heap', async () => {
+  test('counts the bytes of buffers, which are outside of the heap', async () => {
     const { heapBytes, externalBytes } = await allocationsOf(makeBuffers)
     expect(externalBytes / (2 * BUFFERS * BUFFER_BYTES)).toBeGreaterThan(0.99)
     expect(externalBytes / (2 * BUFFERS * BUFFER_BYTES)).toBeLessThan(1.02)
     expect(heapBytes).toBeLessThan(0.1 * externalBytes)
   })
 
-  test('ends at once when it is given up', async () => {
+  test('ends at once when it is aborted', async () => {
     const ended = new AbortController()
     const measured = measureAllocations(3_600_000, ended.signal)
     ended.abort(new Error('enough'))

@@ -7,7 +7,7 @@ import { ProfileInProgress, Profiler } from './profiler.ts'
 const never = new AbortController().signal
 const FILE = 'internal/observe/profiling/profiler.test.ts'
 
-/** Calls it in turns of the event loop, so that V8 inlines it nowhere, until what is awaited is there. */
+/** Calls `work` in turns of the event loop until the promise settles. From there V8 cannot inline it. */
 async function meanwhile<T>(awaited: Promise<T>, work: () => void): Promise<T> {
   let timer = setImmediate(function again() {
     timer = setImmediate(again)
@@ -26,7 +26,7 @@ function hot(): void {
 }
 
 describe('a CPU profile', () => {
-  test('has on top what the process works at', async () => {
+  test('has the busiest function on top', async () => {
     const beforeMs = Date.now()
     const file = await meanwhile(new Profiler('server').cpu(1_000, never), hot)
     const profile = readProfile(file)
@@ -68,7 +68,7 @@ function drop(): void {
 }
 
 /**
- * Resolves when the sampler has been started so often: the turn that it then is in cannot end while this thread works.
+ * Resolves when the sampler has started `count` times. Its current turn cannot end while this thread works.
  */
 async function turnBegins(count: number): Promise<void> {
   const start = vi.spyOn(heap, 'start')
@@ -81,7 +81,7 @@ const within = (share: number, expected: number) => ({
   toString: () => `${expected} ± ${share * 100} %`,
 })
 
-/** What all stacks with a function have. */
+/** The sums over all stacks that contain a function. */
 function cumulated(profile: ReturnType<typeof readProfile>, name: string): Record<string, number> {
   const sums = profile.sampleTypes.map((_, i) =>
     profile.samples
@@ -107,7 +107,7 @@ describe('a heap profile', () => {
     expect(profile.samples.flatMap(({ stack }) => stack.map(({ name }) => name))).not.toContain('(root)')
   })
 
-  test('has in its first half what was allocated, whatever became of it, by as much as it was', async () => {
+  test('has in its first half everything that was allocated, also if it was collected', async () => {
     const taken = new Profiler('server').heap(2_000, never)
     await turnBegins(1)
     drop()
@@ -122,7 +122,7 @@ describe('a heap profile', () => {
     expect(new Set(frames.map(({ file }) => file))).toEqual(new Set([FILE]))
   })
 
-  test('has in its second half what is kept, by as much as it is, and nothing of what was thrown away', async () => {
+  test('has in its second half what is still in use, and nothing that was collected', async () => {
     const taken = new Profiler('server').heap(2_000, never)
     await turnBegins(2)
     keep()
@@ -151,7 +151,7 @@ describe.each(['cpu', 'heap'] as const)('%s profiles', (kind) => {
     await expect(first).rejects.toThrow()
   })
 
-  test('end at once when they are given up, and the next can begin', async () => {
+  test('end at once when they are aborted, and the next can begin', async () => {
     const profiler = new Profiler('server')
     const ended = new AbortController()
     const first = profiler[kind](3_600_000, ended.signal)

@@ -1,4 +1,4 @@
-/** What people are shown of a host. A figure that the host does not send is null, never 0. */
+/** The figures of a host. A figure that the host does not send is null, never 0. */
 export interface HostFigures {
   /** Of all cores together, 0 to 100. */
   readonly cpuPercent: number | null

@@ -14,9 +14,9 @@ const names = (view: HostsView): string[] => [...view.watched()].map(({ name }) 
 
 describe('the figures of a host', () => {
   const cases: Array<[string, Array<[string, Record<string, string>, Record<string, FieldValue>]>, object]> = [
-    ['cpu, from what is not idle', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 87.5 }]], { cpuPercent: 12.5 }],
-    ['cpu, never out of its bounds', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 100.01 }]], { cpuPercent: 0 }],
-    ['a single core says nothing of all', [['cpu', { cpu: 'cpu0' }, { usage_idle: 1 }]], {}],
+    ['cpu, the part that is not idle', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 87.5 }]], { cpuPercent: 12.5 }],
+    ['cpu, never below 0', [['cpu', { cpu: 'cpu-total' }, { usage_idle: 100.01 }]], { cpuPercent: 0 }],
+    ['no cpu from a single core', [['cpu', { cpu: 'cpu0' }, { usage_idle: 1 }]], {}],
     ['memory', [['mem', {}, { used_percent: 61 }]], { memPercent: 61 }],
     [
       'load, cores and uptime',
