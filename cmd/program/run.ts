@@ -5,6 +5,7 @@ import { LiveSettings } from '../../internal/config/reload.ts'
 import { startAdmin } from '../../internal/http/admin.ts'
 import { Releaser } from '../../internal/lifecycle/releaser.ts'
 import { runUntilSignal } from '../../internal/lifecycle/signals.ts'
+import { onIllegalTransition } from '../../internal/lifecycle/transition.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import { createLogger } from '../../internal/observe/logger.ts'
@@ -45,6 +46,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     readiness: [],
     summary: [],
   }
+  onIllegalTransition((err) => context.throttle.error(err.message, { err }, 'a bug: the state stays as it was'))
   context.readiness.push(() => (live.allOpen ? '' : 'starting'))
   context.onReload(['log.level'], ({ log }) => {
     logger.level = log.level

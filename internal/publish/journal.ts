@@ -1,4 +1,4 @@
-import { assertTransition, type Transitions } from '../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../lifecycle/transition.ts'
 import type { SegmentLog } from '../spool/segment-log.ts'
 import { encodeRecordHead, type JournalRecord, parseRecord } from './journal-record.ts'
 import type { OutgoingMessage } from './message.ts'
@@ -144,8 +144,8 @@ export class Journal {
   }
 
   #setReserve(reserve: Reserve): void {
-    assertTransition('the end marker in reserve', RESERVE_TRANSITIONS, this.#reserve.state, reserve.state)
-    this.#reserve = reserve
+    const { state } = this.#reserve
+    if (checkTransition('the end marker in reserve', RESERVE_TRANSITIONS, state, reserve.state)) this.#reserve = reserve
   }
 
   #writeReserve(): void {

@@ -1,4 +1,4 @@
-import { assertTransition, type Transitions } from '../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../lifecycle/transition.ts'
 import type { Run } from './run.ts'
 
 export type MessageState = 'made' | 'inFlight' | 'held' | 'sent' | 'withdrawn'
@@ -77,8 +77,7 @@ export class OutgoingMessage {
   }
 
   moveTo(state: MessageState): void {
-    assertTransition('a message', TRANSITIONS, this.#state, state)
-    this.#state = state
+    if (checkTransition('a message', TRANSITIONS, this.#state, state)) this.#state = state
   }
 }
 

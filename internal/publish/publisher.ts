@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Broker } from '../broker/broker.ts'
 import type { Codec, Encoder } from '../codec/codec.ts'
-import { assertTransition, type Transitions } from '../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../lifecycle/transition.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { PublisherLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
@@ -132,13 +132,11 @@ export class Publisher {
   }
 
   /**
-   * Takes over what earlier processes left, and begins with heartbeats. To be called once, and to be waited for before
-   * samples are added.
-   *
-   * @throws when it was started or stopped before
+   * Takes over what earlier processes left, and begins with heartbeats. To be called once, before `stop`, and to be
+   * waited for before samples are added.
    */
   async start(): Promise<void> {
-    this.#setState('takingOver')
+    if (!this.#setState('takingOver')) return
     if (this.#journal !== undefined) {
       this.#takenOver = this.#takeOver(this.#journal)
       await this.#takenOver
@@ -179,9 +177,11 @@ export class Publisher {
     return this.#stopped
   }
 
-  #setState(state: PublisherState): void {
-    assertTransition('a publisher', TRANSITIONS, this.#state, state)
+  /** @returns whether the publisher has this state now */
+  #setState(state: PublisherState): boolean {
+    if (!checkTransition('a publisher', TRANSITIONS, this.#state, state)) return false
     this.#state = state
+    return true
   }
 
   async #takeOver(journal: Journal): Promise<void> {

@@ -1,5 +1,5 @@
 import { blankHeader, type MessageHeader } from '../codec/codec.ts'
-import { assertTransition, type Transitions } from '../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../lifecycle/transition.ts'
 
 type RunState = 'running' | 'ending' | 'ended'
 
@@ -44,8 +44,7 @@ export class Run {
   }
 
   moveTo(state: RunState): void {
-    assertTransition('a run', TRANSITIONS, this.#state, state)
-    this.#state = state
+    if (checkTransition('a run', TRANSITIONS, this.#state, state)) this.#state = state
   }
 
   /** The message of `header` is made: the next one gets the next number. */

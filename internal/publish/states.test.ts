@@ -1,6 +1,7 @@
 import { pino } from 'pino'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { FaultyBroker, stubCodec } from '../../test/support/faulty-broker.ts'
+import { onIllegalTransition } from '../lifecycle/transition.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
 import { type MessageState, OutgoingMessage } from './message.ts'
@@ -22,6 +23,8 @@ function publisher(): Publisher {
     ...{ throttle: new LogThrottle(logger), ledger: new PublisherLedger() },
   })
 }
+
+afterEach(() => onIllegalTransition(undefined))
 
 describe('a message', () => {
   const STATES: readonly MessageState[] = ['made', 'inFlight', 'held', 'sent', 'withdrawn']
@@ -86,5 +89,19 @@ describe('a publisher', () => {
     const one = publisher()
     await one.stop(never)
     await expect(one.start()).rejects.toThrow('a publisher that is stopped cannot become takingOver')
+  })
+  it('keeps its state where an illegal transition does not throw', async () => {
+    const bugs: string[] = []
+    onIllegalTransition(({ message }) => bugs.push(message))
+    const one = publisher()
+    await one.stop(never)
+    await one.start()
+    const sent = message()
+    for (const state of ['inFlight', 'sent', 'held'] as const) sent.moveTo(state)
+    expect(sent.state).toBe('sent')
+    expect(bugs).toEqual([
+      'a publisher that is stopped cannot become takingOver',
+      'a message that is sent cannot become held',
+    ])
   })
 })

@@ -1,7 +1,7 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
 import { BrokerError, type BrokerHealth, type BrokerStats } from '../broker.ts'
 import { describeProblem, isRefusal, isReply } from './problem.ts'
@@ -228,8 +228,7 @@ export class RedisConnection {
   /** The only place that changes the mode. */
   #become(next: Mode): void {
     if (this.#mode === next) return
-    assertTransition('a connection', TRANSITIONS, this.#mode, next)
-    this.#mode = next
+    if (checkTransition('a connection', TRANSITIONS, this.#mode, next)) this.#mode = next
   }
 
   #sendHeartbeat(): void {

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
 import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
 import { idOf, payloadOf, type RawEntry } from './entry.ts'
@@ -217,7 +217,6 @@ export class PartitionReader {
   /** The only place that changes the mode. */
   #become(next: Mode): void {
     if (this.#mode === next) return
-    assertTransition('a reader', TRANSITIONS, this.#mode, next)
-    this.#mode = next
+    if (checkTransition('a reader', TRANSITIONS, this.#mode, next)) this.#mode = next
   }
 }

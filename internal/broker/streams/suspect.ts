@@ -1,4 +1,4 @@
-import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
 
 /** After so many deliveries without an ack an entry is a suspect. */
 export const SUSPECT_AFTER = 5
@@ -122,8 +122,7 @@ export class Suspect {
   }
 
   #become(next: State): void {
-    assertTransition('a suspect', TRANSITIONS, this.#state, next)
-    this.#state = next
+    if (checkTransition('a suspect', TRANSITIONS, this.#state, next)) this.#state = next
   }
 }
 

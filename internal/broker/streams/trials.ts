@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { assertTransition, type Transitions } from '../../lifecycle/transition.ts'
+import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
 import { BrokerError, type BrokerStats } from '../broker.ts'
@@ -267,7 +267,7 @@ export class Trials {
   #become(next: Mode): void {
     const mode = this.#mode
     if (mode === next || mode === 'closed') return
-    assertTransition('trials', TRANSITIONS, mode, next)
+    if (!checkTransition('trials', TRANSITIONS, mode, next)) return
     const heldBack = this.holdsBack
     this.#mode = next
     if (this.holdsBack !== heldBack) this.#options.holdsBackChanged()
