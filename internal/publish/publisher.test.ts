@@ -291,6 +291,18 @@ describe('Publisher', () => {
       await soon()
       expect([ledger.produced, ledger.sent, ledger.dropped]).toEqual([3, 0, 3])
     })
+
+    it('drops and counts samples that come after the end of the run', async () => {
+      const { broker, publisher, ledger } = start()
+      tick(publisher, 1)
+      await publisher.stop(never)
+      const arrived = broker.arrived.length
+      tick(publisher, 2, 3, 4, 5, 6)
+      await soon()
+      expect(broker.arrived.length).toBe(arrived)
+      expect([ledger.produced, ledger.sent, publisher.held]).toEqual([6, 1, 0])
+      expect(ledger.droppedBy).toEqual(new Map([['stopped', 5]]))
+    })
   })
 
   it('balances under any faults, and sends again only what the broker may not have taken', async () => {

@@ -160,9 +160,14 @@ export class Publisher {
     if (this.#encoder.count >= this.#options.codec.maxSamples) this.flush()
   }
 
-  /** Sends what was added: the end of a tick. Never waits; what the broker does not take is held. */
+  /**
+   * Sends what was added: the end of a tick. Never waits; what the broker does not take is held. Samples that come after
+   * the end of the run, from a source that a stop did not wait for, are dropped.
+   */
   flush(): void {
-    if (this.#encoder.count > 0) this.#sender.send(this.#finishMessage())
+    if (this.#encoder.count === 0) return
+    if (this.#run.isRunning) this.#sender.send(this.#finishMessage())
+    else this.#dropUnfinished()
   }
 
   /**
@@ -210,6 +215,12 @@ export class Publisher {
     const payload = this.#encoder.finish(header)
     run.countMessage(samples)
     return new OutgoingMessage({ payload, run, seq, firstSample, samples, madeAt, madeAtUptimeUs: this.#uptimeUs() })
+  }
+
+  #dropUnfinished(): void {
+    const samples = this.#encoder.count
+    this.#encoder.finish(this.#run.header)
+    this.#sender.drop('stopped', samples)
   }
 
   /**

@@ -43,6 +43,11 @@ export class Run {
     return this.header.run
   }
 
+  /** Whether it numbers messages. */
+  get isRunning(): boolean {
+    return this.#state === 'running'
+  }
+
   moveTo(state: RunState): void {
     if (checkTransition('a run', TRANSITIONS, this.#state, state)) this.#state = state
   }
