@@ -16,12 +16,13 @@ export interface BaselineOptions {
 }
 
 /**
- * What our pipeline is compared with: the way of an able engineer who does not think of allocation. JSON.parse, a new object and a
- * Point of the client library for each message, and its WriteApi for batches, retries and transport. It does less than ours, on purpose: no
- * checks of what comes in, no dead letters, no count of what was lost on the wire, no live values, no spool, no bound.
+ * The plain pipeline that ours is compared with. An able engineer who does not think of allocation would write it so:
+ * JSON.parse, a new object and a Point of the client library for each message; batches, retries and transport by the
+ * library's WriteApi. On purpose it does less than ours: it has no input checks, dead letters, loss counts, live
+ * values, spool or bounds.
  *
- * What does not belong to the plain way is ours on both sides, and costs both the same, so that it tilts nothing: the clock, the histograms, the
- * ledger, and the times of samples that share a microsecond (Ties).
+ * Both pipelines use our clock, histograms, ledger and Ties (which keeps samples of one microsecond apart). These cost
+ * both the same, so they do not bias the comparison.
  */
 export class Baseline {
   readonly ledger = new PlainLedger()
@@ -29,7 +30,7 @@ export class Baseline {
   readonly #clock: Clock
   readonly #throttle: LogThrottle
   readonly #ties = new Ties()
-  /** Reused for its two times; the series in it is only there to begin with. */
+  /** Reused for each message. Only `at` and `tie` are used; the series is a placeholder. */
   readonly #place: Sample = { series: new Series('', '', []), values: [], at: 0, tie: 0 }
   readonly #writeApi: WriteApi
   #finishing: (() => void) | undefined
@@ -44,7 +45,7 @@ export class Baseline {
     })
   }
 
-  /** Takes a message; one that makes no point is counted as rejected. */
+  /** Takes a message. A message that makes no point counts as rejected. */
   take(payload: Buffer): void {
     const receivedAt = this.#clock.now()
     this.ledger.messages++
@@ -64,13 +65,16 @@ export class Baseline {
     if (sentAt > 0) this.latency.e2e.record(inBatchAt - sentAt)
   }
 
-  /** Writes what is left, once more what waits for a retry too. When the signal fires first, that stays `held` in the ledger. */
+  /**
+   * Writes the rest, and tries once more the batches that wait for a retry. If the signal fires first, the rest stays
+   * `held` in the ledger.
+   */
   async finish(signal: AbortSignal): Promise<void> {
     const settled = new Promise<void>((resolve) => {
       this.#finishing = resolve
     })
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    // `close` alone would drop what waits for a retry, and waits only for the last of the requests that are under way.
+    // `close` alone would drop the batches that wait for a retry, and would wait only for the last request in flight.
     const flushed = this.#writeApi.flush(true).then(() => this.#writeApi.close())
     this.#tellWhenSettled()
     await Promise.race([Promise.all([flushed, settled]), aborted])
@@ -83,11 +87,15 @@ export class Baseline {
     this.#tellWhenSettled()
   }
 
-  /** @returns undefined to leave the lines to the client's retries; where it would give up without a word, this counts them first */
+  /**
+   * @returns undefined: the client retries the lines. A promise: the client gives the lines up, and they are counted
+   *   here
+   */
   #failed(error: Error, lines: readonly string[], attempt: number, expires: number): Promise<void> | undefined {
     const isRefused = error instanceof HttpError && error.statusCode < 429
     if (isRefused) {
-      // At worst it is one line of the thousand: the client does not tell which, and InfluxDB has the others.
+      // Perhaps only one line of the thousand was refused, and InfluxDB stored the others. The client does not tell
+      // which.
       this.ledger.rejected += lines.length
       this.#throttle.error('refused', { err: error, lines: lines.length }, 'the store refused a batch')
       this.#tellWhenSettled()
@@ -109,8 +117,8 @@ export class Baseline {
 }
 
 /**
- * The time of a point, µs: it is the send time of its message, as the load generator's messages all have one. Read from the line
- * itself, because WriteApi gives back nothing else; 16 digits, and nothing allocated.
+ * The time of a point, µs. It is the send time of its message, which every message of the load generator has. It is
+ * read from the line, because WriteApi returns nothing else: 16 digits, without allocation.
  */
 function timeOfLine(line: string): number {
   const end = line.length - 3

@@ -1,7 +1,7 @@
 import { Point } from '@influxdata/influxdb-client'
 import { detectFormat } from '../../internal/codec/detect.ts'
 
-/** One message: what JSON.parse gives, unchecked. Packed is read into the same shape. */
+/** One message as JSON.parse returns it, unchecked. A Packed message is read into the same shape. */
 export interface StatsMessage {
   readonly cpu_usage?: number
   readonly mem_usage?: number
@@ -26,17 +26,18 @@ export function readMessage(payload: Buffer): StatsMessage {
 }
 
 /**
- * When the message was sent, µs since the epoch; NaN, 0 or less where it does not say.
+ * When the message was sent, µs since the epoch. NaN, 0 or less: the message does not say.
  *
- * Nanoseconds as a double are right to 128: rounded to microseconds they are the time of every publisher that counts in microseconds, as
- * the load generator does. Of one that counts in nanoseconds this may be 1 µs more than ours, which reads all digits and cuts off.
+ * A double holds these nanoseconds to within 128. Rounded to microseconds, the time is exact for a publisher that
+ * counts in microseconds, as the load generator does. For one that counts in nanoseconds it may be 1 µs more than in
+ * our pipeline, which reads all digits and truncates.
  */
 export function sentAtOf({ send_time_unix_nano }: StatsMessage): number {
   return Math.round(Number(send_time_unix_nano) / 1000)
 }
 
 /**
- * The same point that our server writes, but for -0, which the client writes as 0.
+ * The same point that our server writes. Only -0 differs: the client writes it as 0.
  *
  * @param at µs since the epoch
  * @param tie the nanoseconds below, 0 to 999
@@ -44,7 +45,7 @@ export function sentAtOf({ send_time_unix_nano }: StatsMessage): number {
  */
 export function pointOf({ cpu_usage: cpu, mem_usage: mem, host }: StatsMessage, at: number, tie: number): Point {
   if (!Number.isFinite(cpu) && !Number.isFinite(mem)) throw new Error('neither cpu nor mem is a finite number')
-  // A time in nanoseconds does not fit a number; the client takes it as a text.
+  // A number cannot hold a time in nanoseconds exactly, so the client takes text.
   const point = new Point('system_stats').timestamp(`${at}${String(tie).padStart(3, '0')}`)
   if (host) point.tag('host', host)
   if (Number.isFinite(cpu)) point.floatField('cpu', cpu)

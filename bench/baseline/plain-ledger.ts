@@ -1,6 +1,9 @@
 import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
-/** Where the samples of a comparison server are. It reads the formats of one sample a message only, so messages are samples. */
+/**
+ * Where the samples of a comparison server are. It reads only formats with one sample a message, so it counts each
+ * message as one sample.
+ */
 export class PlainLedger {
   messages = 0
   written = 0

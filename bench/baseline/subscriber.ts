@@ -12,7 +12,7 @@ export interface SubscriberOptions {
   readonly onMessage: (payload: Buffer) => void
 }
 
-/** A subscriber to the channel of Pub/Sub, as ioredis gives it. It connects, and subscribes again, for as long as it takes. */
+/** Subscribes to the Pub/Sub channel with plain ioredis, which reconnects and subscribes again without limit. */
 export class PlainSubscriber {
   readonly #client: Redis
   #problem: string
@@ -23,9 +23,9 @@ export class PlainSubscriber {
     this.#client = new Redis({
       ...{ host, port, db: database, username, password: redis.password ?? password },
       ...(secure ? { tls: {} } : {}),
-      // Or else it would give up a subscription that waits for a server which is started a little later.
+      // Without it, ioredis would give up the subscription if Redis is started a little later.
       maxRetriesPerRequest: null,
-      // For so long a connection that is gone already keeps the process.
+      // A connection that is gone already keeps the process alive for this long.
       disconnectTimeout: 500,
     })
     this.#client.on('error', (err) => {
@@ -35,7 +35,7 @@ export class PlainSubscriber {
     this.#client.on('messageBuffer', (_channel: Buffer, payload: Buffer) => onMessage(payload))
   }
 
-  /** What keeps it from hearing anything; '' when nothing does. */
+  /** Why it receives nothing; '' when it is connected. */
   get problem(): string {
     return this.#client.status === 'ready' ? '' : this.#problem
   }
@@ -45,9 +45,9 @@ export class PlainSubscriber {
     await this.#client.subscribe(CHANNEL)
   }
 
-  /** Resolves when nothing more will come, all that Redis sent before having been handed over. */
+  /** Resolves when no more messages come, and all that Redis sent before are handed over. */
   async stop(): Promise<void> {
-    // Where the connection ends first, nothing more will come either.
+    // If the connection ends first, no more messages come either.
     if (this.#client.status === 'ready') await this.#client.unsubscribe(CHANNEL).catch(() => {})
     this.#client.disconnect()
   }

@@ -3,13 +3,13 @@ import type { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { InfluxWriter } from '../../internal/store/influx/writer.ts'
 
-/** InfluxDB, and what is written there. */
+/** An InfluxDB, and where in it the points go. */
 export interface InfluxPlace {
   /** Without user and password in it. */
   readonly url: string
   /** '' for none. */
   readonly token: string
-  /** Of InfluxDB 1.x, '' for none; used where there is no token. */
+  /** For InfluxDB 1.x, when there is no token; '' for none. */
   readonly username: string
   readonly password: string
   readonly org: string
@@ -22,9 +22,10 @@ export interface InfluxPlace {
 }
 
 /**
- * The client's own WriteApi with its own defaults (1,000 lines a batch, any number of requests side by side, retries after 5 s and
- * more), but for two: a batch that is not full leaves after a second and not after a minute, or the last points of a run would be
- * waited for that long; and bodies are compressed only where ours are, so that gzip is not what is compared.
+ * The client's own WriteApi with its defaults: 1,000 lines a batch, any number of concurrent requests, retries after 5
+ * s and more. Two settings differ. A partial batch leaves after a second instead of a minute, so that a run does not
+ * wait a minute for its last points. Bodies are compressed only where ours are, so that the comparison does not measure
+ * gzip.
  */
 export function openWriteApi(
   place: InfluxPlace,
@@ -42,13 +43,13 @@ export function openWriteApi(
     flushInterval: 1000,
     ...(gzip ? {} : { gzipThreshold: Number.POSITIVE_INFINITY }),
   })
-  // The client's documented way to another path: InfluxDB before 1.8 has only this one.
+  // InfluxDB before 1.8 has only this path. The client documents this way to set it.
   if (writePath === 'v1') writeApi.path = `/write?${new URLSearchParams({ db: bucket, precision: 'ns' })}`
   return writeApi
 }
 
 /**
- * What the client does not do: finds out which path the server has, and makes the database of InfluxDB 1.x where it is missing.
+ * Finds out which write path the server has, and creates a missing database of InfluxDB 1.x. The client does neither.
  *
  * @throws Error that says in words what is wrong with the server or the settings
  */

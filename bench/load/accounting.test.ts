@@ -7,7 +7,7 @@ import { writerOf } from './writers.ts'
 
 const SAMPLES = 3
 
-test('of frames that are lost on the way, and of those that nobody received, a server counts the first only, and all of them', () => {
+test('a server counts all frames that are lost on the way, and none that no server received', () => {
   const fate = fc.constantFrom('received', 'received', 'lost', 'unreceived')
   fc.assert(
     fc.property(fc.array(fate, { maxLength: 60 }), (fates) => {

@@ -23,11 +23,11 @@ test.each<[string, Whereabouts]>([
   ],
   ['the servers dropped figures of their own', whereabouts({ stored: 970 }, { dropped: 32, ownDropped: 2 })],
   [
-    'they did, and nobody asked the store',
+    'they did, and the store was not asked',
     whereabouts({ stored: undefined }, { received: 1010, dropped: 32, ownDropped: 2 }),
   ],
-  ['the servers took all in, and nobody asked the store', whereabouts({ stored: undefined })],
-  ['nobody was asked', whereabouts({ stored: undefined, ledger: undefined })],
+  ['the servers received everything, and the store was not asked', whereabouts({ stored: undefined })],
+  ['neither the servers nor the store were asked', whereabouts({ stored: undefined, ledger: undefined })],
 ])('holds where %s', (_, given) => {
   expect(balance(given)).toBe('')
 })
@@ -36,18 +36,18 @@ test.each<[string, Whereabouts, RegExp]>([
   [
     'something is missing',
     whereabouts({ stored: 993 }),
-    /^1,000 samples sent, 993 stored, 0 reported lost: 7 are missing and nobody says why; packed/,
+    /^1,000 samples sent, 993 stored, 0 reported lost: 7 are missing without a reported reason; packed/,
   ],
   [
     'frames are missing',
     whereabouts({ format: 'frame', stored: 1 }),
-    /999 are missing and nobody says why; see the logs/,
+    /999 are missing without a reported reason; see the logs/,
   ],
   ['the store has more', whereabouts({ stored: 1200 }), /200 too many; does something else publish/],
   [
     'the servers still hold it',
     whereabouts({ stored: 400 }, { held: 600, spooled: 500 }),
-    /600 are missing, 600 are still in the servers' hands/,
+    /600 are missing, 600 are still held by the servers/,
   ],
   [
     'less was taken in',
@@ -58,7 +58,7 @@ test.each<[string, Whereabouts, RegExp]>([
   expect(balance(given)).toMatch(words)
 })
 
-test('what nobody received is lost, and what the servers say is', () => {
+test('samples that no server received are lost, and those that the servers report as lost', () => {
   expect(reportedLost(whereabouts({ unreceived: 1 }, { rejected: 2, dropped: 4, lost: 8 }))).toBe(15)
   expect(reportedLost(whereabouts({ unreceived: 1, ledger: undefined }))).toBe(1)
 })

@@ -45,14 +45,14 @@ export function balance(whereabouts: Whereabouts): string {
   const where = whereabouts.stored === undefined ? 'taken in' : 'stored'
   const sum = `${countText(sent)} samples sent, ${countText(arrived)} ${where}, ${countText(lost)} reported lost`
   if (missing < 0) {
-    return `${sum}: ${countText(-missing)} too many; does something else publish system_stats, or was a loss reported that was none?`
+    return `${sum}: ${countText(-missing)} too many; does something else publish system_stats, or was a loss reported that did not happen?`
   }
   const held = ledger?.held ?? 0
   if (held > 0)
-    return `${sum}: ${countText(missing)} are missing, ${countText(held)} are still in the servers' hands; does the store answer them?`
+    return `${sum}: ${countText(missing)} are missing, ${countText(held)} are still held by the servers; does the store answer them?`
   const advice =
     format === 'frame'
       ? 'see the logs of the servers'
       : `${format} messages have no number, so the servers cannot know of a loss on the way; did Redis cut off a server that was too slow?`
-  return `${sum}: ${countText(missing)} are missing and nobody says why; ${advice}`
+  return `${sum}: ${countText(missing)} are missing without a reported reason; ${advice}`
 }

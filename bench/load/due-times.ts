@@ -49,8 +49,8 @@ export class Schedule {
 }
 
 /**
- * The due times of a closed loop: a message is due when the reply to its worker's last message is there. Many replies
- * come in one chunk; their messages get the last microseconds up to now, of which every `threads`th belongs to this
+ * The due times of a closed loop: a message is due when the reply to its worker's last message has come. Many replies
+ * come in one chunk. Their messages get the most recent microseconds, of which every `threads`th belongs to this
  * thread.
  */
 export class Turns {

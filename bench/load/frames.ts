@@ -84,7 +84,7 @@ export class FrameMessageWriter implements MessageWriter {
   /**
    * Two end markers for each worker. While `heldFrom` is 0, servers wait for missing messages. The second marker says
    * that nothing more comes and how many messages no server received; servers count whatever else is missing as lost.
-   * The first is for a server that has received nothing of the worker: it learns from it that there were messages.
+   * From the first marker, a server that has received nothing of the worker learns that there were messages.
    */
   endMarkers(nowUs: number, unreceived: Uint32Array): Buffer[] {
     return this.#templates.flatMap(({ head, runId, seq }, worker) => {

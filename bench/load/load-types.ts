@@ -31,8 +31,8 @@ export interface LoadOptions {
   readonly values: 'walk' | 'full'
   readonly threads: number
   /**
-   * Admin listeners of the servers whose figures belong to the result. Empty: the result has only what the sender and
-   * the store know.
+   * Admin listeners of the servers whose metrics belong to the result. Empty: the result has only the values of the
+   * sender and the store.
    */
   readonly servers: readonly string[]
   /** Asks the store how many samples of the run it has. Undefined: the store is not asked. */
@@ -46,7 +46,7 @@ export type CountStored = (
   signal: AbortSignal,
 ) => Promise<number>
 
-/** How far a run is, once a second. */
+/** The progress of a run, once a second. */
 export interface Progress {
   readonly step: 'warm-up' | 'measure' | 'settle' | 'count'
   /** Since the step began. */
@@ -68,7 +68,7 @@ export interface TimelinePoint {
   readonly atMs: number
   readonly sent: number
   readonly written: number
-  /** In memory and on disk, and those of them on disk. */
+  /** `held`: in memory and on disk. `spooled`: the part on disk. */
   readonly held: number
   readonly spooled: number
   readonly rssBytes: number
@@ -76,7 +76,7 @@ export interface TimelinePoint {
   readonly p99: { readonly internal: number; readonly e2e: number; readonly durable: number }
 }
 
-/** What the servers report of the measurement, summed over all servers. */
+/** The servers' report on the measurement, summed over all servers. */
 export interface ServersResult {
   readonly latency: DebugMetrics['latency']
   readonly gc: Counts
@@ -104,7 +104,7 @@ export interface LoadResult {
   /** The due times, which are also the times of the samples, are in `[startUs, endUs)`. */
   readonly startUs: number
   readonly endUs: number
-  /** Whether it was stopped before its time. */
+  /** Whether it was stopped before its end. */
   readonly partial: boolean
   /** Messages that no server was subscribed to, and the samples in them. */
   readonly unreceived: number
@@ -119,7 +119,10 @@ export interface LoadResult {
   readonly settleMs: number
   readonly servers: ServersResult | undefined
   readonly stored: number | undefined
-  /** Samples that are known to be gone: unreceived ones, and what the servers count as rejected, dropped and lost. */
+  /**
+   * Samples known to be gone: those that no server received, and those that the servers count as rejected, dropped or
+   * lost.
+   */
   readonly reportedLost: number
   /** '' when samples = stored + reported lost. Otherwise a sentence that says what is wrong. */
   readonly balance: string

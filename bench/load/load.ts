@@ -111,8 +111,8 @@ class LoadRun {
     const before = await this.#servers?.ledger()
     const { how } = await this.#settle(await this.#play('warm-up', warmupMs, before), before)
     if (how !== 'stuck' || this.#signal.aborted) return
-    // What the servers settle later would count as latencies of the measurement.
-    throw new Error('the servers do not get rid of what the warm-up sent them: does the store answer? see their logs')
+    // Warm-up samples settled later would count in the latencies of the measurement.
+    throw new Error('the servers do not settle the samples of the warm-up: does the store answer? see their logs')
   }
 
   /** Covers most of the measurement that begins now, and ends before it does. */
@@ -122,7 +122,7 @@ class LoadRun {
     return servers.allocations(seconds, AbortSignal.any([this.#signal, this.#requests.signal]))
   }
 
-  /** Sends for `durationMs`, and reads the servers' figures once a second meanwhile. */
+  /** Sends for `durationMs`, and reads the servers' metrics once a second meanwhile. */
   async #play(
     step: 'warm-up' | 'measure',
     durationMs: number,
@@ -200,7 +200,7 @@ class LoadRun {
     return { ...between(after, before), rssBytes, allocations }
   }
 
-  /** Finds out where the samples are. A stopped run does without the count of the store where that takes too long. */
+  /** Finds out where the samples are. A stopped run leaves out the count of the store if it takes too long. */
   async #find(sent: Sent, ledger: LedgerCounts | undefined): Promise<Whereabouts> {
     const { countStored, format } = this.#options
     const known = {

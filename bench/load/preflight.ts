@@ -41,7 +41,7 @@ async function checkRedis({ redis, broker }: Pick<LoadOptions, 'redis' | 'broker
     const withoutServer = channels.filter((_, n) => answer[2 * n + 1] === 0)
     if (withoutServer.length === 0) return
     throw new Error(
-      `nobody is subscribed to ${withoutServer.join(', ')}: start a server with the same Redis and broker.partitions, or see --broker`,
+      `no server is subscribed to ${withoutServer.join(', ')}: start a server with the same Redis and broker.partitions, or see --broker`,
     )
   } finally {
     await connection.close()

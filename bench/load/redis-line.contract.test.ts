@@ -75,7 +75,7 @@ test('who does not get in is told why', async () => {
   await expect(RedisLine.open({ url: `redis://127.0.0.1:${await freePort()}` })).rejects.toThrow('is it running there?')
 })
 
-test('what is no Redis is seen', async () => {
+test('a server that is not Redis is detected', async () => {
   const silent = await startSilentServer()
   await expect(RedisLine.open({ url: `redis://${silent.address}` }, 200)).rejects.toThrow(
     'cannot be reached (ETIMEDOUT)',
@@ -97,11 +97,11 @@ test('before a load Redis is there, and somebody listens', async () => {
   const pubsub = { kind: 'pubsub', topic: 'telemetry', partitions: 2 } as const
   await preflight({ redis, broker: { ...pubsub, kind: 'streams' } })
   await expect(preflight({ redis, broker: pubsub })).rejects.toThrow(
-    /nobody is subscribed to metrics:0, metrics:1: start a server/,
+    /no server is subscribed to metrics:0, metrics:1: start a server/,
   )
   const server1 = new Redis(server.url)
   await server1.subscribe('metrics:1')
-  await expect(preflight({ redis, broker: pubsub })).rejects.toThrow(/nobody is subscribed to metrics:0:/)
+  await expect(preflight({ redis, broker: pubsub })).rejects.toThrow(/no server is subscribed to metrics:0:/)
   await server1.subscribe('metrics:0')
   await preflight({ redis, broker: pubsub })
   server1.disconnect()

@@ -33,7 +33,7 @@ export class ReplyParser {
     this.#sink = sink
   }
 
-  /** @throws Error when the bytes are no reply of Redis */
+  /** @throws Error when the bytes are not a reply of Redis */
   feed(chunk: Buffer): void {
     for (let at = 0; at < chunk.length; ) {
       switch (this.#expects) {

@@ -125,7 +125,7 @@ test('a closed loop waits for the servers', async () => {
   expect(await running).toMatchObject({ messages: 17 })
 })
 
-test('what nobody received is counted, of each worker', async () => {
+test('messages that no server received are counted for each worker', async () => {
   const { line, sender } = scene({ ratePerSecond: 1000 }, ticking(300))
   line.receiversOf = (n) => (n % 4 === 1 || n === 2 ? 0 : 1)
   expect((await sender.run()).unreceived).toBe(26)

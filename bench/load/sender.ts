@@ -82,7 +82,7 @@ export class Sender implements LineListener {
   readonly #chunks: ChunkPool
   readonly #lateness = new Histogram()
   readonly #reply = new Histogram()
-  /** Nobody ever changes it: `Atomics.wait` on it is a pause. */
+  /** Its value never changes: `Atomics.wait` on it is a pause. */
   readonly #pauseCell = new Int32Array(new SharedArrayBuffer(4))
   #sent = 0
   #answered = 0
@@ -207,7 +207,7 @@ export class Sender implements LineListener {
       this.#turnIn(Math.min((us - TIMER_SLACK_US) / 1000, LONGEST_SLEEP_MS))
       return
     }
-    // A message that is due already could not be sent: it waits for Redis or for the socket.
+    // A due message that was not sent waits for Redis or for the socket.
     Atomics.wait(this.#pauseCell, 0, 0, (us > 0 ? Math.min(us, PAUSE_US) : PAUSE_US) / 1000)
     setImmediate(this.#turn)
   }

@@ -10,7 +10,7 @@ import type { LoadAllocations, ServersResult } from './load-types.ts'
 /** An admin listener that does not answer within this time counts as gone. */
 const ANSWER_MS = 10_000
 
-/** Reads the figures of all servers of a load from their admin listeners. */
+/** Reads the metrics of all servers of a load from their admin listeners. */
 export class Servers {
   readonly #urls: readonly string[]
 
@@ -24,7 +24,7 @@ export class Servers {
   }
 
   /**
-   * The figures of each server, in the order of the servers.
+   * The metrics of each server, in the order of the servers.
    *
    * @param digits of the histograms. 2 while a server is measured: with 3 an answer costs it 4 ms and 2 MB
    */

@@ -42,7 +42,7 @@ test('samples of the servers themselves do not count', async () => {
   ).toMatchObject({ how: 'all', polls: 2 })
 })
 
-test('what is lost is not waited for', async () => {
+test('it does not wait for lost samples', async () => {
   expect(await settled([{ received: 90, lost: 10 }])).toMatchObject({ how: 'all', polls: 1 })
 })
 
@@ -61,7 +61,7 @@ test('the spool is waited for as long as it gets smaller, and half a minute wher
   expect(await settled([{ received: 100, held: 7, spooled: 7 }])).toMatchObject({ how: 'stuck', nowMs: 30_000 })
 })
 
-test('nothing more comes: nor is it waited for as long as the servers write what they make themselves', async () => {
+test('it ends when nothing more comes, though the servers still write their own metrics', async () => {
   // Each second a sample of their own, which is held for 100 ms.
   const alive = Array.from({ length: 2000 }, (_, poll) => {
     const own = Math.floor(poll / 20)

@@ -18,7 +18,7 @@ export type Settled = 'all' | 'quiet' | 'stuck'
 export interface SettleOptions {
   /** Samples that were sent since the reading that `ledger` subtracts. */
   readonly expected: number
-  /** The counts since that reading. */
+  /** The counts of the servers since that reading. */
   readonly ledger: () => Promise<LedgerCounts>
   /** Ends the wait. */
   readonly signal: AbortSignal

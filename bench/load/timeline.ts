@@ -1,13 +1,13 @@
 import { type Counts, type DebugMetrics, merge, percentileOf, subtract } from '../../internal/observe/debug-metrics.ts'
 import type { TimelinePoint } from './load-types.ts'
 
-/** The measurement second by second, made from the figures of the servers. */
+/** The measurement second by second, made from the metrics of the servers. */
 export class Timeline {
   readonly points: TimelinePoint[] = []
   readonly #before: readonly DebugMetrics[]
   #last: readonly DebugMetrics[]
 
-  /** @param before the servers' figures when the measurement began */
+  /** @param before the servers' metrics when the measurement began */
   constructor(before: readonly DebugMetrics[]) {
     this.#before = before
     this.#last = before

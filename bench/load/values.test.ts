@@ -25,7 +25,7 @@ describe.each([
   })
 })
 
-test('a walk has small steps and two decimals, whatever the dice', () => {
+test('a walk has small steps and two decimals for any random numbers', () => {
   for (const random of [Math.random, () => 0, () => 0.999_999]) {
     const walk = new Values('walk', random)
     for (let i = 1; i < COUNT; i++) {

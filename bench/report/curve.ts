@@ -1,11 +1,11 @@
 import { type Counts, percentileOf } from '../../internal/observe/debug-metrics.ts'
 
-/** Between 90 % and 99 % as between any two nines: of a line of some 500 pixels, one point every 4. */
+/** Points between 90 % and 99 %, as between any two nines. On a line of some 500 pixels that is one every 4. */
 const POINTS_A_NINE = 24
 
 /**
- * Where percentile curves are read, as 1 / (1 − p): 2 is the median, 100 is 99 %, and each further nine is as far again, up to the
- * percentile beyond which one in 100,000 lies.
+ * The percentiles p of a curve, as 1 / (1 − p): 2 is the median, 10 is 90 %, 100 is 99 %, up to 100,000. The points are
+ * equally far apart on a logarithmic scale.
  */
 export const ONE_IN: readonly number[] = [
   2,
@@ -15,8 +15,8 @@ export const ONE_IN: readonly number[] = [
 ]
 
 /**
- * The latency that one in so many exceeds, for each of `ONE_IN`; null where fewer values than that were counted, for their percentile
- * would be that of the single slowest.
+ * For each n of `ONE_IN`, the latency that one value in n exceeds. Null if fewer than n values were counted: the single
+ * slowest value would decide it.
  */
 export function curveOf(counts: Counts): Array<number | null> {
   return ONE_IN.map((oneIn) => (counts.count < oneIn ? null : percentileOf(counts, 100 - 100 / oneIn)))

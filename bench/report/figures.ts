@@ -2,15 +2,15 @@ import { type Counts, percentileOf } from '../../internal/observe/debug-metrics.
 import { countText, decimalText } from '../../internal/text/count.ts'
 import type { Pass } from './report.ts'
 
-/** One figure of every pass. */
+/** One result, of every pass. */
 export interface FigureRow {
   readonly name: string
-  /** Empty for a bare number. */
+  /** Empty for a number without a unit. */
   readonly unit: string
-  /** One for each pass; undefined where nobody could know. */
+  /** One for each pass; undefined if it was not measured. */
   readonly values: ReadonlyArray<number | undefined>
   readonly decimals: number
-  /** What it is called where few figures stand for a pass; those without are left out there. */
+  /** Its name in the short overview of a pass. A row without one is left out there. */
   readonly glance: string | undefined
 }
 
@@ -23,7 +23,10 @@ export interface FigureGroup {
 
 type Read = (pass: Pass) => number | undefined
 
-/** The figures of a report, as people compare them: what the servers did first, then what it cost, then whether it is to be believed. */
+/**
+ * The results of a report, in the order in which people compare them: what the servers achieved, what it cost, whether
+ * it can be trusted.
+ */
 export function figuresOf(passes: readonly Pass[]): FigureGroup[] {
   const row = (name: string, unit: string, decimals: number, read: Read, glance?: string): FigureRow => ({
     name,
@@ -51,7 +54,7 @@ export function figuresOf(passes: readonly Pass[]): FigureGroup[] {
   return [
     group(
       'Throughput',
-      'What was sent in the measurement, by its length. Warm-up is left out. If all was stored long after the end only, less a second was.',
+      'What was sent in the measurement, divided by its length. Warm-up is left out. If much was stored only after the end, the stored rate is lower.',
       row('messages', '/s', 0, ({ load }) => load.messages / load.seconds),
       row('samples', '/s', 0, ({ load }) => load.samples / load.seconds),
       row('settled after', 's', 2, ({ load }) => load.servers && load.settleMs / 1000),
@@ -91,7 +94,7 @@ export function figuresOf(passes: readonly Pass[]): FigureGroup[] {
     ),
     group(
       'Samples',
-      'Where each of them ended. What the store has is counted in the store.',
+      'Where each sample ended. The stored ones are counted in the store.',
       row('sent', '', 0, ({ load }) => load.samples),
       row('stored', '', 0, ({ load }) => load.stored),
       row('rejected', '', 0, ({ load }) => load.servers?.ledger.rejected),
@@ -106,19 +109,19 @@ function cpuPerSampleUs({ load: { servers } }: Pass): number | undefined {
   return servers && servers.cpuUs / (servers.ledger.received - servers.ledger.own)
 }
 
-/** Allocations are counted over a part of the measurement, and so are the samples of it. */
+/** Allocations are counted during a part of the measurement. They are divided by the samples of that part. */
 function allocatedPerSample({ load }: Pass, where: 'heapBytes' | 'externalBytes'): number | undefined {
   const allocations = load.servers?.allocations
   return allocations && allocations[where] / allocations.samples
 }
 
-/** Of a server's time from the beginning of the measurement until all of it was settled. */
+/** The share of a server's time between the start of the measurement and the moment when all was settled. */
 function gcPercent({ load, serverCount }: Pass): number | undefined {
   const { servers, seconds, settleMs } = load
   return servers && (servers.gc.sum / 1e6 / (seconds + settleMs / 1000) / serverCount) * 100
 }
 
-/** Whether a pass can be believed, in words. */
+/** Whether a pass can be trusted, in words. */
 export function balanceOf({ load }: Pass): { readonly holds: boolean; readonly words: string } {
   if (load.balance !== '') return { holds: false, words: load.balance }
   if (load.partial) return { holds: false, words: 'stopped before its time' }
@@ -127,7 +130,7 @@ export function balanceOf({ load }: Pass): { readonly holds: boolean; readonly w
   return { holds: true, words: `sent = stored${lost}` }
 }
 
-/** Beside the first pass: `×0.42`; empty where that says nothing. */
+/** The ratio to the first pass: `×0.42`; empty if it would mean nothing. */
 export function ratioOf(value: number | undefined, first: number | undefined): string {
   if (value === undefined || first === undefined || first === 0) return ''
   return `×${decimalText(value / first, 2)}`

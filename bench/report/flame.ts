@@ -4,12 +4,14 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { Profile } from 'pprof-format'
 
-/** Whose code a function is: of this package, of one that it uses, of Node.js, or of V8 (the garbage collector, native code). */
+/**
+ * Where a function belongs: to this package, to a dependency, to Node.js, or to V8 (garbage collector, native code).
+ */
 export type Origin = 'own' | 'package' | 'node' | 'engine'
 
 export interface Frame {
   readonly name: string
-  /** From the folder of the package; empty for native code. */
+  /** Relative to the folder of the package; empty for native code. */
   readonly file: string
   /** Where the function begins; 0 where it is not known. */
   readonly line: number
@@ -17,8 +19,8 @@ export interface Frame {
 }
 
 /**
- * A tree of calls, in the order in which a reader walks it: each node after the one that calls it, and before its siblings to the right.
- * Of siblings the one with the larger value comes first.
+ * A tree of calls in depth-first order: each node after its caller. Of siblings the one with the larger value comes
+ * first.
  */
 export interface Flame {
   readonly unit: 'nanoseconds' | 'bytes'
@@ -26,9 +28,9 @@ export interface Flame {
   readonly nodes: {
     /** Index into `frames`. */
     readonly frame: readonly number[]
-    /** How many calls lie around it: 0 is what nothing of ours called. */
+    /** Its depth: 0 has no caller in the profile. */
     readonly depth: readonly number[]
-    /** Its own and that of all it calls. */
+    /** Its own value plus that of everything it calls. */
     readonly value: readonly number[]
   }
 }
@@ -40,8 +42,8 @@ const unzipped = promisify(gunzip)
 
 /**
  * @param path a gzipped pprof file
- * @returns undefined if it holds no sample of that type: nothing was at work, or nothing allocated
- * @throws if it is no such file, or has no such type
+ * @returns undefined if it has no sample of that type: nothing ran, or nothing was allocated
+ * @throws if it is not such a file, or has no such type
  */
 export async function readFlame(path: string, sampleType: SampleType): Promise<Flame | undefined> {
   return flameOf(Profile.decode(await unzipped(await readFile(path))), sampleType)
@@ -102,7 +104,7 @@ function framesOf(profile: Profile, text: (index: number | bigint) => string): F
     const { functionId, line } = location.line[0]!
     const { name, filename } = functions.get(Number(functionId))!
     const path = text(filename)
-    // A path of this machine says nothing elsewhere, and may hold a name.
+    // A path of this machine means nothing elsewhere, and may contain the name of its user.
     const file = isAbsolute(path) ? basename(path) : path
     return { name: text(name), file, line: Number(line), origin: originOf(file) }
   })

@@ -6,7 +6,7 @@ import { balanceOf, figuresOf, ratioOf } from './figures.ts'
 import type { Flame } from './flame.ts'
 import type { Pass, Report } from './report.ts'
 
-/** The trees of a pass; undefined where there is no profile. */
+/** The call trees of a pass; undefined without a profile. */
 export interface PassFlames {
   readonly cpu: Flame | undefined
   readonly allocations: Flame | undefined
@@ -20,7 +20,7 @@ const LATENCIES = [
 ] as const
 
 /**
- * What the page is drawn from. bench/page/data.ts has the same shape, to which a test holds this.
+ * The data of the page. A test checks that bench/page/data.ts has the same shape.
  *
  * @param flames one for each pass
  */
@@ -83,7 +83,7 @@ function groupData(passes: readonly Pass[]) {
   }
 }
 
-/** By columns, each with one value for each second of the measurement. */
+/** In columns, each with one value for each second of the measurement. */
 function timelineOf({ load }: Pass) {
   const { timeline } = load
   const samplesPerMessage = load.messages === 0 ? 0 : load.samples / load.messages
@@ -114,7 +114,7 @@ function profilesOf({ profiles }: Pass, { cpu, allocations }: PassFlames) {
   )
 }
 
-/** Where the figures come from, as groups of names and values. */
+/** Where the results come from, as groups of names and values. */
 function originOf({ machine, node, packageVersion, commit, stack, settings }: Report) {
   return [
     {

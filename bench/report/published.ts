@@ -6,7 +6,7 @@ const URL_PASSWORD = /(:\/\/[^/?#\s:]*):[^/?#\s]*@/g
 const GIVEN_SECRET = /(--[\w-]*(?:token|password|secret)[\w-]*[= ]|\b\w*(?:TOKEN|PASSWORD|SECRET)\w*=)\S+/g
 const SECRET_NAME = /token|password|secret/i
 
-/** A copy of what may be shown to everybody: without passwords, and without the path of somebody's home. */
+/** A copy that may be published: without passwords and without the path of the user's home. */
 export function published<T>(value: T): T {
   return JSON.parse(JSON.stringify(value), (name, part: unknown) => {
     if (typeof part !== 'string') return part
@@ -17,6 +17,6 @@ export function published<T>(value: T): T {
 function clean(text: string): string {
   const shown = text.replace(URL_PASSWORD, `$1:${REDACTED}@`).replace(GIVEN_SECRET, `$1${REDACTED}`)
   const home = homedir()
-  // The user of a container may have none.
+  // The user of a container may have no home.
   return home === '/' ? shown : shown.replaceAll(home, '~')
 }

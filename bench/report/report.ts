@@ -3,29 +3,29 @@ import type { Format, LoadResult } from '../load/load.ts'
 import type { Commit } from './commit.ts'
 import type { Machine } from './machine.ts'
 
-/** All that is known of a benchmark: what `report.json` holds, and what `report.html` shows. */
+/** Everything about a benchmark: the content of `report.json`, and what `report.html` shows. */
 export interface Report {
-  /** Of this shape. A reader of an older or a newer one must look at it first. */
+  /** The version of this shape. Readers must check it first. */
   readonly version: 1
   /** ISO 8601, UTC. */
   readonly startedAt: string
   readonly machine: Machine
   /** `v20.20.1` */
   readonly node: string
-  /** Of this package. */
+  /** The version of this package. */
   readonly packageVersion: string
   /** Undefined: not run from a checkout. */
   readonly commit: Commit | undefined
-  /** Makes the same again, from the folder of the package. */
+  /** The command that repeats the benchmark, to be run in the folder of the package. */
   readonly command: string
-  /** As they were in the end, defaults included, by their names. */
+  /** The settings in effect, with defaults, by name. */
   readonly settings: Readonly<Record<string, string>>
   readonly stack: {
-    /** Of processes of this machine, or containers. */
+    /** Processes of this machine, or containers. */
     readonly kind: 'local' | 'compose'
-    /** Of the servers: `{ redis: '7.0.15', influxdb: '1.6.7' }`. */
+    /** The versions of Redis and the store: `{ redis: '7.0.15', influxdb: '1.6.7' }`. */
     readonly versions: Readonly<Record<string, string>>
-    /** How the servers were set, where that is not as they come. */
+    /** Settings of Redis and the store that are not their defaults. */
     readonly notes: readonly string[]
   }
   readonly passes: readonly Pass[]
@@ -33,9 +33,9 @@ export interface Report {
 
 /** One load against one stack. */
 export interface Pass {
-  /** Unlike the others' of the same condition: `ours, packed`. */
+  /** Unique among the passes of one condition: `ours, packed`. */
   readonly name: string
-  /** What was asked of it: `as fast as it can`. Passes under one condition are compared with each other. */
+  /** The load that it got: `as fast as it can`. Passes under the same condition are compared with each other. */
   readonly condition: string
   readonly pipeline: 'ours' | 'baseline' | 'bare'
   readonly format: Format
@@ -44,11 +44,11 @@ export interface Pass {
   /** ISO 8601, UTC: when the measurement began, warm-up done. */
   readonly startedAt: string
   readonly load: LoadResult
-  /** Taken under the same load once more, which is not counted: figures are those of a server that nobody looks into. */
+  /** Taken while the load ran once more, uncounted: the results come from a server without a profiler. */
   readonly profiles: Profiles
 }
 
-/** Paths of pprof files, gzipped. In a report that is written they are relative to its folder. */
+/** Paths of gzipped pprof files. In a written report they are relative to its folder. */
 export interface Profiles {
   readonly cpu: string | undefined
   /** One after the other. The report shows the allocations of the first. */

@@ -18,7 +18,7 @@ describe('summaryTable', () => {
     expect(table).not.toContain('×')
   })
 
-  it('does not make up what nobody could know', () => {
+  it('shows a dash for an unknown result', () => {
     const load = { ...ours.load, servers: undefined, stored: undefined }
     const table = summaryTable({ passes: [{ ...ours, load }] })
     expect(table).toMatch(/^ {2}CPU a sample µs +–$/m)

@@ -6,7 +6,7 @@ import type { Pass, Report } from './report.ts'
 
 const GAP = '   '
 
-/** The figures of a report for a terminal: one column a pass, and beside each but the first what it is of the first. */
+/** The results of a report for a terminal: one column a pass, each but the first with its ratio to the first. */
 export function summaryTable({ passes }: Pick<Report, 'passes'>): string {
   const lines: Array<readonly string[]> = [['', ...passes.map(({ name }) => name)]]
   for (const { name, rows } of figuresOf(passes)) lines.push([], [name], ...rows.map(cellsOf))
@@ -30,7 +30,10 @@ function aligned(cells: readonly string[], widths: readonly number[]): string {
   return cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(GAP)
 }
 
-/** What scripts look for, of one pass: the lines that a server logs, over the whole measurement. None without servers. */
+/**
+ * The latency lines of one pass, which scripts parse. A server logs the same lines; these cover the whole measurement.
+ * None without servers.
+ */
 export function statsLines({ load }: Pass): string[] {
   if (load.servers === undefined) return []
   const { internal, e2e, durable } = load.servers.latency

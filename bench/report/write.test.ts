@@ -78,7 +78,7 @@ describe('pageData', () => {
     })
   })
 
-  it('is made of a load that sent nothing to nobody', () => {
+  it('is made of a load that sent nothing and had no servers', () => {
     const report = exampleReport()
     const [first] = report.passes
     const load = { ...first!.load, messages: 0, samples: 0, servers: undefined }

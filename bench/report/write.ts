@@ -6,17 +6,17 @@ import { type PassFlames, pageData } from './page-data.ts'
 import { published } from './published.ts'
 import type { Pass, Profiles, Report } from './report.ts'
 
-/** Of the page's template (bench/page, put into one file by scripts/build-web.mjs): what stands before its data. */
+/** The text before the data in the page's template (bench/page, built into one file by scripts/build-web.mjs). */
 const BEFORE_DATA = '<script type="application/json" id="data">'
 
 /**
- * Writes `report.json` and `report.html`, which needs nothing but itself, into a folder. Both may be published: passwords and the path of
- * the user's home are taken out.
+ * Writes `report.json` and `report.html` into a folder. The page loads no other file. Both may be published: passwords
+ * and the path of the user's home are removed.
  *
  * @param report the paths of its profiles as this process can open them
  * @param templatePath of the page
  * @returns the paths of both
- * @throws if a profile cannot be read, or the template is not built; report.json is there by then
+ * @throws if a profile cannot be read, or the template is not built; report.json is written before
  */
 export async function writeReport(
   report: Report,
@@ -33,13 +33,16 @@ export async function writeReport(
   return { html, json }
 }
 
-/** For people, but for the buckets of histograms: a line for each number of them would be most of the file. */
+/**
+ * Indented, so that people can read it. Histogram buckets stay on one line: a line for each number would make up most
+ * of the file.
+ */
 function jsonOf(report: Report): string {
   const text = JSON.stringify(report, undefined, 2)
   return `${text.replace(/(?<="buckets": )\[[\s\d,[\]]*\]/g, (buckets) => buckets.replaceAll(/\s+/g, ''))}\n`
 }
 
-/** Puts data where the template wants it. No string in it can end the element that it stands in. */
+/** Puts the data into the template, escaped so that no string in it can end its element. */
 export function fill(template: string, data: unknown): string {
   const text = JSON.stringify(data).replaceAll('<', '\\u003c')
   return template.replace(`${BEFORE_DATA}null`, () => `${BEFORE_DATA}${text}`)

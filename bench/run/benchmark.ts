@@ -3,16 +3,16 @@ import type { BenchmarkOptions, Scene, Surroundings } from './options.ts'
 import { type PlayedScene, playScene } from './scene.ts'
 
 export interface BenchmarkResult {
-  /** Loads that may be compared with each other stand together. */
+  /** The loads of one condition, which may be compared with each other. */
   readonly groups: ReadonlyArray<readonly Pass[]>
   readonly stack: PlayedScene['stack']
 }
 
 /**
- * Runs what was asked for, each pipeline on a stack of its own.
+ * Runs the pipelines that the options ask for, each on its own stack.
  *
- * @param signal ends what runs and removes what was started; this then rejects with its reason
- * @throws Error that says in words what is missing, did not come up, or ended
+ * @param signal ends and removes everything that was started; the call then rejects with its reason
+ * @throws Error that says what is missing, did not start, or ended too early
  */
 export async function runBenchmark(
   options: BenchmarkOptions,
@@ -27,7 +27,7 @@ export async function runBenchmark(
   return { groups, stack }
 }
 
-/** One pipeline as it was asked for, or the three that tell what its own way of doing things, and the binary format, are worth. */
+/** One pipeline, or the three of a comparison, which show what our way of working and the binary format gain. */
 function scenesOf({ pipeline, format, ratePerSecond }: BenchmarkOptions): Scene[] {
   if (pipeline !== 'compare') {
     return [{ pipeline, format, loads: [{ name: `${pipeline}, ${format}`, ratePerSecond }], suffix: '' }]

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 
-/** The user, or the system, wants the program to end. */
+/** A signal of the user or the system ended the work. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted'
   /** 128 + the number of the signal: 130 for Ctrl-C. */
@@ -15,11 +15,11 @@ export class Interrupted extends Error {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Runs what has an end of its own, unlike the roles, which `runUntilSignal` is for. The first signal aborts it, so that it can remove what
- * it made; a second one ends the process at once.
+ * Runs work that ends by itself. (Roles run until a signal: `runUntilSignal`.) The first signal aborts the work, so
+ * that it can clean up. A second signal ends the process at once.
  *
- * @param onFirst is told that the first has come
- * @throws Interrupted once the work has ended after a signal, whatever came of it
+ * @param onFirst called at the first signal
+ * @throws Interrupted when the work has ended after a signal, also if it succeeded
  */
 export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,

@@ -2,9 +2,9 @@ import type { Logger } from 'pino'
 import type { Format, LoadOptions, Progress } from '../load/load.ts'
 import type { PipelineKind, StackOptions } from '../stack/stack.ts'
 
-/** What may be asked of `bench run`, and of scripts/benchmark.sh. */
+/** The options of `bench run` and of scripts/benchmark.sh. */
 export interface BenchmarkOptions {
-  /** `compare` plays three, with a format of its own each. */
+  /** `compare` runs three, each with its own format. */
   readonly pipeline: PipelineKind | 'compare'
   readonly format: Format
   /** Messages a second; undefined is a closed loop. */
@@ -14,27 +14,27 @@ export interface BenchmarkOptions {
     'workers' | 'durationMs' | 'warmupMs' | 'hosts' | 'samplesPerMessage' | 'values' | 'threads'
   >
   readonly stack: Pick<StackOptions, 'kind' | 'broker' | 'store' | 'serverCount' | 'ports'>
-  /** Of the CPU profile; 0 takes none, and none of the heap. */
+  /** Length of the CPU profile. 0 takes no profile, neither of the CPU nor of the heap. */
   readonly profileSeconds: number
 }
 
-/** Where and with what it runs. */
+/** The environment of a benchmark. */
 export interface Surroundings {
-  /** Exists, and can be written to. */
+  /** A folder that exists and can be written to. */
   readonly outFolder: string
   readonly env: Readonly<NodeJS.ProcessEnv>
   readonly logger: Logger
-  /** Told in words what is being done. */
+  /** Called with what is being done, in words. */
   readonly say: (what: string) => void
-  /** Told where a load is, once a second. */
+  /** Called once a second with the progress of a load. */
   readonly onProgress: (progress: Progress) => void
 }
 
-/** The loads that one fresh stack is given, one after the other. */
+/** The loads that run one after the other on one fresh stack. */
 export interface Scene {
   readonly pipeline: PipelineKind
   readonly format: Format
   readonly loads: ReadonlyArray<{ readonly name: string; readonly ratePerSecond: number | undefined }>
-  /** Tells its files from those of other scenes; '' where there is no other. */
+  /** Distinguishes its files from those of other scenes; '' if there is only one. */
   readonly suffix: string
 }

@@ -2,11 +2,12 @@ import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { sizeText } from '../../internal/text/size.ts'
 
-/** A report with its profiles and logs; where less is left, it is better not to begin. */
+/** The size of a report with its profiles and logs. With less free space the benchmark does not begin. */
 const PROBE_BYTES = 4 * 1024 * 1024
 
 /**
- * Makes the folder where it is missing, and sees that it can be written to: who waits for minutes should not hear it then.
+ * Creates the folder if it is missing, and checks that it can be written to. Without the check the user would learn it
+ * only after minutes.
  *
  * @returns its absolute path
  * @throws Error that says what is wrong with it
@@ -28,7 +29,7 @@ export async function openOutFolder(path: string): Promise<string> {
   return folder
 }
 
-/** Node's own `recursive` never returns where a folder can be neither made nor be there, as in /proc (seen with 20.20). */
+/** Node's own `recursive` never returns where no folder can be created, as in /proc (seen with 20.20). */
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder)

@@ -4,24 +4,27 @@ import { deferred } from '../../internal/time/deferred.ts'
 import { type LoadOptions, runLoad } from '../load/load.ts'
 import type { Profiles } from '../report/report.ts'
 
-/** Of a heap profile, as it is on the server where nobody says. */
+/** The length of a heap profile: the server's default. */
 const HEAP_SECONDS = 10
 const WARMUP_MS = 1000
-/** Beside the seconds of the profiles: their beginning and end, at worst on a machine that is busy with the load. */
+/** Time to start and end the profiles, in addition to their length, on a machine that is busy with the load. */
 const SLACK_MS = 60_000
 
 export interface ProfileRequest {
   readonly load: LoadOptions
-  /** Of the CPU profile. Those of the heap, one before and one after it, take as long, ten seconds at most. */
+  /**
+   * Length of the CPU profile. The two heap profiles, one before it and one after, take as long, but at most ten
+   * seconds each.
+   */
   readonly seconds: number
   readonly folder: string
-  /** Goes to the end of the files' names. */
+  /** Added to the end of the file names. */
   readonly suffix: string
 }
 
 /**
- * Plays a load once more, of which nothing is counted, and takes the profiles of the first server meanwhile: the figures of a benchmark are those
- * of a server that nobody looks into.
+ * Runs a load once more without counting it, and takes profiles of the first server meanwhile. So the results of a
+ * benchmark come from a server without a profiler.
  */
 export async function profileUnderLoad(request: ProfileRequest, signal: AbortSignal): Promise<Profiles> {
   const { load, seconds } = request
@@ -34,7 +37,7 @@ export async function profileUnderLoad(request: ProfileRequest, signal: AbortSig
     const durationMs = (seconds + 2 * heapSeconds) * 1000 + SLACK_MS
     const onProgress: LoadOptions['onProgress'] = (progress) => {
       if (progress.step === 'measure') measuring.resolve()
-      // How long it would be played if nobody stopped it says nothing.
+      // It stops when the profiles are taken, so its planned length is not shown.
       load.onProgress({ ...progress, ofMs: 0 })
     }
     await runLoad({ ...load, warmupMs: WARMUP_MS, durationMs, countStored: undefined, onProgress }, stop)

@@ -9,12 +9,14 @@ import type { BenchmarkOptions, Scene, Surroundings } from './options.ts'
 import { profileUnderLoad } from './profiles.ts'
 
 export interface PlayedScene {
-  /** As many as the scene has loads. */
+  /** One for each load of the scene. */
   readonly passes: readonly Pass[]
   readonly stack: Pick<Stack, 'kind' | 'versions' | 'notes'>
 }
 
-/** Opens a stack, plays the loads of a scene against it, takes the profiles under the first of them, and closes the stack. */
+/**
+ * Opens a stack, runs the loads of a scene against it, takes the profiles under the first load, and closes the stack.
+ */
 export async function playScene(
   scene: Scene,
   options: BenchmarkOptions,
@@ -36,7 +38,7 @@ export async function playScene(
     const { kind, versions, notes } = stack
     return { passes, stack: { kind, versions, notes } }
   } catch (error) {
-    // Whatever failed once a part of the stack was gone, that is why.
+    // The end of a part of the stack explains every later failure.
     throw stop.aborted ? stop.reason : error
   } finally {
     say('stopping what was started')

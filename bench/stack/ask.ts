@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** @returns the version of a Redis that is up; @throws Error that says why there is none */
+/** @returns the version of a Redis that is up @throws Error that says why it is not */
 export async function askRedis(port: number, signal: AbortSignal): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', signal })
   try {
@@ -12,7 +12,7 @@ export async function askRedis(port: number, signal: AbortSignal): Promise<strin
       answer += String(chunk)
       const version = /^redis_version:(.*?)\r$/m.exec(answer)?.[1]
       if (version !== undefined) return version
-      // It loads its data, or wants a password.
+      // It is still loading its data, or wants a password.
       if (answer.startsWith('-')) break
     }
     throw new Error(`Redis says ${JSON.stringify(answer.slice(0, 100))}`)
@@ -33,12 +33,12 @@ export async function askVictoria(url: string, signal: AbortSignal): Promise<str
   return /vm_app_version\{.*short_version="v?([^"]*)"/.exec(body)?.[1] || 'unknown'
 }
 
-/** Resolves when a server of ours can do its work. */
+/** Resolves when a server of ours is ready. */
 export async function askReady(admin: string, signal: AbortSignal): Promise<void> {
   await get(`${admin}/ready`, signal)
 }
 
-/** @throws Error with what the other end said, unless that was good */
+/** @throws Error with the answer, unless its status is 2xx */
 async function get(url: string, signal: AbortSignal): Promise<{ headers: Headers; body: string }> {
   const response = await fetch(url, { signal })
   const body = await response.text()

@@ -1,10 +1,10 @@
 import type { LoadBroker } from '../load/load.ts'
 
 const TOPIC = 'telemetry'
-/** As the roles have it where nothing is set. */
+/** The defaults of the roles. */
 const MAX_LENGTH = 250_000
 
-/** How messages travel in a stack. */
+/** The broker of a stack. */
 export function brokerOf(kind: LoadBroker['kind']): LoadBroker {
   return { kind, topic: TOPIC, partitions: kind === 'streams' ? 4 : 1, maxLength: MAX_LENGTH }
 }

@@ -68,7 +68,7 @@ describe('a program that is waited for', () => {
     await child.stop()
   })
 
-  it('is not waited for any more when nobody wants it', async () => {
+  it('is no longer waited for when the signal aborts', async () => {
     // A shell that is told to end just as it starts another program waits for that all the same.
     const child = start('sleep 100', 0)
     const reason = new Error('enough')

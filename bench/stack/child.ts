@@ -5,18 +5,18 @@ import { errorText } from '../../internal/text/error-text.ts'
 import type { Keeper } from './keeper.ts'
 
 export interface ChildOptions {
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly name: string
   readonly command: readonly string[]
-  /** All that it gets. */
+  /** Its whole environment. */
   readonly env: Readonly<Record<string, string>>
   readonly folder: string
-  /** Both of its streams. What an earlier process of the name said there is lost. */
+  /** Gets stdout and stderr. Overwrites the log of an earlier process of the same name. */
   readonly logFile: string
   readonly keeper: Keeper
-  /** What it has to end by itself when it is told to, until it is killed. */
+  /** How long it may take to end when told to. Then it is killed. */
   readonly graceMs: number
-  /** How `stop` tells it, instead of by a signal. */
+  /** How `stop` tells it to end; a signal by default. */
   readonly askToEnd?: () => Promise<unknown>
 }
 
@@ -26,16 +26,16 @@ const ASK_LIMIT_MS = 2_000
 const START_LIMIT_MS = 60_000
 
 /**
- * A program of the stack. It leads a process group, for two reasons: Ctrl-C at a terminal does not reach it, so that the stack stops in
- * its order; and a profiler around a server gets the same signals as the server.
+ * A program of the stack. It leads its own process group, for two reasons. Ctrl-C at a terminal does not reach it, so
+ * the stack stops its programs in order. And a profiler around a server gets the same signals as the server.
  */
 export class Child {
   readonly #options: ChildOptions
   readonly #pid: number | undefined
-  /** In words, once it has ended. */
+  /** How it ended, in words; set once it has. */
   #end = ''
   #isToEnd = false
-  /** Resolves when it has ended: with how, unless it had been told to. */
+  /** Resolves when it has ended: with how it ended, unless `stop` ended it. */
   readonly ended: Promise<Error | undefined>
 
   constructor(options: ChildOptions) {
@@ -65,10 +65,10 @@ export class Child {
   }
 
   /**
-   * Asks until there is an answer.
+   * Calls `ask` again and again until it resolves.
    *
-   * @param ask rejects, saying why, while it is not up
-   * @throws Error with its last lines when it ends first, or takes too long
+   * @param ask rejects with the reason while the program is not up
+   * @throws Error with its last log lines if it ends first or takes too long
    */
   async untilUp<T>(
     ask: (limit: AbortSignal) => Promise<T>,
@@ -89,7 +89,10 @@ export class Child {
     }
   }
 
-  /** Resolves when it has ended well. @throws Error with its last lines when it has not, or the reason of the signal */
+  /**
+   * Resolves when it has ended with exit code 0. @throws Error with its last log lines if it ended otherwise, or the
+   * reason of the signal
+   */
   async untilDone(signal: AbortSignal): Promise<void> {
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     if (!signal.aborted) await Promise.race([this.ended, aborted])
@@ -98,9 +101,9 @@ export class Child {
   }
 
   /**
-   * Tells it to end, and kills it after its grace.
+   * Tells it to end, and kills it after `graceMs`.
    *
-   * @param signal profilers write what they have at SIGINT; other programs treat it as SIGTERM
+   * @param signal at SIGINT profilers write their data; other programs treat it as SIGTERM
    */
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
     const { askToEnd, graceMs } = this.#options
@@ -118,7 +121,7 @@ export class Child {
     try {
       process.kill(-this.#pid, signal)
     } catch (error) {
-      // It ended a moment ago, and its exit is on the way to us.
+      // It ended a moment ago, and its `exit` event is still to come.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     }
   }
@@ -129,7 +132,9 @@ export class Child {
   }
 }
 
-/** For the end of a message. Whoever removes the folder of a program that is still at work removes its log with it. */
+/**
+ * The end of the log, to append to a message. The log is gone if somebody removed the program's folder while it ran.
+ */
 function lastLines(logFile: string): string {
   if (!existsSync(logFile)) return '; its log is gone'
   const text = readFileSync(logFile, 'utf8').trimEnd()

@@ -6,9 +6,9 @@ import { Releaser, type Undo } from '../../internal/lifecycle/releaser.ts'
 import { Child, type ChildOptions } from './child.ts'
 import { type Keeper, startKeeper } from './keeper.ts'
 
-/** The name is also that of its folder and of its log. */
+/** Its folder and its log have the same name. */
 export interface Launch extends Pick<ChildOptions, 'name' | 'command' | 'graceMs' | 'askToEnd'> {
-  /** Its environment, beside PATH and HOME. */
+  /** Its environment besides PATH and HOME. */
   readonly variables?: Readonly<Record<string, string>>
 }
 
@@ -20,7 +20,10 @@ export interface ChildrenOptions {
 
 const STOP_LIMIT_MS = 90_000
 
-/** Programs that were started here: each with a folder of its own in a temporary one, ended in the reverse order of their start. */
+/**
+ * The programs started here. Each has its own folder in a temporary one. `close` ends them in the reverse order of
+ * their start.
+ */
 export class Children {
   readonly #options: ChildrenOptions
   readonly #folder: string
@@ -45,7 +48,7 @@ export class Children {
     return this.#broken.signal
   }
 
-  /** Where a program of this name has its files. */
+  /** The folder of the program with this name. */
   folderOf(name: string): string {
     return join(this.#folder, name)
   }
@@ -59,18 +62,18 @@ export class Children {
     return child
   }
 
-  /** Runs a program to its end. @throws Error with its last lines unless it ends well */
+  /** Runs a program to its end. @throws Error with its last log lines unless it ends with exit code 0 */
   async run(launch: Launch, signal: AbortSignal): Promise<void> {
     const child = await this.#spawn(launch)
     await child.untilDone(signal)
   }
 
-  /** A command that is run when all have ended, also when this process is killed. */
+  /** Sets a command that runs when all have ended, also if this process is killed. */
   atEnd(command: readonly string[]): void {
     this.#keeper.atEnd(command)
   }
 
-  /** Something else to undo at `close`, before what was started until now. */
+  /** Adds another undo for `close`. It runs before the programs started so far are ended. */
   onClose(name: string, undo: Undo): void {
     this.#releaser.push(name, undo)
   }
@@ -85,7 +88,7 @@ export class Children {
     await mkdir(folder)
     const child = new Child({
       ...launch,
-      // Nothing of what the user has set for programs of these names.
+      // Without the user's settings for these programs.
       env: { PATH: env.PATH ?? '', HOME: env.HOME ?? '', ...variables },
       folder,
       logFile: join(logFolder, `${launch.name}.log`),

@@ -15,19 +15,19 @@ const PROJECT = 'sentinelstream-bench'
 const FILES = ['docker-compose.yml', 'deploy/docker/benchmark.yml']
 /** In the order of their start. */
 const SERVICES = ['redis', 'influxdb', 'server'] as const
-/** Of a database that lives for minutes, behind 127.0.0.1. */
+/** For a database that exists for minutes, on 127.0.0.1 only. */
 const TOKEN = 'token-of-the-benchmark'
-/** A server gives up after 25 s by itself, and says what was left. */
+/** A server gives up by itself after 25 s, and logs what it could not write. */
 const STOP_SECONDS = 30
 
-/** As subcommands of `sentinel`, which the image runs. */
+/** The image runs `sentinel`; these are its subcommands. */
 const SERVER_COMMANDS: Readonly<Record<PipelineKind, string>> = {
   ours: 'server',
   baseline: 'bench server --pipeline baseline',
   bare: 'bench server --pipeline bare',
 }
 
-/** Why containers will not do for a stack; '' where they will. */
+/** Why containers cannot run this stack; '' if they can. */
 export function whyNotCompose({ store, serverCount, serverEnv, serverCommand }: StackOptions): string {
   if (store !== 'influx') return 'docker-compose.yml has no VictoriaMetrics'
   if (serverCount > 1) return 'docker-compose.yml has one server'
@@ -37,10 +37,10 @@ export function whyNotCompose({ store, serverCount, serverEnv, serverCommand }: 
 }
 
 /**
- * A stack of containers, by the docker-compose.yml of the project and what a benchmark changes of it.
+ * Starts a stack of containers, from the project's docker-compose.yml and the changes that a benchmark needs.
  *
  * @param compose the first words of Docker Compose
- * @throws Error with the last lines of what did not come up
+ * @throws Error with the last log lines of the part that did not start
  */
 export async function openCompose(
   options: StackOptions,
@@ -75,7 +75,7 @@ export async function openCompose(
     const up = [...project, 'up', '--build', '--detach', ...SERVICES]
     await children.run({ name: 'compose', command: up, variables, graceMs: STOP_SECONDS * 1000 }, signal)
 
-    // The end of a container is the end of who follows its log.
+    // The process that follows a container's log ends when the container ends.
     const follow = async (service: (typeof SERVICES)[number]) => {
       const id = await containers(env, service)
       return children.start({
@@ -116,7 +116,7 @@ export async function openCompose(
   }
 }
 
-/** The ids of the project's containers that run, of one service or of all. */
+/** The ids of the running containers of the project, of one service or of all. */
 function containers(env: Readonly<NodeJS.ProcessEnv>, service?: string): Promise<string> {
   const label = (name: string, value: string): string[] => ['--filter', `label=com.docker.compose.${name}=${value}`]
   const ofService = service === undefined ? [] : label('service', service)

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-/** An engine that hangs is none. */
+/** An engine that takes longer counts as absent. */
 const ANSWER_LIMIT_MS = 15_000
 
-/** @returns what the command prints; rejects with what it says when it fails, or takes too long */
+/** @returns the output of the command; rejects with its error text if it fails or takes too long */
 export async function docker(
   args: readonly string[],
   env: Readonly<NodeJS.ProcessEnv>,
@@ -15,7 +15,10 @@ export async function docker(
   return stdout.trim()
 }
 
-/** @returns the first words of Docker Compose: version 2 is a part of `docker`, version 1 a program of its own; or why there is none */
+/**
+ * @returns the first words of the Docker Compose command (version 2 is a subcommand of `docker`, version 1 a separate
+ *   program), or why there is no Compose
+ */
 export async function findCompose(env: Readonly<NodeJS.ProcessEnv>): Promise<readonly string[] | string> {
   const answers = async (program: string, ...args: string[]): Promise<boolean> => {
     try {

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { packageFolder } from '../../internal/observe/package-folder.ts'
 
-/** Debian puts servers where the PATH of an ordinary user does not lead. */
+/** Debian installs servers here, which is not in an ordinary user's PATH. */
 const FOLDERS_OF_SERVERS = ['/usr/local/sbin', '/usr/sbin']
 
 const DEBIAN_PACKAGES = {
@@ -13,9 +13,9 @@ const DEBIAN_PACKAGES = {
 export type ServerProgram = keyof typeof DEBIAN_PACKAGES
 
 /**
- * The paths of programs, in their order.
+ * The paths of the programs, in the same order.
  *
- * @throws Error that names all that are missing, and what installs them
+ * @throws Error that names all missing programs and how to install them
  */
 export function findPrograms(names: readonly ServerProgram[], path: string): string[] {
   const paths = names.map((name) => lookUpProgram(name, path))

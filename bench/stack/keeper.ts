@@ -1,19 +1,19 @@
 import { spawn } from 'node:child_process'
 
-/** Ends and removes what is left of a stack as soon as this process has ended, however it ended. */
+/** Ends and removes the rest of a stack as soon as this process has ended, also when it was killed. */
 export interface Keeper {
-  /** A process that leads a group of its own. */
+  /** Ends this process group too. @param pid the leader of the group */
   watch(pid: number): void
   forget(pid: number): void
-  /** A command to run once, when the processes have ended. */
+  /** Sets a command that runs once, after the processes have ended. */
   atEnd(command: readonly string[]): void
   /** Does its work, and resolves when that is done. */
   release(): Promise<void>
 }
 
 /**
- * At the end of its input it ends the groups that are still watched, runs the command, and removes the folder. A server that is being killed
- * may still make a file, hence the second try.
+ * At the end of its input it kills the process groups that are still watched, runs the command, and removes the folder.
+ * It tries that twice, because a server that is being killed may still create a file.
  */
 const SCRIPT = `
 watched=' '
@@ -31,8 +31,8 @@ eval "$command"
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }`
 
 /**
- * A shell that waits beside this process for the end of its input, which comes too when this process is killed and no handler of ours
- * runs. In a session of its own it does not see Ctrl-C.
+ * Starts a shell that waits for the end of its input. The input also ends when this process is killed and none of its
+ * handlers run. The shell has its own session, so it does not receive Ctrl-C.
  *
  * @param folder removed at the end; '' for none
  */
@@ -46,9 +46,9 @@ export function startKeeper(folder = ''): Keeper {
     shell.once('exit', () => resolve())
     shell.once('error', () => resolve())
   })
-  // Where it is gone, what it was for is still done by those who close the stack.
+  // If the shell is gone, closing the stack still cleans up.
   shell.stdin.on('error', () => {})
-  // Neither holds a process that has nothing else to do.
+  // Neither the shell nor the pipe keeps this process alive.
   shell.unref()
   const tell = (verb: string, rest: string): void => void shell.stdin.write(`${verb} ${rest}\n`)
   return {
@@ -63,7 +63,7 @@ export function startKeeper(folder = ''): Keeper {
   }
 }
 
-/** As one word of a shell, whatever is in it. */
+/** Quotes any text as one shell word. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -7,7 +7,7 @@ import type { StoreKind } from './stack.ts'
 /** The database of InfluxDB 1.x, the bucket of 2.x. */
 export const DATABASE = 'telemetry'
 
-/** Where a server of this machine is. */
+/** The address and files of a local server. */
 export interface Place {
   readonly folder: string
   readonly port: number
@@ -19,9 +19,9 @@ export interface LocalStore {
   readonly program: ServerProgram
   command(program: string, place: Place): readonly string[]
   variables(place: Place): Promise<Readonly<Record<string, string>>>
-  /** @returns its version once it is up */
+  /** @returns its version when it is up */
   ask(url: string, signal: AbortSignal): Promise<string>
-  /** Makes the database, where one has to. */
+  /** Creates the database, if the store needs that. */
   prepare(url: string, signal: AbortSignal): Promise<void>
   /** For the report. */
   readonly note: string
@@ -30,7 +30,7 @@ export interface LocalStore {
 const influx: LocalStore = {
   name: 'influxdb',
   program: 'influxd',
-  // Nothing of the settings that this machine may have in /etc/influxdb.
+  // Ignores the settings in /etc/influxdb of this machine.
   command: (program) => [program, 'run', '-config', '/dev/null'],
   variables: async ({ folder, port }) => ({
     INFLUXDB_HTTP_BIND_ADDRESS: `127.0.0.1:${port}`,
@@ -39,11 +39,11 @@ const influx: LocalStore = {
     INFLUXDB_DATA_WAL_DIR: join(folder, 'wal'),
     INFLUXDB_REPORTING_DISABLED: 'true',
     INFLUXDB_HTTP_LOG_ENABLED: 'false',
-    // For backups, which nobody makes here; it cannot be turned off.
+    // The port for backups, which cannot be turned off.
     INFLUXDB_BIND_ADDRESS: `127.0.0.1:${await freePort()}`,
   }),
   ask: askInflux,
-  // Our server makes it by itself; the client library, which the baseline writes with, does not.
+  // Our server creates it by itself. The baseline's client library does not.
   async prepare(url, signal) {
     const body = new URLSearchParams({ q: `CREATE DATABASE "${DATABASE}"` })
     const response = await fetch(`${url}/query`, { method: 'POST', body, signal })

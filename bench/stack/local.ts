@@ -8,11 +8,11 @@ import { DATABASE, LOCAL_STORES } from './local-stores.ts'
 import { choosePort, freePort } from './ports.ts'
 import type { PipelineKind, Stack, StackOptions } from './stack.ts'
 
-/** A server gives up after 25 s by itself, and says what was left. */
+/** A server gives up by itself after 25 s, and logs what it could not write. */
 const SERVER_GRACE_MS = 30_000
-/** A profiler around it then reads what it has collected: 13 s for 6 s of ticks, on a machine with other work. */
+/** A profiler around a server reads its data when the server has ended: 13 s for 6 s of ticks on a busy machine. */
 const PROFILER_GRACE_MS = 60_000
-/** What they hold is thrown away. */
+/** Redis and the store may be killed: their data is thrown away. */
 const OTHERS_GRACE_MS = 5_000
 
 const SERVER_ARGS: Readonly<Record<PipelineKind, () => readonly string[]>> = {
@@ -22,9 +22,9 @@ const SERVER_ARGS: Readonly<Record<PipelineKind, () => readonly string[]>> = {
 }
 
 /**
- * A stack of processes of this machine.
+ * Starts a stack of processes on this machine.
  *
- * @throws Error in one line where a program is missing or a port is taken; with the last lines of what did not come up
+ * @throws Error: a program is missing, a port is taken, or a part did not start (with its last log lines)
  */
 export async function openLocal(options: StackOptions, signal: AbortSignal): Promise<Stack> {
   const store = LOCAL_STORES[options.store]

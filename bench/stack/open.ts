@@ -4,11 +4,11 @@ import { openLocal } from './local.ts'
 import type { Stack, StackOptions } from './stack.ts'
 
 /**
- * Starts Redis, a store and the servers between them. Whoever opens a stack closes it; when this process ends without, however it ends,
- * all that was started ends a moment later.
+ * Starts Redis, a store and the servers between them. The caller must close the stack. If this process ends without
+ * that, even by `kill -9`, everything that was started ends a moment later.
  *
- * @param signal ends what was started so far, and this rejects with its reason
- * @throws Error that says in words what is missing, or what did not come up, and why
+ * @param signal ends everything started so far; the call then rejects with its reason
+ * @throws Error that says what is missing or did not start, and why
  */
 export async function openStack(options: StackOptions, signal: AbortSignal): Promise<Stack> {
   const { kind, env, onProgress = () => {} } = options

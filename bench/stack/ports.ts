@@ -2,16 +2,16 @@ import { createSocket, type Socket } from 'node:dgram'
 import { createServer } from 'node:net'
 
 /**
- * Below the ports that the system gives to outgoing connections (from 32768 on Linux, from 49152 elsewhere): no connection takes a port
- * between our choice and the start of the server, or while the server is down for a restart.
+ * Below the ports that the system uses for outgoing connections (from 32768 on Linux, from 49152 elsewhere). So no
+ * connection takes a port between our choice and the start of the server, or while the server restarts.
  */
 const FIRST_PORT = 10_000
 const END_PORT = 32_000
 const TRIES = 200
 
 /**
- * A TCP port of 127.0.0.1 that is free, and that no other call returns while this process runs, in this process or another. Servers may
- * therefore be started side by side, and may be restarted on their ports.
+ * A free TCP port of 127.0.0.1. While this process runs, no other call returns it, in this process or another. So
+ * servers may be started side by side and restarted on their ports.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < TRIES; tries++) {
@@ -25,11 +25,11 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * The port that the user wants, or a free one.
+ * The port that the user set, or a free one.
  *
  * @param wanted 0 or undefined: a free one
- * @param setting that names the port, for the message
- * @throws Error where the wanted one is taken
+ * @param setting its name, for the message
+ * @throws Error if the port that the user set is taken
  */
 export async function choosePort(wanted: number | undefined, setting: string): Promise<number> {
   if (wanted === undefined || wanted === 0) return freePort()
@@ -45,7 +45,7 @@ export async function choosePort(wanted: number | undefined, setting: string): P
 /**
  * Takes the UDP port of the same number: a lock that all processes see and that the system releases when this process ends.
  *
- * @returns undefined where another call has it
+ * @returns undefined if another call holds it
  */
 function claimPort(port: number): Promise<Socket | undefined> {
   const socket = createSocket('udp4')

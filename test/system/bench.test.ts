@@ -119,7 +119,7 @@ describe('a load', () => {
     const { code, stderr, load } = await over(bench)
     const missing = load.samples - load.stored!
     expect(missing).toBeGreaterThan(0)
-    expect(stderr).toContain(`${missing.toLocaleString('en-US')} are missing and nobody says why`)
+    expect(stderr).toContain(`${missing.toLocaleString('en-US')} are missing without a reported reason`)
     expect(code).toBe(1)
   })
 
@@ -140,7 +140,7 @@ describe('a load', () => {
     const args = ['--server', admin, '--rate', '100', '--duration', '1h', '--warmup', '1s']
     const { code, stdout, stderr } = await run('bench', { env, args })
     expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toContain('do not get rid of what the warm-up sent them')
+    expect(stderr).toContain('do not settle the samples of the warm-up')
     expect(stderr).not.toContain('measure')
     // Or else the server waits for it at its end.
     await proxy.become({ kind: 'none' })
@@ -222,7 +222,11 @@ describe('bad use of bench', () => {
         /^bench: Redis at .* refuses the connection: is it running there\? check REDIS_URL\n$/,
       ],
       [['--server', nowhere], 1, /^bench: no server at .*ECONNREFUSED.* see --server, or --server none\n$/],
-      [['--broker-partitions', '2'], 1, /^bench: nobody is subscribed to metrics:0, metrics:1: start a server .*\n$/],
+      [
+        ['--broker-partitions', '2'],
+        1,
+        /^bench: no server is subscribed to metrics:0, metrics:1: start a server .*\n$/,
+      ],
       [['--influx-url', nowhere], 1, /^bench: the store at .* cannot be asked .*ECONNREFUSED.*--no-count\n$/],
       [['--json', '/nowhere/a.json'], 1, /^bench: --json: "\/nowhere\/a.json" cannot be written: ENOENT/],
       [
