@@ -4,9 +4,9 @@ import type { Life, Obligations } from './obligations.ts'
 import { IDS_A_LIFE, MEASUREMENT, payloadOf, workerOf } from './samples.ts'
 
 export interface DeadLetters {
-  /** The oracle's samples among them: id → the line is as it was made, and says why it was refused. */
+  /** The oracle's samples: id → whether the letter has the sample's full line and a reason. */
   readonly samples: ReadonlyMap<number, boolean>
-  /** Messages that nobody could read, each with its reason. */
+  /** Unreadable messages, each with its reason. */
   readonly messages: ReadonlyMap<string, string>
   /** Lines of other measurements. */
   readonly others: readonly string[]
@@ -19,7 +19,7 @@ interface ListedLetter {
   readonly payload?: string
 }
 
-/** What the servers' dead letters are, as `sentinel dead-letters list` shows them. */
+/** The servers' dead letters, as `sentinel dead-letters list` shows them. */
 export async function deadLettersOf(
   servers: ReadonlyArray<{ readonly server: Member; readonly dataPath: string }>,
   obligations: Obligations,
@@ -63,7 +63,10 @@ async function list(consumer: string, dataPath: string): Promise<ListedLetter[]>
     .map((line): ListedLetter => JSON.parse(line))
 }
 
-/** Whether a line has all of a sample, written by hand here: the product's own encoder would agree with itself. */
+/**
+ * Whether a line has every value of a sample. The check does not use the product's own encoder, which would agree with
+ * itself.
+ */
 function isAsMade(line: string, id: number, { source, baseUs, spacingUs }: Life): boolean {
   const { value, count, isOdd, text } = payloadOf(id)
   const fields = [...[`id=${id}i`, `value=${value}`, `count=${count}i`], `text="${text.replace(/[\\"]/g, '\\$&')}"`]

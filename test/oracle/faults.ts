@@ -7,12 +7,12 @@ import type { TcpFault, TcpProxy } from '../support/tcp-proxy.ts'
 import { IDS_A_LIFE } from './samples.ts'
 import { DATABASE, type Scene } from './scene.ts'
 
-/** One turn of a fault. It begins with everything at work, and leaves it so. */
+/** One turn of a fault. Everything works before it and after it. */
 export type Turn = (scene: Scene) => Promise<void>
 
-/** How long a publisher or a server is at work between two ends. */
+/** How long a publisher or a server runs before it is ended again. */
 const LIFE_MS = 1500
-/** How long one is away. */
+/** How long it then stays down. */
 const AWAY_MS = 700
 
 export const nothing: Turn = () => sleep(2000)
@@ -30,7 +30,7 @@ export const publisherIsKilled: Turn = async (scene) => {
   await sleep(LIFE_MS)
 }
 
-/** What it kept for want of a server is on its disk. */
+/** No server listens, so its samples are on its disk. */
 export const publisherIsKilledUnheard: Turn = async (scene) => {
   await scene.server.stop()
   await sleep(3000)
@@ -42,7 +42,7 @@ export const publisherIsKilledUnheard: Turn = async (scene) => {
   await sleep(LIFE_MS)
 }
 
-/** The product's own agent, both ways. */
+/** Ends the product's own agent, by `kill -9` and by SIGTERM. */
 export const agentEnds: Turn = async ({ agent }) => {
   if (agent === undefined) throw new Error('the row has no agent')
   await agent.kill()
@@ -53,7 +53,7 @@ export const agentEnds: Turn = async ({ agent }) => {
   await sleep(LIFE_MS)
 }
 
-/** What no longer fits on its disk is given up, and counted. */
+/** Samples that do not fit on its disk are dropped and counted. */
 export const publisherStopsUnheard: Turn = async ({ server, publisher }) => {
   await server.stop()
   await sleep(6000)
@@ -78,7 +78,7 @@ export const serverIsKilled: Turn = async ({ server }) => {
   await sleep(LIFE_MS)
 }
 
-/** Killed wherever it is after a second: in the middle of its start, as often as not. */
+/** Each process is killed after a second, often in the middle of its start. */
 export const serverIsKilledEachSecond: Turn = async ({ server }) => {
   for (let life = 0; life < 5; life++) {
     await server.kill()
@@ -97,7 +97,7 @@ export const serverRestartsTenTimes: Turn = async ({ server }) => {
   }
 }
 
-/** What it had spooled is found again. */
+/** The next process finds the spooled samples. */
 export const serverIsKilledWithoutStore: Turn = async ({ server, store }) => {
   await store.become({ kind: 'refuse' })
   await sleep(3000)
@@ -118,7 +118,7 @@ export const serverStopsWithoutStore: Turn = async ({ server, store }) => {
   await sleep(LIFE_MS)
 }
 
-/** The second of two; the first takes over what it had not stored. */
+/** Kills the second of two servers. The first claims the entries that it had not stored. */
 export const oneOfTwoIsKilled: Turn = async ({ servers }) => {
   await servers[1]!.kill()
   await sleep(4000)
@@ -130,7 +130,7 @@ export function redisEnds(signal: NodeJS.Signals): Turn {
   return (scene) => away(scene.redis, signal, AWAY_MS)
 }
 
-/** An append-only file that is written to disk once a second may lack the last two when Redis dies. */
+/** With one write to disk a second, the append-only file may lack the last two seconds when Redis dies. */
 export const redisForgets: Turn = async (scene) => {
   scene.forgive(Date.now() - 2000, Date.now() + 100)
   await away(scene.redis, 'SIGKILL', AWAY_MS)
@@ -152,14 +152,14 @@ export function storeFails(fault: StoreFault, ms = 4000): Turn {
     const before = store.spoiled
     await store.become(fault)
     await sleep(ms)
-    // A fault that nothing ran into proves nothing. Where nobody can connect, nothing can be counted.
+    // A fault proves nothing until a write has met it. A refused connection cannot be counted.
     while (fault.kind !== 'refuse' && store.spoiled === before) await sleep(50)
     await store.become({ kind: 'none' })
     await sleep(LIFE_MS)
   }
 }
 
-/** A publisher's samples of some numbers are refused by the store: each has to become a dead letter. */
+/** The store refuses some samples, chosen by their numbers. Each must become a dead letter. */
 export function storeRefusesLines(status: 400 | 422): Turn {
   return storeFails({ kind: 'bad lines', status, isBad })
 }
@@ -187,7 +187,7 @@ export function connectionsBreak(whose: 'server' | 'publisher'): Turn {
   }
 }
 
-/** The connections that are open go silent and are never closed: whoever has them must find out, within 10 s, and open others. */
+/** The open connections go silent and are never closed. The program must notice that within 10 s, and open new ones. */
 export function connectionsGoSilent(whose: 'server' | 'publisher'): Turn {
   return async (scene) => {
     proxyOf(scene, whose).halfOpen()
@@ -200,7 +200,7 @@ function proxyOf({ redisProxies }: Scene, whose: 'server' | 'publisher'): TcpPro
   return redisProxies[whose]
 }
 
-/** A server that stands still for so long that Redis has more for it than it may hold. */
+/** The server stands still until Redis' output buffer for it exceeds its limit. */
 export const serverStandsStill: Turn = async ({ server }) => {
   server.signal('SIGSTOP')
   await sleep(6000)
@@ -208,7 +208,10 @@ export const serverStandsStill: Turn = async ({ server }) => {
   await sleep(LIFE_MS * 2)
 }
 
-/** Messages without numbers, before and while no server listens: that some of them are lost is all that can be known. */
+/**
+ * Messages without numbers, sent before and while no server listens. Servers can only know that some of them may be
+ * lost.
+ */
 export const serverIsKilledBesideLegacy: Turn = async (scene) => {
   const messages = Array.from({ length: 100 }, (_, n) => json(n, 50, Date.now() + n))
   await publishRaw(scene.redis.port, 'metrics', messages)
@@ -219,7 +222,10 @@ export const serverIsKilledBesideLegacy: Turn = async (scene) => {
   await sleep(LIFE_MS)
 }
 
-/** Messages that are neither a frame nor JSON nor Packed, among the others; one in two comes while the server is killed. */
+/**
+ * Messages in no known format (frame, JSON, Packed) among the others. Every other batch of them comes while the server
+ * is killed.
+ */
 export const unreadableMessages: Turn = async (scene) => {
   await publishUnreadable(scene)
   await scene.server.kill()
@@ -232,11 +238,11 @@ async function publishUnreadable(scene: Scene): Promise<void> {
   const messages = Array.from({ length: 20 }, (_, n) => `neither this nor that, ${scene.unreadable.length + n}`)
   scene.unreadable.push(...messages)
   await publishAsOthersDo(scene, messages)
-  // Over pubsub what is not on disk when a server is killed is lost.
+  // Over pubsub, a killed server loses everything that is not on disk.
   await sleep(LIFE_MS)
 }
 
-/** What a program that is not ours might send, past all of our own parts. */
+/** Publishes messages as a foreign program would, without any of our own parts. */
 async function publishAsOthersDo({ options, redis }: Scene, messages: readonly string[]): Promise<void> {
   const client = new Redis(redis.url)
   for (const message of messages) {
@@ -246,7 +252,10 @@ async function publishAsOthersDo({ options, redis }: Scene, messages: readonly s
   client.disconnect()
 }
 
-/** Prepares `fieldOfAnotherType`: InfluxDB itself refuses the samples, with its own words, and stores what else is in the same write. */
+/**
+ * Prepares `fieldOfAnotherType`: the real InfluxDB refuses the samples with its own message, and stores the other
+ * samples of the same write.
+ */
 export async function cpuIsText({ influx }: Scene): Promise<void> {
   const body = `system_stats cpu="text",mem="text" ${Date.now()}000000`
   const answer = await fetch(`${influx.url}/write?db=${DATABASE}`, { method: 'POST', body })
@@ -264,7 +273,7 @@ export const fieldOfAnotherType: Turn = async (scene) => {
   await sleep(LIFE_MS)
 }
 
-/** The settings are read again, with the store there and away. */
+/** Makes the programs read their settings again, with the store up and away. */
 export const reloads: Turn = async ({ servers, publisher, store }) => {
   for (const kind of ['none', 'refuse', 'none'] as const) {
     await store.become({ kind })
@@ -273,7 +282,7 @@ export const reloads: Turn = async ({ servers, publisher, store }) => {
   }
 }
 
-/** Any of the above, chosen by a seed, one after the other. */
+/** The given turns one after the other, chosen by a seed. */
 export function anyOf(turns: readonly Turn[], seed: number): Turn {
   let state = seed
   return async (scene) => {

@@ -1,8 +1,9 @@
-/** The numbers of `/metrics`: each metric summed over its labels, and each labelled one by itself, as `name{label="value"}`. */
+/** The values of `/metrics`: each metric summed over its labels, and each labelled value as `name{label="value"}`. */
 export type Figures = ReadonlyMap<string, number>
 
 /*
- * docs/metrics.md, "The ledgers": what a program has taken in is at every moment in exactly one column. In words where it is not so.
+ * Checks docs/metrics.md, "The ledgers": each sample of a program is in exactly one column at each moment. The
+ * functions return the violations, in words.
  */
 
 export function imbalanceOfPublisher(name: string, figures: Figures): string[] {
@@ -24,7 +25,7 @@ export function imbalanceOfServer(name: string, figures: Figures): string[] {
     : [`the ledger of ${name} does not balance: ${has} received and taken over, ${all} accounted for`]
 }
 
-/** The same by the closing line: what a stop leaves on disk or with Redis is held. */
+/** The same check on the closing line. Samples that a stop leaves on disk or in Redis are held. */
 export function imbalanceOfSummary(name: string, summary: Readonly<Record<string, unknown>>): string[] {
   const sum = (...columns: string[]): number => columns.reduce((total, column) => total + Number(summary[column]), 0)
   const [has, ends] =

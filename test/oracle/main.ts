@@ -18,7 +18,7 @@ const USAGE = `Sends numbered samples through real programs and real servers, ma
 
 Ends with 1 when a row has an unaccounted sample or anything else that must not be.`
 
-/** Load before the first fault: the servers have stored something then. */
+/** How long the load runs before the first fault, so that the servers have stored something. */
 const WARM_UP_MS = 1500
 /** How long a row may take to come to rest once its fault is over. */
 const REST_MS = 240_000
@@ -57,7 +57,8 @@ process.exit(isGood ? 0 : 1)
 async function runRows(): Promise<void> {
   for (let n = begun++; n < rows.length; n = begun++) {
     const leftMs = minutes * 60_000 - (Date.now() - startedAt.getTime())
-    // Each row gets its share of what is left; what one needs beside its fault is not known before, so later rows make up for it.
+    // Each row gets an equal share of the time that is left. The time that a row needs besides its fault is not known
+    // before, so later rows get less.
     const slotMs = Math.max(0, (leftMs * jobs) / (rows.length - n))
     const line = await runToEnd(rows[n]!, slotMs)
     lines[n] = line
@@ -65,7 +66,7 @@ async function runRows(): Promise<void> {
   }
 }
 
-/** A port that was free may be another's when a server takes it: a row that could not be run to its end is run once more. */
+/** Another program may take a free port before our server does. So a row that did not run to its end runs once more. */
 async function runToEnd(row: Row, slotMs: number): Promise<Line> {
   const line = await runRow(row, slotMs)
   if (line.verdict !== undefined || line.notRun !== undefined) return line

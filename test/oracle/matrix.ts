@@ -7,15 +7,15 @@ import type { BrokerKind, Scene, SceneOptions } from './scene.ts'
 export interface Row {
   readonly broker: BrokerKind
   readonly fault: string
-  /** In the short matrix, which runs with every change. */
+  /** Part of the short matrix, which runs with every change. */
   readonly isShort: boolean
   readonly options: Omit<SceneOptions, 'broker'>
-  /** Before the first turn. */
+  /** Runs before the first turn. */
   readonly prepare?: (scene: Scene) => Promise<void>
   readonly turn: fault.Turn
-  /** What else must be so in the end. @returns problems */
+  /** An additional check at the end. @returns problems */
   readonly expect?: (scene: Scene) => string[]
-  /** The turn is long, and made once; others are repeated for as long as the row has time. */
+  /** The turn is long and runs once. Other turns are repeated while the row has time. */
   readonly isOnce: boolean
 }
 
@@ -37,7 +37,7 @@ const said = (status: number, body: string, more: Partial<Extract<StoreFault, { 
   fault.storeFails({ kind: 'status', status, body, ...more })
 const as27 = { options: { store: '2.7' } } as const
 
-/** What stands behind `fault.serverStandsStill`: little is enough for Redis to cut a slow subscriber off. */
+/** For `fault.serverStandsStill`: with small limits Redis soon disconnects a slow subscriber. */
 async function allowLittle({ redis }: Scene): Promise<void> {
   const client = new Redis(redis.url)
   await client.config('SET', 'client-output-buffer-limit', 'pubsub 65536 32768 1')

@@ -2,18 +2,18 @@ import type { Program } from '../support/programs.ts'
 import { sleep } from '../support/servers.ts'
 import { type Figures, imbalanceOfSummary } from './ledgers.ts'
 
-/** Between two looks at a member's metrics. */
+/** The time between two readings of a member's metrics. */
 const LOOK_MS = 250
 /** A process on a busy machine answers late. */
 const LOOK_TIMEOUT_MS = 5000
-/** SIGTERM to exit, at most: what the product promises. */
+/** The longest time from SIGTERM to exit that the product promises. */
 const STOP_MS = 25_000
 
 interface Life {
   readonly program: Program
-  /** As last seen; of a life that was killed there will be no more. */
+  /** The last metrics read. A process that was killed gives no later ones. */
   figures: Figures
-  /** The closing line of one that ended in good order. */
+  /** The closing line of a process that ended normally. */
   summary: Readonly<Record<string, unknown>>
 }
 
@@ -22,14 +22,14 @@ export interface MemberOptions {
   readonly name: string
   readonly adminPort: number
   readonly launch: (life: number) => Program
-  /** The message that it logs when it is at work. */
+  /** The message that it logs when it works. */
   readonly atWork: string
 }
 
-/** A program of the row, over all its lives: each ends by a signal, and is followed by the next with the same settings and folder. */
+/** A program of the row, over all its processes. Each ends by a signal; the next has the same settings and folder. */
 export class Member {
   readonly name: string
-  /** What it did that no fault excuses. */
+  /** Its behaviour that no fault excuses, in words. */
   readonly problems: string[] = []
   readonly #options: MemberOptions
   readonly #lives: Life[] = []
@@ -60,7 +60,7 @@ export class Member {
     return this.#lives.length
   }
 
-  /** Starts the next life. @param wait false: returns before it is at work */
+  /** Starts the next process. @param wait false: returns before it works */
   async start(wait = true): Promise<void> {
     const program = this.#options.launch(this.#lives.length)
     const life: Life = { program, figures: new Map(), summary: {} }
@@ -72,7 +72,7 @@ export class Member {
     if (wait) await program.logged(this.#options.atWork, 30_000)
   }
 
-  /** `kill -9`, right after a last look at its metrics. */
+  /** `kill -9`, right after a last reading of its metrics. */
   async kill(): Promise<void> {
     await this.look()
     this.#kills++
@@ -80,7 +80,7 @@ export class Member {
     await this.#life.program.ended
   }
 
-  /** SIGTERM: it has to end by itself, with 0, within the promised time. */
+  /** SIGTERM: it must end by itself, with exit code 0, within the promised time. */
   async stop(): Promise<void> {
     const { program } = this.#life
     const startedMs = Date.now()
@@ -100,7 +100,7 @@ export class Member {
     this.#life.program.signal(name)
   }
 
-  /** Looks at the metrics of the life that runs; undefined when it does not answer. */
+  /** Reads the metrics of the running process; undefined when it does not answer. */
   async look(): Promise<Figures | undefined> {
     const life = this.#lives.at(-1)
     if (life === undefined || !this.#isRunning) return undefined
@@ -115,7 +115,10 @@ export class Member {
     }
   }
 
-  /** A counter over all lives. @param column the closing line's word for it, which is newer than the last look */
+  /**
+   * A counter summed over all processes. @param column its name in the closing line, which is newer than the last
+   * reading
+   */
   total(metric: string, column = ''): number {
     return this.#lives.reduce((sum, { figures, summary }) => {
       const closing = summary[column]
@@ -123,7 +126,7 @@ export class Member {
     }, 0)
   }
 
-  /** Why it dropped samples, as far as its counter was seen, or its log says: what is dropped at a stop is in no metrics any more. */
+  /** The reasons why it dropped samples, from its metrics and its log. The metrics lack what it drops at its stop. */
   dropReasons(): string[] {
     const counted = /^sentinel_(?:dropped|unsent)_samples_total\{reason="(.*)"\}$/
     const found = this.#lives.flatMap(({ program, figures }) => [
@@ -133,12 +136,12 @@ export class Member {
     return [...new Set(found)].filter((reason) => typeof reason === 'string')
   }
 
-  /** The closing line of the last life. */
+  /** The closing line of the last process. */
   get summary(): Readonly<Record<string, unknown>> {
     return this.#life.summary
   }
 
-  /** What each life said, and the last that was seen of its metrics. */
+  /** The output of each process, and its last metrics. */
   stories(): string[] {
     return this.#lives.map(
       ({ program, figures }) =>
@@ -154,7 +157,7 @@ export class Member {
     await this.#life.program.ended
   }
 
-  /** Waits until its metrics say so. */
+  /** Waits until its metrics meet a condition. */
   async until(condition: (figures: Figures) => boolean, deadlineMs: number): Promise<boolean> {
     for (;;) {
       const figures = await this.look()

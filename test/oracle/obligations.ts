@@ -2,12 +2,15 @@ import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:f
 import { IDS_A_LIFE } from './samples.ts'
 
 /**
- * What an agent has kept for so long is on its disk: it writes within milliseconds, and the rest is for a machine that is busy. What is younger
- * when it is killed is owed by nobody.
+ * A sample that an agent has kept for this long is on its disk. The agent writes within milliseconds; the rest is a
+ * margin for a busy machine. When an agent is killed, it does not owe younger samples.
  */
 const KEPT_IS_OWED_AFTER_MS = 1000
 
-/** Notes what one life of a publisher does, in a file: each note is with the operating system when the call returns, so `kill -9` takes none. */
+/**
+ * Notes in a file what one run of a publisher does. The operating system has each note when the call returns, so `kill
+ * -9` loses none.
+ */
 export class ObligationLog {
   readonly #file: number
 
@@ -16,17 +19,17 @@ export class ObligationLog {
     this.#note('begins', life, baseUs, spacingUs)
   }
 
-  /** Before the samples are handed to the publisher. */
+  /** Called before the samples are handed to the publisher. */
   issued(firstId: number, count: number): void {
     this.#note('issued', firstId, count)
   }
 
-  /** A server was listening, or the stream has it. */
+  /** A server was listening (pubsub), or the stream has the message. */
   taken(firstId: number, count: number): void {
     this.#note('taken', firstId, count, Date.now())
   }
 
-  /** Nobody took it: the publisher keeps it. */
+  /** No server took the message: the publisher keeps it. */
   kept(firstId: number, count: number): void {
     this.#note('kept', firstId, count, Date.now())
   }
@@ -40,24 +43,24 @@ export class ObligationLog {
   }
 }
 
-/** One life of a publisher, as its notes tell it. */
+/** One run of a publisher, as its notes tell it. */
 export interface Life {
   readonly life: number
   readonly source: string
-  /** The sample of the n-th id is of the time `baseUs + n * spacingUs`. */
+  /** The sample with the n-th id has the time `baseUs + n * spacingUs`. */
   readonly baseUs: number
   readonly spacingUs: number
   issued: number
 }
 
-/** All that the publishers of a row issued, and what of it is owed. */
+/** All samples that the publishers of a row issued, and which of them are owed. */
 export class Obligations {
   readonly lives = new Map<number, Life>()
   readonly #takenAtMs = new Map<number, number>()
   readonly #keptAtMs = new Map<number, number>()
-  /** By life: when it was killed without warning. Others owe all that they issued. */
+  /** When each run was killed. A run that was not killed owes everything that it issued. */
   readonly #killedAtMs: ReadonlyMap<number, number>
-  /** Of what was taken in these times nothing is owed: the engine says that it may forget them. */
+  /** Samples that Redis took in these periods are not owed: its configuration allows it to forget them. */
   readonly #forgiven: ReadonlyArray<readonly [fromMs: number, toMs: number]>
 
   constructor(
@@ -77,7 +80,7 @@ export class Obligations {
     }
   }
 
-  /** Whether somebody answers for it: Redis has taken it, a publisher has it on disk, or one ended in good order. */
+  /** Whether a sample is owed: Redis has taken it, a publisher has it on disk, or its publisher ended normally. */
   owes(id: number): boolean {
     const takenAtMs = this.#takenAtMs.get(id)
     if (takenAtMs !== undefined) return !this.#forgiven.some(([from, to]) => takenAtMs >= from && takenAtMs < to)
@@ -87,7 +90,7 @@ export class Obligations {
     return keptAtMs !== undefined && keptAtMs + KEPT_IS_OWED_AFTER_MS <= killedAtMs
   }
 
-  /** The life that an id belongs to, where it was issued. */
+  /** The run that issued an id; undefined if none did. */
   lifeOf(id: number): Life | undefined {
     const life = this.lives.get(Math.floor(id / IDS_A_LIFE))
     return life !== undefined && id % IDS_A_LIFE < life.issued ? life : undefined

@@ -15,7 +15,7 @@ export interface Run {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Writes docs/reliability.md: every number in it is of this run. */
+/** Writes docs/reliability.md. Every number in it comes from this run. */
 export function writePage(run: Run): void {
   writeFileSync(`${ROOT}docs/reliability.md`, page(run))
 }
@@ -92,7 +92,7 @@ ${legend()}
 `
 }
 
-/** The two that are told in a sentence each. */
+/** The two rows that get a sentence each. */
 function experiments(lines: readonly Line[]): string {
   const told = lines.flatMap(({ broker, fault, verdict }) => {
     if (verdict === undefined || !/ten times|for 60 s/.test(fault)) return []

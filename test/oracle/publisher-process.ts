@@ -12,8 +12,9 @@ import { IDS_A_LIFE, SampleMaker } from './samples.ts'
 const TICK_MS = 5
 
 /**
- * An agent that measures nothing and makes numbered samples instead; all else of it is the agent's own: settings, broker, publisher, outbox on
- * disk, admin listener, signals, closing line. It notes what it makes and what became of it. At SIGUSR2 it makes no more.
+ * An agent that makes numbered samples instead of measuring. Everything else is the agent's own: settings, broker,
+ * publisher, outbox on disk, admin listener, signals, closing line. It notes which samples it makes and what became of
+ * them. At SIGUSR2 it stops making samples.
  */
 const command = roleCommand({
   ...ROLES.agent,
@@ -58,7 +59,7 @@ const command = roleCommand({
   },
 })
 
-/** The same broker, with a note of what became of each message. */
+/** The same broker, which also notes the outcome of each message. */
 function noting(broker: Broker, log: ObligationLog): Broker {
   const decoder = frameCodec.decoder(new SeriesTable())
   const publish = async (key: string, payload: Buffer): Promise<number> => {

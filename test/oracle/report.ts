@@ -2,17 +2,17 @@ import { countText } from '../../internal/text/count.ts'
 import type { BrokerKind } from './scene.ts'
 import type { Verdict } from './verdict.ts'
 
-/** What a row of the matrix came to. */
+/** The result of a row of the matrix. */
 export interface Line {
   readonly broker: BrokerKind
   readonly fault: string
-  /** How often the fault was made. */
+  /** How often the fault was injected. */
   readonly turns: number
   /** undefined when the row could not be run to its end. */
   readonly verdict: Verdict | undefined
-  /** Empty: everything is as it must be. */
+  /** Empty when everything is right. */
   readonly problems: readonly string[]
-  /** Why it was not run at all: then it is neither good nor bad. */
+  /** Why the row was not run. It then counts as neither good nor bad. */
   readonly notRun?: string
 }
 
@@ -95,7 +95,7 @@ function cells({ broker, fault, turns, verdict, problems, notRun }: Line): strin
   return [broker, fault, `${turns}`, ...figures, end]
 }
 
-/** What the columns say, as a list. */
+/** The meaning of the columns, as a list. */
 export function legend(): string {
   return COLUMNS.map(({ title, meaning }) => `- ${title}: ${meaning}`).join('\n')
 }

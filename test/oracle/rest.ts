@@ -7,16 +7,17 @@ import { MEASUREMENT } from './samples.ts'
 import { DATABASE, type Scene } from './scene.ts'
 
 export interface Rest {
-  /** From the end of the fault to the first sample made after it being stored; to nothing being held anywhere any more. */
+  /** Times from the end of the fault: until a sample made after it is stored, and until no program holds any sample. */
   readonly freshAfterMs: number
   readonly caughtUpAfterMs: number
 }
 
 /**
- * Once the faults have stopped: waits until nothing is held anywhere, holds the ledgers against each other, and stops all programs.
+ * Called when the faults have stopped. Waits until no program holds any sample, checks the ledgers, and stops all
+ * programs.
  *
- * @param restMs a system that has not come to rest by then never will
- * @param problems is given what is not as it must be
+ * @param restMs how long to wait for that
+ * @param problems gets everything that is wrong
  */
 export async function comeToRest(scene: Scene, restMs: number, problems: string[]): Promise<Rest> {
   const { servers, publisher } = scene

@@ -2,9 +2,9 @@ import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import type { Series, SeriesTable } from '../../internal/sample/series.ts'
 
-/** What publishers of the oracle send; its whole content follows from the id. */
+/** The samples that the oracle's publishers send. Their whole content follows from the id. */
 export const MEASUREMENT = 'oracle'
-/** Ids of one life of a publisher: `life * IDS_A_LIFE` and up. */
+/** The number of ids of one run of a publisher. They begin at `life * IDS_A_LIFE`. */
 export const IDS_A_LIFE = 1e9
 const WORKERS = 4
 const FIELDS = [
@@ -38,7 +38,7 @@ export function workerOf(id: number): string {
   return `w${id % WORKERS}`
 }
 
-/** Makes samples one after the other; the sample is reused. */
+/** Makes samples one after the other, in one reused object. */
 export class SampleMaker {
   readonly #workers: Series[]
   readonly #sample: Sample
@@ -60,7 +60,7 @@ export class SampleMaker {
     this.#sample = { series: this.#workers[0]!, values: [], at: 0, tie: 0 }
   }
 
-  /** @param at µs since the epoch, another for each id of one source */
+  /** @param at µs since the epoch, different for each id of one source */
   sample(id: number, at: number): Sample {
     const { value, count, isOdd, text } = payloadOf(id)
     this.#sample.series = this.#workers[id % WORKERS]!
@@ -70,7 +70,7 @@ export class SampleMaker {
   }
 }
 
-/** 32 bits that have nothing to do with those of the next id. */
+/** 32 bits, unrelated to those of the next id. */
 function mix(id: number): number {
   let bits = ((id % 2 ** 32) ^ (Math.floor(id / 2 ** 32) * 0x9e3779b1)) >>> 0
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)

@@ -20,12 +20,12 @@ export interface SceneOptions {
   /** Redis with an append-only file, written to disk before each answer or once a second; without it in memory only. */
   readonly appendFsync?: 'always' | 'everysec'
   readonly redisProxies?: boolean
-  /** What the proxy in front of the store claims to be. */
+  /** The version that the proxy in front of the store claims to be. */
   readonly store?: '1.6' | '2.7'
   readonly servers?: number
   readonly serverArgs?: readonly string[]
   readonly publisherArgs?: readonly string[]
-  /** The product's own agent beside the publisher, ten times a second, and a witness of what it publishes. */
+  /** Also runs the product's own agent, ten ticks a second, and a witness of what it publishes. */
   readonly agent?: boolean
   /** The data folder of this role is a disk of this size. */
   readonly smallDisk?: { readonly of: 'server' | 'agent'; readonly bytes: number }
@@ -33,28 +33,28 @@ export interface SceneOptions {
 
 export const DATABASE = 'telemetry'
 const ORG = 'sentinel'
-/** Beside this file's bundle: see scripts/run-ts.mjs. */
+/** In the same folder as this file's bundle: see scripts/run-ts.mjs. */
 const PUBLISHER = fileURLToPath(new URL('./publisher-process.mjs', import.meta.url))
 
-/** A row's world: publisher → Redis → servers → store, each a process of its own, and what can be done to them. */
+/** The programs of a row (publisher → Redis → servers → store, each its own process), and what can be done to them. */
 export class Scene {
   readonly options: SceneOptions
   readonly folder: string
   readonly redis: TestServer
   readonly influx: TestServer
   readonly store: InfluxProxy
-  /** Between Redis and whom its name says; only where the options ask for them. */
+  /** Each is between Redis and the program of its name. Only if the options ask for them. */
   readonly redisProxies: { readonly server: TcpProxy; readonly publisher: TcpProxy } | undefined
   readonly servers: Member[] = []
   publisher!: Member
-  /** Messages that nobody can read, as far as Redis took them: each has to become a dead letter. */
+  /** Unreadable messages that Redis took: each must become a dead letter. */
   readonly unreadable: string[] = []
-  /** Beginnings of lines that the database refuses, likewise. */
+  /** Beginnings of lines that the database refuses: each must become a dead letter. */
   readonly refused: string[] = []
   agent: Member | undefined
   witness: Witness | undefined
   readonly #mounts: string[] = []
-  /** Life of the publisher → when it was killed. */
+  /** Number of the publisher's run → when it was killed. */
   readonly #killedAtMs = new Map<number, number>()
   readonly #forgiven: Array<readonly [number, number]> = []
 
@@ -70,7 +70,7 @@ export class Scene {
     this.redisProxies = parts.redisProxies
   }
 
-  /** Everything at work, the publisher publishing. */
+  /** Starts everything. Resolves when the publisher publishes. */
   static async open(options: SceneOptions): Promise<Scene> {
     const { appendFsync, store = '1.6', servers = 1, redisProxies = false } = options
     const folder = await mkdtemp(join(tmpdir(), 'sentinel-oracle-'))
@@ -113,12 +113,12 @@ export class Scene {
     await this.publisher.kill()
   }
 
-  /** Nobody was killed who counts, and nothing is forgiven: what is reported lost must be missing. */
+  /** True if no program was killed and nothing is forgiven. Then exactly the samples reported lost must be missing. */
   get countsExactly(): boolean {
     return this.members.every(({ kills }) => kills === 0) && this.#forgiven.length === 0
   }
 
-  /** What Redis takes within this time is not owed: it has said that it may forget it. */
+  /** Samples that Redis takes within this period are not owed: its configuration allows it to forget them. */
   forgive(fromMs: number, toMs: number): void {
     this.#forgiven.push([fromMs, toMs])
   }
@@ -135,7 +135,7 @@ export class Scene {
     return join(this.folder, member.name)
   }
 
-  /** @param keep what the programs said, and their data folders, stay */
+  /** @param keep keeps the output and the data folders of the programs */
   async close(keep = false): Promise<void> {
     this.witness?.close()
     await Promise.all(this.members.map((member) => member.close()))

@@ -3,10 +3,13 @@ import type { Life, Obligations } from './obligations.ts'
 import { IDS_A_LIFE, MEASUREMENT, payloadOf, workerOf } from './samples.ts'
 import { DATABASE } from './scene.ts'
 
-/** What one query asks for. */
+/** The number of ids in one query. */
 const IDS_A_QUERY = 20_000
 
-/** The ids in the database. What has another content than its id asks for, or was never made, is a problem and not among them. */
+/**
+ * The ids in the database. A point with the wrong content for its id, or with an id that was never issued, is a problem
+ * and is left out.
+ */
 export async function storedIds(url: string, obligations: Obligations, problems: string[]): Promise<Set<number>> {
   const stored = new Set<number>()
   let [found, wrong] = [0, 0]
@@ -34,7 +37,7 @@ function rowsOf(url: string, life: Life, from: number, end: number): Promise<Arr
   return influxQuery(url, DATABASE, `SELECT * FROM "${MEASUREMENT}" WHERE ${where}`)
 }
 
-/** The id of a row whose every column is as it was made. */
+/** The id of a row; undefined unless every column is as it was made. */
 function idOf(row: Readonly<Record<string, unknown>>, { life, source, baseUs, spacingUs }: Life): number | undefined {
   const id = life * IDS_A_LIFE + (Number(row.time) - baseUs) / spacingUs
   const expected: Record<string, unknown> = { ...payloadOf(id), source, worker: workerOf(id) }

@@ -4,29 +4,32 @@ import { comeToRest, type Rest } from './rest.ts'
 import { DATABASE, type Scene } from './scene.ts'
 import { storedIds } from './stored.ts'
 
-/** What became of everything that was owed, in samples. */
+/** What became of all owed samples. */
 export interface Verdict extends Rest {
   /** Owed: accepted by Redis, or safe on a publisher's disk. */
   readonly sent: number
-  /** Of these in the database, each with the content that its number asks for. */
+  /** Of these, in the database with the content that belongs to their number. */
   readonly stored: number
   /** Of the others, in a dead letter with payload and reason. */
   readonly deadLetters: number
-  /** What the programs say they dropped, with a reason; and what servers say was lost on the way. */
+  /** What the programs report as dropped, with a reason, and what the servers report as lost on the way. */
   readonly dropped: number
   readonly droppedBy: readonly string[]
   readonly reportedLost: number
-  /** After `kill -9`: no more than these were lost beside those. */
+  /** After `kill -9`: an upper bound of the samples lost in addition. */
   readonly lostAtMost: number
-  /** Reported beyond what is missing: after `kill -9` what is reported lost is an upper bound. */
+  /** Reported lost or dropped, but not missing. After `kill -9` the reported loss is an upper bound. */
   readonly overReported: number
   readonly duplicatesSeen: number
   readonly unaccounted: number
-  /** Everything else that is not as it must be. */
+  /** Everything else that is wrong. */
   readonly problems: readonly string[]
 }
 
-/** Once the faults have stopped: lets everything come to rest and stop, and compares what is stored with what is owed. */
+/**
+ * Called when the faults have stopped. Waits until everything has come to rest, stops the programs, and compares the
+ * stored samples with the owed ones.
+ */
 export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   const { servers, publisher } = scene
   const problems: string[] = []
@@ -68,13 +71,14 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
     else problems.push(`no dead letter of the line ${line}`)
   }
   const reported = dropped + reportedLost + lostAtMost
-  // Over streams nothing is ever excused: what was accepted is stored. What a server drops there are its own metrics, which Redis never had.
+  // Streams excuse no loss: every accepted sample is stored. Servers may drop only their own metrics, which never pass
+  // through Redis.
   const excused = scene.options.broker === 'streams' ? 0 : reported
   if (scene.options.broker === 'streams' && reportedLost + lostAtMost > 0) {
     problems.push(`over streams ${reportedLost + lostAtMost} samples are reported lost`)
   }
   const overReported = Math.max(0, reported - missing)
-  // What a server drops may be some of its own metrics.
+  // The samples that a server drops may be its own metrics.
   if (scene.countsExactly && overReported > sum('sentinel_own_samples_total', 'own')) {
     problems.push(`${overReported} samples are reported lost or dropped, and are not missing`)
   }

@@ -10,8 +10,8 @@ interface Seen {
 }
 
 /**
- * Reads with Redis' own MONITOR what it takes from a program that keeps no notes for us: each sample of a source is then owed, by series and
- * time. It sees what was published, not whether somebody listened: for rows in which a server always does.
+ * Watches with Redis' MONITOR the messages of a program that keeps no notes. Each of their samples is then owed, by
+ * series and time. MONITOR does not show whether a server listened, so this is for rows in which one always does.
  */
 export class Witness {
   /** By series key. */
@@ -25,7 +25,7 @@ export class Witness {
     this.#host = host
   }
 
-  /** @param host what the source ids begin with */
+  /** @param host the host of the program, with which its run ids begin */
   static async open(redisPort: number, host: string): Promise<Witness> {
     const socket = connect(redisPort, '127.0.0.1', () => socket.write('MONITOR\r\n'))
     const witness = new Witness(socket, host)
@@ -49,7 +49,7 @@ export class Witness {
     this.#socket.destroy()
   }
 
-  /** How many samples it saw, and how many of these the database has. */
+  /** How many samples it saw, and how many of them the database has. */
   async compare(url: string, database: string): Promise<{ sent: number; stored: number }> {
     let [sent, stored] = [0, 0]
     for (const { measurement, tags, timesUs } of this.seen.values()) {

@@ -31,7 +31,7 @@ export class ApiClient {
     return body.hosts
   }
 
-  /** Waits for the first sample of a host, and gives the host. */
+  /** Waits for the first sample of a host. @returns the host */
   async firstHost(timeoutMs = 20_000): Promise<HostAnswer> {
     let hosts: HostAnswer[] = []
     await until(
@@ -52,7 +52,7 @@ export class ApiClient {
     return body
   }
 
-  /** Reads the live stream until `enough` says so; gives all samples seen. */
+  /** Reads the live stream until `enough` returns true. @returns all samples read */
   async live(enough: (samples: LiveSample[]) => boolean, query = '', timeoutMs = 20_000): Promise<LiveSample[]> {
     const response = await fetch(`${this.url}/api/v1/live${query}`, { signal: AbortSignal.timeout(timeoutMs) })
     const samples: LiveSample[] = []

@@ -4,7 +4,9 @@ import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import type { FieldKind, Slot, Tag } from '../../internal/sample/value.ts'
 
-/** What is special somewhere between a source and a store, so that short texts are full of it. */
+/**
+ * Characters with a special meaning somewhere between a source and a store. Generated texts are short and full of them.
+ */
 const AWKWARD = [
   ...['\\', '\\', ',', '=', ' ', '"', "'", '#', '\n', '\r', '\t', '\0', '\u007f', '\u0085', '\u2028', '\ufeff'],
   ...[
@@ -45,7 +47,7 @@ const FLOAT_EDGES = [
   ...[Number.MAX_VALUE, -Number.MAX_VALUE, Number.EPSILON, 2 ** 53, 2 ** 53 + 2, 1 / 3, NaN, Infinity, -Infinity],
 ]
 
-/** Values that are of their kind; floats may be NaN or infinite. */
+/** Values of the right kind; floats may be NaN or infinite. */
 export const arbitraryValue: Readonly<Record<FieldKind, fc.Arbitrary<Slot>>> = {
   float: fc.oneof(
     fc.constantFrom(...FLOAT_EDGES),
@@ -69,8 +71,8 @@ export const arbitraryValue: Readonly<Record<FieldKind, fc.Arbitrary<Slot>>> = {
 const KINDS: readonly FieldKind[] = ['float', 'int', 'uint', 'bool', 'string']
 
 /**
- * Samples as any source might make them, after the border: names that it refuses are not among them. Each sample is an object of its own; those
- * with equal measurement and tags share a series.
+ * Samples that any source might make, after the border: they have no names that it refuses. Each sample is its own
+ * object. Samples with equal measurement and tags share a series.
  */
 export function arbitrarySample(
   options: { table?: SeriesTable; kinds?: readonly FieldKind[]; maxFields?: number; minTimeUs?: number } = {},

@@ -8,7 +8,7 @@ import { sleep, until } from './servers.ts'
 const run = promisify(execFile)
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
-/** What a `docker` command prints; rejects with what it says when it fails. */
+/** The output of a `docker` command; rejects with its error text if it fails. */
 export async function docker(...args: string[]): Promise<string> {
   const { stdout } = await run('docker', args, { maxBuffer: MAX_OUTPUT_BYTES })
   return stdout.trim()
@@ -30,24 +30,24 @@ export interface ComposeOptions {
   readonly project: string
   /** The folder of docker-compose.yml. */
   readonly folder: string
-  /** Takes the place of the variables of the same names. */
+  /** Replaces the environment variables of the same names. */
   readonly env: Readonly<Record<string, string>>
-  /** Services that are built. */
+  /** Services whose images are built. */
   readonly built: readonly string[]
 }
 
-/** A project of Docker Compose with a name of its own, so that it meets no other on this machine. */
+/** A project of Docker Compose with a unique name, so that it does not clash with another on this machine. */
 export class ComposeProject {
   readonly #options: ComposeOptions
   readonly #command: readonly string[]
   readonly #scratch = mkdtempSync(join(tmpdir(), 'sentinel-compose-'))
 
-  /** @throws Error with the command that installs what is missing */
+  /** @throws Error with the command that installs the missing program */
   constructor(options: ComposeOptions) {
     this.#options = options
     const { folder, project, built } = options
     const override = join(this.#scratch, 'override.yml')
-    // A build inside a network of its own may not reach the package registry that this machine reaches.
+    // A build in its own network may not reach the package registry of this machine.
     const services = Object.fromEntries(built.map((service) => [service, { build: { network: 'host' } }]))
     writeFileSync(override, JSON.stringify({ services }))
     this.#command = [...composeProgram(), '-f', join(folder, 'docker-compose.yml'), '-f', override, '-p', project]
@@ -63,7 +63,7 @@ export class ComposeProject {
     return stdout.trim()
   }
 
-  /** Every container of the project, also those that have ended. */
+  /** Every container of the project, including ended ones. */
   async services(): Promise<Map<string, ServiceState>> {
     const filter = `label=com.docker.compose.project=${this.#options.project}`
     const format = '{{.ID}}\t{{.Label "com.docker.compose.service"}}\t{{.State}}\t{{.Status}}'
@@ -95,7 +95,7 @@ export class ComposeProject {
     )
   }
 
-  /** Takes everything away: containers, networks, volumes and the images that were built. */
+  /** Removes everything: containers, networks, volumes and the built images. */
   async remove(): Promise<void> {
     await this.run('down', '--volumes', '--remove-orphans', '--rmi', 'local')
   }
@@ -105,7 +105,7 @@ export class ComposeProject {
   }
 }
 
-/** `docker compose` where Docker has it, else the older program of the same work. */
+/** `docker compose` if Docker has it, else the older program `docker-compose`. */
 function composeProgram(): string[] {
   const engine = spawnSync('docker', ['info'])
   if (engine.error !== undefined || engine.status !== 0) {

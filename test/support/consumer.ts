@@ -7,7 +7,7 @@ export interface Consumer {
   readonly redis: TestServer
   readonly influx: TestServer
   readonly server: Program
-  /** Its admin port, where its metrics are. */
+  /** Its admin port, which serves its metrics. */
   readonly admin: string
   /** The number of points of `system_stats` in InfluxDB. */
   points(): Promise<number>

@@ -1,4 +1,4 @@
-/** The work of a micro-benchmark, and what one operation of it is: a figure is nanoseconds an operation. */
+/** The work of a micro-benchmark, and its operation. The result is in nanoseconds an operation. */
 export interface Counted {
   (): Promise<void>
   readonly operations: number
@@ -7,10 +7,10 @@ export interface Counted {
 }
 
 /**
- * For `bench`: calls `run`, which gives back how many operations it has seen the end of, and throws when they are not `operations`. So no
- * benchmark measures how fast something is refused, and no compiler can leave out work whose result nobody reads.
+ * For `bench`: calls `run`, and throws unless `run` returns `operations`, the number of operations that it completed.
+ * So no benchmark measures how fast something is refused, and the compiler cannot remove work whose result is unused.
  *
- * Benchmarks of work that is counted so are those that `npm run bench` compares with what they took before.
+ * `npm run bench` compares only these benchmarks with their stored results.
  */
 export function counted(operations: number, unit: string, run: () => number | Promise<number>): Counted {
   const checked = async (): Promise<void> => {

@@ -10,10 +10,10 @@ export interface CrashProgram {
   remove(): Promise<void>
 }
 
-/** Makes a program of a function: it is called with the first argument, and the second as a number. */
+/** Makes a program from a function, which gets the first argument as text and the second as a number. */
 export async function makeCrashProgram(module: URL, name: string): Promise<CrashProgram> {
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-crash-'))
-  // Beside the packages, so that the program finds them.
+  // In the project's folder, so that the program finds the packages.
   const path = join(import.meta.dirname, `../../node_modules/.sentinel-crash-${name}-${process.pid}.mjs`)
   await build({
     stdin: {

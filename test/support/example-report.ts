@@ -14,7 +14,7 @@ interface Course {
   readonly pipeline: Pass['pipeline']
   readonly format: Pass['format']
   readonly perSecond: number
-  /** The median of the end-to-end latency; the others follow it. */
+  /** The median of the end-to-end latency, from which the other latencies are derived. */
   readonly e2eUs: number
   readonly cpuUs: number
   readonly heapBytes: number
@@ -24,7 +24,7 @@ interface Course {
 const SECONDS = 20
 const START_MS = Date.UTC(2026, 10, 24, 14, 3)
 
-/** Made up, and the same each time: a plain pipeline, ours on the same messages, and ours on smaller ones. */
+/** An invented report, the same each time: the plain pipeline, ours on the same messages, and ours on smaller ones. */
 export function exampleReport(): Report {
   return {
     version: 1,
@@ -84,7 +84,7 @@ export function exampleReport(): Report {
   }
 }
 
-/** The example with profiles, which are written into the folder. */
+/** The example with profiles, which it writes into the folder. */
 export async function exampleReportWithProfiles(folder: string): Promise<Report> {
   const report = exampleReport()
   await mkdir(folder, { recursive: true })
@@ -183,7 +183,7 @@ function secondOf({ perSecond, e2eUs, pipeline }: Course, second: number): Timel
   }
 }
 
-/** As latencies lie: most near the median, few far beyond it. */
+/** Distributed as latencies are: most are near the median, few are far above it. */
 function spread(medianUs: number, count: number): Counts {
   const histogram = new Histogram()
   const next = numbers(medianUs)
@@ -227,7 +227,7 @@ const ROOTS = [
   'Garbage Collection||0',
 ]
 
-/** Looks at a program that was going down from call to call. */
+/** Samples a program that went deeper from call to call. */
 export function exampleProfile(type: string, unit: string, step: number, seed: number, looks = 2_000): Buffer {
   const builder = new ProfileBuilder(new Sources('/nowhere'))
   const next = numbers(seed)
@@ -254,7 +254,7 @@ export function exampleProfile(type: string, unit: string, step: number, seed: n
   return gzipSync(profile.encode())
 }
 
-/** From 0 up to 1, the same ones for the same seed. */
+/** Numbers from 0 to below 1, the same for the same seed. */
 function numbers(seed: number): () => number {
   const random = new Random(Math.round(seed), 0)
   return () => random.next() / 2 ** 32

@@ -56,7 +56,7 @@ export type Behaviour =
   | 'unknown: it did not'
   | 'hang'
 
-/** A broker that behaves as told, and remembers what arrived. */
+/** A broker that behaves as the test sets it, and records what arrived. */
 export class FaultyBroker implements Broker {
   readonly kind = 'pubsub'
   readonly stats = newStats()

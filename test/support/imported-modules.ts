@@ -15,7 +15,10 @@ export function listImportsIn(file: string): Record<string, string> {
   return { NODE_OPTIONS: `--import=${start}` }
 }
 
-/** What such a program has imported: names of packages, and paths of our own modules (`internal/broker/open.js`). */
+/**
+ * The modules that such a program has imported: names of packages, and paths of our own modules
+ * (`internal/broker/open.js`).
+ */
 export function importedIn(file: string): string[] {
   const names = new Set<string>()
   for (const url of readFileSync(file, 'utf8').split('\n')) {

@@ -9,12 +9,12 @@ import {
 import type { Socket } from 'node:net'
 import { freePort, sleep } from './servers.ts'
 
-/** How a store fails. Words are those of real servers (test/fixtures/influxdb-*.jsonl). */
+/** How a store fails. The messages are those of real servers (test/fixtures/influxdb-*.jsonl). */
 export type StoreFault =
   | { readonly kind: 'none' }
-  /** Nobody listens on the port. */
+  /** The port is closed. */
   | { readonly kind: 'refuse' }
-  /** Answers this to writes, or to a share of them, and passes none of those on. */
+  /** Gives this answer to writes, or to a share of them, and does not pass these on. */
   | {
       readonly kind: 'status'
       readonly status: number
@@ -25,22 +25,22 @@ export type StoreFault =
   /** 413 to every body above this size. */
   | { readonly kind: 'too large'; readonly maxBytes: number }
   /**
-   * Some lines are refused. 400, as InfluxDB 2.7 answers: nothing of the body is stored, and every bad line is quoted. 422, as 2.7 answers: the
-   * others are stored, and only the first is named, with the number of all.
+   * Refuses some lines as InfluxDB 2.7 does. 400: nothing of the body is stored, and every bad line is quoted. 422: the
+   * other lines are stored; the answer names only the first bad line, and counts all of them.
    */
   | { readonly kind: 'bad lines'; readonly status: 400 | 422; readonly isBad: (line: string) => boolean }
-  /** Writes are stored, and answered late. */
+  /** Stores writes, and answers late. */
   | { readonly kind: 'slow'; readonly delayMs: number }
-  /** Takes requests and connections, and never says a word. */
+  /** Accepts connections and requests, and never answers. */
   | { readonly kind: 'silent' }
-  /** Stores what is written, and closes in the middle of the answer. */
+  /** Stores writes, and closes the connection in the middle of the answer. */
   | { readonly kind: 'cut answer' }
-  /** Closes once it has seen the beginning of a request; nothing is stored. */
+  /** Closes the connection at the beginning of a request, and stores nothing. */
   | { readonly kind: 'cut request' }
 
 export interface InfluxProxy {
   readonly url: string
-  /** Writes that came, and those of them that a fault spoiled. */
+  /** Writes received, and those that a fault affected. */
   readonly writes: number
   readonly spoiled: number
   become(fault: StoreFault): Promise<void>
@@ -54,8 +54,8 @@ interface Answer {
 }
 
 /**
- * Stands before an InfluxDB 1.6 and spoils what is written to it. To the outside it may be an InfluxDB 2.7: then it takes `/api/v2/write`
- * and passes it on as `/write`.
+ * A proxy in front of an InfluxDB 1.6 that injects faults into writes. It can act as InfluxDB 2.7: then it accepts
+ * `/api/v2/write` and passes it on as `/write`.
  */
 export async function startInfluxProxy(target: string, speaks: '1.6' | '2.7' = '1.6'): Promise<InfluxProxy> {
   const agent = new Agent({ keepAlive: true })
@@ -95,7 +95,7 @@ export async function startInfluxProxy(target: string, speaks: '1.6' | '2.7' = '
     return failure(422, 'unprocessable entity', words)
   }
 
-  /** @returns undefined where no answer is given */
+  /** @returns undefined if it gives no answer */
   const answerTo = async (incoming: IncomingMessage, body: Buffer): Promise<Answer | undefined> => {
     const isWrite = incoming.method === 'POST' && /^\/(api\/v2\/)?write\?/.test(incoming.url ?? '')
     if (isWrite) writes++
@@ -144,7 +144,7 @@ export async function startInfluxProxy(target: string, speaks: '1.6' | '2.7' = '
       const answer = await answerTo(incoming, await bodyOf(incoming))
       if (answer !== undefined) reply(response, answer)
     } catch {
-      // The server behind is gone, or the client is: both sides see a connection that breaks.
+      // The server or the client is gone. The other side sees a broken connection.
       incoming.socket.destroy()
     }
   })
@@ -160,7 +160,7 @@ export async function startInfluxProxy(target: string, speaks: '1.6' | '2.7' = '
     for (const socket of sockets) socket.destroy()
     await closed
   }
-  // Not any port of the system's: a fault closes the listener, and it must get the same port again.
+  // Not a port that the system chooses: a fault closes the listener, which must get the same port again.
   const port = await freePort()
   await listen(port)
   return {
@@ -190,7 +190,7 @@ function json(status: number, body: string, headers: Readonly<Record<string, str
   return { status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body: Buffer.from(body) }
 }
 
-/** As InfluxDB 2.7 says it. */
+/** In InfluxDB 2.7's format. */
 function failure(status: number, code: string, message: string): Answer {
   const headers = { 'x-influxdb-version': 'v2.7.12', 'x-platform-error-code': code }
   return json(status, JSON.stringify({ code, message }), headers)
@@ -224,7 +224,7 @@ function send(agent: Agent, url: URL, { method, headers }: IncomingMessage, body
   })
 }
 
-/** What belongs to the answer and not to the connection it came on. */
+/** The headers that belong to the answer, not to its connection. */
 function kept(headers: IncomingHttpHeaders): Record<string, string> {
   const own = Object.entries(headers).filter(
     ([name]) => name === 'content-type' || name === 'retry-after' || name.startsWith('x-influxdb-'),

@@ -1,4 +1,4 @@
-/** Asks an InfluxDB (any version) in InfluxQL; gives the rows of the first statement as objects, tags included. */
+/** Queries an InfluxDB (any version) in InfluxQL. @returns the rows of the first statement as objects, with tags */
 export async function influxQuery(
   url: string,
   database: string,
@@ -26,10 +26,10 @@ export async function influxQuery(
   )
 }
 
-/** How many points a field has; 0 where there is no database yet. */
+/** The number of points of a field; 0 if there is no database yet. */
 export async function influxCount(url: string, database: string, measurement: string, field: string): Promise<number> {
   const databases = await influxQuery(url, database, 'SHOW DATABASES')
-  // The server makes the database with its first write.
+  // The server creates the database with its first write.
   if (!databases.some(({ name }) => name === database)) return 0
   const [row] = await influxQuery(url, database, `SELECT count("${field}") FROM "${measurement}"`)
   return Number(row?.count ?? 0)

@@ -1,15 +1,15 @@
 import { startInflux2 } from './servers.ts'
 
-/** An InfluxDB 2.x to test against, with a bucket of the run's own. */
+/** An InfluxDB 2.x to test against. Each test run has its own buckets. */
 export interface Influx2 {
   readonly url: string
   readonly token: string
   readonly org: string
-  /** A new bucket that goes when the run ends; it keeps everything unless told otherwise. */
+  /** Creates a bucket, which is deleted when the run ends. By default it keeps everything. */
   newBucket(retentionSeconds?: number): Promise<string>
-  /** A token that may do nothing but read this bucket. */
+  /** A token that may only read this bucket. */
   readToken(bucket: string): Promise<string>
-  /** A request with the run's token; fails on an answer that is not 2xx. */
+  /** Sends a request with the run's token. Rejects unless the answer is 2xx. */
   api(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<string>
   stop(): Promise<void>
 }
@@ -18,7 +18,7 @@ const HINT = `No InfluxDB 2.x to test against. Set one of
   INFLUXD2    the path of an influxd 2.x program: it is started in a temporary folder and set up
   INFLUX_URL  a running one, with INFLUX_TOKEN (all-access) and INFLUX_ORG: the tests make buckets of their own and remove them`
 
-/** The server named by INFLUX_URL, or a fresh one from the program named by INFLUXD2. */
+/** The server at INFLUX_URL, or a new one started from the program INFLUXD2. */
 export async function openInflux2(env: NodeJS.ProcessEnv = process.env): Promise<Influx2> {
   const { INFLUX_URL, INFLUX_TOKEN, INFLUX_ORG, INFLUXD2 } = env
   if (INFLUX_URL !== undefined && INFLUX_URL !== '') {

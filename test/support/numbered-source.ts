@@ -6,7 +6,10 @@ export interface Numbered {
   readonly sampleCount: number
 }
 
-/** A source as docs/wire-format.md says it is: each message is numbered, and then sent, kept for later, lost on the way, or given up. */
+/**
+ * A run of a publisher by docs/wire-format.md: each message is numbered, then sent, kept for later, lost on the way, or
+ * withdrawn.
+ */
 export class NumberedSource {
   /** Samples. */
   numbered = 0
@@ -30,7 +33,7 @@ export class NumberedSource {
     this.#kept.push(message)
   }
 
-  /** The oldest that is kept, to be sent or given up. */
+  /** Takes out the oldest kept message, to be sent or withdrawn. */
   takeKept(): Numbered | undefined {
     return this.#kept.shift()
   }
@@ -40,7 +43,7 @@ export class NumberedSource {
     this.#withdrawnMessages++
   }
 
-  /** A message as it is sent now. */
+  /** The header of a message that is sent now. */
   header(message: Numbered): MessageHeader {
     const [kept] = this.#kept
     const oldest = kept !== undefined && kept.seq < message.seq ? kept : message

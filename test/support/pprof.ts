@@ -7,7 +7,7 @@ export interface ReadFrame {
   readonly line: number
 }
 
-/** A pprof file as a test looks at it. */
+/** A pprof file, decoded for tests. */
 export interface ReadProfile {
   /** `cpu/nanoseconds` */
   readonly sampleTypes: readonly string[]
@@ -16,13 +16,13 @@ export interface ReadProfile {
   readonly startedAtMs: number
   readonly durationMs: number
   readonly comments: readonly string[]
-  /** What the process is called. */
+  /** The name of the process. */
   readonly program: string
   /** Stacks with the innermost frame first, and their values in the order of the types. */
   readonly samples: ReadonlyArray<{ readonly stack: readonly ReadFrame[]; readonly values: readonly number[] }>
 }
 
-/** @throws unless it is a gzipped profile in which every reference leads somewhere */
+/** @throws unless it is a gzipped profile in which every reference is valid */
 export function readProfile(file: Uint8Array): ReadProfile {
   const profile = Profile.decode(gunzipSync(file))
   const text = (index: number | bigint): string => {
@@ -64,7 +64,7 @@ export function readProfile(file: Uint8Array): ReadProfile {
   }
 }
 
-/** What the functions themselves have of a value, without what they call, the most first. */
+/** The own value of each function, without the functions that it calls; the largest first. */
 export function flat(profile: ReadProfile, sampleType: string): Array<[name: string, value: number]> {
   const index = profile.sampleTypes.indexOf(sampleType)
   if (index < 0) throw new Error(`no ${sampleType} among ${profile.sampleTypes.join(', ')}`)

@@ -8,10 +8,10 @@ import { until } from './servers.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A built program of the project, running as a process of its own. */
+/** A built program of the project, running as a process. */
 export interface Program {
   readonly pid: number
-  /** What it has written so far. */
+  /** Its output so far. */
   readonly stdout: () => string
   readonly stderr: () => string
   /** Its log lines, parsed; those that are not JSON are left out. */
@@ -21,7 +21,7 @@ export interface Program {
   signal(name: NodeJS.Signals): void
   /** The exit code, or the name of the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
-  /** SIGTERM, and its exit code. */
+  /** Sends SIGTERM. @returns its exit code */
   stop(): Promise<number | NodeJS.Signals>
 }
 
@@ -38,15 +38,16 @@ export function mainOf(name: string): string {
   return main
 }
 
-/** Starts `dist/cmd/<name>/main.js` with nothing of this process's own settings in the environment. */
+/** Starts `dist/cmd/<name>/main.js`. Its environment has none of this process's settings. */
 export function startProgram(name: string, options: ProgramOptions = {}): Program {
   return startFile(mainOf(name), name, options)
 }
 
 /**
- * Starts any file as a program, likewise. What it keeps on disk ends with it, unless the options give it a data path.
+ * Starts any file as a program in the same way. Its data folder is removed when it ends, unless the options set a data
+ * path.
  *
- * @param name what errors call it
+ * @param name its name in errors
  */
 export function startFile(file: string, name: string, options: ProgramOptions = {}): Program {
   const dataPath = hasDataPath(options) ? '' : mkdtempSync(join(tmpdir(), 'sentinel-data-'))

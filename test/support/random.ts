@@ -1,5 +1,6 @@
 /**
- * Pseudorandom numbers, the same for the same seed and stream. So each input can be made again without those before it.
+ * Pseudorandom numbers, the same for the same seed and stream. So a test can repeat one input without the inputs before
+ * it.
  */
 export class Random {
   #state: number

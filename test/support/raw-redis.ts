@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 
-/** RESP, written by hand: what an external publisher sends, without a library of ours. */
+/** RESP, written by hand: what an external publisher sends, without our libraries. */
 function command(...parts: Array<string | Buffer>): Buffer {
   const pieces: Buffer[] = [Buffer.from(`*${parts.length}\r\n`)]
   for (const part of parts) {
@@ -63,7 +63,7 @@ export function packed(cpu: number, mem: number, sentAtMs: number): Buffer {
   return bytes
 }
 
-/** A message as the Go agent sent it. */
+/** A JSON message as the Go agent sent it. */
 export function json(cpu: number, mem: number, sentAtMs: number): Buffer {
   return Buffer.from(
     `{"timestamp":${Math.floor(sentAtMs / 1000)},"cpu_usage":${cpu},"mem_usage":${mem},"send_time_unix_nano":${sentAtMs}000000}`,

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
-/** The servers whose answers were recorded, each fresh, on 2026-11-23. */
+/** The servers whose answers were recorded on 2026-11-23, each newly installed. */
 export type RecordedServer = 'influxdb-2.7.12' | 'influxdb-1.6.7' | 'victoria-metrics-1.79.5'
 
-/** What a real server answered to a body of line protocol with times in µs, and what it had stored afterwards. */
+/** A real server's answer to a body of line protocol with times in µs, and what it had stored afterwards. */
 interface RecordedAnswer {
   readonly status: number
   readonly body?: string
@@ -35,7 +35,10 @@ export function recordedExchange(name: string): RecordedExchange {
   return found
 }
 
-/** The body's lines with times in ns, each character a byte, as a batch takes them. Long runs, which the record shortens, are whole again. */
+/**
+ * The body's lines as a batch takes them: times in ns, each character a byte. Long repetitions, which the recording
+ * shortens, are restored.
+ */
 export function linesOf({ case: name, body }: Pick<RecordedWrite, 'case' | 'body'>): string[] {
   const shortened = / of ([\d,]+) bytes$/.exec(name)
   let text = body
@@ -59,9 +62,9 @@ export type ScriptStep = ScriptedAnswer | 'hang up' | 'break off' | 'silence'
 
 export interface RecordedInflux {
   readonly url: string
-  /** Every line that was stored, as text without its newline. */
+  /** Every stored line, as text without its newline. */
   readonly stored: Set<string>
-  /** What was asked for, in order. */
+  /** The requests, in order. */
   readonly requests: ReadonlyArray<{
     readonly path: string
     readonly headers: IncomingMessage['headers']
@@ -69,7 +72,7 @@ export interface RecordedInflux {
     readonly lines: number
   }>
   /**
-   * Answers of the next writes, instead of the ordinary ones; nothing of theirs is stored. `hang up` breaks the connection, `break off` does in the
+   * The answers to the next writes, which are not stored. `hang up` breaks the connection; `break off` breaks it in the
    * middle of the answer.
    */
   next(...answers: ScriptStep[]): void
@@ -77,10 +80,12 @@ export interface RecordedInflux {
 }
 
 /**
- * A stand-in that answers writes as InfluxDB 2.7.12 was recorded to: unparsable lines give a 400 that quotes each of them, and nothing is stored;
- * a field of another type gives a 422 that names the first and counts them, and the rest is stored. What is unparsable it knows from the record,
- * or is a line with ` v=bad `; a conflict is a line with ` v="`; beyond the retention is what is older than 2000. On a line with ` panic=` it fails, as
- * a server with a bug does: 500, and nothing is stored.
+ * A stand-in that answers writes as InfluxDB 2.7.12 did in the recording:
+ * - unparsable lines (those of the recording, and lines with ` v=bad `): 400 that quotes each of them; nothing is
+ *   stored
+ * - fields of another type (lines with ` v="`), and times before 2000, which are beyond the retention: 422 that names
+ *   the first and counts them; the rest is stored
+ * - a line with ` panic=`: 500, as from a server with a bug; nothing is stored
  */
 export async function startRecordedInflux(): Promise<RecordedInflux> {
   const badLines = recordedReasons()

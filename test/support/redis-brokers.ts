@@ -9,7 +9,7 @@ import { startRedis, type TestServer } from './servers.ts'
 
 export const GROUP = 'sentinel'
 
-/** The Redis of one test file, the brokers that its tests open, and a connection that looks into Redis itself. */
+/** The Redis of one test file, the brokers that its tests open, and a connection to inspect Redis. */
 export interface RedisScene {
   readonly server: TestServer
   readonly admin: Redis

@@ -18,18 +18,18 @@ export interface Asked {
 export const BYTES_A_SAMPLE = 100
 
 /**
- * A store whose answers the test gives, one at a time and in any order. A batch refuses a value below 0, and is too
- * small for a value that is not a finite number.
+ * A store to whose writes the test gives the answers, one at a time and in any order. A batch refuses a value below 0,
+ * and is too small for a value that is not a finite number.
  */
 export class ScriptedStore implements StoreWriter {
   readonly limits = { maxSamples: 3, maxBytes: 1000, inFlight: 2 }
   /** Writes begun, the oldest first. */
   readonly asked: Asked[] = []
-  /** The values that the store has said are stored, as often as it said so. */
+  /** The values that the store reported as stored, once for each report. */
   readonly stored: number[] = []
   readonly #batches = new Set<ScriptedBatch>()
 
-  /** Batches that were opened and not released. */
+  /** Batches opened and not released. */
   get openBatches(): number {
     return this.#batches.size
   }

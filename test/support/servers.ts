@@ -11,7 +11,7 @@ import { freePort } from '../../bench/stack/ports.ts'
 
 export { freePort }
 
-/** A real server on a free port of 127.0.0.1, its data in a temporary folder. */
+/** A real server on a free port of 127.0.0.1. Its data is in a temporary folder. */
 export interface TestServer {
   readonly port: number
   readonly url: string
@@ -24,7 +24,7 @@ export interface TestServer {
   stop(): Promise<void>
 }
 
-/** The path of a server's program. @throws Error where it is missing, which says how to install it */
+/** The path of a server's program. @throws Error that says how to install it if it is missing */
 export function findProgram(name: string, debianPackage: string): string {
   const path = lookUpProgram(name, process.env.PATH ?? '')
   if (path !== undefined) return path
@@ -68,11 +68,11 @@ export function startVictoriaMetrics(): Promise<TestServer> {
   return startServer(kindOf(LOCAL_STORES.victoria, findProgram('victoria-metrics', 'victoria-metrics')))
 }
 
-/** A server that takes connections and never says a word. */
+/** A server that accepts connections and never answers. */
 export interface SilentServer {
   /** `127.0.0.1:<port>` */
   readonly address: string
-  /** So many have come. */
+  /** The number of connections so far. */
   readonly connections: number
   stop(): Promise<void>
 }
@@ -102,7 +102,7 @@ interface ServerKind {
   readonly name: string
   readonly scheme: string
   command(place: Place): readonly string[]
-  /** Its environment, beside PATH and HOME. */
+  /** Its environment besides PATH and HOME. */
   variables?(place: Place): Promise<Readonly<Record<string, string>>>
   /** Rejects while it is not up. */
   ask(place: Place, limit: AbortSignal): Promise<unknown>
@@ -118,7 +118,7 @@ function kindOf(store: LocalStore, program: string, env: Readonly<Record<string,
   }
 }
 
-/** How long a server may take to end after a signal until it is killed. */
+/** How long a server may take to end after a signal. Then it is killed. */
 const GRACE_MS = 10_000
 const START_LIMIT_MS = 30_000
 
@@ -168,7 +168,10 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Waits until `condition` holds; fails with what it waited for. For events that have no promise, never for measuring time. */
+/**
+ * Waits until `condition` holds; rejects with `what` at the time limit. For events that have no promise, never for
+ * measuring time.
+ */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,

@@ -67,7 +67,7 @@ export function startStreamServer(place: StreamServerPlace): StreamServer {
   return { ended, kill: () => void child.kill('SIGKILL') }
 }
 
-/** The lines of such a file, without a torn last line. */
+/** The lines of such a file, without an incomplete last line. */
 export function linesOf(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
 }

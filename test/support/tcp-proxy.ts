@@ -1,32 +1,32 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** What happens to the bytes that pass. */
+/** The fault that the proxy injects. */
 export type TcpFault =
   | { readonly kind: 'none' }
   /** Nothing passes and nothing is closed, as with a pulled cable. `answers` holds back only the server's bytes. */
   | { readonly kind: 'silent'; readonly only?: 'answers' }
-  /** Each chunk passes so much later. */
+  /** Each chunk passes after this delay. */
   | { readonly kind: 'slow'; readonly delayMs: number }
   /** Every connection is closed at once. */
   | { readonly kind: 'closed' }
 
-/** A proxy before a server of 127.0.0.1 that injects faults, on open connections and on new ones. */
+/** A proxy in front of a server of 127.0.0.1 that injects faults, on open and on new connections. */
 export interface TcpProxy {
   readonly port: number
   /** The number of open connections. */
   readonly connections: number
-  /** Changes the fault. Bytes that the former fault held back pass now. */
+  /** Changes the fault. Bytes that the previous fault held back pass now. */
   become(fault: TcpFault): void
   /** Breaks all open connections. Bytes on their way are lost. */
   cut(): void
-  /** Nothing passes any more on the connections that are open now, and they stay open. New ones work. */
+  /** Makes the open connections silent: they stay open, and nothing passes. New ones work. */
   halfOpen(): void
   stop(): Promise<void>
 }
 
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const pipes = new Set<Pipe>()
-  /** Sockets whose other end has closed without their knowing, until the fault is over. */
+  /** Sockets that do not yet know that their other end has closed, until the fault is over. */
   const cutOff = new Set<Socket>()
   /** Pipes of connections that stay half-open. */
   const abandoned = new Set<Pipe>()
@@ -53,7 +53,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       from.once('close', () => {
         pipes.delete(pipe)
         if (abandoned.has(pipe)) return
-        // Over a pulled cable the other side does not notice: Redis goes on counting a dead subscriber.
+        // As with a pulled cable, the other side does not notice: Redis still counts a dead subscriber.
         if (fault.kind === 'silent') cutOff.add(to)
         else pipe.finish()
       })

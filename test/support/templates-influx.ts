@@ -1,13 +1,16 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { recordedExchange } from './recorded-influx.ts'
 
-/** Organisation, stacks and templates as InfluxDB 2.7.12 keeps them: what is applied without a stack is made again each time. */
+/**
+ * Organisation, stacks and templates as InfluxDB 2.7.12 keeps them. A template applied without a stack creates its
+ * resources again each time.
+ */
 export interface TemplatesInflux {
   readonly url: string
   /** Method and path of each request. */
   readonly paths: readonly string[]
   readonly dashboards: ReadonlyMap<string, string>
-  /** Takes the newest stack away, as `influx stacks remove` does. */
+  /** Removes the newest stack, as `influx stacks remove` does. */
   uninstall(): void
   stop(): Promise<void>
 }
@@ -19,7 +22,7 @@ interface TemplateResource {
 }
 
 /**
- * Takes the token `right` for the organisation `sentinel`.
+ * Accepts the token `right` for the organisation `sentinel`.
  *
  * @param version what /ping says; a server of 2.7.12 says `dev`
  */

@@ -24,7 +24,7 @@ if (isRefusal(series)) throw new Error(series.detail)
 series.field('v', 'float')
 const sample = (value: number): Sample => ({ series, values: [value], at: 1, tie: 0 })
 
-/** A write queue between a store in the test's hand and a spool in a folder on a real disk. Needs fake timers. */
+/** A write queue between a scripted store and a spool in a folder on a real disk. Needs fake timers. */
 export async function openWriteQueueScene(
   folder: string,
   { queueMaxBytes = 10_000, whenFull = 'block', replayBytesPerSecond = 1e9, ...rest }: SceneOptions = {},
@@ -68,9 +68,9 @@ export async function openWriteQueueScene(
         next++
       }
     },
-    /** What the store was asked and has not answered. */
+    /** The writes that the store has not answered. */
     asked: () => store.asked.map(({ values }) => values),
-    /** Answers what the store was asked first, once it is. */
+    /** Answers the oldest write; waits for one if there is none. */
     async answer(result: WriteResult): Promise<void> {
       if (store.asked.length === 0) await pass(300)
       await until(() => store.asked.length > 0)
@@ -80,7 +80,7 @@ export async function openWriteQueueScene(
   }
 }
 
-/** Lets time pass, and the disk come to rest. */
+/** Lets time pass, and waits until the disk is idle. */
 export async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms)
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
