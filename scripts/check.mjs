@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 
-/** The quick ones first, so that a slip shows at once; then the longest. */
+/** The quick parts first, so that a mistake shows at once; then the longest. */
 const PARTS = ['format:check', 'lint', 'test:unit', 'types', 'imports', 'deadcode']
 
 const parts = process.argv.length > 2 ? process.argv.slice(2) : PARTS

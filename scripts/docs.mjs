@@ -1,5 +1,5 @@
-// Writes what the docs take from elsewhere: the table of settings in README.md from the code (run after `npm run build`), and
-// docs/benchmarks.md from the figures in docs/benchmarks.
+// Writes the generated parts of the docs: the table of settings in README.md, from the code (run `npm run build`
+// before), and docs/benchmarks.md, from the results in docs/benchmarks.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ROLES } from '../dist/cmd/program/roles.js'

@@ -1,4 +1,5 @@
-# What the scripts share: a Node.js that is new enough, the packages of package-lock.json, an up-to-date dist/. Sourced, not run.
+# Shared by the scripts: ensures a recent Node.js, the packages of package-lock.json and an up-to-date dist/. Sourced,
+# not run.
 
 need_node() {
   command -v node >/dev/null || { echo "Node.js is missing: install version 20.19 or later (https://nodejs.org)" >&2; exit 1; }
@@ -6,8 +7,8 @@ need_node() {
     { echo "Node.js $(node --version) is too old: SentinelStream needs 20.19 or later" >&2; exit 1; }
 }
 
-# npm ci, only when the lock file has changed since the last one. npm ci empties the folder first, so a linked node_modules, which belongs
-# to another checkout, is used as it is.
+# Runs npm ci if the lock file has changed since the last run. A linked node_modules belongs to another checkout and is
+# used as it is, because npm ci would empty it.
 install_packages() {
   [ ! -L node_modules ] || return 0
   local stamp=node_modules/.sentinel-lock
@@ -18,7 +19,7 @@ install_packages() {
   fi
 }
 
-# tsc and the pages, only when a source is newer than the last build, whose time is that of dist/.built.
+# Builds if a source is newer than dist/.built, which has the time of the last build.
 build_if_stale() {
   local stamp=dist/.built
   if [ ! -f "$stamp" ] || [ -n "$(find cmd internal bench web scripts/build-web.mjs package-lock.json tsconfig*.json -newer "$stamp" -print -quit)" ]; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the server under load below a profiler, and leaves the profiler's page as profiles/<tool>-<time>.html. Installs, builds, starts
-# Redis, InfluxDB and the server as processes of this machine, and removes whatever it started.
+# Runs the server under load and under a profiler, and writes the profiler's page to profiles/<tool>-<time>.html.
+# Installs, builds, starts Redis, InfluxDB and the server as processes of this machine, and removes everything that it
+# started.
 #   RATE=50000 DURATION=30s bash scripts/profile.sh clinic-flame
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +14,7 @@ usage: bash scripts/profile.sh TOOL
   clinic-flame       the same by Clinic.js: one frame after the other, the hottest first
   clinic-doctor      CPU, memory, event loop delay and handles over time, and a diagnosis
   clinic-bubbleprof  what waits for what: asynchronous operations and their delays
-  heap               flame graph of what is allocated and still there at the end, by Clinic.js
+  heap               flame graph of the memory that is still in use at the end, by Clinic.js
 
 Variables: DURATION (20s), RATE (20000 messages a second; 0 is as fast as the server can), FORMAT (packed, json or frame), and WORKERS,
 SAMPLES, VALUES, HOSTS, BROKER, PIPELINE as scripts/benchmark.sh --help says.
@@ -37,7 +38,7 @@ case "${1-}" in
     ;;
 esac
 if [ $# -gt 1 ]; then
-  echo "one tool at a time: what of $2?" >&2
+  echo "one tool at a time: $2 is one too many" >&2
   usage >&2
   exit 2
 fi

@@ -1,6 +1,6 @@
-// What taking a profile costs: decodes Packed messages and writes them as lines, over and over, while one is taken and while none is, in
-// many short turns, and compares the work done in a second of CPU. That counts every thread of the process, so what else the machine does
-// matters little. What the beginning and the end cost, once a profile, is told by itself.
+// Measures the cost of taking a profile. Decodes Packed messages and writes them as lines in many short turns, with and
+// without a profile, and compares the work done in a second of CPU. CPU time covers all threads of the process, so
+// other work on the machine matters little. The cost of starting and ending a profile is shown separately.
 //
 //   npm run build && node scripts/profiling-cost.mjs [cpu|heap] [rounds]     (cpu 100)
 import { MessageDecoder } from '../dist/internal/codec/detect.js'
@@ -10,14 +10,17 @@ import { SeriesTable } from '../dist/internal/sample/series.js'
 
 const MESSAGES = 1_000
 const TURN_MS = 300
-/** Work before what is measured, so that both begin warm; and what a profile then lasts longer. */
+/**
+ * Work before each measured turn, so that both kinds of turns begin warm. A profile lasts this much longer on both
+ * sides.
+ */
 const MARGIN_MS = 100
 const [kind = 'cpu', rounds = '100'] = process.argv.slice(2)
 if (!['cpu', 'heap'].includes(kind) || !(Number(rounds) > 0)) {
   console.error('usage: node scripts/profiling-cost.mjs [cpu|heap] [rounds]')
   process.exit(2)
 }
-// A heap profile has two turns of its own; the first, in which it keeps all samples, is the dearer one.
+// A heap profile has two phases of its own. The first, in which it keeps all samples, costs more.
 const PROFILE_MS = (TURN_MS + 2 * MARGIN_MS) * (kind === 'heap' ? 2 : 1)
 const profiler = new Profiler('profiling-cost')
 const never = new AbortController().signal
@@ -48,7 +51,7 @@ const cpuMs = () => {
   return (user + system) / 1000
 }
 
-/** Works for so long. @returns messages a ms of CPU */
+/** Works for this time. @returns messages per ms of CPU */
 async function speed(durationMs) {
   const before = cpuMs()
   const untilMs = performance.now() + durationMs
@@ -64,7 +67,7 @@ async function speed(durationMs) {
 const profile = (durationMs) => profiler[kind](durationMs, never)
 const middle = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
 
-// Until V8 has compiled what there is to compile, and the profiler is loaded.
+// Warm-up: V8 compiles the code, and the profiler is loaded.
 await Promise.all([profile(TURN_MS), speed(TURN_MS * 2)])
 const [without, within, once] = [[], [], []]
 for (let round = 0; round < Number(rounds); round++) {

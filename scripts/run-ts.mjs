@@ -1,4 +1,5 @@
-// Runs a TypeScript program of the repo that no build contains, with the programs beside it that it starts (`*-process.ts`).
+// Bundles and runs a TypeScript program that the build does not contain, with the programs in its folder that it starts
+// (`*-process.ts`).
 //
 //   node scripts/run-ts.mjs <program.ts> [arguments]
 import { readdirSync, rmSync } from 'node:fs'

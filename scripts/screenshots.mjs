@@ -17,7 +17,8 @@ const PICTURES = [
   { name: 'phone', width: 390, height: 844, colorScheme: 'light' },
 ]
 
-// Is busy for a part of each tenth of a second, in waves of a minute, and writes 40 MB every 15 s: a picture of an idle machine is dull.
+// The load: it is busy for a part of each tenth of a second, in waves of a minute, and writes 40 MB every 15 s. A
+// picture of an idle machine would be dull.
 const LOAD = `
 const { writeFileSync } = require('node:fs')
 let waves = 0

@@ -1,6 +1,6 @@
-// Runs `sentinel up`, and an agent of its own over a real Redis, for some minutes, and says what they cost: CPU, memory and open files,
-// from /proc, in windows of equal length so that growth shows. RSS goes up and down with V8's collections, minutes apart; what the process
-// keeps is the least heap of a window. Linux only.
+// Runs `sentinel up`, and a separate agent over a real Redis, for some minutes. Shows their CPU, memory and open files
+// from /proc, in windows of equal length so that growth shows. RSS goes up and down with V8's collections, minutes
+// apart; the least heap of a window is the memory that the process keeps. Linux only.
 //
 //   npm run build && node scripts/soak.mjs [minutes]     (10 unless told otherwise)
 import { execFileSync, spawn } from 'node:child_process'
@@ -37,7 +37,7 @@ const up = program(
 )
 const startedAtMs = performance.now()
 const firstSampleMs = await firstSample(apiPort)
-// Somebody has to listen, or the agent's outbox would fill by design.
+// Without a subscriber the agent's outbox would fill, as it should.
 const listener = connect(redisPort, '127.0.0.1', () => listener.write('SUBSCRIBE metrics\r\n'))
 listener.on('error', () => {}).resume()
 const agent = program('agent', '--redis-url', `redis://127.0.0.1:${redisPort}`, '--admin-port', agentAdminPort)
@@ -100,7 +100,7 @@ function look(pid) {
   }
 }
 
-/** The least heap in use that each program told within the time, looked at every ten seconds. */
+/** The least heap in use of each program within the time, read every ten seconds. */
 async function watchHeap(ms) {
   const least = adminPorts.map(() => Infinity)
   for (const endMs = performance.now() + ms; performance.now() < endMs; await sleep(10_000)) {

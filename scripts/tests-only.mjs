@@ -1,10 +1,11 @@
-// Finds product code that only tests use: exported declarations and public class members that no product code names. knip cannot: it counts
-// a use by a test as a use, and does not look at the members of classes.
+// Finds product code that only tests use: exported declarations and public class members that no product code names.
+// knip cannot find it, because it counts uses by tests and ignores class members.
 //
 //   node scripts/tests-only.mjs [folder]
 //
-// The folder is the root of a project with the layout of this one; this project unless given. Its scripts/tests-only.json lists what may
-// stay: { "file name": "why" }. Prints what else it finds, and entries that are no longer needed; ends with 1 if there is any.
+// The folder is the root of a project with the layout of this one; by default it is this project. Its
+// scripts/tests-only.json lists exceptions: { "file name": "why" }. Prints all other findings, and exceptions that are
+// no longer needed. Exits with 1 if there are any.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +21,9 @@ const FROM_DIST = /import \{([^}]*)\} from '[./]*dist\/(.*)\.js'/g
 const root = resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)))
 const pathOf = (fileName) => relative(root, fileName)
 
-/** Declarations that product code names, each as `file:position`: the three projects do not share their nodes. */
+/**
+ * Declarations that product code names, each as `file:position`, because the three projects do not share their nodes.
+ */
 const used = new Set()
 /** `file name` → where it is declared, and whether product code uses it. */
 const declared = new Map()
@@ -81,7 +84,7 @@ function noteUses(file, checker, usedTypes) {
   visit(file)
 }
 
-/** The symbol that a node uses; undefined where it uses none, which is also where it declares one. */
+/** The symbol that a node uses; undefined if it uses none, or declares it. */
 function usedSymbol(node, checker) {
   if (ts.isBindingElement(node) && ts.isObjectBindingPattern(node.parent)) {
     const name = node.propertyName ?? node.name
@@ -128,7 +131,10 @@ function noteMembers(owner, checker, usedTypes) {
   }
 }
 
-/** Whether it is used through a type that the class extends or implements, or may be: a package can call what it declares. */
+/**
+ * Whether it is used through a type that the class extends or implements. A member that a package declares counts as
+ * used, because the package may call it.
+ */
 function isUsedByBase(owner, name, checker) {
   const bases = (owner.heritageClauses ?? []).flatMap(({ types }) =>
     types.map((type) => checker.getTypeAtLocation(type)),
@@ -139,7 +145,7 @@ function isUsedByBase(owner, name, checker) {
   )
 }
 
-/** Whether it is used through a type that the class fits without naming it. */
+/** Whether it is used through a type that the class matches without naming it. */
 function isUsedByShape(owner, name, checker, usedTypes) {
   const type = checker.getTypeAtLocation(owner)
   return [...(usedTypes.get(name) ?? [])].some((shape) =>
@@ -163,7 +169,7 @@ function isInside(node, declaration) {
   return node.pos >= declaration.pos && node.end <= declaration.end
 }
 
-/** What scripts import from dist/, and every member whose name stands in such a script. */
+/** The names that scripts import from dist/, and every member that such a script mentions. */
 function usesOfScripts() {
   const folder = join(root, 'scripts')
   const names = new Set()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts the whole pipeline on this machine: installs what npm gives, builds, and runs `sentinel up` until Ctrl-C.
-# REDIS_URL and INFLUX_URL make it use those servers; arguments go on to `sentinel up` (see `--help`).
+# Starts the whole pipeline on this machine: installs the npm packages, builds, and runs `sentinel up` until Ctrl-C.
+# With REDIS_URL and INFLUX_URL it uses those servers. Arguments are passed to `sentinel up` (see `--help`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,10 +1,10 @@
-// Runs the server below a profiler:  node collect.mjs <tool> <folder> <node> <server> [arguments]
+// Runs the server under a profiler:  node collect.mjs <tool> <folder> <node> <server> [arguments]
 import { TOOLS } from './tools.mjs'
 
 const [name, folder, ...command] = process.argv.slice(2)
 const collected = TOOLS[name].collect(command, folder)
-// The server has the signal itself, for both are of one process group. What some tools then send on would be the second, at which it ends
-// at once and nothing is written.
+// The server is in the same process group and gets the signal itself. Some tools forward it. At that second signal the
+// server would end at once, and no data would be written.
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.removeAllListeners(signal)
   process.on(signal, () => {})

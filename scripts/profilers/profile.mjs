@@ -1,4 +1,4 @@
-// Profiles the server under load. Part of scripts/profile.sh, which says what for and builds what is imported here.
+// Profiles the server under load. scripts/profile.sh runs it, explains it, and builds the modules that it imports.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,10 @@ import { TOOLS } from './tools.mjs'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const HERE = join(ROOT, 'scripts/profilers')
 const VARIABLES = ['DURATION', 'RATE', 'FORMAT', 'WORKERS', 'SAMPLES', 'VALUES', 'HOSTS', 'BROKER', 'PIPELINE']
-/** A rate that the server carries below each of the tools. All of the server's life is in the profile, so there is no warm-up. */
+/**
+ * A rate that the server can take under each of the tools. The profile covers the server from start to end, so there is
+ * no warm-up.
+ */
 const DEFAULTS = { DURATION: '20s', RATE: '20000', WARMUP: '0s', STACK: 'local' }
 
 const [name] = process.argv.slice(2)
@@ -59,7 +62,7 @@ function installTools() {
 
 async function profile(options, signal) {
   const { pipeline, format, ratePerSecond, load, stack: stackOptions } = options
-  // What the tool and the servers write; the page is made out of it.
+  // The files of the tool and the servers, from which the page is made.
   const scratch = mkdtempSync(join(tmpdir(), 'sentinel-profile-'))
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
   const stack = await openStack(
@@ -78,9 +81,9 @@ async function profile(options, signal) {
     const base = { ...load, format, ratePerSecond, redis: { url: redisUrl }, broker, servers, countStored: undefined }
     const { messages } = await runLoad({ ...base, onProgress: (at) => progress.load(at) }, stop)
     stop.throwIfAborted()
-    progress.say(`${messages.toLocaleString('en')} messages; ${name} reads what it has collected`)
+    progress.say(`${messages.toLocaleString('en')} messages; ${name} reads its data`)
   } catch (error) {
-    // Whatever failed once the server was gone, that is why.
+    // The end of a part of the stack explains every later failure.
     throw stop.aborted ? stop.reason : error
   } finally {
     await stack.close()
@@ -98,7 +101,7 @@ async function visualize(scratch, seconds) {
     await tool.visualize(scratch, made, seconds)
   } catch (cause) {
     const log = readFileSync(join(scratch, 'server.log'), 'utf8').split('\n').slice(-20).join('\n')
-    throw new Error(`${name} made no page: ${cause.message}\nthe end of what it and the server said:\n${log}`, {
+    throw new Error(`${name} made no page: ${cause.message}\nthe end of the log of both:\n${log}`, {
       cause,
     })
   }
@@ -110,8 +113,8 @@ async function visualize(scratch, seconds) {
 }
 
 /**
- * The page, which somebody else will open: it asks no server for its fonts, and does not say where on this machine the project is. In 0x a
- * path, and no URL, tells our folder `internal` from that of Node.js.
+ * Makes the page fit to be published: it loads no fonts from a server, and hides where the project is on this machine.
+ * A path stays, because 0x needs it to distinguish our folder `internal` from that of Node.js.
  */
 function presentable(page) {
   return page

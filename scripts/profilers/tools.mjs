@@ -1,6 +1,6 @@
-// The profilers of scripts/profile.sh: how each starts the server and collects, and how it makes its page out of that. Their libraries and
-// not their commands, because the command of Clinic.js reports to its makers, and sends a server the signal to stop a second time, which
-// tells ours to end at once and lose what was collected.
+// The profilers of scripts/profile.sh: how each starts the server, collects its data, and makes its page. They are used
+// as libraries, not as commands. The command of Clinic.js reports to its makers, and sends the server a second signal
+// to stop. At the second signal our server ends at once, and the collected data would be lost.
 import { copyFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -11,8 +11,10 @@ const NAME = 'server'
 
 /**
  * @typedef {object} Tool
- * @property {(command: string[], folder: string) => Promise<void>} collect runs the command until it ends; what it finds goes into the folder
- * @property {(folder: string, html: string, seconds: number) => Promise<void>} visualize makes the page; the load took so long
+ * @property {(command: string[], folder: string) => Promise<void>} collect runs the command until it ends, and writes
+ *   its data into the folder
+ * @property {(folder: string, html: string, seconds: number) => Promise<void>} visualize makes the page; `seconds` is
+ *   the length of the load
  */
 
 /** @type {Record<string, Tool>} */
@@ -26,7 +28,8 @@ export const TOOLS = {
     async visualize(folder, html) {
       const zeroX = require('0x')
       const options = { visualizeOnly: join(folder, '0x'), workingDir: process.cwd(), silent: true }
-      // Documented, read, and yet refused by its own check of options, which sees only what can be enumerated.
+      // `mapFrames` is documented and works, but the check of options refuses it. The check sees only enumerable
+      // properties.
       const url = await zeroX(Object.defineProperty(options, 'mapFrames', { value: unlessWaiting }))
       await copyFile(new URL(url), html)
     },
@@ -37,12 +40,15 @@ export const TOOLS = {
   heap: clinic('@clinic/heap-profiler', 'clinic-heapprofiler'),
 }
 
-/** Node.js' loop without work is half of the ticks even at the limit, and a wide blank in a graph that is about CPU time. */
+/**
+ * Leaves out the frames of the idle event loop. Even at full load they are half of the ticks, and would be a wide blank
+ * in a graph of CPU time.
+ */
 function unlessWaiting(frames) {
   return frames.some(({ name }) => name.startsWith('epoll_')) ? false : frames
 }
 
-/** A tool of Clinic.js. @param suffix of what it collects */
+/** A tool of Clinic.js. @param suffix of the files that it collects */
 function clinic(library, suffix) {
   const open = (folder) => {
     const Tool = requireOfClinic(library)
@@ -54,14 +60,14 @@ function clinic(library, suffix) {
       await promisify(tool.collect.bind(tool))(command)
     },
     async visualize(folder, html, seconds) {
-      // One of them shows it, and has measured it only where it has collected in the same process.
+      // One of the tools shows this time. It measures the time only if it collects in the same process.
       const tool = Object.assign(open(folder), { elapsedTime: seconds })
       await promisify(tool.visualize.bind(tool))(join(folder, `${NAME}.${suffix}`), html)
     },
   }
 }
 
-/** Its parts are packages that only it depends on. */
+/** Loads a part of Clinic.js, which is a dependency of the `clinic` package only. */
 function requireOfClinic(library) {
   return createRequire(require.resolve('clinic/package.json'))(library)
 }

@@ -32,7 +32,7 @@ describe('scripts/profile.sh', () => {
     [['perf'], 'there is no tool perf\n'],
     [['0X'], 'there is no tool 0X\n'],
     [['clinic', 'flame'], 'there is no tool clinic\n'],
-    [['0x', 'heap'], 'one tool at a time: what of heap?\n'],
+    [['0x', 'heap'], 'one tool at a time: heap is one too many\n'],
   ])('refuses %j with the list', (args, complaint) => {
     expect(script(...args)).toEqual({ status: 2, stdout: '', stderr: complaint + usage })
   })
