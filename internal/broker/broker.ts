@@ -150,7 +150,7 @@ export interface Broker {
   readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
   /**
-   * Where a server keeps the checkpoints of runs; undefined where the engine keeps what a server has not taken
+   * Where a server keeps the checkpoints of runs; undefined where the engine keeps messages that no server has taken
    * (streams, memory).
    */
   readonly checkpoints?: CheckpointStore

@@ -94,7 +94,7 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
       fc.assert(fc.property(message, headers, check), { numRuns: 150 })
     })
 
-    it('copies what it is given, and gives a Buffer that nobody else writes to', () => {
+    it('copies its input, and returns a Buffer that it does not write to again', () => {
       const check = (first: Sample, second: Sample): void => {
         const encoder = codec.encoder()
         const sample = { ...first, values: [...first.values] }

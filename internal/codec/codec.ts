@@ -5,12 +5,12 @@ import type { SeriesTable } from '../sample/series.ts'
 export type CodecName = 'json' | 'packed' | 'frame'
 
 /**
- * How far a run is when a message leaves. By it a receiver tells apart what is lost, what may still come, and what the
- * run withdrew.
+ * The progress of a run when a message leaves. From it a receiver knows which missing messages are lost, which may
+ * still come, and which the run withdrew.
  */
 export interface Standing {
   /**
-   * The oldest seq that the run may still send. What is missing below it will not come. NOTHING_MORE once the run has
+   * The oldest seq that the run may still send. Missing messages below it will not come. NOTHING_MORE once the run has
    * ended.
    */
   heldFrom: number
@@ -25,9 +25,9 @@ export interface Standing {
 export const NOTHING_MORE = Number.MAX_SAFE_INTEGER
 
 /**
- * What a message says of itself beside its samples. A decoder reuses its header: copy what you keep. After a refusal it
- * has what could be read: `seq` is -1 where it could not, `sampleCount` is what the message claims to carry (0 where
- * unknown).
+ * The data of a message besides its samples. A decoder reuses its header: copy what you keep. After a refusal the
+ * header has the values that could be read. `seq` is -1 if unknown; `sampleCount` is the number that the message
+ * claims, 0 if unknown.
  */
 export interface MessageHeader extends Standing {
   /** The run id; '' where the format has none, and then `seq` is unknown too. */
@@ -68,7 +68,7 @@ export function resetHeader(header: MessageHeader): void {
   header.sampleCount = 0
 }
 
-/** What the receiver knows of a message before it is decoded. */
+/** What the receiver knows about a message before decoding it. */
 export interface Arrival {
   /** µs since the epoch. */
   receivedAt: number

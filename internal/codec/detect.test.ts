@@ -100,7 +100,7 @@ describe('MessageDecoder', () => {
     expect(one.cleaned).toBe(2)
   })
 
-  it('never throws, whatever the bytes', () => {
+  it('never throws, for any bytes', () => {
     const beginning = fc.constantFrom(
       Buffer.alloc(0),
       FRAME.subarray(0, 5),

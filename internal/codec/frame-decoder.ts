@@ -37,7 +37,10 @@ import { type BlockNames, type ColumnName, readNames } from './frame-names.ts'
 /** The high half of an int64 that a double holds exactly is within ± this. */
 const EXACT_HIGH = 2 ** 21
 
-/** A frame of 8 MiB can have a million columns. So many cursors are not kept for the next frame. */
+/**
+ * The most cursors that are kept for the next frame. A frame of 8 MiB can have a million columns, and needs one for
+ * each.
+ */
 const MAX_KEPT_CURSORS = 65_536
 
 /** A checked block: where its parts begin. The object is reused for the next frame. */

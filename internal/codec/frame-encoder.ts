@@ -32,7 +32,9 @@ import {
   WITHDRAWN_SAMPLES_AT,
 } from './frame-layout.ts'
 
-/** All strings of one sample. What is beyond is left out, so any sample fits into an empty frame. */
+/**
+ * The most bytes of all strings of one sample. Further strings are left out, so any sample fits into an empty frame.
+ */
 const MAX_SAMPLE_STRING_BYTES = MAX_FRAME_BYTES / 2
 /**
  * The most that a row takes beside its values (time, tie), and that a value takes (its bytes, its share of the presence
@@ -53,7 +55,10 @@ interface Block {
   readonly columns: Column[]
 }
 
-/** A field's values, one a row. No value is NaN among floats, so V8 stores the array as doubles, and else undefined. */
+/**
+ * A field's values, one a row. A missing float is NaN, so that V8 stores the array as doubles. Any other missing value
+ * is undefined.
+ */
 interface Column {
   readonly kind: FieldKind
   readonly cells: Slot[]

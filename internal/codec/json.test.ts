@@ -100,7 +100,7 @@ describe('a JSON message', () => {
     ['no seq', '"source":"a"', 'a', -1],
     ['no run id', '"seq":5', '', -1],
     ['a seq that is none', '"source":"a","seq":1.5', 'a', -1],
-    ['a run id that is no string', '"source":5,"seq":5', '', -1],
+    ['a run id that is not a string', '"source":5,"seq":5', '', -1],
     ['a run id that is too long', `"source":"${'a'.repeat(257)}","seq":5`, '', -1],
   ]
   it.each(headers)('%s: losses cannot be counted', (_name, text, run, seq) => {
@@ -135,7 +135,7 @@ describe('a JSON message', () => {
     ['no values', '{"timestamp":1763900000}', 'json_shape'],
     ['an empty object', '{}', 'json_shape'],
     ['text for a number', '{"cpu_usage":"12","mem_usage":1}', 'json_shape'],
-    ['a host that is no text', '{"cpu_usage":1,"host":5}', 'json_shape'],
+    ['a host that is not a string', '{"cpu_usage":1,"host":5}', 'json_shape'],
     ['a send time that is none', '{"cpu_usage":1,"send_time_unix_nano":"now"}', 'json_shape'],
     ['a send time beyond all', '{"cpu_usage":1,"send_time_unix_nano":17639000001234567890}', 'json_shape'],
     ['infinite values only', '{"cpu_usage":1e999,"mem_usage":-1e999}', 'no_fields'],
@@ -262,7 +262,7 @@ describe('the scanner', () => {
     fc.assert(fc.property(textOf(plainMember), check), { numRuns: 3000 })
   })
 
-  it('agrees with JSON.parse on whatever it takes', () => {
+  it('agrees with JSON.parse on every message that it takes', () => {
     const scanner = new PlainScanner()
     const mutated = fc.tuple(
       textOf(fc.oneof(plainMember, oddMember)),

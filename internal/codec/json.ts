@@ -69,7 +69,7 @@ export class JsonDecoder implements Decoder {
     const { cpu, mem, seq } = message
     const { header } = this
     header.run = runId
-    // A publisher of JSON sends each message once and in order. So nothing older than this one may still come.
+    // A JSON publisher sends each message once and in order, so no older message may still come.
     if (runId !== '' && seq >= 0) header.seq = header.firstSample = header.heldFrom = header.heldFirstSample = seq
     header.sentAt = message.sentAt
     if (Number.isNaN(cpu) && Number.isNaN(mem)) {
@@ -98,7 +98,7 @@ export class JsonDecoder implements Decoder {
   }
 }
 
-/** A run id serves only to count losses. One that is too long to be kept counts as none. */
+/** A run id is only used to count losses. A run id over the limit counts as absent. */
 function usableRunId(runId: string): string {
   return Buffer.byteLength(runId) <= MAX_NAME_BYTES ? runId : ''
 }
@@ -123,11 +123,11 @@ export function parseUnusual(text: string): UnusualMessage | Refusal {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return shape('not an object')
   const message = parsed as Readonly<Record<string, unknown>>
   const { cpu_usage, mem_usage, send_time_unix_nano, host, source: runId, seq } = message
-  if (!isNumberOrNothing(cpu_usage)) return shape('cpu_usage is no number')
-  if (!isNumberOrNothing(mem_usage)) return shape('mem_usage is no number')
-  if (typeof host !== 'string' && (host ?? null) !== null) return shape('host is no string')
+  if (!isNumberOrNothing(cpu_usage)) return shape('cpu_usage is not a number')
+  if (!isNumberOrNothing(mem_usage)) return shape('mem_usage is not a number')
+  if (typeof host !== 'string' && (host ?? null) !== null) return shape('host is not a string')
   const sentAt = sendTimeUs(send_time_unix_nano, text)
-  if (sentAt === undefined) return shape('send_time_unix_nano is no time in nanoseconds')
+  if (sentAt === undefined) return shape('send_time_unix_nano is not a time in nanoseconds')
   return {
     cpu: cpu_usage ?? Number.NaN,
     mem: mem_usage ?? Number.NaN,
@@ -148,7 +148,8 @@ function isNumberOrNothing(value: unknown): value is number | null | undefined {
 
 /**
  * A double does not hold nanoseconds exactly, so they are read from their digits. They may also stand in a string, as
- * protobuf writes an int64. 0 without a time, or for one before 1970; undefined for anything that is no time.
+ * protobuf writes an int64. Returns 0 without a time and for a time before 1970, undefined for anything that is not a
+ * time.
  */
 function sendTimeUs(value: unknown, text: string): number | undefined {
   if (value === undefined || value === null) return 0

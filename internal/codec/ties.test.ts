@@ -23,7 +23,7 @@ describe('Ties', () => {
     expect(place([NOW, NOW + 1, NOW - 5])).toEqual([ns(NOW), ns(NOW + 1), ns(NOW - 5)])
   })
 
-  it('numbers those that share one, whatever comes between them', () => {
+  it('numbers samples of one microsecond, with any samples between them', () => {
     const times = [ns(NOW), ns(NOW + 7), ns(NOW, 1), ns(NOW + 7, 1), ns(NOW, 2)]
     expect(place([NOW, NOW + 7, NOW, NOW + 7, NOW])).toEqual(times)
   })
@@ -34,7 +34,7 @@ describe('Ties', () => {
     expect(times[2499]).toBe(ns(NOW + 2, 499))
   })
 
-  it('drags nobody along: what claims another time afterwards still gets it', () => {
+  it('does not move a sample whose own time is free', () => {
     const crowd = Array.from({ length: 5000 }, () => NOW)
     expect(place([...crowd, NOW + 10]).at(-1)).toBe(ns(NOW + 10))
   })

@@ -280,7 +280,7 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
   const sum = (lives: readonly Life[], column: 'received' | 'written' | 'rejected' | 'dropped'): number =>
     lives.reduce((total, { ledger }) => total + ledger[column], 0)
 
-  it('over stops and starts, whatever the store does; and nothing is dropped', async () => {
+  it('over stops and starts with any behaviour of the store; nothing is dropped', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step('stop'), { maxLength: 40 }), async (steps) => {
         const { lives, sent } = await live(steps, 1e6, 'block')

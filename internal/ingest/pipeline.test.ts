@@ -474,7 +474,7 @@ function answer({ values, answer }: Asked, result: (Step & { kind: 'answer' })['
   }
 }
 
-describe('Pipeline, whatever comes and whatever the store answers', () => {
+describe('Pipeline, with any messages and any answers of the store', () => {
   it.each([
     ['that can be held back', true],
     ['that cannot', false],

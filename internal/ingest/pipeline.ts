@@ -132,7 +132,7 @@ export class Pipeline {
   async start(subscribe: (handler: MessageHandler, options: SubscribeOptions) => Promise<Subscription>): Promise<void> {
     this.#queue.ask()
     const subscription = await subscribe(this.#message, { onPoison: this.#poison })
-    // `finish` was called while the broker was away: nothing would write what it delivers.
+    // `finish` was called while the broker was away. Messages delivered now would not be written.
     if (this.#isFinished) return subscription.close()
     this.#subscription = subscription
     if (this.#queue.modes.store !== 'available') subscription.storeAway(true)

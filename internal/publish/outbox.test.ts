@@ -20,7 +20,7 @@ function outbox(limits: { maxBytes?: number; maxAgeMs?: number } = {}): { box: O
 }
 
 describe('Outbox', () => {
-  it('gives messages in the order of seq, in whatever order they came', () => {
+  it('gives messages in the order of seq, for any order of arrival', () => {
     const { box } = outbox()
     for (const seq of [5, 3, 8, 4, 1]) box.put(message(seq))
     expect(box.oldest?.seq).toBe(1)

@@ -19,9 +19,9 @@ export interface OutboxOptions extends OutboxBounds {
 const OVERHEAD_BYTES = 128
 
 /**
- * The messages that are held while nobody takes them: those of earlier runs first, and each run in the order of seq.
- * They are in memory, and in the journal where there is one. A disk that is full or gone takes no message away. The
- * outbox is bounded by bytes and by age: the oldest message is given up first.
+ * The messages held while no server takes them: those of earlier runs first, each run in the order of seq. They are in
+ * memory, and in the journal where there is one. A disk that is full or gone takes no message away. The outbox is
+ * bounded by bytes and by age: the oldest message is given up first.
  */
 export class Outbox {
   readonly #options: OutboxOptions

@@ -154,7 +154,7 @@ describe('Publisher', () => {
     expect(ledger.sent).toBe(8)
   })
 
-  it('tries one held message at each heartbeat while nobody listens', async () => {
+  it('tries one held message at each heartbeat while no server listens', async () => {
     const { broker, publisher } = start({ heartbeatMs: 5000 })
     broker.become('no subscriber')
     await vi.advanceTimersByTimeAsync(60_000)
@@ -277,7 +277,7 @@ describe('Publisher', () => {
       expect([ledger.held, publisher.held]).toEqual([0, 0])
     })
 
-    it('ends at the signal, whatever the broker does', async () => {
+    it('ends at the signal, with any behaviour of the broker', async () => {
       const { broker, publisher, ledger } = start()
       broker.become('hang')
       tick(publisher, 1, 2, 3)

@@ -224,8 +224,8 @@ export class Publisher {
   }
 
   /**
-   * Shows that the run lives: by what is held, else by an empty frame. One that nobody takes is held itself, so there
-   * is never more than one.
+   * Shows that the run lives: sends a held message, or an empty frame if none is held. An empty frame that no server
+   * takes is held itself, so there is never more than one.
    */
   #beat(): void {
     if (this.#sender.outbox.size > 0) this.#sender.sendHeld()

@@ -49,8 +49,8 @@ const SEARCHED_IN_FLIGHT = 64
 type Flow = 'flowing' | 'noSubscriber' | 'away'
 
 /**
- * outbox → broker. Sends each message when it is made, and holds in the outbox what nobody took. Held messages follow
- * in bursts once a server listens again, so fresh messages never wait behind old ones.
+ * outbox → broker. Sends each message when it is made. A message that no server took is held in the outbox. Held
+ * messages follow in bursts once a server listens again, so fresh messages never wait behind old ones.
  */
 export class Sender {
   readonly outbox: Outbox
@@ -87,7 +87,8 @@ export class Sender {
   }
 
   /**
-   * Sends the next burst of held messages, oldest first; a single one while it is not known whether anybody takes it.
+   * Sends the next burst of held messages, oldest first. It sends a single one while it is unknown whether a server
+   * takes it.
    */
   sendHeld(): void {
     clearTimeout(this.#nextBurst)

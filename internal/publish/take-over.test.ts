@@ -422,7 +422,7 @@ it('counts as dropped at the stop what the disk did not take', async () => {
   agent.balances()
 })
 
-it('balances, and loses only what was in flight, whatever fails and however it ends', {
+it('balances, and loses only messages in flight, with any failures and any end of the process', {
   timeout: 60_000,
 }, async () => {
   const behaviours = fc.constantFrom<Behaviour[]>(

@@ -10,7 +10,7 @@ function intern(table: SeriesTable, measurement: string, tags: readonly Tag[], n
 }
 
 describe('SeriesTable', () => {
-  it('holds a series once, whatever the order of its tags', () => {
+  it('holds a series once, for any order of its tags', () => {
     const table = new SeriesTable()
     const a = intern(table, 'cpu', [['host', 'a'], ['cpu', 'cpu0']]) // biome-ignore format: a pair a tag
     const b = intern(table, 'cpu', [['cpu', 'cpu0'], ['host', 'a']]) // biome-ignore format: a pair a tag

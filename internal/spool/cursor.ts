@@ -17,7 +17,7 @@ const BYTES = 44
 
 export interface CursorState {
   readonly committed: Place
-  /** Shows a cut at the end of the log, where no later record does. */
+  /** Shows that the end of the log was cut off, where no later record shows it. */
   readonly end: Place
 }
 

@@ -16,7 +16,7 @@ export class FolderInUseError extends Error {
 }
 
 /**
- * The start of a process in clock ticks since boot: pids are used again, pid and start together are not. '' where it is
+ * The start of a process in clock ticks since boot. Pids are reused, but a pid with its start is unique. '' where it is
  * unknown (not Linux).
  */
 async function startOf(pid: number): Promise<string> {
@@ -36,7 +36,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, 'lock')
   const text = `${process.pid} ${await startOf(process.pid)}\n`
-  // Written under another name first: so the lock is complete when it appears, and `link` fails where there is one.
+  // Written under another name first, so the lock is complete when it appears. `link` fails if a lock exists.
   const draft = join(folder, `lock.${process.pid}.${randomBytes(4).toString('hex')}`)
   await writeFile(draft, text)
   try {
@@ -97,7 +97,7 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    // It runs, as another user.
+    // It runs as another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

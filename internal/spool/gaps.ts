@@ -11,16 +11,14 @@ interface Gap extends Loss {
   readonly to: Place
 }
 
-/**
- * The parts of a log that are found lost and are not committed yet: its records and samples are counted without them.
- */
+/** The lost parts of a log that are not committed yet. The log's counts of records and samples leave them out. */
 export class Gaps {
   records = 0
   samples = 0
-  /** In order, apart from each other. */
+  /** In order, without overlaps. */
   readonly #gaps: Gap[] = []
 
-  /** A part behind all that were added before. */
+  /** Adds a part that is behind all the others. */
   add(from: Place, to: Place): Loss {
     const records = to.number - from.number
     const samples = Math.max(0, to.samples - from.samples)

@@ -11,18 +11,18 @@ export interface LogReaderOptions {
   readonly writer: Pick<SegmentWriter, 'get' | 'first'>
   /** The place behind the newest record. */
   readonly end: () => Place
-  /** Told of records that are lost. */
+  /** Called with lost records. */
   readonly onMissing: (from: Place, to: Place) => void
   readonly logger: Logger
 }
 
-/** Faults that pass, or that a person mends: the records are not lost, they are read later. */
+/** Faults that pass or that a person repairs. The records are not lost: they are read later. */
 const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ESTALE', 'ETIMEDOUT'])
 
 /** Reads the records of a log in order: segment by segment, then those that wait for the disk. */
 export class LogReader {
   readonly #options: LogReaderOptions
-  /** Of the record to come. */
+  /** The place of the next record. */
   #place: Place
   #reading: { readonly segment: Segment; readonly file: Promise<SegmentReader> } | undefined
   /** Counts calls of `moveTo`, so that `next` notices one that came while it waited for the disk. */
@@ -121,7 +121,7 @@ export class LogReader {
     this.#passOver(after?.name.first ?? writer.first ?? end())
   }
 
-  /** Goes on to a place; what lies between is missing. */
+  /** Goes on to a place. The records in between are lost. */
   #passOver(to: Place): void {
     const from = this.#place
     if (to.number <= from.number) return

@@ -7,7 +7,7 @@ interface Stretch {
   records: number
 }
 
-/** Enough removed stretches for a copy of the rest to be worth it. */
+/** With this many removed stretches at the front, copying the rest is worthwhile. */
 const COMPACT_AT = 1024
 
 /**

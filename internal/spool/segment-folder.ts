@@ -46,11 +46,11 @@ export async function endOf(segment: Segment, savedNumber: number, logger: Logge
       await reader.close()
     }
     const { known, hasUnknownTail } = reader.scanner
-    // An unreadable end was one record at least.
+    // An unreadable end was at least one record.
     return hasUnknownTail && known.number > savedNumber ? { ...known, number: known.number + 1 } : known
   } catch (error) {
     logger.error({ err: error, path: segment.path }, 'a segment cannot be read')
-    // No number may be used twice, and the file holds no more records than that.
+    // No number may be used twice. The file cannot hold more records than this.
     const { number, samples } = segment.name.first
     return { number: number + Math.ceil(segment.bytes / RECORD_HEADER_BYTES), samples }
   }

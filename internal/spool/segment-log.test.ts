@@ -176,7 +176,7 @@ describe('a segment log', () => {
     await log.close()
   })
 
-  it('loses neither order nor count whatever is done to it', async () => {
+  it('keeps order and count through any sequence of calls', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
         const scene = await Scene.open(await emptyFolder())

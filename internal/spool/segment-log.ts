@@ -84,9 +84,8 @@ interface Found {
  * -9` records of the last second may be read a second time. Readers must tolerate that.
  *
  * A part that cannot be read any more (cut, flipped bits, a file that is gone) is passed over, and the records lost in
- * it are counted. The count is exact, because the intact records around the part carry their numbers. Behind the last
- * record there is no such neighbour: unless the cursor tells, an unreadable rest counts there as one record without
- * samples.
+ * it are counted. The count is exact, because the intact records around the part carry their numbers. The last record
+ * has no record after it: unless the cursor knows more, an unreadable rest there counts as one record without samples.
  *
  * A file is removed once all its records are committed.
  */
@@ -281,7 +280,7 @@ export class SegmentLog {
     this.#housekeeping.soon()
   }
 
-  /** Lets go of the files whose records are all committed. */
+  /** Removes the files whose records are all committed. */
   #releaseSegments(): void {
     const released: string[] = []
     for (;;) {
@@ -297,7 +296,7 @@ export class SegmentLog {
   #written(segment: Segment, bytes: number): void {
     if (this.#segments.at(-1) !== segment) {
       this.#segments.push(segment)
-      // Nothing is added to the one before any more.
+      // The segment before it is complete now.
       this.#releaseSegments()
     }
     this.#segmentsBytes += bytes

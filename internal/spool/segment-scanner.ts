@@ -19,8 +19,8 @@ export interface StoredRecord {
 }
 
 /**
- * Finds the intact records of one segment, whatever else the file holds. It works on bytes that it is given, and says
- * how many it needs. It never asks for more than the file has, so that a damaged length reserves no memory.
+ * Finds the intact records of one segment, even in a damaged file. It works on bytes that it is given, and says how
+ * many it needs. It never asks for more than the file has, so that a damaged length reserves no memory.
  */
 export class SegmentScanner {
   /** The place in the file where it looks next. */
@@ -75,7 +75,7 @@ export class SegmentScanner {
       this.hasUnknownTail = false
       const payload = window.subarray(at + RECORD_HEADER_BYTES, at + wholeBytes)
       if (wholeBytes > left || !isIntact(payload, header, this.#salt)) {
-        // Bytes of it may be missing, so that the next record begins before its end: all of it is searched.
+        // Some of its bytes may be missing, and the next record may begin before its end. So all of it is searched.
         this.offset += RECORD_HEADER_BYTES
         continue
       }

@@ -27,7 +27,7 @@ export interface SegmentWriterOptions {
   readonly folder: string
   readonly segmentBytes: number
   readonly logger: Logger
-  /** Told of each write: the segment that took it, and how many bytes that grew by. */
+  /** Called after each write, with the segment and the bytes by which it grew. */
   readonly onWritten: (segment: Segment, bytes: number) => void
   /** Opens files; a test gives another one that fails. */
   readonly open: typeof open

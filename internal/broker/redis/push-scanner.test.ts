@@ -95,7 +95,7 @@ describe('PushScanner', () => {
     ['no payload', `${head}$7\r\nmetrics\r\n$-1\r\n`],
     ['a channel of negative length', `${head}$-20\r\nmetrics\r\n$4\r\n`],
     ['a payload of 10 GB', `${head}$7\r\nmetrics\r\n$10000000000\r\n`],
-    ['a length that is no number', `${head}$7\r\nmetrics\r\n$1x\r\n`],
+    ['a length that is not a number', `${head}$7\r\nmetrics\r\n$1x\r\n`],
     ['a length with its sign behind it', '$1-\r\n'],
     ['a line without an end', `+${'a'.repeat(65_536)}`],
     ['a length without an end', `$${'1'.repeat(65_536)}`],

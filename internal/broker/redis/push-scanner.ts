@@ -168,7 +168,7 @@ export class PushScanner {
         this.#number = isNegative ? -number : number
         return i + LINE_END_BYTES
       } else if (byte === MINUS && i === at) isNegative = true
-      else throw notRedis('a length that is no number')
+      else throw notRedis('a length that is not a number')
     }
     return INCOMPLETE
   }

@@ -135,7 +135,7 @@ describe('encodeLine', () => {
     expect(encodeLineText({ ...sample, values: [1, 2, 3] })).toBe(`m f=1i,later=2i ${TIME}`)
   })
 
-  it('gives a line that reads back as the same sample, whatever passes the border', () => {
+  it('gives a line that reads back as the same sample, for any sample that passes the border', () => {
     fc.assert(
       fc.property(arbitrarySample(), (sample) => {
         const { series, values } = sample

@@ -13,7 +13,7 @@ function recordOf(lines: readonly Buffer[]): Buffer {
 }
 
 describe('a record of lines', () => {
-  it('gives back every line, whatever bytes it has', () => {
+  it('gives back every line, with any bytes', () => {
     const line = fc.uint8Array({ minLength: 1, maxLength: 50 }).map((bytes) => Buffer.from(bytes))
     fc.assert(
       fc.property(fc.array(line, { maxLength: 30 }), (lines) => {

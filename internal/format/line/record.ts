@@ -23,7 +23,7 @@ export function writeLineRecord({ body, ends }: Lines): Buffer {
 /**
  * The lines share the record's memory.
  *
- * @throws RangeError when the bytes are no such record
+ * @throws RangeError when the bytes are not such a record
  */
 export function readLineRecord(record: Buffer): Lines {
   const count = record.length < WORD ? -1 : record.readUInt32LE(0)

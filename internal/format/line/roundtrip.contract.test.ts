@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => influx.stop())
 
-it('a real InfluxDB stores what was in the samples, whatever characters and numbers they have', async () => {
+it('a real InfluxDB stores the samples unchanged, with any characters and numbers', async () => {
   const samples = storableTogether(fc.sample(arbitrarySample({ kinds: ['float', 'int', 'bool', 'string'] }), 1500))
   expect(samples.length).toBeGreaterThan(700)
   await post('/query', new URLSearchParams({ q: 'CREATE DATABASE roundtrip' }))

@@ -13,12 +13,12 @@ export interface CheckpointsOptions {
 }
 
 /**
- * The first checkpoints are made so soon after the start, and the next ones after twice the time, up to `intervalMs`. A
- * process that is killed before its first ones leaves the old ones, and the next process counts again what is missing
- * since then: in a restart loop of a second, 140 times what was lost.
+ * The first checkpoints are made this soon after the start. The time doubles with each, up to `intervalMs`. A process
+ * killed before its first checkpoints leaves the old ones, and the next process counts the same losses again. In a
+ * restart loop of a second that reported 140 times the real loss.
  */
 const FIRST_AFTER_MS = 50
-/** Forgotten runs that wait to be removed from the store. Of more, the oldest stay there until they are too old. */
+/** The most forgotten runs that wait to be removed. If there are more, the oldest stay stored until they expire. */
 const MAX_FORGOTTEN = 20_000
 /** The checkpoint of a run that was quiet for so long is removed. */
 const KEPT_MS = 24 * 3_600_000
@@ -36,8 +36,8 @@ const NONE: Changes = { checkpoints: new Map(), forgotten: [] }
  * saves them once all that was taken in until then is settled. So a checkpoint never says that something arrived which
  * then ended with the process.
  *
- * The last checkpoints of a process that stops in order are exact, and say so. Nothing here holds the pipeline up; what
- * cannot be saved is tried again.
+ * The last checkpoints of a process that stops in order are exact, and say so. It never holds up the pipeline. A failed
+ * save is tried again.
  */
 export class Checkpoints {
   readonly #options: CheckpointsOptions

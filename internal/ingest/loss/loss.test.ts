@@ -126,7 +126,7 @@ describe('LossTracker', () => {
   ]
   it.each(cases)('%s', (_name, messages, want) => expect(observe(...messages)).toEqual({ ...NOTHING, ...want }))
 
-  it('is exact, whatever the order, the losses and the withdrawals', () => {
+  it('is exact for any order, losses and withdrawals', () => {
     const plan = fc.array(
       fc.record({
         samples: fc.nat(9),

@@ -35,10 +35,10 @@ export class LossTracker {
   /** Samples that will not arrive, and the messages that they were in. */
   lostSamples = 0
   lostMessages = 0
-  /** Beside those, what may be lost: from before the first message after a process that was killed. */
+  /** Samples that may be lost in addition: those missing from before the first message after a process was killed. */
   lostSamplesAtMost = 0
   lostMessagesAtMost = 0
-  /** Never sent: their runs dropped them, and count them so. */
+  /** Never sent: their runs dropped them, and count them as dropped. */
   withdrawnSamples = 0
   withdrawnMessages = 0
   /** What arrived before. Writing it again changes nothing. */
@@ -113,7 +113,7 @@ export class LossTracker {
   }
 
   /**
-   * Runs that were forgotten since the last call, because there were too many: nobody needs their checkpoints any more.
+   * Runs that were forgotten since the last call because there were too many. Their checkpoints are no longer needed.
    */
   takeForgotten(): string[] {
     const forgotten = this.#forgotten
@@ -141,8 +141,8 @@ export class LossTracker {
 
   /**
    * Notes what the run has withdrawn since its last message. A run says so no later than in the message whose
-   * `heldFrom` passes it. A run may withdraw a message because nobody answered, though it had arrived. That one is
-   * subtracted from a later loss, so that received and lost still add up to what was sent.
+   * `heldFrom` passes it. A run may withdraw a message because the broker did not answer, though the message had
+   * arrived. That one is subtracted from a later loss, so that received and lost still add up to what was sent.
    */
   #credit(state: RunState, { withdrawnMessages, withdrawnSamples }: Readonly<MessageHeader>): void {
     if (withdrawnMessages <= state.withdrawnMessages) return
@@ -185,7 +185,7 @@ export class LossTracker {
     }
   }
 
-  /** Nothing of the gap will arrive: what was not withdrawn is lost. */
+  /** Nothing more of the gap will arrive: samples that were not withdrawn are lost. */
   #close(state: RunState, gap: Gap): void {
     const messages = gap.to - gap.from
     const samples = samplesIn(gap)

@@ -11,15 +11,12 @@ export interface Gap {
   readonly certain: boolean
 }
 
-/** What is known of the numbers of one run. */
+/** What this server knows about the numbers of one run. */
 export interface RunState {
   /** The seq that should come next, and the samples that should have been numbered before it. */
   next: number
   nextSample: number
-  /**
-   * False until the first message after a process that was killed: what is missing before that message may have
-   * arrived.
-   */
+  /** False until the first message after a process was killed. Messages missing before it may have arrived. */
   certain: boolean
   /** What the run says that it has withdrawn since it began. */
   withdrawnMessages: number
@@ -27,13 +24,13 @@ export interface RunState {
   /** Those of them that were not subtracted from a gap yet. */
   creditMessages: number
   creditSamples: number
-  /** Ascending, apart from each other. */
+  /** Ascending, without overlaps. */
   gaps: Gap[]
-  /** The place of its last message among those of all runs. */
+  /** The position of its last message among the messages of all runs. */
   heardAt: number
   /** A message of it has arrived since its last checkpoint. */
   heard: boolean
-  /** When that was made, ms since the epoch. */
+  /** When its last checkpoint was made, ms since the epoch. */
   checkpointAtMs: number
 }
 
@@ -64,7 +61,7 @@ export function writeCheckpoint(state: Readonly<RunState>, clean: boolean): stri
   return JSON.stringify(checkpoint)
 }
 
-/** @returns undefined when the text is not a checkpoint: anybody may write to Redis */
+/** @returns undefined when the text is not a checkpoint: any client may write to Redis */
 export function readCheckpoint(text: string): RunState | undefined {
   const checkpoint = parse(text)
   if (checkpoint === undefined) return undefined

@@ -51,7 +51,7 @@ export class BatchSpool {
   #isClosing = false
   /** Samples that the disk had not taken at the end. */
   #unwrittenAtEnd = 0
-  /** Of what the log has found damaged, the part that `onLoss` was told of. */
+  /** The part of the damaged samples that `onLoss` was told of. */
   #reportedDamage = 0
   /** Samples found at the start, the damaged among them. */
   readonly takenOver: number
@@ -81,7 +81,7 @@ export class BatchSpool {
     return this.#log.records
   }
 
-  /** What is wrong with the disk, in words; '' while it takes what it is given. */
+  /** What is wrong with the disk, in words; '' while it takes data. */
   get problem(): string {
     return this.#log.problem
   }

@@ -25,7 +25,7 @@ const NEWEST_WEIGHT = 0.2
 
 /**
  * The circuit breaker in front of the store: counts writes, judges what each result says about the store, and computes
- * the pauses. It holds no timer and calls nobody; the modes `available`, `paused` and `probing` belong to WriteQueue.
+ * the pauses. It has no timers and no callbacks; the modes `available`, `paused` and `probing` belong to WriteQueue.
  */
 export class CircuitBreaker {
   readonly #writer: CircuitBreakerOptions['writer']
@@ -39,7 +39,7 @@ export class CircuitBreaker {
   /** Writes begun, and those of them that must be tried again. */
   writes = 0
   retries = 0
-  /** How long the writes took that the store answered for good. */
+  /** The durations of the writes that the store answered for good. */
   readonly writeTime = new LatencyRecorder()
 
   constructor({ writer, logger }: CircuitBreakerOptions) {
@@ -82,7 +82,7 @@ export class CircuitBreaker {
    * A write has ended.
    *
    * @returns `stored`: the store takes batches; a pause: it does not; `nothing new`: a write that began before the last
-   *   failure is stored, or an available store postponed one batch. Neither says what the store does now.
+   *   failure is stored, or an available store postponed one batch. Neither shows what the store does now.
    */
   after(start: WriteStart, result: WriteResult, store: StateOf<'store'>): 'stored' | 'nothing new' | Pause {
     this.#underWay--

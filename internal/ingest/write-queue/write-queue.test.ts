@@ -274,7 +274,7 @@ describe('WriteQueue', () => {
     await expect(drained).rejects.toThrow('1 samples still wait')
   })
 
-  it('refuses a sample that no batch can hold, whatever the open one holds already', async () => {
+  it('refuses a sample that no batch can hold, with any content of the open batch', async () => {
     const { queue } = setUp()
     expect(queue.add(sample(Infinity))).toMatchObject({ reason: 'too_large' })
     expect(queue.add(sample(1))).toBeUndefined()
@@ -354,7 +354,7 @@ describe('WriteQueue', () => {
   })
 })
 
-describe('WriteQueue, whatever the store answers', () => {
+describe('WriteQueue, with any answers of the store', () => {
   it('stores every sample taken, in order within a batch, and acks each message once and in order', async () => {
     const answers = fc.infiniteStream(fc.constantFrom('ack', 'ack', 'retry', 'wait'))
     const messages = fc.array(fc.integer({ min: 0, max: 7 }), { maxLength: 40 })

@@ -18,16 +18,16 @@ import { Timers } from './timers.ts'
 const AGE_IN_WRITE_TIMES = 4
 /** How long a stop waits for a store that takes batches, where the rest can go to the spool. */
 const DRAIN_PATIENCE_MS = 5000
-/** How long a batch rests that the store does not take, though it takes others. */
+/** How long a batch is postponed that the store does not take although it takes others. */
 const POSTPONED_MS = 1000
 /**
- * How long the store must be away before everything goes to the spool, and how often what came since follows. A kill
- * loses so much.
+ * How long the store must be away before everything goes to the spool, and how often newer batches follow. A kill loses
+ * at most the samples of this time.
  */
 const SPOOL_EVERY_MS = 1000
-/** How long a disk is left alone that has not taken what it was given. */
+/** How long the queue waits before it tries a failing disk again. */
 const CONFIRM_AGAIN_MS = 1000
-/** How long a spool is left alone whose next record cannot be read now. */
+/** How long the queue waits before it reads a spool again whose next record could not be read. */
 const NOTHING_TO_READ_MS = 1000
 
 /**
@@ -111,8 +111,8 @@ export class WriteQueue {
   }
 
   /**
-   * Takes a sample of the current message, over the bound too: a broker that is held back may still bring what it had
-   * read.
+   * Takes a sample of the current message, even over the bound: a broker that is held back still delivers the messages
+   * that it had read.
    *
    * @param run the run id of its publisher; '' where the message does not say
    * @returns undefined when it is taken, else why no store would take it
@@ -130,7 +130,9 @@ export class WriteQueue {
     return { reason: 'too_large', detail: `a sample of ${sample.series.measurement} is larger than a batch may be` }
   }
 
-  /** Takes a sample that the server made itself. A full queue does not take it: nobody can be held back for it. */
+  /**
+   * Takes a sample that the server made itself. A full queue refuses it, because no publisher can be held back for it.
+   */
   addOwn(sample: Sample): 'full' | Refusal | undefined {
     if (this.#modes.intake === 'full') return 'full'
     const answer = this.add(sample)
@@ -242,7 +244,7 @@ export class WriteQueue {
     this.#timers.stop('seal')
     this.#open = undefined
     if (open.batch.samples === 0) {
-      // The sample that it was opened for was refused. A write of nothing would pass for a quick answer of the store.
+      // The sample for which it was opened was refused. An empty write would count as a quick answer of the store.
       this.#row.recycle(open)
       return
     }
@@ -280,7 +282,9 @@ export class WriteQueue {
     this.#signalProgress()
   }
 
-  /** A writer promises not to reject. One that does has a bug, and its batch is worth another try, not a crash. */
+  /**
+   * A writer must not reject. If one does, that is a bug, and its batch is tried again instead of crashing the process.
+   */
   async #answerOf(batch: Batch): Promise<WriteResult> {
     try {
       return await this.#options.writer.write(batch, this.#abort.signal)

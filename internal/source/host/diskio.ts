@@ -24,7 +24,10 @@ const DISKIO_FIELDS: FieldList = [
   ['io_util', 'float'],
 ]
 
-/** A sector of /proc/diskstats is 512 bytes whatever the device's own is (Documentation/admin-guide/iostats.rst). */
+/**
+ * A sector of /proc/diskstats is always 512 bytes, also if the device's own is larger
+ * (Documentation/admin-guide/iostats.rst).
+ */
 const SECTOR_BYTES = 512
 
 /** The counters of a device, in the order of `DISKIO_FIELDS`. */

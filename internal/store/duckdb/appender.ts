@@ -38,8 +38,9 @@ const MAX_APPENDERS = 64
 const CELLS_PER_TURN = 32_768
 
 /**
- * Appends to one table, for many batches. Only the garbage collector frees DuckDB's memory for it (an appender and a chunk, 100 KiB with
- * four fields), and it does not see how much that is: a new appender for each batch doubled the memory of the process.
+ * Appends to one table, for many batches. Only the garbage collector frees DuckDB's memory for it (an appender and a
+ * chunk: 100 KiB with four fields), and it does not know the size. With a new appender for each batch, the process took
+ * twice the memory.
  */
 export class TableAppender {
   /** The table's columns after `time_ns` and `series`. A table that gets another column needs another appender. */

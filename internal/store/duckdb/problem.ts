@@ -61,7 +61,7 @@ export function tooManyQueries(waiting: number): StoreError {
 
 /** The caller's signal ended the query. */
 export function queryAborted(): StoreError {
-  return new StoreError('away', 'stopped: nobody waits for the answer any more')
+  return new StoreError('away', 'stopped: the caller no longer waits for the answer')
 }
 
 /** DuckDB adds advice and stack traces after the first line. */

@@ -14,7 +14,7 @@ import { type Catalogue, DAY_US, type DayTable, type Field, type Measurement, ty
 import type { Lane } from './lane.ts'
 import { queryAborted, queryFailed, tooManyQueries } from './problem.ts'
 
-/** Queries run one after the other. With more waiting, the answers would come too late for anybody. */
+/** Queries run one after the other. With more waiting, the answers would come too late to be useful. */
 const MAX_WAITING = 64
 
 /** How soon a query ends after its signal. */

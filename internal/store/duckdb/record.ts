@@ -50,7 +50,7 @@ function sampleOf(rows: Rows, row: number, seriesOf: Map<StoredSeries, Series>):
   return sample
 }
 
-/** Adds the lines of a record to a batch without size limits. A line that is no valid sample is rejected. */
+/** Adds the lines of a record to a batch without size limits. A line that is not a valid sample is rejected. */
 export function addLines(batch: Target, { body, ends }: Lines, table: SeriesTable): void {
   let start = 0
   for (const end of ends) {

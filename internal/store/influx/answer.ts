@@ -12,8 +12,8 @@ export interface NamedLine {
 }
 
 /**
- * The error in an answer: the message from the body of any version, or from the header of InfluxDB 1.x, and the lines that InfluxDB 3
- * lists. The message is '' when the answer tells of no error.
+ * The error in an answer: the message from the body of any version, or from the header of InfluxDB 1.x, and the lines
+ * that InfluxDB 3 lists. The message is '' when the answer has no error.
  */
 export function readError(answer: InfluxAnswer): { message: string; lines: NamedLine[] } {
   const fields = parseObject(answer.body)

@@ -4,16 +4,16 @@ import type { LineBatch } from './batch.ts'
 import { blame, halves } from './blame.ts'
 import type { Outcome, Refused, Undecided } from './outcome.ts'
 
-/** Nothing is decided, and why. */
+/** Why nothing is decided. */
 export interface AttemptFailure extends Undecided {
   /** Only this batch is known to fail: others may succeed. */
   readonly onlyThisBatch?: boolean
 }
 
-/** The server as one attempt sees it. */
+/** The server, as one attempt uses it. */
 export interface Server {
   send(body: Buffer): Promise<Outcome>
-  /** What is wrong with every write, whatever its lines; undefined when nothing is. */
+  /** What is wrong with every write, regardless of its lines; undefined when writes work. */
   findFault(): Promise<Undecided | undefined>
   /** Called when it answered 413 to `bytes`. */
   tooLarge(bytes: number): void
@@ -28,15 +28,16 @@ export interface Server {
 const MAX_SEARCH_REQUESTS = 200
 /** After this many failures on one batch, the attempt checks whether the batch is at fault. */
 const FAILURES_BEFORE_DIVIDING = 3
-/** The most parts of a failing batch that are tried until the server takes one: a server that is really broken takes none. */
+/** The most parts of a failing batch that are tried before the server accepts one. A broken server accepts none. */
 const MAX_FAILED_PARTS = 32
 
 /**
- * One attempt to write a batch: first whole, then in as many parts as it takes to find the lines at fault.
+ * One attempt to write a batch: first whole, then in parts until the lines at fault are found.
  *
- * A server that fails (500; 502 from a proxy whose connection to it broke) is normally tried again later. But a single line may make it fail
- * every time, and would hold up all others for ever. So a batch on which it has failed three times is divided too. A line is rejected
- * for it only if the server fails on that line alone, twice, and has accepted others since it first failed on the batch.
+ * A server that fails (500; 502 from a proxy whose connection to it broke) is normally tried again later. But a single
+ * line may make it fail every time, and would block all others for ever. So a batch on which it has failed three times
+ * is divided too. A line is rejected for it only if the server fails on that line alone, twice, and has accepted others
+ * since it first failed on the batch.
  */
 export class Attempt {
   readonly #batch: LineBatch
@@ -153,7 +154,7 @@ export class Attempt {
     return isHopeless || isExhausted ? { ...failure, onlyThisBatch: true } : undefined
   }
 
-  /** Asks once an attempt. */
+  /** Asks at most once an attempt. */
   async #findFault(): Promise<Undecided | undefined> {
     if (this.#requestIsSound) return undefined
     const fault = await this.#server.findFault()
@@ -170,7 +171,7 @@ export class Attempt {
   #rejectUnnamed(lines: readonly number[], count: number, message: string): void {
     const refusal = { reason: 'store_refused', detail: shorten(message) } as const
     const text = lines.map((index) => this.#batch.line(index)).join('\n')
-    // At most as many as were sent, or the ledger would count fewer than none as written.
+    // Never more than were sent. Otherwise the ledger would count a negative number as written.
     const refused = Math.min(count, lines.length)
     for (let i = 0; i < refused; i++) this.#rejected.push({ index: -1, line: i === 0 ? text : '', refusal })
   }

@@ -107,7 +107,7 @@ describe('the template', () => {
     }
   })
 
-  it('reads from the configured bucket, whatever its name', () => {
+  it('reads from the configured bucket, with any name', () => {
     const queries = (bucket: string): string[] => {
       const found = resources(bucket).flatMap(({ spec }) => [
         spec.query,

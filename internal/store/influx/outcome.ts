@@ -90,8 +90,8 @@ export function outcomeOfFailure(error: unknown): Outcome {
 }
 
 /**
- * Whether the message is about single lines, whatever the status. A bare `partial write` is not: a cluster says it when only some nodes
- * have the batch.
+ * Whether the message is about single lines. The status does not matter. A bare `partial write` is not: a cluster says
+ * it when only some nodes have the batch.
  */
 function isAboutLines(message: string): boolean {
   return /unable to parse '|partial write: |field type conflict/.test(message)

@@ -47,8 +47,8 @@ export class WriteApi {
   }
 
   /**
-   * What is wrong with every write, whatever its lines; undefined when nothing is. Writes nothing: every server accepts an empty body after
-   * it has checked token, organisation and bucket.
+   * What is wrong with every write, regardless of its lines; undefined when writes work. Writes nothing: every server
+   * accepts an empty body after it has checked token, organisation and bucket.
    */
   async findFault(signal: AbortSignal): Promise<Undecided | undefined> {
     const outcome = await this.send(Buffer.alloc(0), signal)
