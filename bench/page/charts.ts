@@ -47,7 +47,7 @@ function curveSummary({ name, curves }: Latency, passes: readonly Pass[], restIn
   return `${name} latency by percentile. ${parts.join('. ')}.`
 }
 
-/** Four charts of a pass, second by second; none when no server was asked, or for less than two seconds. */
+/** Four charts of a pass, second by second. Empty when no server was asked, or for less than two seconds. */
 export function timelinePlots({ name, timeline }: Pass, colour: string, palette: Palette): Plot[] {
   if (timeline.seconds.length < 2) return []
   const plot = (

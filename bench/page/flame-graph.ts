@@ -49,7 +49,7 @@ export class FlameGraph {
     if (hadFocus) this.#bars.get(node)!.focus()
   }
 
-  /** Marks these frames and fades the others; an empty set marks none. */
+  /** Marks these frames and fades the others. An empty set removes the marks. */
   mark(found: ReadonlySet<number>): void {
     this.#found = found
     this.root.classList.toggle('searched', found.size > 0)

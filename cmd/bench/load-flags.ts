@@ -60,7 +60,7 @@ export const LOAD_FLAGS = {
     description: 'walk is a random walk with two decimals; full is doubles with all digits, which cost more to write.',
   }),
   threads: integer({ min: 1, max: 64 }, { default: 1, description: 'The number of sending threads.' }),
-  server: serverUrls('The admin listeners of the servers to measure; none asks no server.'),
+  server: serverUrls('The admin listeners of the servers to measure; with none, no server is asked.'),
   json: optionalText({ description: 'A file for all results and the flags.' }),
 } satisfies Record<string, Setting<never> | Setting<unknown>>
 

@@ -16,7 +16,7 @@ export function roleCommand(role: RoleProgram): Command {
 /** Runs a command as the program of this process. */
 export async function main(command: Command): Promise<void> {
   const program = command.name()
-  // A reader that has read enough (`| head -1`) closes the pipe, which is no error. A full disk is.
+  // A reader that has read enough (`| head -1`) closes the pipe, which is not an error. A full disk is one.
   process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     if (code === 'EPIPE') return
     process.stderr.write(`${program}: cannot write the output: ${message}\n`)

@@ -180,7 +180,7 @@ function streams(scrape: Scrape): string {
 }
 
 /**
- * Compares what all publishers sent with what all servers received. A difference is no proof of a loss: the processes
+ * Compares what all publishers sent with what all servers received. A difference does not prove a loss: the processes
  * were asked one after the other, and some may run on other machines.
  *
  * @returns undefined when no publisher or no server runs here

@@ -277,7 +277,7 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
 })
 
 describe('GET /health, /ready, /metrics', () => {
-  it('is alive whatever happens, and ready when nothing is missing', async () => {
+  it('is always alive, and ready when nothing is missing', async () => {
     const scene = await ApiScene.open()
     expect((await scene.ask('/health')).json()).toEqual({ status: 'ok' })
     expect((await scene.ask('/ready')).json()).toEqual({ ready: true, reasons: [] })

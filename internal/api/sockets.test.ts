@@ -169,7 +169,7 @@ describe('GET /api/v1/live', () => {
     const quick = await Stream.open(port)
     await until(() => scene.feed.stats.clients === 2)
 
-    // More than the kernel keeps for a socket that nobody reads (some MB), in rounds that the quick one has read.
+    // More than the kernel buffers for a socket without a reader (some MB). The quick client reads each round to its end.
     const text = 'x'.repeat(60_000)
     let round = 0
     while (scene.feed.stats.lost === 0) {

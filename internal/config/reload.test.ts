@@ -128,7 +128,7 @@ describe('a reload is refused, and nothing changes', () => {
       { 'sentinel.yaml': undefined },
       [/sentinel\.yaml cannot be read: there is no such file/],
     ],
-    ['where it is no YAML', { 'sentinel.yaml': 'stats: [' }, [/^sentinel\.yaml:1: /]],
+    ['where it is not YAML', { 'sentinel.yaml': 'stats: [' }, [/^sentinel\.yaml:1: /]],
     [
       'where a name is wrong',
       { 'sentinel.yaml': 'stats: { evry: 1 }' },

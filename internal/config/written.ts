@@ -137,7 +137,7 @@ export class WrittenSettings {
     }
   }
 
-  /** A URL may contain a password. Files may also hold the name of a bucket, which is no secret. */
+  /** A URL may contain a password. Files may also hold the name of a bucket, which is not a secret. */
   #isConfidential(key: string): boolean {
     return this.#schema.get(key)?.secret === true || key.endsWith('.url')
   }

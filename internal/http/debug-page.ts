@@ -21,28 +21,28 @@ export function debugPage(
 </style>
 <main>
 <h1>Profiles of ${name} ${version}</h1>
-<p>Each link takes one profile of this process and gives it as a pprof file, with the names, files and lines of the TypeScript sources.
-Nothing is sampled before a profile is asked for, or after it is there, so profiling costs nothing then.
+<p>Each link takes one profile of this process, a pprof file with the names, files and lines of the TypeScript sources.
+The process takes samples only while a profile runs, so profiling costs nothing at other times.
 One profile of each kind runs at a time. It ends when its client goes away.</p>
 <dl>
 <dt><a href="profile?seconds=30">profile?seconds=30</a> (1 to 600)
-<dd>What the JavaScript thread works at, sampled 100 times a second; waiting is left out.
+<dd>The functions that the JavaScript thread runs, sampled 100 times a second; waiting is left out.
 <dt><a href="heap?seconds=10">heap?seconds=10</a> (1 to 3600)
 <dd>Memory of the JavaScript heap, a sample every 512 KiB.
 <code>alloc_objects</code> and <code>alloc_space</code>: everything allocated in the <em>first half</em> of the time, at most 30 s.
 <code>inuse_objects</code> and <code>inuse_space</code>: what is allocated in the <em>rest</em> of the time and still in use at its end.
-Both leave out what was there before, and the bytes of buffers. The profile ends with one full garbage collection.
+Both leave out older objects, and the bytes of buffers. The profile ends with one full garbage collection.
 </dl>
 <h2>Figures</h2>
 <dl>
 <dt><a href="../allocations?seconds=10">allocations?seconds=10</a> (1 to 3600)
-<dd>How many bytes are allocated in that time, on the heap and outside of it, and how long garbage collection takes. Counted, not sampled.
+<dd>The bytes that the process allocates in that time, on the heap and outside of it, and its pauses for garbage collection. Counted, not sampled.
 <dt><a href="../ledger">ledger</a>
-<dd>What became of the samples, in a process that takes samples in.
+<dd>What became of the samples, in a process that receives samples.
 <dt><a href="../figures">figures</a>
 <dd>The same with CPU time, memory, and all latencies and pauses since the start as histograms.
 </dl>
-<h2>Look at it</h2>
+<h2>View a profile</h2>
 <pre>
 go tool pprof -http=: '${base}/profile?seconds=30'
 go tool pprof -top '${base}/heap'

@@ -86,7 +86,7 @@ export class LiveTable {
   }
 
   /**
-   * Subscribes, then takes the readings that the broker kept, in this order so that it misses none. It waits until the
+   * Subscribes, then takes the readings that the broker kept. This order misses no reading. It waits until the
    * broker is there, and rejects when subscribing fails. A failed warm start is only logged: the table then fills
    * within seconds.
    */

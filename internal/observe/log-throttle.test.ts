@@ -19,7 +19,7 @@ function setUp(options: { maxKeys?: number } = {}) {
 const WARN = 40
 const ERROR = 50
 
-test('the first of a key is written at once, the rest once a period with the newest fields', () => {
+test('the first line of a key is written at once, later ones once a period with the newest fields', () => {
   const { lines, throttle } = setUp()
   for (let n = 1; n <= 5; n++) throttle.warn('a', { n }, 'bad message')
   expect(lines).toEqual([{ level: WARN, n: 1, m: 'bad message' }])

@@ -109,7 +109,7 @@ test('a clock set back a little makes one tick wait, and no time is used twice',
   expect(t.missed).toBe(0)
 })
 
-test('a clock set back a little while a tick is going does not give its time again', async () => {
+test('a clock set back a little during a tick does not give its time again', async () => {
   const { ticker: t, at } = ticker(async (atUs) => {
     if (atUs === second(1)) stepMs = -600
   })
@@ -144,7 +144,7 @@ test('the error of a tick that rejects is handed over, and the ticks continue', 
   expect(errors).toEqual([new Error('no such file')])
 })
 
-test('stop waits for the tick that is going, and none begins after it', async () => {
+test('stop waits for the running tick, and no tick begins after it', async () => {
   let ended = false
   const { ticker: t, at } = ticker(async () => {
     await sleep(5000)
@@ -159,7 +159,7 @@ test('stop waits for the tick that is going, and none begins after it', async ()
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('for any lengths of work: times rise, none overlaps, and every multiple is a tick or a missed one', async () => {
+test('for any lengths of work: times rise, ticks do not overlap, and every multiple is a tick or is missed', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 4000 }), { minLength: 1, maxLength: 20 }), async (lengths) => {
       origin = performance.now()
@@ -180,7 +180,7 @@ test('for any lengths of work: times rise, none overlaps, and every multiple is 
   )
 })
 
-test('for any steps of the clock: no tick is ahead of it or behind by an interval, and none repeats unless it was set back', async () => {
+test('for any steps of the clock: ticks keep within an interval of it, and no time repeats unless it was set back', async () => {
   const steps = fc.array(fc.integer({ min: -4000, max: 4000 }), { minLength: 1, maxLength: 15 })
   await fc.assert(
     fc.asyncProperty(steps, async (deltas) => {
@@ -231,7 +231,7 @@ test('another interval counts from now, whether it is shorter or longer, and no 
   expect(t.missed).toBe(0)
 })
 
-test('another interval, set while a tick is going, lets it end', async () => {
+test('another interval that is set during a tick lets it end', async () => {
   const { ticker: t, at } = ticker(() => sleep(100))
   t.start()
   await vi.advanceTimersByTimeAsync(760)

@@ -43,7 +43,7 @@ export interface Panel {
   readonly headline: (value: (column: string) => number | null, lines: readonly Line[]) => Headline[]
 }
 
-/** The number of a field; null where it is no number. Integers beyond 2^53 come as text and lose their last digits only. */
+/** The number of a field; null when it is not a number. Integers beyond 2^53 come as text and lose their last digits only. */
 export function numberOf(value: number | string | boolean | undefined): number | null {
   if (value === undefined || typeof value === 'boolean' || value === '') return null
   const number = Number(value)

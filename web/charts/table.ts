@@ -120,7 +120,7 @@ export class Table {
     column.cells[last] = null
   }
 
-  /** The median of the last distances: one outage does not change it, and an agent slower than the buckets is no outage. */
+  /** The median of the last distances: one outage does not change it, and an agent slower than the buckets does not count as an outage. */
   #usualSpacing(): number {
     const sorted = this.#spacings.toSorted((a, b) => a - b)
     return Math.max(sorted[sorted.length >> 1] ?? 0, this.bucketMs)

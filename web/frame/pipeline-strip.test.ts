@@ -79,13 +79,13 @@ describe('what was lost', () => {
       '3 never arrived, and at most 9 more, because a server was killed',
     ],
     [
-      'nobody knows how many',
+      'an unknown number',
       { lostKnown: false },
       '–',
       '0 never arrived; losses of messages without a number are unknown',
     ],
     [
-      'some, and nobody knows how many more',
+      'some, and an unknown number more',
       { ...lost(3), lostKnown: false },
       '≥ 3',
       '3 never arrived; losses of messages without a number are unknown',

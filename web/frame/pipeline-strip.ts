@@ -4,7 +4,7 @@ import { UNKNOWN } from '../../internal/text/figure.ts'
 import type { LiveSample } from '../shared/api.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 
-/** A program sends its own metrics every second. They are out of date when none came for ten. */
+/** A program sends its own metrics every second. They are out of date when the newest are older than ten. */
 const FRESH_MS = 10_000
 const MAX_PROGRAMS = 10_000
 

@@ -156,7 +156,7 @@ const NETWORK: Panel = {
   stacked: false,
   axis: 'decimal',
   format: byteRateFigure,
-  // `all` holds Telegraf's sums of protocol counters and is no interface.
+  // `all` is not an interface: it holds Telegraf's sums of protocol counters.
   makeReader: readRates(
     { down: 'bytes_recv', up: 'bytes_sent' },
     'interface',

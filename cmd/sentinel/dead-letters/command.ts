@@ -171,7 +171,7 @@ function lettersOf(command: Command): Letters {
   return { loaded, serverFolder, folder: join(serverFolder, 'dead-letters') }
 }
 
-/** Ends without an error when nobody reads the output any more. */
+/** Ends without an error when the reader of the output has closed it. */
 function quietly<Given extends unknown[]>(action: (...given: Given) => Promise<void>) {
   return async (...given: Given): Promise<void> => {
     try {

@@ -73,7 +73,7 @@ describe('the text of a dead letter', () => {
     )
   })
 
-  it('is a dump where the payload is no text', () => {
+  it('is a dump when the payload is not text', () => {
     const bytes = Buffer.from([...Buffer.from('0123456789abcdef'), 0, 255, 65])
     expect(hexDump(bytes)).toBe(
       [
@@ -96,7 +96,7 @@ describe('the text of a dead letter', () => {
     )
   })
 
-  it('never writes to the terminal, whatever others put into it', () => {
+  it('never writes a control character of the payload to the terminal', () => {
     const dangerous = [
       '\u001b',
       '\u009b',
@@ -122,7 +122,7 @@ describe('the text of a dead letter', () => {
     )
   })
 
-  it('survives a time that is none', () => {
+  it('accepts a time that is not valid', () => {
     expect(JSON.parse(asJson(letter({ at: 1e300 }))).time).toBe('unknown')
     expect(rowOf(letter({ at: 1e300 }), NOW_MS).time).toBe('unknown')
   })

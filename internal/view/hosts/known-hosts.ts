@@ -47,7 +47,7 @@ export class KnownHosts {
   }
 
   async #ask(): Promise<HostsOfStore> {
-    // Several requests wait for this answer, so the signal of none of them may abort the query.
+    // Several requests wait for this answer, so the signal of one request must not abort the query.
     const signal = AbortSignal.timeout(this.#timeoutMs)
     try {
       const hosts = await this.#reader.hosts(this.#clock.now() - WINDOW_US, signal)
