@@ -20,9 +20,10 @@ const SHOWN_CHARACTERS = 200
 /** Rejects what can never be stored: counts it, logs it, and keeps it as a dead letter. */
 export class Rejects {
   readonly #options: RejectsOptions
-  /** Letters were added since `#written` began to wait. */
+  /** Letters were added since the file system was last asked for. */
   #isDirty = false
-  #written: Promise<void> | undefined
+  /** Over once every call of `whenKept` is answered. */
+  #waiting: Promise<void> | undefined
 
   constructor(options: RejectsOptions) {
     this.#options = options
@@ -50,18 +51,22 @@ export class Rejects {
 
   /**
    * Calls `done` once all letters so far have reached the file system, or could not be written; at once where none
-   * waits.
+   * waits. Calls are answered in their order, because an ack that overtakes an earlier one says too much.
    */
   whenKept(done: () => void): void {
     if (this.#isDirty) {
       this.#isDirty = false
-      const written = this.#options.deadLetters.written().then(() => {
-        if (this.#written === written) this.#written = undefined
-      })
-      this.#written = written
+      const written = this.#options.deadLetters.written()
+      this.#waiting = this.#waiting?.then(() => written) ?? written
     }
-    if (this.#written === undefined) done()
-    else void this.#written.then(done)
+    if (this.#waiting === undefined) {
+      done()
+      return
+    }
+    const waiting = this.#waiting.then(done).then(() => {
+      if (this.#waiting === waiting) this.#waiting = undefined
+    })
+    this.#waiting = waiting
   }
 
   #count({ reason, detail }: Refusal, samples: number, run: string, line?: string): void {
