@@ -31,7 +31,7 @@ try {
   installTools()
   await interruptible(
     (signal) => profile(options, signal),
-    () => progress.say('stopping what was started; Ctrl-C once more ends at once'),
+    () => progress.say('stopping the servers; Ctrl-C again ends at once'),
   )
 } catch (error) {
   progress.clear()

@@ -199,7 +199,7 @@ describe('a benchmark that is cut off', () => {
     const program = bench({ ...LONG, WARMUP: '0' })
     await until('it measures', () => program.stderr().includes('measure 1'))
     program.signal('SIGINT')
-    await until('it stops', () => program.stderr().includes('once more ends at once'))
+    await until('it stops', () => program.stderr().includes('again ends at once'))
     program.signal('SIGINT')
     expect(await program.ended).toBe(130)
     await nothingIsLeft()
