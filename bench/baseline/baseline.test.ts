@@ -14,7 +14,7 @@ interface Request {
   readonly lines: readonly string[]
 }
 
-/** What the store says to a write: a status, or nothing at all. */
+/** The store's answer to a write: a status, or none. */
 type Answer = number | 'silence'
 
 let server: Server
@@ -60,7 +60,7 @@ function take(baseline: Baseline, count: number): void {
   for (let i = 0; i < count; i++) baseline.take(message())
 }
 
-/** Lets faked time pass, and the real network beside it, until something is so. */
+/** Lets fake time and the real network run until a condition holds. */
 async function passTime(isSo: () => boolean): Promise<void> {
   while (!isSo()) {
     await vi.advanceTimersByTimeAsync(100)
@@ -86,7 +86,7 @@ describe('a message', () => {
     ])
     const { internal, e2e, durable } = baseline.latency
     expect([internal.total().count, e2e.total().count, durable.total().count]).toEqual([2, 2, 2])
-    // The durable latency is longer than the end-to-end latency, both are longer than the second that the message is old.
+    // The message is a second old. The end-to-end latency is longer than that, and the durable latency is longer still.
     expect(e2e.total().percentile(1)).toBeGreaterThanOrEqual(1_000_000)
     expect(durable.total().percentile(1)).toBeGreaterThanOrEqual(e2e.total().percentile(1))
   })
@@ -165,7 +165,7 @@ describe('the store', () => {
     expect(baseline.ledger).toMatchObject({ messages: 10, rejected: 10, written: 0, held: 0 })
   })
 
-  test('that is back is given what waited for it', async () => {
+  test('gets the waiting samples when it is back', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
     answer = 503
     const baseline = openBaseline()
@@ -176,7 +176,7 @@ describe('the store', () => {
     expect(baseline.ledger).toMatchObject({ messages: 1000, dropped: 0, held: 0 })
   })
 
-  test('that stays away costs the samples of a batch after five retries', async () => {
+  test('that stays away makes it drop a batch after five retries', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
     answer = 503
     const baseline = openBaseline()
@@ -186,7 +186,7 @@ describe('the store', () => {
     expect(baseline.ledger).toMatchObject({ messages: 1000, dropped: 1000, held: 0 })
   })
 
-  test('that stays away costs the samples of a batch that is three minutes old', async () => {
+  test('that stays away makes it drop a batch that is three minutes old', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
     answer = 503
     const baseline = openBaseline()
@@ -198,7 +198,7 @@ describe('the store', () => {
     expect(baseline.ledger).toMatchObject({ messages: 1000, dropped: 1000, held: 0 })
   })
 
-  test('that is away costs the oldest samples once 32,000 wait for it', async () => {
+  test('that is away makes it drop the oldest samples once 32,000 wait', async () => {
     answer = 503
     const baseline = openBaseline()
     take(baseline, 40_000)
@@ -212,23 +212,23 @@ describe('the store', () => {
 })
 
 describe('the end', () => {
-  test('has nothing to wait for where nothing came', async () => {
+  test('does not wait if no message came', async () => {
     await openBaseline().finish(patience())
     expect(requests).toEqual([])
   })
 
-  test('tries once more what waits for a retry', async () => {
+  test('tries once more the batches that wait for a retry', async () => {
     answer = 503
     const baseline = openBaseline()
     take(baseline, 1000)
-    // The client retries within 0.2 s: between two looks there may be more than one.
+    // The client retries within 0.2 s, so there may be several retries between two checks.
     await vi.waitFor(() => expect(requests).not.toHaveLength(0))
     answer = 204
     await baseline.finish(patience())
     expect(baseline.ledger).toMatchObject({ messages: 1000, written: 1000, held: 0 })
   })
 
-  test('drops what the store will not take', async () => {
+  test('drops samples that the store does not take', async () => {
     answer = 503
     const baseline = openBaseline()
     take(baseline, 1500)
@@ -236,7 +236,7 @@ describe('the end', () => {
     expect(baseline.ledger).toMatchObject({ messages: 1500, dropped: 1500, held: 0 })
   })
 
-  test('does not wait longer than it may, and says what it still held', async () => {
+  test('does not wait beyond the signal, and shows the samples still held', async () => {
     answer = 'silence'
     const baseline = openBaseline()
     take(baseline, 1500)

@@ -21,14 +21,14 @@ function packed(cpu: number, mem: number, sentAtNs: bigint): Buffer {
   return bytes
 }
 
-/** The line that the plain way makes of a message. */
+/** The line that the plain pipeline makes of a message. */
 function plainLine(payload: Buffer): string | undefined {
   const message = readMessage(payload)
   const sentAt = sentAtOf(message)
   return pointOf(message, sentAt > 0 ? sentAt : RECEIVED_AT, TIE).toLineProtocol()
 }
 
-/** The line that our way makes of it. */
+/** The line that our pipeline makes of it. */
 function ourLine(payload: Buffer): string {
   let line = ''
   const refusal = new MessageDecoder(new SeriesTable()).decode(
@@ -42,7 +42,7 @@ function ourLine(payload: Buffer): string {
   return line
 }
 
-describe('the plain way and ours make the same line of', () => {
+describe('the plain pipeline and ours make the same line of', () => {
   test.each([
     ['a plain message', json('"cpu_usage":12.5,"mem_usage":63.1')],
     ['a message with a host', json('"cpu_usage":1,"mem_usage":2,"host":"web-1"')],
@@ -65,7 +65,7 @@ describe('the plain way and ours make the same line of', () => {
     expect(plainLine(payload)).toBe(ourLine(payload))
   })
 
-  test('every microsecond of a while', () => {
+  test('every microsecond of a period', () => {
     for (let us = US; us < US + 2_000; us++) {
       const payload = Buffer.from(`{"cpu_usage":1,"mem_usage":2,"send_time_unix_nano":${us}000}`)
       expect(plainLine(payload)).toBe(`system_stats cpu=1,mem=2 ${us}007`)
@@ -73,7 +73,7 @@ describe('the plain way and ours make the same line of', () => {
   })
 })
 
-describe('the plain way differs, as it says, in', () => {
+describe('the plain pipeline differs, as documented, in', () => {
   test.each([
     ['a minus before a zero', json('"cpu_usage":-0,"mem_usage":2'), `cpu=0,mem=2 ${US}007`, `cpu=-0,mem=2 ${US}007`],
     [

@@ -31,7 +31,7 @@ function subscriberOf(url: string, password?: string): PlainSubscriber {
   return subscriber
 }
 
-test('it hears what is published, until it is stopped', async () => {
+test('it receives what is published until it is stopped', async () => {
   await subscriberOf(redis.url).start()
   expect(await admin.publish('metrics', 'one')).toBe(1)
   await admin.publish('metrics', 'two')
@@ -40,7 +40,7 @@ test('it hears what is published, until it is stopped', async () => {
   expect(await admin.publish('metrics', 'three')).toBe(0)
 })
 
-test('it says that Redis is away, and hears again when it is back', async () => {
+test('it says that Redis is away, and receives again when Redis is back', async () => {
   await subscriberOf(redis.url).start()
   expect(subscriber.problem).toBe('')
   await redis.halt()
@@ -51,7 +51,7 @@ test('it says that Redis is away, and hears again when it is back', async () => 
   expect(subscriber.problem).toBe('')
 })
 
-test('stopped before it has found Redis, it looks for it no more', async () => {
+test('stopped before it has found Redis, it stops trying to connect', async () => {
   await redis.halt()
   subscriberOf(redis.url)
     .start()

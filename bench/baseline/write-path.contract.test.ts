@@ -5,12 +5,12 @@ import { findWritePath } from './write-api.ts'
 
 const place = { token: '', username: '', password: '', org: '', bucket: 'bench', gzip: false, timeoutMs: 5000 }
 
-describe('where writes go is found out', () => {
+describe('the write path is found', () => {
   let server: TestServer | undefined
 
   afterEach(() => server?.stop())
 
-  test('of InfluxDB 1.6, whose database is made', async () => {
+  test('of InfluxDB 1.6, and its database is created', async () => {
     server = await startInflux()
     expect(await findWritePath({ ...place, url: server.url })).toBe('v1')
     expect(await influxQuery(server.url, '', 'SHOW DATABASES')).toContainEqual(
@@ -24,7 +24,7 @@ describe('where writes go is found out', () => {
   })
 })
 
-test('who cannot be reached is named', async () => {
+test('a server that cannot be reached is named', async () => {
   await expect(findWritePath({ ...place, url: 'http://127.0.0.1:1' })).rejects.toThrow(
     /^InfluxDB at http:\/\/127\.0\.0\.1:1 cannot be reached: .*is INFLUX_URL right\?$/,
   )

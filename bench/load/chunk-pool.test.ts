@@ -7,7 +7,7 @@ function takeAll(pool: ChunkPool): Buffer[] {
   return taken
 }
 
-test('gives 8 MiB in chunks, and then what came back', () => {
+test('gives out 8 MiB in chunks, then the returned chunks', () => {
   const pool = new ChunkPool(75)
   const taken = takeAll(pool)
   expect(taken.map(({ length }) => length)).toEqual(Array(128).fill(65_536))
@@ -16,6 +16,6 @@ test('gives 8 MiB in chunks, and then what came back', () => {
   expect(pool.take()).toBeUndefined()
 })
 
-test('has four chunks for messages however large', () => {
+test('has four chunks for messages of any size', () => {
   expect(takeAll(new ChunkPool(7_000_000)).map(({ length }) => length)).toEqual(Array(4).fill(7_000_000))
 })

@@ -39,7 +39,7 @@ async function commandsOf(broker: PubSubBroker | StreamsBroker): Promise<Buffer[
     })
 }
 
-/** Those of a load. */
+/** The commands that Redis gets from a load. */
 function commandsOfLoad(load: Parameters<typeof sendCommands>[0]): Buffer[] {
   return sendCommands(load, KEYS).map((head, n) =>
     Buffer.concat([head, Buffer.from(`$${KEYS[n]!.length}\r\n${KEYS[n]}\r\n`)]),

@@ -17,15 +17,15 @@ async function counted(answers: readonly number[]) {
   return { count, asked, nowMs }
 }
 
-test('with all that is expected it is over', async () => {
+test('ends when all expected samples are there', async () => {
   expect(await counted([100])).toEqual({ count: 100, asked: 1, nowMs: 0 })
 })
 
-test('as long as the number rises more is awaited', async () => {
+test('waits as long as the number rises', async () => {
   expect(await counted([10, 50, 50, 99, 100])).toMatchObject({ count: 100, asked: 5 })
 })
 
-test('a number that stands still for 4 s is the answer, also one that is too large', async () => {
+test('takes a number that has not changed for 4 s, even one that is too large', async () => {
   expect(await counted([10, 97])).toMatchObject({ count: 97, nowMs: 4500 })
   expect(await counted([140])).toMatchObject({ count: 140, nowMs: 4000 })
 })

@@ -26,7 +26,7 @@ describe('the schedule of an open loop', () => {
     )
   })
 
-  test('knows at any time what is due by then, however late it is asked', () => {
+  test('knows what is due at any time, even when it is asked late', () => {
     fc.assert(
       fc.property(load, fc.nat({ max: 200_000 }), fc.nat(), ({ ratePerSecond, durationMs, threads }, laterUs, seed) => {
         const schedule = new Schedule({ startUs: START_US, durationMs, ratePerSecond, thread: seed % threads, threads })
@@ -67,7 +67,7 @@ describe('the turns of a closed loop', () => {
     )
   })
 
-  test('end now where there is room since the last', () => {
+  test('end now if there is room since the last message', () => {
     const times = new Turns(START_US, 0, 1)
     expect(times.begin(START_US + 1000, 10)).toBe(START_US + 991)
     expect(times.begin(START_US + 1005, 10)).toBe(START_US + 1001)

@@ -2,9 +2,7 @@ import { expect, test } from 'vitest'
 import { sendEndMarkers } from './end-markers.ts'
 import type { LineListener } from './redis-line.ts'
 
-/**
- * A Redis that answers each writing with a list of numbers of receivers, with an error, or by closing the connection.
- */
+/** A Redis that answers each write with the numbers of receivers, with an error, or by closing the connection. */
 function lineThat(answers: ReadonlyArray<readonly number[] | Error | string>) {
   let listener: LineListener | undefined
   const written: string[] = []

@@ -25,7 +25,7 @@ afterAll(async () => {
   await Promise.all([server.stop(), withPassword.stop()])
 })
 
-/** Sends commands together, and gives what was heard until each is answered, or the connection is gone. */
+/** Sends commands together. @returns the replies until each command is answered or the connection is lost */
 async function ask(line: RedisLine, ...commands: Buffer[]): Promise<Array<number | string>> {
   open.push(line)
   const heard: Array<number | string> = []
@@ -56,7 +56,7 @@ test('answers come in the order of the commands', async () => {
   redis.disconnect()
 })
 
-test('a password counts from the URL, and the given one before it', async () => {
+test('the password comes from the option, else from the URL', async () => {
   const { port } = withPassword
   const url = `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}`
   expect(await ask(await RedisLine.open({ url }), command('PING'))).toEqual([1])
@@ -64,7 +64,7 @@ test('a password counts from the URL, and the given one before it', async () => 
   expect(await ask(given, command('PING'))).toEqual([1])
 })
 
-test('who does not get in is told why', async () => {
+test('a refused log-in says why', async () => {
   const { port } = withPassword
   await expect(RedisLine.open({ url: `redis://127.0.0.1:${port}` })).rejects.toThrow(
     /refuses: NOAUTH.*REDIS_PASSWORD_FILE/,
@@ -83,7 +83,7 @@ test('a server that is not Redis is detected', async () => {
   await silent.stop()
 })
 
-test('a connection that ends is told, also to who comes later', async () => {
+test('the end of a connection is reported, also to a later listener', async () => {
   const line = await RedisLine.open({ url: server.url })
   expect(await ask(line, command('QUIT'), command('PING'))).toEqual([
     1,
@@ -92,7 +92,7 @@ test('a connection that ends is told, also to who comes later', async () => {
   expect(await ask(line)).toEqual([expect.stringContaining('the connection was lost')])
 })
 
-test('before a load Redis is there, and somebody listens', async () => {
+test('before a load, Redis must answer and a server must be subscribed', async () => {
   const redis = { url: server.url }
   const pubsub = { kind: 'pubsub', topic: 'telemetry', partitions: 2 } as const
   await preflight({ redis, broker: { ...pubsub, kind: 'streams' } })

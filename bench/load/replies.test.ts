@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ReplyParser } from './replies.ts'
 
-/** Feeds the pieces; gives what was heard: a number for a reply, a text for an error. */
+/** Feeds the pieces. @returns a number for each reply, a text for each error */
 function heard(pieces: readonly Buffer[]): Array<number | string> {
   const all: Array<number | string> = []
   const parser = new ReplyParser({ onReply: (value) => all.push(value), onError: (message) => all.push(message) })
@@ -21,7 +21,7 @@ describe('replies', () => {
     }
   })
 
-  test('of any kind, in pieces of any size, are heard in their order', () => {
+  test('of any kind, in pieces of any size, are read in order', () => {
     const reply = fc.oneof(
       fc.nat().map((value) => [`:${value}\r\n`, value] as const),
       fc.stringMatching(/^[\r\n:$+*0-9a-z-]{0,40}$/).map((text) => [`$${text.length}\r\n${text}\r\n`, 1] as const),

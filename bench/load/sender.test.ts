@@ -6,10 +6,10 @@ import { Tallies } from './tallies.ts'
 
 const START_US = 1_763_900_000_000_000
 
-/** A Redis that answers each message in the next turn of the loop, and keeps what it got: worker and due time. */
+/** A Redis that answers each message in the next turn of the event loop, and records its worker and due time. */
 class FakeLine implements Pick<RedisLine, 'listen' | 'write'> {
   readonly messages: Array<{ readonly worker: number; readonly dueUs: number }> = []
-  /** Of the message so numbered; undefined keeps the answer back. */
+  /** The answer to the message of this number; undefined holds it back. */
   receiversOf: (n: number) => number | undefined = () => 1
   listener!: LineListener
   #answered = 0
@@ -50,7 +50,7 @@ interface Scene {
   readonly sender: Sender
 }
 
-/** @param clock gives each time that the sender reads */
+/** @param clock returns the time for each reading of the sender */
 function scene(step: Partial<Step>, clock: () => number, workers = 4): Scene {
   const line = new FakeLine()
   const tallies = new Tallies(1)
@@ -59,7 +59,7 @@ function scene(step: Partial<Step>, clock: () => number, workers = 4): Scene {
   return { line, tallies, sender: new Sender(all, { ...options, line: line as unknown as RedisLine }) }
 }
 
-/** A clock that goes on by so much with each look. */
+/** A clock that advances by this much with each reading. */
 function ticking(stepUs: number, from = START_US): () => number {
   let nowUs = from
   return () => {
@@ -87,7 +87,7 @@ test('a stall of the sender counts for every message that was due in it', async 
   expect(lateness.max).toBeGreaterThan(78_000)
 })
 
-test('a closed loop has no more messages under way than workers', async () => {
+test('a closed loop has no more messages in flight than workers', async () => {
   const { line, sender, tallies } = scene({}, ticking(50), 3)
   let mostUnanswered = 0
   line.receiversOf = (n) => {
@@ -102,7 +102,7 @@ test('a closed loop has no more messages under way than workers', async () => {
   expect(new Set(line.messages.map(({ dueUs }) => dueUs)).size).toBe(sent)
 })
 
-test('of many workers none sends what is not due yet', async () => {
+test('no worker sends a message before it is due', async () => {
   let nowUs = START_US
   const { line, sender } = scene({ durationMs: 2 }, () => ++nowUs, 1000)
   let early = 0

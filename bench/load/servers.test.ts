@@ -57,10 +57,10 @@ test('the ledgers of all servers are summed', async () => {
   })
 })
 
-test('what is allocated is summed, with the samples of that time, and unknown where one server does not say it', async () => {
+test('allocations and the samples of that time are summed, and unknown if one server does not answer', async () => {
   const path = '/debug/allocations?seconds=2'
   const said = { seconds: 2, heapBytes: 10, externalBytes: 20, collections: 3, pauseUs: 400 }
-  // From one reading of its ledger to the next it received 40 samples more, one of them its own.
+  // Between two readings of its ledger it received 40 samples, one of them its own.
   let received = 100
   const ledger = () => {
     received += 40
@@ -85,7 +85,7 @@ test('a server that is not there is named, with what to do', async () => {
   )
 })
 
-test('between two readings counts are subtracted, and what is held is as it was at the later one', () => {
+test('counts of two readings are subtracted, and `held` is that of the later one', () => {
   const later = { ...LEDGER, messages: 15, received: 180, held: 1, spooled: 0 }
   expect(ledgerBetween(later, LEDGER)).toEqual({
     ...{ messages: 5, received: 80, own: 0, ownDropped: 0, takenOver: 0, written: 0, rejected: 0, dropped: 0 },
@@ -93,7 +93,7 @@ test('between two readings counts are subtracted, and what is held is as it was 
   })
 })
 
-test('the figures of several servers become one', () => {
+test('the metrics of several servers are combined', () => {
   const latency = (e2e: Counts): DebugMetrics['latency'] => ({ internal: NONE, e2e, durable: NONE })
   const before = [figures({ cpuUs: 100, latency: latency(counts(5)) }), figures({ cpuUs: 10 })]
   const after = [

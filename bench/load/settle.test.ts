@@ -8,8 +8,8 @@ const NOTHING: LedgerCounts = {
 }
 
 /**
- * Settles 100 samples with a server that says these one after the other, the last one for ever; time passes by the
- * polls alone.
+ * Waits for 100 samples of a server that gives these ledgers one after the other, and repeats the last. Only polls let
+ * time pass.
  */
 async function settled(says: ReadonlyArray<Partial<LedgerCounts>>, signal = new AbortController().signal) {
   let nowMs = 0
@@ -26,7 +26,7 @@ async function settled(says: ReadonlyArray<Partial<LedgerCounts>>, signal = new 
   return { how, polls, nowMs }
 }
 
-test('all is there and out of hands: over at once', async () => {
+test('it ends at once when everything has arrived and is settled', async () => {
   expect(await settled([{ received: 40, held: 40 }, { received: 100, held: 60 }, { received: 100 }])).toMatchObject({
     how: 'all',
     polls: 3,
@@ -50,7 +50,7 @@ test('nothing more comes: quiet for 6 s', async () => {
   expect(await settled([{ received: 10 }, { received: 99 }])).toMatchObject({ how: 'quiet', nowMs: 6050 })
 })
 
-test('the spool is waited for as long as it gets smaller, and half a minute where it does not', async () => {
+test('it waits while the spool gets smaller, and half a minute if it does not', async () => {
   const draining = Array.from({ length: 2000 }, (_, n) => ({
     received: 100,
     written: n,
@@ -62,7 +62,7 @@ test('the spool is waited for as long as it gets smaller, and half a minute wher
 })
 
 test('it ends when nothing more comes, though the servers still write their own metrics', async () => {
-  // Each second a sample of their own, which is held for 100 ms.
+  // Each second the server makes a sample, and holds it for 100 ms.
   const alive = Array.from({ length: 2000 }, (_, poll) => {
     const own = Math.floor(poll / 20)
     const held = poll % 20 < 2 ? 1 : 0
@@ -71,7 +71,7 @@ test('it ends when nothing more comes, though the servers still write their own 
   expect(await settled(alive)).toMatchObject({ how: 'quiet', nowMs: 6100 })
 })
 
-test('what the servers make themselves meanwhile is no progress', async () => {
+test('samples that the servers make themselves are not progress', async () => {
   const away = Array.from({ length: 2000 }, (_, own) => ({ received: 100 + own, own, held: 7 + own }))
   expect(await settled(away)).toMatchObject({ how: 'stuck', nowMs: 30_000 })
 })

@@ -32,7 +32,7 @@ describe.each([
   })
   afterAll(() => server.stop())
 
-  test('counts all of a range, and nothing beside it', async () => {
+  test('counts all samples of a range, and no others', async () => {
     const transport = new InfluxTransport({ url: server.url })
     const countStored = storeCount(transport, 'telemetry')
     const range = { startUs: START_US, endUs: START_US + SPAN_US }

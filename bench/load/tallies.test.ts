@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Tallies } from './tallies.ts'
 
-test('what each thread says is seen by all', () => {
+test('all threads see the counts of each', () => {
   const main = new Tallies(2)
   const threads = [new Tallies(2, main.buffer), new Tallies(2, main.buffer)]
   threads[0]!.report(0, 100, 3)

@@ -4,7 +4,7 @@ import { Timeline } from './timeline.ts'
 
 const NONE: Counts = { count: 0, sum: 0, max: 0, buckets: [] }
 
-/** A server that has written so much, whose e2e latencies were these. */
+/** A server that has written this many samples, with these e2e latencies. */
 function figures(written: number, ...e2e: ReadonlyArray<readonly [us: number, count: number]>): DebugMetrics {
   const count = e2e.reduce((sum, [, times]) => sum + times, 0)
   return {
@@ -18,7 +18,7 @@ function figures(written: number, ...e2e: ReadonlyArray<readonly [us: number, co
   }
 }
 
-test('each point has what was written since the beginning, and the latencies of its own second, of all servers', () => {
+test('each point has the samples written since the beginning and the latencies of its second, over all servers', () => {
   const timeline = new Timeline([figures(100), figures(50)])
   timeline.add(1000.4, 10, [figures(110, [7, 100]), figures(55, [9, 1])])
   timeline.add(2000, 30, [figures(130, [7, 101]), figures(70, [9, 1])])

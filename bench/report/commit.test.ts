@@ -37,7 +37,7 @@ it('says that a file was changed, but not that one is new', async () => {
   expect(await commitOf(folder)).toEqual({ hash, changed: true })
 })
 
-it('does not count figures that were kept as a change of the program', async () => {
+it('does not count stored results as a change of the program', async () => {
   await mkdir(join(folder, 'docs/benchmarks'), { recursive: true })
   await writeFile(join(folder, 'docs/benchmarks/speed.json'), '{}')
   await commit()
@@ -47,13 +47,13 @@ it('does not count figures that were kept as a change of the program', async () 
   expect(await commitOf(folder)).toMatchObject({ changed: false })
 })
 
-it('does not take the commit of what the package lies in', async () => {
+it('does not take the commit of another project around the package', async () => {
   await commit()
   await mkdir(join(folder, 'node_modules/sentinelstream'), { recursive: true })
   expect(await commitOf(join(folder, 'node_modules/sentinelstream'))).toBeUndefined()
 })
 
-it('knows none without a checkout, before the first commit, or where there is no such folder', async () => {
+it('is undefined without a checkout, before the first commit, or without the folder', async () => {
   expect(await commitOf(folder)).toBeUndefined()
   git('init', '-q')
   expect(await commitOf(folder)).toBeUndefined()

@@ -32,11 +32,11 @@ describe('figuresOf', () => {
   it('shares the pauses of several servers out over their time', () => {
     const gc = { count: 10, sum: 401_600, max: 50_000, buckets: [[50_000, 10] as const] }
     const pass = { ...withServers({ gc }), serverCount: 2 }
-    // 20 s of load and 40 ms until all was settled, twice.
+    // For each of two servers: 20 s of load, and 40 ms until all was settled.
     expect(figure(pass, 'Cost of the server', 'GC share of time')).toBeCloseTo((0.4016 / 2 / 20.04) * 100)
   })
 
-  it('has no percentile of nothing', () => {
+  it('has no percentile without values', () => {
     const nothing = { count: 0, sum: 0, max: 0, buckets: [] }
     const latency = { internal: nothing, e2e: nothing, durable: nothing }
     expect(figure(withServers({ latency }), 'Durable latency', 'p99')).toBeUndefined()

@@ -93,7 +93,7 @@ describe('flameOf', () => {
     expect(drawn(flame)).toEqual(['main 300'])
   })
 
-  it('is nothing where nothing was sampled', () => {
+  it('is undefined when nothing was sampled', () => {
     expect(flameOf(profileOf(CPU, []), 'cpu/nanoseconds')).toBeUndefined()
   })
 
@@ -131,7 +131,7 @@ describe('readFlame', () => {
     expect(drawn((await readFlame(path, 'cpu/nanoseconds'))!)).toEqual(['main 10'])
   })
 
-  it('fails on what is no profile', async () => {
+  it('fails on a file that is not a profile', async () => {
     const path = join(folder, 'cpu.pb.gz')
     await writeFile(path, 'not gzipped')
     await expect(readFlame(path, 'cpu/nanoseconds')).rejects.toThrow()

@@ -18,11 +18,11 @@ it.each([
   expect(published({ text: [text] })).toEqual({ text: [shown] })
 })
 
-it('hides what a secret is called by, but not that it is not set', () => {
+it('hides secrets by the name of their setting, but shows an unset one', () => {
   const settings = { 'influx.token': 'hunter2', redisPassword: 'hunter2', rate: '5', 'mqtt.secret': '' }
   expect(published(settings)).toEqual({ 'influx.token': '***', redisPassword: '***', rate: '5', 'mqtt.secret': '' })
 })
 
-it('leaves what is no text as it is', () => {
+it('leaves values that are not text unchanged', () => {
   expect(published({ a: 1, b: [true, null], c: undefined })).toEqual({ a: 1, b: [true, null] })
 })

@@ -8,7 +8,7 @@ const report = exampleReport()
 const [, ours] = report.passes as [Pass, Pass, Pass]
 
 describe('summaryTable', () => {
-  it('is the table that is kept beside', async () => {
+  it('is the same as the stored table', async () => {
     await expect(summaryTable(report)).toMatchFileSnapshot('testdata/summary.txt')
   })
 
@@ -45,7 +45,7 @@ describe('summaryTable', () => {
 })
 
 describe('statsLines', () => {
-  it('says the latencies of a pass word for word as a server does', () => {
+  it('has the latencies of a pass in the words of a server', () => {
     const lines = statsLines(ours)
     expect(lines).toHaveLength(3)
     expect(lines[0]).toBe(statsLine('INTERNAL', { count: 3_160_000, p50Us: 4, p90Us: 9, p99Us: 17, maxUs: 165 }))

@@ -11,7 +11,7 @@ import { fill, writeReport } from './write.ts'
 const NO_FLAMES = [0, 1, 2].map(() => ({ cpu: undefined, allocations: undefined }))
 const TEMPLATE = '<p>before</p><script type="application/json" id="data">null</script><script>1</script>'
 
-/** One pass, two seconds of it, and histograms of two values: what a person can read. */
+/** One pass of two seconds with histograms of two values, short enough to read. */
 function shortened(report: Report): Report {
   const [first] = report.passes
   const load = JSON.parse(JSON.stringify(first!.load), (name, value) => {
@@ -48,12 +48,12 @@ describe('fill', () => {
 })
 
 describe('pageData', () => {
-  it('is what the page is drawn from', () => {
+  it('has the shape that the page expects', () => {
     const drawn: DrawnData = pageData(exampleReport(), NO_FLAMES)
     expect(drawn.groups[0]!.passes.map(({ name }) => name)).toEqual(['plain, json', 'ours, json', 'ours, packed'])
   })
 
-  it('puts together what was measured under one condition', () => {
+  it('groups the passes of one condition', () => {
     const report = exampleReport()
     const passes = report.passes.flatMap((pass) => [{ ...pass, condition: 'at 5 messages/s' }, pass])
     const { groups } = pageData({ ...report, passes }, [...NO_FLAMES, ...NO_FLAMES])
@@ -109,7 +109,7 @@ describe('writeReport', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  it('writes the JSON that is kept beside', async () => {
+  it('writes the same JSON as the stored file', async () => {
     const { json } = await writeReport(shortened(exampleReport()), folder, template)
     await expect(await readFile(json, 'utf8')).toMatchFileSnapshot('testdata/report.json.golden')
   })
@@ -138,7 +138,7 @@ describe('writeReport', () => {
     expect(JSON.stringify(dataIn(page))).toContain(hostile)
   })
 
-  it('fails on a profile that is not there, with the figures safe', async () => {
+  it('fails on a missing profile, after it has written the JSON', async () => {
     const report = exampleReport()
     const [first] = report.passes
     const profiles = { cpu: join(folder, 'missing.pb.gz'), heap: [] }

@@ -25,7 +25,7 @@ function start(script: string, graceMs = 20_000): Child {
   return new Child({ name: 'it', command, env, folder, logFile: join(folder, 'it.log'), keeper, graceMs })
 }
 
-/** Resolves when the program says that it is so far. */
+/** Resolves when the program says that it is ready. */
 function ready(child: Child): Promise<void> {
   return child.untilUp(async () => {
     if (!existsSync(join(folder, 'ready'))) throw new Error('not yet')
@@ -47,7 +47,7 @@ describe('a program that is waited for', () => {
     expect((await child.ended)?.message).toBe(failure)
   })
 
-  it('and ends without a word is not made to have said one', async () => {
+  it('and ends without output says so', async () => {
     const child = start('kill -9 $$')
     await expect(child.untilUp(notUp, signal)).rejects.toThrow(/^it was ended by SIGKILL; it said nothing \(/)
   })
@@ -60,7 +60,7 @@ describe('a program that is waited for', () => {
     await expect(child.untilUp(notUp, signal)).rejects.toThrow('it ended with 4; its log is gone')
   })
 
-  it('and is not up in time says what its port says', async () => {
+  it('and is not up in time shows the last problem', async () => {
     const child = start('echo busy; touch ready; sleep 100')
     await ready(child)
     const failure = child.untilUp(notUp, signal, 1)
@@ -69,7 +69,8 @@ describe('a program that is waited for', () => {
   })
 
   it('is no longer waited for when the signal aborts', async () => {
-    // A shell that is told to end just as it starts another program waits for that all the same.
+    // A shell that gets the signal while it starts another program still waits for that program, so it is killed at
+    // once.
     const child = start('sleep 100', 0)
     const reason = new Error('enough')
     await expect(child.untilUp(notUp, AbortSignal.abort(reason))).rejects.toBe(reason)
@@ -86,7 +87,7 @@ describe('a program that is waited for', () => {
 })
 
 describe('a program that runs to its end', () => {
-  it('is done when it ends well, and else shows what it said', async () => {
+  it('is done when it ends with 0, and else shows its output', async () => {
     await start('exit 0').untilDone(signal)
     await expect(start('echo no network; exit 1').untilDone(signal)).rejects.toThrow(
       /^it ended with 1; .*\n {2}no network$/,
@@ -113,7 +114,7 @@ describe('a program that is stopped', () => {
     expect(existsSync(join(folder, 'alive'))).toBe(false)
   })
 
-  it('is told in its own way', async () => {
+  it('is told by `askToEnd` if it has one', async () => {
     const told = join(folder, 'told')
     const child = new Child({
       ...{

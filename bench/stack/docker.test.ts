@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** A machine that has these programs and no other, each a line of shell. */
+/** A machine with only these programs, each a line of shell. */
 function machine(programs: Readonly<Record<string, string>>): { PATH: string } {
   for (const [name, script] of Object.entries(programs)) {
     writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`)
@@ -32,7 +32,7 @@ it.each(found)('finds Docker Compose: %s', async (_what, programs, expected) => 
   expect(await findCompose(machine(programs))).toEqual(expected)
 })
 
-it('gives what docker prints, or what it complains of', async () => {
+it('gives the output of docker, or its error text', async () => {
   expect(await docker(['ps', '-q'], machine({ docker: 'echo "$@"' }))).toBe('ps -q')
   await expect(docker(['ps'], machine({ docker: 'echo no rights >&2; exit 1' }))).rejects.toThrow('no rights')
 })

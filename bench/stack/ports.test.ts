@@ -4,7 +4,7 @@ import { choosePort, freePort } from './ports.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
-/** Makes the next tries begin with the same port as the last call did. */
+/** Makes the next two calls try the same port first. */
 function repeatTries(): void {
   const random = vi.spyOn(Math, 'random')
   for (const value of [0.5, 0.5, 0.5, 0.25]) random.mockReturnValueOnce(value)

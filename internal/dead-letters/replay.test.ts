@@ -27,7 +27,7 @@ function letter(id: number, kind: 'line' | 'message', content: string | Buffer):
   }
 }
 
-/** Replays letters into a store that answers by turns, the last answer to all that come after. */
+/** Replays letters into a store that gives these answers in turn, and repeats the last. */
 async function replay(
   letters: readonly StoredLetter[],
   answers: ReadonlyArray<WriteResult | ((asked: Asked) => WriteResult)> = [STORED],

@@ -57,7 +57,7 @@ class MoodyStore extends ScriptedStore {
   }
 }
 
-/** One life of a server's pipeline on a folder. */
+/** One process of a server's pipeline on a folder. */
 class Life {
   readonly ledger = new ServerLedger()
   readonly store: MoodyStore
@@ -116,7 +116,7 @@ class Life {
     })
   }
 
-  /** What is acked by now, and so must be found in the end. */
+  /** The values acked so far, which must be found in the end. */
   get promised(): number[] {
     return this.#delivered.slice(0, this.acked.upTo).flat()
   }
@@ -240,8 +240,8 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
           lives.push(await start())
           break
         case 'kill': {
-          // The next life gets a copy, so that what is left of this one is in nobody's way: it does no more than to
-          // write what waits.
+          // The next process gets a copy of the folder, so this one does not disturb it when it writes its last
+          // batches.
           life.store.mood = 'hangs'
           promised.push(...life.promised)
           const copy = await copyOf(folder)
@@ -263,7 +263,7 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
     return { lives, sent, promised }
   }
 
-  /** As a crash would leave it: a segment that is removed while it is copied is copied not at all. */
+  /** Copies the folder as a crash would leave it. A segment removed during the copy is left out. */
   async function copyOf(folder: string): Promise<string> {
     for (;;) {
       const copy = await mkdtemp(join(root, 'life-'))
@@ -285,7 +285,7 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
       fc.asyncProperty(fc.array(step('stop'), { maxLength: 40 }), async (steps) => {
         const { lives, sent } = await live(steps, 1e6, 'block')
         expect(sum(lives, 'received')).toBe(sum(lives, 'written') + sum(lives, 'rejected') + sum(lives, 'dropped'))
-        // While the spool has room the queue is never full: it drops not even the server's own samples.
+        // While the spool has room, the queue is never full. So it does not even drop the server's own samples.
         for (const { ledger } of lives) expect([...ledger.droppedBy.keys()]).toEqual([])
         const refused = sum(lives, 'rejected')
         const stored = storedIn(lives)
@@ -308,7 +308,7 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
     },
   )
 
-  it('over kills: what was acked is found in the end', async () => {
+  it('over kills: every acked value is found in the end', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step('stop', 'kill'), { maxLength: 40 }), async (steps) => {
         const calm = steps.filter((each) => !(each.kind === 'mood' && each.mood === 'refuses some'))

@@ -39,7 +39,7 @@ function frame(samples: readonly Sample[], header: Partial<MessageHeader> = {}):
 }
 const frameOf = (...values: number[]): Buffer => frame(values.map((value) => sample(value)))
 
-/** A subscription in the test's hand: delivers what it is told to, unless it is paused and can be. */
+/** A subscription that the test controls: it delivers the test's messages unless it is paused, if it can be paused. */
 class HandSubscription implements Subscription {
   readonly canPause: boolean
   readonly acks: number[] = []
@@ -149,7 +149,7 @@ const outcomes = ({ received, written, rejected, dropped, held }: ServerLedger):
 const seal = (): Promise<unknown> => vi.advanceTimersByTimeAsync(300)
 const never = new AbortController().signal
 
-/** The store takes whatever it is asked, and has been asked, from now on. */
+/** From now on the store takes every write, including those that wait for an answer. */
 function takeAll(store: ScriptedStore): void {
   const write = store.write.bind(store)
   store.write = (batch, signal) => {
@@ -464,7 +464,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 2000 }) }) },
 )
 
-/** Answers a write as the step says: booleans say which of its samples the store refuses. */
+/** Answers a write as the step says. Booleans tell which of its samples the store refuses. */
 function answer({ values, answer }: Asked, result: (Step & { kind: 'answer' })['result']): void {
   if (result === 'retry' || result === 'wait') answer({ next: result, problem: result })
   else {

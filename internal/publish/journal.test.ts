@@ -24,7 +24,7 @@ async function open(maxBytes = 2 ** 20): Promise<void> {
   journal = new Journal(log)
 }
 
-/** What the next process finds. */
+/** What the next process reads from the journal. */
 async function reopened(): Promise<Array<Pick<JournalRecord, 'seq' | 'samples'>>> {
   await journal.close()
   await open()

@@ -95,7 +95,8 @@ describe('Publisher over Redis Pub/Sub', () => {
     const totals = { received: 0, duplicates: 0, lost: 0, withdrawn: 0, missing: 0 }
     let checkpoints: ReadonlyMap<string, string> = new Map()
     for (let round = 0; round < 4; round++) {
-      // Nobody listens, and more is produced than the outbox holds; before the first server too.
+      // No server listens, and the publisher produces more than the outbox can hold. This happens before the first
+      // server too.
       await produce(200)
       const server = await openBroker(options)
       const decoder = frameCodec.decoder(new SeriesTable())
@@ -128,7 +129,7 @@ describe('Publisher over Redis Pub/Sub', () => {
     expect(dropped).toBeGreaterThan(1000)
     expect(sent).toBe(totals.received - totals.duplicates + totals.lost)
     expect(totals).toMatchObject({ lost: 0, missing: 0 })
-    // No server can know of what it gave up before a server first heard of it.
+    // No server can know what the run withdrew before a server first heard of the run.
     expect(totals.withdrawn).toBeGreaterThan(dropped / 2)
   })
 })

@@ -75,7 +75,7 @@ class TestProcess {
     this.publisher.flush()
   }
 
-  /** A stop in good order that does not wait for a broker without an answer. */
+  /** A normal stop that does not wait for a broker that does not answer. */
   async stop(): Promise<void> {
     const deadline = new AbortController()
     const stopped = this.publisher.stop(deadline.signal)
@@ -459,7 +459,7 @@ it('balances, and loses only messages in flight, with any failures and any end o
         if (one === 'stop' || one === 'kill') {
           if (one === 'kill') {
             wasKilled = true
-            // What the broker has answered already is no longer in flight.
+            // A message that the broker has answered is no longer in flight.
             await soon()
             inFlight += agent.inFlight
             countDropped(agent)

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { openSegmentLog } from './segment-log.ts'
 
-/** A payload that says which it is; its length follows from that, too. */
+/** A payload that contains its number, which also decides its length. */
 export function payloadOf(life: number, index: number): Buffer {
   const name = `${life} ${index} `
   return Buffer.alloc(name.length + ((index * 7919) % 3000), name)

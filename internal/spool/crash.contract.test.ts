@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => made.remove())
 
-/** Lets a process append until it has said so `rounds` times and `afterMs` have passed, then kills it. */
+/** Lets a process append until it has reported `rounds` times and `afterMs` have passed, then kills it. */
 async function killedWriter(
   life: number,
   rounds: number,
@@ -70,7 +70,7 @@ it('has after kill -9 what was confirmed and not committed, whole, in order, and
       expect(record.samples).toBe(3)
       found.push(name)
     }
-    // What the last write brought only in part was never confirmed.
+    // Records that the last write left incomplete were never confirmed.
     expect(log.damaged.records).toBeLessThanOrEqual(1)
     expect(found.length).toBe(held - log.damaged.records)
     await log.close()

@@ -46,7 +46,7 @@ async function readAll(log: SegmentLog): Promise<LogRecord[]> {
 const segmentsOf = async (folder: string): Promise<string[]> =>
   (await readdir(folder)).filter((file) => file.endsWith('.seg')).sort()
 
-/** A payload that says which record it is of. */
+/** A payload that contains the number of its record. */
 function payload(number: number, bytes = 100): Buffer {
   return Buffer.alloc(bytes, `record ${number} `)
 }
@@ -56,7 +56,7 @@ function appendSome(log: SegmentLog, count: number, bytes = 100): void {
 }
 
 /**
- * Does something as a user with permissions like any other: root may look everywhere.
+ * Does something as an ordinary user, because root can read every folder.
  *
  * @param folder becomes that user's
  */
@@ -96,7 +96,7 @@ describe('a segment log', () => {
     await again.close()
   })
 
-  it('goes on over restarts: numbers rise, the rest is there, what was committed is not', async () => {
+  it('goes on over restarts: numbers rise, committed records are gone, the rest is there', async () => {
     const folder = await emptyFolder()
     const first = await openLog(folder)
     appendSome(first, 50)
@@ -119,7 +119,7 @@ describe('a segment log', () => {
     expect(third.damaged).toEqual({ records: 0, samples: 0 })
   })
 
-  it('removes the files of which all is committed', async () => {
+  it('removes the files whose records are all committed', async () => {
     const folder = await emptyFolder()
     const log = await openLog(folder)
     appendSome(log, 100)
@@ -206,7 +206,7 @@ const operation = fc.tuple(
   fc.nat(9999),
 )
 
-/** A log and an array that does the same. */
+/** A log and an array that models it. */
 class Scene {
   readonly #folder: string
   #log: SegmentLog
@@ -244,7 +244,7 @@ class Scene {
   }
 
   commit(figure: number): void {
-    // Up to something that was read, or to something of this process.
+    // Up to a record that was read, or one that this process appended.
     const numbers = this.#held.map(({ number }) => number).filter((number) => number < this.#readFrom)
     const upTo = numbers[figure % Math.max(1, numbers.length)]
     if (upTo === undefined) return
@@ -308,7 +308,7 @@ class Scene {
   }
 }
 
-/** Spoils a file in one of the ways in which disks, people and power cuts do. */
+/** Damages a file as disks, people and power cuts do. */
 async function spoil(path: string, figure: number): Promise<void> {
   const bytes = await readFile(path)
   const at = figure % bytes.length
@@ -363,7 +363,7 @@ describe('what a folder may hold', () => {
 
   it('is not stopped by a file that goes while the folder is being looked at', async () => {
     const folder = await filled()
-    // As good as gone: it has a name and cannot be found. Wherever it stands in the listing, the others are seen.
+    // A file that has a name but cannot be found. At any position in the listing, the others are still found.
     for (const salt of ['00000000', '5a5a5a5a', 'a5a5a5a5', 'ffffffff']) {
       await symlink('nowhere', join(folder, `0000000000000007-0000000000000000-${salt}.seg`))
     }
@@ -391,7 +391,7 @@ describe('what a folder may hold', () => {
     await log.close()
   })
 
-  it('replays more than was asked for, and nothing less, where the cursor is gone or damaged', async () => {
+  it('gives committed records again, and loses none, if the cursor is gone or damaged', async () => {
     for (const harm of [rm, (path: string) => writeFile(path, 'SNTLCUR1?'), (path: string) => truncate(path, 20)]) {
       const folder = await filled()
       const before = await openLog(folder)
@@ -408,7 +408,7 @@ describe('what a folder may hold', () => {
     }
   })
 
-  it('counts an unreadable end as one record where nothing tells how many there were', async () => {
+  it('counts an unreadable end as one record if the number is unknown', async () => {
     const folder = await filled()
     const last = join(folder, (await segmentsOf(folder)).at(-1)!)
     await truncate(last, (await stat(last)).size - 136 + 20)
@@ -421,7 +421,7 @@ describe('what a folder may hold', () => {
     await log.close()
   })
 
-  it('knows what a torn record held whose header is whole', async () => {
+  it('knows the samples of a torn record from its intact header', async () => {
     const folder = await filled()
     const last = join(folder, (await segmentsOf(folder)).at(-1)!)
     await truncate(last, (await stat(last)).size - 10)
@@ -446,7 +446,7 @@ describe('what a folder may hold', () => {
 })
 
 describe('a disk that fails', () => {
-  /** Files that fail as the disk does that is set. */
+  /** Files that fail in the way that the test sets. */
   function faultyDisk(): { code: string | undefined; roomBytes: number; open: typeof open } {
     const disk = {
       code: undefined as string | undefined,
@@ -480,7 +480,7 @@ describe('a disk that fails', () => {
     await log.written()
     expect(log.problem).toBe('')
     disk.code = code
-    // Where only opening fails, the file that is open would still take it.
+    // If only opening fails, the open file would still take it.
     log.dropOldest()
     const taken = range(3, 15).filter((i) => log.append([payload(i)], 1) !== 'full')
     await log.written()
@@ -548,7 +548,7 @@ describe('a disk that fails', () => {
     expect(log.unwritten.records).toBe(1)
   })
 
-  it('leaves alone what is in a folder that cannot be looked into', async () => {
+  it('leaves the files of an unreadable folder alone', async () => {
     const folder = await emptyFolder()
     const before = await openLog(folder)
     appendSome(before, 40)

@@ -12,7 +12,7 @@ const throttle = new LogThrottle(pino({ level: 'silent' }))
 
 const DAY_MS = 86_400_000
 
-/** Keeps checkpoints as Redis does, and is away when told. */
+/** Keeps checkpoints as Redis does, and can be set to be away. */
 class FakeStore implements CheckpointStore {
   readonly kept = new Map<string, string>()
   away = false
@@ -30,7 +30,7 @@ class FakeStore implements CheckpointStore {
   }
 }
 
-/** A server: what it has taken in and not settled ends with it. */
+/** A server. Samples that it received and did not settle end with it. */
 class Server {
   readonly loss: LossTracker
   readonly checkpoints: Checkpoints

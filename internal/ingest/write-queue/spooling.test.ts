@@ -19,7 +19,7 @@ const never = new AbortController().signal
 let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sentinel-spooling-'))
-  // The disk is real: what it does takes turns of the event loop, and no time.
+  // The disk is real: its work takes turns of the event loop, but no fake time.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
 })
 afterEach(async () => {
@@ -29,7 +29,7 @@ afterEach(async () => {
 
 const setUp = (options?: SceneOptions): Promise<WriteQueueScene> => openWriteQueueScene(folder, options)
 
-/** The store goes away with so many messages, and is asked again after so long; by then they are on disk. */
+/** The store goes away while this many messages wait, and is asked again after this time. By then they are on disk. */
 async function goAway(scene: WriteQueueScene, count = 3, afterMs = 3_600_000): Promise<void> {
   scene.take(count)
   await pass(11)
@@ -112,7 +112,7 @@ describe('when the store is back', () => {
     for (let i = 0; i < 3; i++) await scene.answer(STORED)
     await until(() => scene.log.bytes === 0)
     expect([scene.spool.samples, scene.queue.samples, scene.queue.replayedSamples]).toEqual([0, 0, 9])
-    // The latency of what was on disk is measured to its end.
+    // The latency of a spooled message is measured until the store has it.
     expect(scene.times.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, i) => (i + 1) * 10))
     await scene.queue.close()
   })
@@ -201,7 +201,7 @@ describe('a batch that the store alone does not take', () => {
     await until(() => scene.asked().length === 1)
     await scene.answer(postpone)
     scene.take(4)
-    // The store is still away for all that is known: the older of the two may go, the newest stays.
+    // The store still counts as away: the older of the two may go to disk, the newest stays.
     await pass(1000)
     await until(() => scene.asked().length === 1)
     expect(scene.asked()[0]).not.toEqual([1, 2, 3])
@@ -215,7 +215,7 @@ describe('a store that is too slow', () => {
   it('leaves the surplus to the disk, which is replayed when there is time', async () => {
     const scene = await setUp({ queueMaxBytes: 600 })
     scene.take(16)
-    // 600 bytes are two batches: those that are being written. What waits goes.
+    // 600 bytes are two batches: those in flight. The waiting ones go to disk.
     expect([scene.queue.samples, scene.spool.samples]).toEqual([7, 9])
     expect(scene.full).toEqual([])
     await until(() => scene.log.unwritten.records === 0)
@@ -383,7 +383,7 @@ describe('the end', () => {
 })
 
 describe('a start', () => {
-  /** What a process had on disk when it was killed: a copy, so that what is left of the process is in nobody's way. */
+  /** A copy of the files that a killed process left. The rest of the process cannot disturb it. */
   async function killed(batches: number): Promise<void> {
     const scene = await setUp({ log: { segmentBytes: 64 * 1024 } })
     await goAway(scene)
@@ -431,7 +431,7 @@ describe('a start', () => {
 
   it('counts a record of a version that it does not know', async () => {
     const log = await openSegmentLog({ folder, maxBytes: 1e6, logger })
-    log.append([Buffer.from('what nobody knows')], 7)
+    log.append([Buffer.from('an unknown record')], 7)
     await log.close()
     const scene = await setUp()
     scene.queue.ask()

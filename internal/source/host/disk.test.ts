@@ -17,7 +17,7 @@ function disk(path: string, fstype = 'ext4'): Disk {
   return { at: path, mount: { device: 'dev', path, fstype, root: '/', mode: 'rw', id: path }, tags: [['path', path]] }
 }
 
-/** File systems that answer or hang as told, and what was asked, emitted and said. */
+/** File systems that answer or hang as the test sets, with the calls, samples and problems recorded. */
 function disks(list: Disk[]) {
   const problems: Problem[] = []
   const surroundings: Surroundings = {
