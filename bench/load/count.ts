@@ -2,7 +2,7 @@ import type { CountStored } from './load-types.ts'
 
 const POLL_MS = 500
 /**
- * A count that has not changed for so long is final. VictoriaMetrics shows a sample one second after it was written.
+ * A count that has not changed for this long is final. VictoriaMetrics shows a sample one second after it was written.
  */
 const STILL_MS = 4000
 

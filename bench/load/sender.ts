@@ -24,11 +24,11 @@ const MAX_UNANSWERED = 2 ** 17
  * two pauses.
  */
 const PAUSE_US = 250
-/** A timer may be this late. The sender therefore waits by timer only until so long before the next message. */
+/** A timer may be this late. The sender therefore waits by timer only until this long before the next message. */
 const TIMER_SLACK_US = 2000
 /** How often a sender looks whether it has to stop, however far the next message is. */
 const LONGEST_SLEEP_MS = 100
-/** A run fails when Redis has not replied for so long. */
+/** A run fails when Redis has not replied for this long. */
 const SILENCE_MS = 10_000
 
 /** What to send, and when. */

@@ -2,11 +2,11 @@ import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
 const POLL_MS = 50
 /**
- * When the servers hold nothing and have received nothing for so long, nothing more will come. Longer than the 5 s that
- * a server of streams needs to notice what Redis has trimmed.
+ * When the servers hold nothing and have received nothing for this long, nothing more will come. Longer than the 5 s
+ * that a server of streams needs to notice what Redis has trimmed.
  */
 const QUIET_MS = 6_000
-/** When the servers hold something and have neither received nor settled anything for so long, the store is away. */
+/** When the servers hold something and have neither received nor settled anything for this long, the store is away. */
 const STUCK_MS = 30_000
 
 /**

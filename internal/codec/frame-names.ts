@@ -20,7 +20,7 @@ export interface ColumnName {
   readonly isConverted: boolean
   /** The field's index in the series. */
   readonly index: number
-  /** What stands for "no value". */
+  /** The placeholder for "no value". */
   readonly absent: Slot
 }
 
@@ -94,7 +94,7 @@ class NameReader {
     return start < 0 ? 0 : this.#bytes.readUInt16LE(start)
   }
 
-  /** A length and so many bytes of UTF-8. */
+  /** A length, then that many bytes of UTF-8. */
   text(): string {
     const length = this.uint16()
     const start = this.#take(length)

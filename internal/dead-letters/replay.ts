@@ -26,7 +26,7 @@ export interface LetterReplayOptions {
 /** A letter with samples that are not stored yet. */
 interface OpenLetter {
   readonly letter: StoredLetter
-  /** Samples of it in batches, and one more until all of it is read. */
+  /** The number of its samples in batches, plus one until all of it is read. */
   waiting: number
   refusal: Refusal | undefined
 }

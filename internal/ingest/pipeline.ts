@@ -18,7 +18,7 @@ import { WriteQueue } from './write-queue/write-queue.ts'
 
 /** The three latencies of a server, µs. */
 export interface Latencies {
-  /** Message received → its samples stand in a batch. */
+  /** Message received → its samples are in a batch. */
   readonly internal: LatencyRecorder
   /** `sentAt` → the same moment. */
   readonly e2e: LatencyRecorder

@@ -1,7 +1,7 @@
 import type { OutgoingMessage } from './message.ts'
 import type { Run } from './run.ts'
 
-/** At most so many messages, and bytes, are in flight. Beyond them a slow or paused broker fills the outbox. */
+/** The most messages and bytes in flight. Beyond them messages go to the outbox. */
 const MAX_MESSAGES = 1000
 const MAX_BYTES = 16 * 2 ** 20
 

@@ -66,8 +66,8 @@ const TRANSITIONS: Transitions<PublisherState> = {
  * | stopping   | sends what is left, and that the run ends; 5 s at most     | stopped              |
  * | stopped    | sends nothing: what is left is on disk, or dropped         |                      |
  *
- * `start` and `stop` decide, and the end of what they wait for. What a message goes through stands at
- * `OutgoingMessage`, what a run goes through at `Run`, and when held messages leave at `Sender`.
+ * `start` and `stop` decide, and the end of the work that they wait for. `OutgoingMessage` lists the states of a
+ * message, `Run` those of a run, and `Sender` says when held messages leave.
  *
  * Every sample is at each moment sent, dropped or held: `ledger.produced + ledger.takenOver = ledger.sent +
  * ledger.dropped + held`.

@@ -68,7 +68,7 @@ async function tookPlace(draft: string, path: string): Promise<boolean> {
 
 async function removeStale(path: string, folder: string): Promise<void> {
   const text = await readFile(path, 'utf8').catch(() => undefined)
-  // Its owner removed it meanwhile.
+  // Its owner has removed it since.
   if (text === undefined) return
   const pid = await liveOwner(text)
   if (pid !== undefined) throw new FolderInUseError(pid, folder)

@@ -54,7 +54,7 @@ export class PendingRecords {
     this.#samples += record.samples
   }
 
-  /** Forgets so many of the oldest. */
+  /** Forgets the oldest records. @param count how many */
   forget(count: number): void {
     for (let i = 0; i < count; i++) {
       const { bytes, samples } = this.at(i)!

@@ -21,7 +21,7 @@ export async function listSegments(folder: string): Promise<Segment[]> {
     const name = parseSegmentFile(file)
     if (name === undefined) continue
     const path = join(folder, file)
-    // Somebody may have removed the file meanwhile, as a purge of dead letters does. The others must still be found:
+    // The file may have been removed since, by a purge of dead letters for instance. The others must still be found, or
     // they would count as lost.
     const size = await stat(path).then(
       (found) => found.size,

@@ -94,7 +94,7 @@ export function writeRecordHeader(
   bytes.writeUInt32LE(checksum(bytes.subarray(at + 8, at + RECORD_HEADER_BYTES), salt), at + 4)
 }
 
-/** @returns undefined where no intact header stands; at least RECORD_HEADER_BYTES must follow `at` */
+/** @returns undefined if there is no intact header; at least RECORD_HEADER_BYTES must follow `at` */
 export function readRecordHeader(bytes: Buffer, at: number, salt: number): RecordHeader | undefined {
   if (bytes.readUInt32LE(at) !== MARKER) return undefined
   if (checksum(bytes.subarray(at + 8, at + RECORD_HEADER_BYTES), salt) !== bytes.readUInt32LE(at + 4)) return undefined

@@ -39,8 +39,8 @@ const WRITE_RECORDS = 1024
 const RETRY_MS = 1000
 
 /**
- * Writes records to segment files, in order. One write at a time takes all that waits. A disk that refuses is asked
- * again every second; what waits meanwhile can be read here.
+ * Writes records to segment files, in order. One write at a time takes all that waits. A disk that refuses is tried
+ * again every second. The records that wait can be read here.
  *
  * A segment is **active** while records are added to it. It is sealed when it has its size, when `seal` says so, or
  * when a write to it has failed.

@@ -13,7 +13,7 @@ export async function writeAll(file: FileHandle, buffers: readonly Buffer[], pos
   return written
 }
 
-/** What is left of buffers of which so many bytes are written: a disk that becomes full takes a part first. */
+/** The unwritten rest of the buffers. A disk that becomes full may first write a part. */
 function without(buffers: readonly Buffer[], bytes: number): readonly Buffer[] {
   let done = 0
   let left = bytes

@@ -14,11 +14,11 @@ export interface BacklogOptions {
   readonly logger: Logger
   readonly throttle: LogThrottle
   readonly intervalMs: number
-  /** Consumers without activity for so long, and without pending entries, are removed from the group. */
+  /** Consumers idle for this long and without pending entries are removed from the group. */
   readonly forgetAfterMs: number
 }
 
-/** Values of so many polls ago are not shown any more, so that an old value is not taken for the present one. */
+/** Values older than this many polls are not shown, because they may be wrong by now. */
 const STALE_POLLS = 3
 const FORGET_INTERVAL_MS = 600_000
 

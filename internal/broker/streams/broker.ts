@@ -29,13 +29,13 @@ export interface StreamsOptions {
   readonly maxLength?: number
   /** Where it is not 0, entries older than this are trimmed, and `maxLength` has no effect. */
   readonly maxAgeMs?: number
-  /** Entries that were neither acked nor renewed for so long go to another consumer. */
+  /** The visibility time: entries neither acked nor renewed for this long go to another consumer. */
   readonly visibilityMs?: number
   /** The number of unacked entries at which this process stops reading. */
   readonly maxUnacked?: number
   /** How often Redis is asked for the backlog of the partitions. */
   readonly backlogIntervalMs?: number
-  /** Consumers without activity for so long, and without pending entries, are removed from the group. */
+  /** Consumers idle for this long and without pending entries are removed from the group. */
   readonly forgetAfterMs?: number
   /** The unit of the waits before trials of suspects: 1 s, but for tests. */
   readonly trialPauseMs?: number

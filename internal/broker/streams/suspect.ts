@@ -1,6 +1,6 @@
 import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
 
-/** After so many deliveries without an ack an entry is a suspect. */
+/** After this many deliveries without an ack an entry is a suspect. */
 export const SUSPECT_AFTER = 5
 
 /**

@@ -81,8 +81,8 @@ async function notes(): Promise<Record<string, string>> {
 }
 
 /**
- * Waits for so many visibility periods of so many servers: in each, a server tells Redis three times of each partition
- * that it is alive.
+ * Waits for a number of visibility periods. In each, every server tells Redis three times for each partition that it is
+ * alive.
  */
 async function visibilityPeriods(count: number, servers = 1): Promise<void> {
   const end = (await scene.calls('eval')) + count * servers * 3 * KEYS.length

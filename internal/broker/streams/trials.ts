@@ -10,7 +10,7 @@ import { nextGroup, Suspect } from './suspect.ts'
 import { TrialNotes } from './trial-notes.ts'
 
 const MAX_TRIAL_BYTES = 2 * 2 ** 20
-/** A process that has lived for so long with an entry does not die of it. */
+/** A process that survives an entry for this long does not die of it. */
 const BLAMED_MS = 2000
 const RETRY_MS = 500
 

@@ -1,4 +1,4 @@
-/** The list is compacted when at least so many slots at its front are acked, and they are half of it. */
+/** The list is compacted when at least this many slots at its front are acked, and they are half of it. */
 const COMPACT_AT = 4096
 
 /**

@@ -68,7 +68,7 @@ const BACKSLASH = 0x5c
  * Empty lines and comments are skipped. A line feed inside a quoted string belongs to the string. A carriage return
  * before a line feed makes a line bad, as in InfluxDB. Bytes that are not UTF-8 become U+FFFD.
  *
- * This file is long because all of it is one grammar: the rules where a line ends are those of the parser once more.
+ * This file is long because it is one grammar: the end of a line follows the same rules as the parser.
  */
 export function* parseLines(body: Buffer | string, options: ParseOptions = {}): Generator<ParsedLine | BadLine> {
   const text = typeof body === 'string' ? body : body.toString('utf8')

@@ -20,7 +20,7 @@ export interface CheckpointsOptions {
 const FIRST_AFTER_MS = 50
 /** The most forgotten runs that wait to be removed. If there are more, the oldest stay stored until they expire. */
 const MAX_FORGOTTEN = 20_000
-/** The checkpoint of a run that was quiet for so long is removed. */
+/** The checkpoint of a run that was quiet for this long is removed. */
 const KEPT_MS = 24 * 3_600_000
 
 /** What is to be saved: checkpoints by run id, and the runs to forget. */

@@ -23,8 +23,8 @@ export interface LossOptions {
  * first message of a run and with what the run still held then. The next process goes on from the checkpoints that this
  * one leaves.
  *
- * Where the process before was killed, what it had stored since its last checkpoint looks lost. So what is missing from
- * before the first message after it is counted apart, as lost **at most**.
+ * If the previous process was killed, the samples that it stored after its last checkpoint look lost. So losses from
+ * before the first message after it are counted separately, as lost **at most**.
  */
 export class LossTracker {
   readonly #runs = new Map<string, RunState>()

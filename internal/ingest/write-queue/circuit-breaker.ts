@@ -15,7 +15,7 @@ export interface WriteStart {
   readonly retries: number
 }
 
-/** The store takes nothing now: nothing is written to it for so long. */
+/** The store takes nothing now: no write begins during this pause. */
 export interface Pause {
   readonly pauseMs: number
 }

@@ -78,7 +78,7 @@ export type Machine = keyof Table
 export type StateOf<M extends Machine> = keyof Table[M]
 export type EventOf<M extends Machine> = { [S in StateOf<M>]: keyof Table[M][S] }[StateOf<M>]
 
-/** A machine of the queue itself; the state of a batch stands in the batch. */
+/** A state machine of the queue itself. The state of a batch is in the batch. */
 type Mode = Exclude<Machine, 'batch'>
 type Current = { [M in Mode]: StateOf<M> }
 

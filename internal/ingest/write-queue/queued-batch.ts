@@ -27,7 +27,9 @@ export class QueuedBatch {
   own = 0
   /** The last delivery whose samples are all in this batch or an earlier one; 0 where no message ended here. */
   upTo = 0
-  /** Messages that ended in this batch: the first so many entries of `notes.sentAt` are their times. */
+  /**
+   * The number of messages that ended in this batch. As many entries at the front of `notes.sentAt` are their times.
+   */
   messages = 0
 
   constructor(batch: Batch, notes: MessageNotes) {

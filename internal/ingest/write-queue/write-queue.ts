@@ -153,7 +153,8 @@ export class WriteQueue {
   }
 
   /**
-   * Seals the open batch and waits until all is acked, also what comes in meanwhile. Asks a store that is away at once.
+   * Seals the open batch and waits until everything is acked, including samples that arrive during the wait. Asks a
+   * store that is away at once.
    *
    * Rejects when the signal fires first, or the queue is closed. Where the spool or the broker would keep the rest, it
    * also rejects as soon as the store fails to take something; and in front of a spool after five seconds.
@@ -312,7 +313,10 @@ export class WriteQueue {
     this.#on.away(true)
   }
 
-  /** Moves a batch on by what the write of it said: a fresh one along the row, the oldest of the spool out of it. */
+  /**
+   * Moves a batch on by the result of its write: a fresh batch along the row, the oldest batch of the spool out of the
+   * spool.
+   */
   #moveOn(written: QueuedBatch | SpooledBatch, result: WriteResult, writeMs: number): void {
     const isFresh = written instanceof QueuedBatch
     if (!isFresh) this.#isReplayPostponed = result.next === 'postpone'

@@ -32,8 +32,8 @@ const MAX_CHUNK_ROWS = 2048
 const MAX_APPENDERS = 64
 
 /**
- * After so many cells, about 3 ms of work, the appender yields to the event loop. A very wide table therefore gets shorter chunks. Fewer
- * cells cost more: 2,048 rows at a time take a fifth more CPU than 8,192.
+ * After this many cells, about 3 ms of work, the appender yields to the event loop. A very wide table therefore gets
+ * shorter chunks. Fewer cells cost more: 2,048 rows at a time take a fifth more CPU than 8,192.
  */
 const CELLS_PER_TURN = 32_768
 

@@ -18,8 +18,9 @@ const LIMITS: WriteLimits = { maxSamples: 50_000, maxBytes: 32 * 1024 * 1024, in
 const MAX_POOLED = 4
 
 /**
- * After so many appends to tables the write-ahead log is moved into the file. DuckDB itself looks only at the length of the log. But a
- * start after a kill replays about 6,000 appends a second, however small: 4 s for 14 MiB of them (measured).
+ * After this many appends to tables the write-ahead log is moved into the file. DuckDB itself looks only at the length
+ * of the log. But a start after a kill replays about 6,000 appends a second, however small: 4 s for 14 MiB of them
+ * (measured).
  */
 const MAX_APPENDS_IN_LOG = 4000
 
