@@ -17,9 +17,9 @@ import { ServerLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
 import { LossTracker } from './loss/loss.ts'
-import { Pipeline } from './pipeline.ts'
+import { Pipeline, type PipelineOptions } from './pipeline.ts'
 
-const logger = pino({ level: 'silent' })
+const silent = pino({ level: 'silent' })
 const TWENTY_SECONDS_US = 20_000_000
 /** The clock of all tests begins here, µs; a sample of `OLD` is before any time window. */
 const NOW = new HandClock().time
@@ -94,7 +94,19 @@ class HandSubscription implements Subscription {
   }
 }
 
-function setUp({ brokerKeepsUnacked = false, queueMaxBytes = 1e9, holdsLetters = false } = {}) {
+/** Throws the bugs of a pipeline, so that a test fails. */
+const throwBug: PipelineOptions['onBug'] = (bug) => {
+  throw bug
+}
+
+interface SceneOptions
+  extends Partial<Pick<PipelineOptions, 'brokerKeepsUnacked' | 'queueMaxBytes' | 'logger' | 'onBug'>> {
+  readonly holdsLetters?: boolean
+}
+
+function setUp(options: SceneOptions = {}) {
+  const { brokerKeepsUnacked = false, queueMaxBytes = 1e9, holdsLetters = false, logger = silent } = options
+  const { onBug } = { onBug: throwBug, ...options }
   const store = new ScriptedStore()
   const clock = new HandClock()
   const ledger = new ServerLedger()
@@ -126,9 +138,7 @@ function setUp({ brokerKeepsUnacked = false, queueMaxBytes = 1e9, holdsLetters =
       add: (letter) => void letters.push(letter),
       written: () => (holdsLetters ? new Promise((resolve) => written.push(resolve)) : Promise.resolve()),
     },
-    onBug: (bug) => {
-      throw bug
-    },
+    onBug,
   })
   const counts = (): number[] => Object.values(latencies).map((recorder) => recorder.total().count)
   return { store, clock, ledger, loss, latencies, counts, live, letters, written, pipeline, messages: () => messages }
@@ -164,6 +174,21 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 describe('Pipeline', () => {
+  it('logs a bug of its write queue once, and goes on', async () => {
+    const lines: string[] = []
+    const logger = pino({ level: 'error' }, { write: (line) => void lines.push(line) })
+    const { pipeline, broker, store, ledger } = await start({ logger, onBug: undefined })
+    broker.deliver(frameOf(1))
+    takeAll(store)
+    await pipeline.finish(never)
+    for (let n = 0; n < 3; n++) await pipeline.finish(never)
+    expect(lines.map((line) => JSON.parse(line).err.message)).toEqual([
+      'life is closed: it knows no "drain"',
+      'life is closed: it knows no "close"',
+    ])
+    expect(outcomes(ledger)).toEqual([1, 1, 0, 0, 0])
+  })
+
   it('writes what it decodes, shows it live, and acks in order once the store has it', async () => {
     const { pipeline, broker, store, ledger, live, messages } = await start()
     broker.deliver(frameOf(1, 2))
@@ -185,7 +210,7 @@ describe('Pipeline', () => {
 
   it('holds a memory broker back while the queue is full, and loses nothing', async () => {
     const { pipeline, store, ledger } = setUp({ queueMaxBytes: 5 * BYTES_A_SAMPLE })
-    const broker = new MemoryBroker({ logger })
+    const broker = new MemoryBroker({ logger: silent })
     await pipeline.start((handler) => broker.subscribe(handler))
     const answers = Promise.all([1, 2, 3, 4, 5, 6, 7, 8, 9].map((value) => broker.publish('key', frameOf(value))))
     const taken = vi.fn()

@@ -51,7 +51,7 @@ export interface PipelineOptions {
   readonly spool?: Pick<BatchSpoolOptions, 'log' | 'maxBytes' | 'whenFull'> | undefined
   readonly replayBytesPerSecond: number
   readonly deadLetters: Pick<DeadLetters, 'add' | 'written'>
-  /** As in `WriteQueueOptions`. */
+  /** As in `WriteQueueOptions`. Without it `throttle` logs the bug: each batch may repeat it. */
   readonly onBug?: WriteQueueOptions['onBug']
 }
 
@@ -90,6 +90,9 @@ export class Pipeline {
     this.#queue = new WriteQueue({
       ...options,
       spool: this.spool,
+      onBug:
+        options.onBug ??
+        ((err) => options.throttle.error(err.message, { err }, 'a bug: the write queue goes on as before')),
       on: {
         settled: (batch) => this.#settled(batch),
         ack: (upTo) => this.#ack(upTo),
