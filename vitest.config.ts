@@ -9,9 +9,11 @@ import { defineConfig } from 'vitest/config'
  * Files of the other projects mostly wait for servers and timers, so more of them run than there are cores.
  */
 const CORES = availableParallelism()
-const WORKING = { maxWorkers: CORES, sequence: { groupOrder: 1 } }
-const WAITING = { maxWorkers: Math.max(4, CORES), sequence: { groupOrder: 2 } }
-const ALONE = { fileParallelism: false, sequence: { groupOrder: 3 } }
+/** How long `expect.poll` asks again. Its default of a second is short on a machine whose cores run other tests. */
+const PATIENT = { poll: { timeout: 20_000 } }
+const WORKING = { expect: PATIENT, maxWorkers: CORES, sequence: { groupOrder: 1 } }
+const WAITING = { expect: PATIENT, maxWorkers: Math.max(4, CORES), sequence: { groupOrder: 2 } }
+const ALONE = { expect: PATIENT, fileParallelism: false, sequence: { groupOrder: 3 } }
 
 /** Tests that take profiles: beside others they would see too little of what they look for. */
 const PROFILES = ['test/system/{profiling,profile-script}.test.ts']
