@@ -13,14 +13,16 @@ export interface NamedLine {
 
 /**
  * The error in an answer: the message from the body of any version, or from the header of InfluxDB 1.x, and the lines
- * that InfluxDB 3 lists. The message is '' when the answer has no error.
+ * that InfluxDB 3 lists. The message is '' when the answer has no error. `isFormal` says that the message has the form in which a store
+ * words its errors; a page of a proxy has not.
  */
-export function readError(answer: InfluxAnswer): { message: string; lines: NamedLine[] } {
+export function readError(answer: InfluxAnswer): { message: string; isFormal: boolean; lines: NamedLine[] } {
   const fields = parseObject(answer.body)
-  const inBody = fields.error ?? fields.message ?? (answer.cut ? cutMessage(answer.body) : undefined)
+  const inBody = fields.error ?? fields.message ?? cutMessage(answer.body)
   const inHeader = answer.headers['x-influxdb-error']
   const message = [inBody, inHeader, answer.body].find((text) => typeof text === 'string' && text !== '')
-  return { message: typeof message === 'string' ? message : '', lines: listedLines(fields.data) }
+  const isFormal = typeof (inBody ?? inHeader) === 'string'
+  return { message: typeof message === 'string' ? message : '', isFormal, lines: listedLines(fields.data) }
 }
 
 /** Shortens a server's message for a log line: some repeat thousands of lines. */

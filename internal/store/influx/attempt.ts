@@ -26,18 +26,18 @@ export interface Server {
  * would take as many requests. The rest are then counted as refused without their text.
  */
 const MAX_SEARCH_REQUESTS = 200
-/** After this many failures on one batch, the attempt checks whether the batch is at fault. */
-const FAILURES_BEFORE_DIVIDING = 3
-/** The most parts of a failing batch that are tried before the server accepts one. A broken server accepts none. */
+/** How often in a row the server must fail on a line that is sent alone. Of several servers behind one address, one may be broken. */
+const FAILURES_ALONE = 5
+/** The most parts of a failing batch that are tried before one is accepted or found out. A broken server accepts none. */
 const MAX_FAILED_PARTS = 32
 
 /**
  * One attempt to write a batch: first whole, then in parts until the lines at fault are found.
  *
- * A server that fails (500; 502 from a proxy whose connection to it broke) is normally tried again later. But a single
- * line may make it fail every time, and would block all others for ever. So a batch on which it has failed three times
- * is divided too. A line is rejected for it only if the server fails on that line alone, twice, and has accepted others
- * since it first failed on the batch.
+ * A server that fails (500; 502 from a proxy whose connection to it broke; an answer that cannot be read) is normally tried again later.
+ * But a single line may make it fail every time, and would block all others for ever. So a batch on which it has failed
+ * `divideAfter` times is divided too. A line is rejected for it only if the server fails on that line alone, five times in a row, and has
+ * accepted others since it first failed on the batch: a server that answers nonsense to everything costs no sample.
  */
 export class Attempt {
   readonly #batch: LineBatch
@@ -49,6 +49,7 @@ export class Attempt {
   #failedLines: number[] = []
   #requests = 0
   #failedParts = 0
+  #hasFailed = false
   #requestIsSound = false
 
   constructor(batch: LineBatch, server: Server) {
@@ -109,9 +110,8 @@ export class Attempt {
       case 'reject':
         return this.#blame(lines, outcome)
       case 'wait':
-        return outcome
       case 'retry':
-        return outcome.status === 500 || outcome.status === 502 ? this.#divideFailing(lines, outcome) : outcome
+        return outcome.divideAfter === undefined ? outcome : this.#divideFailing(lines, outcome, outcome.divideAfter)
     }
   }
 
@@ -131,27 +131,50 @@ export class Attempt {
   }
 
   /** The server failed on these lines: divides them, or leaves the batch for later. */
-  async #divideFailing(lines: readonly number[], failure: Undecided): Promise<AttemptFailure | undefined> {
-    const batch = this.#batch
-    if (this.#requests === 1) {
-      batch.failures =
-        batch.failures?.status === failure.status
-          ? { ...batch.failures, count: batch.failures.count + 1 }
-          : { status: failure.status, count: 1, acceptedBefore: this.#server.accepted() }
-    }
-    if (batch.failures === undefined || batch.failures.count < FAILURES_BEFORE_DIVIDING) return failure
+  async #divideFailing(
+    lines: readonly number[],
+    failure: Undecided,
+    divideAfter: number,
+  ): Promise<AttemptFailure | undefined> {
+    const failures = this.#countFailure(failure.status)
+    if (failures.count < divideAfter) return failure
     const fault = await this.#findFault()
     if (fault !== undefined) return fault
+    this.#failedParts++
     if (lines.length > 1) this.#groups.push(...halves(lines))
-    else if (this.#server.accepted() === batch.failures.acceptedBefore) this.#failedLines.push(lines[0]!)
+    else if (this.#server.accepted() === failures.acceptedBefore) this.#failedLines.push(lines[0]!)
     else {
-      const again = await this.#server.send(bodyOf(batch, lines))
-      if (again.action === 'retry' && again.status === failure.status) this.#reject(lines[0]!, failure.message)
-      else if (again.action !== 'accept') return failure
+      const undecided = await this.#confirm(lines[0]!, failure)
+      if (undecided !== undefined) return undecided
+      this.#failedParts = 0
     }
-    const isHopeless = ++this.#failedParts >= MAX_FAILED_PARTS
+    const isHopeless = this.#failedParts >= MAX_FAILED_PARTS
     const isExhausted = this.#groups.length === 0 && this.#failedLines.length > 0
     return isHopeless || isExhausted ? { ...failure, onlyThisBatch: true } : undefined
+  }
+
+  /** Counts the attempts in a row that failed in the same way. */
+  #countFailure(status: number): NonNullable<LineBatch['failures']> {
+    const before = this.#batch.failures
+    if (this.#hasFailed && before !== undefined) return before
+    this.#hasFailed = true
+    const failures =
+      before?.status === status
+        ? { ...before, count: before.count + 1 }
+        : { status, count: 1, acceptedBefore: this.#server.accepted() }
+    this.#batch.failures = failures
+    return failures
+  }
+
+  /** Sends a line alone until the server takes it, or it is found to be at fault. */
+  async #confirm(line: number, failure: Undecided): Promise<AttemptFailure | undefined> {
+    for (let failed = 1; failed < FAILURES_ALONE; failed++) {
+      const again = await this.#send(bodyOf(this.#batch, [line]))
+      if (again.action === 'accept') return undefined
+      if (!isSame(again, failure)) return failure
+    }
+    this.#reject(line, failure.message)
+    return undefined
   }
 
   /** Asks at most once an attempt. */
@@ -175,6 +198,11 @@ export class Attempt {
     const refused = Math.min(count, lines.length)
     for (let i = 0; i < refused; i++) this.#rejected.push({ index: -1, line: i === 0 ? text : '', refusal })
   }
+}
+
+/** Another failure, such as a connection that breaks, says nothing about the line. */
+function isSame(again: Outcome, failure: Undecided): boolean {
+  return 'divideAfter' in again && again.divideAfter !== undefined && again.status === failure.status
 }
 
 function allLines(batch: LineBatch): number[] {

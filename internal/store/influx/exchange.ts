@@ -39,6 +39,12 @@ export class TransportError extends Error {
   }
 }
 
+/**
+ * An answer came and cannot be read: its HTTP is broken (`code` begins with `HPE_`), or it ends in the middle. Another request on another
+ * connection may be answered well.
+ */
+export class UnreadableAnswerError extends TransportError {}
+
 /** The server closed a kept-alive connection just as it was used again. The request left no trace: send it on another connection. */
 export class StaleConnectionError extends TransportError {}
 
@@ -72,10 +78,11 @@ export function exchange(
   })
   let answered = false
   request.on('error', (error: NodeJS.ErrnoException) => {
+    const isParsed = error.code?.startsWith('HPE_') !== true
     // The server may answer before it has read the whole body (413, 401). The answer then counts, not the broken connection.
-    if (answered) return
+    if (answered && isParsed) return
     const isStale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-    const Kind = isStale ? StaleConnectionError : TransportError
+    const Kind = isStale ? StaleConnectionError : isParsed ? TransportError : UnreadableAnswerError
     reject(new Kind(error.code ?? 'UNKNOWN', describeError(error), { cause: error }))
   })
   request.once('response', (response) => {
@@ -94,7 +101,7 @@ export function exchange(
     })
     response.once('end', () => finish(false))
     response.on('error', (error) =>
-      reject(new TransportError('ECONNRESET', `the answer broke off: ${describeError(error)}`, { cause: error })),
+      reject(new UnreadableAnswerError('ECONNRESET', `it broke off: ${describeError(error)}`, { cause: error })),
     )
   })
   request.end(body)

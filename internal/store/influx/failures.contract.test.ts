@@ -78,6 +78,28 @@ describe('InfluxDB 1.6', () => {
     expect(result.rejected.map(({ index }) => index)).toEqual(lines.map((_, index) => index))
   })
 
+  const odd = String.raw`\x00 \x01 \x1b[31m \x7f`
+  it(`a line that it refuses, with ${odd} in a string, which it repeats in a header: that line is rejected`, async () => {
+    const text = '\0 \u0001 \u001b[31m \u007f'
+    const lines = fiveThousand('control', { 7: `v=1u,s="${text}"`, 4000: `v=2u,s="${text}"`, 8: `v=1,s="${text}"` })
+    const result = await writer.write(batchOfLines(lines), signal)
+    const refusal = { reason: 'store_refused', detail: 'invalid number' }
+    const rejected = [7, 4000].map((index) => ({ index, line: lines[index], refusal }))
+    expect(result).toEqual({ next: 'ack', rejected })
+    expect(await countOf(influx.url, 'failures', 'control')).toBe(4998)
+  })
+
+  it('refused lines that make a header too long to read', async () => {
+    const lines = Array.from(
+      { length: 120 },
+      (_, n) => `long_header v=${n % 10 === 0 ? n : `${n}u`},s="${'x'.repeat(60_000)}" ${NOW_US + n}000`,
+    )
+    const result = await writer.write(batchOfLines(lines), signal)
+    if (result.next !== 'ack') throw new Error(result.problem)
+    expect(result.rejected.map(({ index }) => index)).toEqual(lines.flatMap((_, n) => (n % 10 === 0 ? [] : [n])))
+    expect(await countOf(influx.url, 'failures', 'long_header')).toBe(12)
+  })
+
   it('type conflicts of two kinds beside unparsable lines: exactly these are rejected', async () => {
     const odd = { 10: 'v="text"', 20: 'v=true', 30: 'v=bad', 40: 'v="text",w=1', 4999: 'v=5i' }
     const lines = fiveThousand('conflict', odd)

@@ -132,6 +132,18 @@ describe('a line on which the server fails each time', () => {
     expect(influx.stored.size).toBe(4998)
   })
 
+  it('beside one that the server names: both are rejected', async () => {
+    const named = good(3).replace('v=3', 'v=bad')
+    const batch = batchOfLines([good(1), panic(2), named, good(4)])
+    const body = JSON.stringify({ code: 'invalid', message: `unable to parse '${named}': invalid boolean` })
+    for (let i = 0; i < 2; i++) {
+      influx.next({ status: 400, body })
+      expect(await writer.write(batch, signal)).toMatchObject({ next: 'retry' })
+    }
+    influx.next({ status: 400, body })
+    expect(await writeUntilTaken(batch, 1)).toEqual({ words: ['ack'], rejected: [panic(2), named] })
+  })
+
   it('alone in its batch, is rejected after the server has accepted another batch', async () => {
     const batch = batchOfLines([panic(1)])
     const words: string[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type RecordedServer, recordedExchanges, recordedWrites } from '../../../test/support/recorded-influx.ts'
-import { type InfluxAnswer, TransportError } from './exchange.ts'
+import { type InfluxAnswer, TransportError, UnreadableAnswerError } from './exchange.ts'
 import { type Outcome, outcomeOf, outcomeOfFailure } from './outcome.ts'
 
 function answerOf(status: number, body = '', headers: InfluxAnswer['headers'] = {}): InfluxAnswer {
@@ -67,7 +67,14 @@ describe('outcomeOf', () => {
       answerOf(301, '', { location: 'https://elsewhere' }),
       { action: 'wait', message: 'a redirect to https://elsewhere' },
     ],
-    ['400 that says nothing', answerOf(400), { action: 'reject', named: [], message: '' }],
+    ['400 that says nothing', answerOf(400), { action: 'wait', message: '', divideAfter: 1 }],
+    ['400 of a proxy', answerOf(400, '<html>Bad Request</html>'), { action: 'wait', divideAfter: 1 }],
+    ['400 whose body is not text', answerOf(400, '\u001f\ufffd\b'), { action: 'wait', divideAfter: 1 }],
+    [
+      '400 whose body ends early',
+      answerOf(400, '{"code":"invalid","message":"unable to parse \'m v=bad 1\': invalid boolean\\nunab'),
+      { action: 'reject', named: [{ text: 'm v=bad 1', number: 0, reason: 'invalid boolean\nunab' }] },
+    ],
     ['401', v2(401, 'unauthorized access'), { action: 'wait', message: 'unauthorized access' }],
     ['401 of 1.x', answerOf(401, '{"error":"unable to parse authentication credentials"}'), { action: 'wait' }],
     ['402', answerOf(402), { action: 'wait' }],
@@ -164,9 +171,21 @@ describe('outcomeOfFailure', () => {
     ['TIMEOUT', 'retry'],
     ['ABORTED', 'retry'],
     ['NO_TOKEN', 'wait'],
-    ['HPE_HEADER_OVERFLOW', 'split'],
   ]
   it.each(cases)('%s', (code, action) => {
-    expect(outcomeOfFailure(new TransportError(code, 'said so'))).toMatchObject({ action, message: 'said so' })
+    const outcome = outcomeOfFailure(new TransportError(code, 'said so'))
+    expect(outcome).toMatchObject({ action, message: 'said so' })
+    expect(outcome.divideAfter).toBeUndefined()
+  })
+
+  it.each([
+    ['HPE_INVALID_HEADER_TOKEN', 1],
+    ['HPE_HEADER_OVERFLOW', 1],
+    ['HPE_INVALID_CHUNK_SIZE', 1],
+    ['ECONNRESET', 3],
+  ])('an answer that cannot be read, %s: the batch is divided after %i', (code, divideAfter) => {
+    const outcome = outcomeOfFailure(new UnreadableAnswerError(code, 'why'))
+    const message = 'an answer that cannot be read: why'
+    expect(outcome).toMatchObject({ action: 'retry', status: 0, message, divideAfter })
   })
 })

@@ -1,6 +1,6 @@
 import { errorText } from '../../text/error-text.ts'
 import { type NamedLine, readError, shorten } from './answer.ts'
-import { type InfluxAnswer, TransportError } from './exchange.ts'
+import { type InfluxAnswer, TransportError, UnreadableAnswerError } from './exchange.ts'
 
 /** The longest pause that a server may ask for. */
 const MAX_RETRY_AFTER_MS = 600_000
@@ -24,9 +24,14 @@ export interface Refused {
 /** Nothing is decided. `wait`: a person must change something. `retry`: it should heal by itself. */
 export interface Undecided {
   readonly action: 'wait' | 'retry'
-  /** 0: no answer. */
+  /** 0: no answer, or none that can be read. */
   readonly status: number
   readonly message: string
+  /**
+   * After how many such answers to one batch in a row the batch is divided, because one of its lines may cause them. undefined: no line
+   * causes this.
+   */
+  readonly divideAfter?: number | undefined
   readonly afterMs?: number | undefined
   readonly cause?: unknown
 }
@@ -56,37 +61,47 @@ const ACTIONS: Readonly<Record<number, 'split' | 'reject' | 'wait' | 'retry'>> =
   429: 'retry',
 }
 
+/** Statuses of a store or proxy that has too much to do, regardless of the lines. */
+const BUSY: ReadonlySet<number> = new Set([408, 425, 429, 503, 504])
+/** An accident happens once or twice. A line that makes the store fail does so each time. */
+const FAILURES_BEFORE_DIVIDING = 3
+
 /** Sorts the answer to a write. Each rule comes from an answer of a real server or from its source code. */
 export function outcomeOf(answer: InfluxAnswer, nowMs: number = Date.now()): Outcome {
   const { status } = answer
-  const { message, lines } = readError(answer)
+  const { message, isFormal, lines } = readError(answer)
+  const divideAfter = BUSY.has(status) ? undefined : FAILURES_BEFORE_DIVIDING
   if (status >= 200 && status < 300) {
     if (message === '') return { action: 'accept' }
     return lines.length > 0 || isAboutLines(message)
       ? refused(status, message, lines)
-      : { action: 'wait', status, message: `a body where InfluxDB has none (${shorten(message)})` }
+      : { action: 'wait', status, message: `a body where InfluxDB has none (${shorten(message)})`, divideAfter }
   }
   if (status < 400) return { action: 'wait', status, message: `a redirect to ${answer.headers.location ?? 'nowhere'}` }
   if (isAboutLines(message)) return refused(status, message, lines)
   const action = ACTIONS[status] ?? (status >= 500 ? 'retry' : 'wait')
   switch (action) {
     case 'reject':
+      // No store words it like this. A proxy may give such a page to every write.
+      if (!isFormal) return { action: 'wait', status, message, divideAfter: 1 }
       return refused(status, message, lines)
     case 'split':
       return { action, status, message }
     case 'wait':
     case 'retry':
-      return { action, status, message, afterMs: retryAfterMs(answer, nowMs) }
+      return { action, status, message, divideAfter, afterMs: retryAfterMs(answer, nowMs) }
   }
 }
 
-/** Sorts a write that got no answer. */
-export function outcomeOfFailure(error: unknown): Outcome {
-  const code = error instanceof TransportError ? error.code : ''
+/** Sorts a write that got no answer, or none that can be read. */
+export function outcomeOfFailure(error: unknown): Undecided {
   const message = errorText(error)
-  // InfluxDB 1.x repeats thousands of bad lines in a header; a smaller body makes a header that can be read.
-  if (code === 'HPE_HEADER_OVERFLOW') return { action: 'split', status: 0, message }
-  return { action: code === 'NO_TOKEN' ? 'wait' : 'retry', status: 0, message, cause: error }
+  const action = error instanceof TransportError && error.code === 'NO_TOKEN' ? 'wait' : 'retry'
+  if (!(error instanceof UnreadableAnswerError)) return { action, status: 0, message, cause: error }
+  // Broken HTTP has its cause in what the answer repeats: InfluxDB 1.x has all bad lines in one header, which may be too long to read. A
+  // smaller body makes a shorter one. But any connection may break.
+  const divideAfter = error.code.startsWith('HPE_') ? 1 : FAILURES_BEFORE_DIVIDING
+  return { action, status: 0, message: `an answer that cannot be read: ${message}`, divideAfter, cause: error }
 }
 
 /**

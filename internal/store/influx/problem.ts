@@ -1,6 +1,6 @@
 import { StoreError } from '../store.ts'
 import { shorten } from './answer.ts'
-import { TransportError } from './exchange.ts'
+import { TransportError, UnreadableAnswerError } from './exchange.ts'
 import type { Undecided } from './outcome.ts'
 
 /** Where the writer writes. */
@@ -18,6 +18,9 @@ export function writeProblem(
   const said = shorten(message)
   if (cause instanceof TransportError && (cause.code === 'ABORTED' || cause.code === 'NO_TOKEN')) {
     return `InfluxDB at ${transport.url}: ${said}`
+  }
+  if (cause instanceof UnreadableAnswerError) {
+    return `InfluxDB at ${transport.url} gives ${said}; is a proxy before it, and is INFLUX_URL right?`
   }
   if (status === 0) return unreachable(transport.url, said)
   const answer = `InfluxDB at ${transport.url} answers ${`${status} ${said}`.trimEnd()}`

@@ -164,6 +164,21 @@ describe('an answer', () => {
     expect(answer.headers['x-influxdb-error']).toHaveLength(1 << 20)
   })
 
+  it('may have control characters in a header, as 1.x repeats them from a bad line', async () => {
+    const connections = new Set<unknown>()
+    const server = await listen((request, response) => {
+      connections.add(request.socket)
+      if (request.url === '/good') return void response.end()
+      request.socket.write('HTTP/1.1 400 Bad Request\r\nX-Influxdb-Error: \u001b[31m\0\r\nContent-Length: 2\r\n\r\nno')
+    })
+    const transport = transportTo(server.url)
+    const answer = await transport.send({ method: 'POST', path: '/', body: 'x' }, never)
+    expect(answer).toMatchObject({ status: 400, headers: { 'x-influxdb-error': '\u001b[31m\0' }, body: 'no' })
+    // Neither connection is used again: the one that was read strictly is broken, the other one was read leniently.
+    await transport.send({ method: 'GET', path: '/good' }, never)
+    expect(connections.size).toBe(3)
+  })
+
   it('counts even if the server sends it before it has read the body', async () => {
     const server = await listen((_request, response) =>
       response.writeHead(413, { connection: 'close' }).end('too much'),
