@@ -2,6 +2,7 @@ import type { Figure } from '../../internal/text/figure.ts'
 import type { LiveSample } from '../shared/api.ts'
 import type { Level } from '../shared/percent.ts'
 import { CounterRates, MomentSum } from './rates.ts'
+import { isStacked } from './stacked.ts'
 
 /** Takes one value of a sample. A label names a column that no panel lists beforehand, such as a disk by its path. */
 type Put = (column: string, atMs: number, value: number | null, label?: string) => void
@@ -68,7 +69,10 @@ export function readFields(
   }
 }
 
-/** Reads the rates of counters, summed over the series that `counts` accepts. `tag` tells the series apart. */
+/**
+ * Reads the rates of counters, summed over the series that stand on no other and that `counts` accepts. `tag` tells the
+ * series apart.
+ */
 export function readRates(
   columns: Readonly<Record<string, string>>,
   tag: string,
@@ -79,7 +83,7 @@ export function readRates(
     const sums = new Map(Object.keys(columns).map((column) => [column, new MomentSum(counts)]))
     return (sample, put) => {
       const name = sample.tags[tag]
-      if (name === undefined) return
+      if (name === undefined || isStacked(sample.tags)) return
       const atMs = millisecondsOf(sample)
       for (const [column, field] of Object.entries(columns)) {
         const value = numberOf(sample.fields[field])

@@ -64,6 +64,22 @@ describe('the panels', () => {
     expect(headlineOf(data, 'network')).toEqual(['↓ 2.00 kB/s', '↑ 0 B/s'])
   })
 
+  it('leave out what stands on another: a bridge, its containers, a disk of disks', () => {
+    const at = (second: number) => AT + second * 1000
+    const net = (name: string, bytes: number, second: number, tags = {}) =>
+      sample('net', { interface: name, ...tags }, { bytes_recv: bytes, bytes_sent: bytes }, at(second))
+    const disk = (name: string, bytes: number, second: number, tags = {}) =>
+      sample('diskio', { name, ...tags }, { read_bytes: bytes, write_bytes: 0 }, at(second))
+    const marked = { stacked: 'true' }
+    const second = (n: number) => [
+      ...[net('br0', 10e6 * n, n, marked), net('eth0', 10e6 * n, n), net('veth1', 1e6 * n, n, marked)],
+      ...[disk('bcache0', 10e6 * n, n, marked), disk('sda', 10e6 * n, n), disk('dm-3', 10e6 * n, n)],
+    ]
+    const data = dataAfter(...second(0), ...second(1))
+    expect(headlineOf(data, 'network')).toEqual(['↓ 10.0 MB/s', '↑ 10.0 MB/s'])
+    expect(headlineOf(data, 'diskio')).toEqual(['R 10.0 MB/s', 'W 0 B/s'])
+  })
+
   it('count the bytes of a disk once, not again with its partitions', () => {
     const disk = (name: string, bytes: number, second: number) =>
       sample('diskio', { name }, { read_bytes: bytes, write_bytes: 0 }, AT + second * 1000)

@@ -1,6 +1,7 @@
 import { type Figure, threeDigits } from '../../internal/text/figure.ts'
 import { byteRateFigure, sizeFigure } from '../../internal/text/size.ts'
 import { millisecondsOf, numberOf, type Panel, type Reader, readFields, readRates } from '../charts/panel.ts'
+import { NOT_STACKED } from '../charts/stacked.ts'
 import { levelOf, percentFigure } from '../shared/percent.ts'
 import { isWholeDisk } from './whole-disk.ts'
 
@@ -129,6 +130,7 @@ const DISK_IO: Panel = {
   measurement: 'diskio',
   fields: ['read_bytes', 'write_bytes'],
   aggregate: 'last',
+  tag: NOT_STACKED,
   lines: [
     { column: 'read', label: 'read' },
     { column: 'write', label: 'write' },
@@ -149,6 +151,7 @@ const NETWORK: Panel = {
   measurement: 'net',
   fields: ['bytes_recv', 'bytes_sent'],
   aggregate: 'last',
+  tag: NOT_STACKED,
   lines: [
     { column: 'down', label: 'received' },
     { column: 'up', label: 'sent' },

@@ -3,6 +3,7 @@ import type { Slot, Tag } from '../../sample/value.ts'
 import { counter, readText, readTextIfThere } from './kernel-files.ts'
 import { type FieldList, LEAST_SPAN_MS, type Measurement, type Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
+import { isStackedDisk, STACKED } from './stacking.ts'
 
 /**
  * Counters since boot, in requests, bytes and milliseconds. The last three fields cover the time between two readings.
@@ -75,7 +76,7 @@ export class DiskIo implements Measurement {
   #readAtMs = 0
   /** Before this, the first reading is too young to be compared with (LEAST_SPAN_MS). */
   #notBeforeMs = 0
-  /** The tags of each device, read once: a `wwid` does not change while the device is there. */
+  /** The tags of each device, read once: they do not change while the device is there. */
   #tags = new Map<string, readonly Tag[]>()
 
   constructor(surroundings: Surroundings) {
@@ -115,13 +116,12 @@ export class DiskIo implements Measurement {
   }
 
   #readTags(device: string): Tag[] {
+    const { sys } = this.#roots
+    const tags: Tag[] = [['name', device]]
     // The kernel writes the slash of a name such as cciss/c0d0 as an exclamation mark in /sys.
-    const wwid = readTextIfThere(`${this.#roots.sys}/block/${device.replaceAll('/', '!')}/wwid`)?.trim()
-    return wwid === undefined || wwid === ''
-      ? [['name', device]]
-      : [
-          ['name', device],
-          ['wwid', wwid],
-        ]
+    const wwid = readTextIfThere(`${sys}/block/${device.replaceAll('/', '!')}/wwid`)?.trim()
+    if (wwid !== undefined && wwid !== '') tags.push(['wwid', wwid])
+    if (isStackedDisk(sys, device)) tags.push(STACKED)
+    return tags
   }
 }

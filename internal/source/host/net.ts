@@ -1,8 +1,10 @@
 import type { SampleSink } from '../../sample/sample.ts'
+import type { Tag } from '../../sample/value.ts'
 import { hostNamespaceFile } from './container.ts'
 import { counter, readTextIfThere } from './kernel-files.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
+import { InterfaceStacking, STACKED } from './stacking.ts'
 
 /** Counters since the interface was made; `speed` in Mbit/s, -1 where it has none. */
 export const NET_FIELDS: FieldList = [
@@ -69,21 +71,27 @@ export class Net implements Measurement {
   readonly name = 'net'
   readonly #surroundings: Surroundings
   readonly #rows: Rows
+  readonly #stacking: InterfaceStacking
   #traits = new Map<string, Traits>()
 
   constructor(surroundings: Surroundings) {
     this.#surroundings = surroundings
     this.#rows = new Rows(this.name, NET_FIELDS, surroundings)
+    this.#stacking = new InterfaceStacking(surroundings.roots.sys)
   }
 
   collect(atUs: number, emit: SampleSink): void {
     const traits = new Map<string, Traits>()
-    for (const [name, counters] of parseNetDev(hostNamespaceFile(this.#surroundings, this.name, 'net/dev'))) {
+    const interfaces = parseNetDev(hostNamespaceFile(this.#surroundings, this.name, 'net/dev'))
+    const stacked = this.#stacking.among(interfaces.keys(), atUs)
+    for (const [name, counters] of interfaces) {
       const known = this.#traits.get(name)
       const fresh = known !== undefined && Math.abs(atUs - known.readAtUs) < TRAITS_AGE_US
       const now = fresh ? known : this.#readTraits(name, atUs)
       traits.set(name, now)
-      if (now.reported) this.#rows.emit(atUs, [['interface', name]], [...counters, now.speedMbits], emit)
+      if (!now.reported) continue
+      const tags: Tag[] = stacked.has(name) ? [['interface', name], STACKED] : [['interface', name]]
+      this.#rows.emit(atUs, tags, [...counters, now.speedMbits], emit)
     }
     this.#traits = traits
   }

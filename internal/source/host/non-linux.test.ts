@@ -86,6 +86,17 @@ test('starts a child process twice a minute, and reads the rest at each tick', a
   expect(calls.networkStats).toHaveBeenCalledTimes(2)
 })
 
+test('marks the interfaces whose bytes a network card counts too, by their names', async () => {
+  const { collect, calls } = laptop()
+  const names = ['en0', 'utun3', 'bridge100', 'vmenet0', 'awdl0', 'Ethernet 2', 'vEthernet (WSL)']
+  const zero = { tx_bytes: 0, rx_bytes: 0, tx_errors: 0, rx_errors: 0, tx_dropped: 0, rx_dropped: 0 }
+  calls.networkStats.mockResolvedValue(names.map((iface) => ({ iface, operstate: 'up', ...zero })))
+  const marked = (await collect(1e6))
+    .filter((line) => line.includes(',stacked=true '))
+    .map((line) => line.split(',')[2])
+  expect(marked).toEqual(['utun3', 'bridge100', 'vmenet0', 'vEthernet\\ (WSL)'].map((name) => `interface=${name}`))
+})
+
 test('computes the same usage from the cores of Node as from those of the kernel', async () => {
   const { measurements } = laptop()
   const cpu = measurements.find(({ name }) => name === 'cpu')!

@@ -7,6 +7,7 @@ import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { MEM_FIELDS, memValues } from './mem.ts'
 import { NET_FIELDS } from './net.ts'
 import { Rows } from './rows.ts'
+import { STACKED } from './stacking.ts'
 import { SWAP_FIELDS, swapValues } from './swap.ts'
 import { SYSTEM_FIELDS } from './system.ts'
 
@@ -18,6 +19,12 @@ export type SystemInformation = Pick<typeof import('systeminformation'), 'mem' |
  * seldom.
  */
 const CHILD_PROCESS_EVERY_US = 30e6
+
+/**
+ * Interfaces whose bytes a network card counts too, by the names that macOS (bridges, VLANs, tunnels, virtual machines)
+ * and Windows (virtual switches) give them: nothing else tells.
+ */
+const MADE_OF_OTHERS = /^(?:(?:bridge|bond|vlan|utun|ipsec|ppp|gif|stf|feth|vmnet|vmenet)\d+$|vEthernet)/
 
 const NOT_HERE = 'only measured on Linux: elsewhere it takes a child process each time'
 
@@ -56,7 +63,7 @@ export function nonLinuxMeasurements(
       return all
         .filter(({ iface, operstate }) => operstate !== 'down' && !/^lo\d*$/.test(iface))
         .map((n) => ({
-          tags: [['interface', n.iface]],
+          tags: MADE_OF_OTHERS.test(n.iface) ? [['interface', n.iface], STACKED] : [['interface', n.iface]],
           values: [
             ...[n.tx_bytes, n.rx_bytes, undefined, undefined],
             ...[n.rx_errors, n.tx_errors, n.rx_dropped, n.tx_dropped],

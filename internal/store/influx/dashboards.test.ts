@@ -107,6 +107,12 @@ describe('the template', () => {
     }
   })
 
+  it('leaves out the interfaces that stand on others where it adds up traffic', () => {
+    const sums = charts.filter(([, { queries }]) => /"net".*\n[\s\S]*fn: sum/.test(queries[0]!.query))
+    expect(sums.map(([name]) => name)).toEqual(['SentinelStream hosts: Network, by host'])
+    for (const [, { queries }] of sums) expect(queries[0]!.query).toContain('and not exists r.stacked)')
+  })
+
   it('reads from the configured bucket, with any name', () => {
     const queries = (bucket: string): string[] => {
       const found = resources(bucket).flatMap(({ spec }) => [
