@@ -75,10 +75,11 @@ async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
 async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
   const context = quietContext(loaded)
   try {
-    const { writer, reader } = await connectStore(context)
-    return await (hasDuty(loaded.role, 'ingest')
+    const { writer, reader, retentionProblem } = await connectStore(context)
+    const verdict = await (hasDuty(loaded.role, 'ingest')
       ? writeAndReadBack(context, writer, reader)
       : readOnly(context, reader))
+    return retentionProblem === '' ? verdict : bad(`${verdict.text}; it drops no old samples: ${retentionProblem}`)
   } catch (error) {
     const isLocked = error instanceof StoreError && error.kind === 'away' && loaded.settings.store.kind === 'duckdb'
     if (isLocked) return askRunning(loaded, error)

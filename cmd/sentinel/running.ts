@@ -72,6 +72,10 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     const bound = formatSize(settings.spool.maxBytes)
     yield { part: `${name} spool`, ok: scrape.sum('spool_ready', 1) === 1, text: spool(scrape, bound) }
   }
+  if (scrape.sum('store_retention_ready', 1) === 0) {
+    const text = 'no old samples are dropped: the clock of this machine contradicts the history, see the log'
+    yield { part: `${name} retention`, ok: false, text }
+  }
   if (scrape.has('dead_letters_bytes')) yield { part: `${name} dead letters`, ok: true, text: deadLetters(scrape) }
   if (scrape.has('broker_lag_messages')) yield { part: `${name} streams`, ok: true, text: streams(scrape) }
 }

@@ -245,7 +245,7 @@ describe('docs/metrics.md is true of the code', () => {
   })
 
   it('speaks of no metric and no setting that is not there', () => {
-    const known = new Set(['agent', 'server', 'api'].flatMap((role) => [...describedFor(role).keys()]))
+    const known = new Set(['agent', 'server', 'api', 'up'].flatMap((role) => [...describedFor(role).keys()]))
     const spoken = [...page.matchAll(/\b(?:sentinel|nodejs|process)_\w+/g)].map(([name]) =>
       name.replace(/_bucket$/, ''),
     )

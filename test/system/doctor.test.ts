@@ -5,7 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Series, SeriesTable } from '../../internal/sample/series.ts'
+import { openDuckDb } from '../../internal/store/duckdb/open.ts'
 import { influxCount, influxQuery } from '../support/influx.ts'
 import { run, startProgram } from '../support/programs.ts'
 import { json, publishRaw } from '../support/raw-redis.ts'
@@ -101,6 +104,44 @@ describe('sentinel doctor', () => {
     expect(elsewhere.code).toBe(1)
     expect(elsewhere.store).toMatch(/^FAIL store: .*sentinel\.duckdb is in use by process \d+/)
     expect(await up.stop()).toBe(0)
+  })
+})
+
+describe('sentinel doctor and a clock that contradicts the history', () => {
+  it('says that nothing old is dropped, with the file and from the running process', async () => {
+    const folder = await temporaryFolder()
+    const monthAgoUs = (Date.now() - 30 * 86_400_000) * 1000
+    const store = await openDuckDb({
+      ...{ path: join(folder, 'data/sentinel.duckdb'), retentionMs: 7 * 86_400_000 },
+      ...{ clock: { now: () => monthAgoUs }, logger: pino({ enabled: false }) },
+    })
+    const series = new SeriesTable().intern('cpu', [['host', 'a']], 0) as Series
+    series.field('usage_idle', 'float')
+    const batch = store.writer.openBatch()
+    batch.add({ series, values: [97], at: monthAgoUs, tie: 0 })
+    await store.writer.write(batch, new AbortController().signal)
+    await store.close()
+
+    expect(await doctor([], {}, folder)).toMatchObject({
+      code: 1,
+      store: expect.stringMatching(
+        /^FAIL store: duckdb accepted .*; it drops no old samples: the clock of this machine says .*, 30 d after the newest moment in the history/,
+      ),
+    })
+    const ports = [await freePort(), await freePort()]
+    const settings = [`--admin-port=${ports[0]}`, `--api-port=${ports[1]}`, '--agent-host=a']
+    const up = startProgram('sentinel', { args: ['up', ...settings], cwd: folder })
+    await up.logged('started')
+    await up.logged('no old samples are dropped')
+    expect(await doctor(settings, {}, folder)).toMatchObject({
+      code: 1,
+      'up retention':
+        'FAIL up retention: no old samples are dropped: the clock of this machine contradicts the history, see the log',
+    })
+    const history = `http://127.0.0.1:${ports[1]}/api/v1/hosts/a/metrics?measurement=cpu&field=usage_idle&start=-31d&every=1d`
+    await until('the history is there', async () => (await (await fetch(history)).text()).includes(',97]'))
+    expect(await up.stop()).toBe(0)
+    await rm(folder, { recursive: true })
   })
 })
 

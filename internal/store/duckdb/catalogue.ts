@@ -105,6 +105,12 @@ export class Catalogue {
     return plan
   }
 
+  /** Whether a measurement has a table of a day before `firstDay`. */
+  hasDaysBefore(firstDay: number): boolean {
+    for (const { days } of this.measurements.values()) for (const day of days.keys()) if (day < firstDay) return true
+    return false
+  }
+
   /**
    * Forgets the tables of days before `firstDay`, and the series and measurements that no later sample has used.
    *

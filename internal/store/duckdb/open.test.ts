@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { until } from '../../../test/support/servers.ts'
 import { isRefusal } from '../../sample/border.ts'
@@ -291,6 +291,16 @@ describe('retention', () => {
   const tables = (): Promise<unknown[]> =>
     ask("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'samples%' ORDER BY ALL")
 
+  const believedUs = async (): Promise<number> => Number((await ask('SELECT believed_us FROM clock'))[0])
+
+  /** A program that runs each day. */
+  async function daysLater(days: number): Promise<void> {
+    for (let day = 0; day < days; day++) {
+      nowUs += DAY_US
+      await closed(await opened())
+    }
+  }
+
   it('rejects older samples, as InfluxDB does', async () => {
     const store = await opened()
     const series = seriesOf('cpu', 'a', { usage: 'float' })
@@ -314,7 +324,7 @@ describe('retention', () => {
     expect(await points(await opened(), 'cpu', 'usage')).toEqual([2, 1])
     await closed(open[0]!)
 
-    nowUs += 8 * DAY_US
+    await daysLater(8)
     const store = await opened()
     expect(await points(store, 'cpu', 'usage')).toEqual([2])
     expect(await store.reader.hosts(0, signal)).toEqual([{ host: 'new', lastSeenAt: NOON_US + DAY_US }])
@@ -337,7 +347,10 @@ describe('retention', () => {
     const batch = store.writer.openBatch()
     batch.add(sampleOf(old, [3], NOON_US + 1_000_000))
     batch.add(sampleOf(lasting, [4], NOON_US + 8 * DAY_US))
-    nowUs += 8 * DAY_US
+    for (let day = 0; day < 8; day++) {
+      nowUs += DAY_US
+      await until('the clock is believed', async () => (await believedUs()) === nowUs)
+    }
     await until('the old day is dropped', async () => (await tables()).length === 0)
     expect(await points(store, 'cpu', 'usage')).toEqual([])
     expect(await store.writer.write(batch, signal)).toEqual({ next: 'ack', rejected: [] })
@@ -362,5 +375,117 @@ describe('retention', () => {
     // Three days are kept, and a fourth takes space until it is dropped.
     expect(sizes[3]).toBeGreaterThan(1_500_000)
     expect(Math.max(...sizes)).toBeLessThan(sizes[3]! * 1.4)
+  })
+})
+
+describe('a clock that contradicts the history', () => {
+  const usage = seriesOf('cpu', 'a', { usage: 'float' })
+
+  const storedDays = async (): Promise<unknown> => (await ask('SELECT count(*)::INTEGER FROM days'))[0]
+
+  /** A week of history, and a logger that keeps the messages of its lines. */
+  async function withHistory(): Promise<{ logger: Logger; lines: string[] }> {
+    const lines: string[] = []
+    const logger = pino({}, { write: (line) => lines.push((JSON.parse(line) as { msg: string }).msg) })
+    const store = await opened()
+    for (let day = 0; day < 7; day++) await write(store, [sampleOf(usage, [day], NOON_US - day * DAY_US)])
+    await closed(store)
+    return { logger, lines }
+  }
+
+  it('that is 30 days ahead drops nothing, at any start, and says so once', async () => {
+    const { logger, lines } = await withHistory()
+    const believedBefore = nowUs
+    nowUs += 30 * DAY_US
+    for (let start = 0; start < 2; start++) {
+      const store = await opened({ logger, sweepEveryMs: 10 })
+      expect(store.retentionProblem).toContain('30 d after the newest moment in the history')
+      // The agent of this machine has the same clock.
+      await write(store, [sampleOf(usage, [100 + start], nowUs)])
+      // Samples with the right time are not too old: they may come from the spool.
+      await write(store, [sampleOf(usage, [200 + start], NOON_US - 6.5 * DAY_US)])
+      await closed(store)
+    }
+    expect(lines.filter((line) => line.startsWith('no old samples are dropped'))).toHaveLength(2)
+
+    nowUs = believedBefore
+    const store = await opened({ logger })
+    expect(store.retentionProblem).toBe('')
+    expect((await points(store, 'cpu', 'usage')).length).toBeGreaterThanOrEqual(8)
+    await closed(store)
+  })
+
+  it('that is set right while it runs lets the sweep go on by itself', async () => {
+    const { logger, lines } = await withHistory()
+    nowUs += 30 * DAY_US
+    await opened({ logger, sweepEveryMs: 10 })
+    expect(await storedDays()).toBe(7)
+    nowUs = NOON_US + DAY_US
+    await until('the sweep goes on', () => lines.includes('old samples are dropped again: the clock is believed'))
+    expect(await storedDays()).toBe(7)
+    nowUs += DAY_US
+    await until('the oldest day is dropped', async () => (await storedDays()) === 6)
+  })
+
+  it('is believed after a day of running time, because the machine may have been off', async () => {
+    const { logger, lines } = await withHistory()
+    let runMs = 0
+    const monotonicMs = () => runMs
+    nowUs += 30 * DAY_US
+    for (let start = 0; start < 3; start++) {
+      const store = await opened({ logger, sweepEveryMs: 10, monotonicMs })
+      expect(await storedDays()).toBe(7)
+      const [before] = await ask('SELECT doubted_ms FROM clock')
+      runMs += 7.5 * 3_600_000
+      await until('the doubt is noted', async () => (await ask('SELECT doubted_ms FROM clock'))[0] !== before)
+      await closed(store)
+    }
+    const store = await opened({ logger, sweepEveryMs: 10, monotonicMs })
+    runMs += 2 * 3_600_000
+    await until('the history is dropped', async () => (await storedDays()) === 0)
+    expect(store.retentionProblem).toBe('')
+    expect(lines).toContain('old samples are dropped again: the clock is believed')
+  })
+
+  it('that is years behind drops nothing and says so; samples of that time are dropped once it is right', async () => {
+    const { logger } = await withHistory()
+    nowUs = 100 * DAY_US
+    const store = await opened({ logger, sweepEveryMs: 10 })
+    expect(store.retentionProblem).toContain('before the newest moment in the history')
+    await write(store, [sampleOf(usage, [1970], nowUs)])
+    nowUs = NOON_US
+    expect(await storedDays()).toBe(7)
+    expect(store.retentionProblem).toBe('')
+    await until('1970 is dropped', async () => (await storedDays()) === 7)
+  })
+
+  it.each([
+    ['of a new version', async () => {}],
+    ['of an earlier version', async () => void (await ask('DROP TABLE clock'))],
+  ])('is still found, and the sweep goes on, though a host was a year ahead: in a file %s', async (_, change) => {
+    const { logger } = await withHistory()
+    const store = await opened({ logger })
+    await write(store, [sampleOf(seriesOf('cpu', 'ahead', { usage: 'float' }), [1], nowUs + 365 * DAY_US)])
+    await closed(store)
+    await change()
+    nowUs += DAY_US
+    const next = await opened({ logger })
+    expect(next.retentionProblem).toBe('')
+    await closed(next)
+    nowUs += DAY_US
+    const later = await opened({ logger })
+    expect(await points(later, 'cpu', 'usage')).toHaveLength(6)
+    await closed(later)
+    nowUs += 30 * DAY_US
+    const ahead = await opened({ logger })
+    expect(ahead.retentionProblem).toContain('30 d after')
+  })
+
+  it('is no problem where nothing would be dropped: the machine was off for a weekend', async () => {
+    const store = await opened()
+    await write(store, [sampleOf(usage, [1], nowUs)])
+    await closed(store)
+    nowUs += 3 * DAY_US
+    expect((await opened()).retentionProblem).toBe('')
   })
 })

@@ -1,12 +1,14 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../../time/clock.ts'
 import type { StoreReader, StoreWriter } from '../store.ts'
+import { BelievedClock, firstRecord } from './believed-clock.ts'
+import type { Catalogue } from './catalogue.ts'
 import { Database } from './database.ts'
 import { Lane } from './lane.ts'
 import { openError } from './problem.ts'
 import { DuckDbReader } from './reader.ts'
 import { Retention } from './retention.ts'
-import { loadCatalogue } from './schema.ts'
+import { loadCatalogue, loadClock } from './schema.ts'
 import { DuckDbWriter } from './writer.ts'
 
 const SWEEP_EVERY_MS = 3_600_000
@@ -23,12 +25,16 @@ export interface DuckDbOptions {
   readonly minFreeBytes?: number
   /** How often days beyond the retention are dropped, besides at the start. Default 1 h. */
   readonly sweepEveryMs?: number
+  /** Monotonic time, ms. */
+  readonly monotonicMs?: () => number
 }
 
 /** An embedded store. One process writes and reads the file. */
 export interface DuckDbStore {
   readonly writer: StoreWriter
   readonly reader: StoreReader
+  /** Why no old samples are dropped, in words; '' while they are. */
+  readonly retentionProblem: string
   /**
    * Waits for running work, moves the write-ahead log into the file and closes it. Writer and reader must not be used afterwards.
    */
@@ -47,14 +53,16 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
     const connection = await database.connect()
     const queryConnection = await database.connect()
     const catalogue = await loadCatalogue(connection)
+    const record = (await loadClock(connection)) ?? firstRecord(newestTimes(catalogue), clock.now())
+    const believed = new BelievedClock({ clock, record, monotonicMs: options.monotonicMs })
     const writes = new Lane()
     const queries = new Lane()
     const writer = new DuckDbWriter({
-      ...{ catalogue, connection, lane: writes, clock, retentionMs },
+      ...{ catalogue, connection, lane: writes, clock, believed, retentionMs },
       ...{ path: database.path, minFreeBytes: options.minFreeBytes },
     })
     const reader = new DuckDbReader({ catalogue, connection: queryConnection, lane: queries })
-    const retention = new Retention({ catalogue, connection, queries, writes, clock, retentionMs, logger })
+    const retention = new Retention({ catalogue, connection, queries, writes, clock, believed, retentionMs, logger })
     await retention.sweep()
     retention.start(options.sweepEveryMs ?? SWEEP_EVERY_MS)
     let closed: Promise<void> | undefined
@@ -70,6 +78,9 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
     return {
       writer,
       reader,
+      get retentionProblem() {
+        return retention.problem
+      },
       close() {
         closed ??= close()
         return closed
@@ -79,4 +90,8 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
     database.close()
     throw openError(database.path, error)
   }
+}
+
+function* newestTimes({ measurements }: Catalogue): Generator<number> {
+  for (const { series } of measurements.values()) for (const { newestAt } of series.values()) yield newestAt
 }

@@ -1,13 +1,16 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger } from 'pino'
 import type { Clock } from '../../time/clock.ts'
+import type { BelievedClock } from './believed-clock.ts'
 import { type Catalogue, DAY_US } from './catalogue.ts'
 import type { Lane } from './lane.ts'
+import { saveClock } from './schema.ts'
 
 /** Drops the tables of days beyond the retention. The file reuses their space. */
 export class Retention {
   readonly #options: RetentionOptions
   #timer: NodeJS.Timeout | undefined
+  #problemWas = ''
 
   constructor(options: RetentionOptions) {
     this.#options = options
@@ -26,12 +29,22 @@ export class Retention {
     clearInterval(this.#timer)
   }
 
+  /** Why days are kept that the clock says are too old, or why the clock is wrong, in words; '' otherwise. */
+  get problem(): string {
+    const { believed, clock, catalogue } = this.#options
+    const isAhead = clock.now() > believed.now()
+    return isAhead && !catalogue.hasDaysBefore(this.#firstDay(clock)) ? '' : believed.problem
+  }
+
   /** Drops every day that ended before the retention began. Waits for queries first, because they may read those tables. */
   async sweep(): Promise<void> {
-    const { catalogue, connection, queries, writes, clock, retentionMs, logger } = this.#options
-    const firstDay = Math.floor((clock.now() - retentionMs * 1000) / DAY_US)
+    const { catalogue, connection, queries, writes, believed, logger } = this.#options
+    believed.check()
+    this.#sayProblem()
     await queries.run(() =>
       writes.run(async () => {
+        await saveClock(connection, believed.record)
+        const firstDay = this.#firstDay(believed)
         const gone = catalogue.forget(firstDay)
         const { tables, series, measurements } = gone
         if (tables.length + series.length + measurements.length === 0) return
@@ -58,6 +71,23 @@ export class Retention {
       }),
     )
   }
+
+  #firstDay(clock: Clock): number {
+    return Math.floor((clock.now() - this.#options.retentionMs * 1000) / DAY_US)
+  }
+
+  #sayProblem(): void {
+    const { logger } = this.#options
+    const { problem } = this
+    if (problem !== '' && this.#problemWas === '') {
+      logger.warn(
+        { problem },
+        'no old samples are dropped: set the clock; otherwise it is believed after a day of running',
+      )
+    }
+    if (problem === '' && this.#problemWas !== '') logger.info('old samples are dropped again: the clock is believed')
+    this.#problemWas = problem
+  }
 }
 
 export interface RetentionOptions {
@@ -67,6 +97,8 @@ export interface RetentionOptions {
   readonly queries: Lane
   readonly writes: Lane
   readonly clock: Clock
+  /** The same clock, as far as it is believed. */
+  readonly believed: BelievedClock
   readonly retentionMs: number
   readonly logger: Logger
 }

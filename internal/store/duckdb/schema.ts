@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { FieldKind } from '../../sample/value.ts'
+import type { ClockRecord } from './believed-clock.ts'
 import { addField, Catalogue, type Field, type Measurement, noteStored } from './catalogue.ts'
 import { unknownSchema } from './problem.ts'
 
@@ -12,6 +13,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS fields (measurement INTEGER, id INTEGER, name VARCHAR, kind VARCHAR);
   CREATE TABLE IF NOT EXISTS series (id INTEGER, measurement INTEGER, tags VARCHAR);
   CREATE TABLE IF NOT EXISTS days (measurement INTEGER, day INTEGER, repeats BOOLEAN);
+  CREATE TABLE IF NOT EXISTS clock (believed_us BIGINT, doubted_ms DOUBLE);
   INSERT INTO sentinel_schema SELECT ${VERSION} WHERE NOT EXISTS (FROM sentinel_schema);
 `
 
@@ -82,6 +84,16 @@ export async function loadCatalogue(connection: DuckDBConnection): Promise<Catal
     }
   }
   return catalogue
+}
+
+/** What the file remembers of the clock; undefined in a new file, and in one of an earlier version. */
+export async function loadClock(connection: DuckDBConnection): Promise<ClockRecord | undefined> {
+  const [row] = (await connection.runAndReadAll('SELECT believed_us, doubted_ms FROM clock')).getRows()
+  return row && { believedUs: Number(row[0]), doubtedMs: Number(row[1]) }
+}
+
+export async function saveClock(connection: DuckDBConnection, { believedUs, doubtedMs }: ClockRecord): Promise<void> {
+  await connection.run(`BEGIN; DELETE FROM clock; INSERT INTO clock VALUES (${believedUs}, ${doubtedMs}); COMMIT`)
 }
 
 async function columnsOf(

@@ -29,6 +29,8 @@ export interface DuckDbWriterOptions {
   readonly connection: DuckDBConnection
   readonly lane: Lane
   readonly clock: Clock
+  /** Says which samples are beyond the retention. */
+  readonly believed: Clock
   readonly retentionMs: number
   readonly path: string
   readonly minFreeBytes?: number | undefined
@@ -40,7 +42,7 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
   readonly catalogue: Catalogue
   readonly #connection: DuckDBConnection
   readonly #lane: Lane
-  readonly #clock: Clock
+  readonly #believed: Clock
   readonly #retentionUs: number
   readonly #freeSpace: FreeSpace
   readonly #appenders: Appenders
@@ -53,7 +55,7 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
     this.catalogue = options.catalogue
     this.#connection = options.connection
     this.#lane = options.lane
-    this.#clock = options.clock
+    this.#believed = options.believed
     this.#retentionUs = options.retentionMs * 1000
     this.#freeSpace = new FreeSpace(options.path, options.clock, options.minFreeBytes)
     this.#appenders = new Appenders(options.connection)
@@ -131,7 +133,7 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
   }
 
   #oldestUs(): number {
-    return this.#clock.now() - this.#retentionUs
+    return this.#believed.now() - this.#retentionUs
   }
 }
 
