@@ -196,6 +196,28 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
   })
 
+  it('answers for a host that has been silent for years, as long as the store keeps its samples', async () => {
+    const scene = await ApiScene.open()
+    const asked: unknown[] = []
+    scene.reader.hosts = async () => []
+    scene.reader.hasHost = async (host) => {
+      asked.push(host)
+      return true
+    }
+    expect((await scene.ask(HISTORY)).json()).toMatchObject({ host: 'web-01', series: [] })
+    const series = [{ field: 'usage_user', tags: { host: 'web-01' }, points: [[1.6e15, 1]] as const }]
+    scene.reader.history = async () => series
+    expect((await scene.ask(`${HISTORY}&start=1600000000000000&every=30d`)).json()).toMatchObject({ series })
+    expect(asked).toEqual(['web-01'])
+  })
+
+  it('gives integers that no JSON number holds as text', async () => {
+    const scene = await openWithHost()
+    const points = [[1763900000000000, '9007199254740993'], [1763900001000000, 2]] as const // biome-ignore format: a pair a point
+    scene.reader.history = async () => [{ field: 'usage_user', tags: {}, points }]
+    expect((await scene.ask(HISTORY)).json().series[0].points).toEqual(points)
+  })
+
   it('404 for an unknown host', async () => {
     const answer = await (await ApiScene.open()).ask(HISTORY)
     expect(answer.json()).toMatchObject({ status: 404, detail: expect.stringContaining('web-01') })

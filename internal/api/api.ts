@@ -84,7 +84,7 @@ export function buildApi(options: ApiOptions): App {
       async (api: App) => {
         await limitByAddress(api, limits.requestsPerMinute)
         addHostsRoute(api, { view, known, clock, faults, staleAfterMs })
-        addHistoryRoute(api, { reader, view, known, clock, ...limits })
+        addHistoryRoute(api, { reader, view, clock, ...limits })
         addLiveRoute(api, options.feed)
       },
       { prefix: '/api/v1' },

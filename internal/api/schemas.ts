@@ -20,6 +20,8 @@ const TagsSchema = Type.Record(Type.String(), Type.String(), {
   examples: [{ cpu: 'cpu-total', host: 'web-01' }],
 })
 
+const LARGE_INTEGERS = 'An integer beyond 2^53 that a JSON number cannot hold exactly is a string of its digits.'
+
 /** RFC 9457. */
 export const ProblemSchema = Type.Object(
   {
@@ -71,13 +73,17 @@ const HistorySeriesSchema = Type.Object({
   field: Type.String(),
   tags: TagsSchema,
   points: Type.Array(
-    Type.Array(Type.Number(), {
+    // Not a union: fastify's serializer would validate each value of it.
+    Type.Array(Type.Unsafe<number | string>({ type: ['number', 'string'] }), {
       minItems: 2,
       maxItems: 2,
-      description: 'The start of the bucket (µs) and its value.',
-      examples: [[1763900000000000, 1.25]],
+      description: `The start of the bucket (µs) and its value. ${LARGE_INTEGERS}`,
+      examples: [
+        [1763900000000000, 1.25],
+        [1763900001000000, '9007199254740993'],
+      ],
     }),
-    { description: 'Ascending. Buckets without a value are left out.' },
+    { description: 'Ascending. Buckets without a value, or with a mean beyond the largest double, are left out.' },
   ),
 })
 
@@ -103,7 +109,7 @@ export const SamplesSchema = Type.Array(
     measurement: Type.String(),
     tags: TagsSchema,
     fields: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Boolean(), Type.String()]), {
-      description: 'Integers beyond 2^53 are strings of their digits.',
+      description: LARGE_INTEGERS,
     }),
     at: Type.Integer({ description: 'Time of the sample, µs.' }),
   }),

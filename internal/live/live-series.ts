@@ -1,5 +1,5 @@
 import type { Series } from '../sample/series.ts'
-import { hasValue, type Slot } from '../sample/value.ts'
+import { exactNumber, hasValue, type Slot } from '../sample/value.ts'
 
 /** A series as the API knows it: its latest reading, and when that changed. */
 export class LiveSeries {
@@ -51,7 +51,8 @@ export class LiveSeries {
   }
 }
 
-/** Integers that a JSON number cannot represent exactly become strings of their digits. */
+/** Integers that a JSON number cannot hold exactly become strings of their digits, as in the history. */
 function valueJson(value: Exclude<Slot, undefined>): string {
-  return typeof value === 'string' || typeof value === 'bigint' ? JSON.stringify(`${value}`) : `${value}`
+  if (typeof value === 'bigint') return JSON.stringify(exactNumber(`${value}`))
+  return typeof value === 'string' ? JSON.stringify(value) : `${value}`
 }

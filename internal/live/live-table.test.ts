@@ -143,11 +143,18 @@ describe('LiveSeries.json', () => {
   }
 
   it('writes every kind of value', () => {
-    const fields = { f: 1.25, tiny: 5e-324, i: -1n, u: 2n ** 64n - 1n, b: true, s: 'line\nbreak "and" 🚀' }
+    const fields = {
+      f: 1.25,
+      tiny: 5e-324,
+      i: -(2n ** 53n) - 1n,
+      u: 2n ** 64n - 1n,
+      b: true,
+      s: 'line\nbreak "and" 🚀',
+    }
     expect(json({ host: 'web "01"' }, { ...fields, nan: Number.NaN, inf: Infinity })).toEqual({
       measurement: 'a "quoted" name',
       tags: { host: 'web "01"' },
-      fields: { ...fields, i: '-1', u: '18446744073709551615' },
+      fields: { ...fields, i: '-9007199254740993', u: '18446744073709551615' },
       at: 1763900000000000,
     })
   })

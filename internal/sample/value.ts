@@ -56,3 +56,12 @@ export function integerFitsKind(value: number | bigint, kind: FieldKind): boolea
 export function hasValue(slot: Slot): slot is FieldValue {
   return typeof slot === 'number' ? slot - slot === 0 : slot !== undefined
 }
+
+/**
+ * An integer as JSON can carry it: a number where that has the same digits, else the text of its digits. From 2^53 on
+ * a number may stand for several integers: 9007199254740993 would be read as …992.
+ */
+export function exactNumber(digits: string): number | string {
+  const number = Number(digits)
+  return String(number) === digits ? number : digits
+}

@@ -11,11 +11,12 @@ import {
 } from './harness.contract.ts'
 import { randomData, reference, snapped } from './reference.contract.ts'
 import { type Aggregate, type HistoryQuery, MAX_HISTORY_POINTS } from './store.ts'
+import type { StoreTraits } from './writer.contract.ts'
 
 const AGGREGATES: readonly Aggregate[] = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99']
 
 /** The promises of every store's reader. */
-export function readerContract(store: Harness): void {
+export function readerContract(store: Harness, { uint }: StoreTraits): void {
   const { stored, history, signal } = store
 
   describe('names', () => {
@@ -51,6 +52,8 @@ export function readerContract(store: Harness): void {
         host: text,
         lastSeenAt: CONTRACT_DAY_US + 1,
       })
+      expect(await store.reader.hasHost(text, signal)).toBe(true)
+      expect(await store.reader.hasHost(`${text}x`, signal)).toBe(false)
     })
 
     it('distinguishes upper and lower case', async () => {
@@ -167,6 +170,81 @@ export function readerContract(store: Harness): void {
       expect(await found('p90')).toEqual({ i: 2 ** 53 + 2, f: 1.5 })
     })
 
+    it('leaves out a bucket whose mean is beyond the largest double, and no other', async () => {
+      const largest = Number.MAX_VALUE
+      const series = newSeries({ huge: 'float', small: 'float' }, { host: 'a' })
+      const other = newSeries({ huge: 'float' }, { host: 'b' }, series.measurement)
+      const at = (seconds: number): number => CONTRACT_DAY_US + seconds * SECOND_US
+      await stored([
+        sampleOf(series, [largest, 1], at(0)),
+        sampleOf(series, [largest, 3], at(1)),
+        sampleOf(series, [5, 4], at(10)),
+        sampleOf(series, [-largest, 5], at(20)),
+        sampleOf(series, [-largest, 5], at(21)),
+        sampleOf(other, [7], at(0)),
+      ])
+      const ask = async (aggregate: Aggregate): Promise<unknown> => {
+        const query = { measurement: series.measurement, fields: ['huge', 'small'], everyUs: 10 * SECOND_US }
+        const found = await history({ ...query, aggregate })
+        return found.map(({ tags, field, points }) => [`${tags.host} ${field}`, Object.fromEntries(points)])
+      }
+      expect(await ask('mean')).toEqual([
+        ['a huge', { [at(10)]: 5 }],
+        ['b huge', { [at(0)]: 7 }],
+        ['a small', { [at(0)]: 2, [at(10)]: 4, [at(20)]: 5 }],
+      ])
+      for (const aggregate of ['min', 'max', 'last', 'p50', 'p90', 'p99'] as const) {
+        expect(await ask(aggregate), aggregate).toContainEqual([
+          'a huge',
+          { [at(0)]: largest, [at(10)]: 5, [at(20)]: -largest },
+        ])
+      }
+    })
+
+    it('gives integers beyond 2^53 exactly, as text where a number would round them', async () => {
+      const odd = 2n ** 53n + 1n
+      const values = [odd, -odd, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 2n, 2n ** 53n - 1n, 10n ** 18n]
+      const series = newSeries({ i: 'int', f: 'float' }, { host: 'a', id: '[,9007199254740993,17' })
+      await stored(values.map((value, s) => sampleOf(series, [value, Number(value)], CONTRACT_DAY_US + s * SECOND_US)))
+      const ask = async (field: string, aggregate: Aggregate): Promise<unknown> => {
+        const query = { measurement: series.measurement, fields: [field], everyUs: SECOND_US }
+        const [found] = await history({ ...query, aggregate })
+        expect(found?.tags).toEqual({ host: 'a', id: '[,9007199254740993,17' })
+        return found?.points.map(([, value]) => value)
+      }
+      const exact = [
+        '9007199254740993',
+        '-9007199254740993',
+        '9223372036854775807',
+        '-9223372036854775808',
+        9007199254740994,
+        9007199254740991,
+        1e18,
+      ]
+      for (const aggregate of AGGREGATES) {
+        expect(await ask('f', aggregate), aggregate).toEqual(values.map(Number))
+        expect(await ask('i', aggregate), aggregate).toEqual(aggregate === 'mean' ? values.map(Number) : exact)
+      }
+    })
+
+    if (uint)
+      it('gives unsigned integers up to 2^64 exactly', async () => {
+        const series = newSeries({ u: 'uint' }, { host: 'a' })
+        await stored([sampleOf(series, [2n ** 64n - 1n], CONTRACT_DAY_US), sampleOf(series, [1n], CONTRACT_DAY_US + 1)])
+        const ask = async (aggregate: Aggregate): Promise<unknown> =>
+          (await history({ measurement: series.measurement, fields: ['u'], aggregate }))[0]?.points[0]?.[1]
+        expect(await ask('max')).toBe('18446744073709551615')
+        expect(await ask('mean')).toBe(2 ** 63)
+      })
+
+    it('gives the mean of integers whose sum is beyond 64 bits', async () => {
+      const series = newSeries({ i: 'int' }, { host: 'a' })
+      const largest = 2n ** 63n - 1n
+      await stored([0, 1, 2].map((s) => sampleOf(series, [largest], CONTRACT_DAY_US + s)))
+      const [found] = await history({ measurement: series.measurement, fields: ['i'], aggregate: 'mean' })
+      expect(found?.points).toEqual([[CONTRACT_DAY_US, 2 ** 63]])
+    })
+
     it('gives one entry per field and tag set, sorted by field as in the query, then by tags', async () => {
       const measurement = newName('sorted')
       for (const tags of ['host=b', 'host=a cpu=10', '', 'host=a cpu=9', 'cpu=9', 'host=a', 'host=ä🚀'].map(tagsOf)) {
@@ -246,6 +324,10 @@ export function readerContract(store: Harness): void {
       expect(await since(at(20) + 7)).toEqual(['a 50000000', 'b 20000007'])
       expect(await since(at(20) + 8)).toEqual(['a 50000000'])
       expect(await since(at(50) + 1)).toEqual([])
+      for (const host of [a, b, c]) expect(await store.reader.hasHost(host, signal)).toBe(true)
+      for (const host of [`${prefix} d`, prefix, '', a.toUpperCase()]) {
+        expect(await store.reader.hasHost(host, signal)).toBe(false)
+      }
     })
   })
 
@@ -254,6 +336,7 @@ export function readerContract(store: Harness): void {
     await stored([sampleOf(series, [1], CONTRACT_DAY_US)])
     const aborted = AbortSignal.abort()
     await expect(store.reader.hosts(CONTRACT_DAY_US, aborted)).rejects.toMatchObject({ kind: 'away' })
+    await expect(store.reader.hasHost('a', aborted)).rejects.toMatchObject({ kind: 'away' })
     const query = { measurement: series.measurement, fields: ['v'] }
     await expect(history(query, aborted)).rejects.toMatchObject({ kind: 'away' })
     expect(await history(query)).toHaveLength(1)

@@ -118,7 +118,8 @@ export function snapped(found: readonly HistorySeries[], want: readonly HistoryS
     ...series,
     points: series.points.map(([at, value], p) => {
       const wanted = want[s]?.points[p]?.[1] ?? Number.NaN
-      return [at, Math.abs(value - wanted) <= 1e-9 * Math.max(1, Math.abs(wanted)) ? wanted : value] as const
+      const isClose = Math.abs(Number(value) - Number(wanted)) <= 1e-9 * Math.max(1, Math.abs(Number(wanted)))
+      return [at, isClose ? wanted : value] as const
     }),
   }))
 }

@@ -15,6 +15,6 @@ export function storeContract(name: string, open: () => Promise<OpenStore>, trai
   describe(`the store contract: ${name}`, () => {
     const store = harnessOf(open)
     writerContract(store, traits)
-    readerContract(store)
+    readerContract(store, traits)
   })
 }

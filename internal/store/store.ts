@@ -90,11 +90,14 @@ export interface HistoryQuery {
   readonly aggregate: Aggregate
 }
 
+/** Start of a bucket in µs, and its value. An integer that a number cannot hold is the text of its digits (`exactNumber`). */
+export type HistoryPoint = readonly [atUs: number, value: number | string]
+
 export interface HistorySeries {
   readonly tags: Readonly<Record<string, string>>
   readonly field: string
-  /** Start of each bucket in µs, and its value; ascending. */
-  readonly points: ReadonlyArray<readonly [atUs: number, value: number]>
+  /** Ascending. */
+  readonly points: readonly HistoryPoint[]
 }
 
 /**
@@ -124,9 +127,12 @@ export interface KnownHost {
 export interface StoreReader {
   /** Every value of the tag `host` with a sample since `sinceUs`, sorted by name (UTF-16 units). */
   hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]>
+  /** Whether any sample that the store still keeps has this value of the tag `host`. */
+  hasHost(host: string, signal: AbortSignal): Promise<boolean>
   /**
    * One entry for each field and tag set that has a point, sorted by field (in the order of the query), then `bySeries`. Numbers and
-   * booleans only. A boolean is 0 or 1 in a min, max or last, and has no mean and no percentile.
+   * booleans only. A boolean is 0 or 1 in a min, max or last, and has no mean and no percentile. A mean is computed in doubles; a bucket
+   * whose mean is beyond the largest double has no point.
    */
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>
   close(): Promise<void>

@@ -11,6 +11,8 @@ import { LiveWay } from './live-feed.ts'
 /** A store that answers, or fails, as a test wants. */
 class FakeReader implements StoreReader {
   hosts: StoreReader['hosts'] = async (): Promise<KnownHost[]> => []
+  hasHost: StoreReader['hasHost'] = async (host, signal) =>
+    (await this.hosts(0, signal)).some((known) => known.host === host)
   history: StoreReader['history'] = async (): Promise<HistorySeries[]> => []
   async close(): Promise<void> {}
 }

@@ -16,7 +16,7 @@ export interface HostsAnswer {
   readonly hosts: readonly Host[]
 }
 
-/** A sample as `/api/v1/live` sends it: integers beyond 2^53 come as strings, `at` is µs since the epoch. */
+/** A sample as `/api/v1/live` sends it: an integer that a number cannot hold comes as text, `at` is µs since the epoch. */
 export interface LiveSample {
   readonly measurement: string
   readonly tags: Readonly<Record<string, string>>

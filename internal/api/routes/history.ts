@@ -1,23 +1,15 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../http/app-types.ts'
 import { NotFoundError, OverloadError } from '../../http/errors.ts'
-import {
-  type Aggregate,
-  type HistoryQuery,
-  type HistorySeries,
-  StoreError,
-  type StoreReader,
-} from '../../store/store.ts'
+import { type Aggregate, StoreError, type StoreReader } from '../../store/store.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { HostsView } from '../../view/hosts/hosts-view.ts'
-import type { KnownHosts } from '../../view/hosts/known-hosts.ts'
 import { type HistoryAnswer, HistorySchema, problems } from '../schemas.ts'
 import { AGGREGATES, MAX_BUCKETS, MAX_FIELDS_ASKED, MAX_TAGS_ASKED, parseHistoryParams } from './history-params.ts'
 
 export interface HistoryOptions {
   readonly reader: StoreReader
   readonly view: HostsView
-  readonly known: KnownHosts
   readonly clock: Clock
   /** Queries that may run side by side. One more is answered with 503. */
   readonly maxQueries: number
@@ -69,7 +61,7 @@ const QuerySchema = Type.Object(
 
 /** `GET /hosts/{host}/metrics`: the history of a host, from the store. */
 export function addHistoryRoute(app: App, options: HistoryOptions): void {
-  const { reader, view, known, clock } = options
+  const { reader, view, clock } = options
   let running = 0
 
   app.get(
@@ -90,7 +82,8 @@ export function addHistoryRoute(app: App, options: HistoryOptions): void {
       if (running >= options.maxQueries) throw new OverloadError(`${running} queries are running already`)
       running++
       try {
-        await refuseUnknownHost(host)
+        const series = await ask(request.signal, (signal) => reader.history(query, signal))
+        if (series.length === 0) await refuseUnknownHost(host, request.signal)
         return {
           host,
           measurement: query.measurement,
@@ -98,7 +91,7 @@ export function addHistoryRoute(app: App, options: HistoryOptions): void {
           start: query.startUs,
           end: query.endUs,
           everyMs: query.everyUs / 1000,
-          series: await ask(query, request.signal),
+          series,
         }
       } finally {
         running--
@@ -106,21 +99,20 @@ export function addHistoryRoute(app: App, options: HistoryOptions): void {
     },
   )
 
-  async function ask(query: HistoryQuery, clientGone: AbortSignal): Promise<HistorySeries[]> {
+  async function ask<T>(clientGone: AbortSignal, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const timeout = AbortSignal.timeout(options.queryTimeoutMs)
     try {
-      return await reader.history(query, AbortSignal.any([clientGone, timeout]))
+      return await question(AbortSignal.any([clientGone, timeout]))
     } catch (cause) {
       if (!timeout.aborted) throw cause
       throw new StoreError('away', `no answer within ${options.queryTimeoutMs} ms`, { cause })
     }
   }
 
-  async function refuseUnknownHost(host: string): Promise<void> {
+  /** Asked after a history that is empty, because a host with points is known. */
+  async function refuseUnknownHost(host: string, clientGone: AbortSignal): Promise<void> {
     if (view.host(host) !== undefined) return
-    const stored = await known.get()
-    if (stored.hosts.has(host)) return
-    if (stored.failure !== undefined) throw stored.failure
-    throw new NotFoundError(`no host named ${JSON.stringify(host)} has been seen in the last seven days`)
+    if (await ask(clientGone, (signal) => reader.hasHost(host, signal))) return
+    throw new NotFoundError(`no sample of a host named ${JSON.stringify(host)} is kept`)
   }
 }

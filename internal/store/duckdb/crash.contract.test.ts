@@ -46,7 +46,10 @@ async function found(path: string, measurement: string, startUs: number): Promis
   const [series] = await store.reader.history(query, new AbortController().signal)
   await store.close()
   const counts = new Map<number, number>()
-  for (const [, batch] of series?.points ?? []) counts.set(batch, (counts.get(batch) ?? 0) + 1)
+  for (const [, value] of series?.points ?? []) {
+    const batch = Number(value)
+    counts.set(batch, (counts.get(batch) ?? 0) + 1)
+  }
   return counts
 }
 

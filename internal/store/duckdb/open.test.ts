@@ -78,7 +78,7 @@ async function points(store: DuckDbStore, measurement: string, field: string): P
     { ...range, measurement, fields: [field], tags: {}, aggregate: 'last' },
     signal,
   )
-  return found.flatMap((series) => series.points.map(([, value]) => value))
+  return found.flatMap((series) => series.points.map(([, value]) => Number(value)))
 }
 
 /** One column of the file, read with DuckDB. */

@@ -1,7 +1,9 @@
 import { BIGINT, type DuckDBConnection } from '@duckdb/node-api'
+import { exactNumber } from '../../sample/value.ts'
 import {
   type Aggregate,
   bySeries,
+  type HistoryPoint,
   type HistoryQuery,
   type HistorySeries,
   type KnownHost,
@@ -43,6 +45,17 @@ export class DuckDbReader implements StoreReader {
       }
     }
     return [...newest].map(([host, lastSeenAt]) => ({ host, lastSeenAt })).sort((a, b) => (a.host < b.host ? -1 : 1))
+  }
+
+  async hasHost(host: string, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) throw queryAborted()
+    if (host === '') return false
+    for (const measurement of this.#catalogue.measurements.values()) {
+      for (const series of measurement.series.values()) {
+        if (series.newestAt > -Infinity && tag(series, 'host') === host) return true
+      }
+    }
+    return false
   }
 
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]> {
@@ -94,7 +107,7 @@ export class DuckDbReader implements StoreReader {
     if (signal.aborted) throw queryAborted()
     // A table got its first repeats after the query was built. They may have been counted twice, so the query runs again.
     if (countMerged(tables) > merged) return this.#historyOf(name, query, signal)
-    return toHistory(name, series, answer.getColumns() as number[][])
+    return toHistory(name, series, answer.getColumns() as AnswerColumns)
   }
 }
 
@@ -126,21 +139,25 @@ function countMerged(tables: readonly DayTable[]): number {
   return tables.filter(({ repeats }) => repeats).length
 }
 
-/** @param answer columns: series id, start of the bucket, value; ordered by series id */
-function toHistory(field: string, series: ReadonlyMap<number, StoredSeries>, answer: number[][]): HistorySeries[] {
+/** Series id, start of the bucket and value; ordered by series id. */
+type AnswerColumns = [ids?: number[], buckets?: number[], values?: Array<number | bigint>]
+
+function toHistory(field: string, series: ReadonlyMap<number, StoredSeries>, answer: AnswerColumns): HistorySeries[] {
   const [ids = [], buckets = [], values = []] = answer
-  const found = new Map<number, { tags: Record<string, string>; field: string; points: Array<[number, number]> }>()
+  const found = new Map<number, { tags: Record<string, string>; field: string; points: HistoryPoint[] }>()
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!
     const of = series.get(id)
+    const read = values[i]!
+    const value = typeof read === 'bigint' ? exactNumber(String(read)) : read
     // A sum of huge floats can exceed the largest double. There is no mean then, and JSON cannot express infinity.
-    if (of === undefined || !Number.isFinite(values[i])) continue
+    if (of === undefined || (typeof value === 'number' && !Number.isFinite(value))) continue
     let entry = found.get(id)
     if (entry === undefined) {
       entry = { tags: Object.fromEntries(of.tags), field, points: [] }
       found.set(id, entry)
     }
-    entry.points.push([buckets[i]!, values[i]!])
+    entry.points.push([buckets[i]!, value])
   }
   return [...found.values()].sort(bySeries)
 }
@@ -175,8 +192,10 @@ function historySql(
   // An integer remainder has the sign of its dividend, so before 1970 the bucket starts one width lower.
   const bucket = 'time_ns - time_ns % $3 - CASE WHEN time_ns % $3 < 0 THEN $3 ELSE 0 END'
   const values = `SELECT series, ${bucket} AS bucket, time_ns, v FROM (${tables.map(rowsOf).join(' UNION ALL ')})`
+  // Only an integer that is one of the stored values keeps its type, because a double would round it beyond 2^53.
+  const isExact = (field.kind === 'int' || field.kind === 'uint') && aggregate !== 'mean'
   const answer = (value: string): string =>
-    `SELECT series, CAST(bucket // 1000 AS DOUBLE) AS at, CAST(${value} AS DOUBLE) AS value`
+    `SELECT series, CAST(bucket // 1000 AS DOUBLE) AS at, ${isExact ? value : `CAST(${value} AS DOUBLE)`} AS value`
   const order = 'ORDER BY series, bucket'
   if (aggregate in AGGREGATES) {
     const value = AGGREGATES[aggregate as keyof typeof AGGREGATES]

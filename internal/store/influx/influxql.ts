@@ -1,6 +1,7 @@
 import { errorText } from '../../text/error-text.ts'
-import { type StoreError, tooManyPoints } from '../store.ts'
+import { StoreError, tooManyPoints } from '../store.ts'
 import { readError, shorten } from './answer.ts'
+import { parseExactly } from './exact-json.ts'
 import { type InfluxAnswer, TransportError } from './exchange.ts'
 import { influxError } from './problem.ts'
 import type { InfluxTransport } from './transport.ts'
@@ -19,7 +20,10 @@ export type Param =
 /** Rows of one measurement and tag set. */
 export interface Rows {
   readonly tags: Readonly<Record<string, string>>
-  /** Each row has the time in µs and the values, in the order of the statement's columns. */
+  /**
+   * Each row has the time in µs and the values, in the order of the statement's columns. An integer that no number holds exactly is
+   * an ExactDigits.
+   */
   readonly values: unknown[][]
 }
 
@@ -31,6 +35,12 @@ interface StatementResult {
     readonly values: Rows['values']
   }>
 }
+
+/**
+ * A value of the answer is infinite, as the mean of two values of 1.7e308 is. JSON has no infinity, so InfluxDB gives
+ * this error in place of the rows: 1.x as plain text, 2.x as JSON.
+ */
+export class NotFiniteError extends StoreError {}
 
 export interface InfluxQlOptions {
   readonly transport: InfluxTransport
@@ -51,7 +61,7 @@ export class InfluxQl {
   /**
    * The rows of some statements. An aggregate that does not support the kind of its field gives no rows.
    *
-   * @throws StoreError, `too_much` when there are more than `maxRows`
+   * @throws StoreError, `too_much` when there are more than `maxRows`; NotFiniteError
    */
   async select(
     statements: string,
@@ -104,6 +114,7 @@ export class InfluxQl {
       for (const { error, series = [] } of this.#parseChunk(line)) {
         if (error !== undefined) {
           if (isUnsupportedKind(error)) return []
+          if (isNotFinite(error)) throw new NotFiniteError('refused', error)
           throw this.#error(isTemporary(error) ? 'away' : 'refused', `answers: ${shorten(error)}`)
         }
         for (const { name, tags = {}, values } of series) {
@@ -121,9 +132,10 @@ export class InfluxQl {
 
   #parseChunk(line: string): StatementResult[] {
     try {
-      const chunk: { results?: StatementResult[]; error?: string } = JSON.parse(line)
+      const chunk = parseExactly(line) as { results?: StatementResult[]; error?: string }
       return chunk.results ?? [{ error: chunk.error ?? 'no results' }]
     } catch (error) {
+      if (isNotFinite(line)) return [{ error: line }]
       throw this.#error('away', `does not answer with JSON: ${shorten(line)}`, error)
     }
   }
@@ -136,6 +148,10 @@ export class InfluxQl {
 /** The error about, for example, the minimum of a string or the mean of a boolean. */
 function isUnsupportedKind(error: string): boolean {
   return /^unsupported \w+ iterator type/.test(error)
+}
+
+function isNotFinite(error: string): boolean {
+  return /^json: .*unsupported value: /.test(error)
 }
 
 function isTemporary(error: string): boolean {

@@ -4,7 +4,7 @@ import type { KnownHost, StoreReader } from '../../store/store.ts'
 import { KnownHosts } from './known-hosts.ts'
 
 function readerOf(hosts: StoreReader['hosts']): StoreReader {
-  return { hosts, history: async () => [], close: async () => {} }
+  return { hosts, hasHost: async () => false, history: async () => [], close: async () => {} }
 }
 
 describe('KnownHosts', () => {
