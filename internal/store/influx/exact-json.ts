@@ -1,15 +1,12 @@
 import { exactNumber } from '../../sample/value.ts'
 
-/** The digits of an integer that no JavaScript number holds. */
-export type ExactDigits = readonly [digits: string]
-
 /** Whether an answer may have such an integer: of 17 digits or more, or above 9·10^15. A time in µs is below. */
 const LARGE = /[:,[]-?(?:9\d{15}|\d{17,})(?![\d.eE])/
 /** A text, which is left alone, or an integer. */
 const TEXT_OR_LARGE = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b\d{16,}(?![\d.eE])/g
 
 /**
- * Parses JSON without rounding integers: one that a number cannot hold becomes an ExactDigits, while `JSON.parse` would
+ * Parses JSON without rounding integers: one that a number cannot hold becomes `['its digits']`, while `JSON.parse` would
  * change its last digits.
  *
  * @throws SyntaxError

@@ -22,7 +22,7 @@ export interface Rows {
   readonly tags: Readonly<Record<string, string>>
   /**
    * Each row has the time in µs and the values, in the order of the statement's columns. An integer that no number holds exactly is
-   * an ExactDigits.
+   * an array of one text, its digits.
    */
   readonly values: unknown[][]
 }
