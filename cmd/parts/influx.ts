@@ -37,7 +37,7 @@ export function influxServer(influx: Settings['influx']): InfluxServer {
   const { url, token = '', tokenFile, username, password, timeoutMs } = influx
   return {
     url: url ?? '',
-    // Read again after a 401, so a replaced file needs no restart.
+    // Read again after a 401 or 403, so a replaced file needs no restart.
     token: async () => (tokenFile === undefined ? token : (await readFile(tokenFile, 'utf8')).trimEnd()),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

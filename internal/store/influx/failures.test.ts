@@ -107,12 +107,12 @@ describe('Retry-After', () => {
   })
 })
 
-it('a replaced token file is read again after a 401, without a reload', async () => {
+it.each([401, 403])('a replaced token file is read again after a %i, without a reload', async (status) => {
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-token-'))
   const file = join(folder, 'token')
   await writeFile(file, 'old')
   token = () => readFile(file, 'utf8')
-  influx.next({ status: 401 }, { status: 401 })
+  influx.next({ status }, { status })
   const batch = batchOfLines([good(1)])
   expect(await writer.write(batch, signal)).toMatchObject({ next: 'wait' })
   await writeFile(file, 'new')

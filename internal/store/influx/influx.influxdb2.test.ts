@@ -108,7 +108,10 @@ describe('failures, live on InfluxDB 2', () => {
   it('a token that may only read: nothing is decided', async () => {
     const writer = writerTo({ token: await influx.readToken(bucket) })
     const result = await writer.write(batchOfLines(['m v=1 1']), signal)
-    expect(result).toMatchObject({ next: 'wait', problem: expect.stringMatching(/answers 403 .*the right to write/) })
+    expect(result).toMatchObject({
+      next: 'wait',
+      problem: expect.stringMatching(/answers 403 .*make a new token that may write/),
+    })
     await writer.close()
   })
 })

@@ -3,7 +3,7 @@ import { StoreError, tooManyPoints } from '../store.ts'
 import { readError, shorten } from './answer.ts'
 import { parseExactly } from './exact-json.ts'
 import { type InfluxAnswer, TransportError } from './exchange.ts'
-import { influxError } from './problem.ts'
+import { influxError, rightAdvice } from './problem.ts'
 import type { InfluxTransport } from './transport.ts'
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -73,11 +73,16 @@ export class InfluxQl {
     const { status } = answer
     if (status !== 200) {
       const kind = status >= 500 || status === 429 || status === 408 ? 'away' : 'refused'
-      const advice = status === 401 ? `: check ${this.#options.transport.credentials}` : ''
-      throw this.#error(kind, `answers ${status} ${shorten(readError(answer).message)}${advice}`)
+      throw this.#error(kind, `answers ${status} ${shorten(readError(answer).message)}${this.#advice(status)}`)
     }
     if (answer.cut) throw tooManyPoints(this.#options.maxPoints)
     return this.#readChunks(answer.body, maxRows)
+  }
+
+  #advice(status: number): string {
+    const { bucket, transport } = this.#options
+    if (status === 401) return `: check ${transport.credentials}`
+    return status === 403 ? `: ${rightAdvice('read', bucket, transport.credentials)}` : ''
   }
 
   async #query(

@@ -25,13 +25,20 @@ export function writeProblem(
   if (status === 0) return unreachable(transport.url, said)
   const answer = `InfluxDB at ${transport.url} answers ${`${status} ${said}`.trimEnd()}`
   if (status === 401) return `${answer}: check ${transport.credentials}`
-  if (status === 403) return `${answer}: give the token the right to write to bucket "${bucket}"`
+  if (status === 403) return `${answer}: ${rightAdvice('write to', bucket, transport.credentials)}`
   if (status === 404 && said.includes('database')) return `${answer}: create it, or correct INFLUX_BUCKET`
   if (status === 404) {
     return `${answer}: create bucket "${bucket}" in organisation "${org}", or correct INFLUX_BUCKET and INFLUX_ORG`
   }
   if (action === 'retry') return answer
   return `${answer}: check INFLUX_URL, INFLUX_ORG and INFLUX_BUCKET`
+}
+
+/** What to do about a missing right. 2.x cannot change the rights of a token. */
+export function rightAdvice(right: 'write to' | 'read', bucket: string, credentials: string): string {
+  return credentials.startsWith('INFLUX_USERNAME')
+    ? `give the user the right to ${right} database "${bucket}"`
+    : `make a new token that may ${right} bucket "${bucket}", and give it as ${credentials}`
 }
 
 /** A StoreError that names the server. `message` follows the name, as in `answers 401 unauthorized`. */

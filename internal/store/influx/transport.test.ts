@@ -105,11 +105,11 @@ describe('a request', () => {
 })
 
 describe('the token', () => {
-  it('is read once, and again after a 401', async () => {
+  it.each([401, 403])('is read once, and again after a %i', async (refusal) => {
     const tokens = ['old', 'new']
     let asked = 0
     const server = await listen((request, response) => {
-      response.statusCode = request.headers.authorization === 'Token new' ? 204 : 401
+      response.statusCode = request.headers.authorization === 'Token new' ? 204 : refusal
       response.end()
     })
     const transport = transportTo(server.url, { token: () => tokens[asked++] ?? 'new' })

@@ -20,7 +20,7 @@ const MAX_HEADER_BYTES = 4 * 1024 * 1024
 export interface InfluxServer {
   /** `http://host:8086`, with a path if InfluxDB is behind one. A user and password in it are sent as Basic authorization. */
   readonly url: string
-  /** Read before the first request and again after each 401, so a changed token file takes effect. '' means no token. */
+  /** Read before the first request and again after each 401 or 403, so a changed token file takes effect. '' means no token. */
   readonly token?: () => string | Promise<string>
   /** For InfluxDB 1.x; ignored when there is a token. */
   readonly username?: string
@@ -103,7 +103,8 @@ export class InfluxTransport {
   async #sendAuthorized(request: InfluxRequest, signal: AbortSignal): Promise<InfluxAnswer> {
     const authorization = await this.#authorization()
     const answer = await this.#sendOnLiveConnection(request, authorization, signal)
-    if (answer.status !== 401) return answer
+    // 2.7 answers 403 to a token that is inactive or has too few rights. Its rights never change: another token must take its place.
+    if (answer.status !== 401 && answer.status !== 403) return answer
     this.#knownToken = undefined
     const newAuthorization = await this.#authorization()
     if (newAuthorization === authorization) return answer

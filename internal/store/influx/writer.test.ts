@@ -249,7 +249,7 @@ describe('an undecided write', () => {
       recorded('write no auth'),
       { next: 'wait', problem: /answers 401 unauthorized access: check INFLUX_TOKEN or INFLUX_TOKEN_FILE$/ },
     ],
-    ['a token that may only read', recorded('write with read token'), { next: 'wait', problem: /answers 403 insufficient permissions for write: give the token the right to write to bucket "telemetry"$/ }], // biome-ignore format: a table
+    ['a token that may only read', recorded('write with read token'), { next: 'wait', problem: /answers 403 insufficient permissions for write: make a new token that may write to bucket "telemetry", and give it as INFLUX_TOKEN or INFLUX_TOKEN_FILE$/ }], // biome-ignore format: a table
     ['no such bucket', recorded('write no bucket'), { next: 'wait', problem: /answers 404 bucket "nope" not found: create bucket "telemetry" in organisation "sentinel", or correct/ }], // biome-ignore format: a table
     ['no such organisation', recorded('write no org'), { next: 'wait', problem: /organization name "nope" not found/ }],
     ['an error of the server', recorded('write bad gzip'), { next: 'retry', problem: /answers 500 An internal error/ }],
