@@ -93,12 +93,14 @@ describe('the template', () => {
     }
     for (const { query } of chart.queries) {
       // InfluxDB checks Flux only when it shows a cell, so this test checks the outline.
-      const [first, second, ...steps] = query.split('\n')
+      const [first, second, ...steps] = query.replace('import "date"\n\n', '').split('\n')
       expect(first).toBe('from(bucket: "telemetry")')
-      expect(second).toMatch(/^ {2}\|> range\(start: (v\.timeRangeStart, stop: v\.timeRangeStop|-5m)\)$/)
+      expect(second).toMatch(
+        /^ {2}\|> range\(start: (v\.timeRangeStart, stop: v\.timeRangeStop|date\.sub\(from: v\.timeRangeStart, d: 2m\), stop: v\.timeRangeStop|-5m)\)$/,
+      )
       expect(steps.length).toBeGreaterThan(1)
       for (const step of steps)
-        expect(step).toMatch(/^ {2}\|> (filter|aggregateWindow|derivative|group|last|max|map)\(.*\)$/)
+        expect(step).toMatch(/^ {2}\|> (filter|aggregateWindow|derivative|group|last|max|map|range|sort|sum)\(.*\)$/)
       const bare = query.replace(/"[^"]*"/g, '""')
       for (const [open, close] of ['()', '{}', '[]']) {
         expect(bare.split(open!).length).toBe(bare.split(close!).length)
@@ -108,7 +110,7 @@ describe('the template', () => {
   })
 
   it('leaves out the interfaces that stand on others where it adds up traffic', () => {
-    const sums = charts.filter(([, { queries }]) => /"net".*\n[\s\S]*fn: sum/.test(queries[0]!.query))
+    const sums = charts.filter(([, { queries }]) => /"net".*\n[\s\S]*\|> sum\(/.test(queries[0]!.query))
     expect(sums.map(([name]) => name)).toEqual(['SentinelStream hosts: Network, by host'])
     for (const [, { queries }] of sums) expect(queries[0]!.query).toContain('and not exists r.stacked)')
   })

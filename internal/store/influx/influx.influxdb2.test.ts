@@ -153,9 +153,11 @@ describe('dashboards, live on InfluxDB 2', () => {
     })
     expect(queries.length).toBeGreaterThan(8)
     const options = 'option v = {timeRangeStart: -1h, timeRangeStop: now(), windowPeriod: 10s, host: "web"}\n'
+    // Imports come first, then options.
+    const withOptions = (query: string): string => query.replace(/^((?:import .*\n+)*)/, `$1${options}`)
     for (const [name, query] of queries) {
       const path = `/api/v2/query?${new URLSearchParams({ org: influx.org })}`
-      const table = await influx.api('POST', path, { query: options + query, type: 'flux' })
+      const table = await influx.api('POST', path, { query: withOptions(query), type: 'flux' })
       expect(table, name).not.toMatch(/^,error,reference/m)
       expect(table.trim().split('\n').length, `rows of ${name}`).toBeGreaterThan(1)
     }
