@@ -9,6 +9,8 @@ export interface FakeHost {
   readonly name: string
   /** The middle of its CPU use, percent. */
   readonly cpu: number
+  /** Its file systems; 2 by default. */
+  readonly disks?: number
   /** How long the host has sent nothing; 10 s and more make it stale. */
   readonly silentMs?: number
 }
@@ -51,7 +53,7 @@ function wave(seed: number, atMs: number): number {
   return slow + (noise - Math.floor(noise) - 0.5) * 0.5
 }
 
-function seriesOf({ name, cpu }: FakeHost, measurement: string): FakeSeries[] {
+function seriesOf({ name, cpu, disks = 2 }: FakeHost, measurement: string): FakeSeries[] {
   const seed = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 1000
   const around = (middle: number, spread: number, atMs: number, salt = 0) => middle + spread * wave(seed + salt, atMs)
   const counter = (rate: number, atMs: number, salt: number) =>
@@ -73,6 +75,7 @@ function seriesOf({ name, cpu }: FakeHost, measurement: string): FakeSeries[] {
           usage_iowait,
           usage_softirq,
           usage_nice: 0,
+          usage_steal: 0,
           usage_idle: Math.max(0, 100 - busy),
         }
       },
@@ -96,7 +99,10 @@ function seriesOf({ name, cpu }: FakeHost, measurement: string): FakeSeries[] {
   if (measurement === 'disk') {
     const disk = (device: string, path: string, percent: number) =>
       one((at) => ({ used_percent: percent + Math.sin(at / 3_600_000 + seed) }), { device, path, fstype: 'ext4' })
-    return [...disk('sda1', '/', 61), ...disk('sda1', '/etc/hosts', 61), ...disk('sdb1', '/var/lib/data', 37)]
+    const more = Array.from({ length: disks - 2 }, (_, index) =>
+      disk(`sd${index}`, `/srv/data-${index + 1}`, 20 + index),
+    )
+    return [...disk('sda1', '/', 61), ...disk('sda1', '/var/lib/data', 37), ...more.flat()]
   }
   if (measurement === 'diskio') {
     const disk = (device: string) =>
@@ -105,7 +111,11 @@ function seriesOf({ name, cpu }: FakeHost, measurement: string): FakeSeries[] {
   }
   const link = (name: string, down: number, up: number) =>
     one((at) => ({ bytes_recv: counter(down, at, 3), bytes_sent: counter(up, at, 4) }), { interface: name })
-  return [...link('eth0', 3_100_000, 400_000), ...link('lo', 9_000_000, 9_000_000)]
+  const bridge = link('br0', 3_100_000, 400_000).map(({ tags, fields }) => ({
+    tags: { ...tags, stacked: 'true' },
+    fields,
+  }))
+  return [...link('eth0', 3_100_000, 400_000), ...link('lo', 9_000_000, 9_000_000), ...bridge]
 }
 
 /**

@@ -4,6 +4,7 @@ import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { dayText, spanText, timeText } from '../shared/times.ts'
 import { Chart, type ChartEvents } from './chart.ts'
+import { COLOURS, linesToDraw } from './lines.ts'
 import type { Headline, Line } from './panel.ts'
 import type { PanelData } from './panel-data.ts'
 import type { Table } from './table.ts'
@@ -19,6 +20,7 @@ interface LegendItem {
 /** A panel on the page: the number first, then the values at the crosshair, then the chart with the history of the number. */
 export class Card {
   readonly root: HTMLElement
+  readonly #title: HTMLElement
   readonly #headline = element('p', { class: 'headline' })
   readonly #legend = element('ul', { class: 'legend' })
   readonly #time = element('span', { class: 'at' })
@@ -26,6 +28,8 @@ export class Card {
   readonly #noData = element('p', { class: 'nothing', text: 'no data in this range', hidden: '' })
   readonly #chart: Chart
   #data: PanelData
+  /** The lines of the chart and of the legend. The headline knows all. */
+  #lines: readonly Line[] = []
   #legendItems: LegendItem[] = []
   #live = true
   #pointMs: number | null = null
@@ -34,8 +38,8 @@ export class Card {
 
   constructor(data: PanelData, palette: Palette, events: Omit<ChartEvents, 'point'>) {
     this.#data = data
-    const title = element('h3', { text: data.panel.title })
-    const head = element('div', { class: 'card-head' }, title, this.#time)
+    this.#title = element('h3', { text: data.panel.title })
+    const head = element('div', { class: 'card-head' }, this.#title, this.#time)
     const plotHolder = element('div', { class: 'plot-holder' }, this.#plot, this.#noData)
     this.root = element(
       'section',
@@ -64,8 +68,8 @@ export class Card {
   }
 
   drawChart(window: TimeWindow, nowMs: number): void {
-    const lines = this.#data.lines
-    this.#chart.draw(this.#data.table, lines, window)
+    this.#chooseLines()
+    this.#chart.draw(this.#data.table, this.#lines, window)
     this.#noData.hidden = !this.#data.isLoaded || this.#data.table.times.length > 0
     if (!this.#data.isLoaded) return
     if (this.#data.table === this.#summarisedTable && nowMs - this.#summarisedAtMs < SUMMARY_EVERY_MS) return
@@ -77,9 +81,13 @@ export class Card {
   /** Writes the headline and the legend: the newest values when live, else the mean of the window. */
   drawNumbers(live: boolean): void {
     this.#live = live
-    const data = this.#data
-    const headlines = data.panel.headline((column) => this.#value(column), data.lines)
+    this.#chooseLines()
+    const { panel, lines } = this.#data
+    const headlines = panel.headline((column) => this.#value(column), lines)
     writeHeadline(this.#headline, headlines, live ? '' : 'mean')
+    const drawn = this.#lines.length
+    const part = drawn < lines.length ? `, the ${drawn} highest of ${lines.length}` : ''
+    setText(this.#title, `${panel.title}${part}`)
     this.#writeLegend()
   }
 
@@ -87,12 +95,17 @@ export class Card {
     this.#chart.redraw()
   }
 
+  #chooseLines(): void {
+    this.#lines = linesToDraw(this.#data.lines, (column) => this.#value(column))
+  }
+
   #value(column: string): number | null {
     return this.#live ? this.#data.newest(column) : this.#data.mean(column)
   }
 
   #writeLegend(): void {
-    const { lines, table, panel } = this.#data
+    const { table, panel } = this.#data
+    const lines = this.#lines
     if (
       lines.length !== this.#legendItems.length ||
       lines.some((line, i) => line.label !== this.#legendItems[i]!.line.label)
@@ -110,15 +123,21 @@ export class Card {
   #buildLegend(lines: readonly Line[]): void {
     this.#legendItems = lines.map((line) => ({ line, value: element('span', { class: 'value' }) }))
     const items = this.#legendItems.map(({ line, value }, index) => {
-      const swatch = element('i', { class: `swatch swatch-${Math.min(index, 5) + 1}`, 'aria-hidden': 'true' })
-      return element('li', {}, swatch, element('span', { class: 'label', text: line.label, title: line.label }), value)
+      const swatch = element('i', { class: `swatch swatch-${Math.min(index + 1, COLOURS)}`, 'aria-hidden': 'true' })
+      return element(
+        'li',
+        {},
+        swatch,
+        element('span', { class: 'label', text: line.label, title: line.hint ?? line.label }),
+        value,
+      )
     })
     this.#legend.replaceChildren(...items)
   }
 
   #summary(window: TimeWindow): string {
-    const { panel, lines, table } = this.#data
-    const parts = lines.map(({ column, label }) => {
+    const { panel, table } = this.#data
+    const parts = this.#lines.map(({ column, label }) => {
       const known = table.cells(column).filter((cell) => cell !== undefined && cell !== null)
       if (known.length === 0) return `${label} unknown`
       const [low, high, last] = [Math.min(...known), Math.max(...known), known.at(-1)!].map((value) =>

@@ -3,6 +3,7 @@ import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { dayText, timeText } from '../shared/times.ts'
 import { niceCeiling } from './axis.ts'
+import { COLOURS } from './lines.ts'
 import type { Line, Panel } from './panel.ts'
 import type { Cell, Table } from './table.ts'
 
@@ -106,10 +107,10 @@ export class Chart {
   }
 
   #series(index: number): uPlot.Series {
-    const colour = () => this.#palette.colour(`line-${Math.min(index, 5) + 1}`)
+    const colour = () => this.#palette.colour(`line-${Math.min(index + 1, COLOURS)}`)
     const { stacked, axis } = this.#panel
     const isFilled = stacked ? this.#lines[index]!.isRest !== true : index === 0 && axis === 'decimal'
-    const fill = () => this.#palette.colour(stacked ? `area-${Math.min(index, 5) + 1}` : 'area-soft')
+    const fill = () => this.#palette.colour(stacked ? `area-${Math.min(index + 1, COLOURS)}` : 'area-soft')
     return {
       stroke: colour,
       width: stacked && index > 0 ? 1 : 1.5,

@@ -1,4 +1,5 @@
 import type { LiveSample } from '../shared/api.ts'
+import { Newest, type Value } from './newest.ts'
 import type { Line, Panel, Reader } from './panel.ts'
 import { Table } from './table.ts'
 
@@ -8,18 +9,11 @@ const SAMPLE_EVERY_MS = 1000
 // Live values that wait while history is on its way. One column alone fills it only after far longer than the API may take.
 const MOST_WAITING = 2000
 
-interface Value {
-  readonly column: string
-  readonly atMs: number
-  readonly value: number | null
-}
-
 /** The data of one chart: history first, then live samples. */
 export class PanelData {
   readonly panel: Panel
   table = new Table({ bucketMs: 1000, capacity: 1 })
-  readonly #labels = new Map<string, string>()
-  readonly #newest = new Map<string, number | null>()
+  readonly #newest = new Newest()
   readonly #liveReader: Reader
   /** Whether history has been answered. Before that, an empty chart says nothing about the host. */
   isLoaded = false
@@ -31,16 +25,22 @@ export class PanelData {
     this.#liveReader = panel.makeReader()
   }
 
-  /** The lines from the bottom up. A panel without lines has one for each column that the samples name. */
+  /**
+   * The lines from the bottom up. A panel without lines has one for each column that the samples name. While the chart
+   * follows live samples, these are the columns that are still measured; a window of the past has all of its columns.
+   */
   get lines(): readonly Line[] {
     if (this.panel.lines.length > 0) return this.panel.lines
-    const found = this.table.names.map((column) => ({ column, label: this.#labels.get(column) ?? column }))
-    return found.sort((a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }))
+    const isPast = this.isLoaded && !this.#follows
+    const columns = isPast
+      ? this.table.names
+      : [...new Set([...this.table.names, ...this.#newest.columns])].filter((column) => !this.#newest.isGone(column))
+    return columns.map((column) => ({ column, label: column })).sort(byLabel)
   }
 
   /** The newest value, in full resolution even when the chart shows means of half hours. */
   newest(column: string): number | null {
-    const live = this.#newest.get(column)
+    const live = this.#newest.of(column)
     return live === undefined ? this.table.latest(column) : live
   }
 
@@ -50,16 +50,17 @@ export class PanelData {
     return known.length === 0 ? null : known.reduce((sum, cell) => sum + cell, 0) / known.length
   }
 
-  takeLive(sample: LiveSample): void {
-    if (sample.measurement !== this.panel.measurement) return
-    this.#liveReader(sample, (column, atMs, value, label) => {
-      this.#name(column, label)
-      this.#newest.set(column, value)
-      if (this.#follows) this.table.put(column, atMs, value)
-      if (this.#waiting === undefined) return
-      this.#waiting.push({ column, atMs, value })
-      if (this.#waiting.length > MOST_WAITING) this.#waiting.shift()
-    })
+  /** Takes one event of the live stream. */
+  takeLive(samples: readonly LiveSample[]): void {
+    const values: Value[] = []
+    const ours = samples.filter(({ measurement }) => measurement === this.panel.measurement).sort((a, b) => a.at - b.at)
+    for (const sample of ours) {
+      this.#liveReader(sample, (column, atMs, value) => values.push({ column, atMs, value }))
+    }
+    this.#newest.take(values)
+    if (this.#follows) for (const { column, atMs, value } of values) this.table.put(column, atMs, value)
+    this.#waiting?.push(...values)
+    this.#waiting?.splice(0, this.#waiting.length - MOST_WAITING)
   }
 
   /** To be called when history is asked for. Live values that come until `load` are put after that history. */
@@ -78,10 +79,7 @@ export class PanelData {
     const table = new Table({ bucketMs: options.bucketMs, capacity: options.rows })
     const reader = this.panel.makeReader()
     for (const sample of samples) {
-      reader(sample, (column, atMs, value, label) => {
-        this.#name(column, label)
-        table.put(column, atMs, value)
-      })
+      reader(sample, (column, atMs, value) => table.put(column, atMs, value))
     }
     if (options.follows) {
       table.weighNewest(options.untilMs, SAMPLE_EVERY_MS)
@@ -92,9 +90,8 @@ export class PanelData {
     this.#waiting = undefined
     this.isLoaded = true
   }
+}
 
-  #name(column: string, label: string | undefined): void {
-    if (label === undefined || label.length >= (this.#labels.get(column)?.length ?? Infinity)) return
-    this.#labels.set(column, label)
-  }
+function byLabel(a: Line, b: Line): number {
+  return a.label.localeCompare(b.label, 'en', { numeric: true })
 }

@@ -4,8 +4,8 @@ import type { Level } from '../shared/percent.ts'
 import { CounterRates, MomentSum } from './rates.ts'
 import { isStacked } from './stacked.ts'
 
-/** Takes one value of a sample. A label names a column that no panel lists beforehand, such as a disk by its path. */
-type Put = (column: string, atMs: number, value: number | null, label?: string) => void
+/** Takes one value of a sample. A column that no panel lists beforehand is named for people, such as a disk by its path. */
+type Put = (column: string, atMs: number, value: number | null) => void
 
 /** Reads the values of a chart from samples, oldest first. It may keep state between samples, as rates of counters need it. */
 export type Reader = (sample: LiveSample, put: Put) => void
@@ -13,6 +13,8 @@ export type Reader = (sample: LiveSample, put: Put) => void
 export interface Line {
   readonly column: string
   readonly label: string
+  /** What the label means, shown when the pointer rests on it. */
+  readonly hint?: string
   /** The rest of a whole, such as free memory: a line without an area. */
   readonly isRest?: boolean
 }

@@ -13,7 +13,8 @@ interface Column {
 
 /** Two values that are further apart than this many usual distances are not joined by a line. */
 const GAP_FACTOR = 2.5
-const MOST_COLUMNS = 16
+/** A bound for the memory of the page. The chart shows fewer lines, and chooses among all columns. */
+const MOST_COLUMNS = 1000
 const SPACINGS_KEPT = 9
 
 /**

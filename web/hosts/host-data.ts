@@ -9,10 +9,8 @@ export class HostData {
   newestAtMs = 0
 
   takeLive(samples: readonly LiveSample[]): void {
-    for (const sample of samples) {
-      this.newestAtMs = Math.max(this.newestAtMs, sample.at / 1000)
-      for (const data of this.panels) data.takeLive(sample)
-    }
+    for (const sample of samples) this.newestAtMs = Math.max(this.newestAtMs, sample.at / 1000)
+    for (const data of this.panels) data.takeLive(samples)
   }
 
   /** Whether all history was answered, and there was none. */

@@ -40,6 +40,23 @@ describe('the panels', () => {
       sample('cpu', { cpu: 'cpu0' }, { ...fields, usage_user: 99 }),
     )
     expect(headlineOf(data, 'cpu')).toEqual(['12.4 %'])
+    const { lines } = panelOf(data, 'cpu')
+    expect(lines.map(({ label }) => label)).toEqual(['user', 'system', 'iowait', 'steal', 'irq', 'nice'])
+    expect(['steal', 'irq'].map((column) => panelOf(data, 'cpu').newest(column))).toEqual([0.1, 0.3])
+  })
+
+  it('count the virtual machines of a host as its programs, as the kernel does', () => {
+    const fields = {
+      usage_user: 5,
+      usage_guest: 60,
+      usage_system: 5,
+      usage_nice: 0,
+      usage_guest_nice: 10,
+      usage_idle: 20,
+    }
+    const data = dataAfter(sample('cpu', { cpu: 'cpu-total' }, fields))
+    expect(headlineOf(data, 'cpu')).toEqual(['80.0 %'])
+    expect(panelOf(data, 'cpu').newest('user')).toBe(65)
   })
 
   it('show used memory of total memory', () => {
@@ -94,17 +111,53 @@ describe('the panels', () => {
     expect(table.cells('down')).toEqual([10, null, 10])
   })
 
-  it('name a disk by its shortest path and show the fullest', () => {
-    const disk = (device: string, path: string, percent: number, fstype = 'ext4') =>
-      sample('disk', { device, path, fstype }, { used_percent: percent })
-    const data = dataAfter(
-      disk('sda1', '/etc/hosts', 61),
-      disk('sda1', '/', 61),
-      disk('sdb1', '/data', 37),
-      disk('tmpfs', '/run', 99, 'tmpfs'),
-    )
-    expect(headlineOf(data, 'disk')).toEqual(['61.0 % used on /'])
-    expect(panelOf(data, 'disk').lines.map(({ label }) => label)).toEqual(['/', '/data'])
+  describe('of disks', () => {
+    const disk = (path: string, percent: number, second = 0, tags: LiveSample['tags'] = {}) =>
+      sample('disk', { device: 'sda1', path, fstype: 'ext4', ...tags }, { used_percent: percent }, AT + second * 1000)
+    const labelsOf = (data: HostData) => panelOf(data, 'disk').lines.map(({ label }) => label)
+
+    it('have a line for each path, also where two have one device name, and name the fullest', () => {
+      const data = dataAfter(
+        disk('/', 61),
+        disk('/home', 61, 0, { fstype: 'btrfs' }),
+        disk('/data', 37, 0, { device: 'sdb1' }),
+        disk('/run', 99, 0, { fstype: 'tmpfs' }),
+      )
+      expect(headlineOf(data, 'disk')).toEqual(['61.0 % used on /'])
+      expect(labelsOf(data)).toEqual(['/', '/data', '/home'])
+    })
+
+    it.each([17, 40, 400])('name the fullest of %d', (count) => {
+      const disks = Array.from({ length: count }, (_, index) => disk(`/data${index}`, index === count - 1 ? 93 : 40))
+      expect(headlineOf(dataAfter(...disks), 'disk')).toEqual([`93.0 % used on /data${count - 1}`])
+      const fromHistory = new HostData()
+      panelOf(fromHistory, 'disk').load(disks, { bucketMs: 1000, rows: 100, untilMs: AT, follows: true })
+      expect(headlineOf(fromHistory, 'disk')).toEqual([`93.0 % used on /data${count - 1}`])
+    })
+
+    it('show one that is mounted, and forget one that is unmounted within seconds', () => {
+      const data = dataAfter(disk('/', 50, -1), disk('/backup', 95, -1), disk('/', 50), disk('/backup', 95))
+      expect(headlineOf(data, 'disk')).toEqual(['95.0 % used on /backup'])
+      for (let second = 1; second <= 6; second++) data.takeLive([disk('/', 50, second)])
+      expect(headlineOf(data, 'disk')).toEqual(['50.0 % used on /'])
+      expect(labelsOf(data)).toEqual(['/'])
+      data.takeLive([disk('/', 50, 7), disk('/new', 60, 7)])
+      expect(headlineOf(data, 'disk')).toEqual(['60.0 % used on /new'])
+      expect(panelOf(data, 'disk').table.cells('/new').at(-1)).toBe(60)
+    })
+
+    it('show in a window of the past what was there then', () => {
+      const data = dataAfter(disk('/', 50), disk('/backup', 95))
+      for (let second = 1; second <= 6; second++) data.takeLive([disk('/', 50, second)])
+      const past = { bucketMs: 1000, rows: 10, untilMs: AT + 1, follows: false }
+      panelOf(data, 'disk').load([disk('/', 50), disk('/backup', 95)], past)
+      expect(labelsOf(data)).toEqual(['/', '/backup'])
+    })
+
+    it('go on as one line when a failing disk turns read-only', () => {
+      const data = dataAfter(disk('/', 50, 0, { mode: 'rw' }), disk('/', 50, 1, { mode: 'ro' }))
+      expect(panelOf(data, 'disk').table.cells('/')).toEqual([50, 50])
+    })
   })
 
   it('put live values that came while history was on its way after that history', () => {

@@ -1,19 +1,22 @@
 import { type Figure, threeDigits } from '../../internal/text/figure.ts'
 import { byteRateFigure, sizeFigure } from '../../internal/text/size.ts'
-import { millisecondsOf, numberOf, type Panel, type Reader, readFields, readRates } from '../charts/panel.ts'
+import { type Line, millisecondsOf, numberOf, type Panel, type Reader, readFields, readRates } from '../charts/panel.ts'
 import { NOT_STACKED } from '../charts/stacked.ts'
 import { levelOf, percentFigure } from '../shared/percent.ts'
 import { isWholeDisk } from './whole-disk.ts'
 
 const PSEUDO_FILE_SYSTEMS = new Set(['tmpfs', 'devtmpfs', 'squashfs', 'iso9660', 'proc', 'sysfs'])
 
-/** Reads one column a device. A disk mounted at many paths, as in a container, is one line with its shortest path as name. */
+/**
+ * Reads one column a path: two mounts may have one device name (subvolumes of a btrfs, exports of one server), and a device
+ * that fails turns from `rw` to `ro`, which makes another series of the same disk.
+ */
 function readDisks(): Reader {
   return (sample, put) => {
-    const { device, path, fstype } = sample.tags
+    const { path, fstype } = sample.tags
     const percent = numberOf(sample.fields.used_percent)
     if (path === undefined || percent === null || PSEUDO_FILE_SYSTEMS.has(fstype ?? '')) return
-    put(device ?? path, millisecondsOf(sample), percent, path)
+    put(path, millisecondsOf(sample), percent)
   }
 }
 
@@ -24,25 +27,33 @@ const figureOf = (value: number | null, format: (value: number) => Figure) => (v
 const sumOf = (values: readonly (number | null)[]) =>
   values.includes(null) ? null : values.reduce<number>((sum, value) => sum + value!, 0)
 
-const OTHER_CPU = ['nice', 'irq', 'softirq', 'steal', 'guest', 'guest_nice'].map((kind) => `usage_${kind}`)
+/** Each line of the CPU chart with the fields that it sums. Together they are all time that is not idle. */
+const CPU_LINES: readonly (Line & { readonly kinds: readonly string[] })[] = [
+  { column: 'user', label: 'user', kinds: ['user', 'guest'], hint: 'programs, virtual machines among them' },
+  { column: 'system', label: 'system', kinds: ['system'], hint: 'the kernel' },
+  { column: 'iowait', label: 'iowait', kinds: ['iowait'], hint: 'idle, while a program waits for a disk' },
+  { column: 'steal', label: 'steal', kinds: ['steal'], hint: 'taken by the hypervisor' },
+  { column: 'irq', label: 'irq', kinds: ['irq', 'softirq'], hint: 'interrupts of the hardware, and what follows them' },
+  { column: 'nice', label: 'nice', kinds: ['nice', 'guest_nice'], hint: 'programs of low priority' },
+]
+const CPU_COLUMNS = Object.fromEntries(
+  CPU_LINES.map(({ column, kinds }) => [column, kinds.map((kind) => `usage_${kind}`)]),
+)
 
 const CPU: Panel = {
   id: 'cpu',
   title: 'CPU',
   measurement: 'cpu',
-  fields: ['usage_user', 'usage_system', 'usage_iowait', ...OTHER_CPU],
+  fields: Object.values(CPU_COLUMNS).flat(),
   aggregate: 'mean',
   tag: 'cpu=cpu-total',
-  lines: ['user', 'system', 'iowait', 'other'].map((name) => ({ column: name, label: name })),
+  lines: CPU_LINES,
   stacked: true,
   axis: 'percent',
   format: percentFigure,
-  makeReader: readFields(
-    { user: ['usage_user'], system: ['usage_system'], iowait: ['usage_iowait'], other: OTHER_CPU },
-    (tags) => tags.cpu === 'cpu-total',
-  ),
+  makeReader: readFields(CPU_COLUMNS, (tags) => tags.cpu === 'cpu-total'),
   headline(value) {
-    const parts = ['user', 'system', 'iowait', 'other'].map(value)
+    const parts = CPU_LINES.map(({ column }) => value(column))
     const percent = parts.slice(0, 2).includes(null) ? null : sumOf(parts.map((part) => part ?? 0))
     return [{ figure: figureOf(percent, percentFigure), level: levelOf(percent ?? 0) }]
   },
