@@ -37,7 +37,8 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   onReload(['api.maxLiveClients', 'api.liveQueueSeries'], (changed) =>
     feed.setLimits({ maxClients: changed.api.maxLiveClients, maxOwedSeries: changed.api.liveQueueSeries }),
   )
-  onReload(['api.staleAfterMs', 'api.requestsPerMinute'])
+  onReload(['api.staleAfterMs', 'api.requestsPerMinute', 'api.hosts'])
+  onReload(['api.maxConnectionsPerAddress', 'api.maxLiveClientsPerAddress'])
   const app = buildApi({
     reader,
     table,
@@ -51,7 +52,14 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     staleAfterMs: () => context.settings.api.staleAfterMs,
     corsOrigins: api.corsOrigins,
     trustProxy: api.trustProxy,
-    limits: { requestsPerMinute: () => context.settings.api.requestsPerMinute },
+    hosts: () => context.settings.api.hosts,
+    listensOn: api.host,
+    refusals: context.refusals,
+    limits: {
+      requestsPerMinute: () => context.settings.api.requestsPerMinute,
+      maxConnectionsPerAddress: () => context.settings.api.maxConnectionsPerAddress,
+      maxLiveClientsPerAddress: () => context.settings.api.maxLiveClientsPerAddress,
+    },
   })
   await openOwnMetrics(context, broker, 'api', {
     live_clients: ['int', () => feed.stats.clients],
@@ -70,7 +78,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   })
   metrics.counter({
     name: 'sentinel_live_refused_clients_total',
-    help: 'Live streams refused because there were too many.',
+    help: 'Live streams refused because there were too many, in all or of one address.',
     read: () => feed.stats.refused,
   })
   metrics.counter({

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { SettingKey, Settings } from '../../internal/config/settings.ts'
+import type { Refusals } from '../../internal/http/doorkeeper.ts'
 import type { Releaser } from '../../internal/lifecycle/releaser.ts'
 import type { PipelineMetrics } from '../../internal/observe/debug-metrics.ts'
 import type { LatencyRecorder } from '../../internal/observe/latency.ts'
@@ -28,6 +29,8 @@ export interface Context {
   readonly clock: Clock
   /** Undoes at the stop what the parts opened. */
   readonly releaser: Releaser
+  /** What the listeners of this process refused because of who asked. */
+  readonly refusals: Refusals
   /** What `/metrics` serves. */
   readonly metrics: Metrics
   /** The publishers of this process: one for each role that publishes. */

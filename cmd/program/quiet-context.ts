@@ -1,5 +1,6 @@
 import pino from 'pino'
 import type { LoadedSettings } from '../../internal/config/load.ts'
+import { Refusals } from '../../internal/http/doorkeeper.ts'
 import { Releaser } from '../../internal/lifecycle/releaser.ts'
 import { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import { Metrics } from '../../internal/observe/metrics.ts'
@@ -18,6 +19,7 @@ export function quietContext({ settings }: LoadedSettings): Context {
     throttle: new LogThrottle(logger),
     clock: new WallClock(),
     releaser: new Releaser(logger),
+    refusals: new Refusals(),
     metrics: new Metrics(),
     publishers: [],
     pipelines: [],

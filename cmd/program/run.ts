@@ -3,6 +3,7 @@ import { ConfigError } from '../../internal/config/error.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { LiveSettings } from '../../internal/config/reload.ts'
 import { startAdmin } from '../../internal/http/admin.ts'
+import { Refusals } from '../../internal/http/doorkeeper.ts'
 import { Releaser } from '../../internal/lifecycle/releaser.ts'
 import { runUntilSignal } from '../../internal/lifecycle/signals.ts'
 import { onIllegalTransition } from '../../internal/lifecycle/transition.ts'
@@ -40,6 +41,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     throttle: new LogThrottle(logger),
     clock: new WallClock(),
     releaser,
+    refusals: new Refusals(),
     metrics: new Metrics(),
     publishers: [],
     pipelines: [],
@@ -51,7 +53,13 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   context.onReload(['log.level'], ({ log }) => {
     logger.level = log.level
   })
-  context.onReload(['stop.deadlineMs'])
+  context.onReload(['stop.deadlineMs', 'admin.hosts'])
+  context.metrics.counter({
+    name: 'sentinel_http_refused_total',
+    help: 'Requests and connections refused because of who asked, on all listeners.',
+    label: 'reason',
+    read: () => Object.entries(context.refusals),
+  })
   await runUntilSignal({
     logger,
     get deadlineMs() {
@@ -69,6 +77,9 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
         name: role.name,
         version: context.version,
         logger,
+        faults: context.throttle,
+        hosts: () => live.settings.admin.hosts,
+        refusals: context.refusals,
         ready: () => reasons(context),
         registry: context.metrics.registry,
         figures: { pipeline: () => context.pipelines[0], gcPauses },

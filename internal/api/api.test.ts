@@ -407,6 +407,20 @@ describe('every answer', () => {
     expect(limited.json()).toMatchObject({ status: 429, title: 'Too Many Requests' })
   })
 
+  it('is limited by the address that the proxy itself saw, whatever its client says', async () => {
+    const scene = await ApiScene.open({ trustProxy: true, limits: { requestsPerMinute: 1 } })
+    const ask = async (forwarded: string): Promise<number> =>
+      (await scene.ask({ url: '/api/v1/hosts', headers: { 'x-forwarded-for': forwarded } })).statusCode
+    expect([await ask('127.0.0.1, 192.0.2.1'), await ask('198.51.100.7, 192.0.2.1')]).toEqual([200, 429])
+  })
+
+  it('is limited by /64: a client has all addresses below it', async () => {
+    const scene = await ApiScene.open({ limits: { requestsPerMinute: 1 } })
+    const ask = async (remoteAddress: string): Promise<number> =>
+      (await scene.ask({ url: '/api/v1/hosts', remoteAddress })).statusCode
+    expect([await ask('2001:db8::1'), await ask('2001:db8::2'), await ask('2001:db8:0:1::1')]).toEqual([200, 429, 200])
+  })
+
   it('has a limit that a reload may change', async () => {
     let requestsPerMinute = 1
     const scene = await ApiScene.open({ limits: { requestsPerMinute: () => requestsPerMinute } })
@@ -415,6 +429,33 @@ describe('every answer', () => {
     expect([await ask(), await ask()]).toEqual([200, 429])
     requestsPerMinute = 10
     expect(await ask()).toBe(200)
+  })
+})
+
+describe('an unknown parameter', () => {
+  it('is refused by every resource of the API, and ignored for probes', async () => {
+    const scene = await ApiScene.open()
+    const document: OpenApi = (await scene.app.inject('/docs/json')).json()
+    const statuses: Array<[string, number, string | undefined]> = []
+    for (const path of Object.keys(document.paths)) {
+      const answer = await scene.app.inject(`${path.replace('{host}', 'a')}?measurement=cpu&field=f&misspelt=1`)
+      const isJson = String(answer.headers['content-type']).includes('json')
+      statuses.push([path, answer.statusCode, isJson ? answer.json().parameter : undefined])
+    }
+    expect(statuses).toEqual([
+      ['/health', 200, undefined],
+      ['/ready', 200, undefined],
+      ['/metrics', 200, undefined],
+      // It takes none at all, and names the first.
+      ['/api/v1/hosts', 400, 'measurement'],
+      ['/api/v1/hosts/{host}/metrics', 400, 'misspelt'],
+      ['/api/v1/live', 400, 'field'],
+    ])
+    expect((await scene.ask('/api/v1/hosts?hots=a')).json()).toMatchObject({
+      status: 400,
+      parameter: 'hots',
+      detail: 'there is no parameter "hots"',
+    })
   })
 })
 
@@ -428,18 +469,22 @@ describe('the documentation', () => {
       for (const [status, { content }] of Object.entries(get.responses))
         answers.push([path, status, ...Object.keys(content)])
     }
-    const problem = 'application/problem+json'
+    const [json, problem] = ['application/json', 'application/problem+json']
+    const problemsOf = (path: string, ...more: string[]): string[][] =>
+      ['400', '408', '413', '414', '431', ...more].sort().map((status) => [path, status, problem])
     expect(answers).toEqual([
-      ['/health', '200', 'application/json'],
-      ['/ready', '200', 'application/json'],
-      ['/ready', '503', 'application/json'],
+      ['/health', '200', json],
+      ...problemsOf('/health'),
+      ['/ready', '200', json],
+      ...problemsOf('/ready', '503').map(([path, status, type]) => [path, status, status === '503' ? json : type]),
       ['/metrics', '200', 'text/plain'],
-      ['/api/v1/hosts', '200', 'application/json'],
-      ...['414', '429', '500'].map((status) => ['/api/v1/hosts', status, problem]),
-      ['/api/v1/hosts/{host}/metrics', '200', 'application/json'],
-      ...['400', '404', '414', '429', '500', '503'].map((status) => ['/api/v1/hosts/{host}/metrics', status, problem]),
+      ...problemsOf('/metrics', '500'),
+      ['/api/v1/hosts', '200', json],
+      ...problemsOf('/api/v1/hosts', '421', '429', '500'),
+      ['/api/v1/hosts/{host}/metrics', '200', json],
+      ...problemsOf('/api/v1/hosts/{host}/metrics', '404', '421', '429', '500', '503'),
       ['/api/v1/live', '200', 'text/event-stream'],
-      ...['400', '414', '429', '503'].map((status) => ['/api/v1/live', status, problem]),
+      ...problemsOf('/api/v1/live', '421', '429', '503'),
     ])
     expect(Object.keys(document.components.schemas)).toEqual(['Problem', 'Samples'])
   })
@@ -476,6 +521,10 @@ describe('the page', () => {
       expect(page.headers['cache-control']).toBe('public, max-age=0')
       const script = await app.inject('/assets/main-1A2B3C4D.js')
       expect([script.body, script.headers['cache-control']]).toEqual(['go()', 'public, max-age=31536000, immutable'])
+      const unchanged = await app.inject({ url: '/', headers: { 'if-none-match': String(page.headers.etag) } })
+      expect([unchanged.statusCode, unchanged.headers['cache-control']]).toEqual([304, 'public, max-age=0'])
+      const none = await app.inject('/assets/nothing.js')
+      expect([none.statusCode, none.headers['cache-control']]).toEqual([404, 'no-store'])
       expect((await app.inject('/api/v1/hosts')).statusCode).toBe(200)
       for (const url of ['/nothing.js', '/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json']) {
         const answer = await app.inject(url)

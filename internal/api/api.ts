@@ -1,7 +1,10 @@
 import type { Logger } from 'pino'
-import { type AppLimits, createApp } from '../http/app.ts'
+import { type AppLimits, type AppOptions, createApp } from '../http/app.ts'
 import type { App } from '../http/app-types.ts'
+import type { ConnectionLimits } from '../http/connection-limit.ts'
+import { Refusals } from '../http/doorkeeper.ts'
 import { limitByAddress } from '../http/rate-limit.ts'
+import { refuseUnknownParameters } from '../http/unknown-parameters.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LiveTable } from '../live/live-table.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
@@ -37,10 +40,22 @@ export interface ApiOptions {
   readonly corsOrigins?: readonly string[]
   /** Whether `X-Forwarded-For` tells the client's address: only behind a proxy that sets it. */
   readonly trustProxy?: boolean
+  /** Names that the API answers to, beside those of loopback. Asked at each request. */
+  readonly hosts?: () => readonly string[]
+  /** Where it listens. */
+  readonly listensOn?: string
+  readonly refusals?: Refusals
   readonly limits?: Partial<ApiLimits>
 }
 
-interface ApiLimits extends AppLimits {
+interface ApiLimits extends Omit<AppLimits, 'connections'> {
+  /**
+   * Connections of one address. An office behind one address, or a published port of Docker, brings many people: a page
+   * needs one for its stream, and a browser opens at most six. Asked at each connection.
+   */
+  readonly maxConnectionsPerAddress: () => number
+  /** Live streams of one address. Asked at each stream. */
+  readonly maxLiveClientsPerAddress: () => number
   /**
    * Requests to `/api/v1` that one address may make in a minute. Ten a second serve a wall of dashboards, and are far
    * below what the process can answer. Behind a proxy on this machine no client is counted unless `trustProxy` is set.
@@ -54,6 +69,8 @@ interface ApiLimits extends AppLimits {
 
 const DEFAULT_LIMITS: ApiLimits = {
   requestsPerMinute: 600,
+  maxConnectionsPerAddress: () => 256,
+  maxLiveClientsPerAddress: () => 50,
   maxQueries: 64,
   queryTimeoutMs: 15_000,
   // No resource takes a body yet, and fastify wants one byte at least.
@@ -66,6 +83,9 @@ const DEFAULT_LIMITS: ApiLimits = {
   requestTimeoutMs: 10_000,
 }
 
+/** Connections beside those of live streams, which have a limit of their own. */
+const MAX_OTHER_CONNECTIONS = 1_000
+
 /**
  * The API, ready to listen or to be asked by `inject`. `close` ends the live streams, then waits for the requests that
  * are being answered.
@@ -73,19 +93,42 @@ const DEFAULT_LIMITS: ApiLimits = {
 export function buildApi(options: ApiOptions): App {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const { reader, table, clock, logger, corsOrigins = [], trustProxy = false } = options
+  const { hosts = () => [], listensOn, refusals = new Refusals() } = options
   const { staleAfterMs = () => 10_000 } = options
   const faults = new LogThrottle(logger)
   const view = new HostsView(table)
   const known = new KnownHosts({ reader, clock })
-  const app = { logger, faults, translate: answerOfStore, limits, corsOrigins, trustProxy }
+  const connections: ConnectionLimits = {
+    total: () => MAX_OTHER_CONNECTIONS + options.feed.maxClients,
+    // Behind a proxy all clients have its address.
+    perAddress: () => (trustProxy ? undefined : limits.maxConnectionsPerAddress()),
+    setting: '--api-max-connections-per-address or SENTINEL_API_MAX_CONNECTIONS_PER_ADDRESS',
+  }
+  const app: AppOptions = {
+    ...{
+      logger,
+      faults,
+      translate: answerOfStore,
+      limits: { ...limits, connections },
+      corsOrigins,
+      trustProxy,
+      refusals,
+    },
+    hosts: {
+      hosts,
+      ...(listensOn === undefined ? {} : { listensOn }),
+      setting: '--api-hosts or SENTINEL_API_HOSTS',
+    },
+  }
   return createApp(app, async (root) => {
     await addDocs(root, options.version)
     root.register(
       async (api: App) => {
+        refuseUnknownParameters(api)
         await limitByAddress(api, limits.requestsPerMinute)
         addHostsRoute(api, { view, known, clock, faults, staleAfterMs })
         addHistoryRoute(api, { reader, view, clock, ...limits })
-        addLiveRoute(api, options.feed)
+        addLiveRoute(api, options.feed, limits.maxLiveClientsPerAddress)
       },
       { prefix: '/api/v1' },
     )

@@ -128,21 +128,28 @@ export const ReadySchema = Type.Object(
 export type ReadyAnswer = Static<typeof ReadySchema>
 
 const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
-  400: 'A parameter cannot be used; `parameter` names it.',
+  400: 'A parameter cannot be used; `parameter` names it. Or this is not an HTTP request.',
   404: 'The path or the host does not exist.',
   405: 'The path does not allow this method.',
+  408: 'The request did not arrive within 10 s.',
+  413: 'The request has a body.',
   414: 'The URL is too long.',
-  429: 'Too many requests from this address; `Retry-After` says when to try again.',
+  421: 'The header Host has a name that `api.hosts` does not list.',
+  429: 'Too many requests, or live streams, of this address; `Retry-After` says when to try again.',
+  431: 'The headers, or the URL, are too long.',
   500: 'The server failed; the log says how.',
   503: 'The process cannot answer now; `Retry-After` says when to try again.',
 }
 
 const RetryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds.' }) }
 
+/** What any request may be answered with, before a route reads it. */
+const OF_EVERY_RESOURCE = [400, 408, 413, 414, 431]
+
 /** The problem documents that a resource may answer with, as its response schemas. */
 export function problems(...statuses: number[]) {
   return Object.fromEntries(
-    statuses.map((status) => [
+    [...new Set([...OF_EVERY_RESOURCE, ...statuses])].map((status) => [
       status,
       {
         description: PROBLEM_DESCRIPTIONS[status],

@@ -154,15 +154,36 @@ describe('GET /api/v1/live', () => {
     const first = await Stream.open(port)
     const refused = await scene.ask('/api/v1/live')
     expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '1'])
+    expect(scene.feed.stats.refused).toBe(1)
     first.response.destroy()
     await until(() => scene.feed.stats.clients === 0)
     expect((await Stream.open(port)).response.statusCode).toBe(200)
   })
 
+  it('429 for one stream too many of an address, counted and logged; others have room', async () => {
+    const limits = { maxLiveClientsPerAddress: () => 1, maxConnectionsPerAddress: () => 10 }
+    const { scene, port } = await listen({ trustProxy: true, limits })
+    const from = (address: string) => ({ 'x-forwarded-for': address })
+    const first = await Stream.open(port, '', from('2001:db8::1'))
+    const refused = await scene.ask({ url: '/api/v1/live', headers: from('2001:db8::2') })
+    expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, '1'])
+    expect(refused.json().detail).toBe('this address has 1 live streams open already')
+    expect(scene.feed.stats.refused).toBe(1)
+    expect(scene.log.join('')).toContain('--api-max-live-clients-per-address')
+    for (const address of ['192.0.2.1', '127.0.0.1', '127.0.0.1']) {
+      expect((await Stream.open(port, '', from(address))).response.statusCode).toBe(200)
+    }
+    first.response.destroy()
+    await until(() => scene.feed.stats.clients === 3)
+    expect((await Stream.open(port, '', from('2001:db8::2'))).response.statusCode).toBe(200)
+  })
+
   it('passes over a client that does not read, and closes it after a minute; the others notice nothing', async () => {
     let nowMs = 0
     const { scene, port } = await listen({}, { nowMs: () => nowMs, stallTimeoutMs: 60_000 })
-    const stalled = connect(port, '127.0.0.1', () => stalled.write('GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n'))
+    const stalled = connect(port, '127.0.0.1', () =>
+      stalled.write('GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+    )
     clients.push(stalled)
     stalled.on('error', () => {})
     stalled.pause()
@@ -249,7 +270,7 @@ describe('a connection', () => {
     await until(() => received() > 0)
     const closing = scene.app.close()
     await until(() => !scene.app.server.listening)
-    socket.write('st: x\r\n\r\n')
+    socket.write('st: localhost\r\n\r\n')
     await Promise.all([closed, closing])
     expect(answer).toMatch(/^HTTP\/1.1 503 /)
   })

@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url'
 import { type Duty, hasDuty, type Role } from './role.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
@@ -162,6 +163,25 @@ export function texts(common: Common<readonly string[]>): Setting<readonly strin
     parse: items,
     format: (value) => value.join(','),
   })
+}
+
+/**
+ * Names of hosts, as browsers write them in the header `Host`: lower case, international names in ASCII, without port
+ * and without the dot at the end.
+ */
+export function hostNames(common: Common<readonly string[]>): Setting<readonly string[]> {
+  return setting(common, {
+    isList: true,
+    placeholder: '<a,b,…>',
+    allowed: 'a list of host names without scheme and port, such as dash.example.com',
+    parse: (written) => allOf(items(written).map(hostName)),
+    format: (value) => value.join(','),
+  })
+}
+
+function hostName(written: string): string | undefined {
+  const name = domainToASCII(written).replace(/\.$/, '').toLowerCase()
+  return /^[\w-]+(\.[\w-]+)*$/.test(name) ? name : undefined
 }
 
 interface Bounds {

@@ -5,6 +5,7 @@ import {
   choices,
   type DefaultContext,
   duration,
+  hostNames,
   integer,
   integers,
   isUsedBy,
@@ -65,6 +66,12 @@ export const SCHEMA = {
     port: port({
       default: ({ role }) => role.adminPort,
       description: 'The port of that address; 0 takes a free port.',
+    }),
+    hosts: hostNames({
+      default: [],
+      defaultText: 'none',
+      reloads: true,
+      description: 'The names in URLs of that address, beside localhost and IP addresses; other names are refused.',
     }),
   },
   redis: {
@@ -474,6 +481,14 @@ export const SCHEMA = {
       description: 'The address that serves the API and the page.',
     }),
     port: port({ default: 8080, duties: ['serve'], description: 'The port of that address; 0 takes a free port.' }),
+    hosts: hostNames({
+      default: [],
+      defaultText: 'none',
+      duties: ['serve'],
+      reloads: true,
+      description:
+        'The names in URLs of the page and the API, beside localhost and IP addresses: dash.example.com. Other names are refused.',
+    }),
     staleAfterMs: duration(
       { min: SECOND, max: DAY },
       {
@@ -496,6 +511,25 @@ export const SCHEMA = {
       { min: 1, max: 10_000 },
       { default: 200, duties: ['serve'], reloads: true, description: 'The most live streams at the same time.' },
     ),
+    maxLiveClientsPerAddress: integer(
+      { min: 1, max: 10_000 },
+      {
+        default: 50,
+        duties: ['serve'],
+        reloads: true,
+        description: 'The most live streams of one client address (IPv6: of one /64); this machine has no limit.',
+      },
+    ),
+    maxConnectionsPerAddress: integer(
+      { min: 1, max: 10_000 },
+      {
+        default: 256,
+        duties: ['serve'],
+        reloads: true,
+        description:
+          'The most connections of one client address (IPv6: of one /64); this machine, and clients of a proxy with api.trustProxy, have no limit.',
+      },
+    ),
     liveQueueSeries: integer(
       { min: 100, max: 1_000_000 },
       {
@@ -514,7 +548,8 @@ export const SCHEMA = {
     trustProxy: onOff({
       default: false,
       duties: ['serve'],
-      description: 'Whether the address of a client comes from X-Forwarded-For; only behind a proxy that sets it.',
+      description:
+        'Whether the address of a client comes from X-Forwarded-For, and the name in its URL from X-Forwarded-Host; only behind a proxy that sets both, and that nobody can go around.',
     }),
   },
   stop: {

@@ -1,7 +1,9 @@
 import { connect } from 'node:net'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LogThrottle } from '../observe/log-throttle.ts'
 import { type Admin, type AdminOptions, startAdmin } from './admin.ts'
+import { Refusals } from './doorkeeper.ts'
 
 const reasons: string[] = []
 let admin: Admin
@@ -14,6 +16,9 @@ const options: AdminOptions = {
   name: 'server',
   version: '1.2.3',
   logger: pino({ level: 'silent' }),
+  faults: new LogThrottle(pino({ level: 'silent' })),
+  hosts: () => [],
+  refusals: new Refusals(),
   ready: () => reasons,
   registry: { contentType: 'text/plain; version=0.0.4', metrics: async () => 'up 1\n' },
 }

@@ -1,18 +1,28 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { DebugSources } from '../observe/debug-metrics.ts'
+import type { LogThrottle } from '../observe/log-throttle.ts'
 import { Profiler, type Profiles } from '../observe/profiling/profiler.ts'
 import { type Answer, json, type Route, refusal } from './answer.ts'
-import { answerClientError } from './client-error.ts'
+import { hasBody } from './body.ts'
+import { answerClientError, CONNECTIONS_CHECKING_INTERVAL_MS, refuseExpectations } from './client-error.ts'
+import { limitConnections } from './connection-limit.ts'
 import { debugRoutes } from './debug.ts'
-import { HttpError, InternalError, MethodError, UnknownPathError } from './errors.ts'
+import { Doorkeeper, type Refusals } from './doorkeeper.ts'
+import { BodyError, HttpError, InternalError, MethodError, StoppingError, UnknownPathError } from './errors.ts'
 import { type ListenPlace, listen, urlOf } from './listen.ts'
+import { DATA_HEADERS } from './security-headers.ts'
 
 export interface AdminOptions extends ListenPlace {
   /** The name of the program in `/health`. */
   readonly name: string
   readonly version: string
   readonly logger: Logger
+  /** For lines that a client can repeat. */
+  readonly faults: LogThrottle
+  /** Names that the listener answers to, beside those of loopback. Asked at each request. */
+  readonly hosts: () => readonly string[]
+  readonly refusals: Refusals
   /** What keeps the process from its work, in words; empty when it is ready. */
   ready(): readonly string[]
   /** Makes Prometheus' text format. A registry of prom-client fits. */
@@ -34,6 +44,8 @@ const METHODS = ['GET', 'HEAD']
  * For a scraper, a probe and a person. More connections, larger headers or slower requests are a mistake or an attack.
  */
 const MAX_CONNECTIONS = 100
+/** Of one address: a scraper, a probe and a browser need ten. Nobody alone may keep the others out. */
+const MAX_CONNECTIONS_PER_ADDRESS = 32
 const MAX_HEADER_BYTES = 8 * 1024
 const REQUEST_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_TIMEOUT_MS = 60_000
@@ -61,6 +73,13 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     ...debugRoutes(options, options.profiles ?? new Profiler(options.name)),
   }
 
+  const doorkeeper = new Doorkeeper({
+    hosts: options.hosts,
+    listensOn: options.host,
+    setting: '--admin-hosts or SENTINEL_ADMIN_HOSTS',
+    refusesReadsOfOtherPages: true,
+    refusals: options.refusals,
+  })
   let closing = false
   /** One for each request that is being answered. */
   const running = new Set<AbortController>()
@@ -68,10 +87,9 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     // A body that nobody reads stays on the connection, so no other request can follow it.
     if (closing || hasBody(response.req)) response.setHeader('connection', 'close')
     response.writeHead(status, {
+      ...DATA_HEADERS,
       'content-type': type,
       ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
       ...headers,
     })
     response.end(body)
@@ -81,12 +99,12 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
     if (route === undefined) throw new UnknownPathError(path)
     if (!METHODS.includes(request.method!)) throw new MethodError(request.method!, path, METHODS)
-    if (hasBody(request)) throw new HttpError(413, 'this resource takes no body')
+    if (hasBody(request)) throw new BodyError()
     return route
   }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const [path = '', search = ''] = (request.url ?? '').split('?', 2)
+    const [path = '', search = ''] = pathAndQuery(request.url ?? '')
     const controller = new AbortController()
     running.add(controller)
     response.once('close', () => {
@@ -95,19 +113,22 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     })
     const { signal } = controller
     try {
+      const refused = doorkeeper.refusal(request, () => path)
+      if (refused !== undefined) throw refused
       const [isHead, host] = [request.method === 'HEAD', request.headers.host ?? '']
       const asked = { isHead, host, query: new URLSearchParams(search), signal }
       reply(response, await routeOf(request, path)(asked))
     } catch (error) {
-      reply(response, refusal(answerTo(error, path, signal), path))
+      const answered = answerTo(error, signal)
+      answered.log(options.faults, path)
+      reply(response, refusal(answered, path))
     }
   }
 
-  const answerTo = (error: unknown, path: string, signal: AbortSignal): HttpError => {
+  const answerTo = (error: unknown, signal: AbortSignal): HttpError => {
     if (error instanceof HttpError) return error
     // A client that has gone away reads no answer, and `end` on its closed response does nothing.
-    if (signal.aborted) return new HttpError(503, 'the process is stopping')
-    options.logger.error({ err: error, path }, 'the admin listener failed')
+    if (signal.aborted) return new StoppingError()
     return new InternalError(error)
   }
 
@@ -117,12 +138,17 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       requestTimeout: REQUEST_TIMEOUT_MS,
       headersTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS,
+      // The doorkeeper refuses a request without a host, with our headers.
+      requireHostHeader: false,
+      // A profile may take an hour without a byte. This notices that the machine of its client is gone.
+      keepAlive: true,
     },
     (request, response) => void answer(request, response),
   )
-  server.maxConnections = MAX_CONNECTIONS
   server.on('clientError', answerClientError)
+  refuseExpectations(server)
+  limitConnections(server, { total: () => MAX_CONNECTIONS, perAddress: () => MAX_CONNECTIONS_PER_ADDRESS }, options)
   const url = urlOf(await listen(server, options))
   options.logger.info({ url }, 'admin listener')
 
@@ -140,6 +166,8 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   }
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+/** A client of a proxy writes `http://name/path`. */
+function pathAndQuery(url: string): [path: string, query: string] {
+  const [path = '', query = ''] = url.replace(/^\w+:\/\/[^/?#]*/, '').split('?', 2)
+  return [path === '' ? '/' : path, query]
 }

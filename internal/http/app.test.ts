@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { type AppOptions, createApp } from './app.ts'
 import type { App } from './app-types.ts'
+import { Refusals } from './doorkeeper.ts'
 import { HttpError, NotFoundError } from './errors.ts'
 import { limitByAddress } from './rate-limit.ts'
 
@@ -25,7 +26,10 @@ async function open(addRoutes: (root: App) => Promise<void>, options: Partial<Ap
         maxUrlLength: 100,
         maxPathPartLength: 100,
         requestTimeoutMs: 1_000,
+        connections: { total: () => 100, perAddress: () => undefined },
       },
+      hosts: { hosts: () => [], setting: '--hosts' },
+      refusals: new Refusals(),
       corsOrigins: [],
       trustProxy: false,
       ...options,

@@ -4,8 +4,12 @@ import type { Logger } from 'pino'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { answerErrors, answerTo, sendProblem, type Translate } from './answer-errors.ts'
 import type { App } from './app-types.ts'
-import { answerClientError } from './client-error.ts'
-import { UrlTooLongError } from './errors.ts'
+import type { HostRules } from './asked-host.ts'
+import { hasBody } from './body.ts'
+import { answerClientError, CONNECTIONS_CHECKING_INTERVAL_MS, refuseExpectations } from './client-error.ts'
+import { type ConnectionLimits, limitConnections } from './connection-limit.ts'
+import { Doorkeeper, type Refusals } from './doorkeeper.ts'
+import { BodyError, type HttpError, StoppingError, UrlTooLongError } from './errors.ts'
 import { refuseOtherMethods } from './other-methods.ts'
 import { securityHeaders } from './security-headers.ts'
 
@@ -17,8 +21,13 @@ export interface AppOptions {
   readonly limits: AppLimits
   /** Origins whose pages may read the answers. */
   readonly corsOrigins: readonly string[]
-  /** Whether `X-Forwarded-For` tells the client's address. Only for an app behind a proxy that sets it. */
+  /**
+   * Whether `X-Forwarded-For` tells the client's address, and `X-Forwarded-Host` what it asked for. Only for an app
+   * that nobody reaches but through a proxy that sets them.
+   */
   readonly trustProxy: boolean
+  readonly hosts: HostOptions
+  readonly refusals: Refusals
 }
 
 export interface AppLimits {
@@ -28,10 +37,16 @@ export interface AppLimits {
   readonly maxUrlLength: number
   /** Characters of one parameter in the path, percent-encoded. */
   readonly maxPathPartLength: number
-  /** How long a request may take to arrive, ms. */
+  /** How long a request may take to arrive, ms. It is checked each second. */
   readonly requestTimeoutMs: number
+  readonly connections: ConnectionLimits
 }
 
+/** What the requests may be for: see `HostRules`. */
+type HostOptions = Pick<HostRules, 'hosts' | 'listensOn' | 'setting'>
+
+/** A connection on which nothing moves for this long is closed, ms: its client is gone, or reads nothing. */
+const IDLE_TIMEOUT_MS = 120_000
 /** How long answers may take once the app closes, ms. */
 const CLOSE_GRACE_MS = 1_000
 
@@ -42,14 +57,23 @@ const CLOSE_GRACE_MS = 1_000
  * @param addRoutes adds the routes; it is called before the app is ready
  */
 export function createApp(options: AppOptions, addRoutes: (root: App) => Promise<void>): App {
-  const { logger, faults, translate, limits, corsOrigins, trustProxy } = options
+  const { logger, faults, translate, limits, corsOrigins, trustProxy, hosts, refusals } = options
   const app: App = Fastify({
     // A dashboard asks every few seconds. A line for each request would bury the others.
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy,
+    // Only the address that the proxy itself added: its client may have sent the others.
+    trustProxy: (_address, hop) => trustProxy && hop === 0,
+    return503OnClosing: false,
+    connectionTimeout: IDLE_TIMEOUT_MS,
     bodyLimit: limits.maxBodyBytes,
     requestTimeout: limits.requestTimeoutMs,
-    http: { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.requestTimeoutMs },
+    http: {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS,
+      // The doorkeeper refuses a request without a host, with our headers.
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: limits.maxPathPartLength, ignoreTrailingSlash: true },
     // Without these, ajv would drop an unknown parameter, and join the values of a repeated one.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
@@ -61,19 +85,35 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     clientErrorHandler: answerClientError,
   })
   answerErrors(app, faults, translate)
+  refuseExpectations(app.server)
+  limitConnections(app.server, limits.connections, { refusals, faults })
+  const doorkeeper = new Doorkeeper({ ...hosts, trustProxy, refusals, refusesReadsOfOtherPages: false })
+  let closing = false
   // One hook with a callback: a short answer takes less time than three hooks with promises.
   app.addHook('onRequest', (request, reply, done) => {
     // With `loggerInstance` fastify would check the logger and listen to two events at each request, and then log
     // nothing.
     request.log = reply.log = logger
-    const url = request.raw.url!
+    const { raw } = request
+    const url = raw.url!
     reply.headers(securityHeaders(url))
-    done(url.length > limits.maxUrlLength ? new UrlTooLongError(limits.maxUrlLength) : undefined)
+    // A body that nobody reads stays on the connection, so no other request can follow it.
+    const body = hasBody(raw)
+    if (body) reply.header('connection', 'close')
+    done(refusalOf())
+
+    function refusalOf(): HttpError | undefined {
+      if (closing) return new StoppingError()
+      if (url.length > limits.maxUrlLength) return new UrlTooLongError(limits.maxUrlLength)
+      const refusal = doorkeeper.refusal(raw, () => request.routeOptions.url)
+      return refusal ?? (body && (raw.method === 'GET' || raw.method === 'HEAD') ? new BodyError() : undefined)
+    }
   })
   app.addHook('onClose', async () => faults.flush())
   // Browsers open connections ahead of requests. Node.js does not count these as idle, so `close` would wait for their
   // timeout.
   app.addHook('preClose', async () => {
+    closing = true
     setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
   })
   if (corsOrigins.length > 0) app.register(fastifyCors, { origin: [...corsOrigins], methods: ['GET', 'HEAD'] })

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.ts'
 
@@ -9,6 +9,9 @@ const PROBLEMS: Readonly<Record<string, Problem>> = {
 }
 const NO_REQUEST: Problem = { status: 400, detail: 'this is not an HTTP request' }
 
+/** In seconds, how long the check for late requests may take to notice one: Node.js' own 30 s would make 10 s up to 40 s. */
+export const CONNECTIONS_CHECKING_INTERVAL_MS = 1_000
+
 /**
  * For a server's event `clientError`: the bytes are not a request. There is no response object for them, so the answer
  * is written to the socket.
@@ -18,13 +21,24 @@ export function answerClientError(error: { readonly code?: string }, socket: Soc
     socket.destroy()
     return
   }
-  const problem = PROBLEMS[error.code ?? ''] ?? NO_REQUEST
+  socket.end(problemResponse(PROBLEMS[error.code ?? ''] ?? NO_REQUEST))
+}
+
+/** Answers a request that expects what no server of ours does. Node.js alone would answer without our headers. */
+export function refuseExpectations(server: Server): void {
+  server.on('checkExpectation', ({ headers }: IncomingMessage, response: ServerResponse) => {
+    const detail = `there is no ${JSON.stringify(headers.expect)} to expect`
+    response.socket?.end(problemResponse({ status: 417, detail }))
+  })
+}
+
+/** A whole answer, as the bytes of a connection that ends with it. */
+export function problemResponse(problem: Problem, headers: Readonly<Record<string, string>> = {}): string {
   const body = problemDocument(problem)
-  const head = [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
-    'Connection: close',
-    `Content-Type: ${PROBLEM_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  const lines = Object.entries({
+    ...{ Connection: 'close', 'Content-Type': PROBLEM_TYPE, 'Content-Length': `${Buffer.byteLength(body)}` },
+    ...{ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' },
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}`)
+  return [`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`, ...lines, '', body].join('\r\n')
 }

@@ -29,18 +29,21 @@ interface Debugged {
 /** Profiles of the process, at the addresses that Go has for them, and what a benchmark asks a server. */
 export function debugRoutes({ figures, ...process }: Debugged, profiles: Profiles): Readonly<Record<string, Route>> {
   return {
-    '/debug/pprof': () => ({
+    '/debug/pprof': plainRoute(() => ({
       status: 301,
       type: 'text/plain; charset=utf-8',
       body: 'see /debug/pprof/\n',
       headers: { location: '/debug/pprof/' },
-    }),
-    '/debug/pprof/': ({ host }) => ({
+    })),
+    '/debug/pprof/': plainRoute(({ host }) => ({
       status: 200,
       type: 'text/html; charset=utf-8',
       body: debugPage(process, host),
-      headers: { 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'" },
-    }),
+      headers: {
+        'content-security-policy':
+          "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      },
+    })),
     '/debug/pprof/profile': timedRoute(
       CPU_SECONDS,
       () => profileHead('cpu'),
@@ -56,8 +59,17 @@ export function debugRoutes({ figures, ...process }: Debugged, profiles: Profile
       () => ({ status: 200, type: JSON_TYPE }),
       async (durationMs, signal) => `${JSON.stringify(await profiles.allocations(durationMs, signal))}\n`,
     ),
-    '/debug/ledger': pipelineRoute(figures, (pipeline) => pipeline.ledger()),
+    '/debug/ledger': plainRoute(pipelineRoute(figures, (pipeline) => pipeline.ledger())),
     '/debug/figures': figuresRoute(figures),
+  }
+}
+
+/** A route without parameters. */
+function plainRoute(answer: Route): Route {
+  return (asked) => {
+    const name = asked.query.keys().next().value
+    if (name !== undefined) throw new ParameterError(name, `there is no parameter ${name} here`)
+    return answer(asked)
   }
 }
 

@@ -70,9 +70,49 @@ export class MethodError extends HttpError {
   }
 }
 
+/** The request has a body, and nothing reads it. */
+export class BodyError extends HttpError {
+  constructor() {
+    super(413, 'this resource takes no body')
+  }
+}
+
+export class StoppingError extends HttpError {
+  constructor() {
+    super(503, 'the process is stopping', { retryAfterSeconds: 1 })
+  }
+}
+
 export class UrlTooLongError extends HttpError {
   constructor(maxLength: number) {
     super(414, `the URL is longer than ${maxLength} characters`)
+  }
+}
+
+/** The request asks for a name that this process does not answer to. */
+export class UnknownHostError extends HttpError {
+  readonly #host: string
+
+  /** @param setting that allows the name */
+  constructor(host: string, setting: string) {
+    const shown = host.length > 100 ? `${host.slice(0, 100)}…` : host
+    super(421, `this process does not answer as ${JSON.stringify(shown)}; to allow that name, add it to ${setting}`)
+    this.#host = shown
+  }
+
+  override log(faults: LogThrottle, path: string): void {
+    faults.warn(this.name, { host: this.#host, path }, `a request was refused: ${this.detail}`)
+  }
+}
+
+/** A page of another origin made the request, without the user's doing. */
+export class OtherPageError extends HttpError {
+  constructor() {
+    super(403, 'a page of another site must not ask this; open the address by itself')
+  }
+
+  override log(faults: LogThrottle, path: string): void {
+    faults.warn(this.name, { path }, 'a request was refused: a page of another site made it')
   }
 }
 
@@ -84,6 +124,24 @@ export class OverloadError extends HttpError {
 
   override log(faults: LogThrottle, path: string): void {
     faults.warn(this.name, { err: this, path }, 'a request was refused: the process has no room for it')
+  }
+}
+
+/** One address has as much open as it may. There may be room in a second. */
+export class AddressLimitError extends HttpError {
+  readonly #address: string
+  readonly #setting: string
+
+  /** @param setting that allows more */
+  constructor(address: string, detail: string, setting: string) {
+    super(429, detail, { retryAfterSeconds: 1 })
+    this.#address = address
+    this.#setting = setting
+  }
+
+  override log(faults: LogThrottle, path: string): void {
+    const fields = { address: this.#address, path }
+    faults.warn(this.name, fields, `a request was refused: ${this.detail}; ${this.#setting} allows more`)
   }
 }
 

@@ -1,5 +1,6 @@
 import fastifyRateLimit from '@fastify/rate-limit'
 import type { App } from './app-types.ts'
+import { clientOf, isLoopback } from './connection-limit.ts'
 
 /**
  * Limits the requests that one address may make to the routes of this scope; one more is answered with 429. Loopback is
@@ -8,16 +9,16 @@ import type { App } from './app-types.ts'
  * @param perMinute a function is asked at each request
  */
 export async function limitByAddress(scope: App, perMinute: number | (() => number)): Promise<void> {
-  await scope.register(fastifyRateLimit, { global: false, max: perMinute, timeWindow: '1 minute' })
+  await scope.register(fastifyRateLimit, {
+    global: false,
+    max: perMinute,
+    timeWindow: '1 minute',
+    keyGenerator: ({ ip }) => clientOf(ip),
+  })
   // The type of the plugin allows only fastify's own logger.
   const limit = scope.rateLimit().bind(scope) as (request: object, reply: object) => Promise<unknown>
   scope.addHook('onRequest', (request, reply, done) => {
     if (isLoopback(request.ip)) done()
     else limit(request, reply).then(() => done(), done)
   })
-}
-
-/** Whether the address of a socket is loopback. */
-function isLoopback(ip: string): boolean {
-  return ip.startsWith('127.') || ip === '::1' || ip.startsWith('::ffff:127.')
 }

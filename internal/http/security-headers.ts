@@ -3,7 +3,9 @@
 // host is TLS only.
 
 /** For data: no browser guesses its type, shows it as a page, or lets another site read it. Each header costs time. */
-const DATA_HEADERS = {
+export const DATA_HEADERS = {
+  // Values are old within a second, and a refusal ends with its cause. Files of the page set their own.
+  'cache-control': 'no-store',
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'x-content-type-options': 'nosniff',

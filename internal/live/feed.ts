@@ -89,6 +89,10 @@ export class Feed {
     this.#maxOwedSeries = maxOwedSeries
   }
 
+  get maxClients(): number {
+    return this.#maxClients
+  }
+
   /** Whether one more client may join. */
   get hasRoom(): boolean {
     return !this.#closed && this.#clients.size < this.#maxClients

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../http/app-types.ts'
-import { HealthSchema, type ReadyAnswer, ReadySchema } from '../schemas.ts'
+import { HealthSchema, problems, type ReadyAnswer, ReadySchema } from '../schemas.ts'
 
 export interface HealthOptions {
   /** What keeps the process from its work, in words; empty when it is ready. */
@@ -9,7 +9,10 @@ export interface HealthOptions {
   metrics(): Promise<string>
 }
 
-/** `/health`, `/ready` and `/metrics`, for operators. */
+/**
+ * `/health`, `/ready` and `/metrics`, for operators. They take any parameter: probes add one against caches, and a scrape
+ * configuration may have its own.
+ */
 export function addHealthRoutes(app: App, options: HealthOptions): void {
   app.get(
     '/health',
@@ -18,7 +21,7 @@ export function addHealthRoutes(app: App, options: HealthOptions): void {
         operationId: 'health',
         summary: 'Whether the process is alive',
         tags: ['process'],
-        response: { 200: HealthSchema },
+        response: { 200: HealthSchema, ...problems() },
       },
     },
     async () => ({ status: 'ok' as const }),
@@ -31,7 +34,7 @@ export function addHealthRoutes(app: App, options: HealthOptions): void {
         operationId: 'ready',
         summary: 'Whether the process can do its work, and if not, why',
         tags: ['process'],
-        response: { 200: ReadySchema, 503: { ...ReadySchema, description: 'Not ready.' } },
+        response: { 200: ReadySchema, 503: { ...ReadySchema, description: 'Not ready.' }, ...problems() },
       },
     },
     async (_request, reply): Promise<ReadyAnswer> => {
@@ -51,6 +54,7 @@ export function addHealthRoutes(app: App, options: HealthOptions): void {
         tags: ['process'],
         response: {
           200: { description: 'Prometheus text format 0.0.4.', content: { 'text/plain': { schema: Type.String() } } },
+          ...problems(500),
         },
       },
     },

@@ -73,7 +73,7 @@ export function addHistoryRoute(app: App, options: HistoryOptions): void {
         tags: ['hosts'],
         params: ParamsSchema,
         querystring: QuerySchema,
-        response: { 200: HistorySchema, ...problems(400, 404, 414, 429, 500, 503) },
+        response: { 200: HistorySchema, ...problems(404, 421, 429, 500, 503) },
       },
     },
     async (request): Promise<HistoryAnswer> => {

@@ -47,7 +47,7 @@ export function addHostsRoute(app: App, options: HostsOptions): void {
         operationId: 'listHosts',
         summary: 'All hosts of the last seven days, with their latest figures',
         tags: ['hosts'],
-        response: { 200: HostsSchema, ...problems(414, 429, 500) },
+        response: { 200: HostsSchema, ...problems(421, 429, 500) },
       },
     },
     async (_request, reply: FastifyReply) => reply.type(JSON_TYPE).send(await answers.get()),

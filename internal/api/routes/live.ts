@@ -3,13 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
 import type { App } from '../../http/app-types.ts'
-import { OverloadError } from '../../http/errors.ts'
+import { AddressCounts, isLoopback } from '../../http/connection-limit.ts'
+import { AddressLimitError, type HttpError, OverloadError } from '../../http/errors.ts'
 import type { Feed } from '../../live/feed.ts'
 import { FeedFilter } from '../../live/feed-client.ts'
 import { problems } from '../schemas.ts'
 
 /** How long clients may take to read the last event when the server stops, ms. */
 const FAREWELL_MS = 1_000
+
+const SETTING = '--api-max-live-clients-per-address or SENTINEL_API_MAX_LIVE_CLIENTS_PER_ADDRESS'
 
 const names = (what: string) =>
   Type.Optional(
@@ -40,9 +43,14 @@ four times a second, each series once with its newest reading.
 - \`event: end\`: the server stops. The client may come back in a second.
 - A comment line after 15 s without an event.`
 
-/** `GET /live`: the latest readings and their changes, until the client leaves. */
-export function addLiveRoute(app: App, feed: Feed): void {
+/**
+ * `GET /live`: the latest readings and their changes, until the client leaves.
+ *
+ * @param mostOfOneAddress streams. Loopback has no such limit: a proxy on this machine brings all its clients from there
+ */
+export function addLiveRoute(app: App, feed: Feed, mostOfOneAddress: () => number): void {
   const open = new Set<ServerResponse>()
+  const ofAddress = new AddressCounts()
 
   app.get(
     '/live',
@@ -55,7 +63,7 @@ export function addLiveRoute(app: App, feed: Feed): void {
         headers: HeadersSchema,
         response: {
           200: { description: STREAM, content: { 'text/event-stream': { schema: Type.String() } } },
-          ...problems(400, 414, 429, 503),
+          ...problems(421, 429, 503),
         },
       },
     },
@@ -66,13 +74,29 @@ export function addLiveRoute(app: App, feed: Feed): void {
       // Without this nginx collects the events and sends them in lumps.
       reply.header('x-accel-buffering', 'no')
       if (request.method === 'HEAD') return ''
-      if (!feed.hasRoom) throw new OverloadError('the live feed has no room for another client')
-      stream(reply, filter, request.headers['last-event-id'])
+      const refusal = refusalOf(request.ip)
+      if (refusal !== undefined) {
+        feed.stats.refused++
+        throw refusal
+      }
+      stream(reply, filter, request.headers['last-event-id'], ofAddress.enter(request.ip))
       return undefined
     },
   )
 
-  function stream(reply: FastifyReply, filter: FeedFilter, lastEventId: string | undefined): void {
+  function refusalOf(address: string): HttpError | undefined {
+    if (!feed.hasRoom) return new OverloadError('the live feed has no room for another client')
+    if (isLoopback(address) || ofAddress.of(address) < mostOfOneAddress()) return undefined
+    const detail = `this address has ${ofAddress.of(address)} live streams open already`
+    return new AddressLimitError(address, detail, SETTING)
+  }
+
+  function stream(
+    reply: FastifyReply,
+    filter: FeedFilter,
+    lastEventId: string | undefined,
+    leaveAddress: () => void,
+  ): void {
     reply.hijack()
     const response = reply.raw
     response.writeHead(200, reply.getHeaders() as Record<string, string>)
@@ -81,6 +105,7 @@ export function addLiveRoute(app: App, feed: Feed): void {
     response.on('drain', () => place?.drained())
     response.on('close', () => {
       open.delete(response)
+      leaveAddress()
       place?.leave()
     })
   }

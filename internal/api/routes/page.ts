@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { App } from '../../http/app-types.ts'
 
-const YEAR_S = 31_536_000
+const ASSETS = '/assets/'
+/** For a year. */
+const KEPT = 'public, max-age=31536000, immutable'
+const ASKED_EACH_TIME = 'public, max-age=0'
 
 /**
  * The page at `/`: static files. Browsers ask for the page each time (`max-age=0` with an ETag), so a new version shows
@@ -11,15 +14,11 @@ const YEAR_S = 31_536_000
  */
 export async function addPage(app: App, webRoot: string): Promise<void> {
   if (existsSync(join(webRoot, 'index.html'))) {
-    const assets = join(webRoot, 'assets')
-    await app.register(fastifyStatic, {
-      root: webRoot,
-      index: 'index.html',
-      cacheControl: false,
-      setHeaders: (reply, path) => {
-        const kept = path.startsWith(assets) ? `public, max-age=${YEAR_S}, immutable` : 'public, max-age=0'
-        reply.setHeader('cache-control', kept)
-      },
+    await app.register(async (page: App) => {
+      page.addHook('onSend', async ({ url }, reply) => {
+        if (reply.statusCode < 400) reply.header('cache-control', url.startsWith(ASSETS) ? KEPT : ASKED_EACH_TIME)
+      })
+      await page.register(fastifyStatic, { root: webRoot, index: 'index.html', cacheControl: false })
     })
     return
   }
