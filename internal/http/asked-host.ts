@@ -82,5 +82,5 @@ function countOfHosts({ rawHeaders }: IncomingMessage): number {
 }
 
 function firstOf(header: string | readonly string[] | undefined): string | undefined {
-  return [header].flat()[0]?.split(',', 1)[0]!.trim()
+  return [header].flat()[0]?.split(',', 1)[0]?.trim()
 }
