@@ -27,3 +27,19 @@ build_if_stale() {
     npm run --silent build >&2
   fi
 }
+
+# Puts Node.js 24, which the image runs, before the installed one in PATH, where that is older. It comes from npm, in a folder of its own:
+# among the packages of the project its `node` would hide the installed one from every npm script. Sets `installed_path` to the PATH before.
+use_node24() {
+  installed_path=$PATH
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 24 ] || return 0
+  local folder=scripts/node24 stamp=scripts/node24/node_modules/.sentinel-lock
+  if ! cmp -s "$folder/package-lock.json" "$stamp" 2>/dev/null; then
+    echo "installing Node.js 24 for the tests, beside $(node --version) (npm ci --prefix $folder)" >&2
+    npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error >&2
+    cp "$folder/package-lock.json" "$stamp"
+  fi
+  [ -x "$folder/node_modules/.bin/node" ] ||
+    { echo "npm has no Node.js 24 for $(uname -sm): the tests need it, install it (https://nodejs.org)" >&2; exit 1; }
+  PATH="$PWD/$folder/node_modules/.bin:$PATH"
+}

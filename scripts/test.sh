@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold. Installs the packages and, as root on Debian, the servers that the tests start. Then runs format, lint, types,
-# import rules, dead code and unit tests (`check`), then contract, system and page tests, then the short matrix of the oracle.
+# import rules, dead code and unit tests (`check`), then contract, system and page tests, then the short matrix of the oracle. All of it runs on
+# Node.js 24; where the installed one is older, the unit tests run on that too.
 # `scripts/test.sh unit` and the like run one part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +18,8 @@ done
 . scripts/node.sh
 need_node
 install_packages
+use_node24
+echo "Node.js $(node --version)" >&2
 
 # program:Debian package
 servers=(redis-server:redis-server influxd:influxdb victoria-metrics:victoria-metrics chromium:chromium)
@@ -40,12 +43,26 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
+# In a shell of its own, so that PATH is as before afterwards.
+unit_tests_on_installed() (
+  [ "$installed_path" != "$PATH" ] || exit 0
+  PATH=$installed_path
+  echo "unit tests on the installed Node.js $(node --version)" >&2
+  npm run --silent test:unit
+)
+
 times=""
 for part in "${parts[@]}"; do
   started=$SECONDS
   case $part in
-    check) npm run --silent check ;;
-    unit) npm run --silent test:unit ;;
+    check)
+      npm run --silent check
+      unit_tests_on_installed
+      ;;
+    unit)
+      npm run --silent test:unit
+      unit_tests_on_installed
+      ;;
     *)
       build_if_stale
       npm run --silent "test:$part"

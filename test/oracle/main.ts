@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { errorText } from '../../internal/text/error-text.ts'
 import { sleep } from '../support/servers.ts'
+import { whyNoSmallDisk } from '../support/small-disk.ts'
 import { MATRIX, type Row } from './matrix.ts'
 import { writePage } from './page.ts'
 import { type Line, table } from './report.ts'
@@ -76,9 +77,8 @@ async function runToEnd(row: Row, slotMs: number): Promise<Line> {
 
 async function runRow(row: Row, slotMs: number): Promise<Line> {
   const { broker, fault, options, prepare, turn, isOnce, expect } = row
-  if (options.smallDisk !== undefined && process.getuid?.() !== 0) {
-    return { broker, fault, turns: 0, verdict: undefined, problems: [], notRun: 'only root can make a small disk' }
-  }
+  const notRun = options.smallDisk === undefined ? undefined : whyNoSmallDisk()
+  if (notRun !== undefined) return { broker, fault, turns: 0, verdict: undefined, problems: [], notRun }
   const untilMs = Date.now() + slotMs
   let turns = 0
   let scene: Scene | undefined

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type InfluxProxy, startInfluxProxy } from '../support/influx-proxy.ts'
 import { startFile, startProgram } from '../support/programs.ts'
 import { freePort, startInflux, startRedis, type TestServer } from '../support/servers.ts'
+import { mountSmallDisk, unmount } from '../support/small-disk.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { Member } from './member.ts'
 import { Obligations } from './obligations.ts'
@@ -144,7 +144,7 @@ export class Scene {
     await this.redisProxies?.server.stop()
     await this.redisProxies?.publisher.stop()
     await Promise.all([this.redis.stop(), this.influx.stop()])
-    for (const path of this.#mounts) execFileSync('umount', ['-l', path])
+    for (const path of this.#mounts) unmount(path)
     if (!keep) await rm(this.folder, { recursive: true, force: true })
   }
 
@@ -214,7 +214,7 @@ export class Scene {
     await mkdir(path)
     const { smallDisk } = this.options
     if (smallDisk?.of === role) {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${smallDisk.bytes}`, 'tmpfs', path])
+      mountSmallDisk(path, smallDisk.bytes)
       this.#mounts.push(path)
     }
     return path

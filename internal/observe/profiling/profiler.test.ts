@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { heap } from '@datadog/pprof'
 import { describe, expect, test, vi } from 'vitest'
 import { flat, readProfile } from '../../../test/support/pprof.ts'
@@ -21,15 +21,27 @@ async function meanwhile<T>(awaited: Promise<T>, work: () => void): Promise<T> {
 }
 
 const roots = new Float64Array(1_000)
+
+// Nothing but loops: V8 compiles them while they run, and stays in that code.
 function hot(): void {
   for (let i = 0; i < 1_000_000; i++) roots[i % 1_000] = Math.sqrt(i)
 }
+function hotBefore(): void {
+  for (let i = 0; i < 1_000_000; i++) roots[i % 1_000] = Math.sqrt(i)
+}
+
+// V8 inlines `small` into `large`.
+function small(i: number): number {
+  return Math.sqrt(i) + 1
+}
+function large(): void {
+  for (let i = 0; i < 1_000_000; i++) roots[i % 1_000] = small(i)
+}
 
 describe('a CPU profile', () => {
-  test('has the busiest function on top', async () => {
+  test('says what it covers, in the types of Go', async () => {
     const beforeMs = Date.now()
-    const file = await meanwhile(new Profiler('server').cpu(1_000, never), hot)
-    const profile = readProfile(file)
+    const profile = readProfile(await meanwhile(new Profiler('server').cpu(1_000, never), hot))
     expect(profile).toMatchObject({
       program: 'server',
       sampleTypes: ['samples/count', 'cpu/nanoseconds'],
@@ -40,9 +52,30 @@ describe('a CPU profile', () => {
     expect(profile.startedAtMs + profile.durationMs).toBeLessThanOrEqual(Date.now() + 1)
     expect(profile.durationMs).toBeGreaterThanOrEqual(999)
     expect(profile.comments.join('\n')).toMatch(/used \d+\.\d{3} s of CPU/)
+  })
+
+  test.each([
+    ['that begins with the profile', hot, 0],
+    ['that V8 has compiled before the profile', hotBefore, 300],
+  ])('has a busy loop %s on top', async (_, work, warmUpMs) => {
+    await meanwhile(sleep(warmUpMs), work)
+    const profile = readProfile(await meanwhile(new Profiler('server').cpu(600, never), work))
     const [top, ...others] = flat(profile, 'cpu/nanoseconds')
-    expect(top?.[0]).toBe(`hot ${FILE}`)
+    expect(top?.[0]).toBe(`${work.name} ${FILE}`)
     for (const [, value] of others) expect(value).toBeLessThan(top![1] / 2)
+  })
+
+  test('counts what V8 inlines for the function itself or for its caller', async () => {
+    await meanwhile(sleep(300), large)
+    const profile = readProfile(await meanwhile(new Profiler('server').cpu(600, never), large))
+    const times = flat(profile, 'cpu/nanoseconds')
+    const sum = (values: typeof times): number => values.reduce((all, [, value]) => all + value, 0)
+    const own = times.filter(([name]) => name === `small ${FILE}` || name === `large ${FILE}`)
+    expect(sum(own)).toBeGreaterThan(sum(times) / 2)
+    for (const { stack } of profile.samples) {
+      const names = stack.map(({ name }) => name)
+      if (names.includes('small')) expect(names[names.indexOf('small') + 1]).toBe('large')
+    }
   })
 
   test('has no stack of a thread that waits', async () => {
