@@ -135,16 +135,23 @@ function reasonsOf(scrape: Scrape, name: string): string {
     : `; ${word}: ${some.map(([reason, samples]) => `${countText(samples)} ${reason}`).join(', ')}`
 }
 
-/** The losses, and how certain they are: the loss of a message without a number cannot be seen. */
+/** Why a loss is unknown, by the label of `sentinel_loss_unknown`. */
+const UNKNOWN_LOSS: Readonly<Record<string, (count: number) => string>> = {
+  unnumbered: (count) => `for ${countOf(count, 'message')} without a number`,
+  met_late: (count) => `for ${countOf(count, 'run')} before the first message that this server heard of it`,
+  leapt: (count) => `for ${countOf(count, 'run')} whose numbers leapt ahead`,
+}
+
+/** The losses, and how certain they are. */
 function lost(scrape: Scrape): string {
-  const unnumbered = scrape.sum('unnumbered_messages_total')
+  const unknown = [...scrape.by('loss_unknown')].filter(([, count]) => count > 0)
   const byCertainty = scrape.by('lost_samples_total')
   const atMost = byCertainty.get('at_most') ?? 0
   const missing = scrape.sum('missing_samples')
   return [
     `${countText(byCertainty.get('exact') ?? 0)} for certain`,
     ...(atMost > 0 ? [`at most ${countText(atMost)} more, from when a server was killed`] : []),
-    ...(unnumbered > 0 ? [`unknown for ${countOf(unnumbered, 'message')} without a number`] : []),
+    ...unknown.map(([reason, count]) => `unknown ${UNKNOWN_LOSS[reason]?.(count) ?? `(${reason})`}`),
     ...(missing > 0 ? [`${countText(missing)} may still arrive`] : []),
     `${countText(scrape.sum('duplicate_samples_total'))} arrived twice`,
   ].join(', ')

@@ -10,6 +10,7 @@ import type { Metrics } from '../../internal/observe/metrics.ts'
 import { type OwnMetric, processMetrics } from '../../internal/observe/own-metrics.ts'
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
+import { lossKnown, lossUnknown } from './loss.ts'
 
 /** The parts of a server that its metrics are read from. */
 export interface ServerParts {
@@ -73,11 +74,6 @@ export function ledgerCounts({ ledger, loss, pipeline, broker }: ServerParts): L
   const { lostSamples: lost, duplicateMessages: duplicates } = loss
   const ended = { written, rejected, dropped, held, spooled, lost, duplicates, trimmed: broker.stats.trimmedUnread }
   return { messages, received, own, ownDropped, takenOver, ...ended }
-}
-
-/** Messages without a number leave no trace when they are lost: then the loss is unknown, not 0. */
-export function lossKnown(loss: LossTracker): boolean {
-  return loss.unnumberedMessages === 0
 }
 
 /** p50 and p99 of the last seconds; without a value when there was no message. */
@@ -170,6 +166,22 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     name: 'sentinel_unnumbered_messages_total',
     help: 'Messages without a sequence number, whose loss cannot be known.',
     read: () => loss.unnumberedMessages,
+  })
+  metrics.counter({
+    name: 'sentinel_doubted_messages_total',
+    help: 'Messages whose numbers were not believed: they leap too far, or contradict themselves.',
+    read: () => loss.doubtedMessages,
+  })
+  metrics.counter({
+    name: 'sentinel_restarted_runs_total',
+    help: 'Runs that began anew under the same name.',
+    read: () => loss.restartedRuns,
+  })
+  metrics.gauge({
+    name: 'sentinel_loss_unknown',
+    help: 'Why the loss is unknown, and not what sentinel_lost_samples_total says: messages or runs, by the reason.',
+    label: 'reason',
+    read: () => lossUnknown(loss),
   })
   metrics.counter({
     name: 'sentinel_cleaned_values_total',

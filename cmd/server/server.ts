@@ -3,7 +3,6 @@ import { MessageDecoder } from '../../internal/codec/detect.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { Checkpoints } from '../../internal/ingest/loss/checkpoints.ts'
-import { LossTracker } from '../../internal/ingest/loss/loss.ts'
 import { type Latencies, Pipeline, type PipelineLimits } from '../../internal/ingest/pipeline.ts'
 import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
@@ -15,7 +14,8 @@ import { SeriesTable } from '../../internal/sample/series.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import type { Context } from '../program/context.ts'
-import { addServerMetrics, ledgerCounts, lossKnown, ownServerMetrics, type ServerParts } from './metrics.ts'
+import { createLossTracker, lossKnown } from './loss.ts'
+import { addServerMetrics, ledgerCounts, ownServerMetrics, type ServerParts } from './metrics.ts'
 import { openStorage } from './storage.ts'
 
 const OWN_FIGURES_INTERVAL_MS = 1000
@@ -30,7 +30,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const { ingest, live, stats } = settings
   const table = new SeriesTable({ maxSeries: ingest.maxSeries })
   const ledger = new ServerLedger()
-  const loss = new LossTracker({ shared: broker.kind === 'streams' })
+  const loss = createLossTracker(broker, throttle)
   const latencies: Latencies = {
     internal: new LatencyRecorder(),
     e2e: new LatencyRecorder(),
@@ -123,7 +123,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     // On disk for the next start, or unacked in a broker that keeps them.
     held: ledger.held,
     spooled: pipeline.heldOnDisk,
-    lost: lossKnown(loss) ? loss.lostSamples : 'unknown',
+    ...(lossKnown(loss) ? { lost: loss.lostSamples } : { lost: 'unknown', lost_at_least: loss.lostSamples }),
     // Not part of `lost`: samples that may be lost between the kill of an earlier process and the first message.
     lost_at_most: loss.lostSamplesAtMost,
   }))

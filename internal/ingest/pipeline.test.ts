@@ -286,6 +286,19 @@ describe('Pipeline', () => {
       await pipeline.finish(never)
     })
 
+    it('counts as no more samples than it has room for, and its numbers as no more than can be true', async () => {
+      const { pipeline, broker, ledger, loss } = await start()
+      const wrong = { run: 'a', seq: Number.MAX_SAFE_INTEGER - 1, heldFrom: Number.MAX_SAFE_INTEGER - 1 }
+      const claiming = cut(frame([sample(1)], wrong)).subarray(0, 80)
+      claiming.writeUInt32LE(65_536, 8)
+      broker.deliver(frame([sample(1)], { run: 'a', seq: 0 }))
+      broker.deliver(claiming)
+      broker.deliver(frame([sample(2)], { run: 'a', seq: 1, firstSample: 1, heldFrom: 1, heldFirstSample: 1 }))
+      expect([ledger.received, ledger.rejected]).toEqual([12, 10])
+      expect([loss.lostSamples, loss.duplicateMessages, loss.doubtedMessages]).toEqual([0, 0, 1])
+      await pipeline.finish(AbortSignal.abort())
+    })
+
     it('nor is a JSON message with a number', async () => {
       const { pipeline, broker, loss } = await start()
       const numbered = (seq: number, rest: string): Buffer => Buffer.from(`{"source":"a","seq":${seq}${rest}}`)

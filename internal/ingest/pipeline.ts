@@ -16,6 +16,9 @@ import type { CircuitBreaker } from './write-queue/circuit-breaker.ts'
 import type { SettledBatch, WriteQueueLimits, WriteQueueOptions } from './write-queue/options.ts'
 import { WriteQueue } from './write-queue/write-queue.ts'
 
+/** The least that a sample takes in a message: its time. */
+const TIME_BYTES = 8
+
 /** The three latencies of a server, µs. */
 export interface Latencies {
   /** Message received → its samples are in a batch. */
@@ -199,7 +202,7 @@ export class Pipeline {
     this.#taken = 0
     this.#ledger.messages++
     const refusal = decoder.decode(payload, this.#arrival, this.#sample)
-    if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered)
+    if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered, receivedAt)
     else this.#refuseMessage(refusal, payload, delivery.redelivered)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
@@ -224,13 +227,16 @@ export class Pipeline {
     else this.#rejects.sample(refusal, sample, run)
   }
 
-  /** All samples that the message claims to carry are rejected. So they are not counted as lost. */
+  /**
+   * All samples that the message claims to carry are rejected. So they are not counted as lost. It cannot carry more
+   * than it has room for: a header of 72 bytes may claim 65,536.
+   */
   #refuseMessage(refusal: Refusal, payload: Buffer, redelivered: boolean): void {
     const { decoder, loss } = this.#options
-    const sampleCount = Math.max(1, decoder.header.sampleCount)
+    const sampleCount = Math.max(1, Math.min(decoder.header.sampleCount, Math.floor(payload.length / TIME_BYTES)))
     this.#ledger.received += sampleCount
     this.#rejects.message(refusal, sampleCount, decoder.header.run, payload)
-    if (decoder.header.seq >= 0) loss.observe({ ...decoder.header, sampleCount }, redelivered)
+    if (decoder.header.seq >= 0) loss.observe({ ...decoder.header, sampleCount }, redelivered, this.#arrival.receivedAt)
   }
 
   /** A poison message is not decoded, because decoding it may be what kills servers. It counts as one sample. */

@@ -82,13 +82,13 @@ describe('what was lost', () => {
       'an unknown number',
       { lostKnown: false },
       '–',
-      '0 never arrived; losses of messages without a number are unknown',
+      '0 never arrived; what else was lost is unknown: see sentinel doctor',
     ],
     [
       'some, and an unknown number more',
       { ...lost(3), lostKnown: false },
       '≥ 3',
-      '3 never arrived; losses of messages without a number are unknown',
+      '3 never arrived; what else was lost is unknown: see sentinel doctor',
     ],
   ])('%s', (_what, more, short, sentence) => {
     expect(lostText(summaryWith(more))).toEqual({ short, sentence })

@@ -22,7 +22,7 @@ export interface PipelineSummary {
   readonly deadLetters: number | null
   /** Samples that may be lost, beside those that certainly are. */
   readonly lostAtMost: number
-  /** False when messages without a number came: nothing tells how many of these are lost. */
+  /** False when nothing tells how much was lost: messages without a number came, or what Redis kept has vanished. */
   readonly lostKnown: boolean
   /** How long a store has been away, the longest of all servers; null while every store takes samples. */
   readonly storeAwayMs: number | null
@@ -58,13 +58,13 @@ export function summaryOf(programs: readonly LiveSample[], nowMs: number): Pipel
   }
 }
 
-/** `3`, `≤ 12` after a server was killed, `≥ 3` or `–` when messages have no number; and the same as a sentence. */
+/** `3`, `≤ 12` after a server was killed, `≥ 3` or `–` when the loss is unknown; and the same as a sentence. */
 export function lostText({ outcomes, lostAtMost, lostKnown }: PipelineSummary): { short: string; sentence: string } {
   const { lost } = outcomes
   const certain = `${countText(lost)} never arrived`
   const open = lostAtMost > 0 ? `, and at most ${countText(lostAtMost)} more, because a server was killed` : ''
   if (!lostKnown) {
-    const sentence = `${certain}${open}; losses of messages without a number are unknown`
+    const sentence = `${certain}${open}; what else was lost is unknown: see sentinel doctor`
     return { short: lost === 0 ? UNKNOWN : `≥ ${countText(lost)}`, sentence }
   }
   return {

@@ -195,7 +195,8 @@ describe('LossTracker', () => {
   })
 
   it('counts only duplicates where servers share each run', () => {
-    const tracker = new LossTracker({ shared: true })
+    const tracker = new LossTracker({ kept: true })
+    tracker.share()
     tracker.observe(message(0))
     tracker.observe(message(7), true)
     tracker.observe(message(3))

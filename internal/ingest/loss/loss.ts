@@ -1,35 +1,59 @@
-import type { MessageHeader } from '../../codec/codec.ts'
-import { type Gap, type RunState, readCheckpoint, writeCheckpoint } from './run-state.ts'
+import { type MessageHeader, NOTHING_MORE } from '../../codec/codec.ts'
+import { after, contradictsItself, goesOn, isRestart, mayBeLost, sendTime } from './believable.ts'
+import {
+  fillGap,
+  type Gap,
+  newRunState,
+  type RunState,
+  readCheckpoint,
+  samplesIn,
+  within,
+  writeCheckpoint,
+} from './run-state.ts'
 
 /** The most gaps of one run that are kept open. Of more, the oldest is counted as lost. */
 const MAX_GAPS = 64
+
+/** What a run did that no run should; for the log. */
+export type RunOddity = 'doubted' | 'restarted' | 'leapt'
 
 export interface LossOptions {
   /** Runs whose numbers are kept; of more, those that have been quiet the longest are forgotten. 10,000 by default. */
   readonly maxRuns?: number
   /**
-   * Several servers share the messages of each run, and the broker keeps what is not acked (streams). A number that is
-   * missing here may be at another server, so only what is delivered once more is counted, as a duplicate.
+   * The broker keeps what is not acked, and delivers it again (streams). A gap closes only once `settle` says that
+   * nothing of it is left there.
    */
-  readonly shared?: boolean
+  readonly kept?: boolean
+  /**
+   * Whether messages may be lost that no gap shows: for a run that is first heard in its middle, and for what came
+   * after the last checkpoint of a process that was killed. True by default; false where the broker has them all.
+   */
+  readonly mayMiss?: () => boolean
+  readonly onOddity?: (oddity: RunOddity, header: Readonly<MessageHeader>) => void
+  /** A monotonic clock, ms. */
+  readonly nowMs?: () => number
 }
 
 /**
  * Finds which samples never arrived, by the numbers in the messages of each run.
  *
  * A seq that comes too early leaves a gap. A message that comes late fills its place in the gap; one that is neither
- * next nor missing is a duplicate. A gap closes once the run says, by `heldFrom`, that it will not send those messages
- * any more: what the run says that it **withdrew** is subtracted, and the rest is **lost**. Counting begins with the
- * first message of a run and with what the run still held then. The next process goes on from the checkpoints that this
- * one leaves.
+ * next nor missing is a duplicate, or the run has begun anew under the same name. A gap closes once the run says, by
+ * `heldFrom`, that it will not send those messages any more: what the run says that it **withdrew** is subtracted, and
+ * the rest is **lost**. Counting begins with the first message of a run and with what the run still held then. The next
+ * process goes on from the checkpoints that this one leaves.
  *
  * If the previous process was killed, the samples that it stored after its last checkpoint look lost. So losses from
  * before the first message after it are counted separately, as lost **at most**.
+ *
+ * Anybody may send any number. `believable.ts` says which are believed.
  */
 export class LossTracker {
   readonly #runs = new Map<string, RunState>()
-  readonly #maxRuns: number
-  readonly #shared: boolean
+  readonly #options: Required<LossOptions>
+  /** Other servers take messages of the same runs. */
+  #isShared = false
   #forgotten: string[] = []
   #observed = 0
   /** Samples that will not arrive, and the messages that they were in. */
@@ -46,37 +70,76 @@ export class LossTracker {
   duplicateMessages = 0
   /** Messages without a seq, whose loss cannot be known. */
   unnumberedMessages = 0
+  /** Messages whose numbers were not believed when they arrived. */
+  doubtedMessages = 0
+  /** Runs that began anew under the same name. */
+  restartedRuns = 0
+  /** Runs whose loss is unknown: first heard in their middle. */
+  runsMetLate = 0
+  /** Runs whose loss is unknown: their numbers leapt ahead by more than can be lost, and went on from there. */
+  runsLeapt = 0
 
-  constructor({ maxRuns = 10_000, shared = false }: LossOptions = {}) {
-    this.#maxRuns = maxRuns
-    this.#shared = shared
+  constructor(options: LossOptions = {}) {
+    this.#options = {
+      ...{ maxRuns: 10_000, kept: false, mayMiss: () => true, onOddity: () => {}, nowMs: () => performance.now() },
+      ...options,
+    }
   }
 
-  /** Samples that have not arrived, and that their runs may still send. */
+  /** Samples that have not arrived, and that may still come. */
   get missingSamples(): number {
     let samples = 0
-    for (const { gaps } of this.#runs.values()) for (const gap of gaps) samples += samplesIn(gap)
+    for (const { gaps, closing } of this.#runs.values()) {
+      for (const gap of gaps) samples += samplesIn(gap)
+      for (const gap of closing) samples += samplesIn(gap)
+    }
     return samples
   }
 
-  /** @param redelivered whether the broker says that it delivered the message before */
-  observe(header: Readonly<MessageHeader>, redelivered = false): void {
-    if (this.#shared) {
-      if (redelivered) this.#duplicate(header)
+  /**
+   * @param redelivered whether the broker says that it delivered the message before
+   * @param nowUs µs since the epoch
+   */
+  observe(header: Readonly<MessageHeader>, redelivered = false, nowUs = Date.now() * 1000): void {
+    const isNumbered = header.run !== '' && header.seq >= 0
+    if (redelivered) this.#duplicate(header)
+    if (!isNumbered && !this.#options.kept) this.unnumberedMessages++
+    if (!isNumbered || this.#isShared) return
+    if (contradictsItself(header)) {
+      this.#doubt(header)
       return
     }
-    if (header.run === '' || header.seq < 0) {
-      this.unnumberedMessages++
-      return
-    }
-    const state = this.#runs.get(header.run) ?? this.#meet(header)
+    const sentAtUs = sendTime(header, nowUs)
+    const state = this.#stateOf(header, sentAtUs, redelivered)
+    const isAhead = header.seq >= state.next
+    if (isAhead && !this.#believe(state, header)) return
     state.heardAt = ++this.#observed
     state.heard = true
     this.#credit(state, header)
-    if (header.seq >= state.next) this.#advance(state, header)
+    if (isAhead) this.#advance(state, header, sentAtUs)
     // The end marker of a run that was killed comes from the next run, which does not know how far it got.
-    else if (header.heldFrom <= header.seq) this.#fill(state, header)
+    else if (header.heldFrom <= header.seq && !wasMissing(state, header) && !redelivered) this.#duplicate(header)
     this.#giveUp(state, header)
+  }
+
+  /**
+   * The broker has nothing left that it was given before this moment: gaps that were let go before it are closed.
+   *
+   * @param beforeMs of the clock of `nowMs`
+   */
+  settle(beforeMs: number): void {
+    for (const state of this.#runs.values()) {
+      while (state.closing[0] !== undefined && state.closing[0].sinceMs <= beforeMs) {
+        this.#close(state, state.closing.shift()!)
+      }
+    }
+  }
+
+  /** Other servers take messages of the same runs: from now on nobody knows which of them are missing. */
+  share(): void {
+    this.#isShared = true
+    this.#forgotten.push(...this.#runs.keys())
+    this.#runs.clear()
   }
 
   /**
@@ -108,7 +171,7 @@ export class LossTracker {
       if (state !== undefined && state.checkpointAtMs >= oldestMs) states.push([run, state])
     }
     states.sort(([, a], [, b]) => b.checkpointAtMs - a.checkpointAtMs)
-    for (const [run, state] of states.slice(0, this.#maxRuns)) this.#runs.set(run, state)
+    for (const [run, state] of states.slice(0, this.#options.maxRuns)) this.#runs.set(run, state)
     return [...checkpoints.keys()].filter((run) => !this.#runs.has(run))
   }
 
@@ -121,22 +184,55 @@ export class LossTracker {
     return forgotten
   }
 
-  #meet({ run, seq, firstSample, ...header }: Readonly<MessageHeader>): RunState {
-    if (this.#runs.size >= this.#maxRuns) this.#forgetQuietest()
-    const state: RunState = {
-      ...{ next: seq, nextSample: firstSample, certain: true, gaps: [] },
-      ...{ withdrawnMessages: header.withdrawnMessages, withdrawnSamples: header.withdrawnSamples },
-      ...{ creditMessages: 0, creditSamples: 0, heardAt: 0, heard: true, checkpointAtMs: 0 },
+  /** What is known of the run of a message; of a run that begins anew, nothing but this message. */
+  #stateOf(header: Readonly<MessageHeader>, sentAtUs: number, redelivered: boolean): RunState {
+    const state = this.#runs.get(header.run)
+    if (state !== undefined && (redelivered || !isRestart(state, header, sentAtUs))) return state
+    if (state !== undefined) {
+      this.restartedRuns++
+      this.#options.onOddity('restarted', header)
+      this.#closeAll(state)
     }
-    // What the run has held since before this server listened may still come.
-    if (header.heldFrom < seq) {
-      state.gaps.push({
-        ...{ from: header.heldFrom, to: seq, firstSample: header.heldFirstSample, endSample: firstSample },
-        certain: true,
-      })
-    }
+    return this.#meet(header, sentAtUs)
+  }
+
+  #meet(header: Readonly<MessageHeader>, sentAtUs: number): RunState {
+    const { run, seq, heldFrom } = header
+    if (this.#runs.size >= this.#options.maxRuns && !this.#runs.has(run)) this.#forgetQuietest()
+    // Nobody knows what became of the messages before.
+    if (Math.min(seq, heldFrom) > 0 && this.#options.mayMiss()) this.runsMetLate++
+    const state = newRunState(header, sentAtUs)
     this.#runs.set(run, state)
     return state
+  }
+
+  /** Whether a message may be where it says that its run is. If the message before was doubted, this one may confirm it. */
+  #believe(state: RunState, header: Readonly<MessageHeader>): boolean {
+    const { doubted } = state
+    // Nothing follows an end marker that could confirm it.
+    if (goesOn(state, header) || (header.heldFrom === NOTHING_MORE && mayBeLost(state, header))) {
+      state.doubted = undefined
+      return true
+    }
+    if (doubted === undefined || !goesOn(after(doubted), header)) {
+      state.doubted = { ...header }
+      this.#doubt(header)
+      return false
+    }
+    state.doubted = undefined
+    if (mayBeLost(state, doubted)) this.#advance(state, doubted, 0)
+    else {
+      this.runsLeapt++
+      this.#options.onOddity('leapt', header)
+      this.#closeAll(state)
+      Object.assign(state, after(doubted))
+    }
+    return true
+  }
+
+  #doubt(header: Readonly<MessageHeader>): void {
+    this.doubtedMessages++
+    this.#options.onOddity('doubted', header)
   }
 
   /**
@@ -152,37 +248,39 @@ export class LossTracker {
     state.withdrawnSamples = withdrawnSamples
   }
 
-  #advance(state: RunState, { seq, firstSample, sampleCount }: Readonly<MessageHeader>): void {
+  #advance(state: RunState, header: Readonly<MessageHeader>, sentAtUs: number): void {
+    const { seq, firstSample } = header
     if (seq > state.next) {
       const { next: from, nextSample, certain } = state
       state.gaps.push({ from, to: seq, firstSample: nextSample, endSample: firstSample, certain })
       if (state.gaps.length > MAX_GAPS) this.#close(state, state.gaps.shift()!)
     }
     state.next = seq + 1
-    state.nextSample = firstSample + sampleCount
+    state.nextSample = firstSample + header.sampleCount
     state.certain = true
-  }
-
-  #fill(state: RunState, header: Readonly<MessageHeader>): void {
-    const { seq, firstSample, sampleCount } = header
-    const index = state.gaps.findIndex((gap) => gap.from <= seq && seq < gap.to)
-    const gap = state.gaps[index]
-    if (gap === undefined) {
-      this.#duplicate(header)
-      return
-    }
-    const before: Gap = { ...gap, to: seq, endSample: firstSample }
-    const after: Gap = { ...gap, from: seq + 1, firstSample: firstSample + sampleCount }
-    state.gaps.splice(index, 1, ...[before, after].filter(({ from, to }) => from < to))
+    state.sentAtUs = state.sentAtUs === Infinity ? sentAtUs : Math.max(state.sentAtUs, sentAtUs)
   }
 
   #giveUp(state: RunState, { heldFrom, heldFirstSample }: Readonly<MessageHeader>): void {
-    while (state.gaps[0] !== undefined && state.gaps[0].to <= heldFrom) this.#close(state, state.gaps.shift()!)
+    while (state.gaps[0] !== undefined && state.gaps[0].to <= heldFrom) this.#letGo(state, state.gaps.shift()!)
     const cut = state.gaps[0]
     if (cut !== undefined && cut.from < heldFrom) {
-      this.#close(state, { ...cut, to: heldFrom, endSample: heldFirstSample })
-      state.gaps[0] = { ...cut, from: heldFrom, firstSample: heldFirstSample }
+      const middle = within(cut, heldFirstSample)
+      this.#letGo(state, { ...cut, to: heldFrom, endSample: middle })
+      state.gaps[0] = { ...cut, from: heldFrom, firstSample: middle }
     }
+  }
+
+  /** The run will not send any more of the gap. */
+  #letGo(state: RunState, gap: Gap): void {
+    const { kept, nowMs } = this.#options
+    if (kept) state.closing.push({ ...gap, sinceMs: nowMs() })
+    else this.#close(state, gap)
+  }
+
+  #closeAll(state: RunState): void {
+    for (const gap of state.closing.splice(0)) this.#close(state, gap)
+    for (const gap of state.gaps.splice(0)) this.#close(state, gap)
   }
 
   /** Nothing more of the gap will arrive: samples that were not withdrawn are lost. */
@@ -198,7 +296,7 @@ export class LossTracker {
     if (gap.certain) {
       this.lostMessages += messages - withdrawnMessages
       this.lostSamples += samples - withdrawnSamples
-    } else {
+    } else if (this.#options.mayMiss()) {
       this.lostMessagesAtMost += messages - withdrawnMessages
       this.lostSamplesAtMost += samples - withdrawnSamples
     }
@@ -212,14 +310,15 @@ export class LossTracker {
   /** Forgets a tenth of all at once. One at a time, each message of a new run would sort all of them. */
   #forgetQuietest(): void {
     const byQuiet = [...this.#runs].sort(([, a], [, b]) => a.heardAt - b.heardAt)
-    for (const [run, state] of byQuiet.slice(0, Math.ceil(this.#maxRuns / 10))) {
-      for (const gap of state.gaps) this.#close(state, gap)
+    for (const [run, state] of byQuiet.slice(0, Math.ceil(this.#options.maxRuns / 10))) {
+      this.#closeAll(state)
       this.#runs.delete(run)
       this.#forgotten.push(run)
     }
   }
 }
 
-function samplesIn({ firstSample, endSample }: Gap): number {
-  return Math.max(0, endSample - firstSample)
+/** Takes a message out of the gap that it was missing in, if any. */
+function wasMissing({ gaps, closing }: RunState, header: Readonly<MessageHeader>): boolean {
+  return fillGap(gaps, header) || fillGap(closing, header)
 }

@@ -1,3 +1,5 @@
+import type { MessageHeader } from '../../codec/codec.ts'
+
 /**
  * Messages of a run that have not arrived: seqs `[from, to)`, and the numbers of the samples in them, `[firstSample,
  * endSample)`.
@@ -9,6 +11,11 @@ export interface Gap {
   readonly endSample: number
   /** False where an earlier process may have stored them and was killed before its next checkpoint. */
   readonly certain: boolean
+}
+
+export interface ClosingGap extends Gap {
+  /** When the run let it go, ms of a monotonic clock. */
+  readonly sinceMs: number
 }
 
 /** What this server knows about the numbers of one run. */
@@ -26,12 +33,29 @@ export interface RunState {
   creditSamples: number
   /** Ascending, without overlaps. */
   gaps: Gap[]
+  /** Gaps that the run has let go, where the broker may still deliver what it keeps of them (streams). */
+  closing: ClosingGap[]
+  /** The newest send time of its messages, µs since the epoch; 0 where they have none, Infinity where unknown. */
+  sentAtUs: number
+  /** A message whose numbers are believed only if the next message goes on from there. */
+  doubted: MessageHeader | undefined
   /** The position of its last message among the messages of all runs. */
   heardAt: number
   /** A message of it has arrived since its last checkpoint. */
   heard: boolean
   /** When its last checkpoint was made, ms since the epoch. */
   checkpointAtMs: number
+}
+
+/** What is known of a run of which nothing but this message was heard. What it holds may still come. */
+export function newRunState(header: Readonly<MessageHeader>, sentAtUs: number): RunState {
+  const { seq, firstSample, heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples } = header
+  const held = { from: heldFrom, to: seq, firstSample: heldFirstSample, endSample: firstSample, certain: true }
+  return {
+    ...{ next: seq, nextSample: firstSample, certain: true, gaps: heldFrom < seq ? [held] : [], closing: [] },
+    ...{ withdrawnMessages, withdrawnSamples, creditMessages: 0, creditSamples: 0, sentAtUs, doubted: undefined },
+    ...{ heardAt: 0, heard: true, checkpointAtMs: 0 },
+  }
 }
 
 /** A checkpoint as Redis keeps it: a line of JSON for each run, so that an operator can read it. */
@@ -45,6 +69,8 @@ interface Checkpoint {
   /** The last checkpoint of a process that stopped in order: everything that arrived is in it. */
   readonly clean: boolean
   readonly heardAtMs: number
+  /** As `RunState.sentAtUs`; missing in older checkpoints. */
+  readonly sentAtUs?: number
 }
 
 /** @param clean that nothing of the run will be taken in after this */
@@ -54,9 +80,16 @@ export function writeCheckpoint(state: Readonly<RunState>, clean: boolean): stri
     nextSample: state.nextSample,
     withdrawn: [state.withdrawnMessages, state.withdrawnSamples],
     credit: [state.creditMessages, state.creditSamples],
-    gaps: state.gaps.map((gap) => [gap.from, gap.to, gap.firstSample, gap.endSample, gap.certain ? 1 : 0]),
+    gaps: [...state.closing, ...state.gaps].map((gap) => [
+      gap.from,
+      gap.to,
+      gap.firstSample,
+      gap.endSample,
+      gap.certain ? 1 : 0,
+    ]),
     clean: clean && state.certain,
     heardAtMs: state.checkpointAtMs,
+    ...(state.sentAtUs === Infinity ? {} : { sentAtUs: state.sentAtUs }),
   }
   return JSON.stringify(checkpoint)
 }
@@ -77,6 +110,10 @@ export function readCheckpoint(text: string): RunState | undefined {
     gaps: checkpoint.gaps.map(([from, to, firstSample, endSample, certain]) => ({
       ...{ from, to, firstSample, endSample, certain: checkpoint.clean && certain === 1 },
     })),
+    closing: [],
+    // Then a message of the run before it cannot be told from a new run of the same name.
+    sentAtUs: checkpoint.sentAtUs ?? Infinity,
+    doubted: undefined,
     heardAt: 0,
     heard: false,
     checkpointAtMs: checkpoint.heardAtMs,
@@ -86,11 +123,40 @@ export function readCheckpoint(text: string): RunState | undefined {
 function parse(text: string): Checkpoint | undefined {
   try {
     const checkpoint = JSON.parse(text) as Checkpoint
-    const { next, nextSample, withdrawn, credit, gaps, heardAtMs } = checkpoint
-    const numbers = [next, nextSample, ...withdrawn, ...credit, ...gaps.flat(), heardAtMs]
+    const { next, nextSample, withdrawn, credit, gaps, heardAtMs, sentAtUs = 0 } = checkpoint
+    const numbers = [next, nextSample, ...withdrawn, ...credit, ...gaps.flat(), heardAtMs, sentAtUs]
     const isShaped = withdrawn.length === 2 && credit.length === 2 && gaps.every((gap) => gap.length === 5)
     return isShaped && numbers.every((number) => Number.isSafeInteger(number) && number >= 0) ? checkpoint : undefined
   } catch {
     return undefined
   }
+}
+
+export function samplesIn({ firstSample, endSample }: Gap): number {
+  return Math.max(0, endSample - firstSample)
+}
+
+/**
+ * Takes a message out of the gap that it is missing in. What is left of the gap stays in its place.
+ *
+ * @returns whether it was missing
+ */
+export function fillGap<G extends Gap>(gaps: G[], { seq, firstSample, sampleCount }: Readonly<MessageHeader>): boolean {
+  const index = gaps.findIndex((gap) => gap.from <= seq && seq < gap.to)
+  const gap = gaps[index]
+  if (gap === undefined) return false
+  // Numbers that do not fit into the gap make it no larger than it is.
+  const begin = within(gap, firstSample)
+  const end = within(gap, firstSample + sampleCount)
+  const rest: G[] = [
+    { ...gap, to: seq, endSample: begin },
+    { ...gap, from: seq + 1, firstSample: end },
+  ]
+  gaps.splice(index, 1, ...rest.filter(({ from, to }) => from < to))
+  return true
+}
+
+/** The number of a sample, or the end of the gap that is nearest to it. */
+export function within({ firstSample, endSample }: Gap, sample: number): number {
+  return Math.max(firstSample, Math.min(endSample, sample))
 }
