@@ -25,6 +25,11 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     read: () => stats.groupsRemade,
   })
   metrics.counter({
+    name: 'sentinel_broker_streams_vanished_total',
+    help: 'Streams: times that a stream was another one than before: deleted, evicted, or forgotten by Redis.',
+    read: () => stats.streamsVanished,
+  })
+  metrics.counter({
     name: 'sentinel_broker_trimmed_messages_total',
     help: 'Streams: messages trimmed before they were acknowledged, and lost with the server that held them.',
     read: () => stats.trimmedUnacked,

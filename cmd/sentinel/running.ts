@@ -140,6 +140,9 @@ const UNKNOWN_LOSS: Readonly<Record<string, (count: number) => string>> = {
   unnumbered: (count) => `for ${countOf(count, 'message')} without a number`,
   met_late: (count) => `for ${countOf(count, 'run')} before the first message that this server heard of it`,
   leapt: (count) => `for ${countOf(count, 'run')} whose numbers leapt ahead`,
+  vanished: (count) =>
+    `for what was unread when ${countOf(count, 'stream')} vanished from Redis: give it persistence and maxmemory-policy noeviction`,
+  trimmed: (count) => `for ${countOf(count, 'message')} that Redis trimmed: raise broker.maxLength`,
 }
 
 /** The losses, and how certain they are. */

@@ -1,4 +1,4 @@
-import type { Broker } from '../../internal/broker/broker.ts'
+import type { Broker, SubscribeOptions } from '../../internal/broker/broker.ts'
 import { LossTracker, type RunOddity } from '../../internal/ingest/loss/loss.ts'
 import type { LogThrottle } from '../../internal/observe/log-throttle.ts'
 
@@ -10,25 +10,49 @@ const ODDITIES: Readonly<Record<RunOddity, string>> = {
 
 /** What counts the messages that never arrive. */
 export function createLossTracker(broker: Broker, throttle: LogThrottle): LossTracker {
-  const loss = new LossTracker({
+  const mayMiss: Readonly<Record<Broker['kind'], () => boolean>> = {
+    pubsub: () => true,
+    // A stream has every message from the first one on, unless something of it was taken away.
+    streams: () => broker.stats.groupsMade + broker.stats.groupsRemade + vanished(broker) + trimmed(broker) > 0,
+    // What came before went to the server of the process before.
+    memory: () => false,
+  }
+  return new LossTracker({
     kept: broker.kind === 'streams',
-    // In one process, what came before went to the server of the process before.
-    mayMiss: () => broker.kind !== 'memory',
+    mayMiss: mayMiss[broker.kind],
     onOddity: (oddity, { run, seq }) => throttle.warn(`run ${oddity}`, { run, seq }, ODDITIES[oddity]),
   })
-  if (broker.kind === 'streams') loss.share()
-  return loss
+}
+
+/** Closes gaps once a stream has nothing of them left. With other servers beside this one, nobody can tell. */
+export function settledBy(loss: LossTracker): NonNullable<SubscribeOptions['onSettled']> {
+  return (beforeMs, isAlone) => {
+    if (isAlone) loss.settle(beforeMs)
+    else loss.share()
+  }
 }
 
 /** Why the loss is unknown, and not 0: how often each reason was met. */
-export function lossUnknown({ unnumberedMessages, runsMetLate, runsLeapt }: LossTracker): Array<[string, number]> {
+export function lossUnknown(loss: LossTracker, broker: Broker): Array<[reason: string, count: number]> {
+  // What the numbers show is known.
+  const unseen = Math.max(0, trimmed(broker) - loss.lostMessages - loss.lostMessagesAtMost)
   return [
-    ['unnumbered', unnumberedMessages],
-    ['met_late', runsMetLate],
-    ['leapt', runsLeapt],
+    ['unnumbered', loss.unnumberedMessages],
+    ['met_late', loss.runsMetLate],
+    ['leapt', loss.runsLeapt],
+    ['vanished', vanished(broker)],
+    ['trimmed', unseen],
   ]
 }
 
-export function lossKnown(loss: LossTracker): boolean {
-  return lossUnknown(loss).every(([, count]) => count === 0)
+export function lossKnown(loss: LossTracker, broker: Broker): boolean {
+  return lossUnknown(loss, broker).every(([, count]) => count === 0)
+}
+
+function vanished({ stats }: Broker): number {
+  return stats.streamsVanished
+}
+
+function trimmed({ stats }: Broker): number {
+  return stats.trimmedUnread + stats.trimmedUnacked
 }

@@ -54,7 +54,7 @@ export function ownServerMetrics(parts: ServerParts): Record<string, OwnMetric> 
     dead_letters: ['int', () => deadLetters.kept],
     lost: ['int', () => loss.lostSamples],
     lost_at_most: ['int', () => loss.lostSamplesAtMost],
-    lost_known: ['bool', () => lossKnown(loss)],
+    lost_known: ['bool', () => lossKnown(loss, broker)],
     duplicates: ['int', () => loss.duplicateMessages],
     samples_per_second: ['float', samplesPerSecond],
     ...percentiles('internal', latencies.internal),
@@ -86,7 +86,7 @@ function percentiles(name: string, recorder: LatencyRecorder): Record<string, Ow
 }
 
 export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
-  const { decoder, ledger, loss, latencies, table, announcer } = parts
+  const { decoder, ledger, loss, latencies, table, announcer, broker } = parts
   metrics.counter({
     name: 'sentinel_received_messages_total',
     help: 'Messages received, however many samples each carried.',
@@ -181,7 +181,7 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     name: 'sentinel_loss_unknown',
     help: 'Why the loss is unknown, and not what sentinel_lost_samples_total says: messages or runs, by the reason.',
     label: 'reason',
-    read: () => lossUnknown(loss),
+    read: () => lossUnknown(loss, broker),
   })
   metrics.counter({
     name: 'sentinel_cleaned_values_total',

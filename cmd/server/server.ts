@@ -3,6 +3,7 @@ import { MessageDecoder } from '../../internal/codec/detect.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { Checkpoints } from '../../internal/ingest/loss/checkpoints.ts'
+import type { LossTracker } from '../../internal/ingest/loss/loss.ts'
 import { type Latencies, Pipeline, type PipelineLimits } from '../../internal/ingest/pipeline.ts'
 import { LiveAnnouncer } from '../../internal/live/announcer.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
@@ -14,7 +15,7 @@ import { SeriesTable } from '../../internal/sample/series.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import type { Context } from '../program/context.ts'
-import { createLossTracker, lossKnown } from './loss.ts'
+import { createLossTracker, lossKnown, lossUnknown, settledBy } from './loss.ts'
 import { addServerMetrics, ledgerCounts, ownServerMetrics, type ServerParts } from './metrics.ts'
 import { openStorage } from './storage.ts'
 
@@ -25,7 +26,7 @@ const OWN_FIGURES_INTERVAL_MS = 1000
  * intake, batches, live feed. The store and the broker belong to the caller and close after it.
  */
 export async function openServer(context: Context, broker: Broker, writer: StoreWriter): Promise<void> {
-  const { deadLetters, spool } = await openStorage(context, broker)
+  const { deadLetters, spool, ...kept } = await openStorage(context, broker)
   const { settings, logger, clock, releaser, throttle } = context
   const { ingest, live, stats } = settings
   const table = new SeriesTable({ maxSeries: ingest.maxSeries })
@@ -45,7 +46,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
   const decoder = new MessageDecoder(table)
-  const checkpoints = broker.checkpoints && new Checkpoints({ store: broker.checkpoints, loss, throttle })
+  const checkpoints = kept.checkpoints && new Checkpoints({ store: kept.checkpoints, loss, throttle })
   const pipeline = new Pipeline({
     decoder,
     checkpoints,
@@ -123,14 +124,14 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     // On disk for the next start, or unacked in a broker that keeps them.
     held: ledger.held,
     spooled: pipeline.heldOnDisk,
-    ...(lossKnown(loss) ? { lost: loss.lostSamples } : { lost: 'unknown', lost_at_least: loss.lostSamples }),
+    ...lossColumns(loss, broker),
     // Not part of `lost`: samples that may be lost between the kill of an earlier process and the first message.
     lost_at_most: loss.lostSamplesAtMost,
   }))
   await pipeline.start(async (handler, options) => {
     // Losses before the first message are known only from the checkpoints of the previous process.
     await checkpoints?.start()
-    return broker.subscribe(handler, options)
+    return broker.subscribe(handler, { ...options, positions: kept.positions, onSettled: settledBy(loss) })
   })
   releaser.push('intake', async () => {
     await ownTicker.stop()
@@ -138,6 +139,13 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   ownTicker.start()
   logger.info({ broker: broker.kind, store: settings.store.kind }, 'server consumes')
+}
+
+function lossColumns(loss: LossTracker, broker: Broker): Record<string, number | string> {
+  const { lostSamples } = loss
+  if (lossKnown(loss, broker)) return { lost: lostSamples }
+  const reasons = lossUnknown(loss, broker).flatMap(([reason, count]) => (count > 0 ? [`${count} ${reason}`] : []))
+  return { lost: 'unknown', lost_at_least: lostSamples, lost_unknown: reasons.join(', ') }
 }
 
 /** The settings of a server that may change while it runs. */

@@ -28,6 +28,18 @@ export interface SubscribeOptions {
    * @param problem for people
    */
   onPoison?(payload: Buffer, id: string, deliveries: number, problem: string): void | Promise<void>
+  /**
+   * Keeps how far the streams were, over restarts and beside Redis: so a stream that vanished while no server ran is
+   * noticed.
+   */
+  readonly positions?: CheckpointStore
+  /**
+   * Called every few seconds (streams).
+   *
+   * @param beforeMs everything that was published before this moment is acked, ms of `performance.now()`
+   * @param isAlone whether no other consumer of the group has read since this one subscribed
+   */
+  onSettled?(beforeMs: number, isAlone: boolean): void
 }
 
 /** The receiving end. Messages of one key arrive in the order in which they were published. */
@@ -60,6 +72,10 @@ export interface BrokerStats {
   handlerErrors: number
   /** Streams: consumer groups that had vanished and were created again. */
   groupsRemade: number
+  /** Streams: consumer groups that this process created and had not known before. */
+  groupsMade: number
+  /** Streams: times that a stream was found to be another one than before, without what the group had not read. */
+  streamsVanished: number
   /** Streams: entries that were read, then trimmed before their ack, and that no server holds any more. */
   trimmedUnacked: number
   /** Streams: entries that were trimmed before any server had read them. One server of the group counts each. */
@@ -75,6 +91,8 @@ export function newStats(): BrokerStats {
     reconnects: 0,
     handlerErrors: 0,
     groupsRemade: 0,
+    groupsMade: 0,
+    streamsVanished: 0,
     trimmedUnacked: 0,
     trimmedUnread: 0,
     claimed: 0,

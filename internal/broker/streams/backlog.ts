@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
-import type { BrokerStats, PartitionBacklog } from '../broker.ts'
+import type { BrokerStats, PartitionBacklog, SubscribeOptions } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
-import { forgetConsumers, inspect } from './scripts.ts'
+import { forgetConsumers, type Inspection, inspect } from './scripts.ts'
+import { StreamPositions } from './stream-positions.ts'
 
 export interface BacklogOptions {
   readonly keys: readonly string[]
@@ -16,6 +17,7 @@ export interface BacklogOptions {
   readonly intervalMs: number
   /** Consumers idle for this long and without pending entries are removed from the group. */
   readonly forgetAfterMs: number
+  readonly options: Pick<SubscribeOptions, 'positions' | 'onSettled'>
 }
 
 /** Values older than this many polls are not shown, because they may be wrong by now. */
@@ -29,17 +31,21 @@ const FORGET_INTERVAL_MS = 600_000
 export class Backlog {
   readonly #options: BacklogOptions
   #timer: NodeJS.Timeout | undefined
-  readonly #polled: Array<PartitionBacklog | undefined> = []
+  readonly #polled: Array<Inspection | undefined> = []
+  readonly #positions: StreamPositions
+  readonly #startedAtMs = performance.now()
   #polledAtMs = 0
   #forgetAtMs = 0
   #polling: Promise<void> | undefined
 
   constructor(options: BacklogOptions) {
     this.#options = options
+    this.#positions = new StreamPositions(options.options.positions, options.logger)
   }
 
   /** To be called when the consumer groups exist. */
-  start(): void {
+  async start(): Promise<void> {
+    await this.#positions.load()
     this.#timer = setInterval(() => this.#poll(), this.#options.intervalMs).unref()
     this.#poll()
   }
@@ -47,12 +53,25 @@ export class Backlog {
   /** By partition, without those for which Redis gave no answer for a while. */
   get partitions(): PartitionBacklog[] {
     const tooOld = performance.now() - this.#polledAtMs > STALE_POLLS * this.#options.intervalMs
-    return tooOld ? [] : this.#polled.filter((each) => each !== undefined)
+    if (tooOld) return []
+    return this.#polled.flatMap((each, partition) => {
+      if (each === undefined) return []
+      const { lag, pending, oldestAgeMs } = each
+      return [{ partition, lag, pending, oldestAgeMs }]
+    })
   }
 
+  /** The group of a partition was missing, and is made again. */
+  groupMade(partition: number): void {
+    this.#positions.groupMade(this.#options.keys[partition]!)
+    if (this.#timer !== undefined) this.#poll()
+  }
+
+  /** Asks once more, after the last acks. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#polling
+    if (this.#timer !== undefined && this.#options.commands.up) await this.#pollAll()
   }
 
   #poll(): void {
@@ -68,6 +87,8 @@ export class Backlog {
     try {
       await Promise.all(keys.map((key, partition) => this.#pollOne(key, partition, forget)))
       this.#polledAtMs = performance.now()
+      this.#reportSettled(nowMs)
+      await this.#positions.save()
       if (forget) this.#forgetAtMs = nowMs + FORGET_INTERVAL_MS
     } catch (error) {
       logger.debug({ err: error }, 'the backlog could not be read; the next attempt follows in a few seconds')
@@ -77,10 +98,14 @@ export class Backlog {
   async #pollOne(key: string, partition: number, forget: boolean): Promise<void> {
     const { group, consumer, commands, stats, logger, forgetAfterMs } = this.#options
     try {
-      const { trimmedUnread, lag, pending, oldestAgeMs } = await commands.send((client) => inspect(client, key, group))
-      this.#polled[partition] = { partition, lag, pending, oldestAgeMs }
+      const known = this.#positions.of(key)
+      const inspection = await commands.send((client) => inspect(client, { key, group, consumer, ...known }))
+      const { trimmedUnread, hasVanished, position } = inspection
+      this.#polled[partition] = inspection
+      this.#positions.set(key, position)
       if (trimmedUnread > 0) this.#report(partition, trimmedUnread)
       stats.trimmedUnread += trimmedUnread
+      if (hasVanished) this.#reportVanished(partition)
       if (!forget) return
       const forgotten = await commands.send((client) => forgetConsumers(client, key, group, consumer, forgetAfterMs))
       if (forgotten > 0)
@@ -93,6 +118,24 @@ export class Backlog {
       if (!isReply(cause)) throw error
       logger.debug({ err: error, partition }, 'the backlog of a partition could not be read')
     }
+  }
+
+  /** An entry that is not acked is at most as old as the oldest one in Redis. */
+  #reportSettled(nowMs: number): void {
+    const { keys, options } = this.#options
+    const inspections = keys.flatMap((_, partition) => this.#polled[partition] ?? [])
+    if (inspections.length < keys.length) return
+    const oldestAgeMs = Math.max(...inspections.map((each) => each.oldestAgeMs))
+    const othersIdleMs = Math.min(...inspections.map((each) => each.othersIdleMs ?? Infinity))
+    options.onSettled?.(nowMs - oldestAgeMs, othersIdleMs > nowMs - this.#startedAtMs)
+  }
+
+  #reportVanished(partition: number): void {
+    this.#options.stats.streamsVanished++
+    this.#options.logger.error(
+      { partition, key: this.#options.keys[partition] },
+      'the stream in Redis is not the one that it was (deleted, evicted, or Redis restarted without its data): what no server had read is lost, how much is unknown. Give Redis persistence and maxmemory-policy noeviction',
+    )
   }
 
   #report(partition: number, messages: number): void {

@@ -14,6 +14,8 @@ export interface PartitionReaderOptions extends Omit<PendingSearchOptions, 'maxB
   /** Whether entries of other consumers may be claimed now. */
   readonly mayClaim: () => boolean
   readonly deliver: (id: string, payload: Buffer, redelivered: boolean) => void
+  /** Told when the group was missing, and is made. */
+  readonly groupMade: () => void
 }
 
 type RawReply = Array<[key: Buffer, entries: RawEntry[]]> | null
@@ -200,12 +202,14 @@ export class PartitionReader {
   }
 
   async #makeGroup(client: Redis): Promise<void> {
-    const { key, group, partition, stats, logger } = this.#options
+    const { key, group, partition, stats, logger, groupMade } = this.#options
     const made = await makeGroup(client, key, group, this.#hadGroup)
     if (made && this.#hadGroup) {
       stats.groupsRemade++
       logger.warn({ partition, group }, 'the consumer group had vanished from Redis and was created again')
     }
+    if (made && !this.#hadGroup) stats.groupsMade++
+    if (made) groupMade()
     this.#hadGroup = true
     this.#pending.restart()
   }

@@ -145,15 +145,25 @@ end
 if not group then return redis.error_reply('NOGROUP no such group') end
 local added, length, last, read = stream['entries-added'], stream.length, group['last-delivered-id'], group['entries-read']
 local first = stream['first-entry'] and stream['first-entry'][1]
+local last_generated = stream['last-generated-id']
 local position, lost = nil, 0
 if added then
-  if not first or not before(last, stream['last-generated-id']) then position = added
+  if not first or not before(last, last_generated) then position = added
   elseif before(last, first) then position = added - length
   elseif last == first then position = added - length + 1 end
 end
 if position and position ~= read then
   if read and position > read then lost = position - read end
   redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], last, 'ENTRIESREAD', position)
+end
+local lastKnown, addedKnown, isMade = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'made'
+local isSame = lastKnown == '' or (first and not before(lastKnown, first))
+if not isSame and last_generated == lastKnown and added == addedKnown then isSame = not isMade or addedKnown > 0 end
+if not isSame and not isMade then isSame = not added or added - length >= addedKnown end
+local others = -1
+for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local each = fields(reply)
+  if each.name ~= ARGV[5] and (others < 0 or each.idle < others) then others = each.idle end
 end
 local lag = -1
 if position or (added and read) then lag = added - (position or read) end
@@ -166,7 +176,23 @@ if oldest then
   local now = redis.call('TIME')
   ageMs = math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(oldest, '%d+')))
 end
-return {lost, lag, pending[1], ageMs}`
+return {lost, lag, pending[1], ageMs, others, isSame and 1 or 0, last_generated, added or 0}`
+
+/** How far a stream was: its last entry, and how many were ever added to it (0 before Redis 7.0). */
+export interface StreamPosition {
+  readonly lastId: string
+  readonly added: number
+}
+
+export interface InspectOptions {
+  readonly key: string
+  readonly group: string
+  readonly consumer: string
+  /** Where the stream was before; undefined when nobody knows. */
+  readonly known: StreamPosition | undefined
+  /** The group was missing since then. */
+  readonly wasMade: boolean
+}
 
 export interface Inspection {
   /** Entries trimmed unread since the last inspection by any server: each is reported once. */
@@ -177,6 +203,11 @@ export interface Inspection {
   readonly pending: number
   /** How long ago the oldest entry that is not acked, read or not, was published; 0 where there is none. */
   readonly oldestAgeMs: number
+  /** How long ago another consumer of the group last asked for entries; undefined where there is no other. */
+  readonly othersIdleMs: number | undefined
+  /** Whether this is another stream than the one that was known, or nothing of that is left. */
+  readonly hasVanished: boolean
+  readonly position: StreamPosition
 }
 
 /**
@@ -187,15 +218,22 @@ export interface Inspection {
  * That is known when the group has read everything, when the last entry that it read is the first that is left, or when
  * that entry is gone. In between, no entry can be trimmed unread that does not show later. The same step corrects the
  * group's count.
+ *
+ * A stream that was deleted or evicted, or that Redis forgot, is made anew by the next entry or group. It is another
+ * one than before when none of its entries is as old as the last one of before, though fewer were trimmed than there
+ * were; and, since the group goes with its stream, when the group was missing.
  */
-export async function inspect(client: Redis, key: string, group: string): Promise<Inspection> {
-  const [trimmedUnread, lag, pending, oldestAgeMs] = (await client.eval(INSPECT, 1, key, group)) as [
-    number,
-    number,
-    number,
-    number,
-  ]
-  return { trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs }
+export async function inspect(client: Redis, options: InspectOptions): Promise<Inspection> {
+  const { key, group, consumer, known = { lastId: '', added: 0 }, wasMade } = options
+  const [trimmedUnread, lag, pending, oldestAgeMs, othersIdleMs, isSame, lastId, added] = (await client.eval(
+    ...([INSPECT, 1, key, group, known.lastId, known.added, wasMade ? 'made' : '', consumer] as const),
+  )) as [number, number, number, number, number, number, string, number]
+  return {
+    ...{ trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs },
+    othersIdleMs: othersIdleMs < 0 ? undefined : othersIdleMs,
+    hasVanished: isSame === 0,
+    position: { lastId, added },
+  }
 }
 
 const FORGET_CONSUMERS = `${FIELDS}

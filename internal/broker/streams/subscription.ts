@@ -98,6 +98,7 @@ export class StreamsSubscription implements Subscription {
             const problem = this.#deliver(partition, id, payload, redelivered)
             if (problem !== '') this.#trials.add(partition, id, 1, problem)
           },
+          groupMade: () => this.#backlog.groupMade(partition),
           suspect: (id, deliveries) => this.#trials.add(partition, id, deliveries, ''),
         }),
     )
@@ -108,7 +109,7 @@ export class StreamsSubscription implements Subscription {
   async start(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.connection.whenUp()))
     for (const reader of this.#readers) reader.start()
-    this.#backlog.start()
+    await this.#backlog.start()
   }
 
   health(): BrokerHealth | undefined {

@@ -1,6 +1,5 @@
 import { type MessageHeader, NOTHING_MORE } from '../../codec/codec.ts'
 import { MAX_FRAME_SAMPLES } from '../../codec/frame-layout.ts'
-import type { RunState } from './run-state.ts'
 
 /** The numbers of a message that says where its run is. */
 export type Numbers = Pick<MessageHeader, 'seq' | 'firstSample' | 'sampleCount'>
@@ -21,7 +20,7 @@ const DOUBTED_FROM = 1000
  * No run is believed to have lost more messages than this at once: a day of 194 messages a second. Behind such a leap
  * its loss is unknown.
  */
-export const MAX_LEAP = 2 ** 24
+const MAX_LEAP = 2 ** 24
 /** A send time further ahead than this says nothing, µs. */
 const MAX_AHEAD_US = 86_400_000_000
 
@@ -47,20 +46,30 @@ export function after({ seq, firstSample, sampleCount }: Numbers): Expected {
   return { next: seq + 1, nextSample: firstSample + sampleCount }
 }
 
+/** Whether so many messages can carry so many samples. */
+export function canCarry(messages: number, samples: number): boolean {
+  return messages >= 0 && messages <= MAX_LEAP && samples <= messages * MAX_FRAME_SAMPLES
+}
+
 /** Whether no publisher that follows docs/wire-format.md sends these numbers. */
 export function contradictsItself(header: Readonly<MessageHeader>): boolean {
   const { seq, firstSample, heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples } = header
   if (withdrawnMessages > seq + MAX_LEAP || withdrawnSamples > firstSample + MAX_LEAP * MAX_FRAME_SAMPLES) return true
   if (heldFrom === NOTHING_MORE) return false
-  const samplesHeld = firstSample - heldFirstSample
-  return (
-    heldFrom > seq || seq - heldFrom > MAX_LEAP || samplesHeld < 0 || samplesHeld > (seq - heldFrom) * MAX_FRAME_SAMPLES
-  )
+  return firstSample < heldFirstSample || !canCarry(seq - heldFrom, firstSample - heldFirstSample)
 }
 
 /** When the message was sent, µs since the epoch; 0 where it does not say, or where that cannot be. */
 export function sendTime({ sentAt }: Readonly<MessageHeader>, nowUs: number): number {
   return sentAt <= nowUs + MAX_AHEAD_US ? sentAt : 0
+}
+
+/** What is known of a run before its next message. */
+interface KnownRun extends Expected {
+  readonly gaps: ReadonlyArray<{ readonly from: number; readonly to: number }>
+  readonly closing: ReadonlyArray<{ readonly from: number; readonly to: number }>
+  /** 0 where its messages have no send time. */
+  readonly sentAtUs: number
 }
 
 /**
@@ -69,10 +78,10 @@ export function sendTime({ sentAt }: Readonly<MessageHeader>, nowUs: number): nu
  *
  * Without send times only a number 0, or one far back, is taken for a new run: a publisher may repeat its last message.
  */
-export function isRestart(state: RunState, header: Readonly<MessageHeader>, sentAtUs: number): boolean {
+export function isRestart(run: KnownRun, header: Readonly<MessageHeader>, sentAtUs: number): boolean {
   const { seq, heldFrom } = header
-  if (seq >= state.next || heldFrom > seq) return false
-  if ([...state.gaps, ...state.closing].some(({ from, to }) => from <= seq && seq < to)) return false
-  if (sentAtUs > 0 && state.sentAtUs > 0) return sentAtUs > state.sentAtUs
-  return seq === 0 ? state.next > 1 : state.next - seq > DOUBTED_FROM
+  if (seq >= run.next || heldFrom > seq) return false
+  if ([...run.gaps, ...run.closing].some(({ from, to }) => from <= seq && seq < to)) return false
+  if (sentAtUs > 0 && run.sentAtUs > 0) return sentAtUs > run.sentAtUs
+  return seq === 0 ? run.next > 1 : run.next - seq > DOUBTED_FROM
 }

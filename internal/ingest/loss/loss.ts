@@ -167,7 +167,7 @@ export class LossTracker {
   restore(checkpoints: ReadonlyMap<string, string>, oldestMs = 0): string[] {
     const states: Array<[string, RunState]> = []
     for (const [run, checkpoint] of checkpoints) {
-      const state = readCheckpoint(checkpoint)
+      const state = readCheckpoint(checkpoint, this.#options.nowMs())
       if (state !== undefined && state.checkpointAtMs >= oldestMs) states.push([run, state])
     }
     states.sort(([, a], [, b]) => b.checkpointAtMs - a.checkpointAtMs)

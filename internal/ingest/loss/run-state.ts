@@ -1,4 +1,5 @@
 import type { MessageHeader } from '../../codec/codec.ts'
+import { canCarry } from './believable.ts'
 
 /**
  * Messages of a run that have not arrived: seqs `[from, to)`, and the numbers of the samples in them, `[firstSample,
@@ -66,6 +67,8 @@ interface Checkpoint {
   readonly credit: readonly [messages: number, samples: number]
   /** `[from, to, firstSample, endSample, certain]` */
   readonly gaps: ReadonlyArray<readonly [number, number, number, number, 0 | 1]>
+  /** How many of the gaps, from the first on, the run has let go; missing in older checkpoints. */
+  readonly letGo?: number
   /** The last checkpoint of a process that stopped in order: everything that arrived is in it. */
   readonly clean: boolean
   readonly heardAtMs: number
@@ -87,6 +90,7 @@ export function writeCheckpoint(state: Readonly<RunState>, clean: boolean): stri
       gap.endSample,
       gap.certain ? 1 : 0,
     ]),
+    ...(state.closing.length === 0 ? {} : { letGo: state.closing.length }),
     clean: clean && state.certain,
     heardAtMs: state.checkpointAtMs,
     ...(state.sentAtUs === Infinity ? {} : { sentAtUs: state.sentAtUs }),
@@ -94,10 +98,18 @@ export function writeCheckpoint(state: Readonly<RunState>, clean: boolean): stri
   return JSON.stringify(checkpoint)
 }
 
-/** @returns undefined when the text is not a checkpoint: any client may write to Redis */
-export function readCheckpoint(text: string): RunState | undefined {
+/**
+ * @param nowMs of a monotonic clock
+ * @returns undefined when the text is not a checkpoint: any client may write to Redis
+ */
+export function readCheckpoint(text: string, nowMs: number): RunState | undefined {
   const checkpoint = parse(text)
   if (checkpoint === undefined) return undefined
+  // A process that went on after this checkpoint may have stored what is missing in it.
+  const gaps = checkpoint.gaps.map(([from, to, firstSample, endSample, certain]) => ({
+    ...{ from, to, firstSample, endSample, certain: checkpoint.clean && certain === 1 },
+  }))
+  const { letGo = 0 } = checkpoint
   return {
     next: checkpoint.next,
     nextSample: checkpoint.nextSample,
@@ -106,11 +118,8 @@ export function readCheckpoint(text: string): RunState | undefined {
     withdrawnSamples: checkpoint.withdrawn[1],
     creditMessages: checkpoint.credit[0],
     creditSamples: checkpoint.credit[1],
-    // A process that went on after this checkpoint may have stored what is missing in it.
-    gaps: checkpoint.gaps.map(([from, to, firstSample, endSample, certain]) => ({
-      ...{ from, to, firstSample, endSample, certain: checkpoint.clean && certain === 1 },
-    })),
-    closing: [],
+    gaps: gaps.slice(letGo),
+    closing: gaps.slice(0, letGo).map((gap) => ({ ...gap, sinceMs: nowMs })),
     // Then a message of the run before it cannot be told from a new run of the same name.
     sentAtUs: checkpoint.sentAtUs ?? Infinity,
     doubted: undefined,
@@ -123,13 +132,18 @@ export function readCheckpoint(text: string): RunState | undefined {
 function parse(text: string): Checkpoint | undefined {
   try {
     const checkpoint = JSON.parse(text) as Checkpoint
-    const { next, nextSample, withdrawn, credit, gaps, heardAtMs, sentAtUs = 0 } = checkpoint
-    const numbers = [next, nextSample, ...withdrawn, ...credit, ...gaps.flat(), heardAtMs, sentAtUs]
-    const isShaped = withdrawn.length === 2 && credit.length === 2 && gaps.every((gap) => gap.length === 5)
+    const { next, nextSample, withdrawn, credit, gaps, heardAtMs, sentAtUs = 0, letGo = 0 } = checkpoint
+    const numbers = [next, nextSample, ...withdrawn, ...credit, ...gaps.flat(), heardAtMs, sentAtUs, letGo]
+    const isShaped = withdrawn.length === 2 && credit.length === 2 && gaps.every(isGap)
     return isShaped && numbers.every((number) => Number.isSafeInteger(number) && number >= 0) ? checkpoint : undefined
   } catch {
     return undefined
   }
+}
+
+function isGap(gap: Checkpoint['gaps'][number]): boolean {
+  const [from, to, firstSample, endSample] = gap
+  return gap.length === 5 && canCarry(to - from, endSample - firstSample)
 }
 
 export function samplesIn({ firstSample, endSample }: Gap): number {
