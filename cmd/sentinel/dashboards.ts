@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import { applyDashboards } from '../../internal/store/influx/dashboards.ts'
+import { influxServer } from '../parts/influx.ts'
 import { ROLES } from '../program/roles.ts'
 
 const TIMEOUT_MS = 60_000
@@ -26,9 +27,9 @@ function applyCommand(): Command {
   ])
   return command.action(async ({ template }: { template: string }) => {
     const { settings } = loadSettings(ROLES.server, flagValues(command, ROLES.server), process.env)
-    const { url = '', token = '', org, bucket } = settings.influx
+    const { org, bucket } = settings.influx
     const { action, dashboards } = await applyDashboards({
-      ...{ url, token, org, bucket },
+      ...{ server: { ...influxServer(settings.influx), answerTimeoutMs: TIMEOUT_MS }, org, bucket },
       templateText: await readFile(template, 'utf8'),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })

@@ -201,7 +201,7 @@ export const SCHEMA = {
       defaultText: 'none',
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'The organization of InfluxDB 2.x.',
+      description: 'The organization of InfluxDB 2.x: its name or id.',
       alsoFrom: ['INFLUX_ORG', 'INFLUXDB_ORG'],
     }),
     orgFile: secretFile('org', {
@@ -214,7 +214,7 @@ export const SCHEMA = {
       default: 'telemetry',
       duties: ['ingest', 'serve'],
       reloads: true,
-      description: 'The bucket; with InfluxDB 1.x the database.',
+      description: 'The bucket: its name or id; with InfluxDB 1.x the database, or database/policy.',
       alsoFrom: ['INFLUX_BUCKET', 'INFLUXDB_BUCKET'],
     }),
     bucketFile: secretFile('bucket', {

@@ -5,10 +5,12 @@ export interface Influx2 {
   readonly url: string
   readonly token: string
   readonly org: string
-  /** Creates a bucket, which is deleted when the run ends. By default it keeps everything. */
-  newBucket(retentionSeconds?: number): Promise<string>
-  /** A token that may only read this bucket. */
-  readToken(bucket: string): Promise<string>
+  readonly orgId: string
+  /** Creates a bucket, which is deleted when the run ends. By default it keeps everything. `suffix` ends its name. */
+  newBucket(retentionSeconds?: number, suffix?: string): Promise<string>
+  bucketId(bucket: string): string
+  /** A token that may only do this with this bucket. */
+  bucketToken(action: 'read' | 'write', bucket: string): Promise<string>
   /** Sends a request with the run's token. Rejects unless the answer is 2xx. */
   api(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<string>
   stop(): Promise<void>
@@ -44,21 +46,22 @@ async function connect(url: string, token: string, org: string, end?: () => Prom
   const found: { orgs: Array<{ id: string }> } = JSON.parse(
     await api('GET', `/api/v2/orgs?${new URLSearchParams({ org })}`),
   )
-  const orgID = found.orgs[0]?.id
+  const orgID = found.orgs[0]?.id ?? ''
   const run = Date.now().toString(36)
   const bucketIds = new Map<string, string>()
   const tokenIds: string[] = []
   return {
-    ...{ url, token, org, api },
-    async newBucket(retentionSeconds = 0) {
-      const name = `sentinel-test-${run}-${bucketIds.size + 1}`
+    ...{ url, token, org, orgId: orgID, api },
+    async newBucket(retentionSeconds = 0, suffix = '') {
+      const name = `sentinel-test-${run}-${bucketIds.size + 1}${suffix}`
       const retentionRules = retentionSeconds === 0 ? [] : [{ type: 'expire', everySeconds: retentionSeconds }]
       const made: { id: string } = JSON.parse(await api('POST', '/api/v2/buckets', { orgID, name, retentionRules }))
       bucketIds.set(name, made.id)
       return name
     },
-    async readToken(bucket) {
-      const permissions = [{ action: 'read', resource: { type: 'buckets', id: bucketIds.get(bucket), orgID } }]
+    bucketId: (bucket) => bucketIds.get(bucket) ?? '',
+    async bucketToken(action, bucket) {
+      const permissions = [{ action, resource: { type: 'buckets', id: bucketIds.get(bucket), orgID } }]
       const body = { orgID, description: `sentinel-test-${run}`, permissions }
       const made: { id: string; token: string } = JSON.parse(await api('POST', '/api/v2/authorizations', body))
       tokenIds.push(made.id)

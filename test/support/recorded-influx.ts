@@ -62,6 +62,8 @@ export type ScriptStep = ScriptedAnswer | 'hang up' | 'break off' | 'silence'
 
 export interface RecordedInflux {
   readonly url: string
+  /** Whether it has a user, an organisation and a bucket. */
+  isSetUp: boolean
   /** Every stored line, as text without its newline. */
   readonly stored: Set<string>
   /** The requests, in order. */
@@ -127,6 +129,7 @@ export async function startRecordedInflux(): Promise<RecordedInflux> {
       .split('\n')
       .filter((line) => line !== '')
     const path = request.url ?? ''
+    if (path === '/api/v2/setup') return void response.end(JSON.stringify({ allowed: !influx.isSetUp }))
     requests.push({ path, headers: request.headers, body, lines: lines.length })
     const next = path.startsWith('/ping') ? { status: 204 } : (script.shift() ?? write(lines))
     if (next === 'hang up') return void request.socket.destroy()
@@ -143,16 +146,18 @@ export async function startRecordedInflux(): Promise<RecordedInflux> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return {
+  const influx: RecordedInflux = {
     url: `http://127.0.0.1:${address.port}`,
     stored,
     requests,
+    isSetUp: true,
     next: (...answers) => void script.push(...answers),
     async stop() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
   }
+  return influx
 }
 
 function failure(status: number, code: string, message: string): ScriptedAnswer {

@@ -346,7 +346,7 @@ describe.concurrent('sentinel dashboards apply', () => {
       const { code, stdout } = await sentinel(['dashboards', 'apply'], env)
       expect(code).toBe(0)
       expect(stdout.split('\n')[0]).toMatch(
-        new RegExp(`^${word} SentinelStream host: ${influx.url}/orgs/\\w+/dashboards/id1$`),
+        new RegExp(`^${word} SentinelStream host: ${influx.url}/orgs/\\w+/dashboards/1[0-9a-f]{15}$`),
       )
     }
     expect(influx.dashboards.size).toBe(2)

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../../test/support/servers.ts'
-import { startTemplatesInflux, type TemplatesInflux } from '../../../test/support/templates-influx.ts'
+import {
+  startTemplatesInflux,
+  type TemplatesInflux,
+  type TemplatesInfluxOptions,
+} from '../../../test/support/templates-influx.ts'
 import { type AppliedDashboards, applyDashboards, readTemplate } from './dashboards.ts'
 
 const templateText = readFileSync(new URL('../../../deploy/influxdb/template.yml', import.meta.url), 'utf8')
@@ -53,7 +57,7 @@ describe('the template', () => {
     const [label] = all
     for (const { spec } of dashboards)
       expect(spec.associations).toEqual([{ kind: 'Label', name: label?.metadata.name }])
-    expect(all.find(({ kind }) => kind === 'Variable')?.spec.name).toBe('host')
+    expect(all.find(({ kind }) => kind === 'Variable')?.spec.name).toBe('sentinel_host')
   })
 
   it('shows CPU, memory, disk and network', () => {
@@ -136,8 +140,8 @@ afterEach(async () => {
   for (const influx of open.splice(0)) await influx.stop()
 })
 
-async function startFake(version?: string): Promise<TemplatesInflux> {
-  const influx = await startTemplatesInflux(version)
+async function startFake(options: TemplatesInfluxOptions = {}): Promise<TemplatesInflux> {
+  const influx = await startTemplatesInflux(options)
   open.push(influx)
   return influx
 }
@@ -146,19 +150,26 @@ describe('applyDashboards', () => {
   const signal = new AbortController().signal
   const apply = (
     url: string,
-    changes: { token?: string; org?: string; templateText?: string } = {},
+    { token = 'right', ...changes }: { token?: string; org?: string; bucket?: string; templateText?: string } = {},
   ): Promise<AppliedDashboards> =>
-    applyDashboards({ url, token: 'right', org: 'sentinel', bucket: 'metrics', templateText, signal, ...changes })
+    applyDashboards({
+      ...{ server: { url, token: () => token }, org: 'sentinel', bucket: 'metrics', templateText, signal },
+      ...changes,
+    })
 
   it('creates the dashboards the first time, and updates them afterwards', async () => {
     const influx = await startFake()
     const first = await apply(influx.url)
+    // Their ids are numbers beyond 2^53 in the answer.
+    const ids = [...influx.dashboards.keys()]
+    expect(ids).toHaveLength(2)
+    for (const id of ids) expect(id).toMatch(/^1[0-9a-f]{15}$/)
     expect(first).toEqual({
       stackId: 'stack1',
       action: 'created',
       dashboards: [
-        { name: 'SentinelStream host', url: `${influx.url}/orgs/fcef2b019e669307/dashboards/id1` },
-        { name: 'SentinelStream hosts', url: `${influx.url}/orgs/fcef2b019e669307/dashboards/id2` },
+        { name: 'SentinelStream host', url: `${influx.url}/orgs/fcef2b019e669307/dashboards/${ids[0]}` },
+        { name: 'SentinelStream hosts', url: `${influx.url}/orgs/fcef2b019e669307/dashboards/${ids[1]}` },
       ],
     })
     expect(await apply(influx.url)).toEqual({ ...first, action: 'updated' })
@@ -172,12 +183,44 @@ describe('applyDashboards', () => {
     expect(await apply(influx.url)).toMatchObject({ stackId: 'stack2', action: 'created' })
   })
 
+  describe('the variable "host"', () => {
+    const theirs = { name: 'host', createdAt: '2025-01-01T00:00:00Z', arguments: { type: 'constant', values: ['a'] } }
+    const query = 'import "influxdata/influxdb/schema"\nschema.tagValues(bucket: "metrics", tag: "host")'
+    const ours = { ...theirs, arguments: { type: 'query', values: { language: 'flux', query } } }
+    const names = (influx: TemplatesInflux): string[] => [...influx.variables.values()].map(({ name }) => name).sort()
+
+    it('of a user stays as it is', async () => {
+      const influx = await startFake()
+      influx.variables.set('0a', theirs)
+      await apply(influx.url)
+      await apply(influx.url)
+      expect(names(influx)).toEqual(['host', 'sentinel_host'])
+      expect(influx.variables.get('0a')).toEqual(theirs)
+    })
+
+    it.each([
+      ['that the older template made is deleted', { ...ours, createdAt: '2099-01-01T00:00:00Z' }, false],
+      ['that the older template took over from a user stays', ours, true],
+      ['that a user has changed since stays', { ...theirs, createdAt: '2099-01-01T00:00:00Z' }, true],
+    ])('%s', async (_name, variable, stays) => {
+      const influx = await startFake()
+      await apply(influx.url)
+      influx.variables.set('0a', variable)
+      influx.adopt('host-variable', '0a')
+      await apply(influx.url)
+      await apply(influx.url)
+      expect(names(influx)).toEqual(stays ? ['host', 'sentinel_host'] : ['sentinel_host'])
+      const host = [...influx.variables.values()].find(({ name }) => name === 'host')
+      expect(host?.arguments).toEqual(stays ? variable.arguments : undefined)
+    })
+  })
+
   it.each([
     ['1.6.7~rc0', 'this is 1.6.7~rc0'],
     ['3.0.1', 'this is 3.0.1'],
     ['', 'this is another server'],
   ])('says that version "%s" has no dashboards', async (version, words) => {
-    const influx = await startFake(version)
+    const influx = await startFake({ version })
     await expect(apply(influx.url)).rejects.toMatchObject({
       kind: 'refused',
       message: `InfluxDB at ${influx.url} has no dashboards of its own: they need InfluxDB 2.x, ${words}`,
@@ -185,13 +228,37 @@ describe('applyDashboards', () => {
     expect(influx.paths).toEqual(['GET /ping'])
   })
 
-  it('says what is wrong', async () => {
+  it('takes organisation and bucket by their ids', async () => {
     const influx = await startFake()
-    const wrong = apply(influx.url, { token: 'wrong-secret' })
-    await expect(wrong).rejects.toThrow(/answers 401 unauthorized access: INFLUX_TOKEN must be an all-access token/)
-    await expect(wrong).rejects.not.toThrow(/wrong-secret/)
-    await expect(apply(influx.url, { org: 'nope' })).rejects.toThrow(/answers 404 organization name "nope" not found/)
-    await expect(apply(influx.url, { templateText: 'a: [' })).rejects.toThrow(/the template is not YAML/)
+    const { dashboards: byId } = await apply(influx.url, { org: 'fcef2b019e669307', bucket: '0c1d2e3f40516273' })
+    expect(byId[0]?.url).toContain('/orgs/fcef2b019e669307/dashboards/')
+    expect(JSON.stringify([...influx.variables.values()])).toContain('bucket: \\"metrics\\"')
+  })
+
+  it.each([
+    ['a wrong token', { token: 'wrong-secret' }, /answers 401 unauthorized access: INFLUX_TOKEN must be an all-access/],
+    ['a token for buckets alone', { token: 'buckets' }, /shows no organisation "sentinel" to this token; INFLUX_TOKEN must be an all-access token of the organisation; one for buckets alone/], // biome-ignore format: one line per case
+    ['an unknown organisation', { org: 'nope' }, /shows no organisation "nope" to this token; it shows "sentinel": correct INFLUX_ORG/], // biome-ignore format: one line per case
+    ['an unknown id of an organisation', { org: '0123456789abcdef' }, /shows no organisation "0123456789abcdef"/],
+    ['no organisation', { org: '' }, /is asked for no organisation: set INFLUX_ORG/],
+    ['a template that is no YAML', { templateText: 'a: [' }, /the template is not YAML/],
+  ])('says what is wrong: %s', async (_name, changes, words) => {
+    const influx = await startFake()
+    await expect(apply(influx.url, changes)).rejects.toMatchObject({ message: expect.stringMatching(words) })
+    await expect(apply(influx.url, changes)).rejects.not.toThrow(/wrong-secret/)
+  })
+
+  it('says what is wrong: a server that nobody has set up, and no server', async () => {
+    const influx = await startFake({ isSetUp: false })
+    await expect(apply(influx.url)).rejects.toThrow(/it is not set up yet: open its URL in a browser/)
     await expect(apply(`http://127.0.0.1:${await freePort()}`)).rejects.toMatchObject({ kind: 'away' })
+  })
+
+  it('reads the token again after a refusal', async () => {
+    const influx = await startFake()
+    const tokens = ['old', 'right']
+    const server = { url: influx.url, token: () => tokens.shift() ?? 'right' }
+    const request = { server, org: 'sentinel', bucket: 'metrics', templateText, signal }
+    expect(await applyDashboards(request)).toMatchObject({ action: 'created' })
   })
 })

@@ -1,7 +1,7 @@
 import { exactNumber } from '../../sample/value.ts'
 
 /** Whether an answer may have such an integer: of 17 digits or more, or above 9·10^15. A time in µs is below. */
-const LARGE = /[:,[]-?(?:9\d{15}|\d{17,})(?![\d.eE])/
+const LARGE = /[:,[]\s*-?(?:9\d{15}|\d{17,})(?![\d.eE])/
 /** A text, which is left alone, or an integer. */
 const TEXT_OR_LARGE = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b\d{16,}(?![\d.eE])/g
 

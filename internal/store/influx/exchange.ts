@@ -12,6 +12,8 @@ export interface InfluxRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Buffer | string
   readonly maxAnswerBytes?: number
+  /** Sent without credentials. */
+  readonly isPublic?: boolean
 }
 
 export interface InfluxAnswer {

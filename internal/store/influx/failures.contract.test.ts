@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startInflux, startVictoriaMetrics, type TestServer, until } from '../../../test/support/servers.ts'
+import type { OpenStore } from '../store.contract.ts'
 import type { HistoryQuery } from '../store.ts'
 import { batchOfLines } from './lines.contract.ts'
 import { openInflux } from './open-influx.contract.ts'
@@ -54,6 +55,25 @@ describe('InfluxDB 1.6', () => {
     expect(await first.write(batchOfLines(['m v=1 1']), signal)).toEqual({ next: 'ack', rejected: [] })
     await first.close()
     expect(await ask(influx.url, 'SHOW DATABASES')).toContainEqual([name])
+  })
+
+  it('takes a bucket "database/policy": creates the database, writes and reads with the policy', async () => {
+    const lines = ['m,host=a v=1 1795400000000000000']
+    const query: HistoryQuery = {
+      ...{ measurement: 'm', fields: ['v'], tags: {}, aggregate: 'last', everyUs: 1e6 },
+      ...{ startUs: 1_795_400_000e6, endUs: 1_795_400_001e6 },
+    }
+    const openPolicy = (policy: string): Promise<OpenStore> =>
+      openInflux({ url: influx.url, org: '', bucket: `policies/${policy}` })
+    const standard = await openPolicy('autogen')
+    await expect(openPolicy('short')).rejects.toThrow(/answers 500 retention policy not found.*: create it, or correct/)
+    await ask(influx.url, 'CREATE RETENTION POLICY "short" ON "policies" DURATION 52w REPLICATION 1')
+    const short = await openPolicy('short')
+    expect(await short.writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await standard.reader.history(query, signal)).toEqual([])
+    expect(await short.reader.history(query, signal)).toMatchObject([{ field: 'v', points: [[1_795_400_000e6, 1]] }])
+    await standard.close()
+    await short.close()
   })
 
   it('says that the database is missing when it must not create it', async () => {

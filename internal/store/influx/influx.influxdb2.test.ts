@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Influx2, openInflux2 } from '../../../test/support/influxdb2.ts'
 import { storeContract } from '../store.contract.ts'
+import type { HistoryQuery } from '../store.ts'
 import { applyDashboards, readTemplate } from './dashboards.ts'
 import { batchOfLines } from './lines.contract.ts'
 import { openInflux } from './open-influx.contract.ts'
+import { InfluxReader } from './reader.ts'
 import { recordedBodiesContract } from './recorded-bodies.contract.ts'
-import { InfluxTransport } from './transport.ts'
+import { type InfluxServer, InfluxTransport } from './transport.ts'
 import { InfluxWriter, type InfluxWriterOptions } from './writer.ts'
 
 const signal = new AbortController().signal
@@ -106,7 +108,7 @@ describe('failures, live on InfluxDB 2', () => {
   })
 
   it('a token that may only read: nothing is decided', async () => {
-    const writer = writerTo({ token: await influx.readToken(bucket) })
+    const writer = writerTo({ token: await influx.bucketToken('read', bucket) })
     const result = await writer.write(batchOfLines(['m v=1 1']), signal)
     expect(result).toMatchObject({
       next: 'wait',
@@ -116,17 +118,125 @@ describe('failures, live on InfluxDB 2', () => {
   })
 })
 
+describe('buckets and tokens, live on InfluxDB 2', () => {
+  const lines = [`m,host=a v=1 ${NOW_US}000`]
+  const query: HistoryQuery = {
+    ...{ measurement: 'm', fields: ['v'], tags: {}, aggregate: 'last', everyUs: 1e6 },
+    ...{ startUs: NOW_US - 2e6, endUs: NOW_US + 2e6 },
+  }
+  const readerTo = (bucket: string, token = influx.token): InfluxReader =>
+    new InfluxReader({ transport: new InfluxTransport({ url: influx.url, token: () => token }), bucket })
+
+  it.each([
+    ['a name with a retention policy', '/policy', (name: string) => name],
+    ['an id', '', (name: string) => influx.bucketId(name)],
+  ])('a bucket given by %s is written and read', async (_name, suffix, given) => {
+    const bucket = given(await influx.newBucket(0, suffix))
+    const store = await openInflux({ ...influx, org: influx.orgId, bucket })
+    expect(await store.writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
+    expect(await store.reader.history(query, signal)).toMatchObject([{ field: 'v', tags: { host: 'a' } }])
+    expect(await store.reader.hosts(NOW_US - 60e6, signal)).toMatchObject([{ host: 'a' }])
+    await store.close()
+  })
+
+  it('a token for writing is enough for a writer, one for reading for a reader', async () => {
+    const bucket = await influx.newBucket()
+    const [write, read] = [await influx.bucketToken('write', bucket), await influx.bucketToken('read', bucket)]
+    const transport = new InfluxTransport({ url: influx.url, token: () => write })
+    const writer = new InfluxWriter({ transport, org: influx.org, bucket })
+    expect(await writer.check(signal)).toBe('')
+    expect(await writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
+    await writer.close()
+    for (const given of [bucket, influx.bucketId(bucket)]) {
+      const reader = readerTo(given, read)
+      expect(await reader.history(query, signal)).toHaveLength(1)
+      await reader.close()
+      const blind = readerTo(given, write)
+      await expect(blind.history(query, signal)).rejects.toThrow(/database not found.*make a new token that may read/)
+      await blind.close()
+    }
+  })
+})
+
 describe('dashboards, live on InfluxDB 2', () => {
   const templateText = readFileSync(new URL('../../../deploy/influxdb/template.yml', import.meta.url), 'utf8')
+  const serverOf = (): InfluxServer => ({ url: influx.url, token: () => influx.token })
+  const queriesOf = (bucket: string): Array<readonly [name: string, query: string]> =>
+    readTemplate(templateText, bucket).flatMap((resource) => {
+      const { spec } = resource as { spec: { charts?: Array<{ name: string; queries: Array<{ query: string }> }> } }
+      return (spec.charts ?? []).map(({ name, queries: [first] }) => [name, first?.query ?? ''] as const)
+    })
+  /** The answer to a cell's query as CSV. Imports come first, then options. */
+  const runCell = (query: string, range: string): Promise<string> => {
+    const options = `option v = {${range}, windowPeriod: 10s, sentinel_host: "web"}\n`
+    const text = query.replace(/^((?:import .*\n+)*)/, `$1${options}`)
+    const path = `/api/v2/query?${new URLSearchParams({ org: influx.org })}`
+    return influx.api('POST', path, { query: text, type: 'flux' })
+  }
 
   it('are created once and updated afterwards', async () => {
-    const request = { ...influx, bucket: await influx.newBucket(), templateText, signal }
+    const query = `?${new URLSearchParams({ orgID: influx.orgId })}`
+    const theirs = { orgID: influx.orgId, name: 'host', arguments: { type: 'constant', values: ['a'] } }
+    const { variables: before }: { variables: Array<{ name: string }> } = JSON.parse(
+      await influx.api('GET', `/api/v2/variables${query}`),
+    )
+    const isFree = !before.some(({ name }) => name === 'host')
+    const made: { id: string } = isFree ? JSON.parse(await influx.api('POST', '/api/v2/variables', theirs)) : { id: '' }
+
+    const request = { server: serverOf(), org: influx.org, bucket: await influx.newBucket(), templateText, signal }
     const first = await applyDashboards(request)
-    const second = await applyDashboards(request)
+    const second = await applyDashboards({ ...request, org: influx.orgId, bucket: influx.bucketId(request.bucket) })
     expect(second).toEqual({ ...first, action: 'updated' })
     expect(first.dashboards.map(({ name }) => name).sort()).toEqual(['SentinelStream host', 'SentinelStream hosts'])
+    for (const { name, url } of first.dashboards) {
+      const dashboard = await influx.api('GET', `/api/v2/dashboards/${url.split('/').at(-1)}`)
+      expect(JSON.parse(dashboard)).toMatchObject({ name })
+    }
     // Dashboards from before this test stay.
-    if (first.action === 'created') await influx.api('POST', `/api/v2/stacks/${first.stackId}/uninstall`)
+    if (first.action === 'created') {
+      await influx.api('POST', `/api/v2/stacks/${first.stackId}/uninstall${query}`)
+      await influx.api('DELETE', `/api/v2/stacks/${first.stackId}${query}`)
+    }
+    if (isFree) {
+      expect(JSON.parse(await influx.api('GET', `/api/v2/variables/${made.id}`))).toMatchObject(theirs)
+      await influx.api('DELETE', `/api/v2/variables/${made.id}`)
+    }
+  })
+
+  it('are refused to a token for a bucket alone, with words', async () => {
+    const bucket = await influx.newBucket()
+    const token = await influx.bucketToken('read', bucket)
+    const request = { server: { url: influx.url, token: () => token }, org: influx.org, bucket, templateText, signal }
+    await expect(applyDashboards(request)).rejects.toThrow(/INFLUX_TOKEN must be an all-access token/)
+  })
+
+  it('show the rate of a counter right at both edges of a range that cuts windows', async () => {
+    const bucket = await influx.newBucket()
+    const store = await openInflux({ ...influx, bucket })
+    const minute = Math.floor(NOW_US / 60e6) * 60 - 600
+    const lines = Array.from({ length: 120 }, (_, second) => {
+      return `net,host=web,interface=eth0 bytes_recv=${1000 * second}i,bytes_sent=0i ${minute + second}300000000`
+    })
+    expect(await store.writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
+    await store.close()
+    const time = (second: number): string => new Date((minute + second) * 1000).toISOString()
+    const range = `timeRangeStart: ${time(58.5)}, timeRangeStop: ${time(91.5)}`
+    const cells = queriesOf(bucket).filter(([name]) => name.startsWith('Network'))
+    expect(cells).toHaveLength(2)
+    for (const [name, query] of cells) {
+      const table = await runCell(query, range)
+      const values = table.split('\n').filter((row) => row.includes('bytes_recv'))
+      const column = table
+        .split('\n')
+        .find((row) => row.includes('_value'))!
+        .trim()
+        .split(',')
+        .indexOf('_value')
+      expect(
+        values.map((row) => Number(row.split(',')[column])),
+        name,
+      ).toEqual([1000, 1000, 1000, 1000, 1000])
+    }
   })
 
   it('find rows in samples as Telegraf writes them', async () => {
@@ -147,17 +257,10 @@ describe('dashboards, live on InfluxDB 2', () => {
     expect(await store.writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
     await store.close()
 
-    const queries = readTemplate(templateText, bucket).flatMap((resource) => {
-      const { spec } = resource as { spec: { charts?: Array<{ name: string; queries: Array<{ query: string }> }> } }
-      return (spec.charts ?? []).map(({ name, queries: [first] }) => [name, first?.query ?? ''] as const)
-    })
+    const queries = queriesOf(bucket)
     expect(queries.length).toBeGreaterThan(8)
-    const options = 'option v = {timeRangeStart: -1h, timeRangeStop: now(), windowPeriod: 10s, host: "web"}\n'
-    // Imports come first, then options.
-    const withOptions = (query: string): string => query.replace(/^((?:import .*\n+)*)/, `$1${options}`)
     for (const [name, query] of queries) {
-      const path = `/api/v2/query?${new URLSearchParams({ org: influx.org })}`
-      const table = await influx.api('POST', path, { query: withOptions(query), type: 'flux' })
+      const table = await runCell(query, 'timeRangeStart: -1h, timeRangeStop: now()')
       expect(table, name).not.toMatch(/^,error,reference/m)
       expect(table.trim().split('\n').length, `rows of ${name}`).toBeGreaterThan(1)
     }

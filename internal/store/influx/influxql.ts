@@ -1,9 +1,11 @@
 import { errorText } from '../../text/error-text.ts'
 import { StoreError, tooManyPoints } from '../store.ts'
 import { readError, shorten } from './answer.ts'
+import { bucketName, databaseOf } from './bucket.ts'
 import { parseExactly } from './exact-json.ts'
 import { type InfluxAnswer, TransportError } from './exchange.ts'
-import { influxError, rightAdvice } from './problem.ts'
+import { influxError, NOT_SET_UP, rightAdvice } from './problem.ts'
+import { isNotSetUp } from './set-up.ts'
 import type { InfluxTransport } from './transport.ts'
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -44,7 +46,7 @@ export class NotFiniteError extends StoreError {}
 
 export interface InfluxQlOptions {
   readonly transport: InfluxTransport
-  /** The bucket; on InfluxDB 1.x the database. 2.x shows every bucket as a database of its name. */
+  /** The bucket, by name or id; on InfluxDB 1.x the database, or `database/policy`. 2.x shows every bucket as a database of its name. */
   readonly bucket: string
   /** Named in the error about an answer that is too large. */
   readonly maxPoints: number
@@ -53,6 +55,8 @@ export interface InfluxQlOptions {
 /** Runs InfluxQL statements. Names and values are always bound as parameters, never pasted into the text. */
 export class InfluxQl {
   readonly #options: InfluxQlOptions
+  /** The name of the bucket, once it is known. */
+  #name: string | undefined
 
   constructor(options: InfluxQlOptions) {
     this.#options = options
@@ -73,16 +77,25 @@ export class InfluxQl {
     const { status } = answer
     if (status !== 200) {
       const kind = status >= 500 || status === 429 || status === 408 ? 'away' : 'refused'
-      throw this.#error(kind, `answers ${status} ${shorten(readError(answer).message)}${this.#advice(status)}`)
+      const advice = await this.#advice(status, signal)
+      throw this.#error(kind, `answers ${status} ${shorten(readError(answer).message)}${advice}`)
     }
     if (answer.cut) throw tooManyPoints(this.#options.maxPoints)
     return this.#readChunks(answer.body, maxRows)
   }
 
-  #advice(status: number): string {
+  async #advice(status: number, signal: AbortSignal): Promise<string> {
     const { bucket, transport } = this.#options
-    if (status === 401) return `: check ${transport.credentials}`
+    if (status === 401)
+      return `: ${(await isNotSetUp(transport, signal)) ? NOT_SET_UP : `check ${transport.credentials}`}`
     return status === 403 ? `: ${rightAdvice('read', bucket, transport.credentials)}` : ''
+  }
+
+  /** 2.x says the same of a bucket that is not there and of one that the token may not read. */
+  #hint(error: string): string {
+    const { bucket, transport } = this.#options
+    if (!/^(database|retention policy) not found/.test(error)) return ''
+    return `: create bucket "${bucket}", correct INFLUX_BUCKET, or ${rightAdvice('read', bucket, transport.credentials)}`
   }
 
   async #query(
@@ -91,17 +104,19 @@ export class InfluxQl {
     signal: AbortSignal,
   ): Promise<InfluxAnswer> {
     const { transport, bucket } = this.#options
-    const form = new URLSearchParams({ db: bucket, q: statements, params: paramsJson(params), epoch: 'u' })
+    const form = new URLSearchParams({ q: statements, params: paramsJson(params), epoch: 'u' })
     form.set('chunked', 'true')
     form.set('chunk_size', String(CHUNK_ROWS))
-    const request = {
-      method: 'POST',
-      path: '/query',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: form.toString(),
-      maxAnswerBytes: MAX_ANSWER_BYTES,
-    } as const
     try {
+      this.#name ??= await bucketName(transport, bucket, signal)
+      for (const [key, value] of Object.entries(databaseOf(this.#name))) form.set(key, value)
+      const request = {
+        method: 'POST',
+        path: '/query',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: form.toString(),
+        maxAnswerBytes: MAX_ANSWER_BYTES,
+      } as const
       return await transport.send(request, signal)
     } catch (error) {
       const kind = error instanceof TransportError && error.code === 'NO_TOKEN' ? 'refused' : 'away'
@@ -120,7 +135,7 @@ export class InfluxQl {
         if (error !== undefined) {
           if (isUnsupportedKind(error)) return []
           if (isNotFinite(error)) throw new NotFiniteError('refused', error)
-          throw this.#error(isTemporary(error) ? 'away' : 'refused', `answers: ${shorten(error)}`)
+          throw this.#error(isTemporary(error) ? 'away' : 'refused', `answers: ${shorten(error)}${this.#hint(error)}`)
         }
         for (const { name, tags = {}, values } of series) {
           rows += values.length

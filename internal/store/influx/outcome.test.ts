@@ -94,6 +94,11 @@ describe('outcomeOf', () => {
       answerOf(500, '{"error":"engine: cache-max-memory-size exceeded: (1/1)"}'),
       { action: 'retry' },
     ],
+    [
+      '500 of 1.x without the retention policy',
+      answerOf(500, '{"error":"retention policy not found: short"}'),
+      { action: 'wait' },
+    ],
     ['500 of a cluster, one node away', answerOf(500, '{"error":"partial write"}'), { action: 'retry' }],
     ['502', answerOf(502, '<html>bad gateway</html>'), { action: 'retry' }],
     ['503', v2(503, 'unavailable'), { action: 'retry' }],

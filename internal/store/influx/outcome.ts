@@ -33,6 +33,8 @@ export interface Undecided {
    */
   readonly divideAfter?: number | undefined
   readonly afterMs?: number | undefined
+  /** What to do, where it is not what the status usually asks for. */
+  readonly advice?: string
   readonly cause?: unknown
 }
 
@@ -79,6 +81,7 @@ export function outcomeOf(answer: InfluxAnswer, nowMs: number = Date.now()): Out
   }
   if (status < 400) return { action: 'wait', status, message: `a redirect to ${answer.headers.location ?? 'nowhere'}` }
   if (isAboutLines(message)) return refused(status, message, lines)
+  if (isPolicyMissing(message)) return { action: 'wait', status, message }
   const action = ACTIONS[status] ?? (status >= 500 ? 'retry' : 'wait')
   switch (action) {
     case 'reject':
@@ -110,6 +113,11 @@ export function outcomeOfFailure(error: unknown): Undecided {
  */
 function isAboutLines(message: string): boolean {
   return /unable to parse '|partial write: |field type conflict/.test(message)
+}
+
+/** 1.x answers 500. */
+export function isPolicyMissing(message: string): boolean {
+  return message.startsWith('retention policy not found')
 }
 
 function refused(status: number, message: string, lines: readonly NamedLine[]): Refused {

@@ -1,7 +1,7 @@
 import { StoreError } from '../store.ts'
 import { shorten } from './answer.ts'
 import { TransportError, UnreadableAnswerError } from './exchange.ts'
-import type { Undecided } from './outcome.ts'
+import { isPolicyMissing, type Undecided } from './outcome.ts'
 
 /** Where the writer writes. */
 export interface Target {
@@ -12,7 +12,7 @@ export interface Target {
 
 /** Why a write is undecided: which server, what it said, and what to do. */
 export function writeProblem(
-  { action, status, message, cause }: Undecided,
+  { action, status, message, advice, cause }: Undecided,
   { org, bucket, transport }: Target,
 ): string {
   const said = shorten(message)
@@ -24,15 +24,22 @@ export function writeProblem(
   }
   if (status === 0) return unreachable(transport.url, said)
   const answer = `InfluxDB at ${transport.url} answers ${`${status} ${said}`.trimEnd()}`
+  if (advice !== undefined) return `${answer}: ${advice}`
   if (status === 401) return `${answer}: check ${transport.credentials}`
   if (status === 403) return `${answer}: ${rightAdvice('write to', bucket, transport.credentials)}`
-  if (status === 404 && said.includes('database')) return `${answer}: create it, or correct INFLUX_BUCKET`
+  if ((status === 404 && said.includes('database')) || isPolicyMissing(said))
+    return `${answer}: create it, or correct INFLUX_BUCKET`
   if (status === 404) {
     return `${answer}: create bucket "${bucket}" in organisation "${org}", or correct INFLUX_BUCKET and INFLUX_ORG`
   }
+  if (status === 400 && org === '') return `${answer}: set INFLUX_ORG`
   if (action === 'retry') return answer
   return `${answer}: check INFLUX_URL, INFLUX_ORG and INFLUX_BUCKET`
 }
+
+/** What to do about an InfluxDB 2.x that nobody has set up. */
+export const NOT_SET_UP =
+  'it is not set up yet: open its URL in a browser or run "influx setup", then give its organisation, bucket and token'
 
 /** What to do about a missing right. 2.x cannot change the rights of a token. */
 export function rightAdvice(right: 'write to' | 'read', bucket: string, credentials: string): string {

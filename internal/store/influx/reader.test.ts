@@ -31,15 +31,17 @@ function readerTo(url: string, options: Partial<InfluxReaderOptions> = {}): Infl
   return reader
 }
 
-/** A reader on a server that gives these answers in turn, and the forms that the server received. */
+/** A reader on a server that gives these answers to queries in turn, and the forms that the server received. */
 async function readerWith(
   answers: readonly FakeAnswer[],
   options: Partial<InfluxReaderOptions> = {},
+  publicAnswer: FakeAnswer = { status: 404, body: '' },
 ): Promise<{ reader: InfluxReader; forms: URLSearchParams[] }> {
   const forms: URLSearchParams[] = []
   const server = createServer(async (request, response) => {
     let text = ''
     for await (const chunk of request) text += chunk
+    if (request.method === 'GET') return void response.writeHead(publicAnswer.status ?? 404).end(publicAnswer.body)
     const { status = 200, body } = answers[forms.push(new URLSearchParams(text)) - 1]!
     response.writeHead(status).end(body)
   })
@@ -154,7 +156,8 @@ describe('errors', () => {
   const recorded = (name: string): FakeAnswer => recordedExchange(name).response
   const cases: Array<[string, FakeAnswer, 'away' | 'refused', RegExp]> = [
     ['no token', recorded('query no auth'), 'refused', /answers 401 unauthorized access: check INFLUX_TOKEN/],
-    ['an unknown bucket', recorded('query unknown db'), 'refused', /answers: database not found: nodb/],
+    ['an unknown bucket', recorded('query unknown db'), 'refused', /answers: database not found: nodb: create bucket "telemetry", correct INFLUX_BUCKET, or make a new token that may read bucket "telemetry", and give it as INFLUX_TOKEN or/], // biome-ignore format: one line per case
+    ['a token without the right', { status: 403, body: '{"code":"forbidden","message":"token is inactive"}' }, 'refused', /answers 403 token is inactive: make a new token that may read bucket "telemetry"/], // biome-ignore format: one line per case
     ['a query that cannot be read', recorded('query missing param'), 'refused', /answers 400 failed to parse query/],
     ['a server in trouble', { status: 503, body: '{"error":"busy"}' }, 'away', /answers 503 busy/],
     [
@@ -180,5 +183,35 @@ describe('errors', () => {
   it('no server', async () => {
     const reader = readerTo(`http://127.0.0.1:${await freePort()}`)
     await expect(reader.hosts(0, signal)).rejects.toMatchObject({ kind: 'away', message: /ECONNREFUSED/ })
+  })
+
+  it('a server that nobody has set up', async () => {
+    const { reader } = await readerWith([recorded('query no auth')], {}, { status: 200, body: '{"allowed": true}' })
+    await expect(reader.hosts(0, signal)).rejects.toMatchObject({ kind: 'refused', message: /it is not set up yet/ })
+  })
+})
+
+describe('the bucket', () => {
+  const nothing = { body: '{"results":[{"statement_id":0}]}' }
+  const asked = async (bucket: string, publicAnswer?: FakeAnswer): Promise<Array<string | null | undefined>> => {
+    const { reader, forms } = await readerWith([nothing, nothing], { bucket }, publicAnswer)
+    for (let i = 0; i < 2; i++) await reader.history(QUERY, signal)
+    expect(forms[1]?.get('db')).toBe(forms[0]?.get('db'))
+    return [forms[0]?.get('db'), forms[0]?.get('rp')]
+  }
+
+  it.each([
+    ['a name', 'telemetry', 'telemetry', null],
+    ['a database with its retention policy', 'db/rp', 'db', 'rp'],
+    ['more than one slash', 'db/rp/x', 'db', 'rp/x'],
+    ['a slash at an end', '/db', '/db', null],
+    ['a name that looks like an id, on 1.x', 'deadbeefdeadbeef', 'deadbeefdeadbeef', null],
+  ])('is %s', async (_name, bucket, db, rp) => {
+    expect(await asked(bucket)).toEqual([db, rp])
+  })
+
+  it('is given by its id', async () => {
+    const body = '{"id": "0c1d2e3f40516273", "name": "db/rp"}'
+    expect(await asked('0c1d2e3f40516273', { status: 200, body })).toEqual(['db', 'rp'])
   })
 })

@@ -17,7 +17,7 @@ const MEASUREMENTS_PER_REQUEST = 50
 export interface InfluxReaderOptions {
   /** Belongs to the reader, which closes it. */
   readonly transport: InfluxTransport
-  /** The bucket; on InfluxDB 1.x the database. */
+  /** The bucket, by name or id; on InfluxDB 1.x the database, or `database/policy`. */
   readonly bucket: string
   /** The most points of one `history`; a query that finds more is refused. Default 100,000. */
   readonly maxPoints?: number

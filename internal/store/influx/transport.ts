@@ -101,6 +101,7 @@ export class InfluxTransport {
   }
 
   async #sendAuthorized(request: InfluxRequest, signal: AbortSignal): Promise<InfluxAnswer> {
+    if (request.isPublic) return this.#sendOnLiveConnection(request, '', signal)
     const authorization = await this.#authorization()
     const answer = await this.#sendOnLiveConnection(request, authorization, signal)
     // 2.7 answers 403 to a token that is inactive or has too few rights. Its rights never change: another token must take its place.

@@ -1,16 +1,19 @@
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
+import { databaseOf } from './bucket.ts'
 import type { InfluxAnswer } from './exchange.ts'
 import { type Outcome, outcomeOf, outcomeOfFailure, type Undecided } from './outcome.ts'
+import { NOT_SET_UP } from './problem.ts'
+import { isNotSetUp } from './set-up.ts'
 import type { InfluxTransport } from './transport.ts'
 
 const gzip = promisify(gzipCallback)
 
 export interface WriteApiOptions {
   readonly transport: InfluxTransport
-  /** For InfluxDB 2 and 3. */
+  /** For InfluxDB 2 and 3: the name or the id. */
   readonly org: string
-  /** The bucket; on InfluxDB 1.x the database. */
+  /** The bucket, by name or id; on InfluxDB 1.x the database, or `database/policy`. */
   readonly bucket: string
   /** `v1` is `/write?db=`, `v2` is `/api/v2/write`; `auto` (the default) asks `/ping`. */
   readonly writePath?: 'auto' | 'v1' | 'v2'
@@ -40,6 +43,7 @@ export class WriteApi {
         outcome = failure ?? outcomeOf(await this.#post('v1', body, signal))
       }
       if (outcome.action === 'wait') this.#dialect = undefined
+      if (outcome.action === 'wait' && outcome.status === 401) return await this.#explain(outcome, signal)
       return outcome
     } catch (error) {
       return outcomeOfFailure(error)
@@ -66,9 +70,13 @@ export class WriteApi {
     }
   }
 
+  async #explain(refusal: Undecided, signal: AbortSignal): Promise<Undecided> {
+    return (await isNotSetUp(this.#options.transport, signal)) ? { ...refusal, advice: NOT_SET_UP } : refusal
+  }
+
   async #post(dialect: 'v1' | 'v2', body: Buffer, signal: AbortSignal): Promise<InfluxAnswer> {
     const { org, bucket, transport } = this.#options
-    const query = new URLSearchParams(dialect === 'v1' ? { db: bucket } : { org, bucket })
+    const query = new URLSearchParams(dialect === 'v1' ? { ...databaseOf(bucket) } : { org, bucket })
     const path = `${dialect === 'v1' ? '/write' : '/api/v2/write'}?${query}&precision=ns`
     const headers: Record<string, string> = { 'content-type': 'text/plain; charset=utf-8' }
     if (!this.#options.gzip) return transport.send({ method: 'POST', path, headers, body }, signal)
@@ -91,7 +99,7 @@ export class WriteApi {
 
   /** @returns undefined when the database exists now */
   async #createDatabase(signal: AbortSignal): Promise<Undecided | undefined> {
-    const name = this.#options.bucket.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')
+    const name = databaseOf(this.#options.bucket).db.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')
     const body = new URLSearchParams({ q: `CREATE DATABASE "${name}"` }).toString()
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     const answer = await this.#options.transport.send({ method: 'POST', path: '/query', headers, body }, signal)

@@ -277,6 +277,30 @@ describe('an undecided write', () => {
     expect(influx.stored.size).toBe(2)
   })
 
+  it('no organisation in the settings', async () => {
+    const nameless = writerTo(influx.url, { org: '' })
+    const { response } = recordedExchange('write org missing')
+    influx.next(response, response)
+    expect(await nameless.write(batchOfLines([good(1)]), signal)).toEqual({
+      next: 'wait',
+      problem: expect.stringMatching(/answers 400 Please provide either orgID or org: set INFLUX_ORG$/),
+    })
+    await nameless.close()
+  })
+
+  it('a server that nobody has set up', async () => {
+    influx.isSetUp = false
+    const { response } = recordedExchange('write no auth')
+    influx.next(response, response)
+    const problem = expect.stringMatching(
+      /answers 401 unauthorized access: it is not set up yet: open its URL in a browser/,
+    )
+    expect(await writer.check(signal)).toEqual(problem)
+    expect(await writer.write(batchOfLines([good(1)]), signal)).toMatchObject({ next: 'wait', problem })
+    influx.isSetUp = true
+    expect(await writer.write(batchOfLines([good(1)]), signal)).toEqual({ next: 'ack', rejected: [] })
+  })
+
   it('no server', async () => {
     const nobody = writerTo(`http://127.0.0.1:${await freePort()}`)
     expect(await nobody.check(signal)).toMatch(/cannot be reached: connect ECONNREFUSED .*is INFLUX_URL right\?$/)
@@ -317,10 +341,13 @@ describe('the write path', () => {
   })
 
   it('can be configured', async () => {
-    const v1 = writerTo(influx.url, { writePath: 'v1', bucket: 'a b' })
-    expect(await v1.check(signal)).toBe('')
-    await v1.close()
-    expect(influx.requests.map(({ path }) => path)).toEqual(['/write?db=a+b&precision=ns'])
+    for (const bucket of ['a b', 'db/rp']) {
+      const v1 = writerTo(influx.url, { writePath: 'v1', bucket })
+      expect(await v1.check(signal)).toBe('')
+      await v1.close()
+    }
+    const paths = influx.requests.map(({ path }) => path)
+    expect(paths).toEqual(['/write?db=a+b&precision=ns', '/write?db=db&rp=rp&precision=ns'])
   })
 
   it('can be compressed', async () => {
