@@ -5,6 +5,7 @@ import { frameCodec } from '../../internal/codec/frame.ts'
 import { listen, urlOf } from '../../internal/http/listen.ts'
 import { Feed } from '../../internal/live/feed.ts'
 import { LiveTable } from '../../internal/live/live-table.ts'
+import { ReadBreaker } from '../../internal/store/read-breaker.ts'
 import type { StoreReader } from '../../internal/store/store.ts'
 import { openOwnMetrics } from '../parts/own-metrics.ts'
 import { type Context, reasons } from '../program/context.ts'
@@ -28,6 +29,9 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     return table.close()
   })
   readiness.push(() => (table.opened ? '' : 'the live feed is not open yet'))
+  const breaker = new ReadBreaker({ reader, logger })
+  releaser.push('read breaker', () => breaker.close())
+  readiness.push(() => (breaker.problem === '' ? '' : `queries are not answered: ${breaker.problem}`))
   const feed = new Feed({
     table,
     maxClients: api.maxLiveClients,
@@ -40,7 +44,8 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   onReload(['api.staleAfterMs', 'api.requestsPerMinute', 'api.hosts'])
   onReload(['api.maxConnectionsPerAddress', 'api.maxLiveClientsPerAddress'])
   const app = buildApi({
-    reader,
+    reader: breaker,
+    storeIsAway: () => breaker.isAway,
     table,
     feed,
     clock,
@@ -90,6 +95,21 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     name: 'sentinel_live_refused_messages_total',
     help: 'Messages of the live feed that could not be decoded.',
     read: () => table.stats.refused,
+  })
+  metrics.gauge({
+    name: 'sentinel_store_queries_ready',
+    help: '1 while the store answers queries, 0 while it is away or refuses them.',
+    read: () => (breaker.problem === '' ? 1 : 0),
+  })
+  metrics.counter({
+    name: 'sentinel_store_query_outages_total',
+    help: 'Times that the store was found to answer no query.',
+    read: () => breaker.stats.outages,
+  })
+  metrics.counter({
+    name: 'sentinel_store_refused_queries_total',
+    help: 'Queries that were answered without the store, because it was away.',
+    read: () => breaker.stats.refused,
   })
   metrics.gauge({ name: 'sentinel_live_series', help: 'Series in the live table.', read: () => table.size })
 

@@ -22,6 +22,8 @@ import { answerOfStore } from './store-errors.ts'
 
 export interface ApiOptions {
   readonly reader: StoreReader
+  /** Whether the reader refuses every query for now. Asked at each list of hosts. */
+  readonly storeIsAway?: () => boolean
   readonly table: LiveTable
   /** The app closes it. */
   readonly feed: Feed
@@ -94,7 +96,7 @@ export function buildApi(options: ApiOptions): App {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const { reader, table, clock, logger, corsOrigins = [], trustProxy = false } = options
   const { hosts = () => [], listensOn, refusals = new Refusals() } = options
-  const { staleAfterMs = () => 10_000 } = options
+  const { staleAfterMs = () => 10_000, storeIsAway = () => false } = options
   const faults = new LogThrottle(logger)
   const view = new HostsView(table)
   const known = new KnownHosts({ reader, clock })
@@ -126,7 +128,7 @@ export function buildApi(options: ApiOptions): App {
       async (api: App) => {
         refuseUnknownParameters(api)
         await limitByAddress(api, limits.requestsPerMinute)
-        addHostsRoute(api, { view, known, clock, faults, staleAfterMs })
+        addHostsRoute(api, { view, known, clock, faults, staleAfterMs, storeIsAway })
         addHistoryRoute(api, { reader, view, clock, ...limits })
         addLiveRoute(api, options.feed, limits.maxLiveClientsPerAddress)
       },

@@ -61,7 +61,8 @@ export const HostsSchema = Type.Object(
   {
     now: MicrosecondsSchema,
     partial: Type.Boolean({
-      description: 'True while the store does not answer: hosts that have not been seen for a day may be missing.',
+      description:
+        'True until the store has answered, and while it does not answer: hosts that have not been seen for a day may be missing.',
     }),
     hosts: Type.Array(HostSchema, { description: 'Sorted by name, web-2 before web-10.' }),
   },

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 
-type Level = 'warn' | 'error'
+type Level = 'info' | 'warn' | 'error'
 
 interface Topic {
   readonly level: Level
@@ -28,6 +28,10 @@ export class LogThrottle {
     this.#logger = logger
     this.#everyMs = options.everyMs ?? 10_000
     this.#maxKeys = options.maxKeys ?? 100
+  }
+
+  info(key: string, fields: object, message: string): void {
+    this.#log('info', key, fields, message)
   }
 
   /**

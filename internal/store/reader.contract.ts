@@ -337,6 +337,8 @@ export function readerContract(store: Harness, { uint }: StoreTraits): void {
     const aborted = AbortSignal.abort()
     await expect(store.reader.hosts(CONTRACT_DAY_US, aborted)).rejects.toMatchObject({ kind: 'away' })
     await expect(store.reader.hasHost('a', aborted)).rejects.toMatchObject({ kind: 'away' })
+    await expect(store.reader.probe(aborted)).rejects.toMatchObject({ kind: 'away' })
+    await store.reader.probe(signal)
     const query = { measurement: series.measurement, fields: ['v'] }
     await expect(history(query, aborted)).rejects.toMatchObject({ kind: 'away' })
     expect(await history(query)).toHaveLength(1)

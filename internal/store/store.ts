@@ -135,6 +135,8 @@ export interface StoreReader {
    * whose mean is beyond the largest double has no point.
    */
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>
+  /** The smallest question: resolves when the store answers it. */
+  probe(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 

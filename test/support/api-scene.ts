@@ -14,6 +14,7 @@ class FakeReader implements StoreReader {
   hasHost: StoreReader['hasHost'] = async (host, signal) =>
     (await this.hosts(0, signal)).some((known) => known.host === host)
   history: StoreReader['history'] = async (): Promise<HistorySeries[]> => []
+  async probe(): Promise<void> {}
   async close(): Promise<void> {}
 }
 

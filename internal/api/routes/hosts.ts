@@ -14,6 +14,7 @@ export interface HostsOptions {
   readonly known: KnownHosts
   readonly clock: Clock
   readonly staleAfterMs: () => number
+  readonly storeIsAway: () => boolean
   readonly faults: LogThrottle
 }
 
@@ -82,7 +83,7 @@ class HostsAnswers {
   }
 
   #answerOf(stored: HostsOfStore, now: number): HostsAnswer {
-    const { view, staleAfterMs } = this.#options
+    const { view, staleAfterMs, storeIsAway } = this.#options
     const hosts: HostAnswer[] = []
     for (const host of view.watched()) {
       const lastSeenAt = Math.max(host.lastSeenAt, stored.hosts.get(host.name)?.lastSeenAt ?? 0)
@@ -92,7 +93,7 @@ class HostsAnswers {
       if (view.host(host) === undefined) hosts.push(hostAnswer(host, lastSeenAt, NO_FIGURES))
     }
     hosts.sort((a, b) => naturally.compare(a.host, b.host))
-    return { now, partial: stored.failure !== undefined, hosts }
+    return { now, partial: !stored.complete || storeIsAway(), hosts }
 
     function hostAnswer(host: string, lastSeenAt: number, figures: HostFigures): HostAnswer {
       const ageMs = Math.max(0, Math.round((now - lastSeenAt) / 1000))

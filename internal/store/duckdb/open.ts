@@ -61,7 +61,8 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
       ...{ catalogue, connection, lane: writes, clock, believed, retentionMs },
       ...{ path: database.path, minFreeBytes: options.minFreeBytes },
     })
-    const reader = new DuckDbReader({ catalogue, connection: queryConnection, lane: queries })
+    const probes = await database.connect()
+    const reader = new DuckDbReader({ catalogue, connection: queryConnection, lane: queries, probes })
     const retention = new Retention({ catalogue, connection, queries, writes, clock, believed, retentionMs, logger })
     await retention.sweep()
     retention.start(options.sweepEveryMs ?? SWEEP_EVERY_MS)

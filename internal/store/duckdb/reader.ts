@@ -27,11 +27,14 @@ export class DuckDbReader implements StoreReader {
   readonly #catalogue: Catalogue
   readonly #connection: DuckDBConnection
   readonly #lane: Lane
+  readonly #probes: DuckDBConnection
 
-  constructor(options: { catalogue: Catalogue; connection: DuckDBConnection; lane: Lane }) {
+  /** @param options.probes a connection of its own, so that a probe does not wait for a slow query */
+  constructor(options: { catalogue: Catalogue; connection: DuckDBConnection; lane: Lane; probes: DuckDBConnection }) {
     this.#catalogue = options.catalogue
     this.#connection = options.connection
     this.#lane = options.lane
+    this.#probes = options.probes
   }
 
   async hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]> {
@@ -85,6 +88,15 @@ export class DuckDbReader implements StoreReader {
         clearInterval(interrupting)
       }
     })
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw queryAborted()
+    try {
+      await this.#probes.run('SELECT 1')
+    } catch (cause) {
+      throw queryFailed(cause)
+    }
   }
 
   /** Waits for the query in flight. The connection belongs to its opener. */

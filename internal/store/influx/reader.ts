@@ -114,6 +114,10 @@ export class InfluxReader implements StoreReader {
     return series
   }
 
+  async probe(signal: AbortSignal): Promise<void> {
+    await this.#influxQl.select('SHOW DATABASES', {}, signal)
+  }
+
   async close(): Promise<void> {
     this.#transport.close()
   }

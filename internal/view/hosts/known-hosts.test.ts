@@ -4,7 +4,7 @@ import type { KnownHost, StoreReader } from '../../store/store.ts'
 import { KnownHosts } from './known-hosts.ts'
 
 function readerOf(hosts: StoreReader['hosts']): StoreReader {
-  return { hosts, hasHost: async () => false, history: async () => [], close: async () => {} }
+  return { hosts, hasHost: async () => false, history: async () => [], probe: async () => {}, close: async () => {} }
 }
 
 describe('KnownHosts', () => {
@@ -23,6 +23,36 @@ describe('KnownHosts', () => {
     ])
     await known.get()
     expect(asked).toBe(1)
+  })
+
+  it('lets no request wait for a slow store, and serves its answer when it comes', async () => {
+    let asked = 0
+    let answer = (_hosts: KnownHost[]): void => {}
+    const reader = readerOf(() => {
+      asked++
+      return new Promise((resolve) => {
+        answer = resolve
+      })
+    })
+    const clock = new HandClock(0)
+    const known = new KnownHosts({ reader, clock, patienceMs: 5 })
+    const list = async (): Promise<unknown> => {
+      const { hosts, complete } = await known.get()
+      return [[...hosts.keys()].join(), complete]
+    }
+    expect(await list()).toEqual(['', false])
+    clock.time = 20e6
+    answer([{ host: 'a', lastSeenAt: 1 }])
+    await new Promise(setImmediate)
+    expect(await list()).toEqual(['a', true])
+    // It took 20 s, so it serves for 200 s. Then it serves until there is a new one.
+    clock.time = 219e6
+    expect([await list(), asked]).toEqual([['a', true], 1])
+    clock.time = 221e6
+    expect([await list(), asked]).toEqual([['a', true], 2])
+    answer([{ host: 'b', lastSeenAt: 1 }])
+    await new Promise(setImmediate)
+    expect([await list(), asked]).toEqual([['b', true], 2])
   })
 
   it('keeps its hosts while the store fails, and asks again after a pause', async () => {
