@@ -14,7 +14,7 @@ const ORDER = {
   source: ['sample', 'time', 'observe'],
   broker: ['time', 'lifecycle', 'observe'],
   spool: ['observe'],
-  store: ['sample', 'time', 'format', 'observe'],
+  store: ['sample', 'time', 'lifecycle', 'format', 'observe'],
   publish: ['sample', 'time', 'lifecycle', 'codec', 'observe', 'source', 'broker', 'spool'],
   'dead-letters': ['sample', 'time', 'format', 'codec', 'spool', 'store'],
   ingest: ['sample', 'time', 'format', 'codec', 'observe', 'broker', 'spool', 'store', 'dead-letters'],
