@@ -264,6 +264,8 @@ export function readerContract(store: Harness, { uint }: StoreTraits): void {
       // An empty value matches series without the tag.
       expect(await matching('host=a cpu=')).toEqual(['host=a'].map(tagsOf))
       expect(await matching('cpu=9 host=')).toEqual(['cpu=9'].map(tagsOf))
+      // Also of a tag that no series has: the page asks so for interfaces that stand on no other.
+      expect(await matching('host=a cpu=9 stacked=')).toEqual(['cpu=9 host=a'].map(tagsOf))
     })
 
     it('gives nothing where nothing was written', async () => {

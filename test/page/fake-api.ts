@@ -23,6 +23,10 @@ export interface FakeApiOptions {
   readonly status?: number
   /** The delay of every answer. */
   readonly delayMs?: number
+  /** How far the clock of the server is ahead. */
+  readonly aheadMs?: number
+  /** The most points of an answer; more are refused. */
+  readonly maxPoints?: number
   /** A window without samples, ms before the start. */
   readonly gap?: { readonly fromMs: number; readonly toMs: number }
   /** Own metrics of the server that differ from those of a healthy one. */
@@ -126,12 +130,13 @@ export class FakeApi {
   options: FakeApiOptions
   readonly #server: Server
   readonly #streams = new Set<ServerResponse>()
-  readonly #startedAtMs = Date.now()
+  readonly #startedAtMs: number
   readonly #timer: NodeJS.Timeout
   #generation = 0
 
   private constructor(options: FakeApiOptions) {
     this.options = options
+    this.#startedAtMs = this.#now
     this.#server = createServer((request, response) => this.#answer(request, response))
     this.#timer = setInterval(() => this.#tick(), 1000)
   }
@@ -140,6 +145,10 @@ export class FakeApi {
     const api = new FakeApi(options)
     await new Promise<void>((resolve) => api.#server.listen(port, '127.0.0.1', resolve))
     return api
+  }
+
+  get #now(): number {
+    return Date.now() + (this.options.aheadMs ?? 0)
   }
 
   get url(): string {
@@ -165,7 +174,10 @@ export class FakeApi {
     const name = /^\/api\/v1\/hosts\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
     const host = this.options.hosts.find((known) => known.name === decodeURIComponent(name ?? ''))
     if (host === undefined) return problem(response, 404, 'There is no such host.')
-    json(response, this.#metrics(host, url.searchParams))
+    const answer = this.#metrics(host, url.searchParams)
+    const points = answer.series.reduce((sum, { points }) => sum + points.length, 0)
+    if (points > (this.options.maxPoints ?? Infinity)) return problem(response, 400, 'Too many points.', 'every')
+    json(response, answer)
   }
 
   async #file(path: string, response: ServerResponse): Promise<void> {
@@ -178,7 +190,7 @@ export class FakeApi {
   }
 
   #newestAt(host: FakeHost): number {
-    return Math.floor((Date.now() - (host.silentMs ?? 0)) / 1000) * 1000
+    return Math.floor((this.#now - (host.silentMs ?? 0)) / 1000) * 1000
   }
 
   #hosts(): unknown {
@@ -198,15 +210,15 @@ export class FakeApi {
       return {
         host: host.name,
         lastSeenAt: at * 1000,
-        ageMs: Date.now() - at,
+        ageMs: this.#now - at,
         stale,
         ...figures,
       }
     })
-    return { now: Date.now() * 1000, hosts }
+    return { now: this.#now * 1000, hosts }
   }
 
-  #metrics(host: FakeHost, query: URLSearchParams): unknown {
+  #metrics(host: FakeHost, query: URLSearchParams) {
     const everyMs = Number.parseFloat(query.get('every') ?? '1') * 1000
     const [start, end] = ['start', 'end'].map((name) => Number(query.get(name)) / 1000) as [number, number]
     const from = Math.max(start, this.#startedAtMs - (this.options.historyMs ?? 7 * 86_400_000))
@@ -286,8 +298,8 @@ function json(response: ServerResponse, body: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
-function problem(response: ServerResponse, status: number, detail: string): void {
+function problem(response: ServerResponse, status: number, detail: string, parameter?: string): void {
   response
     .writeHead(status, { 'content-type': 'application/problem+json' })
-    .end(JSON.stringify({ type: 'about:blank', title: 'Problem', status, detail }))
+    .end(JSON.stringify({ type: 'about:blank', title: 'Problem', status, detail, parameter }))
 }

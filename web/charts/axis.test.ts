@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bucketFor, niceCeiling } from './axis.ts'
+import { threeDigits } from '../../internal/text/figure.ts'
+import { byteRateFigure } from '../../internal/text/size.ts'
+import { axisEnd, bucketFor, decimalSteps, markText, niceCeiling, uncutTexts } from './axis.ts'
 
 describe('axes and buckets', () => {
   it.each([
@@ -23,6 +25,37 @@ describe('axes and buckets', () => {
   ])('a range of %d ms on %d pixels takes buckets of %d ms', (rangeMs, pixels, bucketMs) =>
     expect(bucketFor(rangeMs, pixels)).toBe(bucketMs),
   )
+
+  const AXES = [
+    ['bytes a second', 1, byteRateFigure],
+    ['load', 0.01, (value: number) => ({ text: threeDigits(value), unit: '' })],
+  ] as const
+  it.each(AXES)('no two marks of an axis of %s read the same', (_name, least, format) => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e12, noNaN: true }), fc.integer({ min: 2, max: 20 }), (largest, most) => {
+        const end = axisEnd(largest, least)
+        // As uPlot does it: the smallest step that leaves enough room between two marks.
+        const step = decimalSteps(least).find((size) => end / size <= most)!
+        const texts = Array.from({ length: Math.floor(end / step) + 1 }, (_, index) => markText(index * step, format))
+        expect(new Set(texts).size).toBe(texts.length)
+        expect(texts.length).toBeGreaterThan(1)
+      }),
+    )
+  })
+
+  it.each([
+    [0, '0'],
+    [3, '3 B/s'],
+    [2_500_000, '2.5 MB/s'],
+    [10_000_000, '10 MB/s'],
+    [1_250_000, '1.25 MB/s'],
+  ])('a mark at %d bytes a second reads %s', (value, text) => expect(markText(value, byteRateFigure)).toBe(text))
+
+  it('leaves out the time that the right edge would cut', () => {
+    const texts = (edge: number) => uncutTexts(['12:00', '12:01', '12:02'], (index) => index * 60, edge)
+    expect(texts(138)).toEqual(['12:00', '12:01', '12:02'])
+    expect(texts(130)).toEqual(['12:00', '12:01', ''])
+  })
 
   it('never asks for more buckets than pixels', () => {
     fc.assert(

@@ -25,13 +25,14 @@ export class Card {
   readonly #legend = element('ul', { class: 'legend' })
   readonly #time = element('span', { class: 'at' })
   readonly #plot = element('div', { class: 'plot', role: 'img', 'aria-label': 'Chart without data yet' })
-  readonly #noData = element('p', { class: 'nothing', text: 'no data in this range', hidden: '' })
+  readonly #noData = element('p', { class: 'nothing', hidden: '' })
   readonly #chart: Chart
   #data: PanelData
   /** The lines of the chart and of the legend. The headline knows all. */
   #lines: readonly Line[] = []
   #legendItems: LegendItem[] = []
   #live = true
+  #isDrawnEmpty = false
   #pointMs: number | null = null
   #summarisedTable: Table | undefined
   #summarisedAtMs = -Infinity
@@ -70,12 +71,20 @@ export class Card {
   drawChart(window: TimeWindow, nowMs: number): void {
     this.#chooseLines()
     this.#chart.draw(this.#data.table, this.#lines, window)
-    this.#noData.hidden = !this.#data.isLoaded || this.#data.table.times.length > 0
-    if (!this.#data.isLoaded) return
+    const { isLoaded, hasHistory, table } = this.#data
+    this.#isDrawnEmpty = table.times.length === 0
+    this.#noData.hidden = !isLoaded || !this.#isDrawnEmpty
+    setText(this.#noData, hasHistory ? 'no data in this range' : 'history cannot be read now')
+    if (!isLoaded) return
     if (this.#data.table === this.#summarisedTable && nowMs - this.#summarisedAtMs < SUMMARY_EVERY_MS) return
     this.#summarisedTable = this.#data.table
     this.#summarisedAtMs = nowMs
     setAttribute(this.#plot, 'aria-label', this.#summary(window))
+  }
+
+  /** Whether the chart was drawn empty, and has values now. Charts of long ranges are drawn seldom, and would say "no data" until then. */
+  get hasFirstValues(): boolean {
+    return this.#isDrawnEmpty && this.#data.table.times.length > 0
   }
 
   /** Writes the headline and the legend: the newest values when live, else the mean of the window. */

@@ -2,7 +2,7 @@ import uPlot from 'uplot'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { dayText, timeText } from '../shared/times.ts'
-import { niceCeiling } from './axis.ts'
+import { axisEnd, decimalSteps, markText, uncutTexts } from './axis.ts'
 import { COLOURS } from './lines.ts'
 import type { Line, Panel } from './panel.ts'
 import type { Cell, Table } from './table.ts'
@@ -17,6 +17,9 @@ export interface ChartEvents {
 
 const DAY_MS = 86_400_000
 const SMALLEST_ZOOM_PX = 6
+/** Room for `2.5 MB/s`. It is the same on all charts, so that one moment has one place in a column of them. */
+const AXIS_PX = 62
+const RIGHT_PX = 8
 
 /** One chart. All charts of the page share the crosshair and the drag through uPlot's sync. */
 export class Chart {
@@ -41,7 +44,7 @@ export class Chart {
 
   /** The width of the plot without its axis, CSS pixels. */
   get plotWidth(): number {
-    return this.#plot?.over.clientWidth ?? this.#holder.clientWidth - 48
+    return this.#plot?.over.clientWidth ?? this.#holder.clientWidth - AXIS_PX - RIGHT_PX
   }
 
   draw(table: Table, lines: readonly Line[], window: TimeWindow): void {
@@ -76,7 +79,7 @@ export class Chart {
       width: Math.max(width, 1),
       height: Math.max(height, 1),
       ms: 1,
-      padding: [8, 8, 0, 0],
+      padding: [8, RIGHT_PX, 0, 0],
       legend: { show: false },
       series: [{}, ...drawnLines.map((index) => this.#series(index))],
       scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => this.#range(max) } },
@@ -123,7 +126,7 @@ export class Chart {
     if (this.#panel.axis === 'percent') return [0, 100]
     // A stack of memory fills the whole memory, so the axis ends there and not at the next power of two.
     if (this.#panel.stacked) return [0, max || 1]
-    return [0, niceCeiling(max ?? 0)]
+    return [0, axisEnd(max ?? 0, this.#leastStep)]
   }
 
   #axes(): uPlot.Axis[] {
@@ -139,24 +142,25 @@ export class Chart {
         space: 52,
         grid: { show: false },
         incrs: TIME_STEPS,
-        values: (_plot, splits, _axis, _space, step) => timesOf(splits, step),
+        values: (plot, splits, _axis, _space, step) => {
+          const edge = plot.bbox.width / devicePixelRatio + RIGHT_PX
+          return uncutTexts(timesOf(splits, step), (index) => plot.valToPos(splits[index]!, 'x'), edge)
+        },
       },
       {
         ...shared,
-        size: 48,
+        size: AXIS_PX,
         gap: 8,
         space: 30,
         grid,
-        ...(this.#panel.axis === 'binary' ? { incrs: POWERS_OF_TWO } : {}),
-        values: (_plot, splits) => splits.map((value) => this.#axisText(value)),
+        incrs: this.#panel.axis === 'binary' ? POWERS_OF_TWO : decimalSteps(this.#leastStep),
+        values: (_plot, splits) => splits.map((value) => markText(value, this.#panel.format)),
       },
     ]
   }
 
-  #axisText(value: number): string {
-    const { text, unit } = this.#panel.format(value)
-    const short = text.includes('.') ? text.replace(/\.?0+$/, '') : text
-    return value === 0 ? '0' : `${short} ${unit.replace('/s', '')}`.trim()
+  get #leastStep(): number {
+    return this.#panel.leastStep ?? 1
   }
 
   #zoom(plot: uPlot): void {

@@ -14,8 +14,8 @@ interface Entry {
 
 /** A column without a value for this long, or for three of its intervals, is gone: its disk was unmounted. */
 const GONE_MS = 5000
-/** Taken for the interval of a column until its second value. With three of them, a Telegraf of 10 s is not gone at once. */
-const FIRST_INTERVAL_MS = 5000
+/** Taken for the interval of a column until its second value. */
+const FIRST_INTERVAL_MS = 1000
 /** Columns that are gone are forgotten beyond this: on a machine with containers, mounts come and go for ever. */
 const MOST_COLUMNS = 1000
 

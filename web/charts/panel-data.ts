@@ -17,6 +17,8 @@ export class PanelData {
   readonly #liveReader: Reader
   /** Whether history has been answered. Before that, an empty chart says nothing about the host. */
   isLoaded = false
+  /** Whether that answer was the history, and no error. */
+  hasHistory = false
   #follows = false
   #waiting: Value[] | undefined
 
@@ -73,12 +75,12 @@ export class PanelData {
    * the past follows none. `untilMs` is the end of the history that was asked for.
    */
   load(
-    samples: readonly LiveSample[],
+    samples: readonly LiveSample[] | 'failed',
     options: { bucketMs: number; rows: number; untilMs: number; follows: boolean },
   ): void {
     const table = new Table({ bucketMs: options.bucketMs, capacity: options.rows })
     const reader = this.panel.makeReader()
-    for (const sample of samples) {
+    for (const sample of samples === 'failed' ? [] : samples) {
       reader(sample, (column, atMs, value) => table.put(column, atMs, value))
     }
     if (options.follows) {
@@ -89,6 +91,7 @@ export class PanelData {
     this.#follows = options.follows
     this.#waiting = undefined
     this.isLoaded = true
+    this.hasHistory = samples !== 'failed'
   }
 }
 

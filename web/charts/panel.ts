@@ -41,6 +41,8 @@ export interface Panel {
   readonly stacked: boolean
   /** The axis: `percent` is always 0 to 100, `binary` has its marks at powers of two. */
   readonly axis: 'percent' | 'binary' | 'decimal'
+  /** The smallest difference that `format` shows, on a decimal axis. */
+  readonly leastStep?: number
   readonly format: (value: number) => Figure
   readonly makeReader: () => Reader
   readonly headline: (value: (column: string) => number | null, lines: readonly Line[]) => Headline[]

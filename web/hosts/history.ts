@@ -9,6 +9,10 @@ const SPARE_ROWS = 32
 // Buckets that are asked for before the range, so that lines reach its left edge and the first rate of a counter lies within it.
 const LEAD_BUCKETS = 2
 
+// By how much longer buckets are tried, and up to which multiple of a bucket of a pixel.
+const LONGER = 4
+const MOST_LONGER = 64
+
 export interface HistoryOptions {
   readonly host: string
   readonly window: TimeWindow
@@ -34,23 +38,36 @@ export async function loadHistory(data: HostData, options: HistoryOptions): Prom
 }
 
 async function loadPanel(data: PanelData, options: HistoryOptions): Promise<void> {
-  const { host, window, bucketMs, follows, signal } = options
-  const { measurement, fields, aggregate, tag } = data.panel
-  const load = (samples: Parameters<PanelData['load']>[0]) => {
-    const rows = Math.ceil((window.toMs - window.fromMs) / bucketMs) + SPARE_ROWS
-    data.load(samples, { bucketMs, rows, untilMs: window.toMs, follows })
-    options.loaded()
-  }
-  const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs: window.toMs, everyMs: bucketMs }
   try {
-    load(
-      await getHistory(
-        { host, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }), ...range },
-        signal,
-      ),
-    )
+    await loadInBuckets(data, options, options.bucketMs)
   } catch (error) {
-    if (error instanceof ApiError && !data.isLoaded) load([])
+    if (error instanceof ApiError && !data.isLoaded) {
+      data.load('failed', tableOptions(options, options.bucketMs))
+      options.loaded()
+    }
     throw error
   }
+}
+
+/** A host with hundreds of disks has more values in a range than one answer may have (400). Longer buckets have fewer. */
+async function loadInBuckets(data: PanelData, options: HistoryOptions, bucketMs: number): Promise<void> {
+  const { host, window, signal } = options
+  const { measurement, fields, aggregate, tag } = data.panel
+  const question = { host, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
+  const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs: window.toMs, everyMs: bucketMs }
+  let samples: Awaited<ReturnType<typeof getHistory>>
+  try {
+    samples = await getHistory({ ...question, ...range }, signal)
+  } catch (error) {
+    const asksTooMuch = error instanceof ApiError && error.parameter === 'every'
+    if (!asksTooMuch || bucketMs >= MOST_LONGER * options.bucketMs) throw error
+    return loadInBuckets(data, options, LONGER * bucketMs)
+  }
+  data.load(samples, tableOptions(options, bucketMs))
+  options.loaded()
+}
+
+function tableOptions({ window, follows }: HistoryOptions, bucketMs: number): Parameters<PanelData['load']>[1] {
+  const rows = Math.ceil((window.toMs - window.fromMs) / bucketMs) + SPARE_ROWS
+  return { bucketMs, rows, untilMs: window.toMs, follows }
 }

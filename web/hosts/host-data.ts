@@ -1,6 +1,6 @@
 import { PanelData } from '../charts/panel-data.ts'
 import type { LiveSample } from '../shared/api.ts'
-import { PANELS } from './panels.ts'
+import { busyPercent, CPU, PANELS } from './panels.ts'
 
 /** The data of one host: that of all its charts. */
 export class HostData {
@@ -11,6 +11,12 @@ export class HostData {
   takeLive(samples: readonly LiveSample[]): void {
     for (const sample of samples) this.newestAtMs = Math.max(this.newestAtMs, sample.at / 1000)
     for (const data of this.panels) data.takeLive(samples)
+  }
+
+  /** The CPU use that the card shows; null before the first live sample, and for a host that sends none. */
+  get cpuPercent(): number | null {
+    const cpu = this.panels.find(({ panel }) => panel === CPU)!
+    return this.newestAtMs === 0 ? null : busyPercent((column) => cpu.newest(column))
   }
 
   /** Whether all history was answered, and there was none. */

@@ -67,6 +67,11 @@ export class HostView {
     for (const card of this.#cards) card.drawChart(window, nowMs)
   }
 
+  /** Whether a chart that was drawn empty has values now. */
+  get hasFirstValues(): boolean {
+    return this.#cards.some((card) => card.hasFirstValues)
+  }
+
   redraw(): void {
     for (const card of this.#cards) card.redraw()
   }

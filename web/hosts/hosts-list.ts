@@ -58,8 +58,16 @@ export class HostsList {
       this.#write(row, host)
     })
     this.#applyFilter()
-    this.#writePicker()
+    this.#writePicker(hosts.find(({ host }) => host === chosen))
     if (isOther && chosen !== null) this.#rows.get(chosen)?.item.scrollIntoView({ block: 'nearest' })
+  }
+
+  /** Shows newer figures of one host of the list. */
+  refresh(host: Host): void {
+    const row = this.#rows.get(host.host)
+    if (row === undefined) return
+    this.#write(row, host)
+    if (host.host === this.#chosen) this.#writePicker(host)
   }
 
   /** The host `step` places below the chosen one, or above it for a negative step, among those that the filter shows. */
@@ -138,8 +146,7 @@ export class HostsList {
     else row.link.removeAttribute('aria-current')
   }
 
-  #writePicker(): void {
-    const host = this.#hosts.find(({ host }) => host === this.#chosen)
+  #writePicker(host: Host | undefined): void {
     setText(byId('picker-name'), this.#chosen ?? 'Choose a host')
     setText(byId('picker-value'), host === undefined ? '' : shownValue(host))
     this.#picker.disabled = this.#hosts.length === 0

@@ -33,6 +33,8 @@ export class HostsView {
   #state: PageState
   /** The host that the charts show. It stays when the page goes back to a state that names none. */
   #shownHost: string | null = null
+  /** The CPU use of the shown host when its numbers were last drawn. */
+  #drawnCpu: number | null = null
   #chartsDrawnAtMs = -Infinity
 
   constructor(state: PageState, { clock, palette, heartbeat, go, back }: HostsViewOptions) {
@@ -98,10 +100,11 @@ export class HostsView {
     this.#view.writePeriod(isLive(period) ? null : period)
     if (host !== null && host !== this.#shownHost) {
       this.#shownHost = host
+      this.#drawnCpu = null
       this.#feed.follow(host)
       this.#view.show(host, this.#feed.data)
     }
-    this.#list.update(this.#hosts, host)
+    this.#list.update(this.#withLiveCpu(this.#hosts), host)
     this.#load()
   }
 
@@ -112,7 +115,14 @@ export class HostsView {
     this.#hosts = hosts
     if (isFirst) this.#load()
     if (this.host !== undefined) this.#feed.checkStream(this.host.lastSeenAt / 1000)
-    this.#list.update(hosts, this.#state.host)
+    this.#list.update(this.#withLiveCpu(hosts), this.#state.host)
+  }
+
+  /** The API's answers come every two seconds. The shown host has the number of its card. */
+  #withLiveCpu(hosts: readonly Host[]): readonly Host[] {
+    const cpuPercent = this.#drawnCpu
+    if (cpuPercent === null) return hosts
+    return hosts.map((host) => (host.host === this.#shownHost && !host.stale ? { ...host, cpuPercent } : host))
   }
 
   /** History waits for the first list of hosts, because that brings the clock of the server. */
@@ -135,8 +145,11 @@ export class HostsView {
     const seenAtMs = Math.max(this.newestAtMs, (host?.lastSeenAt ?? 0) / 1000)
     this.#view.writeHeader(host, seenAtMs, nowMs)
     this.#view.drawNumbers(isShownLive)
+    this.#drawnCpu = this.#feed.data.cpuPercent
+    if (host !== undefined) for (const shown of this.#withLiveCpu([host])) this.#list.refresh(shown)
     const redrawMs = Math.min(this.#feed.bucketMs / 4, LONGEST_REDRAW_MS)
-    if (isShownLive && performance.now() - this.#chartsDrawnAtMs >= redrawMs) this.#drawCharts()
+    const isDue = performance.now() - this.#chartsDrawnAtMs >= redrawMs || this.#view.hasFirstValues
+    if (isShownLive && isDue) this.#drawCharts()
   }
 
   #drawCharts(): void {

@@ -40,7 +40,13 @@ const CPU_COLUMNS = Object.fromEntries(
   CPU_LINES.map(({ column, kinds }) => [column, kinds.map((kind) => `usage_${kind}`)]),
 )
 
-const CPU: Panel = {
+/** The part of the CPU that is not idle; null where it is unknown. Some systems tell no more than user and system. */
+export function busyPercent(value: (column: string) => number | null): number | null {
+  const parts = CPU_LINES.map(({ column }) => value(column))
+  return parts.slice(0, 2).includes(null) ? null : sumOf(parts.map((part) => part ?? 0))
+}
+
+export const CPU: Panel = {
   id: 'cpu',
   title: 'CPU',
   measurement: 'cpu',
@@ -53,8 +59,7 @@ const CPU: Panel = {
   format: percentFigure,
   makeReader: readFields(CPU_COLUMNS, (tags) => tags.cpu === 'cpu-total'),
   headline(value) {
-    const parts = CPU_LINES.map(({ column }) => value(column))
-    const percent = parts.slice(0, 2).includes(null) ? null : sumOf(parts.map((part) => part ?? 0))
+    const percent = busyPercent(value)
     return [{ figure: figureOf(percent, percentFigure), level: levelOf(percent ?? 0) }]
   },
 }
@@ -99,6 +104,7 @@ const LOAD: Panel = {
   ],
   stacked: false,
   axis: 'decimal',
+  leastStep: 0.01,
   format: loadFigure,
   makeReader: readFields({ load1: ['load1'], load5: ['load5'], load15: ['load15'] }),
   headline(value) {
@@ -148,6 +154,7 @@ const DISK_IO: Panel = {
   ],
   stacked: false,
   axis: 'decimal',
+  leastStep: 1,
   format: byteRateFigure,
   makeReader: readRates({ read: 'read_bytes', write: 'write_bytes' }, 'name', isWholeDisk),
   headline: (value) => [
@@ -169,6 +176,7 @@ const NETWORK: Panel = {
   ],
   stacked: false,
   axis: 'decimal',
+  leastStep: 1,
   format: byteRateFigure,
   // `all` is not an interface: it holds Telegraf's sums of protocol counters.
   makeReader: readRates(

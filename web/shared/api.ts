@@ -50,12 +50,15 @@ export type ApiState = 'ok' | 'away' | 'locked'
 export class ApiError extends Error {
   readonly status: number
   readonly detail: string
+  /** The parameter of the question that is wrong; empty where none is. */
+  readonly parameter: string
 
-  constructor(status: number, detail: string, options?: ErrorOptions) {
+  constructor(status: number, detail: string, options: ErrorOptions & { parameter?: string } = {}) {
     super(`${status === 0 ? 'no answer' : status}: ${detail}`, options)
     this.name = 'ApiError'
     this.status = status
     this.detail = detail
+    this.parameter = options.parameter ?? ''
   }
 
   get state(): ApiState {
@@ -79,7 +82,8 @@ async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
     throw new ApiError(0, errorText(cause), { cause })
   }
   const problem = await response.json().catch(() => ({}))
-  throw new ApiError(response.status, String(problem.detail ?? problem.title ?? response.statusText))
+  const detail = String(problem.detail ?? problem.title ?? response.statusText)
+  throw new ApiError(response.status, detail, { parameter: String(problem.parameter ?? '') })
 }
 
 export function getHosts(signal: AbortSignal): Promise<HostsAnswer> {

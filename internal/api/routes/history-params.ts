@@ -145,7 +145,7 @@ function parseTags(pairs: readonly string[]): Record<string, string> {
   for (const pair of pairs) {
     const equals = pair.indexOf('=')
     const key = pair.slice(0, equals)
-    if (equals < 1 || equals === pair.length - 1) {
+    if (equals < 1) {
       throw new ParameterError('tag', `${JSON.stringify(pair)} does not have the form key=value`)
     }
     if (key === 'host') throw new ParameterError('tag', 'the path names the host already')

@@ -51,7 +51,7 @@ const QuerySchema = Type.Object(
     ),
     tag: Type.Optional(
       Type.Array(Type.String(), {
-        description: `key=value that each series must have; may be repeated, at most ${MAX_TAGS_ASKED}.`,
+        description: `key=value that each series must have, or key= for series without this tag; may be repeated, at most ${MAX_TAGS_ASKED}.`,
         examples: [['cpu=cpu-total']],
       }),
     ),
