@@ -499,7 +499,7 @@ export const SCHEMA = {
       },
     ),
     requestsPerMinute: integer(
-      { min: 1, max: 1_000_000 },
+      { min: 1, max: 1_000_000_000 },
       {
         default: 600,
         duties: ['serve'],
