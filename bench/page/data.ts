@@ -95,6 +95,8 @@ export interface Profile {
 export interface Flame {
   readonly unit: 'nanoseconds' | 'bytes'
   readonly frames: readonly Frame[]
+  /** What the profile says about itself, in sentences. */
+  readonly comments: readonly string[]
   readonly nodes: {
     readonly frame: readonly number[]
     readonly depth: readonly number[]
@@ -107,5 +109,5 @@ export interface Frame {
   readonly name: string
   readonly file: string
   readonly line: number
-  readonly origin: 'own' | 'package' | 'node' | 'engine'
+  readonly origin: 'own' | 'package' | 'node' | 'native' | 'collector'
 }

@@ -6,7 +6,7 @@ const frames: Flame['frames'] = [
   { name: 'main', file: 'cmd/server/main.ts', line: 1, origin: 'own' },
   { name: 'parse', file: 'node_modules/redis-parser/lib/parser.js', line: 5, origin: 'package' },
   { name: 'decode', file: 'internal/codec/packed.ts', line: 9, origin: 'own' },
-  { name: 'Garbage Collection', file: '', line: 0, origin: 'engine' },
+  { name: 'Garbage Collection', file: '', line: 0, origin: 'collector' },
 ]
 
 /**
@@ -21,6 +21,7 @@ const frames: Flame['frames'] = [
 const flame: Flame = {
   unit: 'bytes',
   frames,
+  comments: [],
   nodes: { frame: [0, 1, 2, 2, 3], depth: [0, 1, 2, 1, 0], value: [10, 6, 4, 3, 2] },
 }
 const layout = layOut(flame)
@@ -48,7 +49,7 @@ it('adds up values by the origin of the code', () => {
   expect([...byOrigin(flame, layout)]).toEqual([
     ['own', 8],
     ['package', 2],
-    ['engine', 2],
+    ['collector', 2],
   ])
 })
 

@@ -61,7 +61,12 @@ function originCard({ name, entries }: OriginGroup): HTMLElement {
 function factsOf({ startedAt, origin }: PageData): string {
   const facts = new Map(origin.flatMap(({ entries }) => entries).map(([name, value]) => [name, value]))
   const machine = `${facts.get('cores')} cores of ${facts.get('CPU')}`
-  return [minuteOf(startedAt), machine, `Node.js ${facts.get('Node.js')}`, `commit ${facts.get('commit')}`].join(' · ')
+  return [
+    minuteOf(startedAt),
+    machine,
+    `Node.js ${facts.get('Node.js of the server') ?? 'unknown'}`,
+    `commit ${facts.get('commit')}`,
+  ].join(' · ')
 }
 
 /** `2026-11-24 14:03 UTC`: the same for readers in every time zone. */

@@ -11,7 +11,8 @@ const ORIGINS: ReadonlyArray<readonly [Frame['origin'], string]> = [
   ['own', 'SentinelStream'],
   ['package', 'packages'],
   ['node', 'Node.js'],
-  ['engine', 'V8, garbage collection'],
+  ['native', 'native code, system calls'],
+  ['collector', 'garbage collection'],
 ]
 
 /** Shows one profile of one pass, which the reader chooses. */
@@ -72,7 +73,8 @@ function profileView(pass: ProfiledPass, { name, file, command, flame }: Profile
     ' · ',
     element('code', { text: command }),
   )
-  return element('div', {}, ...body, opens)
+  const comments = flame === null ? [] : [element('p', { class: 'note', text: flame.comments.join(' ') })]
+  return element('div', {}, ...body, ...comments, opens)
 }
 
 function flameView(flame: Flame, label: string): HTMLElement[] {
@@ -116,7 +118,7 @@ function detailsOf(flame: Flame, total: number, frame: Frame | undefined, value:
 }
 
 function amountText({ unit }: Flame, value: number): string {
-  if (unit === 'nanoseconds') return `${(value / 1e9).toFixed(2)} s of CPU`
+  if (unit === 'nanoseconds') return `${(value / 1e9).toFixed(2)} s at work`
   return `${sizeText(value)} allocated`
 }
 

@@ -17,6 +17,14 @@ function profileOf(sampleTypes: ReadonlyArray<readonly [string, string]>, stacks
     const ids = places.map(([name, file = '', line = '0']) => builder.location(name, file, Number(line)))
     builder.add(ids.reverse(), values)
   }
+  return profileWith(builder, sampleTypes, [])
+}
+
+function profileWith(
+  builder: ProfileBuilder,
+  sampleTypes: ReadonlyArray<readonly [string, string]>,
+  comments: readonly string[],
+) {
   return builder.build({
     program: 'server',
     sampleTypes,
@@ -24,7 +32,7 @@ function profileOf(sampleTypes: ReadonlyArray<readonly [string, string]>, stacks
     period: ['cpu', 'nanoseconds', 1],
     startedAtMs: 0,
     durationMs: 1000,
-    comments: [],
+    comments,
   })
 }
 
@@ -111,10 +119,21 @@ describe('flameOf', () => {
       { name: 'parse', file: 'node_modules/ioredis/x.js', line: 7, origin: 'package' },
     ],
     ['read node:fs 3', { name: 'read', file: 'node:fs', line: 3, origin: 'node' }],
-    ['collect', { name: 'collect', file: '', line: 0, origin: 'engine' }],
+    ['writev', { name: 'writev', file: '', line: 0, origin: 'native' }],
     ['run /home/somebody/run.js 1', { name: 'run', file: 'run.js', line: 1, origin: 'own' }],
   ])('knows whose %s is', (call, frame) => {
     expect(flameOf(profileOf(CPU, [[[call], 1, 1]]), 'cpu/nanoseconds')!.frames).toEqual([frame])
+  })
+
+  it('does not count native code for the garbage collector', () => {
+    const builder = new ProfileBuilder(new Sources('/nowhere'))
+    for (const name of ['Garbage Collection', 'writev']) builder.add([builder.location(name, '', 0)], [1, 1])
+    const { frames, comments } = flameOf(profileWith(builder, CPU, ['used 8.9 s of CPU']), 'cpu/nanoseconds')!
+    expect(frames.map(({ name, origin }) => [name, origin])).toEqual([
+      ['Garbage Collection', 'collector'],
+      ['writev', 'native'],
+    ])
+    expect(comments).toEqual(['used 8.9 s of CPU'])
   })
 })
 

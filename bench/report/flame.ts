@@ -5,9 +5,10 @@ import { gunzip } from 'node:zlib'
 import { Profile } from 'pprof-format'
 
 /**
- * Where a function belongs: to this package, to a dependency, to Node.js, or to V8 (garbage collector, native code).
+ * Where a function belongs: to this package, to a dependency, to the JavaScript of Node.js, to native code (system
+ * calls, V8 itself), or to the garbage collector.
  */
-export type Origin = 'own' | 'package' | 'node' | 'engine'
+export type Origin = 'own' | 'package' | 'node' | 'native' | 'collector'
 
 export interface Frame {
   readonly name: string
@@ -25,6 +26,8 @@ export interface Frame {
 export interface Flame {
   readonly unit: 'nanoseconds' | 'bytes'
   readonly frames: readonly Frame[]
+  /** What the profile says about itself, in sentences. */
+  readonly comments: readonly string[]
   readonly nodes: {
     /** Index into `frames`. */
     readonly frame: readonly number[]
@@ -39,6 +42,9 @@ export interface Flame {
 export type SampleType = 'cpu/nanoseconds' | 'alloc_space/bytes'
 
 const unzipped = promisify(gunzip)
+
+/** How profiles name the work of the garbage collector on the JavaScript thread. */
+const COLLECTOR = 'Garbage Collection'
 
 /**
  * @param path a gzipped pprof file
@@ -78,7 +84,12 @@ export function flameOf(profile: Profile, sampleType: SampleType): Flame | undef
     nodes.depth.push(depth)
     nodes.value.push(value)
   })
-  return { unit: sampleType === 'cpu/nanoseconds' ? 'nanoseconds' : 'bytes', frames: framesOf(profile, text), nodes }
+  return {
+    unit: sampleType === 'cpu/nanoseconds' ? 'nanoseconds' : 'bytes',
+    frames: framesOf(profile, text),
+    comments: profile.comment.map(text),
+    nodes,
+  }
 }
 
 function calleeOf({ callees }: Call, frame: number): Call {
@@ -106,12 +117,12 @@ function framesOf(profile: Profile, text: (index: number | bigint) => string): F
     const path = text(filename)
     // A path of this machine means nothing elsewhere, and may contain the name of its user.
     const file = isAbsolute(path) ? basename(path) : path
-    return { name: text(name), file, line: Number(line), origin: originOf(file) }
+    return { name: text(name), file, line: Number(line), origin: originOf(text(name), file) }
   })
 }
 
-function originOf(file: string): Origin {
-  if (file === '') return 'engine'
+function originOf(name: string, file: string): Origin {
+  if (file === '') return name === COLLECTOR ? 'collector' : 'native'
   if (file.startsWith('node:')) return 'node'
   return file.startsWith('node_modules/') ? 'package' : 'own'
 }

@@ -132,7 +132,7 @@ function originOf({ machine, node, packageVersion, commit, stack, settings }: Re
       entries: [
         ['SentinelStream', packageVersion],
         ['commit', commitText(commit)],
-        ['Node.js', node],
+        ['Node.js of the load', node],
         ...Object.entries(stack.versions),
         ...stack.notes.map((note) => ['set', note]),
         ['servers run as', stack.kind === 'compose' ? 'containers (Docker Compose)' : 'processes of the machine'],

@@ -33,9 +33,11 @@ export async function askVictoria(url: string, signal: AbortSignal): Promise<str
   return /vm_app_version\{.*short_version="v?([^"]*)"/.exec(body)?.[1] || 'unknown'
 }
 
-/** Resolves when a server of ours is ready. */
-export async function askReady(admin: string, signal: AbortSignal): Promise<void> {
+/** @returns the version of the Node.js that runs a server of ours, which is ready */
+export async function askServer(admin: string, signal: AbortSignal): Promise<string> {
   await get(`${admin}/ready`, signal)
+  const { body } = await get(`${admin}/health`, signal)
+  return (JSON.parse(body) as { node: string }).node
 }
 
 /** @throws Error with the answer, unless its status is 2xx */

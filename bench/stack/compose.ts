@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { packageFolder } from '../../internal/observe/package-folder.ts'
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { storeCount } from '../load/store-count.ts'
-import { askInflux, askReady, askRedis } from './ask.ts'
+import { askInflux, askRedis, askServer } from './ask.ts'
 import { brokerOf, brokerVariables } from './broker-settings.ts'
 import { Children } from './children.ts'
 import { docker } from './docker.ts'
 import { DATABASE } from './local-stores.ts'
 import { choosePort } from './ports.ts'
-import type { PipelineKind, Stack, StackOptions } from './stack.ts'
+import { type PipelineKind, SERVER_NODE, type Stack, type StackOptions } from './stack.ts'
 
 const PROJECT = 'sentinelstream-bench'
 const FILES = ['docker-compose.yml', 'deploy/docker/benchmark.yml']
@@ -95,7 +95,7 @@ export async function openCompose(
       redis: await redis.untilUp((limit) => askRedis(redisPort, limit), signal),
       influxdb: await influxdb.untilUp((limit) => askInflux(storeUrl, limit), signal),
     }
-    await server.untilUp((limit) => askReady(admin, limit), signal)
+    const serverNode = await server.untilUp((limit) => askServer(admin, limit), signal)
     const counting = new InfluxTransport({ url: storeUrl, token: () => TOKEN })
     children.onClose('counting', () => counting.close())
     return {
@@ -105,7 +105,7 @@ export async function openCompose(
       broker,
       servers: [admin],
       countStored: storeCount(counting, DATABASE),
-      versions,
+      versions: { ...versions, [SERVER_NODE]: serverNode },
       notes: ['Redis: without snapshots and without its append-only file', 'InfluxDB: as its image comes'],
       broken: children.broken,
       close: () => children.close(),

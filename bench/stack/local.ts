@@ -1,12 +1,12 @@
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { storeCount } from '../load/store-count.ts'
-import { askReady, askRedis } from './ask.ts'
+import { askRedis, askServer } from './ask.ts'
 import { brokerOf, brokerVariables } from './broker-settings.ts'
 import { Children } from './children.ts'
 import { builtProgram, findPrograms } from './find-programs.ts'
 import { DATABASE, LOCAL_STORES } from './local-stores.ts'
 import { choosePort, freePort } from './ports.ts'
-import type { PipelineKind, Stack, StackOptions } from './stack.ts'
+import { type PipelineKind, SERVER_NODE, type Stack, type StackOptions } from './stack.ts'
 
 /** A server gives up by itself after 25 s, and logs what it could not write. */
 const SERVER_GRACE_MS = 30_000
@@ -83,17 +83,17 @@ export async function openLocal(options: StackOptions, signal: AbortSignal): Pro
         graceMs: options.serverCommand === undefined ? SERVER_GRACE_MS : PROFILER_GRACE_MS,
       })
       const admin = `http://127.0.0.1:${port}`
-      await server.untilUp((limit) => askReady(admin, limit), signal)
-      return admin
+      return { admin, node: await server.untilUp((limit) => askServer(admin, limit), signal) }
     })
+    const started = await Promise.all(servers)
     return {
       kind: 'local',
       redisUrl,
       storeUrl,
       broker,
-      servers: await Promise.all(servers),
+      servers: started.map(({ admin }) => admin),
       countStored: storeCount(counting, DATABASE),
-      versions,
+      versions: { ...versions, [SERVER_NODE]: started[0]!.node },
       notes: ['Redis: without snapshots and without its append-only file', store.note],
       broken: children.broken,
       close: () => children.close(),

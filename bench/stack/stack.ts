@@ -5,6 +5,8 @@ import type { CountStored, LoadBroker } from '../load/load.ts'
  * Which program consumes: the product, the plain pipeline (bench/baseline), or a subscriber that ignores its messages.
  */
 export type PipelineKind = 'ours' | 'baseline' | 'bare'
+/** The name of a server's Node.js among the versions. In a container it is another than that of the load. */
+export const SERVER_NODE = 'Node.js of the server'
 export type StoreKind = 'influx' | 'victoria'
 
 export interface StackOptions {
@@ -42,7 +44,7 @@ export interface Stack {
   /** The admin listener of each server, `http://127.0.0.1:6060`. */
   readonly servers: readonly string[]
   readonly countStored: CountStored
-  /** Of Redis and the store: `{ redis: '7.0.15', influxdb: '1.6.7' }`. */
+  /** As each says itself: `{ redis: '7.0.15', influxdb: '1.6.7', 'Node.js of the server': '24.22.3' }`. */
   readonly versions: Readonly<Record<string, string>>
   /** How it differs from the default settings, in words for the report. */
   readonly notes: readonly string[]

@@ -52,7 +52,7 @@ describe('the admin listener', () => {
   test('says that the process lives, its name and its version', async () => {
     const { status, body } = await ask('/health')
     expect(status).toBe(200)
-    expect(JSON.parse(body)).toEqual({ status: 'ok', name: 'server', version: '1.2.3' })
+    expect(JSON.parse(body)).toEqual({ status: 'ok', name: 'server', version: '1.2.3', node: process.versions.node })
   })
 
   test('is ready, or says what keeps it from its work', async () => {

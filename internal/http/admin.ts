@@ -60,7 +60,8 @@ const CLOSE_GRACE_MS = 500
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes: Readonly<Record<string, Route>> = {
-    '/health': () => json(200, { status: 'ok', name: options.name, version: options.version }),
+    '/health': () =>
+      json(200, { status: 'ok', name: options.name, version: options.version, node: process.versions.node }),
     '/ready': () => {
       const reasons = options.ready()
       return json(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons })

@@ -63,14 +63,19 @@ function section<T>(
 
 function rowsSection({ rows }: SpeedFile): string {
   const header = ['', 'figure', 'to reach', 'median', 'runs', 'spread', '']
-  const lines = rows.flatMap(({ id, what, figures }) =>
-    figures.map((figure, i) => figureCells(i === 0 ? `**${id}**: ${what}` : '', figure)),
+  const lines = rows.flatMap(({ id, what, figures, versions }) =>
+    figures.map((figure, i) => figureCells(i === 0 ? `**${id}**: ${withStore(what, versions)}` : '', figure)),
   )
   const commands = rows.map(({ id, command }) => `**${id}**: \`${command}\``)
   const conditions = circumstances(rows.map(({ id, measured, versions }) => [id, measured, versions]))
   return [markdownTable(header, lines), notes(rows), timelines(rows), list(commands), conditions]
     .filter(isThere)
     .join('\n')
+}
+
+/** InfluxDB 1.x and 2.x differ in speed, so a figure names the version that it was measured with. */
+function withStore(what: string, { influxdb }: RowResult['versions']): string {
+  return influxdb === undefined ? what : what.replace('InfluxDB', `InfluxDB ${influxdb}`)
 }
 
 function figureCells(what: string, figure: FigureResult): string[] {

@@ -41,7 +41,11 @@ export function exampleReport(): Report {
     commit: { hash: '0123456789abcdef0123456789abcdef01234567', changed: true },
     command: 'WORKERS=16 DURATION=20s PIPELINE=compare bash scripts/benchmark.sh',
     settings: { workers: '16', duration: '20s', rate: 'none: closed loop', values: 'walk', hosts: '100' },
-    stack: { kind: 'local', versions: { redis: '7.0.15', influxdb: '1.6.7' }, notes: ['Redis: without snapshots'] },
+    stack: {
+      kind: 'local',
+      versions: { redis: '7.0.15', influxdb: '1.6.7', 'Node.js of the server': '24.22.3' },
+      notes: ['Redis: without snapshots'],
+    },
     passes: [
       passOf(
         {

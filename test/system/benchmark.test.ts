@@ -263,7 +263,11 @@ describe('a benchmark', () => {
       })
       expect(report.stack).toMatchObject({
         kind: 'local',
-        versions: { redis: expect.stringMatching(/^\d/), influxdb: expect.stringMatching(/^1\./) },
+        versions: {
+          redis: expect.stringMatching(/^\d/),
+          influxdb: expect.stringMatching(/^1\./),
+          'Node.js of the server': process.versions.node,
+        },
       })
       expect(report.command).toMatch(/^DURATION=3s WARMUP=500ms RATE=2000 .*OUT=.* bash scripts\/benchmark\.sh$/)
       expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('<html')
@@ -317,7 +321,7 @@ describe('a benchmark', () => {
       expect(await program.ended, program.stderr()).toBe(0)
       const { passes, stack } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
       expect(passes[0]?.load).toMatchObject({ samples: 2000, stored: 2000, balance: '' })
-      expect(Object.keys(stack.versions)).toEqual(['redis', 'victoria-metrics'])
+      expect(Object.keys(stack.versions)).toEqual(['redis', 'victoria-metrics', 'Node.js of the server'])
       expect(readdirSync(out).some((name) => name.endsWith('.pb.gz'))).toBe(false)
     },
     RUN_MS,
