@@ -8,17 +8,19 @@ import { EXIT } from '../../internal/config/error.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
+import { Redactor } from '../../internal/text/redactor.ts'
 import { influxServer } from '../parts/influx.ts'
 import type { LoadFlags } from './load-flags.ts'
 import { Progress } from './progress.ts'
 
 /** Runs the load that the flags describe, and prints the results. @returns the exit code */
-export async function playLoad(flags: LoadFlags, { settings, warnings }: LoadedSettings): Promise<number> {
+export async function playLoad(flags: LoadFlags, { settings, warnings, secrets }: LoadedSettings): Promise<number> {
+  const redactor = new Redactor(secrets)
   const progress = new Progress(process.stderr)
   for (const warning of warnings) progress.say(warning)
   // Opened first, so that a run of an hour does not end with a file that cannot be written.
   const file = flags.json === undefined ? undefined : await open(flags.json, 'w').catch(cannotWrite(flags.json))
-  const transport = new InfluxTransport(influxServer(settings.influx))
+  const transport = new InfluxTransport(influxServer(settings.influx, redactor))
   try {
     return await interruptible(
       async (signal) => {
@@ -34,7 +36,7 @@ export async function playLoad(flags: LoadFlags, { settings, warnings }: LoadedS
     )
   } catch (error) {
     progress.clear()
-    if (!(error instanceof Interrupted)) throw error
+    if (!(error instanceof Interrupted)) throw redactor.hideIn(error)
     progress.say('bench: stopped before its time')
     return error.exitCode
   } finally {

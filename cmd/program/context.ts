@@ -8,6 +8,7 @@ import type { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import type { Metrics } from '../../internal/observe/metrics.ts'
 import type { Publisher } from '../../internal/publish/publisher.ts'
 import type { PublisherLedger } from '../../internal/sample/ledger.ts'
+import type { Redactor } from '../../internal/text/redactor.ts'
 import type { Clock } from '../../internal/time/clock.ts'
 
 /** What all parts of one process share. `run` makes one, and the parts add to its lists when they open. */
@@ -23,6 +24,8 @@ export interface Context {
   /** The version of this package. */
   readonly version: string
   readonly logger: Logger
+  /** Knows the secrets of this process. Every text that others may read goes through it; the logger's lines do. */
+  readonly redactor: Redactor
   /** For log lines that can repeat. */
   readonly throttle: LogThrottle
   /** The time of samples and messages. */
@@ -52,7 +55,11 @@ export interface OpenPublisher {
   readonly publishLatency: LatencyRecorder
 }
 
-/** What keeps the process from its work, each reason once; empty when it is ready. */
-export function reasons({ readiness }: Context): string[] {
-  return [...new Set(readiness.map((problem) => problem()).filter((problem) => problem !== ''))]
+/**
+ * What keeps the process from its work, each reason once and without secrets: a store may repeat what it was sent.
+ * Empty when it is ready.
+ */
+export function reasons({ readiness, redactor }: Context): string[] {
+  const problems = readiness.map((problem) => problem()).filter((problem) => problem !== '')
+  return [...new Set(problems.map((problem) => redactor.hide(problem)))]
 }

@@ -4,18 +4,20 @@ import { Refusals } from '../../internal/http/doorkeeper.ts'
 import { Releaser } from '../../internal/lifecycle/releaser.ts'
 import { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import { Metrics } from '../../internal/observe/metrics.ts'
+import { Redactor } from '../../internal/text/redactor.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import type { Context } from './context.ts'
 import { readVersion } from './version.ts'
 
 /** The context of a short command: its parts log nothing, because the command itself reports what happened. */
-export function quietContext({ settings }: LoadedSettings): Context {
+export function quietContext({ settings, secrets }: LoadedSettings): Context {
   const logger = pino({ level: 'silent' })
   return {
     settings,
     onReload: () => {},
     version: readVersion(),
     logger,
+    redactor: new Redactor(secrets),
     throttle: new LogThrottle(logger),
     clock: new WallClock(),
     releaser: new Releaser(logger),

@@ -12,6 +12,7 @@ import { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import { createLogger } from '../../internal/observe/logger.ts'
 import { Metrics } from '../../internal/observe/metrics.ts'
 import { addProcessMetrics } from '../../internal/observe/process-metrics.ts'
+import { Redactor } from '../../internal/text/redactor.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import { type Context, reasons } from './context.ts'
 import { readVersion } from './version.ts'
@@ -27,8 +28,8 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   const loaded = load()
   const { role, warnings } = loaded
   const live = new LiveSettings(loaded, load)
-  const secrets = new Set(loaded.secrets)
-  const logger = createLogger({ ...loaded.settings.log, role: role.name, secrets })
+  const redactor = new Redactor(loaded.secrets)
+  const logger = createLogger({ ...loaded.settings.log, role: role.name, redactor })
   for (const warning of warnings) logger.warn(warning)
   const releaser = new Releaser(logger)
   const context: Context = {
@@ -38,6 +39,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     onReload: (keys, apply) => live.onReload(keys, apply),
     version: readVersion(),
     logger,
+    redactor,
     throttle: new LogThrottle(logger),
     clock: new WallClock(),
     releaser,
@@ -65,7 +67,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     get deadlineMs() {
       return live.settings.stop.deadlineMs
     },
-    reload: () => reload(live, logger, secrets),
+    reload: () => reload(live, logger, redactor),
     start: async () => {
       releaser.push('log', () => context.throttle.flush())
       const gcPauses = new LatencyRecorder()
@@ -97,14 +99,16 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
         logger.info(Object.assign({}, ...context.summary.map((columns) => columns())), 'summary')
       }
     },
+  }).catch((error: unknown) => {
+    throw redactor.hideIn(error)
   })
 }
 
 /** Reloads the settings and logs the result. A failed reload leaves the process and its settings as they are. */
-function reload(live: LiveSettings, logger: Logger, secrets: Set<string>): void {
+function reload(live: LiveSettings, logger: Logger, redactor: Redactor): void {
   try {
     const { changed, atNextStart, warnings, failures, ...loaded } = live.reload()
-    for (const secret of loaded.secrets) secrets.add(secret)
+    redactor.add(loaded.secrets)
     for (const warning of warnings) logger.warn(warning)
     for (const { keys, error } of failures) logger.error({ err: error }, `not applied: ${keys.join(', ')}`)
     if (atNextStart.length > 0) logger.warn(`changed but takes effect at the next start: ${atNextStart.join(', ')}`)

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import { applyDashboards } from '../../internal/store/influx/dashboards.ts'
+import { Redactor } from '../../internal/text/redactor.ts'
 import { influxServer } from '../parts/influx.ts'
 import { ROLES } from '../program/roles.ts'
 
@@ -26,12 +27,15 @@ function applyCommand(): Command {
     'sentinel dashboards apply --influx-url http://127.0.0.1:8086 --influx-org sentinel --influx-token-file token.txt',
   ])
   return command.action(async ({ template }: { template: string }) => {
-    const { settings } = loadSettings(ROLES.server, flagValues(command, ROLES.server), process.env)
+    const { settings, secrets } = loadSettings(ROLES.server, flagValues(command, ROLES.server), process.env)
+    const redactor = new Redactor(secrets)
     const { org, bucket } = settings.influx
     const { action, dashboards } = await applyDashboards({
-      ...{ server: { ...influxServer(settings.influx), answerTimeoutMs: TIMEOUT_MS }, org, bucket },
+      ...{ server: { ...influxServer(settings.influx, redactor), answerTimeoutMs: TIMEOUT_MS }, org, bucket },
       templateText: await readFile(template, 'utf8'),
       signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch((error: unknown) => {
+      throw redactor.hideIn(error)
     })
     for (const { name, url: address } of dashboards) process.stdout.write(`${action} ${name}: ${address}\n`)
   })

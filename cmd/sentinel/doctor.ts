@@ -2,6 +2,7 @@ import { Argument, Command } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { EXIT } from '../../internal/config/error.ts'
 import { loadSettings } from '../../internal/config/load.ts'
+import { Redactor } from '../../internal/text/redactor.ts'
 import { ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
 
 /** Tries everything that the settings name and prints a finding for each. The exit code is 1 when a finding is bad. */
@@ -18,10 +19,11 @@ export function doctorCommand(): Command {
   ])
   return command.action(async (name: RoleName) => {
     const { examine } = await import('./examine.ts')
-    for await (const { part, ok, text } of examine(
-      loadSettings(ROLES[name], flagValues(command, ROLES.up), process.env),
-    )) {
-      process.stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${part}: ${text}\n`)
+    const loaded = loadSettings(ROLES[name], flagValues(command, ROLES.up), process.env)
+    // A store or a proxy may repeat what it was sent.
+    const redactor = new Redactor(loaded.secrets)
+    for await (const { part, ok, text } of examine(loaded)) {
+      process.stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${part}: ${redactor.hide(text)}\n`)
       if (!ok) process.exitCode = EXIT.failed
     }
   })

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, type YAMLParseError } from 'yaml'
 
 /** One value of a settings file: a text, or the texts of a list. */
 interface FileEntry {
@@ -18,7 +18,7 @@ export function parseSettingsFile(content: string, path: string): FileContent {
   const lines = new LineCounter()
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false })
   const lineOf = (offset: number | undefined): number => lines.linePos(offset ?? 0).line
-  const problems = document.errors.map((error) => `${path}:${lineOf(error.pos[0])}: ${error.message}`)
+  const problems = document.errors.map((error) => `${path}:${lineOf(error.pos[0])}: ${inWords(error)}`)
   if (problems.length > 0 || document.contents === null) return { entries: [], problems }
 
   const entries: FileEntry[] = []
@@ -52,6 +52,11 @@ export function parseSettingsFile(content: string, path: string): FileContent {
     }
   }
   return { entries, problems }
+}
+
+/** The parser repeats a text that begins with `*`, which may be a password without quotes. */
+function inWords({ code, message }: YAMLParseError): string {
+  return code === 'BAD_ALIAS' || message.includes('alias') ? 'a text that begins with * or & needs quotes' : message
 }
 
 function nameOf(node: unknown): string {

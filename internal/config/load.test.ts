@@ -157,9 +157,9 @@ describe('a secret', () => {
     expect(secrets).toEqual([expected])
   })
 
-  test('of a URL is a secret too, as it is written and decoded', () => {
+  test('of a URL is a secret too, as it is written, decoded, and as HTTP sends it', () => {
     const { secrets } = load({ env: { REDIS_URL: 'redis://app:p%40ss@host' } })
-    expect(secrets).toEqual(['p%40ss', 'p@ss'])
+    expect(secrets).toEqual(['p%40ss', 'p@ss', Buffer.from('app:p@ss').toString('base64')])
   })
 
   test.each([

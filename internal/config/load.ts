@@ -1,6 +1,8 @@
+import { Redactor } from '../text/redactor.ts'
 import { conflicts } from './conflicts.ts'
 import { ConfigError } from './error.ts'
 import type { Role } from './role.ts'
+import { basicCredentials } from './secret-url.ts'
 import type { Setting } from './setting.ts'
 import { allSettings, type Settings } from './settings.ts'
 import {
@@ -41,12 +43,17 @@ export function loadSettings(
   const { byKey: written, problems, warnings } = new WrittenSettings(schema, { flags, env, readFile })
 
   const given = new Map<string, unknown>()
+  // A path or a name may be a URL with a password, which belongs into another setting.
+  const refused = (found: readonly string[]): ConfigError => {
+    const redactor = new Redactor(secretsOf(schema, given))
+    return new ConfigError(found.map((problem) => redactor.hide(problem)))
+  }
   for (const [key, value] of written) {
     const parsed = parse(key, schema.get(key)!, value)
     if (typeof parsed === 'string') problems.push(parsed)
     else given.set(key, parsed.value)
   }
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) throw refused(problems)
 
   const values = new Map<string, unknown>()
   for (const [key, setting] of schema) {
@@ -54,7 +61,7 @@ export function loadSettings(
   }
   const settings = nest(values)
   const conflicting = conflicts(role, settings)
-  if (conflicting.length > 0) throw new ConfigError(conflicting)
+  if (conflicting.length > 0) throw refused(conflicting)
 
   const origins = new Map([...schema.keys()].map((key) => [key, written.get(key)?.origin ?? DEFAULT] as const))
   return { role, settings, origins, warnings, secrets: secretsOf(schema, values) }
@@ -88,22 +95,10 @@ export function nest(values: ReadonlyMap<string, unknown>): Settings {
 function secretsOf(schema: ReadonlyMap<string, Setting<unknown>>, values: ReadonlyMap<string, unknown>): string[] {
   const secrets = new Set<string>()
   for (const [key, setting] of schema) {
-    const value = values.get(key)
-    if (typeof value !== 'string') continue
-    if (setting.secret) secrets.add(value)
-    // A URL with a password: `format` masks it.
-    else if (setting.format(value) !== value) for (const text of passwordsIn(value)) secrets.add(text)
+    for (const secret of values.has(key) ? setting.secretsIn(values.get(key)) : []) secrets.add(secret)
   }
+  const [user, password] = [values.get('influx.username'), values.get('influx.password')]
+  if (typeof user === 'string' && typeof password === 'string') secrets.add(basicCredentials(user, password))
   secrets.delete('')
   return [...secrets]
-}
-
-/** A URL's password, as it is written and decoded. */
-function passwordsIn(address: string): string[] {
-  const { password } = new URL(address)
-  try {
-    return [password, decodeURIComponent(password)]
-  } catch {
-    return [password]
-  }
 }

@@ -1,5 +1,6 @@
 import { domainToASCII } from 'node:url'
 import { type Duty, hasDuty, type Role } from './role.ts'
+import { secretsInUrl, showUrl } from './secret-url.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
 /** What a default can depend on. */
@@ -37,10 +38,12 @@ export interface Setting<T> {
   readonly isSwitch: boolean
   /** @returns undefined when the text is not what is allowed */
   parse(text: string): T | undefined
-  /** The value as a user writes it; a password in a URL is masked. */
+  /** The value as a user writes it; secrets in a URL are masked. */
   format(value: T): string
   /** The same for a text that `parse` refuses, for the error message. */
   show(text: string): string
+  /** What of a value no output may show, such as the password in a URL. */
+  secretsIn(value: T): readonly string[]
 }
 
 export function isUsedBy({ duties }: Pick<Setting<unknown>, 'duties'>, role: Role): boolean {
@@ -61,6 +64,7 @@ function setting<T>(common: Common<T>, kind: Pick<Setting<T>, 'allowed' | 'parse
     isList: false,
     isSwitch: false,
     show: (written: string) => written,
+    secretsIn: () => [],
   }
   return { ...defaults, format: (value) => (value === undefined ? '' : String(value)), ...kind, ...common }
 }
@@ -80,7 +84,7 @@ export function optionalText(
  * A password or token. No output shows it. A file (`secretFile`) is safer than a flag, which `ps` shows to every user.
  */
 export function secret(common: Omit<Common<string | undefined>, 'default'>): Setting<string | undefined> {
-  return { ...optionalText(common), secret: true }
+  return { ...optionalText(common), secret: true, secretsIn: (value) => (value === undefined ? [] : [value]) }
 }
 
 /**
@@ -109,12 +113,14 @@ export function url(
     parse: (written) => {
       if (!URL.canParse(written)) return undefined
       const { protocol, hostname, pathname, username, password } = new URL(written)
-      const isServer = schemes.includes(protocol.slice(0, -1)) && hostname !== '' && path.test(pathname)
+      // A % in a host is a whole `user:password@host` in escapes: no name has one.
+      const isHost = hostname !== '' && !hostname.includes('%')
+      const isServer = schemes.includes(protocol.slice(0, -1)) && isHost && path.test(pathname)
       return isServer && canDecode(username) && canDecode(password) ? written : undefined
     },
-    // The password ends at the last @ before the path: it may contain an unescaped @.
-    format: (value) => value?.replace(/(:\/\/[^/?#:]*):[^/?#]*@/, '$1:***@') ?? '',
-    show: (written) => written.replace(/^([a-z+]*:\/\/)?.*@/is, '$1***@'),
+    format: (value) => (value === undefined ? '' : showUrl(value, true)),
+    show: (written) => showUrl(written, false),
+    secretsIn: (value) => (value === undefined ? [] : secretsInUrl(value)),
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { describe, expect, test } from 'vitest'
+import { Redactor } from '../text/redactor.ts'
 import { createLogger, type LoggerOptions } from './logger.ts'
 
 function written(options: Partial<LoggerOptions>, log: (logger: Logger) => void): string {
@@ -50,27 +51,28 @@ describe('a line', () => {
 })
 
 describe('a secret', () => {
-  const secrets = ['tok-"quoted"-123']
+  const token = 'tok-"quoted"-123'
+  const redactor = new Redactor([token])
   const cases: ReadonlyArray<[string, (logger: Logger) => void, string]> = [
     ['in a field of its name', (l) => l.info({ password: 'hunter2' }), 'hunter2'],
     ['one level down', (l) => l.info({ influx: { token: 'hunter2' } }), 'hunter2'],
     ['in a URL of a message', (l) => l.info('connecting to redis://app:hunter2@host:6379'), 'hunter2'],
     ['in the URL of an error', (l) => l.info({ err: new Error('http://app:hunter2@host/ refused') }), 'hunter2'],
     ['with an @ in it', (l) => l.info('connecting to redis://app:hun@ter2@host:6379'), 'ter2'],
-    ['that is known, wherever it stands', (l) => l.info(`Authorization: Token ${secrets[0]}`), 'quoted'],
+    ['that is known, wherever it stands', (l) => l.info(`Authorization: Token ${token}`), 'quoted'],
   ]
   test.each(cases)('%s is not written, in either format', (_where, log, secret) => {
     for (const format of ['json', 'text'] as const) {
-      const line = written({ secrets, format, colour: false }, log)
+      const line = written({ redactor, format, colour: false }, log)
       expect(line).not.toContain(secret)
       expect(line).toMatch(/\[redacted\]|:\*\*\*@/)
     }
   })
 
   test('that becomes known later is not written from then on', () => {
-    const known = new Set<string>()
-    const lines = written({ secrets: known }, (logger) => {
-      known.add('hunter2')
+    const known = new Redactor()
+    const lines = written({ redactor: known }, (logger) => {
+      known.add(['hunter2'])
       logger.info('the token hunter2')
     })
     expect(JSON.parse(lines).msg).toBe('the token [redacted]')
@@ -82,6 +84,8 @@ describe('a secret', () => {
   })
 
   test('that is very short does not cut holes into words', () => {
-    expect(JSON.parse(written({ secrets: ['a'] }, (logger) => logger.info('a banana'))).msg).toBe('a banana')
+    expect(JSON.parse(written({ redactor: new Redactor(['a']) }, (logger) => logger.info('a banana'))).msg).toBe(
+      'a banana',
+    )
   })
 })

@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
+import { Redactor } from '../text/redactor.ts'
 
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 /** `auto` is text at a terminal and JSON elsewhere. */
@@ -10,8 +11,8 @@ export interface LoggerOptions {
   readonly format: LogFormat
   /** The role of the process, in every JSON line. */
   readonly role: string
-  /** Values that no line shows, not even in an error's message, a URL or a stack. Values may be added later. */
-  readonly secrets?: Iterable<string>
+  /** Takes out what no line shows, not even in an error's message, a URL or a stack. */
+  readonly redactor?: Redactor
   /** Where lines go instead of stderr. */
   readonly destination?: DestinationStream
   /** Whether lines go to a terminal. Default: whether stderr is one. */
@@ -24,10 +25,6 @@ const STDERR = 2
 const REDACTED = '[redacted]'
 /** Fields whose value is a secret, at the top level of a line or one level below. */
 const SECRET_FIELDS = ['password', 'token', 'secret', 'authorization']
-/** `scheme://user:password@`. The user stays, because it helps to find a wrong one. */
-const URL_PASSWORD = /(:\/\/[^\s/?#:"]*):[^\s/?#"]+@/g
-/** A shorter secret also occurs inside ordinary words, which would become unreadable. */
-const SHORTEST_SECRET = 4
 
 /**
  * The logger of one process. A line is written before the call returns, so the last lines of a crashing process are not
@@ -37,7 +34,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const atTerminal = options.terminal ?? (options.destination === undefined && process.stderr.isTTY === true)
   const asText = options.format === 'text' || (options.format === 'auto' && atTerminal)
   const colour = options.colour ?? (atTerminal && process.stderr.hasColors?.() === true)
-  const hide = secretRemover(options.secrets ?? [])
+  const redactor = options.redactor ?? new Redactor()
   const destination = options.destination ?? stderr()
   return pino(
     {
@@ -46,7 +43,7 @@ export function createLogger(options: LoggerOptions): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: REDACTED },
-      hooks: { streamWrite: hide },
+      hooks: { streamWrite: (line) => redactor.hide(line) },
     },
     asText ? asReadableText(destination, colour) : destination,
   )
@@ -71,15 +68,4 @@ function asReadableText(destination: DestinationStream, colour: boolean): Destin
     singleLine: true,
   })
   return { write: (line) => destination.write(prettify(line)) }
-}
-
-/** Removes the secrets, and the password of every URL, from a finished line. */
-function secretRemover(secrets: Iterable<string>): (line: string) => string {
-  return (line) => {
-    let clean = line
-    for (const secret of secrets) {
-      if (secret.length >= SHORTEST_SECRET) clean = clean.replaceAll(JSON.stringify(secret).slice(1, -1), REDACTED)
-    }
-    return clean.includes('://') ? clean.replace(URL_PASSWORD, '$1:***@') : clean
-  }
 }

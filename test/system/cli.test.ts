@@ -237,6 +237,64 @@ describe.concurrent('no secret is shown', () => {
     await Promise.all([redis.stop(), influx.stop()])
   })
 
+  it.each([
+    ['token', { INFLUX_TOKEN: token }],
+    ['token of a file', { INFLUX_TOKEN_FILE: 'token' }],
+    ['user and password', { INFLUX_USERNAME: 'app', INFLUX_PASSWORD: password }],
+    ['user and password in the URL', {}],
+  ] as Array<[string, Env]>)(
+    'by a server, though its store repeats the %s in every form',
+    async (_name, credentials) => {
+      const redis = await startRedis()
+      const folder = await mkdtemp(join(tmpdir(), 'sentinel-echo-'))
+      await writeFile(join(folder, 'token'), token, { mode: 0o600 })
+      // What a proxy before the store may answer: the headers of the request, the credentials decoded, cut off, or in HTML.
+      const store = createServer(({ headers: { authorization = '' } }, response) => {
+        const value = authorization.split(' ')[1] ?? ''
+        const decoded = Buffer.from(value, 'base64').toString()
+        const filler = 'x'.repeat(200)
+        response.writeHead(401, { 'content-type': 'text/html', 'x-influxdb-error': authorization })
+        response.end(
+          `Authorization: ${authorization} <b>${value}</b> ${encodeURIComponent(value)} ${decoded} ${filler}${value}`,
+        )
+      })
+      await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve))
+      const { port } = store.address() as AddressInfo
+      const userInfo = Object.keys(credentials).length === 0 ? `app:${encodeURIComponent(password)}@` : ''
+      const INFLUX_URL = `http://${userInfo}127.0.0.1:${port}`
+      const env = { REDIS_URL: redis.url, INFLUX_URL, LOG_LEVEL: 'trace', ...credentials }
+      const adminPort = await freePort()
+      const server = startProgram('server', {
+        env,
+        cwd: folder,
+        args: [`--admin-port=${adminPort}`, '--stop-deadline-ms=1s'],
+      })
+      await server.logged('answers 401')
+      const ready = await (await fetch(`http://127.0.0.1:${adminPort}/ready`)).text()
+      expect(ready).toContain('[redacted]')
+      const doctor = await sentinel(['doctor', 'server'], env, folder)
+      const dashboards = await sentinel(['dashboards', 'apply'], { ...env, INFLUX_ORG: 'o' }, folder)
+      expect([doctor.code, dashboards.code]).toEqual([1, 1])
+      await server.stop()
+      const all = [
+        ready,
+        server.stdout(),
+        server.stderr(),
+        doctor.stdout,
+        doctor.stderr,
+        dashboards.stdout,
+        dashboards.stderr,
+      ]
+      const base64 = Buffer.from(`app:${password}`).toString('base64')
+      for (const text of all) {
+        expectNoSecret(text)
+        expect(text).not.toContain(base64.slice(0, 16))
+      }
+      store.close()
+      await Promise.all([redis.stop(), rm(folder, { recursive: true })])
+    },
+  )
+
   it('but a secret on the command line is warned of, for others can list processes', async () => {
     const { code, stderr } = await sentinel(['validate', '--influx-token', token])
     expect(code).toBe(0)

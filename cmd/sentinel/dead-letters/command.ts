@@ -4,6 +4,7 @@ import { addSettingFlags, flagValues } from '../../../internal/config/cli.ts'
 import { type LoadedSettings, loadSettings } from '../../../internal/config/load.ts'
 import { markDone, readLetters, removeDone, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
 import { folderOwner } from '../../../internal/spool/folder-lock.ts'
+import { Redactor } from '../../../internal/text/redactor.ts'
 import { dataFolder } from '../../parts/data-folder.ts'
 import { ROLES } from '../../program/roles.ts'
 import { OutputClosed, Progress, print } from '../output.ts'
@@ -72,7 +73,11 @@ function replayCommand(): Command {
     quietly(async (ids: number[] = [], options: Options) => {
       const { replay } = await import('./replay.ts')
       const letters = lettersOf(command)
-      await replay(letters.loaded, limited(select(letters.folder, options, ids), options.limit), options)
+      await replay(letters.loaded, limited(select(letters.folder, options, ids), options.limit), options).catch(
+        (error: unknown) => {
+          throw new Redactor(letters.loaded.secrets).hideIn(error)
+        },
+      )
       await removeDoneUnlessServed(letters)
     }),
   )
