@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import type { RedisOptions } from '../../internal/broker/redis/connection.ts'
+import type { RedisOptions } from '../../internal/broker/redis/client.ts'
 import { describeProblem } from '../../internal/broker/redis/problem.ts'
 import { parseRedisUrl } from '../../internal/broker/redis/url.ts'
 import type { LogThrottle } from '../../internal/observe/log-throttle.ts'

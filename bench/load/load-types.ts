@@ -1,4 +1,4 @@
-import type { RedisOptions } from '../../internal/broker/redis/connection.ts'
+import type { RedisOptions } from '../../internal/broker/redis/client.ts'
 import type { Allocations, Counts, DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 
 export type Format = 'packed' | 'json' | 'frame'

@@ -37,7 +37,7 @@ async function checkRedis({ redis, broker }: Pick<LoadOptions, 'redis' | 'broker
     if (broker.kind === 'streams') return
     const channels = channelNames(broker.partitions)
     // NUMSUB answers with a name and a number in turn.
-    const answer = await connection.send((client) => client.pubsub('NUMSUB', ...channels))
+    const answer = await connection.send('PUBSUB', (client) => client.pubsub('NUMSUB', ...channels))
     const withoutServer = channels.filter((_, n) => answer[2 * n + 1] === 0)
     if (withoutServer.length === 0) return
     throw new Error(

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { RedisOptions } from '../../internal/broker/redis/connection.ts'
+import type { RedisOptions } from '../../internal/broker/redis/client.ts'
 import { describeProblem } from '../../internal/broker/redis/problem.ts'
 import { parseRedisUrl } from '../../internal/broker/redis/url.ts'
 import { command } from './commands.ts'

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { RedisOptions } from '../../internal/broker/redis/connection.ts'
+import type { RedisOptions } from '../../internal/broker/redis/client.ts'
 import { errorText } from '../../internal/text/error-text.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import { sendEndMarkers } from './end-markers.ts'

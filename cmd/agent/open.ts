@@ -5,5 +5,5 @@ import { openAgent, openSource } from './agent.ts'
 /** What the role `agent` runs: host → publisher → broker. */
 export async function open(context: Context): Promise<void> {
   const source = openSource(context)
-  await openAgent(context, await connectBroker(context), source)
+  await openAgent(context, await connectBroker(context, ['publish']), source)
 }

@@ -5,7 +5,7 @@ import { openApi } from './api.ts'
 
 /** What the role `api` runs: live feed and InfluxDB → HTTP. */
 export async function open(context: Context): Promise<void> {
-  const broker = await connectBroker(context)
+  const broker = await connectBroker(context, ['publish', 'watch'])
   const address = await openApi(context, broker, connectInfluxReader(context))
   context.logger.info({ address }, 'api listens')
 }

@@ -1,20 +1,31 @@
-import type { Broker } from '../../internal/broker/broker.ts'
+import { type Broker, BrokerError, type BrokerUse } from '../../internal/broker/broker.ts'
 import { openBroker } from '../../internal/broker/open.ts'
+import { ConfigError } from '../../internal/config/error.ts'
 import type { Context } from '../program/context.ts'
 import { addBrokerMetrics } from './broker-metrics.ts'
 
-/** The broker that the settings name. It closes after all that is opened from now on. */
-export async function connectBroker({ settings, logger, releaser, metrics, readiness }: Context): Promise<Broker> {
+/**
+ * The broker that the settings name. It closes after all that is opened from now on.
+ *
+ * @param uses what the process does with it: it is not ready while its user of Redis may not
+ * @throws ConfigError when the server of the settings can never be the broker
+ */
+export async function connectBroker(
+  { settings, logger, releaser, metrics, readiness }: Context,
+  uses: readonly BrokerUse[] = [],
+): Promise<Broker> {
   const { kind, topic, consumes, partitions, group, consumer, maxLength, maxAgeMs, visibilityMs } = settings.broker
   const redis = { url: settings.redis.url ?? '', password: settings.redis.password }
   const broker = await openBroker(
     kind === 'memory'
       ? { kind, logger }
       : kind === 'pubsub'
-        ? { kind, logger, redis, partitions, ...(consumes.length > 0 ? { consumes } : {}) }
-        : { kind, logger, redis, topic, partitions, group, consumer, maxLength, maxAgeMs, visibilityMs },
+        ? { kind, logger, redis, uses, partitions, ...(consumes.length > 0 ? { consumes } : {}) }
+        : { kind, logger, redis, uses, topic, partitions, group, consumer, maxLength, maxAgeMs, visibilityMs },
     (begun) => releaser.push('broker', () => begun.close()),
-  )
+  ).catch((error: unknown) => {
+    throw error instanceof BrokerError && error.kind === 'refused' ? new ConfigError([error.message]) : error
+  })
   readiness.push(() => broker.health().problem)
   addBrokerMetrics(metrics, broker)
   return broker

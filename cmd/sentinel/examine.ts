@@ -1,5 +1,6 @@
+import type { BrokerUse } from '../../internal/broker/broker.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
-import { hasDuty } from '../../internal/config/role.ts'
+import { hasDuty, type Role } from '../../internal/config/role.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -58,9 +59,11 @@ async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
   if (kind === 'memory') return good('memory, inside the process')
   const context = quietContext(loaded)
   try {
-    const broker = await connectBroker(context)
+    const broker = await connectBroker(context, usesOf(loaded.role))
     const { connected, problem } = broker.health()
     if (!connected) return bad(problem)
+    // An agent has nothing to do with the live feed, and its user of Redis may not read it.
+    if (!hasDuty(loaded.role, 'ingest', 'serve')) return good(`${kind} over Redis answers`)
     const announced = (await broker.live.recall()).length
     return good(
       `${kind} over Redis answers; ${announced > 0 ? `the live feed has ${announced} series` : 'no server has announced a series yet'}`,
@@ -70,6 +73,14 @@ async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
   } finally {
     await context.releaser.release(TIMEOUT_MS)
   }
+}
+
+function usesOf(role: Role): BrokerUse[] {
+  return [
+    ...(hasDuty(role, 'measure', 'serve') ? (['publish'] as const) : []),
+    ...(hasDuty(role, 'ingest') ? (['consume', 'announce'] as const) : []),
+    ...(hasDuty(role, 'serve') ? (['watch'] as const) : []),
+  ]
 }
 
 async function checkStore(loaded: LoadedSettings): Promise<Verdict> {

@@ -5,6 +5,6 @@ import { openServer } from './server.ts'
 
 /** What the role `server` runs: broker → pipeline → InfluxDB. */
 export async function open(context: Context): Promise<void> {
-  const broker = await connectBroker(context)
+  const broker = await connectBroker(context, ['consume', 'announce'])
   await openServer(context, broker, connectInfluxWriter(context))
 }

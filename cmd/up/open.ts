@@ -8,7 +8,7 @@ import { openServer } from '../server/server.ts'
 /** What the role `up` runs: agent → server → api in one process, over one broker and one store. */
 export async function open(context: Context): Promise<void> {
   const source = openSource(context)
-  const broker = await connectBroker(context)
+  const broker = await connectBroker(context, ['publish', 'consume', 'announce', 'watch'])
   const { writer, reader } = await connectStore(context)
   await openServer(context, broker, writer)
   const address = await openApi(context, broker, reader)

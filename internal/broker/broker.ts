@@ -111,8 +111,18 @@ export interface PartitionBacklog {
   readonly oldestAgeMs: number
 }
 
+/**
+ * What a process does with the broker. Its user of Redis needs the rights for that (docs/redis.md).
+ *
+ * - `publish`: publishes samples
+ * - `consume`: receives them
+ * - `announce`, `watch`: publishes to the live channel, and listens to it
+ */
+export type BrokerUse = 'publish' | 'consume' | 'announce' | 'watch'
+
 /** State of the connection, for `/ready` and the log. */
 export interface BrokerHealth {
+  /** Whether it is connected, and nothing is refused that this process asks for. */
   readonly connected: boolean
   /** What is wrong and what to do, without secrets; '' when connected. */
   readonly problem: string
@@ -185,7 +195,7 @@ export interface Broker {
 export class BrokerError extends Error {
   /**
    * `not_sent`: send it again. `unknown`: it may have arrived; send it again, and `seq` shows the duplicate.
-   * `refused`: sending it again is useless.
+   * `refused`: sending it again is useless: the message can never be taken, or the engine is one that never can.
    */
   readonly kind: 'not_sent' | 'unknown' | 'refused'
 

@@ -14,6 +14,7 @@ export type BrokerOptions =
  *
  * @param begun gets the broker before it is connected, and may close it while it still tries: then this rejects
  * @throws TypeError when the URL is not a Redis URL
+ * @throws BrokerError `refused` when a server answers that cannot be the broker: a node of a cluster, a Redis Sentinel
  */
 export async function openBroker(options: BrokerOptions, begun: (broker: Broker) => void = () => {}): Promise<Broker> {
   if (options.kind === 'memory') {
@@ -23,7 +24,12 @@ export async function openBroker(options: BrokerOptions, begun: (broker: Broker)
   }
   const broker = await redisBroker(options)
   begun(broker)
-  await broker.whenTried()
+  try {
+    await broker.whenTried()
+  } catch (error) {
+    await broker.close()
+    throw error
+  }
   return broker
 }
 

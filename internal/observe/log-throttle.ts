@@ -41,6 +41,10 @@ export class LogThrottle {
     this.#log('warn', key, fields, message)
   }
 
+  info(key: string, fields: object, message: string): void {
+    this.#log('info', key, fields, message)
+  }
+
   error(key: string, fields: object, message: string): void {
     this.#log('error', key, fields, message)
   }

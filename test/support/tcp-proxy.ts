@@ -17,6 +17,8 @@ export interface TcpProxy {
   readonly connections: number
   /** Changes the fault. Bytes that the previous fault held back pass now. */
   become(fault: TcpFault): void
+  /** New connections go to the server on this port; open ones stay where they are. */
+  leadTo(port: number): void
   /** Breaks all open connections. Bytes on their way are lost. */
   cut(): void
   /** Makes the open connections silent: they stay open, and nothing passes. New ones work. */
@@ -24,12 +26,13 @@ export interface TcpProxy {
   stop(): Promise<void>
 }
 
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
   const pipes = new Set<Pipe>()
   /** Sockets that do not yet know that their other end has closed, until the fault is over. */
   const cutOff = new Set<Socket>()
   /** Pipes of connections that stay half-open. */
   const abandoned = new Set<Pipe>()
+  let targetPort = firstPort
   let fault: TcpFault = { kind: 'none' }
 
   const cut = (): void => {
@@ -75,6 +78,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       }
       for (const pipe of pipes) pipe.become(next)
       if (next.kind === 'closed') cut()
+    },
+    leadTo(port) {
+      targetPort = port
     },
     cut,
     halfOpen() {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import {
   type Broker,
   type BrokerHealth,
+  type BrokerUse,
   type MessageHandler,
   newStats,
   type SubscribeOptions,
@@ -10,8 +11,10 @@ import {
 import { Deliveries } from '../deliveries.ts'
 import { HashRing } from '../hash-ring.ts'
 import { ChannelListener } from '../redis/channel-listener.ts'
-import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
-import { RedisLiveChannel } from '../redis/live-channel.ts'
+import type { RedisOptions } from '../redis/client.ts'
+import { RedisConnection } from '../redis/connection.ts'
+import { liveRights, RedisLiveChannel } from '../redis/live-channel.ts'
+import { allOf, type NeededRights } from '../redis/rights.ts'
 import { RedisCheckpoints } from './checkpoints.ts'
 import { channelNames } from './names.ts'
 import { PubSubSubscription } from './subscription.ts'
@@ -23,12 +26,14 @@ export interface PubSubOptions {
   readonly partitions?: number
   /** The partitions that this server consumes; all of them by default. Each belongs to one server. */
   readonly consumes?: readonly number[]
+  /** What this process does: each new connection finds out whether its user may. Nothing by default. */
+  readonly uses?: readonly BrokerUse[]
 }
 
 /**
  * Redis Pub/Sub: at most once. A message without a subscriber is gone, and `publish` returns 0. A server that dies or
- * is too slow loses what Redis had sent it; the gap in `seq` shows that. On a Redis Cluster it connects to any one
- * node, because PUBLISH reaches all nodes. Sharded channels are not used.
+ * is too slow loses what Redis had sent it; the gap in `seq` shows that. A Redis Cluster is refused: PUBLISH reaches all
+ * nodes, but counts the servers on its own node only. Sharded channels are not used.
  */
 export class PubSubBroker implements Broker {
   readonly kind = 'pubsub'
@@ -37,16 +42,28 @@ export class PubSubBroker implements Broker {
   readonly checkpoints: RedisCheckpoints
   readonly #options: PubSubOptions
   readonly #channels: readonly string[]
+  readonly #publishNames: readonly string[]
   readonly #ring: HashRing
   readonly #commands: RedisConnection
   readonly #subscriptions = new Set<PubSubSubscription>()
 
   constructor(options: PubSubOptions) {
-    const { redis, logger, partitions = 1, consumes } = options
+    const { redis, logger, partitions = 1, consumes, uses = [] } = options
     this.#options = options
     this.#ring = new HashRing(partitions)
     this.#channels = channelNames(partitions)
-    this.#commands = new RedisConnection({ redis, purpose: 'commands', logger, stats: this.stats })
+    this.#publishNames = this.#channels.map((channel) => `PUBLISH ${channel}`)
+    this.#commands = new RedisConnection({
+      redis,
+      purpose: 'commands',
+      logger,
+      stats: this.stats,
+      rights: () => this.#rightsFor(uses),
+      cameBack: (lostAtMs) => {
+        for (const { listener } of this.#subscriptions) listener.follow(lostAtMs)
+        this.live.follow(lostAtMs)
+      },
+    })
     this.live = new RedisLiveChannel({ redis, commands: this.#commands, stats: this.stats, logger })
     this.checkpoints = new RedisCheckpoints(this.#commands, consumes)
   }
@@ -56,13 +73,14 @@ export class PubSubBroker implements Broker {
   }
 
   publish(key: string, payload: Buffer): Promise<number> {
-    const channel = this.#channels[this.#ring.partitionOf(key)]!
-    return this.#commands.send((client) => client.publish(channel, payload))
+    const partition = this.#ring.partitionOf(key)
+    const channel = this.#channels[partition]!
+    return this.#commands.send(this.#publishNames[partition]!, (client) => client.publish(channel, payload))
   }
 
   async subscribe(handler: MessageHandler, options: SubscribeOptions = {}): Promise<Subscription> {
-    const { redis, logger, consumes } = this.#options
-    const channels = consumes === undefined ? this.#channels : consumes.map((partition) => this.#channel(partition))
+    const { redis, logger } = this.#options
+    const channels = this.#consumed()
     const deliveries = new Deliveries(handler, options, this.stats, logger)
     const listener = new ChannelListener(
       { redis, purpose: 'metrics', logger, stats: this.stats },
@@ -80,13 +98,29 @@ export class PubSubBroker implements Broker {
       const health = listener.connection.health()
       if (!health.connected) return health
     }
-    return this.#commands.health()
+    return this.live.health() ?? this.#commands.health()
   }
 
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.close()))
     await this.live.close()
     await this.#commands.close()
+  }
+
+  #rightsFor(uses: readonly BrokerUse[]): NeededRights {
+    const publish = { commands: [], publishes: this.#channels, subscribes: [] }
+    const consume = { commands: this.checkpoints.rights, publishes: [], subscribes: this.#consumed() }
+    return allOf([
+      ...(uses.includes('publish') ? [publish] : []),
+      ...(uses.includes('consume') ? [consume] : []),
+      liveRights(uses),
+    ])
+  }
+
+  /** The channels of this server. */
+  #consumed(): readonly string[] {
+    const { consumes } = this.#options
+    return consumes === undefined ? this.#channels : consumes.map((partition) => this.#channel(partition))
   }
 
   #channel(partition: number): string {

@@ -1,5 +1,6 @@
 import type { CheckpointStore } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
+import { type HarmlessCommand, hdel, hscan, hset, pexpire } from '../redis/rights.ts'
 
 /**
  * How long checkpoints are kept after the last save. A run that has been silent for longer is not worth going on from.
@@ -22,6 +23,11 @@ export class RedisCheckpoints implements CheckpointStore {
     this.#key = consumes === undefined ? 'sentinel:sources' : `sentinel:sources:${consumes.toSorted().join(',')}`
   }
 
+  /** The commands that it sends. */
+  get rights(): HarmlessCommand[] {
+    return [hscan(this.#key), hset(this.#key), hdel(this.#key), pexpire(this.#key)]
+  }
+
   async load(): Promise<Map<string, string>> {
     for (;;) {
       await this.#commands.whenUp()
@@ -39,13 +45,13 @@ export class RedisCheckpoints implements CheckpointStore {
     const sent: Promise<unknown>[] = []
     for (let i = 0; i < entries.length; i += RUNS_A_COMMAND) {
       const some = entries.slice(i, i + RUNS_A_COMMAND).flat()
-      sent.push(this.#commands.send((client) => client.hset(key, ...some)))
+      sent.push(this.#commands.send(`HSET ${key}`, (client) => client.hset(key, ...some)))
     }
     for (let i = 0; i < forget.length; i += RUNS_A_COMMAND) {
       const some = forget.slice(i, i + RUNS_A_COMMAND)
-      sent.push(this.#commands.send((client) => client.hdel(key, ...some)))
+      sent.push(this.#commands.send(`HDEL ${key}`, (client) => client.hdel(key, ...some)))
     }
-    sent.push(this.#commands.send((client) => client.pexpire(key, KEPT_MS)))
+    sent.push(this.#commands.send(`PEXPIRE ${key}`, (client) => client.pexpire(key, KEPT_MS)))
     await Promise.all(sent)
   }
 
@@ -54,7 +60,9 @@ export class RedisCheckpoints implements CheckpointStore {
     let cursor = '0'
     do {
       const from = cursor
-      const [next, pairs] = await this.#commands.send((client) => client.hscan(this.#key, from, 'COUNT', 1000))
+      const [next, pairs] = await this.#commands.send(`HSCAN ${this.#key}`, (client) =>
+        client.hscan(this.#key, from, 'COUNT', 1000),
+      )
       for (let i = 0; i + 1 < pairs.length; i += 2) checkpoints.set(pairs[i]!, pairs[i + 1]!)
       cursor = next
     } while (cursor !== '0')

@@ -26,6 +26,8 @@ async function startFake(speeches: readonly string[], scheme = 'redis'): Promise
   const converse = (socket: Socket): void => {
     const speech = speeches[Math.min(connections++, speeches.length - 1)]!
     const answers: Record<string, string> = {
+      // As before Redis 6.
+      HELLO: "-ERR unknown command 'HELLO'\r\n",
       SETNAME: '+OK\r\n',
       PING: '+PONG\r\n',
       UNSUBSCRIBE: '*3\r\n$11\r\nunsubscribe\r\n$7\r\nmetrics\r\n:0\r\n',
@@ -37,7 +39,7 @@ async function startFake(speeches: readonly string[], scheme = 'redis'): Promise
       for (const [command] of chunk
         .toString()
         .toUpperCase()
-        .matchAll(/\b(SETNAME|PING|UNSUBSCRIBE|SUBSCRIBE)\b/g)) {
+        .matchAll(/\b(HELLO|SETNAME|PING|UNSUBSCRIBE|SUBSCRIBE)\b/g)) {
         socket.write(answers[command]!)
       }
     })

@@ -1,7 +1,12 @@
 import { type ConnectionOptions, RedisConnection } from './connection.ts'
 import { PushScanner } from './push-scanner.ts'
 
-/** Listens to channels of Redis over a connection of its own, and subscribes again after each reconnect. */
+/**
+ * Listens to channels of Redis over a connection of its own, and subscribes again after each reconnect.
+ *
+ * A subscriber gets no error when its master has become a replica: it stays subscribed, and hears nothing. So it follows
+ * the connection for commands, which finds out.
+ */
 export class ChannelListener {
   readonly connection: RedisConnection
   readonly #channels: readonly string[]
@@ -39,6 +44,21 @@ export class ChannelListener {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
+  }
+
+  /**
+   * The connection for commands was lost and came back, so it may lead to another Redis by now. Takes a new connection
+   * too, unless this one is newer, and delivers first what Redis has sent on the old one.
+   */
+  async follow(lostAtMs: number): Promise<void> {
+    const { connection } = this
+    if (!connection.up || connection.upSinceMs > lostAtMs) return
+    try {
+      await connection.client.unsubscribe(...this.#channels)
+    } catch {
+      // It is gone, and connects again anyway.
+    }
+    connection.renew(new Error('another connection was lost: connecting again too, because the master may have moved'))
   }
 
   async close(): Promise<void> {

@@ -1,24 +1,16 @@
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
+import { LogThrottle } from '../../observe/log-throttle.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
 import { BrokerError, type BrokerHealth, type BrokerStats } from '../broker.ts'
-import { describeProblem, isRefusal, isReply } from './problem.ts'
-import { connectorFor, type NewReplyReader } from './reading-connector.ts'
+import { createClient, jittered, MAX_BACKOFF_MS, type RedisOptions } from './client.ts'
+import { describeProblem, isReply, nextAfter, WrongServerError } from './problem.ts'
+import type { NewReplyReader } from './reading-connector.ts'
+import { Refusals } from './refusals.ts'
+import { checkRights, type NeededRights, sendHarmless } from './rights.ts'
+import { checkServer } from './server-kind.ts'
 import { parseRedisUrl } from './url.ts'
-
-/** Where Redis is and how to get in. */
-export interface RedisOptions {
-  /** `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. */
-  readonly url: string
-  /** Wins over the one in the URL. */
-  readonly password?: string | undefined
-  /** TLS options for `rediss://`: own certificates, for instance. */
-  readonly tls?: TlsOptions | undefined
-  /** How often a silent connection is sent a PING, and how long the answer may take. */
-  readonly pingIntervalMs?: number | undefined
-}
 
 export interface ConnectionOptions {
   readonly redis: RedisOptions
@@ -29,8 +21,12 @@ export interface ConnectionOptions {
   readonly stats: BrokerStats
   /** Runs on each new connection before it counts as up. After a failure it runs again later. */
   readonly setUp?: (client: Redis) => Promise<unknown>
-  /** Makes a reader that sees the bytes of each new connection before the client does. */
+  /** Makes a reader that sees the bytes of each new connection before the client does: for a subscriber. */
   readonly newReader?: NewReplyReader
+  /** What the process asks of Redis: a new connection finds out whether the user may, and `health` says what is missing. */
+  readonly rights?: () => NeededRights
+  /** Called when it is up again. @param lostAtMs when it was lost, by the monotonic timer */
+  readonly cameBack?: (lostAtMs: number) => void
 }
 
 type Mode = 'connecting' | 'up' | 'closed'
@@ -41,32 +37,41 @@ const TRANSITIONS: Transitions<Mode> = {
   closed: [],
 }
 
-const MAX_BACKOFF_MS = 2000
-const CONNECT_TIMEOUT_MS = 5000
 /** A connection that no longer answers is found after two of these at most, and must be replaced within 10 s. */
 const DEFAULT_PING_INTERVAL_MS = 4000
+/** A connection that was up for less than this before a reply asked for a new one waits before it connects again. */
+const SOON_MS = 10_000
+/** A refusal that was not repeated for so long is forgotten. The retries of all callers come sooner. */
+const REFUSED_MS = 60_000
+const LOG_EVERY_MS = 60_000
 
 /**
  * One connection to Redis that heals itself: after a failover, a restart or a network fault it connects again. Commands
  * are sent only while it is `up`: none is queued while it is away, and none is sent twice without the caller's
  * knowledge.
  *
- * | from           | to         | when                                                                             |
- * | -------------- | ---------- | -------------------------------------------------------------------------------- |
- * | connecting     | up         | Redis has answered a PING, and `setUp` has run                                   |
- * | up             | connecting | the connection ended, or nothing came back for two ping intervals, or `renew`    |
- * | connecting, up | closed     | `close`                                                                          |
+ * | from           | to         | when                                                                              |
+ * | -------------- | ---------- | --------------------------------------------------------------------------------- |
+ * | connecting     | up         | a master has answered a PING, `setUp` has run, and the rights are known           |
+ * | up             | connecting | the connection ended, or nothing came back for two ping intervals, or `renew`, or |
+ * |                |            | Redis has become a replica: it says so to HELLO, or refuses a command             |
+ * | connecting, up | closed     | `close`                                                                           |
+ *
+ * The outcomes of the commands feed its health. `problem.ts` says what to do after each error reply.
  */
 export class RedisConnection {
   readonly client: Redis
   readonly #name: string
   readonly #address: string
-  readonly #logger: Logger
   readonly #stats: BrokerStats
-  readonly #setUp: ConnectionOptions['setUp']
+  readonly #options: ConnectionOptions
+  readonly #throttle: LogThrottle
+  readonly #refusals: Refusals
   readonly #heartbeat: NodeJS.Timeout
   #mode: Mode = 'connecting'
   #wasUp = false
+  #upSinceMs = 0
+  #lostAtMs = 0
   #problem: string
   readonly #tried: Deferred<void> = deferred()
   #cameUp: Deferred<void> = deferred()
@@ -74,38 +79,17 @@ export class RedisConnection {
   #corked = false
   #pinged: { stream: Redis['stream']; bytesRead: number } | undefined
 
-  constructor({ redis, purpose, logger, stats, setUp, newReader }: ConnectionOptions) {
-    const target = parseRedisUrl(redis.url)
-    const password = redis.password ?? target.password
+  constructor(options: ConnectionOptions) {
+    const { redis, purpose, logger, stats, newReader } = options
+    const place = parseRedisUrl(redis.url)
     this.#name = `sentinel:${purpose}`
-    this.#address = target.address
-    this.#problem = `Redis at ${target.address}: not connected yet`
-    this.#logger = logger
+    this.#address = place.address
+    this.#problem = `Redis at ${place.address}: not connected yet`
     this.#stats = stats
-    this.#setUp = setUp
-    this.client = new Redis({
-      host: target.host,
-      port: target.port,
-      db: target.database,
-      ...(target.username === '' ? {} : { username: target.username }),
-      ...(password === '' ? {} : { password }),
-      ...(target.secure ? { tls: redis.tls ?? {} } : {}),
-      ...(newReader === undefined ? {} : { Connector: connectorFor(newReader) }),
-      // No `connectionName`: ioredis says "ready" when its CLIENT SETNAME has failed, also when it failed because the
-      // connection had ended, and then never connects again.
-      disableClientInfo: true,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      disconnectTimeout: 500,
-      keepAlive: 10_000,
-      // The PING of set-up is the check: ioredis' own wants INFO, which a careful operator does not grant.
-      enableReadyCheck: false,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
-      // Without it a command that was on its way when the connection ended would stay pending for ever.
-      maxRetriesPerRequest: 0,
-      retryStrategy: (attempt) => jittered(Math.min(MAX_BACKOFF_MS, 50 * 2 ** Math.min(attempt, 10))),
-    })
+    this.#options = options
+    this.#throttle = new LogThrottle(logger, { everyMs: LOG_EVERY_MS })
+    this.#refusals = new Refusals(place, this.#name, this.#throttle)
+    this.client = createClient(redis, place, newReader)
     this.client.on('ready', () => this.#prepare())
     this.client.on('error', (error: Error) => this.#wentDown(error))
     this.client.on('close', () => this.#wentDown())
@@ -116,8 +100,14 @@ export class RedisConnection {
     return this.#mode === 'up'
   }
 
+  /** When it came up, by the monotonic timer. */
+  get upSinceMs(): number {
+    return this.#upSinceMs
+  }
+
   health(): BrokerHealth {
-    return { connected: this.up, problem: this.up ? '' : this.#problem }
+    const problem = this.up ? this.#refusals.problem : this.#problem
+    return { connected: problem === '', problem }
   }
 
   /** Resolves when it is up; rejects when it is closed first. */
@@ -125,24 +115,31 @@ export class RedisConnection {
     return this.#cameUp.promise
   }
 
-  /** Resolves when it is up, or a first attempt has failed: then `health` says why. Rejects when it is closed first. */
+  /**
+   * Resolves when it is up, or a first attempt has failed: then `health` says why. Rejects when it is closed first, and
+   * with a `refused` error when a server answered that can never do.
+   */
   whenTried(): Promise<void> {
     return this.#tried.promise
   }
 
   /**
-   * Runs a command. The commands of one turn of the event loop leave in one write, which halves the cost of a PUBLISH
-   * (measured: 4.2 µs of CPU instead of 8.7; ioredis' own pipelining takes 8.5, and waits for a round trip).
+   * Sends a command. Its outcome counts for `health`. The commands of one turn of the event loop leave in one write,
+   * which halves the cost of a PUBLISH (measured: 4.2 µs of CPU instead of 8.7; ioredis' own pipelining takes 8.5, and
+   * waits for a round trip).
    *
+   * @param name the command with its key or channel, a constant: a refusal stands until the same name succeeds
    * @throws BrokerError
    */
-  async send<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+  async send<T>(name: string, command: (client: Redis) => Promise<T>): Promise<T> {
     if (!this.up) throw new BrokerError('not_sent', this.#problem)
     this.#cork()
     try {
-      return await command(this.client)
+      const reply = await command(this.client)
+      if (this.#refusals.size > 0) this.#refusals.remove(name)
+      return reply
     } catch (error) {
-      throw this.#brokerError(error)
+      throw this.#failed(name, error)
     }
   }
 
@@ -158,6 +155,7 @@ export class RedisConnection {
     this.#problem = `Redis at ${this.#address}: closed`
     clearInterval(this.#heartbeat)
     clearTimeout(this.#retry)
+    this.#throttle.flush()
     const closed = new BrokerError('not_sent', this.#problem)
     this.#tried.reject(closed)
     this.#cameUp.reject(closed)
@@ -181,31 +179,75 @@ export class RedisConnection {
   }
 
   async #prepare(): Promise<void> {
-    const { stream } = this.client
+    const { client } = this
+    const { stream } = client
     try {
       // The name helps people who read CLIENT LIST. Some operators forbid the command.
-      await this.client.client('SETNAME', this.#name).catch(ignore)
-      // A refused AUTH has ended the connection, and its error has been reported.
-      if (!stream.writable) return
-      await this.client.ping()
-      await this.#setUp?.(this.client)
+      await Promise.all([checkServer(client), client.ping(), client.client('SETNAME', this.#name).catch(ignore)])
+      await this.#options.setUp?.(client)
+      this.#refusals.clear()
+      await checkRights(client, this.#options.rights?.(), (name, error) => {
+        if (nextAfter(error) === 'renew') throw error
+        this.#failed(name, error)
+      })
     } catch (error) {
-      if (this.#mode === 'closed' || stream.destroyed) return
+      // A refused AUTH has ended the connection, and its error has been reported.
+      if (this.#mode === 'closed' || stream.destroyed || !stream.writable) return
+      if (error instanceof WrongServerError && error.isForGood) {
+        this.#tried.reject(new BrokerError('refused', describeProblem(error, this.#address), { cause: error }))
+      }
       this.#wentDown(error)
-      // After a refusal (no permission, loading its data) the connection stays open: try again on it.
-      this.#retry = setTimeout(() => this.#prepare(), jittered(MAX_BACKOFF_MS))
+      // A new connection, because it may lead to another server, and gets in with the rights of that time.
+      this.#retry = setTimeout(() => this.renew(error), jittered(MAX_BACKOFF_MS))
       return
     }
-    if (this.#mode === 'closed' || stream !== this.client.stream || stream.destroyed) return
+    if (this.#mode === 'closed' || stream !== client.stream || stream.destroyed) return
     this.#become('up')
     this.#problem = ''
+    this.#upSinceMs = performance.now()
     if (this.#wasUp) {
       this.#stats.reconnects++
-      this.#logger.info({ connection: this.#name }, `Redis at ${this.#address}: connected again`)
+      this.#throttle.info('up', { connection: this.#name }, `Redis at ${this.#address}: connected again`)
+      this.#options.cameBack?.(this.#lostAtMs)
     }
     this.#wasUp = true
     this.#tried.resolve()
     this.#cameUp.resolve()
+  }
+
+  /** While something is refused: looks whether it still is, so that `health` follows also where nobody sends it again. */
+  #checkRefused(): void {
+    if (!this.up || this.#refusals.size === 0) return
+    this.#refusals.expire(REFUSED_MS)
+    for (const command of this.#options.rights?.().commands ?? []) {
+      this.send(command.name, (client) => sendHarmless(client, command)).catch(ignore)
+    }
+  }
+
+  /** The one place where the outcome of a command changes the state of the connection. */
+  #failed(name: string, error: unknown): BrokerError {
+    const problem = describeProblem(error, this.#address)
+    if (!isReply(error)) {
+      const neverWritten = error instanceof Error && error.message.startsWith("Stream isn't writeable")
+      return new BrokerError(neverWritten ? 'not_sent' : 'unknown', problem, { cause: error })
+    }
+    const next = nextAfter(error)
+    if (next === 'never') return new BrokerError('refused', problem, { cause: error })
+    if (next === 'renew') this.#leave(error)
+    else if (next !== 'ours') {
+      const isFirst = this.#refusals.size === 0
+      this.#refusals.add(name, error)
+      if (isFirst) this.#checkRefused()
+    }
+    return new BrokerError('not_sent', problem, { cause: error })
+  }
+
+  /** This server is the wrong one by now: connects again, at once where it was up for a while. */
+  #leave(error: unknown): void {
+    if (!this.up) return
+    const isSoon = performance.now() - this.#upSinceMs < SOON_MS
+    this.#wentDown(error)
+    this.#retry = setTimeout(() => this.renew(error), isSoon ? jittered(MAX_BACKOFF_MS) : 0)
   }
 
   /** The reason of an end comes first, and the bare end after it: the second call must not hide the reason. */
@@ -215,6 +257,7 @@ export class RedisConnection {
     const wasUp = this.#mode === 'up'
     if (wasUp) {
       this.#become('connecting')
+      this.#lostAtMs = performance.now()
       this.#cameUp = deferred()
     }
     this.#tried.resolve()
@@ -222,7 +265,7 @@ export class RedisConnection {
     const problem = describeProblem(error, this.#address)
     if (problem === this.#problem) return
     this.#problem = problem
-    this.#logger.warn({ connection: this.#name, err: error }, problem)
+    this.#throttle.warn(problem, { connection: this.#name, err: error }, problem)
   }
 
   /** The only place that changes the mode. */
@@ -248,22 +291,16 @@ export class RedisConnection {
       return
     }
     this.#pinged = { stream, bytesRead }
-    client.ping().catch(ignore)
-  }
-
-  #brokerError(error: unknown): BrokerError {
-    if (isReply(error)) {
-      const kind = isRefusal(error) ? 'refused' : 'not_sent'
-      return new BrokerError(kind, describeProblem(error, this.#address), { cause: error })
+    // A subscriber may send only PING; the broker's connection for commands looks for both (`cameBack`).
+    if (!this.up || this.#options.newReader !== undefined) {
+      client.ping().catch(ignore)
+      return
     }
-    const neverWritten = error instanceof Error && error.message.startsWith("Stream isn't writeable")
-    const kind = neverWritten ? 'not_sent' : 'unknown'
-    return new BrokerError(kind, describeProblem(error, this.#address), { cause: error })
+    checkServer(client).catch((error: unknown) => {
+      if (error instanceof WrongServerError && stream === client.stream) this.#leave(error)
+    })
+    this.#checkRefused()
   }
-}
-
-function jittered(ms: number): number {
-  return ms * (0.5 + Math.random() / 2)
 }
 
 function ignore(): void {}

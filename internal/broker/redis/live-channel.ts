@@ -1,10 +1,14 @@
 import type { Logger } from 'pino'
-import { type BrokerStats, LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
+import { type BrokerHealth, type BrokerStats, type BrokerUse, LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
-import type { RedisConnection, RedisOptions } from './connection.ts'
+import type { RedisOptions } from './client.ts'
+import type { RedisConnection } from './connection.ts'
+import { allOf, hdel, hscan, hset, type NeededRights, pexpire } from './rights.ts'
 
 const CHANNEL = 'live'
+const PUBLISH = `PUBLISH ${CHANNEL}`
 const LATEST_KEY = 'live:latest'
+const [HSET, HDEL, HSCAN, PEXPIRE] = [hset(LATEST_KEY), hdel(LATEST_KEY), hscan(LATEST_KEY), pexpire(LATEST_KEY)]
 const SWEEP_INTERVAL_MS = 3_600_000
 /**
  * Limit of the payloads that Redis has not confirmed. Beyond it Redis is too slow for the live view, and messages are
@@ -29,6 +33,13 @@ export interface RedisLiveChannelOptions {
   readonly now?: () => number
 }
 
+/** The rights for the two ends of the live channel. */
+export function liveRights(uses: readonly BrokerUse[]): NeededRights {
+  const announce = { commands: [HSET, PEXPIRE, HSCAN, HDEL], publishes: [CHANNEL], subscribes: [] }
+  const watch = { commands: [HSCAN], publishes: [], subscribes: [CHANNEL] }
+  return allOf([...(uses.includes('announce') ? [announce] : []), ...(uses.includes('watch') ? [watch] : [])])
+}
+
 /** The live channel of both engines on Redis: a Pub/Sub channel, and a hash with the latest values. */
 export class RedisLiveChannel implements LiveChannel {
   readonly #options: RedisLiveChannelOptions
@@ -49,17 +60,17 @@ export class RedisLiveChannel implements LiveChannel {
       return
     }
     let bytes = payload.length
-    const sent: Array<Promise<unknown>> = [commands.send((client) => client.publish(CHANNEL, payload))]
+    const sent: Array<Promise<unknown>> = [commands.send(PUBLISH, (client) => client.publish(CHANNEL, payload))]
     for (let from = 0; from < latest.length; from += FIELDS_A_COMMAND) {
       const fields: Array<string | Buffer> = []
       for (const [key, value] of latest.slice(from, from + FIELDS_A_COMMAND)) {
         fields.push(key, stamped(value, this.#now()))
         bytes += value.length
       }
-      sent.push(commands.send((client) => client.hset(LATEST_KEY, ...fields)))
+      sent.push(commands.send(HSET.name, (client) => client.hset(LATEST_KEY, ...fields)))
     }
     if (latest.length > 0) {
-      sent.push(commands.send((client) => client.pexpire(LATEST_KEY, LIVE_KEPT_MS)))
+      sent.push(commands.send(PEXPIRE.name, (client) => client.pexpire(LATEST_KEY, LIVE_KEPT_MS)))
       this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref()
     }
     this.#pendingBytes += bytes
@@ -91,6 +102,17 @@ export class RedisLiveChannel implements LiveChannel {
     }
   }
 
+  /** Of the first subscriber that is not connected; undefined where all are. */
+  health(): BrokerHealth | undefined {
+    const healths = Array.from(this.#listeners, ({ connection }) => connection.health())
+    return healths.find(({ connected }) => !connected)
+  }
+
+  /** To be called when another connection was lost and came back: see `ChannelListener`. */
+  follow(lostAtMs: number): void {
+    for (const listener of this.#listeners) listener.follow(lostAtMs)
+  }
+
   async recall(): Promise<Buffer[]> {
     const payloads = new Map<string, Buffer>()
     const oldest = this.#now() - LIVE_KEPT_MS
@@ -117,7 +139,7 @@ export class RedisLiveChannel implements LiveChannel {
     try {
       for await (const [field, value] of this.#scan()) {
         const fresh = value.length >= STAMP_BYTES && value.readDoubleBE(0) >= oldest
-        if (!fresh) await this.#options.commands.send((client) => client.hdel(LATEST_KEY, field))
+        if (!fresh) await this.#options.commands.send(HDEL.name, (client) => client.hdel(LATEST_KEY, field))
       }
     } catch (error) {
       this.#options.logger.debug(
@@ -132,7 +154,7 @@ export class RedisLiveChannel implements LiveChannel {
     let cursor = '0'
     do {
       const from = cursor
-      const [next, pairs]: [Buffer, Buffer[]] = await this.#options.commands.send((client) =>
+      const [next, pairs]: [Buffer, Buffer[]] = await this.#options.commands.send(HSCAN.name, (client) =>
         client.hscanBuffer(LATEST_KEY, from, 'COUNT', 1000),
       )
       for (let i = 0; i + 1 < pairs.length; i += 2) yield [pairs[i]!, pairs[i + 1]!]

@@ -3,6 +3,8 @@ import type { Unacked } from './unacked.ts'
 
 const ACK_INTERVAL_MS = 20
 const ACKS_A_COMMAND = 1000
+/** After a refusal, and while Redis is away, the next round comes this much later. */
+const RETRY_MS = 500
 
 export interface AckSenderOptions {
   readonly keys: readonly string[]
@@ -31,7 +33,7 @@ export class AckSender {
     const waiting = this.#options.unacked.ackingCount
     if (waiting === 0) return
     if (waiting >= ACKS_A_COMMAND) this.#send()
-    else this.#sendLater()
+    else this.#sendLater(ACK_INTERVAL_MS)
   }
 
   /** Sends all acks that wait, unless Redis does not answer. */
@@ -42,11 +44,11 @@ export class AckSender {
     clearTimeout(this.#timer)
   }
 
-  #sendLater(): void {
+  #sendLater(waitMs: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#send()
-    }, ACK_INTERVAL_MS).unref()
+    }, waitMs).unref()
   }
 
   /** @returns false when Redis did not take all of them */
@@ -64,12 +66,13 @@ export class AckSender {
     const sent = keys.map(async (key, partition) => {
       const ids = unacked.peekAcking(partition, ACKS_A_COMMAND)
       if (ids.length === 0) return
-      await commands.send((client) => client.xack(key, group, ...ids))
+      await commands.send(`XACK ${key}`, (client) => client.xack(key, group, ...ids))
       unacked.acked(partition, ids.length)
     })
     const results = await Promise.allSettled(sent)
     answered()
-    if (unacked.ackingCount > 0) this.#sendLater()
-    return results.every((result) => result.status === 'fulfilled')
+    const allTaken = results.every((result) => result.status === 'fulfilled')
+    if (unacked.ackingCount > 0) this.#sendLater(allTaken ? ACK_INTERVAL_MS : RETRY_MS)
+    return allTaken
   }
 }

@@ -99,7 +99,9 @@ export class Backlog {
     const { group, consumer, commands, stats, logger, forgetAfterMs } = this.#options
     try {
       const known = this.#positions.of(key)
-      const inspection = await commands.send((client) => inspect(client, { key, group, consumer, ...known }))
+      const inspection = await commands.send(`EVAL ${key}`, (client) =>
+        inspect(client, { key, group, consumer, ...known }),
+      )
       const { trimmedUnread, hasVanished, position } = inspection
       this.#polled[partition] = inspection
       this.#positions.set(key, position)
@@ -107,7 +109,9 @@ export class Backlog {
       stats.trimmedUnread += trimmedUnread
       if (hasVanished) this.#reportVanished(partition)
       if (!forget) return
-      const forgotten = await commands.send((client) => forgetConsumers(client, key, group, consumer, forgetAfterMs))
+      const forgotten = await commands.send(`EVAL ${key}`, (client) =>
+        forgetConsumers(client, key, group, consumer, forgetAfterMs),
+      )
       if (forgotten > 0)
         logger.info({ partition, consumers: forgotten }, 'removed consumers that have been gone for long')
     } catch (error) {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import {
   type Broker,
   type BrokerHealth,
+  type BrokerUse,
   type MessageHandler,
   newStats,
   type PartitionBacklog,
@@ -9,10 +10,13 @@ import {
   type Subscription,
 } from '../broker.ts'
 import { HashRing } from '../hash-ring.ts'
-import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
-import { RedisLiveChannel } from '../redis/live-channel.ts'
+import type { RedisOptions } from '../redis/client.ts'
+import { RedisConnection } from '../redis/connection.ts'
+import { liveRights, RedisLiveChannel } from '../redis/live-channel.ts'
+import { allOf } from '../redis/rights.ts'
 import { PAYLOAD_FIELD } from './entry.ts'
 import { streamKeys } from './names.ts'
+import { consumeRights, publishRights } from './rights.ts'
 import { StreamsSubscription } from './subscription.ts'
 
 export interface StreamsOptions {
@@ -25,6 +29,8 @@ export interface StreamsOptions {
    * The same after a restart, and different for each server: entries that it had not acked are delivered to it again.
    */
   readonly consumer: string
+  /** What this process does: each new connection finds out whether its user may. Nothing by default. */
+  readonly uses?: readonly BrokerUse[]
   /** The least number of entries that a partition keeps, read or not: older ones are trimmed. */
   readonly maxLength?: number
   /** Where it is not 0, entries older than this are trimmed, and `maxLength` has no effect. */
@@ -69,6 +75,7 @@ export class StreamsBroker implements Broker {
   readonly live: RedisLiveChannel
   readonly #options: StreamsOptions & typeof DEFAULTS
   readonly #keys: readonly string[]
+  readonly #addNames: readonly string[]
   readonly #ring: HashRing
   readonly #commands: RedisConnection
   #subscription: StreamsSubscription | undefined
@@ -79,11 +86,25 @@ export class StreamsBroker implements Broker {
   #redisTimeMs = 0
 
   constructor(options: StreamsOptions) {
-    const { redis, logger } = options
+    const { redis, logger, uses = [] } = options
     this.#options = { ...DEFAULTS, ...options }
     this.#ring = new HashRing(this.#options.partitions)
     this.#keys = streamKeys(this.#options.topic, this.#options.partitions)
-    this.#commands = new RedisConnection({ redis, purpose: 'commands', logger, stats: this.stats })
+    this.#addNames = this.#keys.map((key) => `XADD ${key}`)
+    const { group, consumer } = this.#options
+    this.#commands = new RedisConnection({
+      redis,
+      purpose: 'commands',
+      logger,
+      stats: this.stats,
+      rights: () =>
+        allOf([
+          ...(uses.includes('publish') ? [publishRights(this.#keys)] : []),
+          ...(uses.includes('consume') ? [consumeRights(this.#keys, group, consumer)] : []),
+          liveRights(uses),
+        ]),
+      cameBack: (lostAtMs) => this.live.follow(lostAtMs),
+    })
     this.live = new RedisLiveChannel({ redis, commands: this.#commands, stats: this.stats, logger })
   }
 
@@ -92,10 +113,11 @@ export class StreamsBroker implements Broker {
   }
 
   async publish(key: string, payload: Buffer): Promise<number> {
-    const stream = this.#keys[this.#ring.partitionOf(key)]!
+    const partition = this.#ring.partitionOf(key)
+    const stream = this.#keys[partition]!
     const { maxLength, maxAgeMs } = this.#options
     const bound = maxAgeMs > 0 ? Math.max(0, this.#redisTimeMs - maxAgeMs) : maxLength
-    const id = await this.#commands.send((client) =>
+    const id = await this.#commands.send(this.#addNames[partition]!, (client) =>
       maxAgeMs > 0
         ? client.xadd(stream, 'MINID', '~', bound, '*', PAYLOAD_FIELD, payload)
         : client.xadd(stream, 'MAXLEN', '~', bound, '*', PAYLOAD_FIELD, payload),
@@ -129,7 +151,7 @@ export class StreamsBroker implements Broker {
 
   health(): BrokerHealth {
     const health = this.#commands.health()
-    return health.connected ? (this.#subscription?.health() ?? health) : health
+    return health.connected ? (this.#subscription?.health() ?? this.live.health() ?? health) : health
   }
 
   async close(): Promise<void> {

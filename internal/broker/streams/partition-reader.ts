@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis'
 import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
-import { RedisConnection, type RedisOptions } from '../redis/connection.ts'
+import { BrokerError } from '../broker.ts'
+import type { RedisOptions } from '../redis/client.ts'
+import { RedisConnection } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
 import { idOf, payloadOf, type RawEntry } from './entry.ts'
 import { PendingSearch, type PendingSearchOptions } from './pending-search.ts'
@@ -36,6 +38,13 @@ const TARGET_READ_BYTES = 2 * 2 ** 20
 const FIRST_COUNT = 10
 const MAX_COUNT = 1000
 const RETRY_MS = 200
+/** The command of each step, by which the connection knows what Redis refuses. */
+const COMMANDS: Readonly<Record<Step, string>> = {
+  'claim found': 'EVAL',
+  'find own': 'XPENDING',
+  'find abandoned': 'XPENDING',
+  'read new': 'XREADGROUP',
+}
 
 /**
  * Reads one partition for one consumer of the group, over a connection of its own.
@@ -111,7 +120,7 @@ export class PartitionReader {
         await this.connection.whenUp()
         while (!gate.open && !this.#isStopping()) await gate.whenChanged()
         if (this.#isStopping()) return
-        this.#batch = await this.#read()
+        this.#batch = await this.#read(this.#nextStep())
         this.#next = 0
       } catch (error) {
         await this.#recover(error)
@@ -127,10 +136,12 @@ export class PartitionReader {
     return 'read new'
   }
 
-  async #read(): Promise<RawEntry[]> {
-    const { client } = this.connection
-    const step = this.#nextStep()
+  #read(step: Step): Promise<RawEntry[]> {
     this.#redelivered = step !== 'read new'
+    return this.connection.send(`${COMMANDS[step]} ${this.#options.key}`, (client) => this.#take(client, step))
+  }
+
+  async #take(client: Redis, step: Step): Promise<RawEntry[]> {
     switch (step) {
       case 'claim found':
         return this.#pending.claimFound(client)
@@ -188,15 +199,17 @@ export class PartitionReader {
     if (this.#isStopping()) return
     this.#pending.restart()
     if (!this.connection.up) return
-    const { logger, partition } = this.#options
+    const { logger, partition, key } = this.#options
+    const cause = error instanceof BrokerError ? error.cause : error
     try {
-      if (isReply(error) && /^(NOGROUP|UNBLOCKED)/.test(error.message)) {
-        await this.#makeGroup(this.connection.client)
+      if (isReply(cause) && /^(NOGROUP|UNBLOCKED)/.test(cause.message)) {
+        await this.connection.send(`EVAL ${key}`, (client) => this.#makeGroup(client))
         return
       }
-      logger.warn({ err: error, partition }, 'reading from Redis failed; trying again')
+      // The connection has logged what Redis refuses.
+      if (!isReply(cause)) logger.warn({ err: error, partition }, 'reading from Redis failed; trying again')
     } catch (failure) {
-      logger.warn({ err: failure, partition }, 'the consumer group could not be created; trying again')
+      logger.debug({ err: failure, partition }, 'the consumer group could not be created; trying again')
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
   }

@@ -9,7 +9,8 @@ import type {
   Subscription,
 } from '../broker.ts'
 import { Deliveries } from '../deliveries.ts'
-import type { RedisConnection, RedisOptions } from '../redis/connection.ts'
+import type { RedisOptions } from '../redis/client.ts'
+import type { RedisConnection } from '../redis/connection.ts'
 import { AckSender } from './ack-sender.ts'
 import { Backlog } from './backlog.ts'
 import { tieOf } from './entry.ts'
@@ -193,7 +194,7 @@ export class StreamsSubscription implements Subscription {
         ]
         for (let from = 0; from === 0 || from < ids.length; from += MAX_RENEWED) {
           const some = ids.slice(from, from + MAX_RENEWED)
-          await commands.send((client) => renew(client, key, group, consumer, some))
+          await commands.send(`EVAL ${key}`, (client) => renew(client, key, group, consumer, some))
         }
       }
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { RedisConnection } from '../redis/connection.ts'
+import { notesKey } from './names.ts'
 
 /**
  * How long a partition's notes are kept after the last one was written. Notes of entries that ended in another way
@@ -16,23 +17,27 @@ export class TrialNotes {
 
   constructor(commands: RedisConnection, keys: readonly string[]) {
     this.#commands = commands
-    this.#keys = keys.map((key) => `${key}:trials`)
+    this.#keys = keys.map(notesKey)
   }
 
   /** The failed trials of each entry, in the order of the ids. */
   async read(partition: number, ids: readonly string[]): Promise<number[]> {
-    const failedTrials = await this.#commands.send((client) => client.hmget(this.#keys[partition]!, ...ids))
+    const key = this.#keys[partition]!
+    const failedTrials = await this.#commands.send(`HMGET ${key}`, (client) => client.hmget(key, ...ids))
     return failedTrials.map(Number)
   }
 
   async write(partition: number, ids: readonly string[], failedTrials: number): Promise<void> {
     if (ids.length === 0) return
     const key = this.#keys[partition]!
-    await this.#commands.send(async (client) => {
-      if (failedTrials === 0) return client.hdel(key, ...ids)
-      const noted = client.hset(key, ...ids.flatMap((id) => [id, failedTrials]))
-      await Promise.all([noted, client.pexpire(key, KEPT_MS)])
-      return noted
-    })
+    if (failedTrials === 0) {
+      await this.#commands.send(`HDEL ${key}`, (client) => client.hdel(key, ...ids))
+      return
+    }
+    const notes = ids.flatMap((id) => [id, failedTrials])
+    await Promise.all([
+      this.#commands.send(`HSET ${key}`, (client) => client.hset(key, ...notes)),
+      this.#commands.send(`PEXPIRE ${key}`, (client) => client.pexpire(key, KEPT_MS)),
+    ])
   }
 }

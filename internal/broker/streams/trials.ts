@@ -223,7 +223,7 @@ export class Trials {
       this.#forget(suspect)
       return
     }
-    await commands.send((client) => client.xack(keys[partition]!, group, id))
+    await commands.send(`XACK ${keys[partition]!}`, (client) => client.xack(keys[partition]!, group, id))
     this.#forget(suspect)
     await this.#notes.write(partition, [id], 0)
   }
@@ -235,7 +235,9 @@ export class Trials {
     const { commands, keys, group, consumer, stats } = this.#options
     const key = keys[suspects[0]!.partition]!
     const options = { key, group, consumer, from: 'own', maxBytes: MAX_TRIAL_BYTES } as const
-    const { looked, trimmed, entries } = await commands.send((client) => claim(client, options, idsIn(suspects)))
+    const { looked, trimmed, entries } = await commands.send(`EVAL ${key}`, (client) =>
+      claim(client, options, idsIn(suspects)),
+    )
     stats.trimmedUnacked += trimmed
     const payloads = new Map(entries.map((entry) => [idOf(entry), payloadOf(entry)]))
     const claimed = new Map<Suspect, Buffer>()
