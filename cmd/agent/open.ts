@@ -1,9 +1,9 @@
-import { connectBroker } from '../parts/broker.ts'
+import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import type { Context } from '../program/context.ts'
 import { openAgent, openSource } from './agent.ts'
 
 /** What the role `agent` runs: host → publisher → broker. */
 export async function open(context: Context): Promise<void> {
   const source = openSource(context)
-  await openAgent(context, await connectBroker(context, ['publish']), source)
+  await openAgent(context, await connectBroker(context, BROKER_USES.measure), source)
 }

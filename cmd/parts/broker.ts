@@ -1,8 +1,17 @@
 import { type Broker, BrokerError, type BrokerUse } from '../../internal/broker/broker.ts'
 import { openBroker } from '../../internal/broker/open.ts'
 import { ConfigError } from '../../internal/config/error.ts'
+import type { Duty } from '../../internal/config/role.ts'
 import type { Context } from '../program/context.ts'
 import { addBrokerMetrics } from './broker-metrics.ts'
+
+/** What each duty does with the broker. The page's own metrics are samples too. */
+export const BROKER_USES: Readonly<Record<Duty, readonly BrokerUse[]>> = {
+  measure: ['publish'],
+  ingest: ['consume', 'announce'],
+  serve: ['publish', 'watch'],
+  embed: [],
+}
 
 /**
  * The broker that the settings name. It closes after all that is opened from now on.

@@ -1,13 +1,12 @@
-import type { BrokerUse } from '../../internal/broker/broker.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
-import { hasDuty, type Role } from '../../internal/config/role.ts'
+import { hasDuty } from '../../internal/config/role.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { HostSource } from '../../internal/source/host/source.ts'
 import { StoreError, type StoreReader, type StoreWriter } from '../../internal/store/store.ts'
 import { errorText } from '../../internal/text/error-text.ts'
-import { connectBroker } from '../parts/broker.ts'
+import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
 import { quietContext } from '../program/quiet-context.ts'
@@ -59,7 +58,10 @@ async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
   if (kind === 'memory') return good('memory, inside the process')
   const context = quietContext(loaded)
   try {
-    const broker = await connectBroker(context, usesOf(loaded.role))
+    const broker = await connectBroker(
+      context,
+      loaded.role.duties.flatMap((duty) => BROKER_USES[duty]),
+    )
     const { connected, problem } = broker.health()
     if (!connected) return bad(problem)
     // An agent has nothing to do with the live feed, and its user of Redis may not read it.
@@ -73,14 +75,6 @@ async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
   } finally {
     await context.releaser.release(TIMEOUT_MS)
   }
-}
-
-function usesOf(role: Role): BrokerUse[] {
-  return [
-    ...(hasDuty(role, 'measure', 'serve') ? (['publish'] as const) : []),
-    ...(hasDuty(role, 'ingest') ? (['consume', 'announce'] as const) : []),
-    ...(hasDuty(role, 'serve') ? (['watch'] as const) : []),
-  ]
 }
 
 async function checkStore(loaded: LoadedSettings): Promise<Verdict> {

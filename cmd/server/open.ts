@@ -1,10 +1,10 @@
-import { connectBroker } from '../parts/broker.ts'
+import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import { connectInfluxWriter } from '../parts/influx.ts'
 import type { Context } from '../program/context.ts'
 import { openServer } from './server.ts'
 
 /** What the role `server` runs: broker → pipeline → InfluxDB. */
 export async function open(context: Context): Promise<void> {
-  const broker = await connectBroker(context, ['consume', 'announce'])
+  const broker = await connectBroker(context, BROKER_USES.ingest)
   await openServer(context, broker, connectInfluxWriter(context))
 }

@@ -9,6 +9,8 @@ interface Refusal {
   atMs: number
 }
 
+/** Many commands may be refused one after the other: one line says all of it. */
+const LOG_AFTER_MS = 100
 /** The most rights that a problem names. A user without any lacks hundreds, with 256 partitions. */
 const MAX_NAMED = 12
 
@@ -22,7 +24,7 @@ export class Refusals {
   readonly #connection: string
   readonly #throttle: LogThrottle
   readonly #standing = new Map<string, Refusal>()
-  #logging: NodeJS.Immediate | undefined
+  #logging: NodeJS.Timeout | undefined
 
   /** @param connection its name in the log */
   constructor({ address, username }: RedisPlace, connection: string, throttle: LogThrottle) {
@@ -40,8 +42,7 @@ export class Refusals {
   add(command: string, reply: Error): void {
     const right = nextAfter(reply) === 'right' ? missingRight(reply) : ''
     this.#standing.set(command, { problem: describeProblem(reply, this.#address), right, atMs: performance.now() })
-    // Many commands may be refused together: one line says all of it.
-    this.#logging ??= setImmediate(() => this.#log(reply))
+    this.#logging ??= setTimeout(() => this.#log(reply), LOG_AFTER_MS).unref()
   }
 
   /** Redis took the command. */
@@ -109,7 +110,7 @@ function commandOf(reply: Error): RepliedCommand | undefined {
 
 /** The first key of a command of ours. */
 function keyOf({ name, args }: RepliedCommand): string {
-  const streams = args.findIndex((arg) => arg === 'STREAMS')
+  const streams = args.indexOf('STREAMS')
   const at = streams >= 0 ? streams + 1 : ({ eval: 2, xgroup: 1, xinfo: 1 }[name.toLowerCase()] ?? 0)
   return String(args[at])
 }

@@ -43,7 +43,7 @@ function everyCommand(key: string, group: string, consumer: string): HarmlessCom
     { name: `XRANGE ${key}`, args: ['XRANGE', key, '1', '0'] },
     { name: 'TIME', args: ['TIME'] },
     notThereYet(['XPENDING', key, group]),
-    notThereYet(['XCLAIM', key, group, consumer, '0', 'x']),
+    notThereYet(['XCLAIM', key, group, consumer, '0', '0-0']),
     notThereYet(['XINFO', 'STREAM', key, 'FULL', 'COUNT', 'x']),
     notThereYet(['XINFO', 'GROUPS', key]),
     notThereYet(['XINFO', 'CONSUMERS', key, group]),
