@@ -6,7 +6,7 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
   const { stats } = broker
   metrics.gauge({
     name: 'sentinel_broker_ready',
-    help: '1 while the broker is connected, 0 while it is away.',
+    help: '1 while the broker is connected and takes all that it is asked, 0 otherwise.',
     read: () => (broker.health().connected ? 1 : 0),
   })
   metrics.counter({

@@ -30,10 +30,6 @@ export class LogThrottle {
     this.#maxKeys = options.maxKeys ?? 100
   }
 
-  info(key: string, fields: object, message: string): void {
-    this.#log('info', key, fields, message)
-  }
-
   /**
    * @param key the same for all repetitions, such as a reason or a host. The number of different keys must be bounded
    */

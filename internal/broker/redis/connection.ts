@@ -182,6 +182,8 @@ export class RedisConnection {
     const { client } = this
     const { stream } = client
     try {
+      // One write: a server of another kind answers the first bytes and closes, which a second write would hide.
+      this.#cork()
       // The name helps people who read CLIENT LIST. Some operators forbid the command.
       await Promise.all([checkServer(client), client.ping(), client.client('SETNAME', this.#name).catch(ignore)])
       await this.#options.setUp?.(client)
