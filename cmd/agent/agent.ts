@@ -5,6 +5,7 @@ import { SeriesTable } from '../../internal/sample/series.ts'
 import { osName } from '../../internal/source/host/os-name.ts'
 import { HostSource } from '../../internal/source/host/source.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
+import { instanceOf } from '../parts/data-folder.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 
@@ -53,6 +54,7 @@ export async function openAgent(
     table,
     host,
     role: 'agent',
+    instance: instanceOf(settings, 'agent'),
     metrics: {
       version: ['string', () => version],
       os: ['string', () => os],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { hostname } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
 import { ConfigError } from '../../internal/config/error.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { samplesLeftIn } from '../../internal/spool/cursor.ts'
@@ -52,6 +53,15 @@ async function warnOfOtherNames(own: string, role: string, logger: Context['logg
  */
 export function dataFolder({ data, broker, agent }: Settings, role: string): string {
   return join(data.path, role, fileName(isServer(role) ? broker.consumer : agent.host))
+}
+
+/**
+ * Tells the processes of a role apart, and is the same after a restart: two processes never share a data folder on one
+ * machine, and two machines have different names. So there are no more of them than machines and folders.
+ */
+export function instanceOf(settings: Settings, role: string): string {
+  const place = `${hostname()}\n${resolve(dataFolder(settings, role))}`
+  return createHash('sha256').update(place).digest('hex').slice(0, 8)
 }
 
 /** A name of any characters as the name of one file. Different names give different files. */

@@ -3,6 +3,7 @@ import { type OwnMetric, OwnMetrics, processMetrics } from '../../internal/obser
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import type { Context } from '../program/context.ts'
+import { instanceOf } from './data-folder.ts'
 import { openPublisher } from './publisher.ts'
 
 const INTERVAL_MS = 1000
@@ -20,6 +21,7 @@ export async function openOwnMetrics(
     table: new SeriesTable(),
     host: settings.agent.host,
     role,
+    instance: instanceOf(settings, role),
     metrics: { ...metrics, ...processMetrics() },
   })
   const ticker = new Ticker({

@@ -76,6 +76,10 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     const text = 'no old samples are dropped: the clock of this machine contradicts the history, see the log'
     yield { part: `${name} retention`, ok: false, text }
   }
+  for (const runs of scrape.by('host_conflicts').keys()) {
+    const text = `two sources send as host ${runs}: they overwrite each other's samples. Give each machine an --agent-host of its own, and stop the one that should not be`
+    yield { part: `${name} hosts`, ok: false, text }
+  }
   if (scrape.has('dead_letters_bytes')) yield { part: `${name} dead letters`, ok: true, text: deadLetters(scrape) }
   if (scrape.has('broker_lag_messages')) yield { part: `${name} streams`, ok: true, text: streams(scrape) }
 }

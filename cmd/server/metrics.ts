@@ -1,6 +1,7 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import type { Decoder } from '../../internal/codec/codec.ts'
 import type { DeadLetters } from '../../internal/dead-letters/dead-letters.ts'
+import type { Identities } from '../../internal/ingest/identities.ts'
 import type { LossTracker } from '../../internal/ingest/loss/loss.ts'
 import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
 import type { LiveAnnouncer } from '../../internal/live/announcer.ts'
@@ -17,6 +18,7 @@ export interface ServerParts {
   readonly decoder: Decoder
   readonly ledger: ServerLedger
   readonly loss: LossTracker
+  readonly identities: Identities
   readonly latencies: Latencies
   readonly pipeline: Pipeline
   readonly deadLetters: DeadLetters
@@ -86,7 +88,7 @@ function percentiles(name: string, recorder: LatencyRecorder): Record<string, Ow
 }
 
 export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
-  const { decoder, ledger, loss, latencies, table, announcer, broker } = parts
+  const { decoder, ledger, loss, identities, latencies, table, announcer, broker } = parts
   metrics.counter({
     name: 'sentinel_received_messages_total',
     help: 'Messages received, however many samples each carried.',
@@ -182,6 +184,13 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     help: 'Why the loss is unknown, and not what sentinel_lost_samples_total says: messages or runs, by the reason.',
     label: 'reason',
     read: () => lossUnknown(loss, broker),
+  })
+  metrics.gauge({
+    name: 'sentinel_host_conflicts',
+    help: 'Hosts that two sources send as, with the run ids of the two.',
+    label: 'runs',
+    read: () =>
+      identities.conflicts(Date.now() * 1000).map(({ host, runs }) => [`${host}: ${runs.join(' and ')}`, 1] as const),
   })
   metrics.counter({
     name: 'sentinel_cleaned_values_total',

@@ -2,6 +2,7 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { MessageDecoder } from '../../internal/codec/detect.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import type { Settings } from '../../internal/config/settings.ts'
+import { conflictText, Identities } from '../../internal/ingest/identities.ts'
 import { Checkpoints } from '../../internal/ingest/loss/checkpoints.ts'
 import type { LossTracker } from '../../internal/ingest/loss/loss.ts'
 import { type Latencies, Pipeline, type PipelineLimits } from '../../internal/ingest/pipeline.ts'
@@ -14,6 +15,7 @@ import { ServerLedger } from '../../internal/sample/ledger.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
+import { instanceOf } from '../parts/data-folder.ts'
 import type { Context } from '../program/context.ts'
 import { createLossTracker, lossKnown, lossUnknown, settledBy } from './loss.ts'
 import { addServerMetrics, ledgerCounts, ownServerMetrics, type ServerParts } from './metrics.ts'
@@ -47,6 +49,10 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const latencyLog = new LatencyLog({ latencies, logger, everyMs: stats.intervalMs, everyMessages: stats.every })
   const decoder = new MessageDecoder(table)
   const checkpoints = kept.checkpoints && new Checkpoints({ store: kept.checkpoints, loss, throttle })
+  const identities = new Identities({
+    table,
+    onConflict: (conflict) => throttle.warn(`conflict ${conflict.host}`, conflict, conflictText(conflict)),
+  })
   const pipeline = new Pipeline({
     decoder,
     checkpoints,
@@ -55,6 +61,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     writer,
     ledger,
     loss,
+    identities,
     latencies,
     clock,
     logger,
@@ -68,6 +75,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     decoder,
     ledger,
     loss,
+    identities,
     latencies,
     pipeline,
     deadLetters,
@@ -80,12 +88,16 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     table,
     host: settings.agent.host,
     role: 'server',
+    instance: instanceOf(settings, 'server'),
     metrics: ownServerMetrics(parts),
   })
   const ownTicker = new Ticker({
     intervalMs: OWN_FIGURES_INTERVAL_MS,
     clock,
-    onTick: async (atUs) => own.collect(atUs, (sample) => pipeline.take(sample)),
+    onTick: async (atUs) => {
+      own.collect(atUs, (sample) => pipeline.take(sample))
+      identities.collect(atUs, (sample) => pipeline.take(sample))
+    },
     onError: (err) => throttle.error('own metrics', { err }, 'the own metrics of this process could not be read'),
   })
   addServerMetrics(context.metrics, parts)

@@ -30,7 +30,15 @@ describe('GET /api/v1/hosts', () => {
     expect(answer.statusCode).toBe(200)
     const { hosts, ...rest } = answer.json()
     expect(rest).toEqual({ now, partial: false })
-    const nothing = { memPercent: null, load1: null, cores: null, uptimeSeconds: null, os: null, agentVersion: null }
+    const nothing = {
+      memPercent: null,
+      load1: null,
+      cores: null,
+      uptimeSeconds: null,
+      os: null,
+      agentVersion: null,
+      conflict: null,
+    }
     expect(hosts).toEqual([
       { host: 'ahead', lastSeenAt: now + 5e6, ageMs: 0, stale: false, cpuPercent: null, ...nothing, memPercent: 1 },
       {

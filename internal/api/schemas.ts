@@ -44,6 +44,9 @@ const FIGURES = {
   uptimeSeconds: nullable(Type.Number()),
   os: nullable(Type.String()),
   agentVersion: nullable(Type.String()),
+  conflict: nullable(
+    Type.String({ description: 'Which two sources send as this host, and what to do; null where there is one.' }),
+  ),
 } satisfies { readonly [Name in keyof HostFigures]: TUnsafe<HostFigures[Name]> }
 
 const HostSchema = Type.Object(

@@ -7,8 +7,10 @@ import type { LogThrottle } from '../observe/log-throttle.ts'
 import { type Refusal, refuseTime, type TimeWindow } from '../sample/border.ts'
 import type { DropReason, ServerLedger } from '../sample/ledger.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
+import type { Series } from '../sample/series.ts'
 import type { StoreWriter } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
+import type { Identities } from './identities.ts'
 import type { LossTracker } from './loss/loss.ts'
 import { Rejects } from './rejects.ts'
 import { BatchSpool, type BatchSpoolOptions } from './write-queue/batch-spool.ts'
@@ -40,6 +42,8 @@ export interface PipelineOptions {
   readonly writer: StoreWriter
   readonly ledger: ServerLedger
   readonly loss: LossTracker
+  /** Told of each message with samples. */
+  readonly identities?: Pick<Identities, 'observe'> | undefined
   readonly latencies: Latencies
   readonly clock: Clock
   readonly logger: Logger
@@ -83,6 +87,8 @@ export class Pipeline {
   readonly #arrival: Arrival = { receivedAt: 0, tie: 0 }
   /** Samples of the current message that are in a batch. */
   #taken = 0
+  /** The series of the first sample of the current message. */
+  #firstSeries: Series | undefined
 
   constructor(options: PipelineOptions) {
     this.#options = options
@@ -195,15 +201,17 @@ export class Pipeline {
   }
 
   readonly #message: MessageHandler = (payload, delivery) => {
-    const { decoder, latencies, loss, checkpoints } = this.#options
+    const { decoder, latencies, loss, checkpoints, identities } = this.#options
     const receivedAt = this.#clock.now()
     this.#arrival.receivedAt = receivedAt
     this.#arrival.tie = delivery.tie
     this.#taken = 0
+    this.#firstSeries = undefined
     this.#ledger.messages++
     const refusal = decoder.decode(payload, this.#arrival, this.#sample)
     if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered, receivedAt)
     else this.#refuseMessage(refusal, payload, delivery.redelivered)
+    if (this.#firstSeries !== undefined) identities?.observe(this.#firstSeries, decoder.header, receivedAt)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
     checkpoints?.delivered(delivery.id)
@@ -215,6 +223,7 @@ export class Pipeline {
 
   readonly #sample = (sample: Sample): void => {
     this.#ledger.received++
+    this.#firstSeries ??= sample.series
     const refusal = refuseTime(sample.at, this.#arrival.receivedAt, this.#options.timeWindow)
     const { run } = this.#options.decoder.header
     const answer = refusal ?? this.#queue.add(sample, run)

@@ -8,8 +8,8 @@ import { ProcessMeter } from './process.ts'
 export type OwnMetric = readonly [kind: FieldKind, read: () => Slot]
 
 /**
- * Turns a role's own metrics into samples of the measurement `sentinel_pipeline`, with the tags `host` and `role`. They
- * travel like all other samples, so the page and the dashboards need no second way to get them.
+ * Turns a role's own metrics into samples of the measurement `sentinel_pipeline`, with the tags `host`, `role` and
+ * `instance`, so that two processes of one role on one host do not overwrite each other. They travel like all other samples, so the page and the dashboards need no second way to get them.
  */
 export class OwnMetrics {
   readonly #table: SeriesTable
@@ -20,11 +20,14 @@ export class OwnMetrics {
     table: SeriesTable
     host: string
     role: string
+    /** Different for each process of a role, and the same after a restart. */
+    instance: string
     metrics: Readonly<Record<string, OwnMetric>>
   }) {
     this.#table = options.table
     this.#tags = [
       ['host', options.host],
+      ['instance', options.instance],
       ['role', options.role],
     ]
     this.#metrics = Object.entries(options.metrics)

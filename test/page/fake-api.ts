@@ -206,6 +206,7 @@ export class FakeApi {
         uptimeSeconds: 1_036_800,
         os: 'Debian GNU/Linux 12',
         agentVersion: '0.1.0',
+        conflict: null,
       }
       return {
         host: host.name,

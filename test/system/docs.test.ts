@@ -115,7 +115,7 @@ describe('docs/metrics.md is true of the running programs', () => {
     const onPage = Array.from(described, ([name, { label }]) => `${name} ${label}`)
     expect(onPage).toEqual(expect.arrayContaining([...labels]))
     // What has no reason yet has no label yet, and pubsub has no backlog.
-    const expected = onPage.filter((pair) => !/ (reason|partition)?$/.test(pair))
+    const expected = onPage.filter((pair) => !/ (reason|partition|runs)?$/.test(pair))
     expect([...labels]).toEqual(expect.arrayContaining(expected))
   })
 
@@ -249,7 +249,7 @@ describe('docs/metrics.md is true of the code', () => {
     const spoken = [...page.matchAll(/\b(?:sentinel|nodejs|process)_\w+/g)].map(([name]) =>
       name.replace(/_bucket$/, ''),
     )
-    const unknown = spoken.filter((name) => !known.has(name) && !/^sentinel_(pipeline|doctor)$/.test(name))
+    const unknown = spoken.filter((name) => !known.has(name) && !/^sentinel_(pipeline|doctor|conflict)$/.test(name))
     expect(unknown).toEqual([])
     const settings = new Set(allSettings().map(([key]) => key))
     const keys = [...page.matchAll(/`([a-z]+\.[a-zA-Z]+)`/g)].map(([, key]) => key!)

@@ -7,7 +7,16 @@ const host = (name: string, silentMs = 0): Host => ({
   lastSeenAt: (1_763_900_000_000 - silentMs) * 1000,
   ageMs: silentMs,
   stale: silentMs > 10_000,
-  ...{ cpuPercent: 1, memPercent: 1, load1: 1, cores: 8, uptimeSeconds: 1, os: null, agentVersion: null },
+  ...{
+    cpuPercent: 1,
+    memPercent: 1,
+    load1: 1,
+    cores: 8,
+    uptimeSeconds: 1,
+    os: null,
+    agentVersion: null,
+    conflict: null,
+  },
 })
 
 const WEB = host('web-01')

@@ -84,5 +84,6 @@ function factsOf(host: Host): string[] {
   if (host.os !== null) facts.push(host.os.replace('GNU/Linux ', ''))
   if (host.agentVersion !== null) facts.push(`agent ${host.agentVersion}`)
   // The line may break between facts, but not within one.
-  return facts.map((fact) => fact.replaceAll(' ', '\u00a0'))
+  const unbroken = facts.map((fact) => fact.replaceAll(' ', '\u00a0'))
+  return host.conflict === null ? unbroken : [...unbroken, host.conflict]
 }

@@ -8,6 +8,8 @@ export interface HostFigures {
   readonly uptimeSeconds: number | null
   readonly os: string | null
   readonly agentVersion: string | null
+  /** Which two sources send as this host, and what to do; null where there is one. */
+  readonly conflict: string | null
 }
 
 /** The figures of a host that only the store knows. */
@@ -19,4 +21,5 @@ export const NO_FIGURES: HostFigures = {
   uptimeSeconds: null,
   os: null,
   agentVersion: null,
+  conflict: null,
 }

@@ -17,6 +17,7 @@ export class LiveHost {
   #system: Series | undefined
   #agent: Series | undefined
   #systemStats: Series | undefined
+  #conflict: Series | undefined
 
   constructor(name: string) {
     this.name = name
@@ -39,8 +40,12 @@ export class LiveHost {
         break
       case 'sentinel_pipeline':
         if (series.tag('role') !== 'agent') return
-        this.#agent = series
+        // Another process of the host, or an older version, may have sent one too.
+        if (series.latestAt >= (this.#agent?.latestAt ?? 0)) this.#agent = series
         break
+      case 'sentinel_conflict':
+        this.#conflict = series
+        return
     }
     this.watched = true
   }
@@ -55,6 +60,8 @@ export class LiveHost {
       uptimeSeconds: number(this.#system, 'uptime'),
       os: text(this.#agent, 'os'),
       agentVersion: text(this.#agent, 'version'),
+      // An empty text says that it is over.
+      conflict: text(this.#conflict, 'text') || null,
     }
   }
 }

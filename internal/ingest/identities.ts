@@ -1,0 +1,125 @@
+import type { MessageHeader } from '../codec/codec.ts'
+import type { Sample } from '../sample/sample.ts'
+import type { Series, SeriesTable } from '../sample/series.ts'
+
+/** Two runs that send the same series of a host at the same time. */
+export interface Conflict {
+  readonly host: string
+  /** Their run ids, in order. */
+  readonly runs: readonly [string, string]
+}
+
+export interface IdentitiesOptions {
+  readonly table: SeriesTable
+  /** Told of each message that shows a conflict. */
+  readonly onConflict: (conflict: Conflict) => void
+}
+
+/** Since when a run sends a series, and until when, by the clock of the run. */
+interface Span {
+  readonly run: string
+  readonly fromUs: number
+  toUs: number
+  /** When the last message of it arrived, by our clock. */
+  heardUs: number
+}
+
+/**
+ * Runs that send for longer than this at the same time are two sources. A process that takes over what the one before
+ * has left sends messages of two runs, but those of the earlier run were made before its own.
+ */
+const OVERLAP_US = 5_000_000
+/** A run that was not heard for this long has ended, and so has its conflict. */
+const HEARD_US = 60_000_000
+/** Runs that are remembered of a series, the last heard first. */
+const MAX_RUNS = 4
+const MAX_SERIES = 10_000
+const MAX_CONFLICTS = 1000
+
+/** What to do about a conflict, for people. */
+export function conflictText({ runs: [one, other] }: Conflict): string {
+  return `${one} and ${other} both send as this host, and overwrite each other's samples: give each machine an --agent-host of its own, and stop the one that should not be`
+}
+
+/**
+ * Finds two sources of one name: two agents with the same `agent.host`, a cloned machine, two publishers of JSON with
+ * one `host`. Their points have the same series, and of two points with one time the store keeps one.
+ *
+ * It looks at the first series of each message. Servers that share runs by partitions of Pub/Sub may each see one.
+ */
+export class Identities {
+  readonly #options: IdentitiesOptions
+  readonly #spans = new Map<Series, Span[]>()
+  readonly #conflicts = new Map<string, Conflict & { readonly seenUs: number }>()
+  /** Hosts whose conflict was told of by a sample, so that its end must be told too. */
+  readonly #told = new Set<string>()
+
+  constructor(options: IdentitiesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @param series of the first sample of the message
+   * @param nowUs µs since the epoch
+   */
+  observe(series: Series, { run, sentAt }: Readonly<MessageHeader>, nowUs: number): void {
+    if (run === '') return
+    const spans = this.#spans.get(series) ?? this.#remember(series)
+    const atUs = sentAt > 0 ? sentAt : nowUs
+    const before = spans[0]
+    if (before?.run !== run) this.#bringToFront(spans, run, atUs)
+    const span = spans[0]!
+    if (atUs > span.toUs) span.toUs = atUs
+    span.heardUs = nowUs
+    if (before !== undefined && before !== span) this.#compare(series, span, before, nowUs)
+  }
+
+  /** The conflicts of now. */
+  conflicts(nowUs: number): Conflict[] {
+    for (const [host, { seenUs }] of this.#conflicts) if (nowUs - seenUs > HEARD_US) this.#conflicts.delete(host)
+    return [...this.#conflicts.values()]
+  }
+
+  /** The conflicts of now as samples of `sentinel_conflict`, and an empty text for each host whose conflict is over. */
+  collect(atUs: number, emit: (sample: Sample) => void): void {
+    const texts = new Map([...this.#told].map((host) => [host, '']))
+    this.#told.clear()
+    for (const conflict of this.conflicts(atUs)) {
+      this.#told.add(conflict.host)
+      texts.set(conflict.host, conflictText(conflict))
+    }
+    for (const [host, text] of texts) this.#emit(host, text, atUs, emit)
+  }
+
+  #emit(host: string, text: string, atUs: number, emit: (sample: Sample) => void): void {
+    const series = this.#options.table.intern('sentinel_conflict', [['host', host]], atUs)
+    if ('reason' in series) return
+    const place = series.field('text', 'string')
+    if (typeof place === 'number') emit({ series, values: [text], at: atUs, tie: 0 })
+  }
+
+  #remember(series: Series): Span[] {
+    if (this.#spans.size >= MAX_SERIES) for (const oldest of this.#spans.keys()) if (this.#spans.delete(oldest)) break
+    const spans: Span[] = []
+    this.#spans.set(series, spans)
+    return spans
+  }
+
+  #bringToFront(spans: Span[], run: string, atUs: number): void {
+    const index = spans.findIndex((span) => span.run === run)
+    const [known] = index < 0 ? [] : spans.splice(index, 1)
+    spans.unshift(known ?? { run, fromUs: atUs, toUs: atUs, heardUs: 0 })
+    if (spans.length > MAX_RUNS) spans.pop()
+  }
+
+  #compare(series: Series, one: Span, other: Span, nowUs: number): void {
+    const overlapUs = Math.min(one.toUs, other.toUs) - Math.max(one.fromUs, other.fromUs)
+    if (overlapUs < OVERLAP_US || nowUs - other.heardUs > HEARD_US) return
+    const host = series.tag('host') ?? ''
+    if (host === '' || (this.#conflicts.size >= MAX_CONFLICTS && !this.#conflicts.has(host))) return
+    const runs = [one.run, other.run].sort() as [string, string]
+    const conflict = { host, runs, seenUs: nowUs }
+    this.#conflicts.set(host, conflict)
+    this.#options.onConflict(conflict)
+  }
+}
