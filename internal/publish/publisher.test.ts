@@ -85,6 +85,26 @@ describe('Publisher', () => {
     expect(ledger.droppedBy).toEqual(new Map([['message_too_large', 1]]))
   })
 
+  it('holds what waits beyond the message that is being made: a tick that reads the ledger does not find itself', async () => {
+    const { broker, publisher, ledger } = start()
+    const readInTick = async (): Promise<number[]> => {
+      for (const value of [1, 2, 3]) publisher.add(sample(value))
+      const read = [ledger.produced, ledger.sent, ledger.held, publisher.held]
+      publisher.flush()
+      await soon()
+      return read
+    }
+    expect([await readInTick(), await readInTick()]).toEqual([
+      [0, 0, 0, 0],
+      [3, 3, 0, 0],
+    ])
+    broker.become('no subscriber')
+    expect([await readInTick(), await readInTick()]).toEqual([
+      [6, 6, 0, 0],
+      [9, 6, 3, 3],
+    ])
+  })
+
   it('says how long the broker took', async () => {
     const times: number[] = []
     const { broker, publisher } = start({ onSent: (us) => times.push(us) })

@@ -110,9 +110,12 @@ export class Publisher {
     })
   }
 
-  /** Samples in the unfinished message, in flight, and in the outbox. */
+  /**
+   * Samples in flight, and in the outbox. Those of the unfinished message are not produced yet: the agent's own sample
+   * is one of them, and would always say that its own tick is held.
+   */
   get held(): number {
-    return this.#encoder.count + this.#sender.heldSamples
+    return this.#sender.heldSamples
   }
 
   setOutboxBounds(bounds: OutboxBounds): void {
@@ -149,9 +152,9 @@ export class Publisher {
 
   /** Takes a sample into the message that is being made, and sends that when it is full. */
   add(sample: Sample): void {
-    if (!this.#encode(sample)) {
+    if (!this.#encoder.add(sample)) {
       this.flush()
-      if (!this.#encode(sample)) {
+      if (!this.#encoder.add(sample)) {
         this.#ledger.produced++
         this.#sender.drop('message_too_large', 1)
         return
@@ -197,13 +200,6 @@ export class Publisher {
     if (samples > 0) this.#options.logger.info({ messages, samples }, 'an earlier process left samples: they are sent')
   }
 
-  #encode(sample: Sample): boolean {
-    const before = this.#encoder.count
-    const taken = this.#encoder.add(sample)
-    this.#ledger.produced += this.#encoder.count - before
-    return taken
-  }
-
   /** The message of all samples that were added since the last one. */
   #finishMessage(): OutgoingMessage {
     const run = this.#run
@@ -214,12 +210,14 @@ export class Publisher {
     const { seq, firstSample, sampleCount: samples, sentAt: madeAt } = header
     const payload = this.#encoder.finish(header)
     run.countMessage(samples)
+    this.#ledger.produced += samples
     return new OutgoingMessage({ payload, run, seq, firstSample, samples, madeAt, madeAtUptimeUs: this.#uptimeUs() })
   }
 
   #dropUnfinished(): void {
     const samples = this.#encoder.count
     this.#encoder.finish(this.#run.header)
+    this.#ledger.produced += samples
     this.#sender.drop('stopped', samples)
   }
 
