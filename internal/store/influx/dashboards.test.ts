@@ -119,6 +119,13 @@ describe('the template', () => {
     for (const [, { queries }] of sums) expect(queries[0]!.query).toContain('and not exists r.stacked)')
   })
 
+  it('shows the fullest of the disks that were measured last, none that was unmounted', () => {
+    const [, { queries }] = charts.find(([name]) => name === 'SentinelStream host: Fullest disk now')!
+    // One row a disk, the fullest of each moment, the newest of these.
+    const steps = ['last()', 'group(columns: ["_time"])', 'max()', 'group()', 'sort(columns: ["_time"])', 'last()']
+    expect(queries[0]!.query.trim().split('\n').slice(-steps.length)).toEqual(steps.map((step) => `  |> ${step}`))
+  })
+
   it('reads from the configured bucket, with any name', () => {
     const queries = (bucket: string): string[] => {
       const found = resources(bucket).flatMap(({ spec }) => [
