@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -9,7 +9,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const folder = join(import.meta.dirname, '../../.tmp')
 const program = join(folder, `signals-${process.pid}.mjs`)
 
+const fifo = `${program}.fifo`
+
 const SOURCE = `
+import { open } from 'node:fs/promises'
 import { pino } from 'pino'
 import { Releaser } from './releaser.ts'
 import { runUntilSignal } from './signals.ts'
@@ -19,6 +22,8 @@ const logger = pino(pino.destination({ dest: 1, sync: true }))
 const releaser = new Releaser(logger)
 const alive = setInterval(() => {}, 1000)
 
+const hang = () => void open(process.argv[3])
+
 const behaviours = {
   fails_to_start: () => { throw new Error('port taken') },
   starts_slowly: () => { logger.info('up'); return new Promise(() => {}) },
@@ -26,6 +31,10 @@ const behaviours = {
   hangs: () => releaser.push('store', () => new Promise(() => {})),
   fails_to_stop: () => releaser.push('store', () => { throw new Error('disk full') }),
   leaves_a_timer: () => setInterval(() => {}, 1000),
+  // Opening a pipe that nobody writes to waits in a thread, as a call to a dead NFS server does.
+  hangs_in_a_thread: hang,
+  never_stops_and_hangs_in_a_thread: hang,
+  never_stops_in_time_and_hangs_in_a_thread: hang,
   throws: () => setTimeout(() => { throw new Error('boom') }, 10),
   rejects: () => setTimeout(() => Promise.reject(new Error('boom')), 10),
 }
@@ -38,7 +47,7 @@ await runUntilSignal({
   },
   reload: () => logger.info('reloaded'),
   stop: (deadlineMs) => (behaviour.startsWith('never_stops') ? new Promise(() => {}) : releaser.release(behaviour === 'hangs' ? 200 : deadlineMs)),
-  deadlineMs: behaviour === 'never_stops_in_time' ? 200 : 60_000,
+  deadlineMs: behaviour.startsWith('never_stops_in_time') ? 200 : 60_000,
   logger,
 }).catch((error) => {
   logger.fatal('main: ' + error.message)
@@ -49,6 +58,7 @@ logger.info('main ended')
 
 beforeAll(async () => {
   await mkdir(folder, { recursive: true })
+  execFileSync('mkfifo', [fifo])
   await build({
     stdin: { contents: SOURCE, resolveDir: import.meta.dirname, loader: 'ts' },
     bundle: true,
@@ -59,10 +69,10 @@ beforeAll(async () => {
     logLevel: 'error',
   })
 })
-afterAll(() => rm(program, { force: true }))
+afterAll(() => Promise.all([program, fifo].map((path) => rm(path, { force: true }))))
 
 interface Ending {
-  readonly code: number | null
+  readonly code: number | NodeJS.Signals | null
   readonly messages: readonly string[]
 }
 
@@ -70,7 +80,7 @@ type Signals = ReadonlyArray<readonly [at: string, signal: NodeJS.Signals]>
 
 /** Runs the program without a terminal, sends it a signal at each log line that is named, and waits for its end. */
 function run(behaviour: string, signals: Signals = []): Promise<Ending> {
-  return follow(spawn(process.execPath, [program, behaviour], { stdio: ['ignore', 'pipe', 'ignore'] }), signals)
+  return follow(spawn(process.execPath, [program, behaviour, fifo], { stdio: ['ignore', 'pipe', 'ignore'] }), signals)
 }
 
 /** The same at a terminal, which `script` (of bsdutils) makes. */
@@ -97,7 +107,9 @@ async function follow(child: ChildProcess, signals: Signals): Promise<Ending> {
       }
     }
   })
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  const code = await new Promise<Ending['code']>((resolve) =>
+    child.once('close', (exitCode, signal) => resolve(exitCode ?? signal)),
+  )
   return { code, messages }
 }
 
@@ -145,6 +157,35 @@ describe('a program that is told to end', () => {
     const { code, messages } = await run('leaves_a_timer', [['up', 'SIGTERM']])
     expect(messages.at(-1)).toBe('stopped, but something keeps the process alive: ending it')
     expect(code).toBe(0)
+  })
+})
+
+describe('a program with a call that hangs in a thread', () => {
+  /** Older Node.js can only be killed. */
+  const ends = (code: number): Ending['code'] => ('execve' in process ? code : 'SIGKILL')
+
+  test('ends with 0 after a stop, and says what kept it alive', async () => {
+    const { code, messages } = await run('hangs_in_a_thread', [['up', 'SIGTERM']])
+    expect(messages.slice(-2)).toEqual(['main ended', 'stopped, but something keeps the process alive: ending it'])
+    expect(code).toBe(ends(0))
+  })
+
+  test.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('ends at once at a second signal, %s, with %d', async (signal, expected) => {
+    const { code, messages } = await run('never_stops_and_hangs_in_a_thread', [
+      ['up', 'SIGTERM'],
+      ['stopping', signal],
+    ])
+    expect(messages.at(-1)).toMatch(/^second signal/)
+    expect(code).toBe(ends(expected))
+  })
+
+  test('ends at the deadline with 1', async () => {
+    const { code, messages } = await run('never_stops_in_time_and_hangs_in_a_thread', [['up', 'SIGTERM']])
+    expect(messages.at(-1)).toMatch(/^not stopped within the deadline/)
+    expect(code).toBe(ends(1))
   })
 })
 

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
+import { exitNow } from './exit.ts'
 
 /** The callbacks of a program that runs until a signal. */
 export interface Run {
@@ -27,6 +28,7 @@ const LINGER_MS = 1000
  * - A second signal ends it immediately, with 128 + the signal's number: 143 or 130.
  * - A stop that fails or misses the deadline ends it with 1.
  * - An uncaught exception stops it, with exit code 1.
+ * - A call that hangs in a thread (a dead NFS server) delays none of these endings.
  * - SIGHUP at a terminal means that the terminal was closed: the program stops as at Ctrl-C (129 at the second signal).
  * - SIGHUP without a terminal means reload, as for every daemon.
  *
@@ -48,7 +50,7 @@ export async function runUntilSignal(run: Run): Promise<void> {
       process.on(signal, () => {
         if (stopping !== undefined) {
           logger.warn({ signal }, 'second signal: ending at once; samples that are only in memory may be lost')
-          process.exit(128 + constants.signals[signal])
+          exitNow(128 + constants.signals[signal])
         }
         logger.info({ signal, deadlineMs: run.deadlineMs }, 'stopping; a second signal ends at once')
         if (signal === 'SIGHUP') process.once('exit', () => closeAll(terminals))
@@ -90,7 +92,7 @@ async function stopAll(run: Run): Promise<void> {
       { deadlineMs },
       'not stopped within the deadline: ending at once; samples that are only in memory may be lost',
     )
-    process.exit(1)
+    exitNow(1)
   }, deadlineMs)
   try {
     await run.stop(deadlineMs)
@@ -104,7 +106,7 @@ async function stopAll(run: Run): Promise<void> {
       { keptAliveBy: process.getActiveResourcesInfo() },
       'stopped, but something keeps the process alive: ending it',
     )
-    process.exit()
+    exitNow(Number(process.exitCode ?? 0))
   }, LINGER_MS).unref()
 }
 

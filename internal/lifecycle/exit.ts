@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs'
+
+/** Since Node.js 22.15; the types are of an older one. */
+interface Replaceable {
+  execve?(file: string, args: readonly string[], env: Readonly<Record<string, string>>): void
+}
+
+/** Requests of Node's own that wait for a thread of the pool, as `process.getActiveResourcesInfo` calls them. */
+const IN_A_THREAD = /^(FSReq|FileHandle|GetAddrInfoReq|GetNameInfoReq)/
+
+/**
+ * Ends this process at once, whatever its threads do.
+ *
+ * `process.exit` waits for the threads of libuv's pool (uv_library_shutdown, libuv issue 364). One that asks a dead NFS
+ * server never comes back: the process stayed, heard no signal any more, and kept its lock. The kernel ends all threads
+ * when a process is replaced by another program. Node itself is the program that is always there, and it gives the exit
+ * code. A Node.js that cannot do this is killed while a thread hangs, and its exit code is that of SIGKILL.
+ */
+export function exitNow(code: number): never {
+  const { execve } = process as Replaceable
+  if (execve !== undefined && existsSync(process.execPath)) {
+    process.emit('exit', code)
+    try {
+      execve.call(process, process.execPath, [process.execPath, '--eval', `process.exit(${code})`], {})
+    } catch {
+      // It refuses after a terminal was closed, because standard streams are missing then.
+    }
+  }
+  if (!process.getActiveResourcesInfo().some((name) => IN_A_THREAD.test(name))) process.exit(code)
+  process.kill(process.pid, 'SIGKILL')
+  // The first process of a container ignores its own SIGKILL.
+  return process.abort()
+}
