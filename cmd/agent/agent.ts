@@ -21,7 +21,7 @@ interface AgentSource {
  * has an older reading to compare with, so that the first sample has CPU usage.
  */
 export function openSource({ settings, onReload, logger }: Context): AgentSource {
-  const { host, include, procRoot, sysRoot, mountRoot } = settings.agent
+  const { host, include, netExclude, procRoot, sysRoot, mountRoot } = settings.agent
   const table = new SeriesTable()
   let problems = 0
   const source = new HostSource({
@@ -31,12 +31,14 @@ export function openSource({ settings, onReload, logger }: Context): AgentSource
     sysRoot,
     mountRoot,
     include,
+    excludeInterfaces: netExclude,
     onProblem: ({ part, message, cause, unsaid }) => {
       problems++
       logger.info({ part, err: cause, ...(unsaid > 0 ? { unsaid } : {}) }, message)
     },
   })
   onReload(['agent.include'], ({ agent }) => source.include(agent.include))
+  onReload(['agent.netExclude'], ({ agent }) => source.excludeInterfaces(agent.netExclude))
   return { source, table, problems: () => problems }
 }
 
@@ -88,6 +90,12 @@ export async function openAgent(
     name: 'sentinel_source_problems_total',
     help: 'Errors in reading the host that were logged.',
     read: problems,
+  })
+  metrics.counter({
+    name: 'sentinel_source_left_out_figures_total',
+    help: 'Figures that were read and not sent, because they cannot be or cannot be known, by reason.',
+    label: 'reason',
+    read: () => source.leftOut,
   })
   summary.push(() => ({
     agent_produced: ledger.produced,

@@ -29,7 +29,11 @@ function line(name: string, setting: Setting<unknown>, value: unknown, origin: O
   if (setting.secret) return `  # ${name}: [redacted], ${from}`
   const shown = setting.format(value)
   const list = setting.isList && (shown === '' ? [] : shown.split(','))
-  const written = stringify(list || (shown === String(value) ? value : shown), { collectionStyle: 'flow' })
+  const written = stringify(list || (shown === String(value) ? value : shown), {
+    collectionStyle: 'flow',
+    // A folded list would go on in a line that has no place in the file.
+    lineWidth: 0,
+  })
   const isMasked = typeof value === 'string' && shown !== value
   return `  ${isMasked ? '# ' : ''}${name}: ${written.trim()}  # ${from}`
 }

@@ -310,6 +310,21 @@ export const SCHEMA = {
       reloads: true,
       description: 'The measurements that are taken.',
     }),
+    netExclude: texts({
+      // The host's ends of the interfaces of containers and virtual machines: Docker, Podman, LXD and most of Kubernetes
+      // (veth), systemd-nspawn (ve-, vb-), Calico (cali), Cilium (lxc and twelve digits: lxcbr0 is a bridge), the
+      // networks of AWS, Azure and Google (eni, azv, gke), libvirt (vnet), Proxmox (fw, tap100i0), OpenStack (tap and
+      // eleven characters: tap0 is a VPN's), Xen (vif).
+      default: [
+        ...['veth*', 've-*', 'vb-*', 'cali*', 'lxc????????????', 'lxc_health', 'eni*', 'azv*', 'gke*'],
+        ...['vnet*', 'fwbr*', 'fwln*', 'fwpr*', 'tap???i?', 'tap????i?', 'tap???????????', 'vif*'],
+      ],
+      defaultText: 'those of containers and virtual machines',
+      duties: ['measure'],
+      reloads: true,
+      description:
+        'Network interfaces that are not measured: a list of names, in which * stands for any characters and ? for one. It replaces the default.',
+    }),
     procRoot: text({
       default: '/proc',
       duties: ['measure'],

@@ -9,6 +9,7 @@ import { REJECT_REASONS } from '../../internal/sample/border.ts'
 import { DROP_REASONS } from '../../internal/sample/ledger.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { HostSource } from '../../internal/source/host/source.ts'
+import { LEFT_OUT_REASONS } from '../../internal/source/left-out.ts'
 import { ApiClient, metric } from '../support/api.ts'
 import { influxQuery } from '../support/influx.ts'
 import { type Program, startProgram } from '../support/programs.ts'
@@ -208,7 +209,11 @@ describe('docs/metrics.md is true of the code', () => {
     const source = new HostSource({
       ...{ host: 'web-01', table, platform: 'linux', onProblem: () => {} },
       ...{ procRoot: `${recorded}/proc`, sysRoot: `${recorded}/sys`, mountRoot: `${recorded}/root` },
-      askFileSystem: async () => ({ bsize: 1, blocks: 2, bfree: 1, bavail: 1, files: 2, ffree: 1 }),
+      fileSystemCalls: {
+        size: async () => ({ bsize: 1, blocks: 2, bfree: 1, bavail: 1, files: 2, ffree: 1 }),
+        // A file system whose files have a number of their own.
+        device: async (path) => 1e9 + path.length,
+      },
     })
     const made: Record<string, Record<string, string>> = {}
     await source.collect(1e15, ({ series: { measurement, tags, fieldNames, fieldKinds } }) => {
@@ -226,6 +231,7 @@ describe('docs/metrics.md is true of the code', () => {
     const reasons = (heading: string): string[] => rows(section(heading)).map(([name]) => name!)
     expect(reasons('### Reasons to reject').toSorted()).toEqual(REJECT_REASONS.toSorted())
     expect(reasons('### Reasons to drop').toSorted()).toEqual(DROP_REASONS.toSorted())
+    expect(reasons('### Figures that are left out').toSorted()).toEqual(LEFT_OUT_REASONS.toSorted())
   })
 
   it('shows the latency lines as they are written', () => {

@@ -1,168 +1,169 @@
 import { readlinkSync } from 'node:fs'
-import { statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { SampleSink } from '../../sample/sample.ts'
 import type { Tag } from '../../sample/value.ts'
+import type { LeftOutReason } from '../left-out.ts'
 import { hostNamespaceFile } from './container.ts'
-import type { FieldList, Measurement, Roots, Surroundings } from './measurement.ts'
-import { chooseMounts, isRemote, type Mount, parseMountinfo } from './mounts.ts'
+import { type FieldList, type Measurement, PERCENT, percentOf, type Roots, type Surroundings } from './measurement.ts'
+import { type Disk, type FileSystemCalls, type FileSystemSize, MountAsker } from './mount-asker.ts'
+import { deviceNumber, MountIdentity } from './mount-identity.ts'
+import { chooseMounts, type Mount, parseMountinfo } from './mounts.ts'
 import { Rows } from './rows.ts'
 
 /** Bytes, and numbers of files. */
 const DISK_FIELDS: FieldList = [
   ['total', 'int'],
-  ['free', 'int'],
-  ['used', 'int'],
-  ['used_percent', 'float'],
+  ['free', 'int', { max: 'total' }],
+  ['used', 'int', { max: 'total' }],
+  ['used_percent', 'float', PERCENT],
   ['inodes_total', 'int'],
-  ['inodes_free', 'int'],
-  ['inodes_used', 'int'],
-  ['inodes_used_percent', 'float'],
+  ['inodes_free', 'int', { max: 'inodes_total' }],
+  ['inodes_used', 'int', { max: 'inodes_total' }],
+  ['inodes_used_percent', 'float', PERCENT],
 ]
 
-/** What statfs(2) says of a file system. */
-export interface FileSystemSize {
-  readonly bsize: number
-  readonly blocks: number
-  readonly bfree: number
-  readonly bavail: number
-  readonly files: number
-  readonly ffree: number
-}
-
-export type AskFileSystem = (path: string) => Promise<FileSystemSize>
+const MAX_BYTES = 2 ** 63
 
 /**
- * In the order of `DISK_FIELDS`; `undefined` for a file system without blocks. `free` is what users other than root may
- * take, and `used_percent` is `used / (used + free)`, as `df` shows it.
+ * In the order of `DISK_FIELDS`; no values for a file system without blocks. `free` is what users other than root may
+ * take, and `used_percent` is `used / (used + free)`, as `df` shows it. A file system without a table of inodes (btrfs,
+ * FAT) has 0 of them, and no percentage.
  */
-export function diskValues({ bsize, blocks, bfree, bavail, files, ffree }: FileSystemSize): number[] | undefined {
-  if (blocks === 0) return undefined
-  const used = (blocks - bfree) * bsize
-  const free = bavail * bsize
-  const usedPercent = used + free > 0 ? (100 * used) / (used + free) : 0
-  const usedFiles = Math.max(0, files - ffree)
-  const usedFilesPercent = files > 0 ? (100 * usedFiles) / files : 0
-  return [blocks * bsize, free, used, usedPercent, files, ffree, usedFiles, usedFilesPercent]
+export function diskValues(size: FileSystemSize): { values: (number | undefined)[] | undefined; clamped: boolean } {
+  const { bsize, blocks, bfree, bavail, files, ffree } = size
+  const total = blocks * bsize
+  if (total === 0) return { values: undefined, clamped: false }
+  if (!(total < MAX_BYTES)) return { values: [total], clamped: false }
+  const unused = fromZero(bfree, blocks, bsize) * bsize
+  const free = Math.min(fromZero(bavail, blocks, bsize) * bsize, unused)
+  const freeFiles = fromZero(ffree, files, 1)
+  const used = total - unused
+  const usedFiles = files - freeFiles
+  return {
+    values: [
+      ...[total, free, used, percentOf(used, used + free)],
+      ...[files, freeFiles, usedFiles, percentOf(usedFiles, files)],
+    ],
+    clamped: unused !== bfree * bsize || free !== bavail * bsize || freeFiles !== ffree,
+  }
 }
 
-/** A file system answers within microseconds, unless its server or disk is away. */
-const DEADLINE_MS = 400
 /**
- * The most threads of Node's pool that hanging calls to remote mounts may take. It has four, and every file and host
- * name needs one.
+ * On a disk that is full into its reserve less than 0 is free. Some file systems and NFS servers give that as 2^64 − n
+ * bytes, or 2^32 − n blocks.
  */
-const MAX_HANGING_REMOTE = 2
+function fromZero(count: number, all: number, unit: number): number {
+  const isWrapped = count > all && (count * unit >= MAX_BYTES || (count >= 2 ** 31 && count < 2 ** 32))
+  return isWrapped ? 0 : count
+}
+
 /** With hundreds of mounts, to parse their list costs more than to ask them. A new mount is seen within 10 s. */
 const LIST_EVERY_US = 10e6
 
-export interface Disk {
-  /** The path for statfs. */
-  readonly at: string
-  readonly mount: Mount
-  readonly tags: readonly Tag[]
+/** A disk with the tags of its samples. */
+export type TaggedDisk = Disk & { readonly tags: readonly Tag[] }
+
+export interface DiskList {
+  readonly disks: readonly TaggedDisk[]
+  /** The device numbers of all mounts, also of those that are not reported. */
+  readonly devices: ReadonlySet<number>
 }
 
 export interface DiskSpaceOptions {
-  readonly listDisks: () => Disk[] | Promise<Disk[]>
+  readonly listDisks: () => DiskList | Promise<DiskList>
   readonly listEveryUs: number
-  readonly ask?: AskFileSystem
+  readonly calls?: FileSystemCalls | undefined
 }
 
 export class DiskSpace implements Measurement {
   readonly name = 'disk'
   readonly #surroundings: Surroundings
   readonly #rows: Rows
-  readonly #ask: AskFileSystem
+  readonly #asker: MountAsker
+  readonly #identity = new MountIdentity()
   readonly #listDisks: DiskSpaceOptions['listDisks']
   readonly #listEveryUs: number
-  /** The mounts that have not answered, by the path for statfs. */
-  readonly #hanging = new Map<string, Mount>()
-  #disks: Disk[] = []
+  #disks: readonly TaggedDisk[] = []
   #listedAtUs = Number.NEGATIVE_INFINITY
+  /** The disks of this list that were not at their path when it was fresh. */
+  readonly #absent = new Set<TaggedDisk>()
 
   constructor(surroundings: Surroundings, options: DiskSpaceOptions) {
     this.#surroundings = surroundings
     this.#rows = new Rows(this.name, DISK_FIELDS, surroundings)
     this.#listDisks = options.listDisks
     this.#listEveryUs = options.listEveryUs
-    this.#ask = options.ask ?? statfs
+    this.#asker = new MountAsker(options.calls)
   }
 
-  static linux(surroundings: Surroundings, ask?: AskFileSystem): DiskSpace {
-    return new DiskSpace(surroundings, {
-      listDisks: () => linuxDisks(surroundings),
-      listEveryUs: LIST_EVERY_US,
-      ...(ask === undefined ? {} : { ask }),
-    })
+  static linux(surroundings: Surroundings, calls?: FileSystemCalls): DiskSpace {
+    return new DiskSpace(surroundings, { listDisks: () => linuxDisks(surroundings), listEveryUs: LIST_EVERY_US, calls })
   }
 
   async collect(atUs: number, emit: SampleSink): Promise<void> {
-    if (Math.abs(atUs - this.#listedAtUs) >= this.#listEveryUs) {
-      this.#disks = await this.#listDisks()
+    const isFresh = Math.abs(atUs - this.#listedAtUs) >= this.#listEveryUs
+    if (isFresh) {
+      const { disks, devices } = await this.#listDisks()
+      this.#disks = disks
+      this.#identity.learn(devices)
+      this.#absent.clear()
       this.#listedAtUs = atUs
     }
-    // One after another. So any number of mounts of a dead server take two threads, and not all four.
+    // One after another. So any number of mounts that hang for one reason take one thread.
     for (const disk of this.#disks) {
-      const size = await this.#size(disk)
-      const values = size === undefined ? undefined : diskValues(size)
+      const size = await this.#size(disk, isFresh)
+      if (size === undefined) continue
+      const { values, clamped } = diskValues(size)
+      if (clamped) this.#leftOut('clamped', disk, 'has less than 0 free, or more than there is: taken as its bound')
       if (values !== undefined) this.#rows.emit(atUs, disk.tags, values, emit)
     }
   }
 
-  async #size(disk: Disk): Promise<FileSystemSize | undefined> {
-    if (this.#hanging.has(disk.at)) return undefined
-    if (isRemote(disk.mount.fstype) && this.#hangingRemote() >= MAX_HANGING_REMOTE) {
-      this.#report(disk, 'is not asked while two other remote mounts give no answer')
-      return undefined
-    }
-    this.#hanging.set(disk.at, disk.mount)
-    const answer = this.#ask(disk.at).finally(() => this.#hanging.delete(disk.at))
+  async #size(disk: TaggedDisk, isFresh: boolean): Promise<FileSystemSize | undefined> {
     try {
-      const size = await beforeDeadline(answer)
-      if (size === undefined) this.#report(disk, `gave no answer within ${DEADLINE_MS} ms: left out until it does`)
-      return size
+      const answer = await this.#asker.ask(disk)
+      if ('reason' in answer) this.#leftOut(answer.reason, disk, answer.why)
+      else if (this.#identity.isAtItsPath(disk, answer, isFresh)) return answer.size
+      else this.#missing(disk, isFresh)
     } catch (cause) {
-      this.#report(disk, 'cannot be asked for its size', cause)
-      return undefined
+      if (isGone(cause)) this.#missing(disk, isFresh, cause)
+      else this.#leftOut('unreadable', disk, 'cannot be asked for its size', cause)
     }
+    return undefined
   }
 
-  #hangingRemote(): number {
-    let count = 0
-    for (const mount of this.#hanging.values()) if (isRemote(mount.fstype)) count++
-    return count
+  /** A disk that is not at its path may just have been unmounted: then the next list is without it. */
+  #missing(disk: TaggedDisk, isFresh: boolean, cause?: unknown): void {
+    if (isFresh) this.#absent.add(disk)
+    if (!this.#absent.has(disk)) {
+      this.#listedAtUs = Number.NEGATIVE_INFINITY
+      return
+    }
+    const why = `is not what the agent finds at ${disk.at}: left out. In a container, mount the host’s / with rslave`
+    this.#leftOut('other_file_system', disk, why, cause)
   }
 
-  #report({ mount }: Disk, what: string, cause?: unknown): void {
-    this.#surroundings.problems.report(`disk ${mount.path}`, `the ${mount.fstype} of ${mount.device} ${what}`, cause)
+  #leftOut(reason: LeftOutReason, { mount }: Disk, what: string, cause?: unknown): void {
+    const message = `the ${mount.fstype} of ${mount.device} ${what}`
+    this.#surroundings.leftOut.note(reason, `disk ${mount.path}`, message, cause)
   }
 }
 
-/** `undefined` when the answer does not come in time. A later answer or failure is ignored. */
-async function beforeDeadline<T>(answer: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    // After a long pause of this process the answer may be there, but timers run first. So it gets one more turn.
-    timer = setTimeout(() => setImmediate(resolve, undefined), DEADLINE_MS)
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
+function isGone(cause: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')
 }
 
 /** The mounts of this machine; in a container that measures its host, those of the host. */
-function linuxDisks(surroundings: Surroundings): Disk[] {
+function linuxDisks(surroundings: Surroundings): DiskList {
   const { roots } = surroundings
   const mounts = parseMountinfo(hostNamespaceFile(surroundings, 'disk', 'mountinfo'))
   const ofHost = roots.mount === '/' ? mounts : underHost(mounts, roots)
-  return chooseMounts(ofHost).map((mount) => ({
-    at: roots.mount === '/' ? mount.path : join(roots.mount, mount.path),
-    mount,
-    tags: diskTags(mount, roots),
-  }))
+  const disks = chooseMounts(ofHost).map((mount): TaggedDisk => {
+    const at = roots.mount === '/' ? mount.path : join(roots.mount, mount.path)
+    // Whatever is at /, it is the root.
+    return { at, mount, device: at === '/' ? undefined : deviceNumber(mount.id), tags: diskTags(mount, roots) }
+  })
+  return { disks, devices: new Set(mounts.map(({ id }) => deviceNumber(id))) }
 }
 
 /**

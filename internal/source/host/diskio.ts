@@ -1,7 +1,7 @@
 import type { SampleSink } from '../../sample/sample.ts'
 import type { Slot, Tag } from '../../sample/value.ts'
 import { counter, readText, readTextIfThere } from './kernel-files.ts'
-import { type FieldList, LEAST_SPAN_MS, type Measurement, type Surroundings } from './measurement.ts'
+import { type FieldList, LEAST_SPAN_MS, type Measurement, PERCENT, type Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 import { isStackedDisk, STACKED } from './stacking.ts'
 
@@ -17,12 +17,13 @@ const DISKIO_FIELDS: FieldList = [
   ['merged_writes', 'int'],
   ['write_bytes', 'int'],
   ['write_time', 'int'],
-  ['iops_in_progress', 'int'],
+  // A kernel that counts one request too few says 4294967295.
+  ['iops_in_progress', 'int', { max: 2 ** 31 - 1 }],
   ['io_time', 'int'],
   ['weighted_io_time', 'int'],
   ['io_await', 'float'],
   ['io_svctm', 'float'],
-  ['io_util', 'float'],
+  ['io_util', 'float', PERCENT],
 ]
 
 /**
@@ -50,28 +51,45 @@ export function parseDiskstats(diskstats: string): Map<string, DiskCounters> {
   return devices
 }
 
+/** The columns of `DiskCounters` that only grow: all but the requests in progress. */
+const GROWING = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10]
+/** The times, which wrap at 2^32 ms on some kernels. No disk is busy for 24 days between two readings. */
+const TIMES = [3, 7, 9, 10]
+const MAX_DELTA_MS = 2 ** 31
+
 /**
  * `io_await`, `io_svctm` (ms a request) and `io_util` (% of the time in which the device was busy) between two
- * readings. No values when a counter went backwards: some kernels wrap it at 2^32 ms, and a device that is plugged in
- * again starts at 0.
+ * readings. A reason instead when a counter went backwards (a device that is plugged in again starts at 0, some kernels
+ * wrap a time at 2^32 ms), or jumped by a time that cannot have passed.
  */
-export function diskRates(before: DiskCounters, now: DiskCounters, elapsedMs: number): Slot[] {
+export function diskRates(
+  before: DiskCounters,
+  now: DiskCounters,
+  elapsedMs: number,
+): readonly Slot[] | keyof typeof IMPOSSIBLE {
   const delta = (i: number) => Number(now[i]!) - Number(before[i]!)
-  const [reads, readTime, writes, writeTime, ioTime] = [delta(0), delta(3), delta(4), delta(7), delta(9)]
-  if (Math.min(reads, readTime, writes, writeTime, ioTime) < 0) return [undefined, undefined, undefined]
-  const requests = reads + writes
+  if (GROWING.some((i) => delta(i) < 0)) return 'went_back'
+  if (TIMES.some((i) => delta(i) >= MAX_DELTA_MS)) return 'jumped'
+  const [requests, waitedMs, busyMs] = [delta(0) + delta(4), delta(3) + delta(7), delta(9)]
   return [
-    requests > 0 ? (readTime + writeTime) / requests : undefined,
-    requests > 0 ? ioTime / requests : undefined,
-    elapsedMs > 0 ? (100 * ioTime) / elapsedMs : undefined,
+    requests > 0 ? waitedMs / requests : undefined,
+    requests > 0 ? busyMs / requests : undefined,
+    // A request that took longer than the interval is booked when it ends, with all of its time.
+    elapsedMs > 0 ? Math.min(100, (100 * busyMs) / elapsedMs) : undefined,
   ]
 }
 
+const IMPOSSIBLE = {
+  went_back: 'a counter went back',
+  jumped: 'a time grew by more than can have passed',
+} as const
+
+const NO_RATES: readonly Slot[] = [undefined, undefined, undefined]
+
 export class DiskIo implements Measurement {
   readonly name = 'diskio'
-  readonly #roots: Surroundings['roots']
+  readonly #surroundings: Surroundings
   readonly #rows: Rows
-  readonly #monotonicMs: () => number
   #before = new Map<string, DiskCounters>()
   #readAtMs = 0
   /** Before this, the first reading is too young to be compared with (LEAST_SPAN_MS). */
@@ -80,28 +98,23 @@ export class DiskIo implements Measurement {
   #tags = new Map<string, readonly Tag[]>()
 
   constructor(surroundings: Surroundings) {
-    this.#roots = surroundings.roots
+    this.#surroundings = surroundings
     this.#rows = new Rows(this.name, DISKIO_FIELDS, surroundings)
-    this.#monotonicMs = surroundings.monotonicMs
   }
 
   prime(): void {
     this.#before = this.#read()
-    this.#readAtMs = this.#monotonicMs()
+    this.#readAtMs = this.#surroundings.monotonicMs()
     this.#notBeforeMs = this.#readAtMs + LEAST_SPAN_MS
   }
 
   collect(atUs: number, emit: SampleSink): void {
     const now = this.#read()
-    const readAtMs = this.#monotonicMs()
+    const readAtMs = this.#surroundings.monotonicMs()
     const isTooSoon = readAtMs < this.#notBeforeMs
     const tags = new Map<string, readonly Tag[]>()
     for (const [device, counters] of now) {
-      const before = this.#before.get(device)
-      const rates =
-        before === undefined || isTooSoon
-          ? [undefined, undefined, undefined]
-          : diskRates(before, counters, readAtMs - this.#readAtMs)
+      const rates = isTooSoon ? NO_RATES : this.#rates(device, counters, readAtMs - this.#readAtMs)
       tags.set(device, this.#tags.get(device) ?? this.#readTags(device))
       this.#rows.emit(atUs, tags.get(device)!, [...counters, ...rates], emit)
     }
@@ -111,12 +124,20 @@ export class DiskIo implements Measurement {
     this.#readAtMs = readAtMs
   }
 
+  #rates(device: string, counters: DiskCounters, elapsedMs: number): readonly Slot[] {
+    const before = this.#before.get(device)
+    const rates = before === undefined ? NO_RATES : diskRates(before, counters, elapsedMs)
+    if (typeof rates !== 'string') return rates
+    this.#surroundings.leftOut.note(rates, `diskio ${device}`, `${IMPOSSIBLE[rates]}: no rates for this tick`)
+    return NO_RATES
+  }
+
   #read(): Map<string, DiskCounters> {
-    return parseDiskstats(readText(`${this.#roots.proc}/diskstats`))
+    return parseDiskstats(readText(`${this.#surroundings.roots.proc}/diskstats`))
   }
 
   #readTags(device: string): Tag[] {
-    const { sys } = this.#roots
+    const { sys } = this.#surroundings.roots
     const tags: Tag[] = [['name', device]]
     // The kernel writes the slash of a name such as cciss/c0d0 as an exclamation mark in /sys.
     const wwid = readTextIfThere(`${sys}/block/${device.replaceAll('/', '!')}/wwid`)?.trim()

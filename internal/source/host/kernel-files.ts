@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { INT64_MAX } from '../../sample/value.ts'
 
 /**
  * Reads a file of /proc or /sys. Synchronous on purpose: the kernel makes the text in memory, so there is nothing to
@@ -19,13 +18,19 @@ export function readTextIfThere(path: string): string | undefined {
 }
 
 /**
- * A counter from its digits, times a unit. It is a bigint where a number is no longer exact: a 100 Gbit/s link passes
- * 2^53 bytes after 8 days.
+ * A number as the kernel writes it: digits, perhaps a point and more digits. NaN for any other text: `Number` would take
+ * an empty one for 0. A figure that is NaN is left out and counted as unreadable (rows.ts).
  */
-export function counter(digits: string, unit = 1): number | bigint {
+export function decimal(text: string | undefined): number {
+  return text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+}
+
+/**
+ * A counter from its digits, times a unit; NaN for any other text. It is a bigint where a number is no longer exact: a
+ * 100 Gbit/s link passes 2^53 bytes after 8 days.
+ */
+export function counter(digits: string | undefined, unit = 1): number | bigint {
+  if (digits === undefined || !/^\d+$/.test(digits)) return Number.NaN
   const value = Number(digits) * unit
-  if (value <= Number.MAX_SAFE_INTEGER) return value
-  const exact = BigInt(digits) * BigInt(unit)
-  // Telegraf has the same upper bound.
-  return exact < INT64_MAX ? exact : INT64_MAX
+  return value <= Number.MAX_SAFE_INTEGER ? value : BigInt(digits) * BigInt(unit)
 }

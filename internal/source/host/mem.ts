@@ -1,6 +1,6 @@
 import type { SampleSink } from '../../sample/sample.ts'
-import { readText } from './kernel-files.ts'
-import type { FieldList, Measurement, Surroundings } from './measurement.ts'
+import { decimal, readText } from './kernel-files.ts'
+import { type FieldList, type Measurement, PERCENT, percentOf, type Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 
 /**
@@ -39,24 +39,40 @@ const LINES = [
 
 /** The fields that every platform has; bytes and percentages. */
 export const MEM_FIELDS: FieldList = [
-  ['total', 'int'],
-  ['available', 'int'],
-  ['used', 'int'],
-  ['used_percent', 'float'],
-  ['available_percent', 'float'],
+  ['total', 'int', { min: 1 }],
+  ['available', 'int', { max: 'total' }],
+  ['used', 'int', { max: 'total' }],
+  ['used_percent', 'float', PERCENT],
+  ['available_percent', 'float', PERCENT],
 ]
 
-const LINUX_FIELDS: FieldList = [...MEM_FIELDS, ['cached', 'int'], ...LINES.map(([field]) => [field, 'int'] as const)]
+/** Parts of the memory, none of which can be larger than all of it. */
+const PARTS: readonly string[] = ['active', 'buffered', 'dirty', 'free', 'inactive', 'mapped', 'page_tables', 'slab']
 
-/** Name → bytes. The counts of huge pages have no unit, and stay counts. */
+const LINUX_FIELDS: FieldList = [
+  ...MEM_FIELDS,
+  ['cached', 'int', { max: 'total' }],
+  ...LINES.map(([field]) => [field, 'int', PARTS.includes(field) ? { max: 'total' } : {}] as const),
+]
+
+/**
+ * Name → bytes. The counts of huge pages have no unit, and stay counts. A line that is not as the kernel writes it is
+ * NaN: without its unit a size would be 1,024 times too small.
+ */
 export function parseMeminfo(meminfo: string): Map<string, number> {
   const sizes = new Map<string, number>()
   for (const line of meminfo.split('\n')) {
     const colon = line.indexOf(':')
     if (colon === -1) continue
-    const size = Number.parseInt(line.slice(colon + 1), 10)
-    if (Number.isNaN(size)) continue
-    sizes.set(line.slice(0, colon), line.endsWith(' kB') ? size * 1024 : size)
+    const name = line.slice(0, colon)
+    const [digits = '', unit] = line
+      .slice(colon + 1)
+      .trim()
+      .split(' ')
+    sizes.set(
+      name,
+      unit === 'kB' ? decimal(digits) * 1024 : name.startsWith('HugePages_') ? decimal(digits) : Number.NaN,
+    )
   }
   return sizes
 }
@@ -65,18 +81,18 @@ export function parseMeminfo(meminfo: string): Map<string, number> {
  * In the order of `MEM_FIELDS`. `used` is what is not available, as in Telegraf since 1.36 and in `free` since procps
  * 4.
  */
-export function memValues(total: number, available: number): number[] {
-  const used = Math.max(0, total - available)
-  return [total, available, used, (100 * used) / total, (100 * available) / total]
+export function memValues(total: number, available: number): (number | undefined)[] {
+  const used = total - available
+  return [total, available, used, percentOf(used, total), percentOf(available, total)]
 }
 
-export function linuxMemValues(sizes: ReadonlyMap<string, number>): number[] {
+export function linuxMemValues(sizes: ReadonlyMap<string, number>): (number | undefined)[] {
   const size = (name: string) => sizes.get(name) ?? 0
-  const total = size('MemTotal')
-  if (total === 0) throw new Error('no MemTotal in /proc/meminfo')
+  const total = sizes.get('MemTotal')
+  if (total === undefined) throw new Error('no MemTotal in /proc/meminfo')
   const cached = size('Cached') + size('SReclaimable')
   // Kernels before 3.14 do not say what is available. The usual estimate is free plus cached.
-  const available = sizes.get('MemAvailable') ?? size('MemFree') + cached
+  const available = sizes.get('MemAvailable') ?? (sizes.get('MemFree') ?? Number.NaN) + cached
   return [...memValues(total, available), cached, ...LINES.map(([, line]) => size(line))]
 }
 

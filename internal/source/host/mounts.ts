@@ -9,6 +9,8 @@ export interface Mount {
   readonly mode: 'rw' | 'ro'
   /** `major:minor` of the file system, the same for all its mounts. */
   readonly id: string
+  /** The options of the file system, not of this mount of it: `rw,hidepid=2`. */
+  readonly options: string
 }
 
 /**
@@ -32,6 +34,7 @@ export function parseMountinfo(mountinfo: string): Mount[] {
       root: unescapePath(root!),
       mode: readOnly ? 'ro' : 'rw',
       id: id!,
+      options: superOptions,
     })
   }
   return mounts

@@ -1,12 +1,12 @@
 import type { SampleSink } from '../../sample/sample.ts'
 import type { Tag } from '../../sample/value.ts'
 import { hostNamespaceFile } from './container.ts'
-import { counter, readTextIfThere } from './kernel-files.ts'
+import { counter, decimal, readTextIfThere } from './kernel-files.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 import { InterfaceStacking, STACKED } from './stacking.ts'
 
-/** Counters since the interface was made; `speed` in Mbit/s, -1 where it has none. */
+/** Counters since the interface was made; `speed` in Mbit/s, no value where it is unknown. */
 export const NET_FIELDS: FieldList = [
   ['bytes_sent', 'int'],
   ['bytes_recv', 'int'],
@@ -16,13 +16,17 @@ export const NET_FIELDS: FieldList = [
   ['err_out', 'int'],
   ['drop_in', 'int'],
   ['drop_out', 'int'],
-  ['speed', 'int'],
+  // The kernel keeps a speed in 31 bits (ethtool_validate_speed, include/uapi/linux/ethtool.h).
+  ['speed', 'int', { min: 1, max: 2 ** 31 - 1 }],
 ]
 
 /** The counters of an interface, in the order of `NET_FIELDS` without `speed`. */
 export type NetCounters = readonly (number | bigint)[]
 
-/** In /proc/net/dev the names of 8 columns stand twice: bytes, packets, errs, drop, … received, then the same sent. */
+/**
+ * In /proc/net/dev the names of 8 columns stand twice: bytes, packets, errs, drop, … received, then the same sent. A
+ * column that is missing or is no number is NaN.
+ */
 export function parseNetDev(dev: string): Map<string, NetCounters> {
   const interfaces = new Map<string, NetCounters>()
   for (const line of dev.split('\n').slice(2)) {
@@ -33,8 +37,7 @@ export function parseNetDev(dev: string): Map<string, NetCounters> {
       .slice(colon + 1)
       .trim()
       .split(/ +/)
-    if (columns.length < 12) continue
-    const column = (i: number) => counter(columns[i]!)
+    const column = (i: number) => counter(columns[i])
     interfaces.set(line.slice(0, colon).trim(), [8, 0, 9, 1, 2, 10, 3, 11].map(column))
   }
   return interfaces
@@ -55,6 +58,34 @@ export function isReported(name: string, flags: string | undefined): boolean {
 }
 
 /**
+ * What drivers say when there is no link, or none that has a speed: -1 of 16, 32 and 64 bits, and 0 (virtual machines).
+ */
+const UNKNOWN_SPEEDS = [0, 65_535, 4_294_967_295]
+
+/** Mbit/s, from the file `speed` of an interface. Reading it fails with EINVAL where there is no link. */
+export function parseSpeed(speed: string | undefined): number | undefined {
+  if (speed === undefined || speed.startsWith('-')) return undefined
+  const mbits = decimal(speed.trim())
+  return UNKNOWN_SPEEDS.includes(mbits) ? undefined : mbits
+}
+
+/**
+ * Whether a name matches one of these patterns, in which `*` stands for any characters and `?` for one. One expression
+ * for all of them: a node may have hundreds of interfaces.
+ */
+export function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
+  if (patterns.length === 0) return () => false
+  const escaped = patterns.map((pattern) =>
+    pattern
+      .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.'),
+  )
+  const expression = new RegExp(`^(?:${escaped.join('|')})$`, 's')
+  return (name) => expression.test(name)
+}
+
+/**
  * Two small files an interface cost 26 µs. On a node with 100 containers that is a quarter of the agent's budget, each
  * second.
  */
@@ -62,7 +93,7 @@ const TRAITS_AGE_US = 10e6
 
 interface Traits {
   readonly reported: boolean
-  readonly speedMbits: number
+  readonly speedMbits: number | undefined
   readonly readAtUs: number
 }
 
@@ -85,6 +116,7 @@ export class Net implements Measurement {
     const interfaces = parseNetDev(hostNamespaceFile(this.#surroundings, this.name, 'net/dev'))
     const stacked = this.#stacking.among(interfaces.keys(), atUs)
     for (const [name, counters] of interfaces) {
+      if (this.#surroundings.excludesInterface(name)) continue
       const known = this.#traits.get(name)
       const fresh = known !== undefined && Math.abs(atUs - known.readAtUs) < TRAITS_AGE_US
       const now = fresh ? known : this.#readTraits(name, atUs)
@@ -99,8 +131,10 @@ export class Net implements Measurement {
   #readTraits(name: string, atUs: number): Traits {
     const folder = `${this.#surroundings.roots.sys}/class/net/${name}`
     const reported = isReported(name, readTextIfThere(`${folder}/flags`))
-    // Reading the speed of an interface that is down, or has none, fails with EINVAL.
-    const speed = reported ? Number.parseInt(readTextIfThere(`${folder}/speed`) ?? '', 10) : Number.NaN
-    return { reported, speedMbits: Number.isNaN(speed) ? -1 : speed, readAtUs: atUs }
+    return {
+      reported,
+      speedMbits: reported ? parseSpeed(readTextIfThere(`${folder}/speed`)) : undefined,
+      readAtUs: atUs,
+    }
   }
 }

@@ -1,8 +1,8 @@
 import { cpus } from 'node:os'
 import { expect, test, vi } from 'vitest'
+import { surroundings } from '../../../test/support/surroundings.ts'
 import { encodeLineText } from '../../format/line/encode.ts'
 import { SeriesTable } from '../../sample/series.ts'
-import { ProblemThrottle } from '../source.ts'
 import { nonLinuxMeasurements, type SystemInformation } from './non-linux.ts'
 import { HostSource } from './source.ts'
 
@@ -45,18 +45,9 @@ function laptop() {
     ]),
     fsSize: vi.fn(async () => [{ fs: '/dev/disk3s1', type: 'APFS', mount: '/', rw: true }]),
   }
-  const unavailable = new Map<string, string>()
-  const measurements = nonLinuxMeasurements(
-    {
-      host: 'laptop',
-      table: new SeriesTable(),
-      monotonicMs: () => performance.now(),
-      roots: { proc: '/proc', sys: '/sys', mount: '/' },
-      problems: new ProblemThrottle('host', () => {}),
-      unavailable,
-    },
-    async () => calls as unknown as SystemInformation,
-  )
+  const here = surroundings({ host: 'laptop' })
+  const { unavailable } = here
+  const measurements = nonLinuxMeasurements(here, async () => calls as unknown as SystemInformation)
   const collect = async (atUs: number) => {
     const lines: string[] = []
     for (const measurement of measurements)

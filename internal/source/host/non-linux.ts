@@ -2,7 +2,7 @@ import { cpus, loadavg, platform, uptime } from 'node:os'
 import type { SampleSink } from '../../sample/sample.ts'
 import type { Slot, Tag } from '../../sample/value.ts'
 import { Cpu, type CpuTimes } from './cpu.ts'
-import { type Disk, DiskSpace } from './disk.ts'
+import { DiskSpace, type TaggedDisk } from './disk.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { MEM_FIELDS, memValues } from './mem.ts'
 import { NET_FIELDS } from './net.ts'
@@ -44,10 +44,10 @@ export function nonLinuxMeasurements(
   unavailable.set('swap.in, swap.out', NOT_HERE)
   if (platform() === 'win32') unavailable.set('system.load1, system.load5, system.load15', 'Windows does not have it')
   return [
-    new Cpu(surroundings, readCpus),
+    new Cpu(surroundings, { read: readCpus, tickMs: 1 }),
     new NonLinuxSystem(surroundings),
     new DiskSpace(surroundings, {
-      listDisks: async () => listDisks(await load()),
+      listDisks: async () => ({ disks: await listDisks(await load()), devices: new Set<number>() }),
       listEveryUs: CHILD_PROCESS_EVERY_US,
     }),
     new Seldom('mem', MEM_FIELDS, surroundings, async () => {
@@ -62,6 +62,7 @@ export function nonLinuxMeasurements(
       const all = await (await load()).networkStats('*')
       return all
         .filter(({ iface, operstate }) => operstate !== 'down' && !/^lo\d*$/.test(iface))
+        .filter(({ iface }) => !surroundings.excludesInterface(iface))
         .map((n) => ({
           tags: MADE_OF_OTHERS.test(n.iface) ? [['interface', n.iface], STACKED] : [['interface', n.iface]],
           values: [
@@ -86,13 +87,13 @@ function readCpus(): Map<string, CpuTimes> {
   return times
 }
 
-async function listDisks(si: SystemInformation): Promise<Disk[]> {
+async function listDisks(si: SystemInformation): Promise<TaggedDisk[]> {
   const sizes = await si.fsSize()
   return sizes.map(({ fs, type, mount, rw }) => {
     const mode = rw === false ? 'ro' : 'rw'
     return {
       at: mount,
-      mount: { device: fs, path: mount, fstype: type, root: '/', mode, id: fs },
+      mount: { device: fs, path: mount, fstype: type, root: '/', mode, id: fs, options: '' },
       tags: [
         ['path', mount],
         ['device', fs.replaceAll('/dev/', '')],

@@ -2,8 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { SeriesTable } from '../../sample/series.ts'
-import { ProblemThrottle } from '../source.ts'
+import { surroundings } from '../../../test/support/surroundings.ts'
 import { Processes } from './processes.ts'
 
 let proc = ''
@@ -23,14 +22,8 @@ function put(pid: number, state: string, threads = 1): void {
 }
 
 function processes() {
-  const measurement = new Processes({
-    host: 'h',
-    table: new SeriesTable(),
-    monotonicMs: () => performance.now(),
-    roots: { proc, sys: '/sys', mount: '/' },
-    problems: new ProblemThrottle('host', () => {}),
-    unavailable: new Map(),
-  })
+  const here = surroundings({ roots: { proc, sys: '/sys', mount: '/' } })
+  const measurement = new Processes(here)
   let atUs = 0
   const collect = () => {
     let fields: Record<string, unknown> = {}
@@ -40,7 +33,7 @@ function processes() {
     })
     return fields
   }
-  return { measurement, collect }
+  return { ...here, measurement, collect }
 }
 
 test('few processes are exact at every tick, those included that came and went', () => {
@@ -77,4 +70,52 @@ test('a process that ends between the list and its file is not counted', () => {
   put(1, 'S')
   mkdirSync(join(proc, '2'))
   expect(processes().collect()).toMatchObject({ sleeping: 1, total: 1 })
+})
+
+/** This process as /proc shows it: the options of /proc, and whether it has CAP_SYS_PTRACE. */
+function self(options: string, capEff = '0000000000000000'): void {
+  mkdirSync(join(proc, 'self'), { recursive: true })
+  writeFileSync(join(proc, 'self/mountinfo'), `22 27 0:21 / ${proc} rw,relatime - proc proc rw${options}\n`)
+  writeFileSync(join(proc, 'self/status'), `Name:\tnode\nCapEff:\t${capEff}\n`)
+}
+
+test.each([
+  ['hidepid=2', ',gid=4294967294,hidepid=2', [90, 91]],
+  ['hidepid=invisible', ',gid=4294967294,hidepid=invisible', [90, 91]],
+  ['hidepid=ptraceable, which no group opens', ',hidepid=ptraceable', [90, 91]],
+  ['a container without the option, whose process 1 is hidden', '', [90, 91]],
+  ['own processes of the user of process 1', ',gid=4294967294,hidepid=2', [1, 90]],
+])('%s: the processes of others are hidden, so none are counted, and that is said once', (_, options, pids) => {
+  self(options)
+  for (const pid of pids) put(pid, 'S')
+  const { collect, told, leftOut, unavailable } = processes()
+  for (let tick = 1; tick <= 12; tick++) expect(collect()).toEqual({})
+  expect(told).toMatchObject([{ part: 'processes', message: expect.stringContaining('hidepid') }])
+  expect(leftOut.counts.get('hidden')).toBe(12)
+  expect(unavailable.get('processes')).toContain('CAP_SYS_PTRACE')
+  // The mount is opened again.
+  self('')
+  put(1, 'S')
+  for (let tick = 1; tick <= 10; tick++) collect()
+  expect(collect().total).toBe(new Set([1, ...pids]).size)
+  expect(unavailable.size).toBe(0)
+})
+
+test('hidepid=1 shows that processes are there, and not what they do: only their number is sent', () => {
+  self(',gid=4294967294,hidepid=1')
+  put(90, 'S')
+  mkdirSync(join(proc, '1'))
+  const { collect } = processes()
+  const sent = Object.entries(collect()).filter(([, value]) => value !== undefined)
+  expect(sent).toEqual([['total', 2]])
+})
+
+test.each([
+  ['CAP_SYS_PTRACE', ',gid=4294967294,hidepid=2', '0000000000080000'],
+  ['the group of the mount', `,gid=${process.getegid!()},hidepid=2`, '0'],
+  ['hidepid=0', ',hidepid=0', '0'],
+])('with %s all processes are seen', (_, options, capEff) => {
+  self(options, capEff)
+  for (const pid of [1, 90]) put(pid, 'S')
+  expect(processes().collect()).toMatchObject({ total: 2 })
 })

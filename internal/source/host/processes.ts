@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import type { SampleSink } from '../../sample/sample.ts'
+import { type Visibility, visibility } from './hidepid.ts'
 import { readTextIfThere } from './kernel-files.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
@@ -81,14 +82,21 @@ export function countProcesses(processes: Iterable<Process>, unread = 0): (numbe
 const KNOWN_PER_TICK = 32
 const NEW_PER_TICK = 128
 
+/** /proc is rarely mounted anew. To ask costs 60 µs. */
+const VISIBLE_AGE_US = 10e6
+
 export class Processes implements Measurement {
   readonly name = 'processes'
+  readonly #surroundings: Surroundings
   readonly #proc: string
   readonly #rows: Rows
   /** The last reading of each process, the oldest reading first. */
   readonly #known = new Map<string, Process>()
+  #visible: Visibility = 'all'
+  #askedAtUs = Number.NEGATIVE_INFINITY
 
   constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings
     this.#proc = surroundings.roots.proc
     this.#rows = new Rows(this.name, PROCESSES_FIELDS, surroundings)
   }
@@ -99,17 +107,35 @@ export class Processes implements Measurement {
   }
 
   collect(atUs: number, emit: SampleSink): void {
-    const there = new Set(this.#pids())
+    const pids = this.#pids()
+    if (Math.abs(atUs - this.#askedAtUs) >= VISIBLE_AGE_US) this.#lookHowMuchIsVisible(pids, atUs)
+    if (this.#visible === 'all') this.#rows.emit(atUs, [], this.#count(pids), emit)
+    else {
+      this.#surroundings.leftOut.note('hidden', this.name, HIDDEN[this.#visible])
+      if (this.#visible === 'names') this.#rows.emit(atUs, [], totalOnly(pids.length), emit)
+    }
+  }
+
+  #lookHowMuchIsVisible(pids: readonly string[], atUs: number): void {
+    const { roots, unavailable } = this.#surroundings
+    const visible = visibility(roots, pids, [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])])
+    if (visible !== 'all') unavailable.set(this.name, HIDDEN[visible])
+    else if (this.#visible !== 'all') unavailable.delete(this.name)
+    this.#visible = visible
+    this.#askedAtUs = atUs
+  }
+
+  #count(pids: readonly string[]): (number | undefined)[] {
+    const there = new Set(pids)
     for (const pid of this.#known.keys()) if (!there.has(pid)) this.#known.delete(pid)
-    const unknown = [...there].filter((pid) => !this.#known.has(pid))
+    const unknown = pids.filter((pid) => !this.#known.has(pid))
     let left = Math.min(KNOWN_PER_TICK, this.#known.size)
     for (const pid of this.#known.keys()) {
       if (left-- === 0) break
       this.#read(pid)
     }
     for (const pid of unknown.slice(0, NEW_PER_TICK)) this.#read(pid)
-    const unread = Math.max(0, unknown.length - NEW_PER_TICK)
-    this.#rows.emit(atUs, [], countProcesses(this.#known.values(), unread), emit)
+    return countProcesses(this.#known.values(), Math.max(0, unknown.length - NEW_PER_TICK))
   }
 
   #pids(): string[] {
@@ -122,4 +148,14 @@ export class Processes implements Measurement {
     this.#known.delete(pid)
     if (process !== undefined) this.#known.set(pid, process)
   }
+}
+
+const NEXT_STEP = 'run the agent with CAP_SYS_PTRACE, or in the group of the mount option gid'
+const HIDDEN = {
+  names: `/proc shows the states of this user's processes only (hidepid): only their number is sent; ${NEXT_STEP}`,
+  own: `/proc shows this user's processes only (hidepid): left out; ${NEXT_STEP}`,
+} as const
+
+function totalOnly(total: number): (number | undefined)[] {
+  return PROCESSES_FIELDS.map(([field]) => (field === 'total' ? total : undefined))
 }

@@ -19,7 +19,9 @@ import type { Sample } from '../../sample/sample.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import type { Slot } from '../../sample/value.ts'
 import type { Problem } from '../source.ts'
-import type { FileSystemSize } from './disk.ts'
+import type { FileSystemSize } from './mount-asker.ts'
+import { deviceNumber } from './mount-identity.ts'
+import { parseMountinfo } from './mounts.ts'
 import { osName } from './os-name.ts'
 import { HOST_MEASUREMENTS, HostSource, type HostSourceOptions } from './source.ts'
 
@@ -72,10 +74,17 @@ test.each(readdirSync(TESTDATA))('recorded machine: %s', async (name) => {
   let nowMs = 0
   const { source, problems, collect } = sourceUnder(root, {
     monotonicMs: () => nowMs,
-    askFileSystem: async (path) => {
-      const size = sizes[path.slice(join(root, 'root').length) || '/']
-      if (size === undefined) throw new Error(`ENOENT: no such file or directory, statfs`)
-      return size
+    fileSystemCalls: {
+      size: async (path) => {
+        const size = sizes[path.slice(join(root, 'root').length) || '/']
+        if (size === undefined) throw new Error(`EACCES: permission denied, statfs`)
+        return size
+      },
+      device: async (path) => {
+        const mounts = parseMountinfo(readFileSync(join(root, 'proc/1/mountinfo'), 'utf8'))
+        const onHost = path.slice(join(root, 'root').length) || '/'
+        return deviceNumber(mounts.findLast((mount) => mount.path === onHost)!.id)
+      },
     },
   })
   const said: string[] = []
@@ -132,7 +141,7 @@ test('this machine: one collect gives all eight measurements, with plausible val
   expect(Number(mem.used) + Number(mem.available)).toBe(memTotal)
   const root = seen.get('disk')!.find(({ path }) => path === '/')!
   expect(Number(root.used)).toBeGreaterThan(0)
-  for (const percent of [mem.used_percent, seen.get('swap')![0]!.used_percent, root.used_percent]) {
+  for (const percent of [mem.used_percent, seen.get('swap')![0]!.used_percent ?? 0, root.used_percent]) {
     expect(percent).toBeGreaterThanOrEqual(0)
     expect(percent).toBeLessThanOrEqual(100)
   }
@@ -287,9 +296,12 @@ test('without process 1 of the host, only mounts below the mount root are the ho
   const asked: string[] = []
   const { source, collect } = sourceUnder(root, {
     include: ['disk'],
-    askFileSystem: async (path) => {
-      asked.push(path)
-      return { bsize: 1, blocks: 10, bfree: 5, bavail: 5, files: 0, ffree: 0 }
+    fileSystemCalls: {
+      size: async (path) => {
+        asked.push(path)
+        return { bsize: 1, blocks: 10, bfree: 5, bavail: 5, files: 0, ffree: 0 }
+      },
+      device: async (path) => deviceNumber(path.endsWith('home') ? '8:3' : '8:1'),
     },
   })
   expect((await collect(AT_US)).map((line) => line.split(' ', 1)[0])).toEqual([

@@ -1,14 +1,16 @@
 import type { SampleSink } from '../../sample/sample.ts'
 import type { SeriesTable } from '../../sample/series.ts'
 import { errorText } from '../../text/error-text.ts'
+import { LeftOut, type LeftOutReason } from '../left-out.ts'
 import { type ProblemSink, ProblemThrottle, type Source } from '../source.ts'
 import { containerNotes } from './container.ts'
 import { Cpu } from './cpu.ts'
-import { type AskFileSystem, DiskSpace } from './disk.ts'
+import { DiskSpace } from './disk.ts'
 import { DiskIo } from './diskio.ts'
 import type { Measurement, Roots, Surroundings } from './measurement.ts'
 import { Mem } from './mem.ts'
-import { Net } from './net.ts'
+import type { FileSystemCalls } from './mount-asker.ts'
+import { Net, nameMatcher } from './net.ts'
 import { nonLinuxMeasurements } from './non-linux.ts'
 import { Processes } from './processes.ts'
 import { Swap } from './swap.ts'
@@ -28,10 +30,12 @@ export interface HostSourceOptions {
   readonly mountRoot?: string
   /** The measurements to make; all by default. */
   readonly include?: readonly HostMeasurement[]
+  /** Names of network interfaces to leave out; `*` stands for any characters, `?` for one. None by default. */
+  readonly excludeInterfaces?: readonly string[]
   /** Told what cannot be read: at once the first time, then once in ten minutes. */
   readonly onProblem: ProblemSink
-  /** For tests: how a file system is asked for its size, a monotonic timer (ms), and the platform. */
-  readonly askFileSystem?: AskFileSystem
+  /** For tests: how file systems are asked, a monotonic timer (ms), and the platform. */
+  readonly fileSystemCalls?: FileSystemCalls
   readonly monotonicMs?: () => number
   readonly platform?: NodeJS.Platform
 }
@@ -45,10 +49,12 @@ export class HostSource implements Source {
   readonly name = 'host'
   readonly #unavailable = new Map<string, string>()
   readonly #problems: ProblemThrottle
+  readonly #leftOut: LeftOut
   readonly #all: readonly Measurement[]
   /** What was unavailable already before the first reading, also of measurements that are not included. */
   readonly #knownUnavailable: ReadonlyMap<string, string>
   #measurements: readonly Measurement[] = []
+  #excludesInterface: (name: string) => boolean = () => false
   /** The keys of `unavailable` that `onProblem` was told. */
   readonly #said = new Set<string>()
   /** Measurements whose last reading failed → their reason in `unavailable` before that. */
@@ -56,13 +62,18 @@ export class HostSource implements Source {
 
   constructor(options: HostSourceOptions) {
     this.#problems = new ProblemThrottle(this.name, options.onProblem, options.monotonicMs)
+    this.#leftOut = new LeftOut(this.#problems)
+    this.excludeInterfaces(options.excludeInterfaces ?? [])
     const { host, table, monotonicMs = () => performance.now() } = options
     const roots: Roots = {
       proc: withoutEndSlash(options.procRoot ?? '/proc'),
       sys: withoutEndSlash(options.sysRoot ?? '/sys'),
       mount: withoutEndSlash(options.mountRoot ?? '/'),
     }
-    const surroundings = { host, table, monotonicMs, roots, problems: this.#problems, unavailable: this.#unavailable }
+    const surroundings: Surroundings = {
+      ...{ host, table, monotonicMs, roots, problems: this.#problems, leftOut: this.#leftOut },
+      ...{ unavailable: this.#unavailable, excludesInterface: (name) => this.#excludesInterface(name) },
+    }
     const onLinux = (options.platform ?? process.platform) === 'linux'
     this.#all = onLinux ? linuxMeasurements(surroundings, options) : nonLinuxMeasurements(surroundings)
     this.#knownUnavailable = new Map(this.#unavailable)
@@ -77,6 +88,16 @@ export class HostSource implements Source {
    */
   get unavailable(): ReadonlyMap<string, string> {
     return this.#unavailable
+  }
+
+  /** What was read and not sent, by reason. */
+  get leftOut(): ReadonlyMap<LeftOutReason, number> {
+    return this.#leftOut.counts
+  }
+
+  /** Leaves out these network interfaces from the next tick on, in place of those before. */
+  excludeInterfaces(patterns: readonly string[]): void {
+    this.#excludesInterface = nameMatcher(patterns)
   }
 
   /**
@@ -164,7 +185,7 @@ function linuxMeasurements(surroundings: Surroundings, options: HostSourceOption
     new Processes(surroundings),
     new Net(surroundings),
     new DiskIo(surroundings),
-    DiskSpace.linux(surroundings, options.askFileSystem),
+    DiskSpace.linux(surroundings, options.fileSystemCalls),
   ]
 }
 

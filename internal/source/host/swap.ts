@@ -1,15 +1,15 @@
 import type { SampleSink } from '../../sample/sample.ts'
 import { counter, readText, readTextIfThere } from './kernel-files.ts'
-import type { FieldList, Measurement, Surroundings } from './measurement.ts'
+import { type FieldList, type Measurement, PERCENT, percentOf, type Surroundings } from './measurement.ts'
 import { parseMeminfo } from './mem.ts'
 import { Rows } from './rows.ts'
 
 /** Bytes; `in` and `out` are counters since boot. */
 export const SWAP_FIELDS: FieldList = [
   ['total', 'int'],
-  ['used', 'int'],
-  ['free', 'int'],
-  ['used_percent', 'float'],
+  ['used', 'int', { max: 'total' }],
+  ['free', 'int', { max: 'total' }],
+  ['used_percent', 'float', PERCENT],
   ['in', 'int'],
   ['out', 'int'],
 ]
@@ -19,20 +19,16 @@ export const SWAP_FIELDS: FieldList = [
  */
 const PAGE_BYTES = 4096
 
-/** What was swapped in and out since boot, bytes. */
+/** What was swapped in and out since boot, bytes; NaN where the line is missing or is no number. */
 export function parseSwapped(vmstat: string): { in: number | bigint; out: number | bigint } {
-  const bytes = (name: string) => {
-    const pages = new RegExp(`^${name} (\\d+)$`, 'm').exec(vmstat)?.[1]
-    if (pages === undefined) throw new Error(`no ${name} in /proc/vmstat`)
-    return counter(pages, PAGE_BYTES)
-  }
+  const bytes = (name: string) => counter(new RegExp(`^${name} (.*)$`, 'm').exec(vmstat)?.[1], PAGE_BYTES)
   return { in: bytes('pswpin'), out: bytes('pswpout') }
 }
 
-/** In the order of `SWAP_FIELDS`. */
-export function swapValues(total: number, free: number): number[] {
-  const used = Math.max(0, total - free)
-  return [total, used, free, total === 0 ? 0 : (100 * used) / total]
+/** In the order of `SWAP_FIELDS`. A machine without swap has used 0 bytes, but no percentage of them. */
+export function swapValues(total: number, free: number): (number | undefined)[] {
+  const used = total - free
+  return [total, used, free, percentOf(used, total)]
 }
 
 export class Swap implements Measurement {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { SampleSink } from '../../sample/sample.ts'
-import { readText, readTextIfThere } from './kernel-files.ts'
+import { decimal, readText, readTextIfThere } from './kernel-files.ts'
 import type { FieldList, Measurement, Surroundings } from './measurement.ts'
 import { Rows } from './rows.ts'
 
@@ -9,17 +9,17 @@ export const SYSTEM_FIELDS: FieldList = [
   ['load1', 'float'],
   ['load5', 'float'],
   ['load15', 'float'],
-  ['n_cpus', 'int'],
+  ['n_cpus', 'int', { min: 1 }],
   ['uptime', 'int'],
   ['n_physical_cpus', 'int'],
   ['n_users', 'int'],
   ['n_unique_users', 'int'],
 ]
 
+/** NaN for each that is missing or is no number. */
 export function parseLoadavg(loadavg: string): [number, number, number] {
-  const [load1, load5, load15] = loadavg.split(' ').map(Number)
-  if (load1 === undefined || load5 === undefined || load15 === undefined) throw new Error('/proc/loadavg is cut off')
-  return [load1, load5, load15]
+  const [load1, load5, load15] = loadavg.split(' ')
+  return [decimal(load1), decimal(load5), decimal(load15)]
 }
 
 /** How many numbers a list such as `0-3,8,10-11` has, the form of /sys/devices/system/cpu/online. */
@@ -28,6 +28,13 @@ export function countCpuList(list: string): number {
   for (const [, first, last] of list.matchAll(/(\d+)(?:-(\d+))?/g)) count += Number(last ?? first) - Number(first) + 1
   return count
 }
+
+/** The cores in /proc/stat that are online. */
+function countCpuLines(stat: string): number | undefined {
+  return stat.match(/^cpu\d/gm)?.length
+}
+
+const NO_LOAD = [undefined, undefined, undefined] as const
 
 /** struct utmp of glibc: 384 bytes, but 400 on arm64, where its times are longer. */
 const UTMP_RECORD_BYTES = process.arch === 'arm64' ? 400 : 384
@@ -58,17 +65,30 @@ export class System implements Measurement {
 
   collect(atUs: number, emit: SampleSink): void {
     const { proc, sys } = this.#surroundings.roots
-    const load = parseLoadavg(readText(`${proc}/loadavg`))
     const online = readTextIfThere(`${sys}/devices/system/cpu/online`)
-    const cpus = online === undefined ? this.#countStatLines(proc) : countCpuList(online)
-    const uptime = Math.floor(Number.parseFloat(readText(`${proc}/uptime`)))
+    const values = [
+      ...(this.#read(`${proc}/loadavg`, 'system.load1, system.load5, system.load15', parseLoadavg) ?? NO_LOAD),
+      online === undefined ? this.#read(`${proc}/stat`, 'system.n_cpus', countCpuLines) : countCpuList(online),
+      this.#read(`${proc}/uptime`, 'system.uptime', (text) => Math.floor(decimal(text.split(' ', 1)[0]))),
+    ]
+    if (values.every((value) => value === undefined)) throw new Error(`nothing of ${proc} can be read`)
     const users = this.#users()
     const unique = users === undefined ? undefined : new Set(users).size
-    this.#rows.emit(atUs, [], [...load, cpus, uptime, this.#physical(online), users?.length, unique], emit)
+    this.#rows.emit(atUs, [], [...values, this.#physical(online), users?.length, unique], emit)
   }
 
-  #countStatLines(proc: string): number {
-    return readText(`${proc}/stat`).match(/^cpu\d/gm)?.length ?? 0
+  /** What a file says; undefined when it cannot be read, which costs its own figures only. */
+  #read<T>(path: string, figures: string, parse: (text: string) => T): T | undefined {
+    const { leftOut, unavailable } = this.#surroundings
+    try {
+      const parsed = parse(readText(path))
+      unavailable.delete(figures)
+      return parsed
+    } catch (cause) {
+      unavailable.set(figures, `${path} cannot be read`)
+      leftOut.note('unreadable', figures, `${path} cannot be read`, cause)
+      return undefined
+    }
   }
 
   /**
