@@ -21,8 +21,8 @@ export function tailCommand(): Command {
   return new Command('tail')
     .description('Prints each new reading of the live stream as a line of JSON.')
     .addOption(api)
-    .option('--host <names>', 'only these hosts, separated by commas')
-    .option('--measurement <names>', 'only these measurements, separated by commas')
+    .option('--host <names>', 'only these hosts, separated by commas; a comma of a name is written \\,')
+    .option('--measurement <names>', 'only these measurements, separated by commas; a comma of a name is written \\,')
     .option('--once', 'end after the first snapshot')
     .addHelpText('after', '\nExample:\n  sentinel tail --measurement cpu | jq .fields.usage_idle')
     .action(async (options: TailOptions) => {

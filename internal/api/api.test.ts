@@ -179,6 +179,7 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
   const badParameters: Array<[string, string, string]> = [
     ['no measurement', '?field=a', 'measurement'],
     ['an empty measurement', '?measurement=&field=a', 'measurement'],
+    ['a measurement of control characters', '?measurement=%01&field=a', 'measurement'],
     ['two measurements', '?measurement=a&measurement=b&field=a', 'measurement'],
     ['no field', '?measurement=a', 'field'],
     ['an empty field', '?measurement=a&field=a,', 'field'],
@@ -224,6 +225,52 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
     const points = [[1763900000000000, '9007199254740993'], [1763900001000000, 2]] as const // biome-ignore format: a pair a point
     scene.reader.history = async () => [{ field: 'usage_user', tags: {}, points }]
     expect((await scene.ask(HISTORY)).json().series[0].points).toEqual(points)
+  })
+
+  describe('names with commas, equals signs or line breaks', () => {
+    /** A store with one series: host `web-01`, tag `a=b` with the value `c`, fields `x,y` and `z`. */
+    async function openWithOddNames(): Promise<(query: string) => Promise<unknown>> {
+      const scene = await openWithHost()
+      scene.reader.history = async ({ fields, tags }) => {
+        const stored: Record<string, string> = { host: 'web-01', 'a=b': 'c' }
+        if (Object.entries(tags).some(([key, value]) => stored[key] !== value)) return []
+        const found = fields.filter((field) => ['x,y', 'z'].includes(field))
+        return found.map((field) => ({ field, tags: stored, points: [[1.7e15, 1]] }))
+      }
+      return async (query) => {
+        const answer = await scene.ask(`/api/v1/hosts/web-01/metrics?measurement=m&${query}`)
+        const { series, parameter, detail } = answer.json()
+        return series?.map(({ field }: { field: string }) => field) ?? `${parameter}: ${detail}`
+      }
+    }
+
+    it('are answered exactly, or refused with how to write them', async () => {
+      const ask = await openWithOddNames()
+      expect(await ask('field=x\\,y,z')).toEqual(['x,y', 'z'])
+      expect(await ask('field=x,y')).toBe('field: there is a field "x,y": write it as x\\,y')
+      expect(await ask('field=z,x,y')).toBe('field: there is a field "x,y": write it as x\\,y')
+      expect(await ask('field=z&tag=a\\=b=c')).toEqual(['z'])
+      expect(await ask('field=z&tag=a=b=c')).toBe('tag: there is a tag "a=b" with the value "c": write it as a\\=b=c')
+      // Nothing else can have been meant.
+      expect(await ask('field=nothing,else&tag=a\\=b=c')).toEqual([])
+      expect(await ask('field=z&tag=a=b')).toEqual([])
+      expect(await ask('field=z&tag=a=d=c')).toEqual([])
+    })
+
+    it('find a host by the name that its publisher sent', async () => {
+      const scene = await ApiScene.open()
+      const name = 'line\nbreak, "quoted" = ü'
+      scene.way.send('cpu', { host: name }, { v: 1 })
+      const hosts: unknown[] = []
+      scene.reader.history = async ({ tags }) => {
+        hosts.push(tags.host)
+        return []
+      }
+      const ask = async (host: string): Promise<unknown> =>
+        (await scene.ask(`/api/v1/hosts/${encodeURIComponent(host)}/metrics?measurement=cpu&field=v`)).json().series
+      const stored = 'line\\nbreak, "quoted" = ü'
+      expect([await ask(name), await ask(stored), hosts]).toEqual([[], [], [stored, stored]])
+    })
   })
 
   it('404 for an unknown host', async () => {

@@ -130,7 +130,7 @@ export function buildApi(options: ApiOptions): App {
         await limitByAddress(api, limits.requestsPerMinute)
         addHostsRoute(api, { view, known, clock, faults, staleAfterMs, storeIsAway })
         addHistoryRoute(api, { reader, view, clock, ...limits })
-        addLiveRoute(api, options.feed, limits.maxLiveClientsPerAddress)
+        addLiveRoute(api, options.feed, table, limits.maxLiveClientsPerAddress)
       },
       { prefix: '/api/v1' },
     )

@@ -127,6 +127,27 @@ describe('GET /api/v1/live', () => {
     expect([byComma.values.length, repeated.values.length]).toEqual([2, 4])
   })
 
+  it.each(['a,b', 'say "hi", x=1', '東京, ü', 'end,', 'line\nbreak, tab\t'])('finds a host named %j', async (name) => {
+    const { scene, port } = await listen()
+    for (const host of [name, 'a', 'b']) scene.way.send('x, y', { host }, { v: 1 })
+    const written = encodeURIComponent(name.replaceAll(',', '\\,'))
+    const stream = await Stream.open(port, `?host=${written}&measurement=x\\, y`.replaceAll(' ', '%20'))
+    await until(() => stream.values.length > 0)
+    expect(stream.values).toEqual([['x, y', 1]])
+  })
+
+  it.each([
+    ['a list that hides a host', '?host=c,a,b', 'host', 'there is a host "a,b": write it as a\\,b'],
+    ['a list that hides a measurement', '?measurement=x,%20y', 'measurement', 'write it as x\\, y'],
+    ['an empty host', '?host=', 'host', 'a host name is empty'],
+    ['an empty measurement among others', '?measurement=x,', 'measurement', 'a measurement name is empty'],
+  ])('refuses %s, which would be silent for ever', async (_name, query, parameter, detail) => {
+    const scene = await ApiScene.open()
+    scene.way.send('x, y', { host: 'a,b' }, { v: 1 })
+    const answer = await scene.ask(`/api/v1/live${query}`)
+    expect(answer.json()).toMatchObject({ status: 400, parameter, detail: expect.stringContaining(detail) })
+  })
+
   it('resumes after Last-Event-ID', async () => {
     const { scene, port } = await listen()
     scene.way.send('x', { host: 'a' }, { v: 1 })

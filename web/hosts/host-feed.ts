@@ -70,7 +70,8 @@ export class HostFeed {
     this.close()
     if (this.#host === null) return
     const measurements = PANELS.map(({ measurement }) => measurement).join(',')
-    const query = new URLSearchParams({ host: this.#host, measurement: measurements })
+    // A comma of the name would make it two names.
+    const query = new URLSearchParams({ host: this.#host.replaceAll(',', '\\,'), measurement: measurements })
     this.#stream = new LiveStream(`api/v1/live?${query}`, {
       samples: (samples) => {
         const isFirst = samples.length > 0 && this.data.newestAtMs === 0

@@ -1,11 +1,15 @@
 import { ParameterError } from '../../http/errors.ts'
+import { cleanText } from '../../sample/border.ts'
 import type { Aggregate, HistoryQuery } from '../../store/store.ts'
+import { escapeName, otherPairs, parseNames, parsePair } from '../names.ts'
 
 export const AGGREGATES = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99'] as const satisfies readonly Aggregate[]
 export const MAX_FIELDS_ASKED = 32
 export const MAX_TAGS_ASKED = 8
 /** A series of so many points is about 250 kB of JSON. Prometheus has the same limit. */
 export const MAX_BUCKETS = 11_000
+/** Each costs a query that finds nothing or refuses the request. */
+const MAX_OTHER_READINGS = 16
 
 /** The parameters of a history as the URL has them. */
 export interface HistoryParams {
@@ -32,9 +36,9 @@ export function parseHistoryParams(host: string, params: HistoryParams, nowUs: n
     )
   }
   return {
-    measurement: params.measurement,
+    measurement: parseMeasurement(params.measurement),
     fields: parseFields(params.field),
-    tags: { ...parseTags(params.tag ?? []), host },
+    tags: { ...parseTags(params.tag ?? []), host: cleanText(host) },
     startUs,
     endUs,
     everyUs,
@@ -128,9 +132,14 @@ export function friendlyStep(rangeUs: number): number {
   return FRIENDLY_STEPS_US.find((step) => step >= exact) ?? Math.ceil(exact / DAY_US) * DAY_US
 }
 
+function parseMeasurement(text: string): string {
+  const name = cleanText(text)
+  if (name === '') throw new ParameterError('measurement', 'the name of the measurement is empty')
+  return name
+}
+
 function parseFields(text: string): string[] {
-  const fields = [...new Set(text.split(','))]
-  if (fields.includes('')) throw new ParameterError('field', 'a field name is empty')
+  const fields = [...new Set(parseNames('field', text))]
   if (fields.length > MAX_FIELDS_ASKED) {
     throw new ParameterError('field', `${fields.length} fields; at most ${MAX_FIELDS_ASKED} are allowed`)
   }
@@ -143,14 +152,61 @@ function parseTags(pairs: readonly string[]): Record<string, string> {
   }
   const tags = new Map<string, string>()
   for (const pair of pairs) {
-    const equals = pair.indexOf('=')
-    const key = pair.slice(0, equals)
-    if (equals < 1) {
-      throw new ParameterError('tag', `${JSON.stringify(pair)} does not have the form key=value`)
-    }
+    const [key, value] = parsePair('tag', pair)
     if (key === 'host') throw new ParameterError('tag', 'the path names the host already')
     if (tags.has(key)) throw new ParameterError('tag', `${JSON.stringify(key)} is given twice`)
-    tags.set(key, pair.slice(equals + 1))
+    tags.set(key, value)
   }
   return Object.fromEntries(tags)
+}
+
+/** A field or tag that the parameters may have meant, with the query that finds out. */
+export interface OtherReading {
+  readonly parameter: 'field' | 'tag'
+  /** In words, such as `a field "a,b"`. */
+  readonly meant: string
+  /** How the parameter has to be written for it. */
+  readonly written: string
+  readonly query: HistoryQuery
+}
+
+/**
+ * How else the parameters can be read where fields found nothing: a comma or an equals sign may belong to a name. Neighbouring fields
+ * without a series may be one field; of several equals signs a later one may end the key.
+ *
+ * @param found the fields that have a series
+ */
+export function otherReadings(query: HistoryQuery, params: HistoryParams, found: ReadonlySet<string>): OtherReading[] {
+  const others: OtherReading[] = []
+  for (const field of joinedWithoutSeries(query.fields, found)) {
+    others.push({
+      parameter: 'field',
+      meant: `a field ${JSON.stringify(field)}`,
+      written: escapeName(field),
+      query: { ...query, fields: [field] },
+    })
+  }
+  if (found.size > 0) return others
+  for (const pair of params.tag ?? []) {
+    const { [parsePair('tag', pair)[0]]: _replaced, ...tags } = query.tags
+    for (const [key, value] of otherPairs(pair)) {
+      others.push({
+        parameter: 'tag',
+        meant: `a tag ${JSON.stringify(key)} with the value ${JSON.stringify(value)}`,
+        written: `${escapeName(key)}=${value}`,
+        query: { ...query, tags: { ...tags, [key]: value } },
+      })
+    }
+  }
+  return others.slice(0, MAX_OTHER_READINGS)
+}
+
+/** The longest runs of two fields or more that have no series, joined as a name with commas would be. */
+function joinedWithoutSeries(fields: readonly string[], found: ReadonlySet<string>): string[] {
+  const runs: string[][] = [[]]
+  for (const field of fields) {
+    if (found.has(field)) runs.push([])
+    else runs.at(-1)!.push(field)
+  }
+  return runs.filter(({ length }) => length > 1).map((run) => run.join(','))
 }

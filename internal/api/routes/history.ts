@@ -1,11 +1,27 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../http/app-types.ts'
 import { NotFoundError, OverloadError } from '../../http/errors.ts'
-import { type Aggregate, StoreError, type StoreReader } from '../../store/store.ts'
+import { cleanText } from '../../sample/border.ts'
+import {
+  type Aggregate,
+  type HistoryQuery,
+  type HistorySeries,
+  StoreError,
+  type StoreReader,
+} from '../../store/store.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { HostsView } from '../../view/hosts/hosts-view.ts'
+import { refuseHidden } from '../names.ts'
 import { type HistoryAnswer, HistorySchema, problems } from '../schemas.ts'
-import { AGGREGATES, MAX_BUCKETS, MAX_FIELDS_ASKED, MAX_TAGS_ASKED, parseHistoryParams } from './history-params.ts'
+import {
+  AGGREGATES,
+  type HistoryParams,
+  MAX_BUCKETS,
+  MAX_FIELDS_ASKED,
+  MAX_TAGS_ASKED,
+  otherReadings,
+  parseHistoryParams,
+} from './history-params.ts'
 
 export interface HistoryOptions {
   readonly reader: StoreReader
@@ -30,7 +46,7 @@ const QuerySchema = Type.Object(
     field: Type.String({
       minLength: 1,
       maxLength: 8192,
-      description: `Field names with commas between them, at most ${MAX_FIELDS_ASKED}.`,
+      description: `Field names with commas between them, at most ${MAX_FIELDS_ASKED}. A comma of a name is written \`\\,\`.`,
       examples: ['usage_user,usage_system'],
     }),
     start: Type.Optional(Type.String({ description: `Start of the range, inclusive. ${TIME_FORMS} Default \`-5m\`.` })),
@@ -51,7 +67,7 @@ const QuerySchema = Type.Object(
     ),
     tag: Type.Optional(
       Type.Array(Type.String(), {
-        description: `key=value that each series must have, or key= for series without this tag; may be repeated, at most ${MAX_TAGS_ASKED}.`,
+        description: `key=value that each series must have, or key= for series without this tag; may be repeated, at most ${MAX_TAGS_ASKED}. An equals sign of the key is written \`\\=\`.`,
         examples: [['cpu=cpu-total']],
       }),
     ),
@@ -77,13 +93,15 @@ export function addHistoryRoute(app: App, options: HistoryOptions): void {
       },
     },
     async (request): Promise<HistoryAnswer> => {
-      const { host } = request.params
+      // As it was cleaned before it was stored: a line break in it became two characters.
+      const host = cleanText(request.params.host)
       const query = parseHistoryParams(host, request.query, clock.now())
       if (running >= options.maxQueries) throw new OverloadError(`${running} queries are running already`)
       running++
       try {
         const series = await ask(request.signal, (signal) => reader.history(query, signal))
         if (series.length === 0) await refuseUnknownHost(host, request.signal)
+        await refuseOtherReading(query, request.query, series, request.signal)
         return {
           host,
           measurement: query.measurement,
@@ -106,6 +124,19 @@ export function addHistoryRoute(app: App, options: HistoryOptions): void {
     } catch (cause) {
       if (!timeout.aborted) throw cause
       throw new StoreError('away', `no answer within ${options.queryTimeoutMs} ms`, { cause })
+    }
+  }
+
+  /** A field or a tag without a series may have been meant otherwise: then the client is told, and not given an empty answer. */
+  async function refuseOtherReading(
+    query: HistoryQuery,
+    params: HistoryParams,
+    series: readonly HistorySeries[],
+    clientGone: AbortSignal,
+  ): Promise<void> {
+    for (const other of otherReadings(query, params, new Set(series.map(({ field }) => field)))) {
+      const found = await ask(clientGone, (signal) => reader.history(other.query, signal))
+      if (found.length > 0) refuseHidden(other.parameter, other.meant, other.written)
     }
   }
 

@@ -7,6 +7,9 @@ import { AddressCounts, isLoopback } from '../../http/connection-limit.ts'
 import { AddressLimitError, type HttpError, OverloadError } from '../../http/errors.ts'
 import type { Feed } from '../../live/feed.ts'
 import { FeedFilter } from '../../live/feed-client.ts'
+import type { LiveSeries } from '../../live/live-series.ts'
+import type { LiveTable } from '../../live/live-table.ts'
+import { escapeName, hiddenName, parseNames, refuseHidden } from '../names.ts'
 import { problems } from '../schemas.ts'
 
 /** How long clients may take to read the last event when the server stops, ms. */
@@ -18,7 +21,7 @@ const names = (what: string) =>
   Type.Optional(
     Type.Array(Type.String({ maxLength: 8192 }), {
       maxItems: 100,
-      description: `Only these ${what}, with commas between them; may be repeated. Default: all.`,
+      description: `Only these ${what}, with commas between them; may be repeated. A comma of a name is written \`\\,\`. Default: all.`,
     }),
   )
 
@@ -48,7 +51,7 @@ four times a second, each series once with its newest reading.
  *
  * @param mostOfOneAddress streams. Loopback has no such limit: a proxy on this machine brings all its clients from there
  */
-export function addLiveRoute(app: App, feed: Feed, mostOfOneAddress: () => number): void {
+export function addLiveRoute(app: App, feed: Feed, table: LiveTable, mostOfOneAddress: () => number): void {
   const open = new Set<ServerResponse>()
   const ofAddress = new AddressCounts()
 
@@ -68,7 +71,11 @@ export function addLiveRoute(app: App, feed: Feed, mostOfOneAddress: () => numbe
       },
     },
     async (request, reply): Promise<string | undefined> => {
-      const filter = new FeedFilter(split(request.query.host), split(request.query.measurement))
+      const { host, measurement } = request.query
+      const filter = new FeedFilter(
+        namesOf('host', host, (live) => live.host),
+        namesOf('measurement', measurement, (live) => live.series.measurement),
+      )
       reply.header('content-type', 'text/event-stream; charset=utf-8')
       reply.header('cache-control', 'no-store')
       // Without this nginx collects the events and sends them in lumps.
@@ -110,16 +117,27 @@ export function addLiveRoute(app: App, feed: Feed, mostOfOneAddress: () => numbe
     })
   }
 
+  /** The names of a parameter. A list that hides a name with a comma is refused: its client would wait for ever. */
+  function namesOf(
+    parameter: string,
+    lists: readonly string[] | undefined,
+    nameIn: (live: LiveSeries) => string | undefined,
+  ): string[] | undefined {
+    for (const list of lists ?? []) {
+      if (!list.includes(',')) continue
+      const known = new Set(table.changedSince(0).map((live) => nameIn(live) ?? ''))
+      const hidden = hiddenName(list, known)
+      if (hidden !== undefined) refuseHidden(parameter, `a ${parameter} ${JSON.stringify(hidden)}`, escapeName(hidden))
+    }
+    return lists?.flatMap((list) => parseNames(parameter, list))
+  }
+
   // `close` waits for all connections, and these would never end.
   app.addHook('preClose', async () => {
     feed.close()
     await Promise.race([Promise.all([...open].map(closed)), sleep(FAREWELL_MS, undefined, { ref: false })])
     for (const response of open) response.destroy()
   })
-}
-
-function split(lists: readonly string[] | undefined): string[] | undefined {
-  return lists?.flatMap((list) => list.split(',')).filter((name) => name !== '')
 }
 
 function closed(response: ServerResponse): Promise<void> {
