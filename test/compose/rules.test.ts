@@ -74,7 +74,7 @@ describe('docker-compose.yml', () => {
     }
     // Of the machine it may read; write only what it keeps.
     for (const volume of service.volumes ?? [])
-      expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro$|^[a-z]+-data:\/app\/data$/)
+      expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro(,rslave)?$|^[a-z]+-data:\/app\/data$/)
   })
 
   it.each(roles)('%s keeps what is on its disk when its container is made anew', (role, service) => {
@@ -146,7 +146,7 @@ describe('docker-compose.yml', () => {
     if (role !== 'agent') expect(settings.influx).toMatchObject({ url: 'http://influxdb:8086', org: 'sentinel' })
     const { procRoot, sysRoot, mountRoot } = settings.agent
     if (role === 'agent') {
-      const machine = [`/proc:${procRoot}:ro`, `/sys:${sysRoot}:ro`, `/:${mountRoot}:ro`]
+      const machine = [`/proc:${procRoot}:ro`, `/sys:${sysRoot}:ro`, `/:${mountRoot}:ro,rslave`]
       expect(service.volumes).toEqual([...machine, 'agent-data:/app/data'])
     }
     const port = role === 'api' ? settings.api.port : settings.admin.port

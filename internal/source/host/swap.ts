@@ -31,6 +31,8 @@ export function swapValues(total: number, free: number): (number | undefined)[] 
   return [total, used, free, percentOf(used, total)]
 }
 
+const IN_AND_OUT = 'swap.in, swap.out'
+
 export class Swap implements Measurement {
   readonly name = 'swap'
   readonly #surroundings: Surroundings
@@ -50,9 +52,14 @@ export class Swap implements Measurement {
   }
 
   #swapped(path: string) {
+    const { leftOut, unavailable } = this.#surroundings
     const vmstat = readTextIfThere(path)
-    if (vmstat !== undefined) return parseSwapped(vmstat)
-    this.#surroundings.unavailable.set('swap.in, swap.out', `${path} cannot be read`)
-    return undefined
+    if (vmstat === undefined) {
+      unavailable.set(IN_AND_OUT, `${path} cannot be read`)
+      leftOut.note('unreadable', IN_AND_OUT, `${path} cannot be read`)
+      return undefined
+    }
+    unavailable.delete(IN_AND_OUT)
+    return parseSwapped(vmstat)
   }
 }

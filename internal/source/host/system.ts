@@ -18,7 +18,7 @@ export const SYSTEM_FIELDS: FieldList = [
 
 /** NaN for each that is missing or is no number. */
 export function parseLoadavg(loadavg: string): [number, number, number] {
-  const [load1, load5, load15] = loadavg.split(' ')
+  const [load1, load5, load15] = loadavg.split(/\s+/)
   return [decimal(load1), decimal(load5), decimal(load15)]
 }
 
@@ -69,7 +69,7 @@ export class System implements Measurement {
     const values = [
       ...(this.#read(`${proc}/loadavg`, 'system.load1, system.load5, system.load15', parseLoadavg) ?? NO_LOAD),
       online === undefined ? this.#read(`${proc}/stat`, 'system.n_cpus', countCpuLines) : countCpuList(online),
-      this.#read(`${proc}/uptime`, 'system.uptime', (text) => Math.floor(decimal(text.split(' ', 1)[0]))),
+      this.#read(`${proc}/uptime`, 'system.uptime', (text) => Math.floor(decimal(text.split(/\s+/, 1)[0]))),
     ]
     if (values.every((value) => value === undefined)) throw new Error(`nothing of ${proc} can be read`)
     const users = this.#users()
