@@ -122,6 +122,13 @@ describe('Table', () => {
     expect(table.names.length).toBe(1000)
   })
 
+  it('has a column for what is new where mounts come and go for ever', () => {
+    const table = new Table({ bucketMs: SECOND, capacity: 10 })
+    for (let second = 0; second < 5000; second++) table.put(`mount${second}`, second * SECOND, 1)
+    expect(table.latest('mount4999')).toBe(1)
+    expect(table.names.length).toBeLessThanOrEqual(1000)
+  })
+
   it('weighs live values against all the samples of a mean from history', () => {
     const table = tableOf(
       [

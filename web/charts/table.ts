@@ -88,11 +88,20 @@ export class Table {
 
   #column(name: string): Column | undefined {
     const known = this.#columns.get(name)
-    if (known !== undefined || this.#columns.size >= MOST_COLUMNS) return known
+    if (known !== undefined) return known
+    if (this.#columns.size >= MOST_COLUMNS) this.#dropEmpty()
+    if (this.#columns.size >= MOST_COLUMNS) return undefined
     const cells = new Array<Cell>(this.times.length).fill(undefined)
     const column = { cells, bucket: Infinity, sum: 0, count: 0, lastAt: -Infinity, lastValue: 0 }
     this.#columns.set(name, column)
     return column
+  }
+
+  /** Makes room for a disk that is mounted now: those of hours ago have no value left. */
+  #dropEmpty(): void {
+    for (const [name, { cells }] of this.#columns) {
+      if (cells.every((cell) => cell === undefined || cell === null)) this.#columns.delete(name)
+    }
   }
 
   #addRow(time: number, before: number | undefined): void {

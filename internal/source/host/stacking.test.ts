@@ -71,6 +71,8 @@ describe('stackedInterfaces', () => {
     ['a tunnel', ['lo', 'eth0', 'tun0 tun_flags=0x1', 'wg0 type=65534', 'vx0 uevent=DEVTYPE=vxlan'], 'tun0 vx0 wg0'],
     ['only a tunnel', ['lo', 'tun0 tun_flags=0x1'], ''],
     ['containers of its own', ['lo', 'eth0', 'docker0 bridge lower_veth1', 'veth1 brport'], 'docker0 veth1'],
+    ['containers of its own that are routed', ['lo', 'eth0', 'cali1', 'veth9', 'dummy0'], 'cali1 dummy0 veth9'],
+    ['a cable that is called as an end of a container', ['lo', 'veth0'], ''],
     ['a bridge over its cable', ['lo', 'eth0', 'br0 bridge lower_eth0'], 'br0'],
   ])('in a container, %s', (_name, interfaces, stacked) => {
     expect([...stackedInterfaces(sysOfInterfaces(interfaces))].sort().join(' ')).toBe(stacked)

@@ -48,7 +48,7 @@ interface Interface {
  *
  * Of the rest, tunnels and the host's ends of containers (veth, tap) name nothing below them, though their bytes leave
  * through the network card. So only hardware counts. A machine without any, such as a container, counts what looks like
- * a cable: neither tunnel nor port of a bridge. If it has only those, they count.
+ * a cable: no tunnel, no end of a container, no port of a bridge. If it has only those, they count.
  */
 export function stackedInterfaces(sys: string): ReadonlySet<string> {
   const folder = `${sys}/class/net`
@@ -59,7 +59,7 @@ export function stackedInterfaces(sys: string): ReadonlySet<string> {
   const ports = new Set(all.filter(({ has }) => has('bridge')).flatMap(({ lower }) => lower))
   const isPort = ({ name, has }: Interface) => has('brport') || ports.has(name)
   const hardware = lowest.filter(({ has }) => has('device'))
-  const cables = lowest.filter((one) => !isPort(one) && !isTunnel(`${folder}/${one.name}`, one))
+  const cables = lowest.filter((one) => !isPort(one) && !isMade(`${folder}/${one.name}`, one))
   const counted = [hardware, cables, lowest].find((some) => some.length > 0) ?? []
   return new Set(all.filter((one) => !counted.includes(one)).map(({ name }) => name))
 }
@@ -74,9 +74,11 @@ function readInterface(folder: string, name: string): Interface {
 const TUNNEL_TYPES = [512, 768, 769, 776, 778, 823, 65534]
 /** Tunnels that pretend to be an Ethernet card. */
 const TUNNEL_KINDS = /^DEVTYPE=(vxlan|geneve|bareudp|gtp|l2tpeth)$/m
+/** What nothing but the name tells apart from a cable: ends of containers that are routed, and what leads nowhere. */
+const MADE_NAMES = /^(veth|cali|lxc|vnet|tap|tun|wg|ppp|vxlan|dummy|ifb)/
 
-function isTunnel(folder: string, { has }: Interface): boolean {
-  if (has('tun_flags')) return true
+function isMade(folder: string, { name, has }: Interface): boolean {
+  if (has('tun_flags') || MADE_NAMES.test(name)) return true
   const type = Number.parseInt(readTextIfThere(`${folder}/type`) ?? '', 10)
   return TUNNEL_TYPES.includes(type) || TUNNEL_KINDS.test(readTextIfThere(`${folder}/uevent`) ?? '')
 }
