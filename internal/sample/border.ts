@@ -46,9 +46,13 @@ export const MAX_TAGS = 64
 /** The largest string field, bytes of UTF-8: the bound of InfluxDB. */
 export const MAX_STRING_BYTES = 65_535
 
-const RESERVED_TAG_KEYS = new Set(['time', '_field', '_measurement'])
+/**
+ * InfluxDB answers 400 to a line that has one of the first three as a tag key. It stores the others, which are Flux's own columns:
+ * over a measurement with a tag `_time` or `_value` every Flux query fails ("a panic has occurred"), and `range()` overwrites the last two.
+ */
+const RESERVED_TAG_KEYS = new Set(['time', '_field', '_measurement', '_time', '_value', '_start', '_stop'])
 
-/** InfluxDB answers 400 to a line that has one of these as a tag key. */
+/** Whether no store takes a tag of this name, or cannot be asked for it afterwards. */
 export function isReservedTagKey(key: string): boolean {
   return RESERVED_TAG_KEYS.has(key)
 }

@@ -41,6 +41,10 @@ describe('SeriesTable', () => {
     ['the tag key time', 'm', [['time', 'v']], 'reserved_name'],
     ['the tag key _field', 'm', [['_field', 'v']], 'reserved_name'],
     ['the tag key _measurement', 'm', [['_measurement', 'v']], 'reserved_name'],
+    ['the tag key _time', 'm', [['_time', 'v']], 'reserved_name'],
+    ['the tag key _value', 'm', [['_value', 'v']], 'reserved_name'],
+    ['the tag key _start', 'm', [['_start', 'v']], 'reserved_name'],
+    ['the tag key _stop', 'm', [['_stop', 'v']], 'reserved_name'],
     ['a tag twice', 'm', [['k', '1'], ['k', '2']], 'duplicate_tag'], // biome-ignore format: a pair a tag
     ['too many tags', 'm', Array.from({ length: 65 }, (_, i): Tag => [`k${i}`, 'v']), 'too_many_tags'],
   ]
