@@ -22,8 +22,8 @@ export function doctorCommand(): Command {
     const loaded = loadSettings(ROLES[name], flagValues(command, ROLES.up), process.env)
     // A store or a proxy may repeat what it was sent.
     const redactor = new Redactor(loaded.secrets)
-    for await (const { part, ok, text } of examine(loaded)) {
-      process.stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${part}: ${redactor.hide(text)}\n`)
+    for await (const { part, ok, warns = false, text } of examine(loaded)) {
+      process.stdout.write(`${!ok ? 'FAIL' : warns ? 'warn' : 'ok  '} ${part}: ${redactor.hide(text)}\n`)
       if (!ok) process.exitCode = EXIT.failed
     }
   })

@@ -82,7 +82,7 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
   try {
     const { writer, reader, retentionProblem } = await connectStore(context)
     const verdict = await (hasDuty(loaded.role, 'ingest')
-      ? writeAndReadBack(context, writer, reader)
+      ? writeAndReadBack(context, writer, reader, hasDuty(loaded.role, 'serve'))
       : readOnly(context, reader))
     return retentionProblem === '' ? verdict : bad(`${verdict.text}; it drops no old samples: ${retentionProblem}`)
   } catch (error) {
@@ -99,12 +99,22 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
 
 /** An api never writes, so its token may be read-only. */
 async function readOnly({ settings, clock }: Context, reader: StoreReader): Promise<Verdict> {
+  await reader.probe(AbortSignal.timeout(TIMEOUT_MS))
   const hosts = await reader.hosts(clock.now() - LOOK_BACK_US, AbortSignal.timeout(TIMEOUT_MS))
   return good(`${settings.store.kind} answers; hosts with samples of the last hour: ${hosts.length}`)
 }
 
-/** Writes one sample of the measurement `sentinel_doctor` and reads it back. */
-async function writeAndReadBack(context: Context, writer: StoreWriter, reader: StoreReader): Promise<Verdict> {
+/**
+ * Writes one sample of the measurement `sentinel_doctor` and reads it back.
+ *
+ * @param mustRead whether the role reads; else its token need not have the right
+ */
+async function writeAndReadBack(
+  context: Context,
+  writer: StoreWriter,
+  reader: StoreReader,
+  mustRead: boolean,
+): Promise<Verdict> {
   const { settings, clock } = context
   const { host } = settings.agent
   const signal = AbortSignal.timeout(TIMEOUT_MS)
@@ -122,7 +132,15 @@ async function writeAndReadBack(context: Context, writer: StoreWriter, reader: S
 
   const around = { startUs: at - 1_000_000, endUs: at + 1_000_000, everyUs: 1_000_000 }
   const query = { measurement: 'sentinel_doctor', fields: ['value'], tags: { host }, aggregate: 'last' } as const
-  const found = await reader.history({ ...query, ...around }, signal)
+  const found = await reader.history({ ...query, ...around }, signal).catch((error: unknown) => {
+    if (mustRead || !(error instanceof StoreError) || error.kind !== 'refused') throw error
+    return error
+  })
+  if (found instanceof StoreError) {
+    return good(
+      `${settings.store.kind} accepted a sample; it could not be read back, which a server need not do: ${found.message}`,
+    )
+  }
   if (found.length === 0) return bad('it accepted a sample, but does not return it')
   return good(`${settings.store.kind} accepted a sample and returned it`)
 }

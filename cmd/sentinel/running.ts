@@ -67,6 +67,8 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
   if (scrape.has('produced_samples_total')) yield { part: `${name} sent`, ...published(scrape) }
   if (!scrape.has('received_samples_total')) return
   yield { part: `${name} stored`, ...stored(scrape) }
+  const refused = [...scrape.by('refused_measurements').keys()]
+  if (refused.length > 0) yield { part: `${name} refused`, ok: true, warns: true, text: refusedText(refused) }
   yield { part: `${name} lost`, ok: true, text: lost(scrape) }
   if (scrape.has('spool_samples')) {
     const bound = formatSize(settings.spool.maxBytes)
@@ -128,6 +130,10 @@ function stored(scrape: Scrape): Verdict {
     ],
     ` (${countText(held - onDisk)} in memory, ${countText(onDisk)} on disk)${reasonsOf(scrape, 'rejected_samples_total')}${reasonsOf(scrape, 'dropped_samples_total')}`,
   )
+}
+
+function refusedText(measurements: readonly string[]): string {
+  return `the store takes no sample of ${measurements.join(', ')}: often a field has another type there; see sentinel dead-letters list`
 }
 
 /** `; dropped: 3 queue_full`, or '' when the metric is 0. */

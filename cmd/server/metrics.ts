@@ -120,6 +120,12 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     label: 'reason',
     read: () => ledger.rejectedBy,
   })
+  metrics.gauge({
+    name: 'sentinel_refused_measurements',
+    help: '1 for each measurement of which the store has taken no sample in the last five minutes, though some came.',
+    label: 'measurement',
+    read: () => parts.pipeline.refusedMeasurements.map((measurement) => [measurement, 1] as const),
+  })
   metrics.counter({
     name: 'sentinel_dropped_samples_total',
     help: 'Good samples dropped, by the reason.',

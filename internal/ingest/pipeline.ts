@@ -12,6 +12,7 @@ import type { StoreWriter } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Identities } from './identities.ts'
 import type { LossTracker } from './loss/loss.ts'
+import { RefusedMeasurements } from './refused-measurements.ts'
 import { Rejects } from './rejects.ts'
 import { BatchSpool, type BatchSpoolOptions } from './write-queue/batch-spool.ts'
 import type { CircuitBreaker } from './write-queue/circuit-breaker.ts'
@@ -77,6 +78,7 @@ export class Pipeline {
   readonly #ledger: ServerLedger
   readonly #clock: Clock
   readonly #rejects: Rejects
+  readonly #refused = new RefusedMeasurements()
   readonly #queue: WriteQueue
   readonly spool: BatchSpool | undefined
   #subscription: Subscription | undefined
@@ -128,6 +130,11 @@ export class Pipeline {
   }
 
   /** Samples in memory and on disk, counted where they are: the ledger must say the same. */
+  /** Measurements of which the store has taken no sample of late. */
+  get refusedMeasurements(): string[] {
+    return this.#refused.at(this.#clock.now())
+  }
+
   get held(): number {
     return this.heldInMemory + this.heldOnDisk
   }
@@ -261,9 +268,20 @@ export class Pipeline {
   #settled({ result, samples, sentAt, spans }: SettledBatch): void {
     this.#ledger.written += samples - result.rejected.length
     for (const rejected of result.rejected) this.#rejects.line(rejected, spans.of(rejected.index))
+    for (const measurement of result.refusedMeasurements ?? []) this.#refuse(measurement)
     const storedAt = this.#clock.now()
     const { durable } = this.#options.latencies
     for (let i = 0; i < sentAt.length; i++) durable.record(storedAt - sentAt[i]!)
+  }
+
+  #refuse(measurement: string): void {
+    this.#refused.note(measurement, this.#clock.now())
+    const next = 'see the reason with "sentinel dead-letters list": often a field has another type in the store'
+    this.#options.throttle.warn(
+      'measurement refused',
+      { measurement, next },
+      'the store takes no sample of a measurement',
+    )
   }
 
   #ack(upTo: number): void {

@@ -42,8 +42,15 @@ export interface Rejected {
 
 /** What became of a batch. */
 export type WriteResult =
-  /** Every sample is stored or rejected. Queries find the stored ones. */
-  | { readonly next: 'ack'; readonly rejected: readonly Rejected[] }
+  /**
+   * Every sample is stored or rejected. Queries find the stored ones. `refusedMeasurements` are those of which the store took no sample of
+   * the batch; absent where it took some of each.
+   */
+  | {
+      readonly next: 'ack'
+      readonly rejected: readonly Rejected[]
+      readonly refusedMeasurements?: readonly string[]
+    }
   /**
    * Nothing is decided: write the same batch again, after `afterMs` if given. `retry` and `wait` mean that the store takes nothing now;
    * with `wait` a person must act (token, bucket). `postpone` means that only this batch is known to fail: write others first.

@@ -30,7 +30,7 @@ async function doctor(
   const lines = stdout.trimEnd().split('\n')
   return {
     code,
-    ...Object.fromEntries(lines.map((line) => [/^(?:ok {2}|FAIL) ([\w ]+?): /.exec(line)?.[1] ?? 'stray', line])),
+    ...Object.fromEntries(lines.map((line) => [/^(?:ok {2}|warn|FAIL) ([\w ]+?): /.exec(line)?.[1] ?? 'stray', line])),
   }
 }
 
@@ -199,6 +199,35 @@ describe('sentinel doctor asks what runs', () => {
     await Promise.all([redis.stop(), influx.stop(), rm(folder, { recursive: true })])
   })
 
+  it('and warns of a measurement of which the store takes nothing', async () => {
+    const [redis, influx, folder] = await Promise.all([startRedis(), startInflux(), temporaryFolder()])
+    const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url }
+    const port = await freePort()
+    const server = startProgram('sentinel', { args: ['server', `--admin-port=${port}`], env, cwd: folder })
+    await server.logged('started')
+    await fetch(`${influx.url}/query?q=CREATE+DATABASE+telemetry`, { method: 'POST' })
+    const conflict = await fetch(`${influx.url}/write?db=telemetry`, {
+      method: 'POST',
+      body: 'system_stats cpu="text",mem="text"',
+    })
+    expect(conflict.status).toBe(204)
+    await publishRaw(redis.port, 'metrics', [json(1, 50, Date.now()), json(2, 50, Date.now() + 1)])
+    let found: Awaited<ReturnType<typeof doctor>> = { code: 1 }
+    await until('samples are rejected', async () => {
+      found = await doctor(['server', `--admin-port=${port}`], env, folder)
+      return String(found['server stored']).includes('store_refused')
+    })
+    expect(found).toMatchObject({
+      code: 0,
+      'server refused': expect.stringMatching(
+        /^warn server refused: the store takes no sample of system_stats: often a field has another type there; see sentinel dead-letters list$/,
+      ),
+    })
+    await server.logged('the store takes no sample of a measurement')
+    await server.stop()
+    await Promise.all([redis.stop(), influx.stop(), rm(folder, { recursive: true })])
+  })
+
   it('and says when the sums do not balance, or nothing answers', async () => {
     const figures = { received: 10, written: 7, held: 2 }
     const fake = createServer(({ url }, response) => {
@@ -245,6 +274,37 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
     expect((await doctor(['api'], { INFLUX_URL: `http://127.0.0.1:${influx}` })).store).toMatch(
       /^FAIL store: InfluxDB at .* ECONNREFUSED .*; is it running, and is INFLUX_URL right\?$/,
     )
+  })
+
+  it('a bucket that is missing, or that the token may not read', async () => {
+    // 2.7 answers SHOW MEASUREMENTS with nothing in both cases, and no error.
+    const store = createServer(async (request, response) => {
+      let text = ''
+      for await (const chunk of request) text += chunk
+      response.setHeader('x-influxdb-version', 'dev')
+      if (request.url !== '/query') return void response.writeHead(204).end()
+      const isSelect = new URLSearchParams(text).get('q')?.startsWith('SELECT')
+      const error = isSelect ? { error: 'database not found: nope' } : {}
+      response.end(JSON.stringify({ results: [{ statement_id: 0, ...error }] }))
+    })
+    await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve))
+    const { port } = store.address() as AddressInfo
+    const env = { INFLUX_URL: `http://127.0.0.1:${port}`, INFLUX_BUCKET: 'nope', INFLUX_TOKEN: 'x' }
+    const cannotRead =
+      /database not found: nope: create bucket "nope", correct INFLUX_BUCKET, or make a new token that may read bucket "nope"/
+    const found = await doctor(['api'], env)
+    expect(found.code).toBe(1)
+    expect(found.store).toMatch(/^FAIL store: /)
+    expect(found.store).toMatch(cannotRead)
+    // A server only writes.
+    const { store: written } = await doctor(['server'], env)
+    expect(written).toMatch(
+      /^ok {3}store: influx accepted a sample; it could not be read back, which a server need not do/,
+    )
+    expect(written).toMatch(cannotRead)
+    expect((await doctor(['up'], env)).store).toMatch(/^FAIL store: /)
+    store.closeAllConnections()
+    store.close()
   })
 
   it('a wrong password, and none where one is wanted', async () => {

@@ -1,3 +1,4 @@
+import type { Rejected } from '../store.ts'
 import type { NamedLine } from './answer.ts'
 import type { LineBatch } from './batch.ts'
 import type { Refused } from './outcome.ts'
@@ -31,6 +32,22 @@ export function blame(batch: LineBatch, lines: readonly number[], refusal: Refus
   if (candidates.size === 0 || candidates.size === lines.length) return { refused: [], again: halves(lines) }
   const rest = lines.filter((index) => !candidates.has(index))
   return { refused: [], again: [rest, lines.filter((index) => candidates.has(index))] }
+}
+
+/** The measurements of which every line of the batch was rejected. */
+export function whollyRefused(batch: LineBatch, rejected: readonly Rejected[]): string[] {
+  const refused = new Set(rejected.map(({ index }) => index))
+  const measurements = new Set<string>()
+  for (const index of refused) if (index >= 0) measurements.add(measurementOf(batch.line(index)))
+  for (let index = 0; index < batch.samples && measurements.size > 0; index++) {
+    if (!refused.has(index)) measurements.delete(measurementOf(batch.line(index)))
+  }
+  return [...measurements]
+}
+
+function measurementOf(line: string): string {
+  const [name = ''] = /^(?:\\[, ]|[^, ])*/.exec(line) ?? []
+  return name.replace(/\\([, ])/g, '$1')
 }
 
 export function halves(lines: readonly number[]): Array<readonly number[]> {

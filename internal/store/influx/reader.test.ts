@@ -191,6 +191,19 @@ describe('errors', () => {
   })
 })
 
+describe('probe', () => {
+  it('fails when 2.7 knows no such bucket, which SHOW does not tell', async () => {
+    const { reader, forms } = await readerWith([recordedExchange('query unknown db').response])
+    await expect(reader.probe(signal)).rejects.toMatchObject({ kind: 'refused', message: /database not found/ })
+    expect(forms[0]?.get('q')).toMatch(/^SELECT /)
+  })
+
+  it('succeeds when the bucket has no such measurement', async () => {
+    const { reader } = await readerWith([recordedExchange('query unknown measurement').response])
+    await reader.probe(signal)
+  })
+})
+
 describe('the bucket', () => {
   const nothing = { body: '{"results":[{"statement_id":0}]}' }
   const asked = async (bucket: string, publicAnswer?: FakeAnswer): Promise<Array<string | null | undefined>> => {

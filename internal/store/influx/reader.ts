@@ -114,8 +114,9 @@ export class InfluxReader implements StoreReader {
     return series
   }
 
+  /** Selects, because 2.7 answers `SHOW` with nothing, and no error, when the bucket is missing or the token may not read it. */
   async probe(signal: AbortSignal): Promise<void> {
-    await this.#influxQl.select('SHOW DATABASES', {}, signal)
+    await this.#influxQl.select('SELECT * FROM sentinel_probe LIMIT 1', {}, signal)
   }
 
   async close(): Promise<void> {

@@ -47,7 +47,7 @@ function refused(lines: readonly string[], index: number, detail: unknown): obje
 async function expectRejected(lines: readonly string[], details: Readonly<Record<number, unknown>>): Promise<void> {
   const result = await writer.write(batchOfLines(lines), signal)
   const rejected = Object.entries(details).map(([index, detail]) => refused(lines, Number(index), detail))
-  expect(result).toEqual({ next: 'ack', rejected })
+  expect(result).toMatchObject({ next: 'ack', rejected })
   expect(influx.stored).toEqual(new Set(lines.filter((_, index) => !(index in details))))
 }
 
@@ -117,6 +117,16 @@ describe('lines that InfluxDB 2.7 refuses', () => {
       5: expect.stringContaining('conflict'),
       8: expect.stringContaining('retention'),
       13: 'invalid boolean',
+    })
+  })
+
+  it('names the measurements of which it took nothing', async () => {
+    const time = 1_795_400_000_000_000_000n
+    const odd = [`my\\ cpu,host=a v="text" ${time}`, `my\\ cpu,host=b v="text" ${time}`, `mem,host=a v="text" ${time}`]
+    const lines = [...odd, `mem,host=b v=1 ${time}`, `disk,host=a v=1 ${time}`]
+    expect(await writer.write(batchOfLines(lines), signal)).toMatchObject({
+      rejected: [{ index: 0 }, { index: 1 }, { index: 2 }],
+      refusedMeasurements: ['my cpu'],
     })
   })
 

@@ -2,6 +2,7 @@ import type { Batch, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
 import { Attempt, type AttemptFailure } from './attempt.ts'
 import { BatchPool, LineBatch } from './batch.ts'
 import { BatchSize } from './batch-size.ts'
+import { whollyRefused } from './blame.ts'
 import type { Outcome } from './outcome.ts'
 import { writeProblem } from './problem.ts'
 import { WriteApi, type WriteApiOptions } from './write-api.ts'
@@ -83,7 +84,9 @@ export class InfluxWriter implements StoreWriter {
       },
       accepted: () => this.#accepted,
     }).run()
-    return Array.isArray(result) ? { next: 'ack', rejected: result } : this.#undecided(result)
+    if (!Array.isArray(result)) return this.#undecided(result)
+    const refusedMeasurements = result.length === 0 ? [] : whollyRefused(batch, result)
+    return { next: 'ack', rejected: result, ...(refusedMeasurements.length > 0 ? { refusedMeasurements } : {}) }
   }
 
   async #send(body: Buffer, signal: AbortSignal): Promise<Outcome> {
