@@ -2,15 +2,15 @@
 // {"requests": …, "seconds": …, "cpuUs": …} of the time after the warm-up. It reads no more of an answer than its status and its length:
 // on two cores a client that is slower than the server would measure itself.
 //
-//   node http-client-process.mjs <url> <connections> <seconds>
+//   node http-client-process.mjs <url> <connections> <seconds> <header>
 import { connect, type Socket } from 'node:net'
 
 const WARM_UP_MS = 1_000
 const HEAD_END = '\r\n\r\n'
 
-const [url, connections, seconds] = process.argv.slice(2)
+const [url, connections, seconds, header] = process.argv.slice(2)
 const { hostname, port, host, pathname } = new URL(url!)
-const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${header}\r\n\r\n`)
 
 let requests = 0
 for (let n = 0; n < Number(connections); n++) ask(connect({ host: hostname, port: Number(port), noDelay: true }))

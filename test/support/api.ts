@@ -17,8 +17,8 @@ export interface HistoryAnswer {
 export class ApiClient {
   readonly url: string
 
-  constructor(port: number, host = '127.0.0.1') {
-    this.url = `http://${host}:${port}`
+  constructor(port: number) {
+    this.url = `http://127.0.0.1:${port}`
   }
 
   async json<T>(path: string): Promise<{ status: number; headers: Headers; body: T }> {
