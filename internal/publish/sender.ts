@@ -195,10 +195,10 @@ export class Sender {
   #setFlow(flow: Flow, error?: unknown): void {
     if (this.#flow === flow) return
     this.#flow = flow
-    const { logger, throttle } = this.#options
+    const { throttle } = this.#options
     switch (flow) {
       case 'flowing':
-        logger.info({ messages: this.outbox.size, samples: this.outbox.samples }, 'samples are taken again')
+        throttle.info(flow, { messages: this.outbox.size, samples: this.outbox.samples }, 'samples are taken again')
         break
       case 'noSubscriber':
         throttle.warn(flow, {}, 'no server listens: samples are kept until one does')

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { askRedis } from '../../bench/stack/ask.ts'
 import { Child } from '../../bench/stack/child.ts'
 import { lookUpProgram } from '../../bench/stack/find-programs.ts'
@@ -42,6 +44,20 @@ export function startRedis(options: { args?: string[] } = {}): Promise<TestServe
     ],
     ask: ({ port }, limit) => askRedis(port, limit),
   })
+}
+
+/** A Redis Cluster of three masters. */
+export async function startRedisCluster(): Promise<TestServer[]> {
+  const start = async (): Promise<TestServer> => {
+    // The port of the bus is 10,000 above the other unless told otherwise, and may be taken.
+    const bus = `${await freePort()}`
+    return startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-port', bus] })
+  }
+  const nodes = await Promise.all([start(), start(), start()])
+  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
+  const cli = findProgram('redis-cli', 'redis-tools')
+  await promisify(execFile)(cli, ['--cluster', 'create', ...addresses, '--cluster-yes'])
+  return nodes
 }
 
 /** InfluxDB 1.6 of Debian: `/write` and `/query`, no authorization unless the environment (`INFLUXDB_HTTP_…`) asks for it. */

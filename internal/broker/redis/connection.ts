@@ -5,7 +5,7 @@ import { LogThrottle } from '../../observe/log-throttle.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
 import { BrokerError, type BrokerHealth, type BrokerStats } from '../broker.ts'
 import { createClient, jittered, MAX_BACKOFF_MS, type RedisOptions } from './client.ts'
-import { describeProblem, isReply, nextAfter, WrongServerError } from './problem.ts'
+import { describeProblem, isListed, isReply, nextAfter, WrongServerError } from './problem.ts'
 import type { NewReplyReader } from './reading-connector.ts'
 import { Refusals } from './refusals.ts'
 import { checkRights, type NeededRights, sendHarmless } from './rights.ts'
@@ -222,7 +222,12 @@ export class RedisConnection {
     if (!this.up || this.#refusals.size === 0) return
     this.#refusals.expire(REFUSED_MS)
     for (const command of this.#options.rights?.().commands ?? []) {
-      this.send(command.name, (client) => sendHarmless(client, command)).catch(ignore)
+      sendHarmless(this.client, command).then(
+        () => this.#refusals.remove(command.name),
+        (error: unknown) => {
+          if (isReply(error) && isListed(error)) this.#failed(command.name, error)
+        },
+      )
     }
   }
 

@@ -114,6 +114,11 @@ export function nextAfter(reply: Error): Next {
   return rowOf(reply.message)?.next ?? 'repeat'
 }
 
+/** Whether the reply is in the table: others come from what no one has listed, such as proxies. */
+export function isListed(reply: Error): boolean {
+  return rowOf(reply.message) !== undefined
+}
+
 function rowOf(text: string): Row | undefined {
   return PATTERNS.find(({ pattern }) => pattern.test(text))
 }

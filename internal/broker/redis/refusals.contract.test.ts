@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { promisify } from 'node:util'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
-import { findProgram, freePort, startRedis, type TestServer, until } from '../../../test/support/servers.ts'
+import { freePort, startRedisCluster, until } from '../../../test/support/servers.ts'
 import { receiver, texts } from '../broker.contract.ts'
 import type { Broker } from '../broker.ts'
 
@@ -117,7 +115,8 @@ describe('a message', () => {
 
 describe('a server that cannot be the broker', () => {
   it.each(['pubsub', 'streams'] as const)('is refused by %s at the start: a node of a cluster', async (kind) => {
-    const nodes = await startCluster()
+    const nodes = await startRedisCluster()
+    onTestFinished(async () => void (await Promise.all(nodes.map((node) => node.stop()))))
     for (const node of nodes) {
       const opening = scene.open(kind, { redis: { url: node.url } })
       await expect(opening).rejects.toMatchObject({
@@ -177,18 +176,4 @@ async function startFake(answerTo: (command: string) => string | undefined, port
     for (const socket of sockets) socket.destroy()
   })
   return `redis://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-async function startCluster(): Promise<TestServer[]> {
-  const start = async (): Promise<TestServer> => {
-    // The port of the bus is 10,000 above the other unless told otherwise, and may be taken.
-    const bus = `${await freePort()}`
-    return startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-port', bus] })
-  }
-  const nodes = await Promise.all([start(), start(), start()])
-  onTestFinished(async () => void (await Promise.all(nodes.map((node) => node.stop()))))
-  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
-  const cli = findProgram('redis-cli', 'redis-tools')
-  await promisify(execFile)(cli, ['--cluster', 'create', ...addresses, '--cluster-yes'])
-  return nodes
 }

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { isReply } from './problem.ts'
+import { isListed, isReply } from './problem.ts'
 
 /** A command in a form that changes nothing: its answer says whether the user of Redis may send it. */
 export interface HarmlessCommand {
@@ -51,7 +51,8 @@ export function pexpire(key: string): HarmlessCommand {
 /**
  * Finds out what the user may not do. Only for a connection without other commands.
  *
- * @param refused called for each command that Redis refuses
+ * @param refused called for each command that Redis refuses. A reply without a row in the table of replies, such as one
+ *   to an argument that an old Redis does not know, says nothing of rights
  */
 export async function checkRights(
   client: Redis,
@@ -64,7 +65,7 @@ export async function checkRights(
       await answer
     } catch (error) {
       if (!isReply(error)) throw error
-      refused(name, error)
+      if (isListed(error)) refused(name, error)
     }
   }
   await Promise.all(commands.map((command) => check(command.name, sendHarmless(client, command))))
