@@ -5,6 +5,7 @@ import { LogThrottle } from '../../observe/log-throttle.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
 import { BrokerError, type BrokerHealth, type BrokerStats } from '../broker.ts'
 import { createClient, jittered, MAX_BACKOFF_MS, type RedisOptions } from './client.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { describeProblem, isListed, isReply, nextAfter, WrongServerError } from './problem.ts'
 import type { NewReplyReader } from './reading-connector.ts'
 import { Refusals } from './refusals.ts'
@@ -67,7 +68,7 @@ export class RedisConnection {
   readonly #options: ConnectionOptions
   readonly #throttle: LogThrottle
   readonly #refusals: Refusals
-  readonly #heartbeat: NodeJS.Timeout
+  readonly #heartbeat: Heartbeat
   #mode: Mode = 'connecting'
   #wasUp = false
   #upSinceMs = 0
@@ -77,7 +78,6 @@ export class RedisConnection {
   #cameUp: Deferred<void> = deferred()
   #retry: NodeJS.Timeout | undefined
   #corked = false
-  #pinged: { stream: Redis['stream']; bytesRead: number } | undefined
 
   constructor(options: ConnectionOptions) {
     const { redis, purpose, logger, stats, newReader } = options
@@ -93,7 +93,8 @@ export class RedisConnection {
     this.client.on('ready', () => this.#prepare())
     this.client.on('error', (error: Error) => this.#wentDown(error))
     this.client.on('close', () => this.#wentDown())
-    this.#heartbeat = setInterval(() => this.#sendHeartbeat(), redis.pingIntervalMs ?? DEFAULT_PING_INTERVAL_MS).unref()
+    const intervalMs = redis.pingIntervalMs ?? DEFAULT_PING_INTERVAL_MS
+    this.#heartbeat = new Heartbeat(this.client, intervalMs, () => this.#askServer())
   }
 
   get up(): boolean {
@@ -153,7 +154,7 @@ export class RedisConnection {
     const { status } = this.client
     this.#become('closed')
     this.#problem = `Redis at ${this.#address}: closed`
-    clearInterval(this.#heartbeat)
+    this.#heartbeat.stop()
     clearTimeout(this.#retry)
     this.#throttle.flush()
     const closed = new BrokerError('not_sent', this.#problem)
@@ -221,6 +222,7 @@ export class RedisConnection {
   #checkRefused(): void {
     if (!this.up || this.#refusals.size === 0) return
     this.#refusals.expire(REFUSED_MS)
+    this.#cork()
     for (const command of this.#options.rights?.().commands ?? []) {
       sendHarmless(this.client, command).then(
         () => this.#refusals.remove(command.name),
@@ -281,32 +283,13 @@ export class RedisConnection {
     if (checkTransition('a connection', TRANSITIONS, this.#mode, next)) this.#mode = next
   }
 
-  #sendHeartbeat(): void {
-    const { client } = this
-    if (client.status !== 'ready' && client.status !== 'connect') {
-      this.#pinged = undefined
-      return
-    }
-    const { stream } = client
-    const { bytesRead } = stream
-    if (this.#pinged?.stream === stream && this.#pinged.bytesRead === bytesRead) {
-      // After a long pause of this process the answer waits in the socket, because timers run before sockets: look
-      // again.
-      setImmediate(() => {
-        if (stream.bytesRead === bytesRead) stream.destroy(new Error('no answer to PING'))
-      })
-      return
-    }
-    this.#pinged = { stream, bytesRead }
-    // A subscriber may send only PING; the broker's connection for commands looks for both (`cameBack`).
-    if (!this.up || this.#options.newReader !== undefined) {
-      client.ping().catch(ignore)
-      return
-    }
-    checkServer(client).catch((error: unknown) => {
-      if (error instanceof WrongServerError && stream === client.stream) this.#leave(error)
-    })
+  /** @returns what the server says of itself; a subscriber may send only PING */
+  #askServer(): Promise<unknown> {
+    if (!this.up || this.#options.newReader !== undefined) return this.client.ping()
     this.#checkRefused()
+    return checkServer(this.client).catch((error: unknown) => {
+      if (error instanceof WrongServerError) this.#leave(error)
+    })
   }
 }
 
