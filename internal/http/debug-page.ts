@@ -26,7 +26,7 @@ export function debugPage(
 <h1>Profiles of ${name} ${version}</h1>
 <p>Each link takes one profile of this process, a pprof file with the names, files and lines of the TypeScript sources.
 The process takes samples only while a profile runs, so profiling costs nothing at other times.
-One profile of each kind runs at a time. It ends when its client goes away.</p>
+One profile of each kind runs at a time, and a few wait for their turn. It ends when its client goes away.</p>
 <dl>
 <dt><a href="profile?seconds=30">profile?seconds=30</a> (1 to 600)
 <dd>The functions that the JavaScript thread runs, sampled 100 times a second; waiting is left out.

@@ -2,13 +2,16 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Profile } from 'pprof-format'
 import type { Allocations } from '../debug-metrics.ts'
+import { NoTurn, Turns } from './turns.ts'
 
 /** Takes profiles of this process, as gzipped pprof files, and measures what it allocates. */
 export interface Profiles {
   /**
    * A profile of what the JavaScript thread does.
    *
-   * @throws ProfileInProgress while another CPU profile is taken; the signal's reason when the signal is aborted
+   * Waits while another CPU profile is taken, if that ends soon.
+   *
+   * @throws ProfileInProgress when the wait would be long; the signal's reason when the signal is aborted
    */
   cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array>
   /** A profile of what is allocated, and of what stays in use. @throws as `cpu` does */
@@ -17,7 +20,9 @@ export interface Profiles {
   allocations(durationMs: number, signal: AbortSignal): Promise<Allocations>
 }
 
-/** A profile of this kind is already being taken. A process can take only one of each kind at a time. */
+/**
+ * A profile of this kind is already being taken, and more may wait. A process can take only one of each kind at a time.
+ */
 export class ProfileInProgress extends Error {
   /** Until the running profile ends. */
   readonly remainingMs: number
@@ -28,6 +33,11 @@ export class ProfileInProgress extends Error {
   }
 }
 
+/** Profiles that may wait for their turn. */
+const MAX_WAITING = 4
+/** A client that waits sees no byte, and most give up after a minute. */
+const MAX_WAIT_MS = 30_000
+
 const gzipped = promisify(gzip)
 
 /**
@@ -36,8 +46,7 @@ const gzipped = promisify(gzip)
  */
 export class Profiler implements Profiles {
   readonly #program: string
-  /** When the running profile of each kind ends, in ms of `performance.now`. */
-  readonly #endsMs = new Map<string, number>()
+  readonly #turns = new Turns({ maxWaiting: MAX_WAITING, maxWaitMs: MAX_WAIT_MS })
 
   /** @param program what the profiles call the process: `server` */
   constructor(program: string) {
@@ -45,34 +54,31 @@ export class Profiler implements Profiles {
   }
 
   cpu(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#exclusively('CPU profile', durationMs, async () => {
+    return this.#inTurn('CPU profile', durationMs, signal, async () => {
       const { takeCpuProfile } = await import('./cpu.ts')
       return fileOf(await takeCpuProfile(this.#program, durationMs, signal))
     })
   }
 
   heap(durationMs: number, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#exclusively('heap profile', durationMs, async () => {
+    return this.#inTurn('heap profile', durationMs, signal, async () => {
       const { takeHeapProfile } = await import('./heap.ts')
       return fileOf(await takeHeapProfile(this.#program, durationMs, signal))
     })
   }
 
   allocations(durationMs: number, signal: AbortSignal): Promise<Allocations> {
-    return this.#exclusively('measurement of allocations', durationMs, async () => {
+    return this.#inTurn('measurement of allocations', durationMs, signal, async () => {
       const { measureAllocations } = await import('./allocations.ts')
       return measureAllocations(durationMs, signal)
     })
   }
 
-  async #exclusively<T>(kind: string, durationMs: number, take: () => Promise<T>): Promise<T> {
-    const endsMs = this.#endsMs.get(kind)
-    if (endsMs !== undefined) throw new ProfileInProgress(kind, Math.max(0, endsMs - performance.now()))
-    this.#endsMs.set(kind, performance.now() + durationMs)
+  async #inTurn<T>(kind: string, durationMs: number, signal: AbortSignal, take: () => Promise<T>): Promise<T> {
     try {
-      return await take()
-    } finally {
-      this.#endsMs.delete(kind)
+      return await this.#turns.take(kind, durationMs, signal, take)
+    } catch (error) {
+      throw error instanceof NoTurn ? new ProfileInProgress(kind, error.remainingMs) : error
     }
   }
 }
