@@ -13,7 +13,7 @@ import { type Context, reasons } from '../program/context.ts'
 /**
  * Runs live feed → table → clients, and answers history from the store. Publishes its own metrics over the broker.
  *
- * @returns the address of the page
+ * @returns the address of the page, as a browser opens it
  */
 export async function openApi(context: Context, broker: Broker, reader: StoreReader): Promise<string> {
   const { settings, onReload, logger, clock, releaser, metrics, readiness, version } = context
@@ -121,5 +121,5 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     portSetting: '--api-port or SENTINEL_API_PORT',
     hostSetting: '--api-host or SENTINEL_API_HOST',
   })
-  return urlOf(address)
+  return api.browserUrl ?? urlOf(address)
 }

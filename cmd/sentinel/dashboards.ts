@@ -37,6 +37,15 @@ function applyCommand(): Command {
     }).catch((error: unknown) => {
       throw redactor.hideIn(error)
     })
-    for (const { name, url: address } of dashboards) process.stdout.write(`${action} ${name}: ${address}\n`)
+    for (const { name, url: address } of dashboards) {
+      process.stdout.write(`${action} ${name}: ${forBrowser(address, settings.influx.browserUrl)}\n`)
+    }
   })
+}
+
+/** The address of a dashboard where a browser reaches InfluxDB. */
+function forBrowser(address: string, browserUrl: string | undefined): string {
+  return browserUrl === undefined
+    ? address
+    : `${browserUrl.replace(/\/$/, '')}${address.slice(address.indexOf('/orgs/'))}`
 }

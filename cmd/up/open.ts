@@ -11,9 +11,7 @@ export async function open(context: Context): Promise<void> {
   const broker = await connectBroker(context, Object.values(BROKER_USES).flat())
   const { writer, reader } = await connectStore(context)
   await openServer(context, broker, writer)
-  const address = await openApi(context, broker, reader)
+  const page = await openApi(context, broker, reader)
   await openAgent(context, broker, source)
-  // A browser cannot open the address that stands for all addresses of this machine.
-  const page = address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   process.stdout.write(`SentinelStream is up: ${page}\n`)
 }

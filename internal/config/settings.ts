@@ -178,6 +178,11 @@ export const SCHEMA = {
       description: 'InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics. With up, a URL here replaces DuckDB.',
       alsoFrom: ['INFLUX_URL', 'INFLUXDB_URL'],
     }),
+    browserUrl: url(['http', 'https'], {
+      default: undefined,
+      duties: ['ingest', 'serve'],
+      description: 'The URL of InfluxDB for a browser, where it is another than influx.url: for links to dashboards.',
+    }),
     urlFile: secretFile('url', {
       duties: ['ingest', 'serve'],
       reloads: true,
@@ -503,6 +508,13 @@ export const SCHEMA = {
       reloads: true,
       description:
         'The names in URLs of the page and the API, beside localhost and IP addresses: dash.example.com. Other names are refused.',
+    }),
+    browserUrl: url(['http', 'https'], {
+      default: undefined,
+      defaultText: 'the address',
+      duties: ['serve'],
+      description:
+        'The URL of the page for a browser, where a port is published or a proxy stands before it: for log lines.',
     }),
     staleAfterMs: duration(
       { min: SECOND, max: DAY },

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { type Admin, type AdminOptions, startAdmin } from './admin.ts'
 import { Refusals } from './doorkeeper.ts'
+import { urlOf } from './listen.ts'
 
 const reasons: string[] = []
 let admin: Admin
@@ -101,6 +102,15 @@ test('metrics that fail are a 500 without the reason, and the listener lives on'
   expect(answer.body).not.toContain('secret detail')
   expect((await ask('/health', {}, failing.url)).status).toBe(200)
   await failing.close()
+})
+
+test.each([
+  ['0.0.0.0', 'IPv4', 'http://127.0.0.1:8080'],
+  ['::', 'IPv6', 'http://[::1]:8080'],
+  ['10.0.0.5', 'IPv4', 'http://10.0.0.5:8080'],
+  ['fd00::5', 'IPv6', 'http://[fd00::5]:8080'],
+])('%s is shown as a browser of this machine opens it', (address, family, url) => {
+  expect(urlOf({ address, family, port: 8080 })).toBe(url)
 })
 
 test('a port that is taken is named, with what to change', async () => {

@@ -151,7 +151,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   refuseExpectations(server)
   limitConnections(server, { total: () => MAX_CONNECTIONS, perAddress: () => MAX_CONNECTIONS_PER_ADDRESS }, options)
   const url = urlOf(await listen(server, options))
-  options.logger.info({ url }, 'admin listener')
+  options.logger.info({ url, host: options.host }, 'admin listener')
 
   return {
     url,

@@ -81,6 +81,14 @@ describe('docker compose up --build', () => {
     expect(await containerLog(id)).toContain(since2 ? 'created ' : `they need InfluxDB 2.x, this is ${version}`)
   })
 
+  it('says at last where the page and the dashboards are, and how to log in', async () => {
+    const id = await compose.container('welcome')
+    await until('the lines are written', async () => (await containerLog(id)).includes('password'), 90_000)
+    const [page, dashboards] = (await containerLog(id)).trim().split('\n')
+    expect(page).toContain(`The page: ${api.url}`)
+    expect(dashboards).toContain(`The dashboards: ${influxUrl}, user admin, password demo-password`)
+  })
+
   it('shows samples over the API and keeps them in the database', async () => {
     const host = await api.firstHost(60_000)
     expect(host).toMatchObject({ host: 'demo', stale: false })

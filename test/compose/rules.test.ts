@@ -11,7 +11,7 @@ import { loadSettings } from '../../internal/config/load.ts'
 interface Service {
   readonly image?: string
   readonly build?: { readonly context: string; readonly dockerfile: string }
-  readonly command?: string
+  readonly command?: string | readonly string[]
   readonly environment?: Readonly<Record<string, string>>
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
@@ -19,6 +19,8 @@ interface Service {
   readonly restart: string
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
   readonly stop_grace_period?: string
+  readonly stop_signal?: string
+  readonly tmpfs?: readonly string[]
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -31,7 +33,7 @@ const compose = parse(read('docker-compose.yml'), { merge: true }) as {
 const services = Object.entries(compose.services)
 const built = services.filter(([, { build }]) => build !== undefined)
 const roles = built.filter(([name]) => name !== 'dashboards') as Array<[RoleName, Service]>
-const { influxdb, dashboards, server, api, agent } = compose.services as Record<string, Service>
+const { influxdb, dashboards, server, api, agent, welcome } = compose.services as Record<string, Service>
 
 /** `${NAME:-default}` as it is where NAME is not set. */
 function withDefaults(values: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -40,22 +42,27 @@ function withDefaults(values: Readonly<Record<string, string>> = {}): Record<str
 }
 
 describe('docker-compose.yml', () => {
-  it('has the servers, the roles, and one service that ends', () => {
-    expect(services.map(([name]) => name).sort()).toEqual(['agent', 'api', 'dashboards', 'influxdb', 'redis', 'server'])
+  it('has the servers, the roles, and two services that end', () => {
+    expect(services.map(([name]) => name).sort()).toEqual([
+      ...['agent', 'api', 'dashboards', 'influxdb', 'redis', 'server', 'welcome'],
+    ])
     expect(built.map(([name]) => name)).toEqual(['dashboards', 'server', 'api', 'agent'])
-    expect(dashboards?.restart).toBe('on-failure:5')
+    expect([dashboards?.restart, welcome?.restart]).toEqual(['on-failure:5', 'no'])
   })
 
   it.each(services)('%s is reached from this machine only', (_name, { ports = [] }) => {
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\$\{[A-Z_]+:-(\d+)\}:\1$/)
   })
 
-  it.each(services.filter(([name]) => name !== 'dashboards'))('%s has a health check', (_name, service) => {
-    expect(service).toMatchObject({
-      restart: 'unless-stopped',
-      healthcheck: { interval: expect.any(String), timeout: '3s', retries: 3, start_period: '60s' },
-    })
-  })
+  it.each(services.filter(([name]) => !['dashboards', 'welcome'].includes(name)))(
+    '%s has a health check',
+    (_name, service) => {
+      expect(service).toMatchObject({
+        restart: 'unless-stopped',
+        healthcheck: { interval: expect.any(String), timeout: '3s', retries: 3, start_period: '60s' },
+      })
+    },
+  )
 
   it.each(services)('%s writes no more than 30 MB of log', (_name, service) => {
     expect(service).toMatchObject({ logging: { options: { 'max-size': '10m', 'max-file': '3' } } })
@@ -95,7 +102,11 @@ describe('docker-compose.yml', () => {
 
   it('sets InfluxDB up as the roles use it', () => {
     const init = influxdb!.environment!
-    expect(Object.keys(init).sort()).toEqual(
+    expect(
+      Object.keys(init)
+        .filter((name) => name.startsWith('DOCKER_'))
+        .sort(),
+    ).toEqual(
       ['ADMIN_TOKEN', 'BUCKET', 'MODE', 'ORG', 'PASSWORD', 'RETENTION', 'USERNAME'].map(
         (name) => `DOCKER_INFLUXDB_INIT_${name}`,
       ),
@@ -111,6 +122,52 @@ describe('docker-compose.yml', () => {
         INFLUX_BUCKET: init.DOCKER_INFLUXDB_INIT_BUCKET,
       })
     }
+  })
+
+  it('stops InfluxDB by the signal that it obeys, and gives it time', () => {
+    expect(influxdb).toMatchObject({ stop_signal: 'SIGINT', stop_grace_period: '30s' })
+  })
+
+  it('keeps InfluxDB quiet, unless somebody wants to hear it', () => {
+    expect(withDefaults(influxdb!.environment).INFLUXD_LOG_LEVEL).toBe('warn')
+  })
+
+  it('leaves no volume without a name behind', () => {
+    // The folders that the images declare as volumes.
+    const declared: Record<string, string[]> = { redis: ['/data'], influxdb: ['/var/lib/influxdb2', '/etc/influxdb2'] }
+    for (const [name, { image, volumes = [], tmpfs = [] }] of services.filter(
+      (service) => service[1].image !== undefined,
+    )) {
+      const mounted = [...volumes.map((volume) => volume.split(':')[1]), ...tmpfs]
+      expect([name, mounted]).toEqual([name, expect.arrayContaining(declared[image!.split(':')[0]!]!)])
+    }
+    const named = services.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')[0]!))
+    const kept = named.filter((volume) => !volume.startsWith('/'))
+    expect(Object.keys(compose.volumes).sort()).toEqual([...new Set(kept)].sort())
+  })
+
+  it('says at last where page and dashboards are for a browser of this machine, and how to log in', () => {
+    const { PAGE, DASHBOARDS, LOG_IN_AS, OWN_PASSWORD } = withDefaults(welcome!.environment)
+    const port = (service: Service | undefined): string => /\{\w+:-(\d+)\}/.exec(service!.ports![0]!)![1]!
+    expect(PAGE).toBe(`http://127.0.0.1:${port(api)}`)
+    expect(DASHBOARDS).toBe(`http://127.0.0.1:${port(influxdb)}`)
+    const init = withDefaults(influxdb!.environment)
+    expect(LOG_IN_AS).toBe(init.DOCKER_INFLUXDB_INIT_USERNAME)
+    const script = [welcome!.command].flat().join('\n')
+    expect(script).toContain(`\${OWN_PASSWORD:-${init.DOCKER_INFLUXDB_INIT_PASSWORD}}`)
+    // A password of the user's own is not printed.
+    expect(OWN_PASSWORD).toBe('${INFLUX_PASSWORD:+the INFLUX_PASSWORD of the first start}')
+    expect(welcome!.depends_on).toMatchObject(
+      Object.fromEntries(roles.map(([name]) => [name, { condition: 'service_healthy' }])),
+    )
+  })
+
+  it('gives the roles addresses for links that a browser of this machine can open', () => {
+    const { settings } = loadSettings(ROLES.api, {}, { ...imageEnv, ...withDefaults(api!.environment) })
+    expect([settings.api.browserUrl, settings.influx.browserUrl]).toEqual([
+      'http://127.0.0.1:8080',
+      'http://127.0.0.1:8086',
+    ])
   })
 
   it('keeps the token from the agent, which needs none', () => {
@@ -183,7 +240,7 @@ describe('the image', () => {
       ...bases.filter((base) => !stages.includes(base)),
       ...services.flatMap(([, { image }]) => image ?? []),
     ]
-    expect(images.length).toBe(4)
+    expect(images.length).toBe(5)
     for (const image of images) expect(image).toMatch(/^[a-z]+:\d+(\.\d+)?(-[\w-]+)?$/)
     expect(new Set(images.filter((image) => image.startsWith('node:'))).size).toBe(1)
   })

@@ -408,6 +408,10 @@ describe.concurrent('sentinel dashboards apply', () => {
       )
     }
     expect(influx.dashboards.size).toBe(2)
+    // In containers a browser reaches InfluxDB by another address than the programs do.
+    const browserUrl = 'http://127.0.0.1:18086/'
+    const { stdout } = await sentinel(['dashboards', 'apply'], { ...env, SENTINEL_INFLUX_BROWSER_URL: browserUrl })
+    expect(stdout).toMatch(/^updated SentinelStream host: http:\/\/127\.0\.0\.1:18086\/orgs\/\w+\/dashboards\/\w+$/m)
     await influx.stop()
   })
 
