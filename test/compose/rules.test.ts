@@ -156,7 +156,7 @@ describe('docker-compose.yml', () => {
     const script = [welcome!.command].flat().join('\n')
     expect(script).toContain(`\${OWN_PASSWORD:-${init.DOCKER_INFLUXDB_INIT_PASSWORD}}`)
     // A password of the user's own is not printed.
-    expect(OWN_PASSWORD).toBe('${INFLUX_PASSWORD:+the INFLUX_PASSWORD of the first start}')
+    expect(OWN_PASSWORD).toMatch(/^\$\{INFLUX_PASSWORD:\+[a-zA-Z_ ]+\}$/)
     expect(welcome!.depends_on).toMatchObject(
       Object.fromEntries(roles.map(([name]) => [name, { condition: 'service_healthy' }])),
     )
