@@ -132,7 +132,7 @@ export interface KnownHost {
 
 /** Reads samples. Rejects with a StoreError: `too_much` for a history of more than MAX_HISTORY_POINTS. */
 export interface StoreReader {
-  /** Every value of the tag `host` with a sample since `sinceUs`, sorted by name (UTF-16 units). */
+  /** Every value of the tag `host` with a sample since `sinceUs`, in no order. */
   hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]>
   /** Whether any sample that the store still keeps has this value of the tag `host`. */
   hasHost(host: string, signal: AbortSignal): Promise<boolean>

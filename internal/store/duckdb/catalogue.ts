@@ -33,9 +33,18 @@ export interface DayTable {
   repeats: boolean
 }
 
+/** A value of the tag `host`. */
+export interface StoredHost {
+  /** Series that have it. */
+  series: number
+  /** Time of the newest sample in the file; -Infinity while there is none. */
+  newestAt: number
+}
+
 /** One tag set of a measurement. */
 export interface StoredSeries {
   readonly id: number
+  readonly host: StoredHost | undefined
   readonly measurement: Measurement
   readonly tags: readonly Tag[]
   stored: boolean
@@ -73,6 +82,8 @@ export interface Plan {
  */
 export class Catalogue {
   readonly measurements = new Map<string, Measurement>()
+  /** By name. Kept for the list of hosts: going through 1,000,000 series takes 0.2 s. */
+  readonly hosts = new Map<string, StoredHost>()
   #plans = new WeakMap<Series, Plan>()
   #nextMeasurement = 1
   #nextSeries = 1
@@ -129,6 +140,7 @@ export class Catalogue {
         gone.series.push(series.id)
         measurement.series.delete(tags)
         this.#seriesCount--
+        this.#leaveHost(series)
       }
       if (measurement.series.size > 0) continue
       gone.measurements.push(measurement.id)
@@ -149,8 +161,9 @@ export class Catalogue {
   }
 
   addSeries(measurement: Measurement, tags: string, id: number): StoredSeries {
+    const parsed = JSON.parse(tags) as Tag[]
     const series: StoredSeries = {
-      ...{ id, measurement, tags: JSON.parse(tags) as Tag[], stored: false },
+      ...{ id, host: this.#joinHost(parsed), measurement, tags: parsed, stored: false },
       ...{ newestAt: -Infinity, lastAt: -Infinity, lastTie: 0, day: -Infinity },
     }
     measurement.series.set(tags, series)
@@ -158,6 +171,26 @@ export class Catalogue {
     this.#seriesCount++
     return series
   }
+
+  #joinHost(tags: readonly Tag[]): StoredHost | undefined {
+    const name = tags.find(([key]) => key === 'host')?.[1]
+    if (name === undefined || name === '') return undefined
+    const host = this.hosts.get(name) ?? { series: 0, newestAt: -Infinity }
+    this.hosts.set(name, host)
+    host.series++
+    return host
+  }
+
+  #leaveHost({ host, tags }: StoredSeries): void {
+    if (host === undefined || --host.series > 0) return
+    this.hosts.delete(tags.find(([key]) => key === 'host')![1])
+  }
+}
+
+/** Records that the file has a sample of the series with this time. */
+export function noteNewest(series: StoredSeries, at: number): void {
+  if (at > series.newestAt) series.newestAt = at
+  if (series.host !== undefined && at > series.host.newestAt) series.host.newestAt = at
 }
 
 /** The field of a measurement. Its kind is the first one that came, which may not be `kind`. */
@@ -183,7 +216,7 @@ export function noteStored(series: StoredSeries, timeNs: bigint): void {
   const tie = Number(((timeNs % 1000n) + 1000n) % 1000n)
   const at = Number((timeNs - BigInt(tie)) / 1000n)
   if (at < series.lastAt || (at === series.lastAt && tie <= series.lastTie)) return
-  series.newestAt = at
+  noteNewest(series, at)
   series.lastAt = at
   series.lastTie = tie
   series.day = Math.floor(at / DAY_US)

@@ -39,26 +39,16 @@ export class DuckDbReader implements StoreReader {
 
   async hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]> {
     if (signal.aborted) throw queryAborted()
-    const newest = new Map<string, number>()
-    for (const measurement of this.#catalogue.measurements.values()) {
-      for (const series of measurement.series.values()) {
-        const host = tag(series, 'host')
-        if (host === '' || series.newestAt < sinceUs) continue
-        newest.set(host, Math.max(series.newestAt, newest.get(host) ?? -Infinity))
-      }
+    const found: KnownHost[] = []
+    for (const [host, { newestAt }] of this.#catalogue.hosts) {
+      if (newestAt >= sinceUs) found.push({ host, lastSeenAt: newestAt })
     }
-    return [...newest].map(([host, lastSeenAt]) => ({ host, lastSeenAt })).sort((a, b) => (a.host < b.host ? -1 : 1))
+    return found
   }
 
   async hasHost(host: string, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) throw queryAborted()
-    if (host === '') return false
-    for (const measurement of this.#catalogue.measurements.values()) {
-      for (const series of measurement.series.values()) {
-        if (series.newestAt > -Infinity && tag(series, 'host') === host) return true
-      }
-    }
-    return false
+    return (this.#catalogue.hosts.get(host)?.newestAt ?? -Infinity) > -Infinity
   }
 
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]> {

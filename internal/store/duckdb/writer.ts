@@ -5,7 +5,7 @@ import type { Clock } from '../../time/clock.ts'
 import type { Batch, StoreWriter, WriteLimits, WriteResult } from '../store.ts'
 import { Appenders } from './appender.ts'
 import { type BatchOwner, RowBatch } from './batch.ts'
-import { type Catalogue, DAY_US } from './catalogue.ts'
+import { type Catalogue, DAY_US, noteNewest } from './catalogue.ts'
 import { FreeSpace } from './free-space.ts'
 import type { Lane } from './lane.ts'
 import { diskFull, writeFailure } from './problem.ts'
@@ -113,7 +113,7 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
       if (groups.length > 0) {
         await transaction.run(batch, groups, signal)
         this.#appendsInLog += groups.length
-        noteNewest(batch)
+        noteBatch(batch)
       }
       return { next: 'ack', rejected: [...batch.rejected] }
     } catch (error) {
@@ -138,10 +138,8 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
 }
 
 /** Updates the newest time of each series, which `hosts` answers from. */
-function noteNewest({ rows }: RowBatch): void {
+function noteBatch({ rows }: RowBatch): void {
   for (let row = 0; row < rows.count; row++) {
-    const series = rows.series(row)
-    const at = rows.at(row)
-    if (at > series.newestAt) series.newestAt = at
+    noteNewest(rows.series(row), rows.at(row))
   }
 }

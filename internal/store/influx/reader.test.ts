@@ -132,23 +132,60 @@ describe('history', () => {
 })
 
 describe('hosts', () => {
-  it('gives the newest sample of all measurements, with 50 measurements per request', async () => {
-    const names = Array.from({ length: 60 }, (_, n) => [`m${n}`])
-    const show = { results: [{ series: [{ name: 'measurements', columns: ['name'], values: names }] }] }
+  const rows = (count: number, from = 0): string =>
+    Array.from({ length: count }, (_, n) => chunk({ host: `h${from + n}` }, [[n, 1]])).join('')
+  const measurements = (...names: string[]): FakeAnswer => ({
+    body: JSON.stringify({ results: [{ series: [{ name: 'measurements', values: names.map((name) => [name]) }] }] }),
+  })
+  const paging = (forms: readonly URLSearchParams[]): unknown =>
+    forms.slice(1).map((form) =>
+      /SLIMIT (\d+) SOFFSET (\d+)/
+        .exec(form.get('q') ?? '')
+        ?.slice(1)
+        .map(Number),
+    )
+
+  it('gives the newest sample of all measurements', async () => {
     const { reader, forms } = await readerWith([
-      { body: JSON.stringify(show) },
+      measurements('cpu', 'mem'),
       { body: chunk({ host: 'b' }, [[5, 1]]) + chunk({ host: 'a' }, [[7, 1]]) + chunk({ host: '' }, [[9, 1]]) },
       { body: chunk({ host: 'b' }, [[6, 1]]) + chunk({ host: 'a' }, [[2, 1]]) },
     ])
     expect(await reader.hosts(1, signal)).toEqual([
-      { host: 'a', lastSeenAt: 7 },
       { host: 'b', lastSeenAt: 6 },
+      { host: 'a', lastSeenAt: 7 },
     ])
-    expect(forms.map((form) => form.get('q')?.split('; ').length)).toEqual([1, 50, 10])
-    expect(JSON.parse(forms[2]?.get('params') ?? '')).toMatchObject({
-      m0: { identifier: 'm50' },
+    expect(JSON.parse(forms[2]?.get('params') ?? '')).toEqual({
+      measurement: { identifier: 'mem' },
       since: { integer: 1000 },
     })
+  })
+
+  it('asks for many hosts page by page', async () => {
+    const { reader, forms } = await readerWith([
+      measurements('cpu'),
+      { body: rows(20_000) },
+      { body: rows(20_000, 20_000) },
+      { body: rows(7, 40_000) },
+    ])
+    expect(await reader.hosts(1, signal)).toHaveLength(40_007)
+    expect(paging(forms)).toEqual([20_000, 20_000, 20_000].map((size, n) => [size, n * 20_000]))
+  })
+
+  it('asks for fewer hosts where their rows are longer than an answer may be', async () => {
+    const long = 'x'.repeat(33 * 1024 * 1024)
+    const { reader, forms } = await readerWith([
+      measurements('wide'),
+      { body: long },
+      { body: rows(100) },
+      { body: rows(1, 100) },
+    ])
+    expect(await reader.hosts(1, signal)).toHaveLength(101)
+    expect(paging(forms)).toEqual([
+      [20_000, 0],
+      [100, 0],
+      [100, 100],
+    ])
   })
 })
 
