@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { addSettingFlags, flagValues, runProgram, versionText } from '../../internal/config/cli.ts'
 import { EXIT } from '../../internal/config/error.ts'
 import { loadSettings } from '../../internal/config/load.ts'
+import { endDespiteThreads } from '../../internal/lifecycle/exit.ts'
 import type { RoleProgram } from './roles.ts'
 import { run } from './run.ts'
 import { readVersion } from './version.ts'
@@ -26,4 +27,5 @@ export async function main(command: Command): Promise<void> {
   command.version(versionText(program, readVersion()), '--version', 'show the version')
   const code = await runProgram(command, process.argv.slice(2), (text) => void process.stderr.write(text))
   process.exitCode ??= code
+  endDespiteThreads()
 }

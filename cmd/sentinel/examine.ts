@@ -35,10 +35,10 @@ export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> 
 }
 
 async function checkHost({ settings }: LoadedSettings): Promise<Verdict> {
-  const { host, include, procRoot, sysRoot, mountRoot } = settings.agent
+  const { host, include, netExclude, procRoot, sysRoot, mountRoot } = settings.agent
   const problems: string[] = []
   const source = new HostSource({
-    ...{ host, include, procRoot, sysRoot, mountRoot, table: new SeriesTable() },
+    ...{ host, include, excludeInterfaces: netExclude, procRoot, sysRoot, mountRoot, table: new SeriesTable() },
     onProblem: ({ part, message }) => problems.push(`${part}: ${message}`),
   })
   const measured = new Set<string>()

@@ -8,6 +8,23 @@ interface Replaceable {
 /** Requests of Node's own that wait for a thread of the pool, as `process.getActiveResourcesInfo` calls them. */
 const IN_A_THREAD = /^(FSReq|FileHandle|GetAddrInfoReq|GetNameInfoReq)/
 
+function isWaitingForAThread(): boolean {
+  return process.getActiveResourcesInfo().some((name) => IN_A_THREAD.test(name))
+}
+
+/** How long a program that has done its work may wait for what it began. */
+export const LINGER_MS = 1000
+
+/**
+ * Lets a command end that has done its work: it would wait for ever for a call that hangs in a thread, such as the
+ * question of `doctor` to a dead NFS server.
+ */
+export function endDespiteThreads(): void {
+  setTimeout(() => {
+    if (isWaitingForAThread()) exitNow(Number(process.exitCode ?? 0))
+  }, LINGER_MS).unref()
+}
+
 /**
  * Ends this process at once, whatever its threads do.
  *
@@ -26,7 +43,7 @@ export function exitNow(code: number): never {
       // It refuses after a terminal was closed, because standard streams are missing then.
     }
   }
-  if (!process.getActiveResourcesInfo().some((name) => IN_A_THREAD.test(name))) process.exit(code)
+  if (!isWaitingForAThread()) process.exit(code)
   process.kill(process.pid, 'SIGKILL')
   // The first process of a container ignores its own SIGKILL.
   return process.abort()

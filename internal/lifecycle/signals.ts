@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
-import { exitNow } from './exit.ts'
+import { exitNow, LINGER_MS } from './exit.ts'
 
 /** The callbacks of a program that runs until a signal. */
 export interface Run {
@@ -16,9 +16,6 @@ export interface Run {
   readonly deadlineMs: number
   readonly logger: Logger
 }
-
-/** After a stop nothing should keep the process alive. After this time the process logs what still does, and exits. */
-const LINGER_MS = 1000
 
 /**
  * Runs a program until a signal ends it. It installs handlers for the whole process: call it once, from a program's
@@ -101,6 +98,7 @@ async function stopAll(run: Run): Promise<void> {
     process.exitCode = 1
   }
   clearTimeout(deadline)
+  // After a stop nothing should keep the process alive.
   setTimeout(() => {
     run.logger.warn(
       { keptAliveBy: process.getActiveResourcesInfo() },

@@ -204,26 +204,27 @@ async function values(url: string): Promise<(name: string) => number> {
 
 describe('docs/metrics.md is true of the code', () => {
   it('has every measurement of a host, with all its tags and fields', async () => {
-    const recorded = join(ROOT, 'internal/source/host/testdata/server/tick0')
-    const table = new SeriesTable()
-    const source = new HostSource({
-      ...{ host: 'web-01', table, platform: 'linux', onProblem: () => {} },
-      ...{ procRoot: `${recorded}/proc`, sysRoot: `${recorded}/sys`, mountRoot: `${recorded}/root` },
-      fileSystemCalls: {
-        size: async () => ({ bsize: 1, blocks: 2, bfree: 1, bavail: 1, files: 2, ffree: 1 }),
-        // A file system whose files have a number of their own.
-        device: async (path) => 1e9 + path.length,
-      },
-    })
     const made: Record<string, Record<string, string>> = {}
-    await source.collect(1e15, ({ series: { measurement, tags, fieldNames, fieldKinds } }) => {
-      made[measurement] ??= {}
-      for (const [tag] of tags) if (tag !== 'host') made[measurement][tag] = 'tag'
-      for (const [i, name] of fieldNames.entries()) made[measurement][name] = fieldKinds[i]!
-    })
+    for (const machine of ['server', 'stacked']) {
+      const recorded = join(ROOT, `internal/source/host/testdata/${machine}/tick0`)
+      const source = new HostSource({
+        ...{ host: 'web-01', table: new SeriesTable(), platform: 'linux', onProblem: () => {} },
+        ...{ procRoot: `${recorded}/proc`, sysRoot: `${recorded}/sys`, mountRoot: `${recorded}/root` },
+        fileSystemCalls: {
+          size: async () => ({ bsize: 1, blocks: 2, bfree: 1, bavail: 1, files: 2, ffree: 1 }),
+          // A file system whose files have a number of their own.
+          device: async (path) => 1e9 + path.length,
+        },
+      })
+      await source.collect(1e15, ({ series: { measurement, tags, fieldNames, fieldKinds } }) => {
+        made[measurement] ??= {}
+        for (const [tag] of tags) if (tag !== 'host') made[measurement][tag] = 'tag'
+        for (const [i, name] of fieldNames.entries()) made[measurement][name] = fieldKinds[i]!
+      })
+    }
     const headings = [...section('## What the agent measures').matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name!)
     const onPage = Object.fromEntries(headings.map((name) => [name, describedOf(`### \`${name}\``)]))
-    // The recorded machine was read once, and a usage is the difference of two readings.
+    // The recorded machines were read once, and a usage is the difference of two readings.
     expect({ ...made, cpu: onPage.cpu }).toEqual(onPage)
   })
 

@@ -47,6 +47,12 @@ afterAll(async () => {
   await redis?.stop()
 })
 
+/** What the program runs with, so that it finds the dead mounts. */
+const surroundings = () => ({
+  ...{ HOST_PROC: join(root, 'proc'), UV_THREADPOOL_SIZE: '4' },
+  NODE_OPTIONS: `--import=${join(root, 'preload.mjs')}`,
+})
+
 interface Running {
   readonly program: Program
   readonly admin: string
@@ -59,8 +65,7 @@ async function start(redisPort: number): Promise<Running> {
   const program = startProgram('agent', {
     args: [`--admin-port=${port}`, '--agent-interval-ms=200ms', '--agent-host=stuck', '--broker-kind=streams'],
     env: {
-      ...{ REDIS_URL: `redis://localhost:${redisPort}`, SENTINEL_DATA_PATH: data, HOST_PROC: join(root, 'proc') },
-      ...{ NODE_OPTIONS: `--import=${join(root, 'preload.mjs')}`, UV_THREADPOOL_SIZE: '4' },
+      ...{ REDIS_URL: `redis://localhost:${redisPort}`, SENTINEL_DATA_PATH: data, ...surroundings() },
     },
   })
   return { program, admin: `http://127.0.0.1:${port}`, lock: join(data, 'agent/stuck/lock') }
@@ -107,5 +112,13 @@ describe('an agent whose mounts hang', () => {
     program.signal('SIGINT')
     // The stop may have been the faster of the two.
     expect([ends(130), ends(0)]).toContain(await program.ended)
+  })
+
+  it('is examined by a doctor that ends', async () => {
+    const args = ['doctor', 'agent', `--redis-url=redis://localhost:${redis.port}`, '--agent-include=cpu,disk']
+    const doctor = startProgram('sentinel', { args, env: surroundings() })
+    const code = await doctor.ended
+    expect(doctor.stdout()).toContain('gave no answer within 400 ms')
+    expect(code).toBe(ends(0))
   })
 })

@@ -61,9 +61,13 @@ const IMPOSSIBLE = {
   jumped: 'counted more time than has passed',
 } as const
 
-/** The kernel books whole hundredths of a second, and some of them late. */
-const LATE_SHARE = 0.5
-const LATE_MS = 200
+/**
+ * The most time that is believed, in parts of what has passed: the kernel books some time late, and hypervisors count
+ * stolen time twice.
+ */
+const MOST_PARTS = 2
+/** The kernel books whole hundredths of a second. */
+const ROUNDING_MS = 200
 
 /**
  * How a core spent the time between two readings, in the order of `CPU_FIELDS`; `undefined` when no time has passed.
@@ -89,7 +93,7 @@ export function cpuUsage(
   if (Math.min(user, nice, system, unused, irq, softirq, steal, inUser, inNice) < 0) return 'went_back'
   const total = busy + unused
   if (total === 0) return undefined
-  if (total * tickMs > maxMs * (1 + LATE_SHARE) + LATE_MS) return 'jumped'
+  if (total * tickMs > maxMs * MOST_PARTS + ROUNDING_MS) return 'jumped'
   const iowait = Math.min(Math.max(0, waited), unused)
   // Guests are booked apart from the time that contains them, so they may be a tick ahead.
   const guest = Math.min(inUser, user)

@@ -95,7 +95,7 @@ test.each([
   expect(asked).toEqual(healthy)
   expect(running).toEqual({ now: threads, most: 2 })
   expect(problems).toHaveLength(hung.length + 1 - healthy.length)
-  expect(problems.at(-1)!.message).toContain(`is not asked while ${hung[0]!.at}`)
+  expect(problems.at(-1)!.message).toContain(`is not asked while no answer comes from ${hung[0]!.at}`)
   expect(counted()).toEqual({ no_answer: threads * 3, not_asked: (problems.length - threads) * 3 })
   dead.clear()
   for (const answer of waiting.values()) answer(SIZE)

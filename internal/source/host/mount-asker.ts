@@ -70,7 +70,7 @@ export class MountAsker {
     if (this.#hanging.has(at)) return late
     if (!this.#mayAsk(mount)) {
       const paths = [...this.#hanging.values()].map(({ path }) => path).join(' and ')
-      return { reason: 'not_asked', why: `is not asked while ${paths} give no answer` }
+      return { reason: 'not_asked', why: `is not asked while no answer comes from ${paths}` }
     }
     this.#hanging.set(at, mount)
     return (await beforeDeadline(this.#call(disk).finally(() => this.#hanging.delete(at)))) ?? late
