@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { access, constants, readdir, stat, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ConfigError } from '../../internal/config/error.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { samplesLeftIn } from '../../internal/spool/cursor.ts'
+import { diskProblem } from '../../internal/spool/disk-problem.ts'
 import { FolderInUseError, folderOwner, lockFolder } from '../../internal/spool/folder-lock.ts'
 import type { Context } from '../program/context.ts'
 
@@ -53,6 +54,32 @@ async function warnOfOtherNames(own: string, role: string, logger: Context['logg
  */
 export function dataFolder({ data, broker, agent }: Settings, role: string): string {
   return join(data.path, role, fileName(isServer(role) ? broker.consumer : agent.host))
+}
+
+/**
+ * What would keep a role from writing to its data folder, in words; '' when nothing does. It leaves no trace: of a
+ * folder that does not exist, it asks the nearest one that does.
+ */
+export async function dataFolderProblem(settings: Settings, role: string): Promise<string> {
+  const folder = resolve(dataFolder(settings, role))
+  try {
+    const existing = await nearestExisting(folder)
+    await access(existing, constants.W_OK | constants.X_OK)
+    const { bavail, blocks } = await statfs(existing)
+    return blocks > 0 && bavail <= 0 ? diskProblem(folder, { code: 'ENOSPC' }) : ''
+  } catch (error) {
+    return diskProblem(folder, error)
+  }
+}
+
+async function nearestExisting(folder: string): Promise<string> {
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' && dirname(folder) !== folder) return undefined
+    throw error
+  })
+  if (found === undefined) return nearestExisting(dirname(folder))
+  if (!found.isDirectory()) throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR' })
+  return folder
 }
 
 /**

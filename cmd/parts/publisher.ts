@@ -43,6 +43,7 @@ export async function openPublisher(context: Context, broker: Broker, role: stri
     log.maxBytes = outbox.maxBytes + LOG_MARGIN_BYTES
     publisher.setOutboxBounds(outbox)
   })
+  context.droppedAtStop.push(() => ledger.droppedBy.get('stopped') ?? 0)
   releaser.push(`${role} publisher`, (signal) => publisher.stop(signal))
   await publisher.start()
   const opened: OpenPublisher = { role, publisher, ledger, publishLatency }

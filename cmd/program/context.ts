@@ -42,6 +42,8 @@ export interface Context {
   readonly pipelines: PipelineMetrics[]
   /** Each function returns what keeps a part from its work, or ''. `/ready` shows them. */
   readonly readiness: Array<() => string>
+  /** Each function returns how many samples its part dropped at the stop: then the exit code is 1. */
+  readonly droppedAtStop: Array<() => number>
   /** Each function returns columns of the closing `summary` line. */
   readonly summary: Array<() => Record<string, number | string>>
 }

@@ -26,6 +26,7 @@ export function quietContext({ settings, secrets }: LoadedSettings): Context {
     publishers: [],
     pipelines: [],
     readiness: [],
+    droppedAtStop: [],
     summary: [],
   }
 }

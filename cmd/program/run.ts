@@ -48,6 +48,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     publishers: [],
     pipelines: [],
     readiness: [],
+    droppedAtStop: [],
     summary: [],
   }
   onIllegalTransition((err) => context.throttle.error(err.message, { err }, 'a bug: the state stays as it was'))
@@ -97,6 +98,11 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
         await releaser.release(deadlineMs)
       } finally {
         logger.info(Object.assign({}, ...context.summary.map((columns) => columns())), 'summary')
+        const dropped = context.droppedAtStop.reduce((sum, count) => sum + count(), 0)
+        if (dropped > 0) {
+          logger.error({ dropped }, 'the stop dropped samples that neither its receiver nor the disk took: exit code 1')
+          process.exitCode = 1
+        }
       }
     },
   }).catch((error: unknown) => {

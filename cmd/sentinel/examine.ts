@@ -1,5 +1,5 @@
 import type { LoadedSettings } from '../../internal/config/load.ts'
-import { hasDuty } from '../../internal/config/role.ts'
+import { type Duty, hasDuty } from '../../internal/config/role.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -7,6 +7,7 @@ import { HostSource } from '../../internal/source/host/source.ts'
 import { StoreError, type StoreReader, type StoreWriter } from '../../internal/store/store.ts'
 import { errorText } from '../../internal/text/error-text.ts'
 import { BROKER_USES, connectBroker } from '../parts/broker.ts'
+import { dataFolderProblem } from '../parts/data-folder.ts'
 import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
 import { quietContext } from '../program/quiet-context.ts'
@@ -18,6 +19,9 @@ const TIMEOUT_MS = 15_000
 const BETWEEN_READINGS_MS = 100
 /** How recently a host must have written to be counted: an hour. */
 const LOOK_BACK_US = 3_600e6
+
+/** Which role keeps data for a duty. */
+const ROLE_OF_DUTY: Readonly<Partial<Record<Duty, string>>> = { measure: 'agent', ingest: 'server', serve: 'api' }
 
 const good = (text: string): Verdict => ({ ok: true, text })
 const bad = (text: string): Verdict => ({ ok: false, text })
@@ -31,7 +35,15 @@ export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> 
   if (hasDuty(role, 'measure')) yield { part: 'host', ...(await checkHost(loaded)) }
   yield { part: 'broker', ...(await checkBroker(loaded)) }
   if (hasDuty(role, 'ingest', 'serve')) yield { part: 'store', ...(await checkStore(loaded)) }
+  for (const problem of await dataProblems(loaded)) yield { part: 'data', ...bad(problem) }
   yield* findRunning(loaded)
+}
+
+/** Each folder that a role of these settings could not keep anything in. */
+async function dataProblems({ role, settings }: LoadedSettings): Promise<string[]> {
+  const roles = role.duties.flatMap((duty) => ROLE_OF_DUTY[duty] ?? [])
+  const problems = await Promise.all(roles.map((name) => dataFolderProblem(settings, name)))
+  return problems.filter((problem) => problem !== '')
 }
 
 async function checkHost({ settings }: LoadedSettings): Promise<Verdict> {

@@ -65,6 +65,10 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     text: `on port ${port}, ${isReady ? 'ready' : `not ready: ${reasons.join('; ')}`}`,
   }
   if (scrape.has('produced_samples_total')) yield { part: `${name} sent`, ...published(scrape) }
+  if (scrape.sum('outbox_on_disk', 1) === 0) {
+    const text = 'what waits would be lost with the process: its data folder cannot be written to, see the log'
+    yield { part: `${name} outbox`, ok: false, text }
+  }
   if (!scrape.has('received_samples_total')) return
   yield { part: `${name} stored`, ...stored(scrape) }
   const refused = [...scrape.by('refused_measurements').keys()]

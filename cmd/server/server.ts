@@ -126,6 +126,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   releaser.push('latency log', () => latencyLog.stop())
   if (checkpoints !== undefined) releaser.push('checkpoints', (signal) => checkpoints.stop(signal))
   releaser.push('batches', (signal) => pipeline.finish(signal))
+  context.droppedAtStop.push(() => pipeline.droppedAtStop)
   context.summary.push(() => ({
     received: ledger.received,
     taken_over: ledger.takenOver,

@@ -85,6 +85,8 @@ export class Pipeline {
   #isFinished = false
   /** Samples in memory that are counted as dropped, because the pipeline has ended. */
   #droppedAtEnd = 0
+  /** Samples that `finish` dropped, without the server's own where the broker keeps all others. */
+  droppedAtStop = 0
   /** When the current message arrived. One object, used again for each message. */
   readonly #arrival: Arrival = { receivedAt: 0, tie: 0 }
   /** Samples of the current message that are in a batch. */
@@ -184,6 +186,7 @@ export class Pipeline {
       const { ownSamples, samples } = this.#queue
       this.#droppedAtEnd = brokerKeepsUnacked ? ownSamples : samples
       const dropped = this.#droppedAtEnd + unwritten
+      this.droppedAtStop = dropped - (brokerKeepsUnacked ? ownSamples : 0)
       if (dropped > 0) {
         this.#ledger.drop('stopped', dropped)
         logger.error({ dropped }, 'samples dropped: neither the store nor the disk took them')

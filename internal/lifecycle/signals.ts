@@ -23,7 +23,7 @@ export interface Run {
  *
  * - SIGTERM or SIGINT stops the program gracefully, with exit code 0.
  * - A second signal ends it immediately, with 128 + the signal's number: 143 or 130.
- * - A stop that fails or misses the deadline ends it with 1.
+ * - A stop that fails or misses the deadline ends it with 1. So does one that dropped samples: `stop` sets the code.
  * - An uncaught exception stops it, with exit code 1.
  * - A call that hangs in a thread (a dead NFS server) delays none of these endings.
  * - SIGHUP at a terminal means that the terminal was closed: the program stops as at Ctrl-C (129 at the second signal).

@@ -470,6 +470,25 @@ describe('a disk that fails', () => {
 
   it.each([
     ['ENOSPC', 'the disk is full'],
+    ['EROFS', 'read-only'],
+  ])('is known before anything is written: %s', async (code, words) => {
+    const folder = await emptyFolder()
+    const disk = faultyDisk()
+    disk.code = code
+    const log = await openLog(folder, { open: disk.open })
+    expect(log.problem).toContain(words)
+    disk.code = undefined
+    await log.probe()
+    expect(log.problem).toBe('')
+    disk.code = code
+    await log.probe()
+    expect(log.problem).toContain(words)
+    await log.close()
+    expect(await readdir(folder)).not.toContain('probe')
+  })
+
+  it.each([
+    ['ENOSPC', 'the disk is full'],
     ['EIO', 'the disk fails'],
     ['EROFS', 'read-only'],
   ])('says what %s means, keeps what fits into memory, and goes on by itself', async (code, words) => {

@@ -36,6 +36,8 @@ export interface LogRecord {
 const KIB = 1024
 const MIB = 1024 * KIB
 const DEFAULT_UNWRITTEN_BYTES = 8 * MIB
+/** How often a disk is tried that nothing is written to. */
+const PROBE_EVERY_MS = 10_000
 
 /**
  * Opens the log of a folder. Always opens: `problem` says what is wrong with the folder. It takes the same time however
@@ -56,17 +58,21 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   if (last !== undefined) last.end = await endOf(last, saved?.end.number ?? -1, logger)
   const end = later(last?.end, saved?.end)
   const committed = saved?.committed ?? segments[0]?.name.first ?? end
-  return new SegmentLog(options, { cursor, segments, committed, end: later(end, committed) })
+  const log = new SegmentLog(options, { cursor, segments, committed, end: later(end, committed) })
+  await log.probe()
+  return log
 }
 
 /**
  * An unreadable folder is not written to, and its cursor stays: a new one would say that all records there are
  * committed.
  */
-function openUnread(options: SegmentLogOptions, end: Place, error: unknown): SegmentLog {
+async function openUnread(options: SegmentLogOptions, end: Place, error: unknown): Promise<SegmentLog> {
   const fail = (): Promise<never> => Promise.reject(error)
   const cursor = { save: fail, sync: async () => {}, close: async () => {} }
-  return new SegmentLog({ ...options, open: fail }, { cursor, segments: [], committed: end, end })
+  const log = new SegmentLog({ ...options, open: fail }, { cursor, segments: [], committed: end, end })
+  await log.probe()
+  return log
 }
 
 interface Found {
@@ -112,6 +118,8 @@ export class SegmentLog {
   readonly #appendedPlaces = new PlaceIndex()
   readonly #reader: LogReader
   readonly #housekeeping: Housekeeping
+  readonly #probing: NodeJS.Timeout
+  #probed: Promise<void> | undefined
   #isClosed = false
 
   constructor(options: SegmentLogOptions, { cursor, segments, committed, end }: Found) {
@@ -148,6 +156,15 @@ export class SegmentLog {
       sync: () => this.#writer.sync(),
     })
     this.#releaseSegments()
+    this.#probing = setInterval(() => void this.probe(), PROBE_EVERY_MS).unref()
+  }
+
+  /** Finds out whether the disk takes anything, where nothing is written to it now. `problem` then says so. */
+  probe(): Promise<void> {
+    this.#probed ??= this.#writer.probe().finally(() => {
+      this.#probed = undefined
+    })
+    return this.#probed
   }
 
   /** What is wrong with the disk, in words; '' while it can be written and read. */
@@ -253,6 +270,8 @@ export class SegmentLog {
    */
   async close(): Promise<void> {
     this.#isClosed = true
+    clearInterval(this.#probing)
+    await this.#probed
     await this.#writer.close()
     this.#reader.moveTo(this.#end)
     await this.#housekeeping.close()

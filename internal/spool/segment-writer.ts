@@ -37,6 +37,7 @@ export interface SegmentWriterOptions {
 const WRITE_BYTES = 4 * 1024 * 1024
 const WRITE_RECORDS = 1024
 const RETRY_MS = 1000
+const PROBE_BYTES = 4096
 
 /**
  * Writes records to segment files, in order. One write at a time takes all that waits. A disk that refuses is tried
@@ -119,6 +120,29 @@ export class SegmentWriter {
     const { newest } = this.#pending
     if (newest === undefined) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push({ upTo: newest.place.number, resolve }))
+  }
+
+  /**
+   * Writes a small file and removes it, unless records are being written or wait: so a disk that takes nothing is known
+   * before anything must be kept.
+   */
+  async probe(): Promise<void> {
+    if (this.#writing !== undefined || this.records > 0) return
+    const { folder, open } = this.#options
+    const path = join(folder, 'probe')
+    try {
+      await mkdir(folder, { recursive: true })
+      const file = await open(path, 'w', 0o640)
+      try {
+        await file.writev([Buffer.alloc(PROBE_BYTES)])
+      } finally {
+        await file.close()
+        await unlink(path).catch(() => {})
+      }
+      if (this.records === 0) this.#setProblem('')
+    } catch (error) {
+      this.#setProblem(diskProblem(folder, error))
+    }
   }
 
   /** Makes what is written survive a power cut. */
