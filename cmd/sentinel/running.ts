@@ -86,7 +86,10 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     const text = `two sources send as host ${runs}: they overwrite each other's samples. Give each machine an --agent-host of its own, and stop the one that should not be`
     yield { part: `${name} hosts`, ok: false, text }
   }
-  if (scrape.has('dead_letters_bytes')) yield { part: `${name} dead letters`, ok: true, text: deadLetters(scrape) }
+  if (scrape.has('dead_letters_bytes')) {
+    const isWhole = scrape.sum('damaged_dead_letters_total') === 0
+    yield { part: `${name} dead letters`, ok: isWhole, text: deadLetters(scrape) }
+  }
   if (scrape.has('broker_lag_messages')) yield { part: `${name} streams`, ok: true, text: streams(scrape) }
 }
 
@@ -191,7 +194,11 @@ function spool(scrape: Scrape, bound: string): string {
 
 function deadLetters(scrape: Scrape): string {
   const [bytes, discarded] = [scrape.sum('dead_letters_bytes'), scrape.sum('discarded_dead_letters_total')]
-  const gone = discarded > 0 ? `, ${countText(discarded)} could not be kept` : ''
+  const damaged = scrape.sum('damaged_dead_letters_total')
+  const gone = [
+    ...(discarded > 0 ? [`, ${countText(discarded)} could not be kept`] : []),
+    ...(damaged > 0 ? [`, ${countText(damaged)} of before are damaged on disk`] : []),
+  ].join('')
   const written = `${countText(scrape.sum('dead_letters_total'))} since its start${gone}`
   return bytes === 0 ? `none kept, ${written}` : `${sizeText(bytes)} kept, ${written}: see sentinel dead-letters list`
 }

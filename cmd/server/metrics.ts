@@ -291,6 +291,11 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerPa
     help: 'Dead letters that could not be kept, or were removed to make room.',
     read: () => deadLetters.discarded,
   })
+  metrics.counter({
+    name: 'sentinel_damaged_dead_letters_total',
+    help: 'Dead letters of earlier processes that cannot be read any more.',
+    read: () => deadLetters.damaged,
+  })
   metrics.gauge({
     name: 'sentinel_dead_letters_bytes',
     help: 'Size of the dead letters on disk.',

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -237,4 +237,53 @@ describe('letters that somebody is done with', () => {
     await letters.close()
     return letters
   }
+})
+
+describe('dead letters that are damaged on disk', () => {
+  const damagedOf = async (): Promise<number[]> => {
+    const damaged: number[] = []
+    for await (const _ of readLetters(folder, ({ letters }) => damaged.push(letters)));
+    return damaged
+  }
+  const flip =
+    (from: number) =>
+    async (path: string): Promise<void> => {
+      const bytes = await readFile(path)
+      bytes.fill(0xff, from, from + 50)
+      await writeFile(path, bytes)
+    }
+
+  it.each<[string, (path: string) => Promise<void>, number]>([
+    ['bits are flipped in one', flip(8000), 1],
+    ['bits are flipped in the last', flip(63_500), 1],
+    ['the file is cut off', (path) => truncate(path, 60_000), 1],
+    ['the file has other bytes altogether', (path) => writeFile(path, Buffer.alloc(60_000, 'x')), 1],
+    ['nothing happens', async () => {}, 0],
+  ])('are counted: %s', async (_name, damage, count) => {
+    const letters = await opened()
+    await fill(letters, 0, 9)
+    await letters.close()
+    await damage(join(folder, (await segments())[0]!))
+    expect(await damagedOf()).toEqual(count === 0 ? [] : [count])
+    const next = await opened()
+    expect(next.damaged).toBe(count)
+  })
+
+  it('are not counted once they are done', async () => {
+    const letters = await opened()
+    await fill(letters, 0, 9)
+    await letters.close()
+    const all = await stored()
+    await markDone(all.slice(0, 3))
+    await flip(8000)(join(folder, (await segments())[0]!))
+    expect(await damagedOf()).toEqual([])
+  })
+
+  it('are none in a file that is written to meanwhile', async () => {
+    const letters = await opened()
+    const writing = fill(letters, 0, 40)
+    for (let i = 0; i < 20; i++) expect(await damagedOf()).toEqual([])
+    await writing
+    expect(letters.damaged).toBe(0)
+  })
 })

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { openSegmentLog, type SegmentLog } from '../spool/segment-log.ts'
 import { readDoneMarks, segmentOfMarks } from './done-marks.ts'
 import { type DeadLetter, encodeLetter } from './letter.ts'
+import { type DamagedLetters, readLetters } from './reader.ts'
 
 export type { DeadLetter }
 
@@ -25,13 +26,18 @@ const TIDY_MS = 10_000
 const DEFAULT_LETTERS_PER_SECOND = 20_000
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024
 
-/** Opens the dead letters of a server's folder. Always opens, as `openSegmentLog` does. */
+/**
+ * Opens the dead letters of a server's folder. Always opens, as `openSegmentLog` does. Reads what is there once, half a
+ * second for 64 MiB: of what is damaged, the log removes files of which it can read nothing.
+ */
 export async function openDeadLetters(options: DeadLettersOptions): Promise<DeadLetters> {
   const { folder, maxBytes, logger } = options
   // A part of the bound: otherwise letters that still wait for the disk would be removed to make room.
   const maxUnwrittenBytes = Math.min(MAX_UNWRITTEN_BYTES, maxBytes / 4)
+  const damaged = await countDamaged(folder, logger)
   const letters = new DeadLetters(options, await openSegmentLog({ folder, maxBytes, maxUnwrittenBytes, logger }))
   await letters.tidy()
+  letters.damaged = damaged
   return letters
 }
 
@@ -45,6 +51,8 @@ export class DeadLetters {
   kept = 0
   /** Letters that could not be kept, or were removed to make room before they were done. */
   discarded = 0
+  /** Letters of earlier processes that cannot be read any more. */
+  damaged = 0
   readonly #log: SegmentLog
   readonly #folder: string
   readonly #logger: Logger
@@ -142,6 +150,21 @@ export class DeadLetters {
     this.#allowance--
     return false
   }
+}
+
+/** Never throws: what cannot be read at all, `openSegmentLog` says. */
+async function countDamaged(folder: string, logger: Logger): Promise<number> {
+  let damaged = 0
+  const onDamage = ({ path, letters }: DamagedLetters): void => {
+    damaged += letters
+    logger.error({ path, letters }, 'dead letters on disk are damaged: they cannot be shown or replayed')
+  }
+  try {
+    for await (const _ of readLetters(folder, onDamage));
+  } catch (err) {
+    logger.error({ err, folder }, 'the dead letters cannot be read')
+  }
+  return damaged
 }
 
 async function removeOrphans(folder: string): Promise<void> {

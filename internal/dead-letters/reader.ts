@@ -11,6 +11,12 @@ export interface StoredLetter extends KeptLetter {
   readonly segmentPath: string
 }
 
+/** Letters of a file that cannot be read any more: at least so many, not counting those that are done. */
+export interface DamagedLetters {
+  readonly path: string
+  readonly letters: number
+}
+
 interface SegmentFile {
   readonly path: string
   readonly name: SegmentName
@@ -18,15 +24,19 @@ interface SegmentFile {
 
 /**
  * The letters of a folder that are not done, the oldest first. Needs no lock, because files are only appended to.
- * Letters that are appended meanwhile are left for the next call. Damaged letters are passed over, and so are files
- * that the server removes meanwhile.
+ * Letters that are appended meanwhile are left for the next call. Damaged letters are passed over, and told of. Files
+ * that the server removes meanwhile are passed over.
  *
  * @throws when the folder cannot be read; a folder that does not exist has no letters
  */
-export async function* readLetters(folder: string): AsyncGenerator<StoredLetter> {
+export async function* readLetters(
+  folder: string,
+  onDamage: (damaged: DamagedLetters) => void = () => {},
+): AsyncGenerator<StoredLetter> {
   for (const segment of await segmentFiles(folder)) {
     try {
-      yield* readSegment(segment)
+      const letters = yield* readSegment(segment)
+      if (letters > 0) onDamage({ path: segment.path, letters })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
@@ -61,16 +71,31 @@ export async function removeDone(folder: string): Promise<void> {
   }
 }
 
-async function* readSegment({ path, name }: SegmentFile): AsyncGenerator<StoredLetter> {
+/** @returns how many of its letters are damaged, at least */
+async function* readSegment({ path, name }: SegmentFile): AsyncGenerator<StoredLetter, number> {
   const { size } = await stat(path)
   const done = await readDoneMarks(path)
   const reader = await SegmentReader.open(path, name)
+  let damaged = 0
+  let expected = name.first.number
+  const passOver = (to: number): void => {
+    for (; expected < to; expected++) if (!done.has(expected)) damaged++
+  }
   try {
     for (let record = await reader.next(size); record !== undefined; record = await reader.next(size)) {
       const { number } = record.place
-      const letter = done.has(number) ? undefined : decodeLetter(record.payload)
-      if (letter !== undefined) yield { ...letter, id: number, segmentPath: path }
+      passOver(number)
+      expected = number + 1
+      if (done.has(number)) continue
+      const letter = decodeLetter(record.payload)
+      if (letter === undefined) damaged++
+      else yield { ...letter, id: number, segmentPath: path }
     }
+    const { known, hasUnknownTail } = reader.scanner
+    passOver(known.number)
+    // The rest of a file that grows may be a letter that is being written.
+    if (hasUnknownTail && (await stat(path)).size === size) damaged++
+    return damaged
   } finally {
     await reader.close()
   }

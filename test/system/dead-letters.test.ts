@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -210,4 +210,28 @@ describe('the dead letters of "sentinel up"', () => {
     expect(replayed).toMatchObject({ code: 0, stderr: '' })
     expect(await ids(data)).toEqual([])
   })
+})
+
+it('says which letters are damaged, and ends with 1', async () => {
+  const data = join(folder, 'damaged')
+  const letters = join(data, 'server', 'ingest%2f1', 'dead-letters')
+  await keep(data, [{ payload: 'm v=1' }, { payload: 'm v=2' }])
+  const [segment] = (await readdir(letters)).filter((file) => file.endsWith('.seg'))
+  const path = join(letters, segment!)
+  const bytes = await readFile(path)
+  await writeFile(path, bytes.subarray(0, -3))
+  const some = await deadLetters(data, ['list'])
+  expect([some.code, some.stderr]).toEqual([1, expect.stringContaining(`at least 1 of ${path}`)])
+  expect(some.stdout).toContain('store_refused')
+  await writeFile(path, Buffer.alloc(bytes.length, 'x'))
+  const none = await deadLetters(data, ['list'])
+  expect([none.code, none.stdout]).toEqual([1, ''])
+  expect(none.stderr).toContain(`at least 1 of ${path}`)
+  expect(none.stderr).toContain('no other dead letters in')
+  for (const args of [
+    ['purge', '--all'],
+    ['show', '0'],
+  ]) {
+    expect([args, (await deadLetters(data, args)).code]).toEqual([args, 1])
+  }
 })

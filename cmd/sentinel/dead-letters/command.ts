@@ -8,7 +8,7 @@ import { Redactor } from '../../../internal/text/redactor.ts'
 import { dataFolder } from '../../parts/data-folder.ts'
 import { ROLES } from '../../program/roles.ts'
 import { OutputClosed, Progress, print } from '../output.ts'
-import { addLimit, addSelection, letterId, type Selection, select, selectsAll } from './selection.ts'
+import { addLimit, addSelection, letterId, reportDamage, type Selection, select, selectsAll } from './selection.ts'
 import { asJson, details, rowOf, table } from './text.ts'
 
 const DEFAULT_LIMIT = 100
@@ -114,14 +114,15 @@ async function list({ folder }: Letters, ids: readonly number[], options: Option
   const rows = entries.filter((entry) => typeof entry !== 'string')
   if (lines.length > 0) await print(lines.join(''))
   if (rows.length > 0) await print(table(rows, process.stdout.columns ?? DEFAULT_WIDTH))
-  if (found === 0) process.stderr.write(`no dead letters in ${folder}\n`)
+  if (found === 0)
+    process.stderr.write(`no ${process.exitCode === undefined ? '' : 'other '}dead letters in ${folder}\n`)
   else if (found > entries.length) {
     process.stderr.write(`showing the newest ${entries.length} of ${found}; --limit 0 lists all\n`)
   }
 }
 
 async function show({ folder }: Letters, id: number, { raw, json }: Options): Promise<void> {
-  for await (const letter of readLetters(folder)) {
+  for await (const letter of readLetters(folder, reportDamage)) {
     if (letter.id !== id) continue
     await print(raw ? letter.payload : json ? `${asJson(letter)}\n` : details(letter, Date.now()))
     return

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { EXIT } from '../../../internal/config/error.ts'
 import { parseDuration } from '../../../internal/config/units.ts'
-import { readLetters, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
+import { type DamagedLetters, readLetters, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
 
 /** Selects the letters that meet every condition. Times are ms since the epoch. */
 export interface Selection {
@@ -45,7 +46,7 @@ export async function* select(
   ids: readonly number[],
 ): AsyncGenerator<StoredLetter> {
   const wanted = new Set(ids)
-  for await (const letter of readLetters(folder)) {
+  for await (const letter of readLetters(folder, reportDamage)) {
     const isSelected =
       (wanted.size === 0 || wanted.has(letter.id)) &&
       (reason === undefined || reason.includes(letter.reason)) &&
@@ -54,6 +55,14 @@ export async function* select(
       letter.at < until
     if (isSelected) yield letter
   }
+}
+
+/** Says which letters cannot be read, and makes the command end with 1. */
+export function reportDamage({ path, letters }: DamagedLetters): void {
+  process.exitCode = EXIT.failed
+  process.stderr.write(
+    `damaged on disk, and not among the letters here: at least ${letters} of ${path} (remove the file to be rid of them)\n`,
+  )
 }
 
 /** @returns ms since the epoch */
