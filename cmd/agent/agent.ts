@@ -60,6 +60,7 @@ export async function openAgent(
     metrics: {
       version: ['string', () => version],
       os: ['string', () => os],
+      interval_ms: ['int', () => context.settings.agent.intervalMs],
       produced: ['int', () => ledger.produced],
       sent: ['int', () => ledger.sent],
       dropped: ['int', () => ledger.dropped],

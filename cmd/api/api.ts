@@ -18,7 +18,10 @@ import { type Context, reasons } from '../program/context.ts'
 export async function openApi(context: Context, broker: Broker, reader: StoreReader): Promise<string> {
   const { settings, onReload, logger, clock, releaser, metrics, readiness, version } = context
   const { api } = settings
-  const table = new LiveTable({ channel: broker.live, codec: frameCodec, clock, logger })
+  const table = new LiveTable({
+    ...{ channel: broker.live, codec: frameCodec, clock, logger },
+    staleAfterMs: () => context.settings.api.staleAfterMs,
+  })
   // Does not wait: without Redis the API still answers history, and the page shows that nothing is live.
   let closing = false
   table.open().catch((err: unknown) => {
@@ -54,7 +57,6 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     ready: () => reasons(context),
     metrics: () => metrics.registry.metrics(),
     webRoot: fileURLToPath(new URL('../../web', import.meta.url)),
-    staleAfterMs: () => context.settings.api.staleAfterMs,
     corsOrigins: api.corsOrigins,
     trustProxy: api.trustProxy,
     hosts: () => context.settings.api.hosts,

@@ -215,6 +215,11 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     help: 'Messages published to the live feed.',
     read: () => announcer.stats.messages,
   })
+  metrics.counter({
+    name: 'sentinel_live_old_samples_total',
+    help: 'Samples that are not shown live, because they were old when they arrived.',
+    read: () => announcer.stats.old,
+  })
   metrics.latency({
     name: 'sentinel_latency_seconds',
     help: 'internal: received to batched; e2e: due to batched; durable: due to acknowledged by the store.',

@@ -56,7 +56,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   const pipeline = new Pipeline({
     decoder,
     checkpoints,
-    live: (sample) => announcer.record(sample),
+    live: (sample, receivedAt) => announcer.record(sample, receivedAt),
     onMessage: () => latencyLog.message(),
     writer,
     ledger,

@@ -18,19 +18,25 @@ describe('GET /api/v1/hosts', () => {
   it('joins the live hosts and those of the store, web-2 before web-10', async () => {
     const scene = await ApiScene.open()
     const { way } = scene
-    const now = way.clock.time
+    const now = way.clock.time + 10_001_000
     scene.reader.hosts = async () => [
       { host: 'web-10', lastSeenAt: now - 60e6 },
       { host: 'web-2', lastSeenAt: now - 60e6 },
+      // The own metrics of a server of that machine are newer.
+      { host: 'db', lastSeenAt: now },
+      { host: 'web-11', lastSeenAt: now + 3_600e6 },
     ]
-    way.send('cpu', { host: 'web-2', cpu: 'cpu-total' }, { usage_idle: 75 }, now - 123_000)
-    way.send('mem', { host: 'db' }, { used_percent: 61 }, now - 10_001_000)
+    way.send('mem', { host: 'db' }, { used_percent: 61 })
+    way.clock.time = now - 123_000
+    way.send('cpu', { host: 'web-2', cpu: 'cpu-total' }, { usage_idle: 75 })
+    way.clock.time = now
     way.send('mem', { host: 'ahead' }, { used_percent: 1 }, now + 5e6)
     const answer = await scene.ask('/api/v1/hosts')
     expect(answer.statusCode).toBe(200)
     const { hosts, ...rest } = answer.json()
     expect(rest).toEqual({ now, partial: false })
     const nothing = {
+      cpuPercent: null,
       memPercent: null,
       load1: null,
       cores: null,
@@ -39,19 +45,14 @@ describe('GET /api/v1/hosts', () => {
       agentVersion: null,
       conflict: null,
     }
+    const live = { ...nothing, clockOffsetMs: 0 }
+    const stored = { ...nothing, stale: true, clockOffsetMs: null }
     expect(hosts).toEqual([
-      { host: 'ahead', lastSeenAt: now + 5e6, ageMs: 0, stale: false, cpuPercent: null, ...nothing, memPercent: 1 },
-      {
-        host: 'db',
-        lastSeenAt: now - 10_001_000,
-        ageMs: 10_001,
-        stale: true,
-        cpuPercent: null,
-        ...nothing,
-        memPercent: 61,
-      },
-      { host: 'web-2', lastSeenAt: now - 123_000, ageMs: 123, stale: false, cpuPercent: 25, ...nothing },
-      { host: 'web-10', lastSeenAt: now - 60e6, ageMs: 60_000, stale: true, cpuPercent: null, ...nothing },
+      { host: 'ahead', lastSeenAt: now, ageMs: 0, stale: false, ...live, clockOffsetMs: 5000, memPercent: 1 },
+      { host: 'db', lastSeenAt: now - 10_001_000, ageMs: 10_001, stale: true, ...live },
+      { host: 'web-2', lastSeenAt: now - 123_000, ageMs: 123, stale: false, ...live, cpuPercent: 25 },
+      { host: 'web-10', lastSeenAt: now - 60e6, ageMs: 60_000, ...stored },
+      { host: 'web-11', lastSeenAt: now, ageMs: 0, ...stored },
     ])
   })
 

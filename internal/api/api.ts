@@ -36,8 +36,6 @@ export interface ApiOptions {
   readonly version: string
   /** The folder of the built page. */
   readonly webRoot: string
-  /** A host is stale when its newest sample is older than this, ms. Asked at each request. */
-  readonly staleAfterMs?: () => number
   /** Origins whose pages may read this API; none by default. */
   readonly corsOrigins?: readonly string[]
   /** Whether `X-Forwarded-For` tells the client's address: only behind a proxy that sets it. */
@@ -96,7 +94,7 @@ export function buildApi(options: ApiOptions): App {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const { reader, table, clock, logger, corsOrigins = [], trustProxy = false } = options
   const { hosts = () => [], listensOn, refusals = new Refusals() } = options
-  const { staleAfterMs = () => 10_000, storeIsAway = () => false } = options
+  const { storeIsAway = () => false } = options
   const faults = new LogThrottle(logger)
   const view = new HostsView(table)
   const known = new KnownHosts({ reader, clock })
@@ -128,7 +126,7 @@ export function buildApi(options: ApiOptions): App {
       async (api: App) => {
         refuseUnknownParameters(api)
         await limitByAddress(api, limits.requestsPerMinute)
-        addHostsRoute(api, { view, known, clock, faults, staleAfterMs, storeIsAway })
+        addHostsRoute(api, { view, known, clock, faults, storeIsAway })
         addHistoryRoute(api, { reader, view, clock, ...limits })
         addLiveRoute(api, options.feed, table, limits.maxLiveClientsPerAddress)
       },

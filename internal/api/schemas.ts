@@ -52,12 +52,27 @@ const FIGURES = {
 const HostSchema = Type.Object(
   {
     host: Type.String({ examples: ['web-01'] }),
-    lastSeenAt: Type.Integer({ description: 'Time of its newest sample, µs.' }),
+    lastSeenAt: Type.Integer({
+      description:
+        'When its newest sample arrived, µs by the clock of this API. The own metrics of agents, servers and APIs do not count. For a host of which nothing has arrived for a day: the time of its newest stored sample.',
+    }),
     ageMs: Type.Integer({ minimum: 0, description: 'How long ago that was, ms.' }),
-    stale: Type.Boolean({ description: 'Whether that is longer ago than `api.staleAfterMs`.' }),
+    stale: Type.Boolean({
+      description:
+        'Whether nothing of it has arrived for `api.staleAfterMs`, or for three intervals of its source where that is longer.',
+    }),
+    clockOffsetMs: nullable(
+      Type.Integer({
+        description:
+          'How far the time of its newest sample was ahead of the clock of the server when it arrived, ms; negative where it was behind. Within some hundred ms of 0 where the clock of the host is right. Null for a host of which nothing has arrived for a day.',
+      }),
+    ),
     ...FIGURES,
   },
-  { description: 'A figure is null where the host does not send it, or has not sent it for a day.' },
+  {
+    description:
+      'A figure is null where the host does not send it, or no longer sends it: `cpuPercent`, `memPercent`, `load1` and `uptimeSeconds` as soon as their series is stale, the others after a day.',
+  },
 )
 
 export const HostsSchema = Type.Object(
@@ -115,7 +130,14 @@ export const SamplesSchema = Type.Array(
     fields: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Boolean(), Type.String()]), {
       description: LARGE_INTEGERS,
     }),
-    at: Type.Integer({ description: 'Time of the sample, µs.' }),
+    at: Type.Integer({ description: 'Time of the sample, µs, by the clock of its host.' }),
+    arrivedAt: Type.Integer({ description: 'When it arrived, µs, by the clock of this API.' }),
+    stale: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'There where the series has become stale: the reading is the last one, and comes once more with this mark.',
+      }),
+    ),
   }),
   { $id: 'Samples', title: 'Samples', description: 'The data of an event "samples" of the live stream.' },
 )

@@ -298,7 +298,7 @@ export function describeBroker(under: BrokerUnderTest): void {
       ])
       let kept: Buffer[] = []
       await until('all are kept', async () => {
-        kept = await broker.live.recall()
+        kept = (await broker.live.recall()).map(({ payload }) => payload)
         return kept.length === 1001
       })
       expect(kept.filter((value) => value.length === 0)).toHaveLength(1)

@@ -131,6 +131,13 @@ export interface BrokerHealth {
 /** How long `recall` finds the latest value of a series after it was last published. */
 export const LIVE_KEPT_MS = 24 * 3_600_000
 
+/** A reading that the live channel has kept. */
+export interface KeptReading {
+  readonly payload: Buffer
+  /** How long ago it was published, ms, by the clocks of the server and of this machine; never below 0. */
+  readonly ageMs: number
+}
+
 /**
  * The way from the servers to the APIs: coalesced changes, and the latest value of each series for a warm start. It
  * may lose messages, and it never blocks the caller.
@@ -140,8 +147,8 @@ export interface LiveChannel {
   publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void
   /** Returns the undo. */
   subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>>
-  /** The payloads of the last `LIVE_KEPT_MS`, in no order. */
-  recall(): Promise<Buffer[]>
+  /** The readings of the last `LIVE_KEPT_MS`, in no order. */
+  recall(): Promise<KeptReading[]>
 }
 
 /**

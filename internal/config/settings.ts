@@ -522,7 +522,8 @@ export const SCHEMA = {
         default: 10 * SECOND,
         duties: ['serve'],
         reloads: true,
-        description: 'A host whose newest sample is older is stale.',
+        description:
+          'A series is stale when nothing of it has arrived for so long, or for three intervals of its source where that is longer; a host when all are.',
       },
     ),
     requestsPerMinute: integer(

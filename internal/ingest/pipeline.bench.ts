@@ -109,7 +109,7 @@ async function openPipeline() {
   const through = { messages: 0, delivered: 0, acked: 0 }
   const pipeline = new Pipeline({
     decoder: new MessageDecoder(table),
-    live: (sample) => announcer.record(sample),
+    live: (sample, receivedAt) => announcer.record(sample, receivedAt),
     onMessage: () => through.messages++,
     checkpoints: { delivered: (id) => (through.delivered = id), acked: (upTo) => (through.acked = upTo) },
     writer: openStore(),

@@ -4,9 +4,9 @@ import type { Arrival, Decoder } from '../codec/codec.ts'
 import type { DeadLetters } from '../dead-letters/dead-letters.ts'
 import type { LatencyRecorder } from '../observe/latency.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
-import { type Refusal, refuseTime, type TimeWindow } from '../sample/border.ts'
+import { type Refusal, type RejectReason, refuseTime, type TimeWindow } from '../sample/border.ts'
 import type { DropReason, ServerLedger } from '../sample/ledger.ts'
-import type { Sample, SampleSink } from '../sample/sample.ts'
+import type { Sample } from '../sample/sample.ts'
 import type { Series } from '../sample/series.ts'
 import type { StoreWriter } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
@@ -34,8 +34,8 @@ export interface Latencies {
 
 export interface PipelineOptions {
   readonly decoder: Decoder
-  /** Takes each good sample for the live feed; must not throw. */
-  readonly live: SampleSink
+  /** Takes each sample for the live feed that is good, or has a wrong time alone, with the arrival of its message (µs); must not throw. */
+  readonly live: (sample: Sample, receivedAt: number) => void
   /** Called once for each message, good or bad, when it is dealt with. */
   readonly onMessage?: () => void
   /** Told of each delivery that is taken in, and of the delivery up to which all are acked. */
@@ -66,6 +66,8 @@ export interface PipelineOptions {
 /** What may change while the pipeline runs. */
 export type PipelineLimits = WriteQueueLimits &
   Pick<PipelineOptions, 'timeWindow'> & { readonly spool: Pick<BatchSpoolOptions, 'maxBytes' | 'whenFull'> }
+
+const WRONG_TIME: ReadonlySet<RejectReason> = new Set(['time_in_future', 'time_too_old'])
 
 /**
  * broker → decode → live feed → batch → store → ack.
@@ -201,13 +203,14 @@ export class Pipeline {
   take(sample: Sample): void {
     this.#ledger.own++
     this.#ledger.received++
-    const refusal = refuseTime(sample.at, this.#clock.now(), this.#options.timeWindow)
+    const now = this.#clock.now()
+    const refusal = refuseTime(sample.at, now, this.#options.timeWindow)
     const answer = refusal ?? this.#queue.addOwn(sample)
     if (answer === 'full') {
       this.#ledger.ownDropped++
       this.#drop('queue_full', 1)
     }
-    this.#account(sample, answer === 'full' ? undefined : answer, '')
+    this.#account(sample, answer === 'full' ? undefined : answer, '', now)
   }
 
   readonly #message: MessageHandler = (payload, delivery) => {
@@ -238,12 +241,13 @@ export class Pipeline {
     const { run } = this.#options.decoder.header
     const answer = refusal ?? this.#queue.add(sample, run)
     if (answer === undefined) this.#taken++
-    this.#account(sample, answer, run)
+    this.#account(sample, answer, run, this.#arrival.receivedAt)
   }
 
-  #account(sample: Sample, refusal: Refusal | undefined, run: string): void {
-    if (refusal === undefined) this.#options.live(sample)
-    else this.#rejects.sample(refusal, sample, run)
+  #account(sample: Sample, refusal: Refusal | undefined, run: string, receivedAt: number): void {
+    // A host whose clock is hours wrong is shown with what it sends now, though nothing of that is stored.
+    if (refusal === undefined || WRONG_TIME.has(refusal.reason)) this.#options.live(sample, receivedAt)
+    if (refusal !== undefined) this.#rejects.sample(refusal, sample, run)
   }
 
   /**

@@ -3,7 +3,7 @@ import { blankHeader, type Codec, type Encoder, type MessageHeader } from '../co
 import type { Sample } from '../sample/sample.ts'
 import { Series } from '../sample/series.ts'
 import type { Clock } from '../time/clock.ts'
-import { keepLatest } from './latest.ts'
+import { isNews, keepLatest } from './latest.ts'
 
 export interface LiveAnnouncerOptions {
   readonly channel: LiveChannel
@@ -15,11 +15,15 @@ export interface LiveAnnouncerOptions {
   readonly intervalMs?: number
   /** How old the saved value of a series may get while the series changes, ms. */
   readonly saveIntervalMs?: number
+  /** Monotonic time, ms. */
+  readonly monotonicMs?: () => number
 }
 
 /** Counts since the start. */
 export interface AnnouncerStats {
   messages: number
+  /** Samples that were not announced, because they are older than what is: from an outbox, a stream or a replay. */
+  old: number
 }
 
 /**
@@ -38,10 +42,11 @@ const MIN_SAVED_AT_ONCE = 64
  * `saveIntervalMs`, and costs 1 % of a core at its default of 5 s.
  */
 export class LiveAnnouncer {
-  readonly stats: AnnouncerStats = { messages: 0 }
+  readonly stats: AnnouncerStats = { messages: 0, old: 0 }
 
   readonly #channel: LiveChannel
   readonly #clock: Clock
+  readonly #monotonicMs: () => number
   readonly #encoder: Encoder
   readonly #intervalMs: number
   readonly #intervalsPerSave: number
@@ -52,23 +57,40 @@ export class LiveAnnouncer {
   /** Reused for each series; this first one is never sent. */
   readonly #reading: Sample = { series: new Series('', '', []), values: [], at: 0, tie: 0 }
   #timer: NodeJS.Timeout | undefined
+  /** The arrival of the newest message, by the clock of this machine and by its timer, µs. */
+  #receivedAt = Number.NaN
+  #monotonicUs = 0
 
   constructor(options: LiveAnnouncerOptions) {
     this.#channel = options.channel
     this.#clock = options.clock
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
     this.#encoder = options.codec.encoder()
     this.#intervalMs = options.intervalMs ?? 250
     this.#intervalsPerSave = Math.max(1, Math.round((options.saveIntervalMs ?? 5_000) / this.#intervalMs))
     this.#header = { ...blankHeader(), run: options.run, seq: 0 }
   }
 
-  /** For each sample, on the hot path: no allocation. A sample older than the series' latest changes nothing. */
-  record(sample: Sample): void {
-    const series = sample.series
-    if (keepLatest(sample, !series.changed) && !series.changed) {
-      series.changed = true
-      this.#changed.push(series)
+  /**
+   * For each sample, on the hot path: no allocation. A sample that is no news changes nothing, so every reading of the
+   * live feed has just arrived.
+   *
+   * @param receivedAt when its message arrived, by the clock, µs
+   */
+  record(sample: Sample, receivedAt: number): void {
+    if (receivedAt !== this.#receivedAt) {
+      this.#receivedAt = receivedAt
+      this.#monotonicUs = this.#monotonicMs() * 1000
     }
+    const series = sample.series
+    if (!isNews(series, sample.at, receivedAt, this.#monotonicUs)) {
+      this.stats.old++
+      return
+    }
+    keepLatest(sample, !series.changed, this.#monotonicUs)
+    if (series.changed) return
+    series.changed = true
+    this.#changed.push(series)
   }
 
   start(): void {

@@ -43,7 +43,7 @@ function setUp(filter: (client: number) => FeedFilter, full: (client: number) =>
     clock.at++
     for (const sample of samples) {
       sample.at = clock.at
-      announcer.record(sample)
+      announcer.record(sample, clock.at)
     }
     return samples.filter(({ series }) => series.latestAt === clock.at).length
   }

@@ -115,8 +115,20 @@ describe('Feed', () => {
         id: `${table.start}-${table.generation}`,
         event: 'samples',
         data: [
-          { measurement: 'x', tags: { host: 'a' }, fields: { v: 1 }, at: scene.way.clock.time - 1 },
-          { measurement: 'y', tags: { host: 'a' }, fields: { v: 1 }, at: scene.way.clock.time },
+          {
+            measurement: 'x',
+            tags: { host: 'a' },
+            fields: { v: 1 },
+            at: scene.way.clock.time - 1,
+            arrivedAt: scene.way.clock.time - 1,
+          },
+          {
+            measurement: 'y',
+            tags: { host: 'a' },
+            fields: { v: 1 },
+            at: scene.way.clock.time,
+            arrivedAt: scene.way.clock.time,
+          },
         ],
       },
     ])
@@ -132,6 +144,27 @@ describe('Feed', () => {
   it('begins with an empty event when there are no readings, which shows the client that it is connected', async () => {
     const sink = (await Scene.open()).join()
     expect(sink.takeEvents()).toMatchObject([{ event: 'samples', data: [] }])
+  })
+
+  it('brings a reading once more when its series becomes stale, also to a client that joins later', async () => {
+    const scene = await Scene.open()
+    scene.send('x', 1)
+    const sink = scene.join()
+    sink.take()
+    scene.way.clock.time += 10_001_000
+    scene.way.table.sweep()
+    scene.feed.tick()
+    const stale = [{ event: 'samples', data: [{ measurement: 'x', fields: { v: 1 }, stale: true }] }]
+    expect(sink.takeEvents()).toMatchObject(stale)
+    scene.way.table.sweep()
+    scene.feed.tick()
+    expect(sink.takeEvents()).toEqual([])
+    expect(scene.join().takeEvents()).toMatchObject(stale)
+    scene.send('x', 2)
+    scene.feed.tick()
+    const [event] = sink.takeEvents()
+    expect(event).toMatchObject({ data: [{ fields: { v: 2 } }] })
+    expect(event?.data[0]).not.toHaveProperty('stale')
   })
 
   it('sends nothing twice to a client that joined between two ticks', async () => {

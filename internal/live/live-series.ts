@@ -1,7 +1,12 @@
 import type { Series } from '../sample/series.ts'
 import { exactNumber, hasValue, type Slot } from '../sample/value.ts'
 
-/** A series as the API knows it: its latest reading, and when that changed. */
+/** Arrivals whose distances are remembered. */
+const GAPS_KEPT = 4
+/** The longest interval that is believed: an agent has no longer one, ms. */
+const MAX_INTERVAL_MS = 3_600_000
+
+/** A series as the API knows it: its latest reading, when that arrived, and when it changed. */
 export class LiveSeries {
   readonly series: Series
   /** Counts the series of the table in the order in which they came. */
@@ -10,6 +15,17 @@ export class LiveSeries {
   readonly host: string | undefined
   /** The generation of the table at its newest change. */
   generation = 0
+  /** When its latest reading arrived, by the monotonic timer, ms. */
+  arrivedMs = -Infinity
+  /** The same by the clock of this machine at that time, µs since the epoch. */
+  arrivedAt = 0
+  /**
+   * How far the time of its latest reading is ahead of the clock of the server that announced it, µs; negative where it
+   * is behind. NaN where the server did not say its time.
+   */
+  aheadUs = Number.NaN
+  /** Whether clients of the feed were told that it is stale. */
+  isStale = false
   /** Its neighbours in the table's list of changes. */
   newer: LiveSeries | undefined
   older: LiveSeries | undefined
@@ -17,6 +33,8 @@ export class LiveSeries {
   /** `{"measurement":…,"tags":{…},"fields":{`, the same for each reading. */
   readonly #head: string
   readonly #fieldNames: string[] = []
+  readonly #gapsMs: number[] = []
+  #arrivals = 0
   #json = ''
   #jsonGeneration = -1
 
@@ -26,6 +44,35 @@ export class LiveSeries {
     this.host = series.tag('host')
     const tags = JSON.stringify(Object.fromEntries(series.tags))
     this.#head = `{"measurement":${JSON.stringify(series.measurement)},"tags":${tags},"fields":{`
+  }
+
+  /**
+   * Notes an arrival.
+   *
+   * @param nowMs monotonic time
+   * @param atUs the same by the clock, µs
+   */
+  arrive(nowMs: number, atUs: number): void {
+    if (this.#arrivals > 0) this.#gapsMs[(this.#arrivals - 1) % GAPS_KEPT] = nowMs - this.arrivedMs
+    this.#arrivals++
+    this.arrivedMs = nowMs
+    this.arrivedAt = atUs
+    this.isStale = false
+  }
+
+  /** Takes the arrival of a reading that was kept: when it came before is not known. */
+  recall(nowMs: number, atUs: number): void {
+    this.arrivedMs = nowMs
+    this.arrivedAt = atUs
+  }
+
+  /**
+   * The interval of its source, from its last arrivals, ms; 0 while there was only one. It is the second longest of
+   * four distances, so one outage does not change it, and a source that sends in pairs has the longer one.
+   */
+  get intervalMs(): number {
+    const [longest = 0, second = longest] = this.#gapsMs.toSorted((a, b) => b - a)
+    return Math.min(second, MAX_INTERVAL_MS)
   }
 
   /** The latest reading as JSON, without a line break. It is built once for each change. */
@@ -47,7 +94,7 @@ export class LiveSeries {
       const value = latest[i]
       if (hasValue(value)) fields += `${fields === '' ? '' : ','}${this.#fieldNames[i]}${valueJson(value)}`
     }
-    return `${this.#head}${fields}},"at":${latestAt}}`
+    return `${this.#head}${fields}},"at":${latestAt},"arrivedAt":${this.arrivedAt}${this.isStale ? ',"stale":true' : ''}}`
   }
 }
 

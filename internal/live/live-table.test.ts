@@ -9,6 +9,7 @@ import { LiveTable } from './live-table.ts'
 
 async function openWay(options?: { maxSeries?: number }): Promise<LiveWay> {
   const way = new LiveWay(options)
+  way.clock.time = 0
   await way.table.open()
   return way
 }
@@ -45,6 +46,7 @@ describe('LiveTable', () => {
 
   it('starts with the readings that were kept, unless it has newer ones', async () => {
     const way = new LiveWay()
+    way.clock.time = 0
     way.record('old', {}, { a: 1 }, 10)
     way.record('both', {}, { a: 1 }, 10)
     way.announcer.stop()
@@ -55,6 +57,42 @@ describe('LiveTable', () => {
       ['both', 2],
       ['old', 1],
     ])
+  })
+
+  it('takes the readings in the order in which they arrive, whatever their times', async () => {
+    const way = new LiveWay()
+    await way.table.open()
+    way.send('m', { host: 'a' }, { v: 1 })
+    way.clock.set(-7_200e6)
+    way.send('m', { host: 'a' }, { v: 2 })
+    const [live] = way.table.changedSince(0)
+    expect(JSON.parse(live!.json())).toMatchObject({ fields: { v: 2 }, at: way.clock.time, arrivedAt: way.clock.time })
+    expect(way.table.ageMs(live!)).toBe(0)
+  })
+
+  it('knows how old the readings are that were kept', async () => {
+    const way = new LiveWay()
+    const day = 80_000_000
+    const table = new LiveTable({
+      ...{ codec: frameCodec, clock: way.clock, logger: silent, monotonicMs: way.clock.monotonicMs },
+      channel: {
+        publish: () => {},
+        subscribe: async () => async () => {},
+        recall: async () => [
+          { payload: frameOf('old', { a: 1 }, way.clock.time - day * 1000), ageMs: day },
+          { payload: frameOf('new', { a: 1 }, way.clock.time), ageMs: 1_000 },
+        ],
+      },
+    })
+    await table.open()
+    const found = table.changedSince(0).map((live) => [table.ageMs(live), table.isStale(live), live.arrivedAt])
+    expect(found).toEqual([
+      [day, true, way.clock.time - day * 1000],
+      [1000, false, way.clock.time - 1_000_000],
+    ])
+    table.apply(frameOf('old', { a: 2 }, 5))
+    expect(table.isStale(table.changedSince(0)[0]!)).toBe(false)
+    await table.close()
   })
 
   it('starts empty when the readings that were kept cannot be read', async () => {
@@ -132,6 +170,48 @@ describe('LiveTable', () => {
   })
 })
 
+describe('a series is stale', () => {
+  const SECOND = 1e6
+
+  /** Sends at these distances (s), then says after how many seconds of silence the series is stale. */
+  async function staleAfter(distances: readonly number[], options: { announced?: bigint; setting?: number } = {}) {
+    const way = new LiveWay({ staleAfterMs: () => options.setting ?? 10_000 })
+    await way.table.open()
+    if (options.announced !== undefined) {
+      way.send('sentinel_pipeline', { host: 'a', role: 'agent' }, { interval_ms: options.announced })
+    }
+    way.send('cpu', { host: 'a' }, { v: 0 })
+    for (const distance of distances) {
+      way.clock.time += distance * SECOND
+      way.send('cpu', { host: 'a' }, { v: distance })
+    }
+    const live = way.table.changedSince(0).find(({ series }) => series.measurement === 'cpu')!
+    for (let silent = 0; ; silent++) {
+      if (way.table.isStale(live)) return silent - 1
+      way.clock.time += SECOND
+    }
+  }
+
+  it.each<[string, number[], number]>([
+    ['once', [], 10],
+    ['every second', [1, 1, 1, 1], 10],
+    ['every minute', [60, 60, 60, 60], 180],
+    ['every minute, seen twice', [60], 180],
+    ['every second, after an outage of an hour', [1, 1, 1, 3600], 10],
+    ['every second, after a first outage of an hour', [3600, 1], 10],
+    ['two samples each minute', [2, 58, 2, 58, 2], 174],
+    ['each twelve hours: an interval over an hour is not believed', [43_200, 43_200], 10_800],
+  ])('that came %s', async (_, distances, want) => {
+    expect(await staleAfter(distances)).toBe(want)
+  })
+
+  it('after three of the intervals that the agent of its host announces, from the first sample on', async () => {
+    expect(await staleAfter([], { announced: 60_000n })).toBe(180)
+    expect(await staleAfter([], { announced: 1_000n })).toBe(10)
+    expect(await staleAfter([1, 1, 1], { announced: 60_000n, setting: 300_000 })).toBe(300)
+  })
+})
+
 describe('LiveSeries.json', () => {
   function json(tags: Record<string, string>, fields: Record<string, FieldValue>): unknown {
     const { series, values, at } = new SampleMaker().sample('a "quoted" name', tags, fields, 1763900000000000)
@@ -156,6 +236,7 @@ describe('LiveSeries.json', () => {
       tags: { host: 'web "01"' },
       fields: { ...fields, i: '-9007199254740993', u: '18446744073709551615' },
       at: 1763900000000000,
+      arrivedAt: 0,
     })
   })
 

@@ -7,6 +7,7 @@ import type { Sample } from '../sample/sample.ts'
 import { type Series, SeriesTable } from '../sample/series.ts'
 import type { Clock } from '../time/clock.ts'
 import { ChangeList } from './change-list.ts'
+import { Freshness } from './freshness.ts'
 import { keepLatest } from './latest.ts'
 import { LiveSeries } from './live-series.ts'
 
@@ -20,6 +21,10 @@ export interface LiveTableOptions {
    * table refuses the whole message that has one series too many.
    */
   readonly maxSeries?: number
+  /** How long a series may be silent before it is stale, ms. Asked at each use. */
+  readonly staleAfterMs?: () => number
+  /** Monotonic time, ms. */
+  readonly monotonicMs?: () => number
 }
 
 /** Counts since the start. */
@@ -34,11 +39,15 @@ export interface LiveTableStats {
   missed: number
 }
 
+/** How often series are looked for that have become stale, ms. */
+const SWEEP_EVERY_MS = 1000
+
 /** Runs whose numbering is remembered. Each start of a server is a new one. */
 const MAX_RUNS = 1_000
 
 /**
- * The receiving end of the live feed: the latest reading of every series. `generation` grows with each message, and a
+ * The receiving end of the live feed: the latest reading of every series. Each reading has just arrived at a server, so
+ * the newest arrival counts, whatever its time. A series that is silent for too long becomes stale, which is a change too. `generation` grows with each message, and a
  * series remembers the one of its newest change. Views and the feed ask for what changed since the generation that they
  * have seen.
  */
@@ -56,7 +65,14 @@ export class LiveTable {
   readonly #arrival: Arrival & { receivedAt: number } = { receivedAt: 0, tie: 0 }
   readonly #series = new Map<Series, LiveSeries>()
   readonly #changes = new ChangeList()
+  readonly #freshness: Freshness
+  readonly #monotonicMs: () => number
   readonly #nextSeq = new Map<string, number>()
+  #sweeper: NodeJS.Timeout | undefined
+  /** How old the reading is that is being taken, ms; undefined while it has just arrived. */
+  #recalledAgeMs: number | undefined
+  /** The arrival of the message that is being read, by the monotonic timer. */
+  #nowMs = 0
   #generation = 0
   #adopted = 0
   #evicted = 0
@@ -70,6 +86,8 @@ export class LiveTable {
     this.#refusals = new LogThrottle(options.logger)
     this.#table = new SeriesTable({ maxSeries: options.maxSeries ?? 200_000 })
     this.#decoder = options.codec.decoder(this.#table)
+    this.#freshness = new Freshness(options.staleAfterMs ?? (() => 10_000))
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
   }
 
   get generation(): number {
@@ -94,15 +112,22 @@ export class LiveTable {
     const unsubscribe = await this.#channel.subscribe((payload) => this.apply(payload))
     if (this.#closed) return unsubscribe()
     this.#unsubscribe = unsubscribe
+    this.#sweeper = setInterval(() => this.sweep(), SWEEP_EVERY_MS).unref()
     try {
-      for (const payload of await this.#channel.recall()) this.#decode(payload)
+      for (const { payload, ageMs } of await this.#channel.recall()) {
+        this.#recalledAgeMs = ageMs
+        this.#decode(payload)
+      }
     } catch (err) {
       this.#logger.warn({ err }, 'the kept readings cannot be read: hosts appear when they publish next')
+    } finally {
+      this.#recalledAgeMs = undefined
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true
+    clearInterval(this.#sweeper)
     const unsubscribe = this.#unsubscribe
     this.#unsubscribe = undefined
     await unsubscribe?.()
@@ -125,8 +150,31 @@ export class LiveTable {
     return this.#changes.since(generation).sort(byNumber)
   }
 
+  /** Whether nothing of a series has arrived for too long. */
+  isStale(live: LiveSeries): boolean {
+    return this.#freshness.isStale(live, this.#monotonicMs())
+  }
+
+  /** How long ago the latest reading of a series arrived, ms. */
+  ageMs(live: LiveSeries): number {
+    return this.#monotonicMs() - live.arrivedMs
+  }
+
+  /** Marks the series that have become stale: their readings change by that, and clients get them again. */
+  sweep(): void {
+    const nowMs = this.#monotonicMs()
+    const generation = this.#generation + 1
+    for (const live of this.#series.values()) {
+      if (live.isStale || !this.#freshness.isStale(live, nowMs)) continue
+      live.isStale = true
+      this.#generation = live.generation = generation
+      this.#changes.moveToFront(live)
+    }
+  }
+
   #decode(payload: Buffer): boolean {
     this.#arrival.receivedAt = this.#clock.now()
+    this.#nowMs = this.#monotonicMs()
     this.#generation++
     const refusal = this.#decoder.decode(payload, this.#arrival, this.#take)
     if (this.#table.evicted !== this.#evicted) this.#forgetEvicted()
@@ -137,10 +185,21 @@ export class LiveTable {
   }
 
   readonly #take = (sample: Sample): void => {
-    if (!keepLatest(sample, true)) return
+    const ageMs = this.#recalledAgeMs
+    const known = this.#series.get(sample.series)
+    // What has come since the subscription is newer than what was kept.
+    if (ageMs !== undefined && known !== undefined) return
+    const nowMs = this.#nowMs
+    const { receivedAt } = this.#arrival
+    keepLatest(sample, true, nowMs * 1000)
     this.stats.readings++
-    const live = this.#series.get(sample.series) ?? this.#adopt(sample.series)
+    const live = known ?? this.#adopt(sample.series)
+    const { sentAt } = this.#decoder.header
+    live.aheadUs = sentAt === 0 ? Number.NaN : sample.at - sentAt
+    this.#freshness.learn(live)
     if (live.generation === this.#generation) return
+    if (ageMs === undefined) live.arrive(nowMs, receivedAt)
+    else live.recall(nowMs - ageMs, receivedAt - Math.round(ageMs * 1000))
     live.generation = this.#generation
     this.#changes.moveToFront(live)
   }
@@ -158,6 +217,7 @@ export class LiveTable {
       if (!series.evicted) continue
       this.#series.delete(series)
       this.#changes.remove(live)
+      this.#freshness.forget(live)
     }
   }
 

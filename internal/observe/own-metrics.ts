@@ -4,6 +4,14 @@ import type { SeriesTable } from '../sample/series.ts'
 import type { FieldKind, Slot } from '../sample/value.ts'
 import { ProcessMeter } from './process.ts'
 
+/** The measurement of the own metrics of every role. */
+export const OWN_MEASUREMENT = 'sentinel_pipeline'
+
+/** Whether a measurement tells of the programs, and not of the host that its tag names. */
+export function isOfPrograms(measurement: string): boolean {
+  return measurement.startsWith('sentinel_')
+}
+
 /** A field of the own metrics. `read` returns the current value, or undefined when there is none. */
 export type OwnMetric = readonly [kind: FieldKind, read: () => Slot]
 
@@ -35,7 +43,7 @@ export class OwnMetrics {
 
   /** @param atUs time of the sample, µs */
   collect(atUs: number, emit: SampleSink): void {
-    const series = this.#table.intern('sentinel_pipeline', this.#tags, atUs)
+    const series = this.#table.intern(OWN_MEASUREMENT, this.#tags, atUs)
     if (isRefusal(series)) return
     const sample: Sample = { series, values: [], at: atUs, tie: 0 }
     for (const [field, [kind, read]] of this.#metrics) {

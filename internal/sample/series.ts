@@ -26,6 +26,12 @@ export class Series {
   /** The newest value of each field, in the fields' order, and the time of the newest sample (µs; 0: none yet). */
   readonly latest: Slot[] = []
   latestAt = 0
+  /** When that sample arrived, by a monotonic timer, and how far its time is ahead of that timer, µs. */
+  arrivedUs = -Infinity
+  pace = Number.NaN
+  /** Another pace that samples came at since, and since when: see internal/live/latest.ts. */
+  newPace = Number.NaN
+  newPaceSinceUs = -Infinity
   /** True while the series is in a list of changed series. */
   changed = false
   /** When a sample last used it, µs. A full table gives up series that are idle. */

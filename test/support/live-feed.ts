@@ -13,6 +13,8 @@ export const silent: Logger = pino({ level: 'silent' })
 /** A clock that is moved by hand, µs. */
 export class HandClock {
   time: number
+  /** How far it was set, apart from the time that passed, µs. */
+  #setByUs = 0
 
   constructor(time = Date.UTC(2025, 10, 23) * 1000) {
     this.time = time
@@ -21,6 +23,15 @@ export class HandClock {
   now(): number {
     return this.time
   }
+
+  /** Sets the clock ahead, or back for a negative value. No time passes. */
+  set(byUs: number): void {
+    this.time += byUs
+    this.#setByUs += byUs
+  }
+
+  /** The timer that nobody sets, ms. */
+  readonly monotonicMs = (): number => (this.time - this.#setByUs) / 1000
 }
 
 function kindOf(value: FieldValue): FieldKind {
@@ -61,8 +72,9 @@ export class LiveWay {
   readonly table: LiveTable
   readonly #maker = new SampleMaker()
 
-  constructor(options: { maxSeries?: number } = {}) {
-    const common = { channel: this.broker.live, codec: frameCodec, clock: this.clock }
+  constructor(options: { maxSeries?: number; staleAfterMs?: () => number } = {}) {
+    const { clock } = this
+    const common = { channel: this.broker.live, codec: frameCodec, clock, monotonicMs: clock.monotonicMs }
     this.announcer = new LiveAnnouncer({ ...common, run: 'server-1' })
     this.table = new LiveTable({ ...common, logger: silent, ...options })
   }
@@ -74,7 +86,7 @@ export class LiveWay {
     fields: Readonly<Record<string, FieldValue>>,
     at = this.clock.now(),
   ): void {
-    this.announcer.record(this.#maker.sample(measurement, tags, fields, at))
+    this.announcer.record(this.#maker.sample(measurement, tags, fields, at), this.clock.now())
   }
 
   send(

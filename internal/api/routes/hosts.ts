@@ -3,7 +3,7 @@ import { JSON_TYPE } from '../../http/answer.ts'
 import type { App } from '../../http/app-types.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
-import { type HostFigures, NO_FIGURES } from '../../view/hosts/figures.ts'
+import { NO_FIGURES } from '../../view/hosts/figures.ts'
 import type { HostsView } from '../../view/hosts/hosts-view.ts'
 import type { HostsOfStore, KnownHosts } from '../../view/hosts/known-hosts.ts'
 import { type HostsAnswer, HostsSchema, problems } from '../schemas.ts'
@@ -13,7 +13,6 @@ export interface HostsOptions {
   readonly view: HostsView
   readonly known: KnownHosts
   readonly clock: Clock
-  readonly staleAfterMs: () => number
   readonly storeIsAway: () => boolean
   readonly faults: LogThrottle
 }
@@ -83,21 +82,21 @@ class HostsAnswers {
   }
 
   #answerOf(stored: HostsOfStore, now: number): HostsAnswer {
-    const { view, staleAfterMs, storeIsAway } = this.#options
+    const { view, storeIsAway } = this.#options
     const hosts: HostAnswer[] = []
     for (const host of view.watched()) {
-      const lastSeenAt = Math.max(host.lastSeenAt, stored.hosts.get(host.name)?.lastSeenAt ?? 0)
-      hosts.push(hostAnswer(host.name, lastSeenAt, host.figures()))
+      const { name, stale, clockOffsetMs } = host
+      const ageMs = Math.round(host.ageMs)
+      hosts.push({ host: name, lastSeenAt: now - ageMs * 1000, ageMs, stale, clockOffsetMs, ...host.figures() })
     }
-    for (const { host, lastSeenAt } of stored.hosts.values()) {
-      if (view.host(host) === undefined) hosts.push(hostAnswer(host, lastSeenAt, NO_FIGURES))
+    for (const { host, lastSeenAt: newestAt } of stored.hosts.values()) {
+      if (view.host(host) !== undefined) continue
+      // Nothing of it arrived here. Its newest sample may have a time in the future, where a clock was wrong.
+      const lastSeenAt = Math.min(newestAt, now)
+      const ageMs = Math.round((now - lastSeenAt) / 1000)
+      hosts.push({ host, lastSeenAt, ageMs, stale: true, clockOffsetMs: null, ...NO_FIGURES })
     }
     hosts.sort((a, b) => naturally.compare(a.host, b.host))
     return { now, partial: !stored.complete || storeIsAway(), hosts }
-
-    function hostAnswer(host: string, lastSeenAt: number, figures: HostFigures): HostAnswer {
-      const ageMs = Math.max(0, Math.round((now - lastSeenAt) / 1000))
-      return { host, lastSeenAt, ageMs, stale: ageMs > staleAfterMs(), ...figures }
-    }
   }
 }

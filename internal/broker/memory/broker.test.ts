@@ -48,8 +48,8 @@ describe('MemoryBroker', () => {
     broker.live.publish(Buffer.from('x'), [['old', Buffer.from('old')]])
     now = LIVE_KEPT_MS / 2
     broker.live.publish(Buffer.from('x'), [['young', Buffer.from('young')]])
-    expect(await broker.live.recall()).toHaveLength(2)
+    expect((await broker.live.recall()).map(({ ageMs }) => ageMs)).toEqual([LIVE_KEPT_MS / 2, 0])
     now = LIVE_KEPT_MS + 1
-    expect((await broker.live.recall()).map(String)).toEqual(['young'])
+    expect((await broker.live.recall()).map(({ payload }) => String(payload))).toEqual(['young'])
   })
 })

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
+import { type KeptReading, LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
 
 /** The live channel of the memory broker: calls its handlers before `publish` returns. */
 export class MemoryLiveChannel implements LiveChannel {
@@ -35,9 +35,13 @@ export class MemoryLiveChannel implements LiveChannel {
     }
   }
 
-  async recall(): Promise<Buffer[]> {
-    const oldestMs = this.#now() - LIVE_KEPT_MS
+  async recall(): Promise<KeptReading[]> {
+    const nowMs = this.#now()
+    const oldestMs = nowMs - LIVE_KEPT_MS
     for (const [key, { publishedAtMs }] of this.#latest) if (publishedAtMs < oldestMs) this.#latest.delete(key)
-    return Array.from(this.#latest.values(), ({ payload }) => payload)
+    return Array.from(this.#latest.values(), ({ payload, publishedAtMs }) => ({
+      payload,
+      ageMs: Math.max(0, nowMs - publishedAtMs),
+    }))
   }
 }

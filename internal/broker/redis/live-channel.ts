@@ -1,5 +1,12 @@
 import type { Logger } from 'pino'
-import { type BrokerHealth, type BrokerStats, type BrokerUse, LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
+import {
+  type BrokerHealth,
+  type BrokerStats,
+  type BrokerUse,
+  type KeptReading,
+  LIVE_KEPT_MS,
+  type LiveChannel,
+} from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
 import type { RedisOptions } from './client.ts'
 import type { RedisConnection } from './connection.ts'
@@ -113,15 +120,16 @@ export class RedisLiveChannel implements LiveChannel {
     for (const listener of this.#listeners) listener.follow(lostAtMs)
   }
 
-  async recall(): Promise<Buffer[]> {
-    const payloads = new Map<string, Buffer>()
-    const oldest = this.#now() - LIVE_KEPT_MS
+  async recall(): Promise<KeptReading[]> {
+    const kept = new Map<string, KeptReading>()
+    const now = this.#now()
     for await (const [field, value] of this.#scan()) {
-      if (value.length >= STAMP_BYTES && value.readDoubleBE(0) >= oldest) {
-        payloads.set(field.toString('latin1'), value.subarray(STAMP_BYTES))
-      }
+      if (value.length < STAMP_BYTES) continue
+      const ageMs = now - value.readDoubleBE(0)
+      if (ageMs > LIVE_KEPT_MS) continue
+      kept.set(field.toString('latin1'), { payload: value.subarray(STAMP_BYTES), ageMs: Math.max(0, ageMs) })
     }
-    return [...payloads.values()]
+    return [...kept.values()]
   }
 
   async close(): Promise<void> {

@@ -1,63 +1,97 @@
-import type { Series } from '../../sample/series.ts'
+import type { LiveSeries } from '../../live/live-series.ts'
+import type { LiveTable } from '../../live/live-table.ts'
+import { isOfPrograms, OWN_MEASUREMENT } from '../../observe/own-metrics.ts'
 import type { HostFigures } from './figures.ts'
 
 /** A host and its series: Telegraf's measurements, or `system_stats`, which JSON and Packed messages become. */
 export class LiveHost {
   readonly name: string
-  /** Time of its newest sample, µs. */
-  lastSeenAt = 0
   /**
    * Whether a series says that the host itself is watched. A machine that only runs a server or an API sends their own
    * metrics alone, and would be an empty line in a list of hosts.
    */
   watched = false
 
-  #cpu: Series | undefined
-  #mem: Series | undefined
-  #system: Series | undefined
-  #agent: Series | undefined
-  #systemStats: Series | undefined
-  #conflict: Series | undefined
+  readonly #table: LiveTable
+  /** What its agent or another publisher sends of it. What the programs say of themselves is no sign that it is watched now. */
+  readonly #sources: LiveSeries[] = []
+  #newest: LiveSeries | undefined
+  #cpu: LiveSeries | undefined
+  #mem: LiveSeries | undefined
+  #system: LiveSeries | undefined
+  #agent: LiveSeries | undefined
+  #systemStats: LiveSeries | undefined
+  #conflict: LiveSeries | undefined
 
-  constructor(name: string) {
+  constructor(name: string, table: LiveTable) {
     this.name = name
+    this.#table = table
   }
 
   /** Called once for each series with this host's tag. */
-  adopt(series: Series): void {
+  adopt(live: LiveSeries): void {
+    const { series } = live
     switch (series.measurement) {
-      case 'cpu':
-        if (series.tag('cpu') === 'cpu-total') this.#cpu = series
-        break
-      case 'mem':
-        this.#mem = series
-        break
-      case 'system':
-        this.#system = series
-        break
-      case 'system_stats':
-        this.#systemStats = series
-        break
-      case 'sentinel_pipeline':
+      case OWN_MEASUREMENT:
         if (series.tag('role') !== 'agent') return
         // Another process of the host, or an older version, may have sent one too.
-        if (series.latestAt >= (this.#agent?.latestAt ?? 0)) this.#agent = series
+        if (live.arrivedMs >= (this.#agent?.arrivedMs ?? -Infinity)) this.#agent = live
+        break
+      case 'cpu':
+        if (series.tag('cpu') === 'cpu-total') this.#cpu = live
+        break
+      case 'mem':
+        this.#mem = live
+        break
+      case 'system':
+        this.#system = live
+        break
+      case 'system_stats':
+        this.#systemStats = live
         break
       case 'sentinel_conflict':
-        this.#conflict = series
+        this.#conflict = live
         return
     }
+    if (!isOfPrograms(series.measurement)) this.#sources.push(live)
     this.watched = true
   }
 
+  /** Called for each change of a series with this host's tag. */
+  read(live: LiveSeries): void {
+    if (isOfPrograms(live.series.measurement)) return
+    if (live.arrivedMs >= (this.#newest?.arrivedMs ?? -Infinity)) this.#newest = live
+  }
+
+  /** Whether everything that is measured of it has been silent for too long. */
+  get stale(): boolean {
+    return this.#sources.every((live) => this.#table.isStale(live))
+  }
+
+  /** How long ago the newest sample of it arrived, ms. A host of which only an agent's own metrics came is as old as these. */
+  get ageMs(): number {
+    const newest = this.#newest ?? this.#agent
+    return newest === undefined ? Infinity : this.#table.ageMs(newest)
+  }
+
+  /** How far its clock is ahead of the server's, ms; negative where it is behind, null where that is unknown. */
+  get clockOffsetMs(): number | null {
+    const { aheadUs = Number.NaN } = this.#newest ?? {}
+    return Number.isNaN(aheadUs) ? null : Math.round(aheadUs / 1000)
+  }
+
+  /** A value that no longer comes is null. What does not change, such as the name of the system, stays. */
   figures(): HostFigures {
-    const idle = number(this.#cpu, 'usage_idle')
+    const [cpu, mem, system, stats] = [this.#cpu, this.#mem, this.#system, this.#systemStats].map((live) =>
+      live === undefined || this.#table.isStale(live) ? undefined : live,
+    )
+    const idle = number(cpu, 'usage_idle')
     return {
-      cpuPercent: idle === null ? number(this.#systemStats, 'cpu') : Math.min(100, Math.max(0, 100 - idle)),
-      memPercent: number(this.#mem, 'used_percent') ?? number(this.#systemStats, 'mem'),
-      load1: number(this.#system, 'load1'),
+      cpuPercent: idle === null ? number(stats, 'cpu') : Math.min(100, Math.max(0, 100 - idle)),
+      memPercent: number(mem, 'used_percent') ?? number(stats, 'mem'),
+      load1: number(system, 'load1'),
       cores: number(this.#system, 'n_cpus'),
-      uptimeSeconds: number(this.#system, 'uptime'),
+      uptimeSeconds: number(system, 'uptime'),
       os: text(this.#agent, 'os'),
       agentVersion: text(this.#agent, 'version'),
       // An empty text says that it is over.
@@ -66,12 +100,12 @@ export class LiveHost {
   }
 }
 
-function number(series: Series | undefined, field: string): number | null {
-  const value = series?.latest[series.indexOf(field)]
+function number(live: LiveSeries | undefined, field: string): number | null {
+  const value = live?.series.latest[live.series.indexOf(field)]
   return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null
 }
 
-function text(series: Series | undefined, field: string): string | null {
-  const value = series?.latest[series.indexOf(field)]
+function text(live: LiveSeries | undefined, field: string): string | null {
+  const value = live?.series.latest[live.series.indexOf(field)]
   return typeof value === 'string' ? value : null
 }

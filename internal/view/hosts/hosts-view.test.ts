@@ -63,15 +63,58 @@ describe('the figures of a host', () => {
 })
 
 describe('HostsView', () => {
-  it('says that a host was last seen at the time of its newest sample', async () => {
+  it('says how long ago the newest sample of a host arrived, whatever its time', async () => {
     const { way, view } = await openView()
-    way.send('cpu', { host: 'a' }, { v: 1 }, 30)
-    way.send('mem', { host: 'a' }, { v: 1 }, 20)
-    expect(view.host('a')?.lastSeenAt).toBe(30)
-    way.send('mem', { host: 'a' }, { v: 1 }, 29)
-    expect(view.host('a')?.lastSeenAt).toBe(30)
-    way.send('mem', { host: 'a' }, { v: 1 }, 31)
-    expect(view.host('a')?.lastSeenAt).toBe(31)
+    const start = way.clock.now()
+    way.send('cpu', { host: 'a' }, { v: 1 }, start + 5e6)
+    way.clock.time += 2e6
+    expect(view.host('a')?.ageMs).toBe(2000)
+    way.send('mem', { host: 'a' }, { v: 1 }, start)
+    expect(view.host('a')).toMatchObject({ ageMs: 0, clockOffsetMs: -2000 })
+  })
+
+  it('does not take the own metrics of a role for a sign of life', async () => {
+    const { way, view } = await openView()
+    way.send('cpu', { host: 'a', cpu: 'cpu-total' }, { usage_idle: 7 })
+    const second = () => {
+      way.clock.time += 1e6
+      for (const role of ['server', 'api', 'agent']) way.send('sentinel_pipeline', { host: 'a', role }, { held: 0 })
+    }
+    for (let n = 0; n < 10; n++) second()
+    expect(view.host('a')).toMatchObject({ stale: false, ageMs: 10_000 })
+    expect(view.host('a')?.figures().cpuPercent).toBe(93)
+    second()
+    expect(view.host('a')).toMatchObject({ stale: true, ageMs: 11_000 })
+    expect(view.host('a')?.figures().cpuPercent).toBeNull()
+  })
+
+  it('gives no figure of a series that stopped while the others go on, and keeps what does not change', async () => {
+    const { way, view } = await openView()
+    way.send('sentinel_pipeline', { host: 'a', role: 'agent' }, { os: 'Debian', version: '1' })
+    way.send('system', { host: 'a' }, { load1: 1, n_cpus: 4n, uptime: 9n })
+    way.send('mem', { host: 'a' }, { used_percent: 95.9 })
+    for (let n = 0; n < 11; n++) {
+      way.clock.time += 1e6
+      way.send('cpu', { host: 'a', cpu: 'cpu-total' }, { usage_idle: 50 })
+    }
+    expect(view.host('a')?.stale).toBe(false)
+    expect(view.host('a')?.figures()).toEqual({
+      ...NO_FIGURES,
+      ...{ cpuPercent: 50, cores: 4, os: 'Debian', agentVersion: '1' },
+    })
+    way.send('mem', { host: 'a' }, { used_percent: 12 })
+    expect(view.host('a')?.figures().memPercent).toBe(12)
+  })
+
+  it('says how wrong the clock of a host is', async () => {
+    const { way, view } = await openView()
+    for (let n = 0; n < 20; n++) {
+      way.clock.time += 1e6
+      way.send('cpu', { host: 'behind' }, { v: 1 }, way.clock.time - 300e6)
+      way.send('cpu', { host: 'ahead' }, { v: 1 }, way.clock.time + 7_200e6)
+    }
+    expect(view.host('behind')).toMatchObject({ stale: false, ageMs: 0, clockOffsetMs: -300_000 })
+    expect(view.host('ahead')).toMatchObject({ stale: false, ageMs: 0, clockOffsetMs: 7_200_000 })
   })
 
   it('lists a host when something says that it is watched, not when it only runs a server', async () => {
@@ -99,10 +142,10 @@ describe('HostsView', () => {
     const { way, view } = await openView({ maxSeries: 3 })
     way.send('cpu', { host: 'gone', cpu: 'cpu-total' }, { usage_idle: 40 })
     way.send('cpu', { host: 'half', cpu: 'cpu-total' }, { usage_idle: 40 })
+    expect(view.host('half')?.figures()).toEqual({ ...NO_FIGURES, cpuPercent: 60 })
     way.clock.time += 3_700e6
     way.send('mem', { host: 'half' }, { used_percent: 5 })
     expect(names(view)).toEqual(['gone', 'half'])
-    expect(view.host('half')?.figures()).toEqual({ ...NO_FIGURES, cpuPercent: 60, memPercent: 5 })
     way.send('mem', { host: 'new' }, { used_percent: 6 })
     expect(names(view)).toEqual(['half', 'new'])
     expect(view.host('gone')).toBeUndefined()

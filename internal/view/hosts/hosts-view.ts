@@ -46,17 +46,18 @@ export class HostsView {
     return this.#hosts
   }
 
-  #read({ host: name, series, number }: LiveSeries): void {
+  #read(live: LiveSeries): void {
+    const { host: name, number } = live
     if (name === undefined) return
     let host = this.#hosts.get(name)
     if (host === undefined) {
-      host = new LiveHost(name)
+      host = new LiveHost(name, this.#table)
       this.#hosts.set(name, host)
     }
     if (number > this.#newestSeries) {
-      host.adopt(series)
+      host.adopt(live)
       this.#newestSeries = number
     }
-    host.lastSeenAt = Math.max(host.lastSeenAt, series.latestAt)
+    host.read(live)
   }
 }
