@@ -71,7 +71,7 @@ function draw(): void {
   const { hosts, isPolled, shownHost, host, stream, newestAtMs, loadError, isEmpty } = hostsView
   hostsView.draw(nowMs)
   strip.draw(nowMs)
-  status.draw({ stream, newestAtMs, nowMs })
+  status.draw({ stream, newestAtMs, isStale: host?.stale ?? false, nowMs })
   const { period } = address.state
   notices.show(noticeOf({ api: status.api, isPolled, hosts, shownHost, host, loadError, isEmpty, period, go }))
 }

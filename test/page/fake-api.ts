@@ -213,6 +213,7 @@ export class FakeApi {
         lastSeenAt: at * 1000,
         ageMs: this.#now - at,
         stale,
+        clockOffsetMs: 0,
         ...figures,
       }
     })
@@ -266,7 +267,7 @@ export class FakeApi {
           (measurement) =>
             seriesOf(host, measurement).map(({ tags, fields }) => {
               const at = this.#newestAt(host)
-              return { measurement, tags, fields: fields(at), at: at * 1000 }
+              return { measurement, tags, fields: fields(at), at: at * 1000, arrivedAt: at * 1000 }
             }),
         ),
       )
@@ -292,6 +293,7 @@ function pipelineSample(changes: FakeApiOptions['pipeline'] = {}) {
     tags: { host: 'web-01', role: 'server' },
     fields: fields as never,
     at: at * 1000,
+    arrivedAt: at * 1000,
   }
 }
 

@@ -1,10 +1,14 @@
 import type { LiveSample } from '../shared/api.ts'
 import { Newest, type Value } from './newest.ts'
 import type { Line, Panel, Reader } from './panel.ts'
+import { Silence } from './silence.ts'
 import { Table } from './table.ts'
 
 // Agents publish every second. A mean from history weighs as many of these samples as its bucket has.
 const SAMPLE_EVERY_MS = 1000
+
+// A time that goes back by more was set back: samples of two events may cross by less.
+const SET_BACK_MS = 5000
 
 // Live values that wait while history is on its way. One column alone fills it only after far longer than the API may take.
 const MOST_WAITING = 2000
@@ -14,7 +18,9 @@ export class PanelData {
   readonly panel: Panel
   table = new Table({ bucketMs: 1000, capacity: 1 })
   readonly #newest = new Newest()
-  readonly #liveReader: Reader
+  readonly #silence = new Silence()
+  #liveReader: Reader
+  #newestAtMs = -Infinity
   /** Whether history has been answered. Before that, an empty chart says nothing about the host. */
   isLoaded = false
   /** Whether that answer was the history, and no error. */
@@ -42,6 +48,7 @@ export class PanelData {
 
   /** The newest value, in full resolution even when the chart shows means of half hours. */
   newest(column: string): number | null {
+    if (this.#silence.isSilent(column)) return null
     const live = this.#newest.of(column)
     return live === undefined ? this.table.latest(column) : live
   }
@@ -52,17 +59,39 @@ export class PanelData {
     return known.length === 0 ? null : known.reduce((sum, cell) => sum + cell, 0) / known.length
   }
 
-  /** Takes one event of the live stream. */
-  takeLive(samples: readonly LiveSample[]): void {
+  /**
+   * Takes one event of the live stream.
+   *
+   * @returns whether the clock of the host was set back, so that the chart has rows of later than now
+   */
+  takeLive(samples: readonly LiveSample[]): boolean {
     const values: Value[] = []
-    const ours = samples.filter(({ measurement }) => measurement === this.panel.measurement).sort((a, b) => a.at - b.at)
+    const all = samples.filter(({ measurement }) => measurement === this.panel.measurement)
+    for (const sample of all) this.#silence.note(sample)
+    const ours = all.filter(({ stale }) => stale !== true).sort((a, b) => a.at - b.at)
+    const wasSetBack = this.#noteTime(ours)
     for (const sample of ours) {
-      this.#liveReader(sample, (column, atMs, value) => values.push({ column, atMs, value }))
+      this.#liveReader(sample, (column, atMs, value) => {
+        this.#silence.feed(column, sample)
+        values.push({ column, atMs, value })
+      })
     }
     this.#newest.take(values)
     if (this.#follows) for (const { column, atMs, value } of values) this.table.put(column, atMs, value)
     this.#waiting?.push(...values)
     this.#waiting?.splice(0, this.#waiting.length - MOST_WAITING)
+    return wasSetBack
+  }
+
+  /** A reader of counters knows no rate between two times of which the second is earlier: it begins anew. */
+  #noteTime(samples: readonly LiveSample[]): boolean {
+    const newest = samples.at(-1)
+    if (newest === undefined) return false
+    const atMs = newest.at / 1000
+    const wasSetBack = this.#newestAtMs - atMs > SET_BACK_MS
+    this.#newestAtMs = wasSetBack ? atMs : Math.max(this.#newestAtMs, atMs)
+    if (wasSetBack) this.#liveReader = this.panel.makeReader()
+    return wasSetBack
   }
 
   /** To be called when history is asked for. Live values that come until `load` are put after that history. */

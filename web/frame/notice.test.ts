@@ -8,6 +8,7 @@ const host = (name: string, silentMs = 0): Host => ({
   ageMs: silentMs,
   stale: silentMs > 10_000,
   ...{
+    clockOffsetMs: 0,
     cpuPercent: 1,
     memPercent: 1,
     load1: 1,

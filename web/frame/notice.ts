@@ -1,5 +1,6 @@
 import { ageText } from '../../internal/text/duration.ts'
 import type { ApiError, ApiState, Host } from '../shared/api.ts'
+import { noticedOffset } from '../shared/clock.ts'
 import { byId, element, setAttribute } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period } from '../shared/period.ts'
 import { spanText } from '../shared/times.ts'
@@ -75,7 +76,7 @@ function unknownHost(name: string, { hosts, go }: Situation): Notice {
 }
 
 function emptyRange(name: string, { host, period, go }: Situation): Notice {
-  const seenAtMs = (host?.lastSeenAt ?? 0) / 1000
+  const seenAtMs = (host?.lastSeenAt ?? 0) / 1000 + noticedOffset(host?.clockOffsetMs ?? null)
   const span = isLive(period) ? `the last ${ageText(lengthOf(period))}` : spanText(period.fromMs, period.toMs)
   const seen = host?.stale ? ` Its last sample came ${ageText(host.ageMs)} ago.` : ''
   const lastHour: Period = { fromMs: seenAtMs - LAST_SEEN_RANGE_MS, toMs: seenAtMs + 1000 }

@@ -4,7 +4,7 @@ import { UNKNOWN } from '../../internal/text/figure.ts'
 import type { LiveSample } from '../shared/api.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 
-/** A program sends its own metrics every second. They are out of date when the newest are older than ten. */
+/** A server sends its own metrics every second. They are out of date when the newest came ten seconds ago. */
 const FRESH_MS = 10_000
 const MAX_PROGRAMS = 10_000
 
@@ -32,10 +32,13 @@ export interface PipelineSummary {
 
 const numberOf = (value: number | string | boolean | undefined) => (value === undefined ? null : Number(value))
 
+/** When a sample arrived, by the clock of the server, ms: that of another machine may be wrong. */
+const arrivedMs = ({ arrivedAt, at }: LiveSample) => (arrivedAt ?? at) / 1000
+
 /** @returns null when no server has sent its own metrics within the last ten seconds */
 export function summaryOf(programs: readonly LiveSample[], nowMs: number): PipelineSummary | null {
-  const fresh = programs.filter(({ at }) => nowMs - at / 1000 < FRESH_MS)
-  const servers = fresh.filter(({ tags }) => tags.role === 'server')
+  const fresh = programs.filter(({ stale }) => stale !== true)
+  const servers = fresh.filter((program) => program.tags.role === 'server' && nowMs - arrivedMs(program) < FRESH_MS)
   if (servers.length === 0) return null
   const sum = (name: string) => fresh.reduce((total, { fields }) => total + (numberOf(fields[name]) ?? 0), 0)
   const largest = (name: string) =>
@@ -92,7 +95,7 @@ export class PipelineStrip {
       const key = JSON.stringify(Object.entries(sample.tags).sort())
       if (!this.#programs.has(key) && this.#programs.size >= MAX_PROGRAMS) continue
       this.#programs.set(key, sample)
-      if (sample.tags.role === 'server') this.#newestAtMs = Math.max(this.#newestAtMs, sample.at / 1000)
+      if (sample.tags.role === 'server') this.#newestAtMs = Math.max(this.#newestAtMs, arrivedMs(sample))
     }
   }
 

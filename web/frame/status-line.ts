@@ -4,14 +4,13 @@ import { byId, setAttribute, setText } from '../shared/dom.ts'
 import type { StreamState } from '../shared/stream.ts'
 import { timeText } from '../shared/times.ts'
 
-// The dot turns amber when the newest sample is older: agents publish every second.
-const LATE_MS = 5000
-
 /** What the dot is about; `no host` while the page has found none to show. */
 export interface LiveState {
   readonly stream: StreamState | 'no host'
-  /** Of the newest live sample, ms by the clock of the server; 0 before the first. */
+  /** When the newest live sample arrived, ms by the clock of the server; 0 before the first. */
   readonly newestAtMs: number
+  /** Whether the host is stale: the dot turns amber. */
+  readonly isStale: boolean
   readonly nowMs: number
 }
 
@@ -52,13 +51,12 @@ export class StatusLine {
     setText(byId('live-age'), age)
   }
 
-  #said({ stream, newestAtMs, nowMs }: LiveState): { state: string; word: string; age: string } {
+  #said({ stream, newestAtMs, isStale, nowMs }: LiveState): { state: string; word: string; age: string } {
     if (this.#api === 'locked') return { state: 'away', word: 'locked', age: '' }
     if (this.#api === 'away') return { state: 'away', word: 'API away', age: '' }
     if (stream === 'no host') return { state: 'waiting', word: 'no samples yet', age: '' }
     if (stream !== 'live') return { state: 'reconnecting', word: stream, age: '' }
     if (newestAtMs === 0) return { state: 'live', word: 'live', age: '' }
-    const behindMs = nowMs - newestAtMs
-    return { state: behindMs > LATE_MS ? 'late' : 'live', word: 'live', age: `${ageText(behindMs)} behind` }
+    return { state: isStale ? 'late' : 'live', word: 'live', age: `${ageText(nowMs - newestAtMs)} behind` }
   }
 }

@@ -1,16 +1,26 @@
 import { PanelData } from '../charts/panel-data.ts'
 import type { LiveSample } from '../shared/api.ts'
+import { noticedOffset } from '../shared/clock.ts'
 import { busyPercent, CPU, PANELS } from './panels.ts'
 
 /** The data of one host: that of all its charts. */
 export class HostData {
   readonly panels: readonly PanelData[] = PANELS.map((panel) => new PanelData(panel))
-  /** The time of the newest live sample, ms since the epoch; 0 before the first. */
+  /** When the newest live sample arrived, ms by the clock of the server; 0 before the first. */
   newestAtMs = 0
+  /** How far the clock of the host is ahead of the server's, ms; 0 where it is right, or nobody would notice. */
+  clockOffsetMs = 0
 
-  takeLive(samples: readonly LiveSample[]): void {
-    for (const sample of samples) this.newestAtMs = Math.max(this.newestAtMs, sample.at / 1000)
-    for (const data of this.panels) data.takeLive(samples)
+  /** @returns whether the clock of the host was set back, so that history has to be loaded again */
+  takeLive(samples: readonly LiveSample[]): boolean {
+    const [newest] = samples
+      .filter(({ stale }) => stale !== true || this.newestAtMs === 0)
+      .toSorted((a, b) => arrivedUs(b) - arrivedUs(a))
+    if (newest !== undefined) {
+      this.newestAtMs = arrivedUs(newest) / 1000
+      this.clockOffsetMs = noticedOffset((newest.at - arrivedUs(newest)) / 1000)
+    }
+    return this.panels.map((data) => data.takeLive(samples)).includes(true)
   }
 
   /** The CPU use that the card shows; null before the first live sample, and for a host that sends none. */
@@ -24,3 +34,5 @@ export class HostData {
     return this.panels.every((data) => data.isLoaded && data.table.times.length === 0)
   }
 }
+
+const arrivedUs = ({ arrivedAt, at }: LiveSample) => arrivedAt ?? at

@@ -9,7 +9,7 @@ import { PANELS } from './panels.ts'
 
 // History is loaded again at most this often: after an error of the store, and after missed samples.
 const RELOAD_MS = 5000
-// When the API knows a sample that is newer by this much, the stream looks alive and brings nothing.
+// When the API knows a sample that came later by this much, the stream looks alive and brings nothing.
 const SILENT_STREAM_MS = 10_000
 
 export interface HostFeedEvents {
@@ -35,6 +35,7 @@ export class HostFeed {
   #loadAbort = new AbortController()
   #loadedAtMs = -Infinity
   #loadError: ApiError | null = null
+  #reopenedAfterMs = 0
   #bucketMs = 1000
 
   /** @param plotWidth of the charts, CSS pixels */
@@ -75,7 +76,7 @@ export class HostFeed {
     this.#stream = new LiveStream(`api/v1/live?${query}`, {
       samples: (samples) => {
         const isFirst = samples.length > 0 && this.data.newestAtMs === 0
-        this.data.takeLive(samples)
+        if (this.data.takeLive(samples)) this.#reloadSoon()
         // The first event has the newest sample of every series, so the numbers need not wait for more events or for the history.
         if (isFirst) this.#events.ready()
         else this.#events.changed()
@@ -92,16 +93,23 @@ export class HostFeed {
     this.#stream?.close()
   }
 
-  /** Opens the stream anew where it brings nothing, although the API has seen newer samples. */
+  /** Opens the stream anew where it brings nothing, although samples have arrived at the API since; once for each silence. */
   checkStream(lastSeenAtMs: number): void {
     const { newestAtMs } = this.data
-    if (newestAtMs > 0 && lastSeenAtMs - newestAtMs >= SILENT_STREAM_MS) this.#stream?.reopen()
+    if (newestAtMs === 0 || newestAtMs === this.#reopenedAfterMs || lastSeenAtMs - newestAtMs < SILENT_STREAM_MS) return
+    this.#reopenedAfterMs = newestAtMs
+    this.#stream?.reopen()
+  }
+
+  /** Now by the clock of the host, which its samples have. */
+  get #hostNowMs(): number {
+    return this.#clock.now() + this.data.clockOffsetMs
   }
 
   /** The part of time that the charts show. A live one ends at a whole second, so that all charts slide in the steps of the samples. */
   windowOf(period: Period): TimeWindow {
     if (!isLive(period)) return period
-    const toMs = Math.floor(this.#clock.now() / 1000) * 1000
+    const toMs = Math.floor(this.#hostNowMs / 1000) * 1000
     return { fromMs: toMs - lengthOf(period), toMs }
   }
 
@@ -123,7 +131,7 @@ export class HostFeed {
     const window = this.windowOf(period)
     this.#bucketMs = bucketFor(lengthOf(period), this.#plotWidth())
     // The newest live sample may be newer than the whole second at which the window ends.
-    const asked = isLive(period) ? { fromMs: window.fromMs, toMs: this.#clock.now() } : window
+    const asked = isLive(period) ? { fromMs: window.fromMs, toMs: this.#hostNowMs } : window
     this.#loadError = null
     const { loaded } = this.#events
     loaded()

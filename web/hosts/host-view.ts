@@ -2,6 +2,7 @@ import { countOf } from '../../internal/text/count.ts'
 import { ageText } from '../../internal/text/duration.ts'
 import { Card } from '../charts/card.ts'
 import type { Host } from '../shared/api.ts'
+import { noticedOffset } from '../shared/clock.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
@@ -79,6 +80,8 @@ export class HostView {
 
 function factsOf(host: Host): string[] {
   const facts: string[] = []
+  const offsetMs = noticedOffset(host.clockOffsetMs)
+  if (offsetMs !== 0) facts.push(`its clock is ${ageText(Math.abs(offsetMs))} ${offsetMs > 0 ? 'ahead' : 'behind'}`)
   if (host.uptimeSeconds !== null) facts.push(`up ${ageText(Math.max(host.uptimeSeconds * 1000, 10_000))}`)
   if (host.cores !== null) facts.push(countOf(host.cores, 'core'))
   if (host.os !== null) facts.push(host.os.replace('GNU/Linux ', ''))

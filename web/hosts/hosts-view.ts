@@ -80,7 +80,7 @@ export class HostsView {
     return this.#shownHost === null ? 'no host' : this.#feed.streamState
   }
 
-  /** The time of the newest live sample, ms; 0 before the first. */
+  /** When the newest live sample arrived, ms by the clock of the server; 0 before the first. */
   get newestAtMs(): number {
     return this.#feed.data.newestAtMs
   }

@@ -4,10 +4,12 @@ import type { HostFigures } from '../../internal/view/hosts/figures.ts'
 /** One host of `GET /api/v1/hosts`, with its figures. */
 export interface Host extends HostFigures {
   readonly host: string
-  /** Time of its newest sample, µs since the epoch. */
+  /** When its newest sample arrived, µs by the clock of the server. */
   readonly lastSeenAt: number
   readonly ageMs: number
   readonly stale: boolean
+  /** How far its clock is ahead of the server's; negative where it is behind, null where that is unknown. */
+  readonly clockOffsetMs: number | null
 }
 
 export interface HostsAnswer {
@@ -22,6 +24,10 @@ export interface LiveSample {
   readonly tags: Readonly<Record<string, string>>
   readonly fields: Readonly<Record<string, number | string | boolean>>
   readonly at: number
+  /** When it arrived, µs by the clock of the server; not in history. */
+  readonly arrivedAt?: number
+  /** It is the last of its series, and came long ago. */
+  readonly stale?: true
 }
 
 interface MetricsAnswer {

@@ -5,6 +5,15 @@ interface Reading {
 
 const READINGS_KEPT = 8
 
+/** A clock that is off by less is not spoken of: samples may take that long. */
+const NOTICED_OFFSET_MS = 10_000
+
+/** The offset of a host's clock, in whole seconds as ms; 0 where it is unknown, or too small to matter. */
+export function noticedOffset(offsetMs: number | null): number {
+  const offset = offsetMs ?? 0
+  return Math.abs(offset) < NOTICED_OFFSET_MS ? 0 : Math.round(offset / 1000) * 1000
+}
+
 /**
  * The clock of the server, so that ages are right on a computer whose own clock is wrong. It compares the server's `now` with the
  * middle of the round trip, and uses the quickest of the last eight: the error is at most half of that round trip.
