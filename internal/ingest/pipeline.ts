@@ -241,13 +241,14 @@ export class Pipeline {
     const { run } = this.#options.decoder.header
     const answer = refusal ?? this.#queue.add(sample, run)
     if (answer === undefined) this.#taken++
+    // A host whose clock is hours wrong is shown with what it sends now, though nothing of that is stored.
+    else if (WRONG_TIME.has(answer.reason)) this.#options.live(sample, this.#arrival.receivedAt)
     this.#account(sample, answer, run, this.#arrival.receivedAt)
   }
 
   #account(sample: Sample, refusal: Refusal | undefined, run: string, receivedAt: number): void {
-    // A host whose clock is hours wrong is shown with what it sends now, though nothing of that is stored.
-    if (refusal === undefined || WRONG_TIME.has(refusal.reason)) this.#options.live(sample, receivedAt)
-    if (refusal !== undefined) this.#rejects.sample(refusal, sample, run)
+    if (refusal === undefined) this.#options.live(sample, receivedAt)
+    else this.#rejects.sample(refusal, sample, run)
   }
 
   /**
