@@ -1,4 +1,4 @@
-import { OWN_MEASUREMENT } from '../observe/own-metrics.ts'
+import { OWN_MEASUREMENT } from '../sample/of-programs.ts'
 import type { LiveSeries } from './live-series.ts'
 
 /** A series is stale after so many of its intervals without an arrival. */

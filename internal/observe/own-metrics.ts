@@ -1,16 +1,9 @@
 import { isRefusal } from '../sample/border.ts'
+import { OWN_MEASUREMENT } from '../sample/of-programs.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
 import type { FieldKind, Slot } from '../sample/value.ts'
 import { ProcessMeter } from './process.ts'
-
-/** The measurement of the own metrics of every role. */
-export const OWN_MEASUREMENT = 'sentinel_pipeline'
-
-/** Whether a measurement tells of the programs, and not of the host that its tag names. */
-export function isOfPrograms(measurement: string): boolean {
-  return measurement.startsWith('sentinel_')
-}
 
 /** A field of the own metrics. `read` returns the current value, or undefined when there is none. */
 export type OwnMetric = readonly [kind: FieldKind, read: () => Slot]

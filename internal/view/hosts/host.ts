@@ -1,6 +1,6 @@
 import type { LiveSeries } from '../../live/live-series.ts'
 import type { LiveTable } from '../../live/live-table.ts'
-import { isOfPrograms, OWN_MEASUREMENT } from '../../observe/own-metrics.ts'
+import { isOfPrograms, OWN_MEASUREMENT } from '../../sample/of-programs.ts'
 import type { HostFigures } from './figures.ts'
 
 /** A host and its series: Telegraf's measurements, or `system_stats`, which JSON and Packed messages become. */
