@@ -11,7 +11,7 @@ import type { NewReplyReader } from './reading-connector.ts'
 import { Refusals } from './refusals.ts'
 import { checkRights, type NeededRights, sendHarmless } from './rights.ts'
 import { checkServer } from './server-kind.ts'
-import { parseRedisUrl } from './url.ts'
+import { parseRedisUrl, type RedisPlace } from './url.ts'
 
 export interface ConnectionOptions {
   readonly redis: RedisOptions
@@ -63,8 +63,7 @@ const LOG_EVERY_MS = 60_000
 export class RedisConnection {
   readonly client: Redis
   readonly #name: string
-  readonly #address: string
-  readonly #stats: BrokerStats
+  readonly #place: RedisPlace
   readonly #options: ConnectionOptions
   readonly #throttle: LogThrottle
   readonly #refusals: Refusals
@@ -80,12 +79,11 @@ export class RedisConnection {
   #corked = false
 
   constructor(options: ConnectionOptions) {
-    const { redis, purpose, logger, stats, newReader } = options
+    const { redis, purpose, logger, newReader } = options
     const place = parseRedisUrl(redis.url)
     this.#name = `sentinel:${purpose}`
-    this.#address = place.address
+    this.#place = place
     this.#problem = `Redis at ${place.address}: not connected yet`
-    this.#stats = stats
     this.#options = options
     this.#throttle = new LogThrottle(logger, { everyMs: LOG_EVERY_MS })
     this.#refusals = new Refusals(place, this.#name, this.#throttle)
@@ -153,7 +151,7 @@ export class RedisConnection {
     if (this.#mode === 'closed') return
     const { status } = this.client
     this.#become('closed')
-    this.#problem = `Redis at ${this.#address}: closed`
+    this.#problem = `Redis at ${this.#place.address}: closed`
     this.#heartbeat.stop()
     clearTimeout(this.#retry)
     this.#throttle.flush()
@@ -185,8 +183,14 @@ export class RedisConnection {
     try {
       // One write: a server of another kind answers the first bytes and closes, which a second write would hide.
       this.#cork()
-      // The name helps people who read CLIENT LIST. Some operators forbid the command.
-      await Promise.all([checkServer(client), client.ping(), client.client('SETNAME', this.#name).catch(ignore)])
+      await Promise.all([
+        checkServer(client),
+        client.ping(),
+        // The client has sent it already, and would go on in database 0 where Redis refuses it.
+        this.#place.database === 0 ? undefined : client.select(this.#place.database),
+        // The name helps people who read CLIENT LIST. Some operators forbid the command.
+        client.client('SETNAME', this.#name).catch(ignore),
+      ])
       await this.#options.setUp?.(client)
       this.#refusals.clear()
       await checkRights(client, this.#options.rights?.(), (name, error) => {
@@ -197,7 +201,7 @@ export class RedisConnection {
       // A refused AUTH has ended the connection, and its error has been reported.
       if (this.#mode === 'closed' || stream.destroyed || !stream.writable) return
       if (error instanceof WrongServerError && error.isForGood) {
-        this.#tried.reject(new BrokerError('refused', describeProblem(error, this.#address), { cause: error }))
+        this.#tried.reject(new BrokerError('refused', describeProblem(error, this.#place.address), { cause: error }))
       }
       this.#wentDown(error)
       // A new connection, because it may lead to another server, and gets in with the rights of that time.
@@ -209,8 +213,8 @@ export class RedisConnection {
     this.#problem = ''
     this.#upSinceMs = performance.now()
     if (this.#wasUp) {
-      this.#stats.reconnects++
-      this.#throttle.info('up', { connection: this.#name }, `Redis at ${this.#address}: connected again`)
+      this.#options.stats.reconnects++
+      this.#throttle.info('up', { connection: this.#name }, `Redis at ${this.#place.address}: connected again`)
       this.#options.cameBack?.(this.#lostAtMs)
     }
     this.#wasUp = true
@@ -235,7 +239,7 @@ export class RedisConnection {
 
   /** The one place where the outcome of a command changes the state of the connection. */
   #failed(name: string, error: unknown): BrokerError {
-    const problem = describeProblem(error, this.#address)
+    const problem = describeProblem(error, this.#place.address)
     if (!isReply(error)) {
       const neverWritten = error instanceof Error && error.message.startsWith("Stream isn't writeable")
       return new BrokerError(neverWritten ? 'not_sent' : 'unknown', problem, { cause: error })
@@ -271,7 +275,7 @@ export class RedisConnection {
     }
     this.#tried.resolve()
     if (error === undefined && !wasUp) return
-    const problem = describeProblem(error, this.#address)
+    const problem = describeProblem(error, this.#place.address)
     if (problem === this.#problem) return
     this.#problem = problem
     this.#throttle.warn(problem, { connection: this.#name, err: error }, problem)

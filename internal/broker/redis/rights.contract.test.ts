@@ -168,6 +168,21 @@ describe.each(['pubsub', 'streams'] as const)('a user of %s', (kind) => {
     }
   })
 
+  it('that may not select its database does nothing in another one', async () => {
+    await scene.empty()
+    await setRights(rightsOf(kind, 'agent'))
+    const url = (database: number): string => `redis://tester:secret@127.0.0.1:${scene.server.port}/${database}`
+    const agent = await scene.open(kind, { redis: { url: url(1) } })
+    expect(agent.health().problem).toMatch(/NOPERM.*'select' command: give the user this permission/)
+    await expect(agent.publish('key', Buffer.from('x'))).rejects.toMatchObject({ kind: 'not_sent' })
+    await scene.admin.acl('SETUSER', 'tester', '+select')
+    await until('it is connected', () => agent.health().connected)
+    await agent.publish('key', Buffer.from('x'))
+    expect(await scene.admin.dbsize()).toBe(0)
+    const beyond = await scene.open(kind, { redis: { url: url(99) } })
+    expect(beyond.health()).toEqual({ connected: false, problem: expect.stringContaining('DB index is out of range') })
+  })
+
   it('without a name is told what is missing when the default user is off', async () => {
     const own = await scene.open(kind, { uses: ['publish'] })
     await scene.admin.acl('SETUSER', 'default', 'off')
