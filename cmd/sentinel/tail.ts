@@ -1,5 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
+import { secretsInUrl, showUrl } from '../../internal/config/secret-url.ts'
 import { API_URL_VARIABLE } from '../../internal/config/written.ts'
+import { Redactor } from '../../internal/text/redactor.ts'
 import { OutputClosed, print } from './output.ts'
 
 /** The pause before it connects again, as in a browser. */
@@ -14,10 +16,7 @@ interface TailOptions {
 
 /** Follows the live stream of an API and prints one JSON line per reading. */
 export function tailCommand(): Command {
-  const api = new Option('--api <url>', 'the address of the API')
-    .default('http://127.0.0.1:8080')
-    .env(API_URL_VARIABLE)
-    .argParser(apiUrl)
+  const api = new Option('--api <url>', 'the address of the API').default('http://127.0.0.1:8080').env(API_URL_VARIABLE)
   return new Command('tail')
     .description('Prints each new reading of the live stream as a line of JSON.')
     .addOption(api)
@@ -25,7 +24,8 @@ export function tailCommand(): Command {
     .option('--measurement <names>', 'only these measurements, separated by commas; a comma of a name is written \\,')
     .option('--once', 'end after the first snapshot')
     .addHelpText('after', '\nExample:\n  sentinel tail --measurement cpu | jq .fields.usage_idle')
-    .action(async (options: TailOptions) => {
+    .action(async (options: TailOptions, command: Command) => {
+      refuseNoUrl(command, options.api)
       const position = { eventId: '' }
       for (;;) {
         let reason = 'the API closed it'
@@ -43,9 +43,12 @@ export function tailCommand(): Command {
     })
 }
 
-function apiUrl(text: string): string {
-  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text
-  throw new InvalidArgumentError('It must be a URL, such as http://127.0.0.1:8080.')
+/** Not a check of commander's: its error would show the text, which may have a password. */
+function refuseNoUrl(command: Command, api: string): void {
+  if (/^https?:\/\//.test(api) && URL.canParse(api)) return
+  command.error(
+    `error: --api ${JSON.stringify(showUrl(api, false))} is invalid. It must be a URL, such as http://127.0.0.1:8080.`,
+  )
 }
 
 /** @param position where to resume the stream; kept up to date */
@@ -72,6 +75,7 @@ async function follow({ api, host, measurement, once }: TailOptions, position: {
 
 async function open(url: URL, resumeFrom: string): Promise<Response> {
   const headers = new Headers(resumeFrom === '' ? {} : { 'last-event-id': resumeFrom })
+  const secrets = secretsInUrl(url.href)
   const { username, password } = url
   if (username !== '' || password !== '') {
     // For a proxy that asks for credentials. `fetch` refuses them in a URL, and its error would show them.
@@ -88,7 +92,9 @@ async function open(url: URL, resumeFrom: string): Promise<Response> {
     })
   }
   if (response.ok) return response
-  throw new Error(`${url.origin} answers ${response.status}: ${await response.text()}`)
+  // A proxy may repeat the header in its answer.
+  const said = new Redactor(secrets).hide(await response.text())
+  throw new Error(`${url.origin} answers ${response.status}: ${said}`)
 }
 
 function describe(error: unknown): string {

@@ -381,6 +381,22 @@ describe('sentinel tail', () => {
     proxy.close()
   })
 
+  it('shows no password, in a URL that is none and in the answer of a proxy neither', async () => {
+    for (const url of ['htp://me:hunter2@h', 'http://me:hunter2@h:port', 'me:hunter2@h', 'http://me%3Ahunter2%40h']) {
+      const { code, stderr } = await sentinel(['tail'], { SENTINEL_API_URL: url })
+      expect([code, stderr]).toEqual([2, expect.stringContaining('***@h')])
+      expect(stderr).not.toContain('hunter2')
+    }
+    const proxy = createServer(({ headers: { authorization = '' } }, response) =>
+      response.writeHead(403).end(`${authorization} ${Buffer.from(authorization.split(' ')[1]!, 'base64')}`),
+    )
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const { port } = proxy.address() as AddressInfo
+    const { stderr } = await sentinel(['tail', '--api', `http://me:hunter%402@127.0.0.1:${port}`])
+    expect(stderr).toBe(`sentinel: http://127.0.0.1:${port} answers 403: Basic [redacted] me:[redacted]\n`)
+    proxy.close()
+  })
+
   it('comes back to an API that was away', async () => {
     const port = Number(new URL(api).port)
     const tail = startProgram('sentinel', { args: ['tail', '--measurement', 'mem', '--api', api] })
