@@ -112,8 +112,14 @@ async function checkStore(loaded: LoadedSettings): Promise<Verdict> {
 /** An api never writes, so its token may be read-only. */
 async function readOnly({ settings, clock }: Context, reader: StoreReader): Promise<Verdict> {
   await reader.probe(AbortSignal.timeout(TIMEOUT_MS))
-  const hosts = await reader.hosts(clock.now() - LOOK_BACK_US, AbortSignal.timeout(TIMEOUT_MS))
-  return good(`${settings.store.kind} answers; hosts with samples of the last hour: ${hosts.length}`)
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const hosts = await reader.hosts(clock.now() - LOOK_BACK_US, signal).catch((error: unknown) => {
+    // InfluxDB 1.6 takes 7 s for each measurement that 100,000 hosts have.
+    if (signal.aborted) return undefined
+    throw error
+  })
+  const count = hosts?.length ?? `too many to count them in ${TIMEOUT_MS / 1000} s`
+  return good(`${settings.store.kind} answers; hosts with samples of the last hour: ${count}`)
 }
 
 /**

@@ -37,6 +37,8 @@ const SLOW_MS = 300
 const PROBE_TIMEOUT_MS = 600
 /** How often a store that nobody asks is probed: `/ready` is true without a request. */
 const LOOK_EVERY_MS = 5_000
+/** The same for a store that refuses: a bucket may be made, or a token replaced, at any moment. */
+const LOOK_AFTER_REFUSAL_MS = 1_000
 const FIRST_PAUSE_MS = 250
 /** The store is asked again soon after it is back, and 30 times a minute costs it nothing. */
 const LARGEST_PAUSE_MS = 2_000
@@ -199,7 +201,7 @@ export class ReadBreaker implements StoreReader {
   }
 
   #lookLater(): void {
-    this.#startTimer(LOOK_EVERY_MS, () => this.#suspect())
+    this.#startTimer(this.#problem === '' ? LOOK_EVERY_MS : LOOK_AFTER_REFUSAL_MS, () => this.#suspect())
   }
 
   #startTimer(ms: number, run: () => void): void {

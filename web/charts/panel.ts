@@ -48,11 +48,14 @@ export interface Panel {
   readonly headline: (value: (column: string) => number | null, lines: readonly Line[]) => Headline[]
 }
 
+/** So that no sum and no rate of a chart is infinite. No unit names such a number, so the chart shows a gap. */
+const LARGEST = 1e300
+
 /** The number of a field; null when it is not a number. Integers beyond 2^53 come as text and lose their last digits only. */
 export function numberOf(value: number | string | boolean | undefined): number | null {
   if (value === undefined || typeof value === 'boolean' || value === '') return null
   const number = Number(value)
-  return Number.isFinite(number) ? number : null
+  return Math.abs(number) <= LARGEST ? number : null
 }
 
 export const millisecondsOf = (sample: LiveSample): number => sample.at / 1000
