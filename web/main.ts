@@ -25,13 +25,17 @@ const status = new StatusLine()
 const ranges = new RangeButtons((range) => go(address.state.host, { range }))
 const notices = new NoticeBoard()
 const strip = new PipelineStrip()
-const hostsView = new HostsView(address.state, { clock, palette, heartbeat, go, back })
+const hostsView = new HostsView(address.state, {
+  ...{ clock, palette, heartbeat, go, back },
+  filtered: () => hostsPoll.filtered(),
+})
 
 const hostsPoll = new HostsPoll({
-  answered({ now, hosts }, sentAtMs, receivedAtMs) {
+  wanted: () => ({ chosen: address.state.host, filter: hostsView.filter }),
+  answered({ now, hosts, total }, sentAtMs, receivedAtMs) {
     clock.observe(now, sentAtMs, receivedAtMs)
     status.apiAnswers()
-    hostsView.takeHosts(hosts)
+    hostsView.takeHosts(hosts, total)
     showFirstHost()
     heartbeat.nudge()
   },

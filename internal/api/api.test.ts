@@ -34,7 +34,7 @@ describe('GET /api/v1/hosts', () => {
     const answer = await scene.ask('/api/v1/hosts')
     expect(answer.statusCode).toBe(200)
     const { hosts, ...rest } = answer.json()
-    expect(rest).toEqual({ now, partial: false })
+    expect(rest).toEqual({ now, partial: false, total: 5, next: null })
     const nothing = {
       cpuPercent: null,
       memPercent: null,
@@ -54,6 +54,32 @@ describe('GET /api/v1/hosts', () => {
       { host: 'web-10', lastSeenAt: now - 60e6, ageMs: 60_000, ...stored },
       { host: 'web-11', lastSeenAt: now, ageMs: 0, ...stored },
     ])
+  })
+
+  it('gives pages, and only the hosts that are asked for', async () => {
+    const scene = await ApiScene.open()
+    scene.reader.hosts = async () => [1, 2, 10, 11, 20].map((n) => ({ host: `Web-${n}`, lastSeenAt: n }))
+    for (const host of ['db', 'web,odd']) scene.way.send('mem', { host }, { used_percent: 1 })
+    const ask = async (query: string): Promise<unknown> => {
+      const { hosts, total, next } = (await scene.ask(`/api/v1/hosts?${query}`)).json()
+      return [hosts.map(({ host }: { host: string }) => host).join(' '), total, next]
+    }
+    expect(await ask('limit=3')).toEqual(['db Web-1 Web-2', 7, 'Web-2'])
+    expect(await ask('limit=3&after=Web-2')).toEqual(['Web-10 Web-11 Web-20', 7, 'Web-20'])
+    expect(await ask('limit=3&after=Web-20')).toEqual(['web,odd', 7, null])
+    expect(await ask('after=zzz')).toEqual(['', 7, null])
+    // A host that is gone by now.
+    expect(await ask('limit=1&after=Web-3')).toEqual(['Web-10', 7, 'Web-10'])
+    expect(await ask('contains=WEB-1&limit=2')).toEqual(['Web-1 Web-10', 3, 'Web-10'])
+    expect(await ask('contains=WEB-1&limit=2&after=Web-10')).toEqual(['Web-11', 3, null])
+    expect(await ask('host=web,odd')).toEqual(['web,odd', 1, null])
+    expect(await ask('host=Web')).toEqual(['', 0, null])
+    for (const bad of ['limit=0', 'limit=10001', 'limit=x', 'pages=2', 'after=a&after=b']) {
+      expect((await scene.ask(`/api/v1/hosts?${bad}`)).json()).toMatchObject({
+        status: 400,
+        parameter: bad.split('=')[0],
+      })
+    }
   })
 
   it('leaves out machines that only run a server', async () => {

@@ -82,6 +82,8 @@ export const HostsSchema = Type.Object(
       description:
         'True until the store has answered, and while it does not answer: hosts that have not been seen for a day may be missing.',
     }),
+    total: Type.Integer({ minimum: 0, description: 'How many hosts there are, on all pages.' }),
+    next: nullable(Type.String({ description: 'Give it as `after` to get the next page; null on the last one.' })),
     hosts: Type.Array(HostSchema, { description: 'Sorted by name, web-2 before web-10.' }),
   },
   { description: 'The hosts.' },

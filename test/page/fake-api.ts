@@ -169,7 +169,7 @@ export class FakeApi {
     if (this.options.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, this.options.delayMs))
     const { status } = this.options
     if (status !== undefined) return problem(response, status, 'The test asked for this.')
-    if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts())
+    if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts(url.searchParams))
     if (url.pathname === '/api/v1/live') return this.#live(url, request, response)
     const name = /^\/api\/v1\/hosts\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
     const host = this.options.hosts.find((known) => known.name === decodeURIComponent(name ?? ''))
@@ -193,8 +193,10 @@ export class FakeApi {
     return Math.floor((this.#now - (host.silentMs ?? 0)) / 1000) * 1000
   }
 
-  #hosts(): unknown {
-    const hosts = this.options.hosts.map((host) => {
+  #hosts(question: URLSearchParams): unknown {
+    const [part, exact] = [question.get('contains') ?? '', question.get('host')]
+    const matching = this.options.hosts.filter(({ name }) => (exact === null ? name.includes(part) : name === exact))
+    const hosts = matching.slice(0, Number(question.get('limit'))).map((host) => {
       const at = this.#newestAt(host)
       const cpu = seriesOf(host, 'cpu')[0]!.fields(at)
       const stale = (host.silentMs ?? 0) > 10_000
@@ -217,7 +219,7 @@ export class FakeApi {
         ...figures,
       }
     })
-    return { now: this.#now * 1000, hosts }
+    return { now: this.#now * 1000, total: matching.length, next: null, hosts }
   }
 
   #metrics(host: FakeHost, query: URLSearchParams) {

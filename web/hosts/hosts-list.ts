@@ -1,3 +1,4 @@
+import { countText } from '../../internal/text/count.ts'
 import { ageText } from '../../internal/text/duration.ts'
 import { figureText, UNKNOWN } from '../../internal/text/figure.ts'
 import type { Host } from '../shared/api.ts'
@@ -16,6 +17,7 @@ export class HostsList {
   readonly #list = byId('hosts')
   readonly #filter = byId<HTMLInputElement>('filter')
   readonly #none = byId('hosts-none')
+  readonly #more = byId('hosts-more')
   readonly #picker = byId<HTMLButtonElement>('picker')
   readonly #sidebar = byId('sidebar')
   readonly #rows = new Map<string, Row>()
@@ -24,10 +26,17 @@ export class HostsList {
   #hosts: readonly Host[] = []
   #chosen: string | null = null
 
-  constructor(options: { linkTo: (host: string) => string; choose: (host: string) => void }) {
+  constructor(options: {
+    readonly linkTo: (host: string) => string
+    readonly choose: (host: string) => void
+    readonly filtered: () => void
+  }) {
     this.#linkTo = options.linkTo
     this.#choose = options.choose
-    this.#filter.addEventListener('input', () => this.#applyFilter())
+    this.#filter.addEventListener('input', () => {
+      this.#applyFilter()
+      options.filtered()
+    })
     this.#filter.addEventListener('keydown', (event) => this.#filterKey(event))
     this.#picker.addEventListener('click', () => this.#open(!this.#isOpen))
     document.addEventListener('click', ({ target }) => {
@@ -79,6 +88,17 @@ export class HostsList {
     return shown[next]!.host
   }
 
+  /** The text that names must contain; '' for all. */
+  get filter(): string {
+    return this.#filter.value.trim()
+  }
+
+  /** Says how many hosts match that the list has no room for. */
+  writeMore(count: number): void {
+    this.#more.hidden = count <= 0
+    if (count > 0) setText(this.#more, `and ${countText(count)} more: filter by a part of the name`)
+  }
+
   focusFilter(): void {
     this.#open(true)
     this.#filter.focus()
@@ -95,7 +115,7 @@ export class HostsList {
   }
 
   #shown(): readonly Host[] {
-    const wanted = this.#filter.value.trim().toLowerCase()
+    const wanted = this.filter.toLowerCase()
     return wanted === '' ? this.#hosts : this.#hosts.filter(({ host }) => host.toLowerCase().includes(wanted))
   }
 
@@ -103,13 +123,13 @@ export class HostsList {
     const shown = new Set(this.#shown().map(({ host }) => host))
     for (const [name, row] of this.#rows) row.item.hidden = !shown.has(name)
     this.#none.hidden = shown.size > 0 || this.#hosts.length === 0
-    if (!this.#none.hidden) setText(this.#none, `No host matches “${this.#filter.value.trim()}”.`)
+    if (!this.#none.hidden) setText(this.#none, `No host matches “${this.filter}”.`)
   }
 
   #filterKey(event: KeyboardEvent): void {
     if (event.key === 'Escape') {
       this.#filter.value = ''
-      this.#applyFilter()
+      this.#filter.dispatchEvent(new Event('input'))
       this.#filter.blur()
     } else if (event.key === 'Enter') {
       const first = this.#shown()[0]

@@ -4,6 +4,8 @@ import { ApiError, getHosts, type HostsAnswer } from '../shared/api.ts'
 const PAUSE_MS = { ok: 2000, away: 1000, locked: 10_000 }
 
 export interface HostsPollEvents {
+  /** What the list shows now: the chosen host, and the hosts whose names contain the filter. */
+  wanted(): { readonly chosen: string | null; readonly filter: string }
   /** Both times of the round trip are those of `performance.now()`. */
   answered(answer: HostsAnswer, sentAtMs: number, receivedAtMs: number): void
   failed(error: ApiError): void
@@ -16,6 +18,8 @@ export class HostsPoll {
   /** Undefined while an answer is on its way. */
   #timer: ReturnType<typeof setTimeout> | undefined
   #askAgain = false
+  /** There are more hosts than one answer has, so the API filters them. */
+  #isLarge = false
 
   constructor(events: HostsPollEvents) {
     this.#events = events
@@ -39,6 +43,11 @@ export class HostsPoll {
     else this.#ask()
   }
 
+  /** The filter has changed. Only a list that is not complete needs another answer for that. */
+  filtered(): void {
+    if (this.#isLarge) this.#ask()
+  }
+
   async #ask(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -49,7 +58,7 @@ export class HostsPoll {
     const sentAtMs = performance.now()
     let pauseMs = PAUSE_MS.ok
     try {
-      const answer = await getHosts(signal)
+      const answer = await this.#getHosts(signal)
       if (answer.hosts.length > 0) this.#askAgain = false
       this.#events.answered(answer, sentAtMs, performance.now())
     } catch (error) {
@@ -59,5 +68,17 @@ export class HostsPoll {
       this.#events.failed(error)
     }
     this.#timer = setTimeout(() => this.#ask(), this.#askAgain ? 0 : pauseMs)
+  }
+
+  /** With more hosts than one answer has, the chosen one comes first. */
+  async #getHosts(signal: AbortSignal): Promise<HostsAnswer> {
+    const { chosen, filter } = this.#events.wanted()
+    const answer = await getHosts(this.#isLarge ? { contains: filter } : {}, signal)
+    const isCut = answer.total > answer.hosts.length
+    // The filter is left out of the first question, so an answer without it says how many hosts there are.
+    if (isCut || filter === '') this.#isLarge = isCut
+    if (chosen === null || !this.#isLarge || answer.hosts.some(({ host }) => host === chosen)) return answer
+    const { hosts } = await getHosts({ host: chosen }, signal)
+    return { ...answer, hosts: [...hosts, ...answer.hosts] }
   }
 }

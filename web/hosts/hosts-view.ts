@@ -20,6 +20,8 @@ export interface HostsViewOptions {
   readonly go: (host: string | null, period: Period) => void
   /** Leaves a zoom. */
   readonly back: () => void
+  /** The filter of the list has changed. */
+  readonly filtered: () => void
 }
 
 /** The view of the hosts: their list, and the charts of the one that is chosen. */
@@ -37,12 +39,13 @@ export class HostsView {
   #drawnCpu: number | null = null
   #chartsDrawnAtMs = -Infinity
 
-  constructor(state: PageState, { clock, palette, heartbeat, go, back }: HostsViewOptions) {
+  constructor(state: PageState, { clock, palette, heartbeat, go, back, filtered }: HostsViewOptions) {
     this.#state = state
     this.#clock = clock
     this.#list = new HostsList({
       linkTo: (host) => formatState({ host, period: this.#state.period }),
       choose: (host) => go(host, this.#state.period),
+      filtered,
     })
     this.#feed = new HostFeed(clock, () => this.#view.plotWidth, {
       changed: () => heartbeat.nudge(),
@@ -60,6 +63,11 @@ export class HostsView {
   /** Whether the API has named its hosts at least once. */
   get isPolled(): boolean {
     return this.#isPolled
+  }
+
+  /** The text that the names in the list contain; '' for all. */
+  get filter(): string {
+    return this.#list.filter
   }
 
   get shownHost(): string | null {
@@ -109,13 +117,14 @@ export class HostsView {
   }
 
   /** Takes the API's list of hosts, in its order. */
-  takeHosts(hosts: readonly Host[]): void {
+  takeHosts(hosts: readonly Host[], total: number): void {
     const isFirst = !this.#isPolled
     this.#isPolled = true
     this.#hosts = hosts
     if (isFirst) this.#load()
     if (this.host !== undefined) this.#feed.checkStream(this.host.lastSeenAt / 1000)
     this.#list.update(this.#withLiveCpu(hosts), this.#state.host)
+    this.#list.writeMore(total - hosts.length)
   }
 
   /** The API's answers come every two seconds. The shown host has the number of its card. */

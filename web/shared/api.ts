@@ -15,7 +15,15 @@ export interface Host extends HostFigures {
 export interface HostsAnswer {
   /** The clock of the server, µs since the epoch. */
   readonly now: number
+  /** How many hosts there are, also those that this answer has no room for. */
+  readonly total: number
   readonly hosts: readonly Host[]
+}
+
+/** Which hosts are asked for: those whose name contains a text, or one. */
+export interface HostsQuestion {
+  readonly contains?: string
+  readonly host?: string
 }
 
 /** A sample as `/api/v1/live` sends it: an integer that a number cannot hold comes as text, `at` is µs since the epoch. */
@@ -92,8 +100,13 @@ async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
   throw new ApiError(response.status, detail, { parameter: String(problem.parameter ?? '') })
 }
 
-export function getHosts(signal: AbortSignal): Promise<HostsAnswer> {
-  return getJson('api/v1/hosts', signal)
+/** So many lines a list can show and a person look through. */
+const MOST_HOSTS = 500
+
+/** The first hosts by name. */
+export function getHosts(question: HostsQuestion, signal: AbortSignal): Promise<HostsAnswer> {
+  const query = new URLSearchParams({ limit: `${MOST_HOSTS}`, ...question })
+  return getJson(`api/v1/hosts?${query}`, signal)
 }
 
 /** History in the shape of live samples, oldest first, so that the page reads both with the same code. */

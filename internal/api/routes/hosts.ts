@@ -1,11 +1,14 @@
+import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
 import { JSON_TYPE } from '../../http/answer.ts'
 import type { App } from '../../http/app-types.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
+import { cleanText } from '../../sample/border.ts'
 import type { Clock } from '../../time/clock.ts'
 import { NO_FIGURES } from '../../view/hosts/figures.ts'
 import type { HostsView } from '../../view/hosts/hosts-view.ts'
 import type { HostsOfStore, KnownHosts } from '../../view/hosts/known-hosts.ts'
+import { indexAfter, SortedNames } from '../../view/hosts/sorted-names.ts'
 import { type HostsAnswer, HostsSchema, problems } from '../schemas.ts'
 import { logStoreFault } from '../store-errors.ts'
 
@@ -24,8 +27,36 @@ interface Made {
   readonly now: number
   readonly generation: number
   readonly stored: HostsOfStore
-  readonly body: string
+  /** By question. */
+  readonly bodies: Map<string, string>
 }
+
+/** 2.5 MB of JSON, which takes 20 ms to make. */
+const MAX_HOSTS = 10_000
+
+const QuerySchema = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_HOSTS,
+        description: `The most hosts of one answer. Default ${MAX_HOSTS}.`,
+      }),
+    ),
+    after: Type.Optional(
+      Type.String({
+        maxLength: 1024,
+        description: 'Only the hosts after this one, by name: `next` of the answer before.',
+      }),
+    ),
+    contains: Type.Optional(
+      Type.String({ maxLength: 1024, description: 'Only the hosts whose name contains this, in upper or lower case.' }),
+    ),
+    host: Type.Optional(Type.String({ maxLength: 1024, description: 'Only the host of this name.' })),
+  },
+  { additionalProperties: false },
+)
+type Question = Static<typeof QuerySchema>
 
 /**
  * How long one answer serves all clients while nothing changes, µs. The answer says when it was made, and clients ask
@@ -33,10 +64,8 @@ interface Made {
  */
 const SHARED_US = 10_000
 
-const naturally = new Intl.Collator('en', { numeric: true })
-
 /**
- * `GET /hosts`: all hosts with their figures. While the store is away, those that it reported last and the live ones.
+ * `GET /hosts`: the hosts with their figures, page by page. While the store is away, those that it reported last and the live ones.
  */
 export function addHostsRoute(app: App, options: HostsOptions): void {
   const answers = new HostsAnswers(options)
@@ -45,58 +74,91 @@ export function addHostsRoute(app: App, options: HostsOptions): void {
     {
       schema: {
         operationId: 'listHosts',
-        summary: 'All hosts of the last seven days, with their latest figures',
+        summary: 'The hosts of the last seven days, with their latest figures',
         tags: ['hosts'],
+        querystring: QuerySchema,
         response: { 200: HostsSchema, ...problems(421, 429, 500) },
       },
     },
-    async (_request, reply: FastifyReply) => reply.type(JSON_TYPE).send(await answers.get()),
+    async (request, reply) => sendJson(reply, await answers.get(request.query)),
   )
+}
+
+function askedFor({ contains = '', host }: Question, names: readonly string[]): readonly string[] {
+  if (host !== undefined) return names.filter((name) => name === cleanText(host))
+  const part = cleanText(contains).toLowerCase()
+  return part === '' ? names : names.filter((name) => name.toLowerCase().includes(part))
+}
+
+/** The answer is JSON already, made once for all clients. */
+function sendJson(reply: FastifyReply, json: string): FastifyReply {
+  return reply.type(JSON_TYPE).send(json)
 }
 
 /** Makes the answers of `GET /hosts`, as JSON. */
 class HostsAnswers {
   readonly #options: HostsOptions
+  readonly #names = new SortedNames()
   #newest: Made | undefined
 
   constructor(options: HostsOptions) {
     this.#options = options
   }
 
-  async get(): Promise<string> {
+  async get(question: Question): Promise<string> {
     const { known, clock } = this.#options
     const stored = await known.get()
-    return this.#bodyOf(stored, clock.now())
+    const { now, bodies } = this.#madeOf(stored, clock.now())
+    const key = JSON.stringify(question)
+    const body = bodies.get(key) ?? JSON.stringify(this.#answerOf(stored, now, question))
+    bodies.set(key, body)
+    return body
   }
 
-  #bodyOf(stored: HostsOfStore, now: number): string {
+  #madeOf(stored: HostsOfStore, now: number): Made {
     const { view, faults } = this.#options
     if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
     const { generation } = view
     const newest = this.#newest
     if (newest?.generation === generation && newest.stored === stored && Math.abs(now - newest.now) < SHARED_US)
-      return newest.body
-    const body = JSON.stringify(this.#answerOf(stored, now))
-    this.#newest = { now, generation, stored, body }
-    return body
+      return newest
+    this.#newest = { now, generation, stored, bodies: new Map() }
+    return this.#newest
   }
 
-  #answerOf(stored: HostsOfStore, now: number): HostsAnswer {
-    const { view, storeIsAway } = this.#options
-    const hosts: HostAnswer[] = []
-    for (const host of view.watched()) {
-      const { name, stale, clockOffsetMs } = host
-      const ageMs = Math.round(host.ageMs)
-      hosts.push({ host: name, lastSeenAt: now - ageMs * 1000, ageMs, stale, clockOffsetMs, ...host.figures() })
+  #answerOf(stored: HostsOfStore, now: number, question: Question): HostsAnswer {
+    const { limit = MAX_HOSTS, after } = question
+    const matching = askedFor(question, this.#names.update(this.#namesOf(stored)))
+    const from = after === undefined ? 0 : indexAfter(cleanText(after), matching)
+    const page = matching.slice(from, from + limit)
+    return {
+      now,
+      partial: !stored.complete || this.#options.storeIsAway(),
+      total: matching.length,
+      next: from + limit < matching.length ? page.at(-1)! : null,
+      hosts: page.map((name) => this.#hostAnswer(name, stored, now)),
     }
-    for (const { host, lastSeenAt: newestAt } of stored.hosts.values()) {
-      if (view.host(host) !== undefined) continue
-      // Nothing of it arrived here. Its newest sample may have a time in the future, where a clock was wrong.
-      const lastSeenAt = Math.min(newestAt, now)
-      const ageMs = Math.round((now - lastSeenAt) / 1000)
-      hosts.push({ host, lastSeenAt, ageMs, stale: true, clockOffsetMs: null, ...NO_FIGURES })
+  }
+
+  /** The live hosts that are watched, and those of the store that are not live. */
+  #namesOf(stored: HostsOfStore): Set<string> {
+    const { view } = this.#options
+    const names = new Set<string>()
+    for (const { name } of view.watched()) names.add(name)
+    for (const name of stored.hosts.keys()) if (view.host(name) === undefined) names.add(name)
+    return names
+  }
+
+  #hostAnswer(name: string, stored: HostsOfStore, now: number): HostAnswer {
+    const live = this.#options.view.host(name)
+    if (live !== undefined) {
+      const { stale, clockOffsetMs } = live
+      const ageMs = Math.round(live.ageMs)
+      return { host: name, lastSeenAt: now - ageMs * 1000, ageMs, stale, clockOffsetMs, ...live.figures() }
     }
-    hosts.sort((a, b) => naturally.compare(a.host, b.host))
-    return { now, partial: !stored.complete || storeIsAway(), hosts }
+    // Nothing of it arrived here. Its newest sample may have a time in the future, where a clock was wrong.
+    const lastSeenAt = Math.min(stored.hosts.get(name)?.lastSeenAt ?? 0, now)
+    const ageMs = Math.round((now - lastSeenAt) / 1000)
+    return { host: name, lastSeenAt, ageMs, stale: true, clockOffsetMs: null, ...NO_FIGURES }
   }
 }
