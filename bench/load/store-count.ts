@@ -1,4 +1,5 @@
 import { MEASUREMENT } from '../../internal/codec/system-stats.ts'
+import { bucketName, databaseOf } from '../../internal/store/influx/bucket.ts'
 import type { InfluxAnswer } from '../../internal/store/influx/exchange.ts'
 import type { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { errorText } from '../../internal/text/error-text.ts'
@@ -50,7 +51,10 @@ async function countField(
   signal: AbortSignal,
 ): Promise<number> {
   const q = `SELECT count(${FIELD}) FROM ${MEASUREMENT} WHERE time >= ${fromUs}u AND time < ${toUs}u`
-  const answer = await get(transport, '/query', { db: bucket, q, epoch: 'u' }, signal)
+  const name = await bucketName(transport, bucket, signal).catch((error: unknown) => {
+    throw cannotCount(transport, errorText(error), error)
+  })
+  const answer = await get(transport, '/query', { ...databaseOf(name), q, epoch: 'u' }, signal)
   const { results, error } = read<InfluxCount>(transport, answer)
   const problem = error ?? results?.[0]?.error
   if (problem !== undefined || results === undefined) throw cannotCount(transport, problem ?? 'it gives no results')

@@ -22,6 +22,17 @@ function frame(): Buffer {
   return encoder.finish(header)
 }
 
+/** A frame that InfluxDB 1.x refuses, because of the `uint`, with a header that a strict HTTP parser refuses, because of the text. */
+function unreadable(): Buffer {
+  const series = new SeriesTable().intern('unreadable', [['host', 'f']], 0)
+  if (isRefusal(series)) throw new Error(series.detail)
+  series.field('count', 'uint')
+  series.field('text', 'string')
+  const encoder = frameCodec.encoder()
+  encoder.add({ series, values: [1, 'red \u001b[31m\u0001'], at: Date.now() * 1000, tie: 0 })
+  return encoder.finish({ ...blankHeader(), run: 'u', seq: 0, sentAt: Date.now() * 1000 })
+}
+
 function changed(bytes: Buffer, change: (copy: Buffer) => void): Buffer {
   const copy = Buffer.from(bytes)
   change(copy)
@@ -69,6 +80,7 @@ describe('bad input reaches a running server', () => {
     ['a frame that is cut off', good.subarray(0, good.length - 5)],
     ['a frame that claims 4 billion samples', changed(good, (copy) => copy.writeUInt32LE(0xffff_ffff, 8))],
     ['a frame of 9 MB', Buffer.concat([good, Buffer.alloc(9 * 1024 * 1024)])],
+    ['a frame that InfluxDB refuses with an answer that cannot be read', unreadable()],
     ['Packed with nothing but NaN and infinity', packed(Number.NaN, Infinity, Date.now())],
     ['32 bytes of JSON', Buffer.from('{"cpu_usage":"x","mem_usage":[]}')],
     ['a clock a year ahead', json(1, 2, Date.now() + YEAR_MS)],
