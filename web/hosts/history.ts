@@ -54,7 +54,8 @@ async function loadInBuckets(data: PanelData, options: HistoryOptions, bucketMs:
   const { host, window, signal } = options
   const { measurement, fields, aggregate, tag } = data.panel
   const question = { host, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
-  const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs: window.toMs, everyMs: bucketMs }
+  const endMs = aggregate === 'last' ? endOfWholeBuckets(options) : window.toMs
+  const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs, everyMs: bucketMs }
   let samples: Awaited<ReturnType<typeof getHistory>>
   try {
     samples = await getHistory({ ...question, ...range }, signal)
@@ -70,4 +71,14 @@ async function loadInBuckets(data: PanelData, options: HistoryOptions, bucketMs:
 function tableOptions({ window, follows }: HistoryOptions, bucketMs: number): Parameters<PanelData['load']>[1] {
   const rows = Math.ceil((window.toMs - window.fromMs) / bucketMs) + SPARE_ROWS
   return { bucketMs, rows, untilMs: window.toMs, follows }
+}
+
+/**
+ * The end of the last bucket that is over, for counters: the last value of a part of a bucket, taken over the time of a whole one, makes
+ * a rate that is too low. Live samples fill what is missing.
+ */
+function endOfWholeBuckets({ window, bucketMs, follows }: HistoryOptions): number {
+  const endMs = Math.ceil(window.toMs / bucketMs) * bucketMs
+  const isOver = endMs === window.toMs || (!follows && endMs <= Date.now())
+  return isOver ? endMs : endMs - bucketMs
 }
