@@ -54,7 +54,7 @@ async function loadInBuckets(data: PanelData, options: HistoryOptions, bucketMs:
   const { host, window, signal } = options
   const { measurement, fields, aggregate, tag } = data.panel
   const question = { host, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
-  const endMs = aggregate === 'last' ? endOfWholeBuckets(options) : window.toMs
+  const endMs = aggregate === 'last' ? endOfWholeBuckets(options, bucketMs) : window.toMs
   const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs, everyMs: bucketMs }
   let samples: Awaited<ReturnType<typeof getHistory>>
   try {
@@ -77,7 +77,7 @@ function tableOptions({ window, follows }: HistoryOptions, bucketMs: number): Pa
  * The end of the last bucket that is over, for counters: the last value of a part of a bucket, taken over the time of a whole one, makes
  * a rate that is too low. Live samples fill what is missing.
  */
-function endOfWholeBuckets({ window, bucketMs, follows }: HistoryOptions): number {
+function endOfWholeBuckets({ window, follows }: HistoryOptions, bucketMs: number): number {
   const endMs = Math.ceil(window.toMs / bucketMs) * bucketMs
   const isOver = endMs === window.toMs || (!follows && endMs <= Date.now())
   return isOver ? endMs : endMs - bucketMs
