@@ -4,6 +4,7 @@ import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { HostSource } from '../../internal/source/host/source.ts'
+import { LEFT_OUT_REASONS, type LeftOutReason } from '../../internal/source/left-out.ts'
 import { StoreError, type StoreReader, type StoreWriter } from '../../internal/store/store.ts'
 import { errorText } from '../../internal/text/error-text.ts'
 import { BROKER_USES, connectBroker } from '../parts/broker.ts'
@@ -58,11 +59,17 @@ async function checkHost({ settings }: LoadedSettings): Promise<Verdict> {
   // It rejects when nothing can be read; `problems` then says why.
   await source.collect(Date.now() * 1000, (sample) => measured.add(sample.series.measurement)).catch(() => {})
   await source.close()
-  const missing = include.filter((measurement) => !measured.has(measurement))
+  const leftOut = (reason: LeftOutReason): number => source.leftOut.get(reason) ?? 0
+  // A machine that hides its processes is in order, and so is an agent that cannot count them.
+  const isHidden = (measurement: string): boolean => measurement === 'processes' && leftOut('hidden') > 0
+  const missing = include.filter((measurement) => !measured.has(measurement) && !isHidden(measurement))
   const details = problems.length > 0 ? ` (${problems.join('; ')})` : ''
   return missing.length > 0
     ? bad(`${host} has no ${missing.join(', ')}${details}`)
-    : good(`${host} has ${[...measured].join(', ')}${details}`)
+    : {
+        ...good(`${host} has ${[...measured].join(', ')}${details}`),
+        warns: LEFT_OUT_REASONS.some((reason) => leftOut(reason) > 0),
+      }
 }
 
 async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
