@@ -4,6 +4,7 @@ export interface HostAnswer {
   readonly host: string
   readonly stale: boolean
   readonly lastSeenAt: number
+  readonly clockOffsetMs: number | null
   readonly cpuPercent: number | null
   readonly memPercent: number | null
   readonly os: string | null
@@ -76,6 +77,7 @@ export interface LiveSample {
   readonly tags: Record<string, string>
   readonly fields: Record<string, unknown>
   readonly at: number
+  readonly stale?: true
 }
 
 /** The value of one metric in Prometheus' text, summed over its labels that match. */

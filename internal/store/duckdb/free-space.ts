@@ -26,7 +26,8 @@ export class FreeSpace {
   /** What to do about a disk that is nearly full; '' while there is room. */
   async problem(): Promise<string> {
     const now = this.#clock.now()
-    return now - this.#checkedAtUs < CHECK_EVERY_US ? '' : this.problemNow()
+    // The clock may have been set back.
+    return Math.abs(now - this.#checkedAtUs) < CHECK_EVERY_US ? '' : this.problemNow()
   }
 
   /** The same, always asking the system. */

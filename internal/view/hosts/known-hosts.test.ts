@@ -25,6 +25,21 @@ describe('KnownHosts', () => {
     expect(asked).toBe(1)
   })
 
+  it('asks again after the clock was set back', async () => {
+    const clock = new HandClock()
+    let asked = 0
+    const reader = readerOf(async () => {
+      asked++
+      return []
+    })
+    const known = new KnownHosts({ reader, clock })
+    await known.get()
+    clock.set(-7_200e6)
+    await known.get()
+    await known.get()
+    expect(asked).toBe(2)
+  })
+
   it('lets no request wait for a slow store, and serves its answer when it comes', async () => {
     let asked = 0
     let answer = (_hosts: KnownHost[]): void => {}

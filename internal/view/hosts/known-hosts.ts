@@ -58,7 +58,9 @@ export class KnownHosts {
 
   /** Never rejects. */
   async get(): Promise<HostsOfStore> {
-    if (this.#clock.now() >= this.#goodUntil) this.#query ??= this.#refresh()
+    const goodForUs = this.#goodUntil - this.#clock.now()
+    // An answer that is good for longer than any comes from before the clock was set back.
+    if (goodForUs <= 0 || goodForUs > MAX_FRESH_US) this.#query ??= this.#refresh()
     await this.#query
     return this.#last
   }
