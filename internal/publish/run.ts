@@ -32,6 +32,8 @@ export class Run {
   /** The held messages of a run with a lower order are sent first: an earlier run has the lower one. */
   readonly order: number
   #state: RunState
+  /** Withdrawn, in the order of their places; no server is told of them yet. */
+  #untold: Array<{ readonly behindSeq: number; readonly messages: number; readonly samples: number }> = []
 
   constructor(id: string, order: number, state: 'running' | 'ending') {
     this.header = { ...blankHeader(), run: id, seq: 0 }
@@ -63,5 +65,22 @@ export class Run {
   withdraw(messages: number, samples: number): void {
     this.header.withdrawnMessages += messages
     this.header.withdrawnSamples += samples
+  }
+
+  /**
+   * The same, where the messages had a place behind `seq`. The servers are told once the run has passed that place. A
+   * server that first hears of the run before the place counts from there what is missing, and would not subtract what
+   * it was told at the beginning.
+   */
+  withdrawBehind(seq: number, messages: number, samples: number): void {
+    this.#untold.push({ behindSeq: seq, messages, samples })
+  }
+
+  /** The run sends nothing below this seq any more. */
+  pass(seq: number): void {
+    for (let next = this.#untold[0]; next !== undefined && next.behindSeq < seq; next = this.#untold[0]) {
+      this.#untold.shift()
+      this.withdraw(next.messages, next.samples)
+    }
   }
 }

@@ -149,6 +149,7 @@ export class Sender {
     for (const other of [this.outbox.oldestOf(run), this.#inFlight.oldestOf(run)]) {
       if (other !== undefined && other.seq < oldest.seq) oldest = other
     }
+    run.pass(oldest.seq)
     run.header.heldFrom = oldest.seq
     run.header.heldFirstSample = oldest.firstSample
   }
@@ -235,6 +236,7 @@ export class Sender {
       this.#setOldest(run, message)
       return codec.restamp(payload, run.header)
     }
+    run.pass(NOTHING_MORE)
     const { header } = run
     return codec
       .encoder()

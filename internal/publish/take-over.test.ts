@@ -304,6 +304,34 @@ describe('a publisher whose predecessor', () => {
     expect([values(broker).length, tracker.lostSamples, tracker.withdrawnSamples]).toEqual([102 - damaged, 0, damaged])
   })
 
+  it.each([
+    ['first', 0],
+    ['third', 2],
+  ])(
+    'left a damaged %s file: a server that hears of the run only now does not count it as lost',
+    async (_which, file) => {
+      const [broker, folder] = await leaveHeld('kill')
+      const segments = (await readdir(folder)).filter((name) => /\d/.test(name)).sort()
+      const path = join(folder, segments[file]!)
+      const bytes = await readFile(path)
+      bytes.fill(0xff, 20, bytes.length / 2)
+      await writeFile(path, bytes)
+      const before = broker.arrived.length
+      const second = await TestProcess.start(folder, broker, { runId: 'second' })
+      expect(second.ledger.droppedBy.get('outbox_damaged')).toBeGreaterThan(0)
+      broker.become('take')
+      second.tick(2000)
+      await someSeconds()
+      await second.stop()
+      const [fresh, known] = [new LossTracker(), new LossTracker()]
+      const all = broker.arrived.map((message) => ({ ...message, sampleCount: message.values.length }))
+      for (const message of all.slice(before)) fresh.observe(message)
+      for (const message of all) known.observe(message)
+      expect([fresh.lostSamples, known.lostSamples, known.missingSamples]).toEqual([0, 0, 0])
+      expect(known.withdrawnSamples).toBe(second.ledger.droppedBy.get('outbox_damaged'))
+    },
+  )
+
   it('left records of another version or program counts them, and does not send them', async () => {
     const [broker, folder] = await leaveHeld('kill')
     const log = await openLog(folder)

@@ -27,17 +27,24 @@ export async function takeOver(journal: Journal, outbox: Outbox, now: Moment): P
   const runs = new Map<string, LeftRun>()
   const oldEndMarkers: number[] = []
   const damaged = { records: 0, samples: 0 }
+  /** Damage before the first record that can be read. */
+  const first = { records: 0, samples: 0 }
   let [messages, samples] = [0, 0]
   let newest: LeftRun | undefined
   for await (const record of journal.read()) {
     if (!('payload' in record)) {
       damaged.records += record.records
       damaged.samples += record.samples
-      // Nothing says which run it was of: most likely of the one that wrote the record before.
-      if (newest !== undefined) newest.run.withdraw(record.records, record.samples)
+      // Nothing says which run it was of: most likely of the one that wrote the record before, or else the one behind.
+      if (newest !== undefined) newest.run.withdrawBehind(newest.run.header.seq - 1, record.records, record.samples)
+      else {
+        first.records += record.records
+        first.samples += record.samples
+      }
       continue
     }
     newest = runs.get(record.runId) ?? newLeftRun(record.runId, runs.size)
+    if (runs.size === 0) newest.run.withdraw(first.records, first.samples)
     runs.set(record.runId, newest)
     learn(newest, record)
     const message = toMessage(record, newest.run, now)
