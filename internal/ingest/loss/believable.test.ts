@@ -60,6 +60,15 @@ describe('numbers that cannot be true', () => {
     expect(observe(leapt)).toEqual({ ...DOUBTED, lostSamples: 2 * 49_999 })
   })
 
+  it('what was doubted did arrive: fresh messages before held ones', () => {
+    const fresh = (seq: number, heldFrom: number): MessageHeader =>
+      message(seq, { heldFrom, heldFirstSample: heldFrom * 2 })
+    // 2,000 messages are lost; of 3,000 held ones, fresh messages come first.
+    const held = Array.from({ length: 3000 }, (_, i) => [fresh(2001 + i, 2001 + i), fresh(5001 + i, 2002 + i)]).flat()
+    const { lostSamples, missingSamples, duplicateMessages } = observe([message(0), ...held, message(8001)])
+    expect([lostSamples, missingSamples, duplicateMessages]).toEqual([4000, 0, 0])
+  })
+
   it('and by an end marker, behind which nothing follows', () => {
     const ended = message(50_000, { heldFrom: NOTHING_MORE, sampleCount: 0 })
     expect(observe([message(0), ended])).toEqual({ ...NOTHING, lostSamples: 2 * 49_999 })

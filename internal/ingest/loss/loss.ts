@@ -13,6 +13,8 @@ import {
 
 /** The most gaps of one run that are kept open. Of more, the oldest is counted as lost. */
 const MAX_GAPS = 64
+/** The most messages of one run that are doubted at a time. */
+const MAX_DOUBTED = 64
 
 /** What a run did that no run should; for the log. */
 export type RunOddity = 'doubted' | 'restarted' | 'leapt'
@@ -208,24 +210,20 @@ export class LossTracker {
 
   /** Whether a message may be where it says that its run is. If the message before was doubted, this one may confirm it. */
   #believe(state: RunState, header: Readonly<MessageHeader>): boolean {
-    const { doubted } = state
     // Nothing follows an end marker that could confirm it.
-    if (goesOn(state, header) || (header.heldFrom === NOTHING_MORE && mayBeLost(state, header))) {
-      state.doubted = undefined
-      return true
-    }
-    if (doubted === undefined || !goesOn(after(doubted), header)) {
-      state.doubted = { ...header }
+    if (goesOn(state, header) || (header.heldFrom === NOTHING_MORE && mayBeLost(state, header))) return true
+    const confirmed = state.doubted.findLast((doubted) => goesOn(after(doubted), header))
+    if (confirmed === undefined) {
+      if (state.doubted.push({ ...header }) > MAX_DOUBTED) state.doubted.shift()
       this.#doubt(header)
       return false
     }
-    state.doubted = undefined
-    if (mayBeLost(state, doubted)) this.#advance(state, doubted, 0)
+    if (mayBeLost(state, confirmed)) this.#advance(state, confirmed, 0)
     else {
       this.runsLeapt++
       this.#options.onOddity('leapt', header)
       this.#closeAll(state)
-      Object.assign(state, after(doubted))
+      Object.assign(state, after(confirmed), { doubted: [] })
     }
     return true
   }
@@ -253,6 +251,8 @@ export class LossTracker {
     if (seq > state.next) {
       const { next: from, nextSample, certain } = state
       state.gaps.push({ from, to: seq, firstSample: nextSample, endSample: firstSample, certain })
+      // They did arrive.
+      for (const doubted of state.doubted) fillGap(state.gaps, doubted)
       if (state.gaps.length > MAX_GAPS) this.#close(state, state.gaps.shift()!)
     }
     state.next = seq + 1

@@ -38,8 +38,8 @@ export interface RunState {
   closing: ClosingGap[]
   /** The newest send time of its messages, µs since the epoch; 0 where they have none, Infinity where unknown. */
   sentAtUs: number
-  /** A message whose numbers are believed only if the next message goes on from there. */
-  doubted: MessageHeader | undefined
+  /** The newest messages whose numbers are believed only if the next message goes on from there. */
+  doubted: MessageHeader[]
   /** The position of its last message among the messages of all runs. */
   heardAt: number
   /** A message of it has arrived since its last checkpoint. */
@@ -54,7 +54,7 @@ export function newRunState(header: Readonly<MessageHeader>, sentAtUs: number): 
   const held = { from: heldFrom, to: seq, firstSample: heldFirstSample, endSample: firstSample, certain: true }
   return {
     ...{ next: seq, nextSample: firstSample, certain: true, gaps: heldFrom < seq ? [held] : [], closing: [] },
-    ...{ withdrawnMessages, withdrawnSamples, creditMessages: 0, creditSamples: 0, sentAtUs, doubted: undefined },
+    ...{ withdrawnMessages, withdrawnSamples, creditMessages: 0, creditSamples: 0, sentAtUs, doubted: [] },
     ...{ heardAt: 0, heard: true, checkpointAtMs: 0 },
   }
 }
@@ -122,7 +122,7 @@ export function readCheckpoint(text: string, nowMs: number): RunState | undefine
     closing: gaps.slice(0, letGo).map((gap) => ({ ...gap, sinceMs: nowMs })),
     // Then a message of the run before it cannot be told from a new run of the same name.
     sentAtUs: checkpoint.sentAtUs ?? Infinity,
-    doubted: undefined,
+    doubted: [],
     heardAt: 0,
     heard: false,
     checkpointAtMs: checkpoint.heardAtMs,
