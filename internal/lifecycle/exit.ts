@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Since Node.js 22.15; the types are of an older one. */
 interface Replaceable {
@@ -47,4 +48,18 @@ export function exitNow(code: number): never {
   process.kill(process.pid, 'SIGKILL')
   // The first process of a container ignores its own SIGKILL.
   return process.abort()
+}
+
+/** A slow disk is no dead server. */
+const SLOW_THREAD_MS = 5_000
+
+/**
+ * Ends this process once its threads have ended. Those that hang delay it by 5 s at most, and not at all where `exitNow`
+ * can give the exit code.
+ */
+export async function exitSoon(code: number): Promise<never> {
+  const { execve } = process as Replaceable
+  const untilMs = performance.now() + SLOW_THREAD_MS
+  while (execve === undefined && isWaitingForAThread() && performance.now() < untilMs) await sleep(50)
+  return exitNow(code)
 }

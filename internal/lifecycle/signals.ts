@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
-import { exitNow, LINGER_MS } from './exit.ts'
+import { exitNow, exitSoon, LINGER_MS } from './exit.ts'
 
 /** The callbacks of a program that runs until a signal. */
 export interface Run {
@@ -104,7 +104,7 @@ async function stopAll(run: Run): Promise<void> {
       { keptAliveBy: process.getActiveResourcesInfo() },
       'stopped, but something keeps the process alive: ending it',
     )
-    exitNow(Number(process.exitCode ?? 0))
+    void exitSoon(Number(process.exitCode ?? 0))
   }, LINGER_MS).unref()
 }
 
