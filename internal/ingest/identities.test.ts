@@ -38,7 +38,7 @@ describe('two sources of one name', () => {
     expect(seen).toEqual([])
     for (let s = 5; s < 10; s++) for (const run of ['b', 'a']) send(run, s)
     expect(seen.length).toBeGreaterThan(0)
-    expect(at(10)).toEqual([expect.objectContaining(CONFLICT)])
+    expect(at(10)).toEqual([CONFLICT])
   })
 
   it('are found among three, and where one of them has a clock that is minutes behind', () => {
@@ -50,7 +50,7 @@ describe('two sources of one name', () => {
       behind.send('a', s - 300, s)
       behind.send('b', s)
     }
-    expect(behind.at(400)).toEqual([expect.objectContaining(CONFLICT)])
+    expect(behind.at(400)).toEqual([CONFLICT])
   })
 
   it('are over a minute after one of them has stopped, and a sample says so', () => {
@@ -63,6 +63,32 @@ describe('two sources of one name', () => {
     expect(at(120)).toEqual([])
     expect(texts(120)).toEqual([['sentinel_conflict', 'web-01', '']])
     expect(texts(121)).toEqual([])
+  })
+
+  it('are found where they send once in minutes, and for as long as both do', () => {
+    const { at, send } = scene()
+    for (let s = 0; s < 3600; s += 300) {
+      send('a', s)
+      send('b', s + 120)
+      if (s >= 600) expect(at(s + 299)).toEqual([CONFLICT])
+    }
+    for (let s = 3600; s < 7200; s += 300) send('b', s + 120)
+    expect(at(7200)).toEqual([])
+  })
+
+  it('are over when our clock is set back, unless they are seen again', () => {
+    const { at, send } = scene()
+    for (let s = 0; s < 10; s++) for (const run of ['a', 'b']) send(run, s)
+    expect(at(-7200)).toEqual([])
+    for (const run of ['a', 'b', 'a']) send(run, 10, -7190)
+    expect(at(-7189)).toEqual([CONFLICT])
+  })
+
+  it('are not an agent that is started again after the clock of its machine was set back', () => {
+    const { seen, send } = scene()
+    for (let s = 0; s < 100; s++) send('a', s)
+    for (let s = 0; s < 90; s++) send('b', s, 100 + s)
+    expect(seen).toEqual([])
   })
 
   it('are not a process and the one before it, whose samples it sends besides its own', () => {

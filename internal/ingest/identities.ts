@@ -20,7 +20,8 @@ interface Span {
   readonly run: string
   readonly fromUs: number
   toUs: number
-  /** When the last message of it arrived, by our clock. */
+  /** When its first and its last message arrived, by our clock. */
+  readonly firstHeardUs: number
   heardUs: number
 }
 
@@ -29,11 +30,16 @@ interface Span {
  * has left sends messages of two runs, but those of the earlier run were made before its own.
  */
 const OVERLAP_US = 5_000_000
-/** A run that was not heard for this long has ended, and so has its conflict. */
-const HEARD_US = 60_000_000
+/**
+ * A conflict is over once it was not seen for this long, or for three times what lay between the messages of the two
+ * where that is longer: agents may measure once an hour.
+ */
+const OVER_AFTER_US = 60_000_000
+const MISSED_MESSAGES = 3
 /** Runs that are remembered of a series, the last heard first. */
 const MAX_RUNS = 4
-const MAX_SERIES = 10_000
+/** 10,000 hosts with some measurements each: 20 MB at most. */
+const MAX_SERIES = 100_000
 const MAX_CONFLICTS = 1000
 
 /** What to do about a conflict, for people. */
@@ -45,12 +51,15 @@ export function conflictText({ runs: [one, other] }: Conflict): string {
  * Finds two sources of one name: two agents with the same `agent.host`, a cloned machine, two publishers of JSON with
  * one `host`. Their points have the same series, and of two points with one time the store keeps one.
  *
- * It looks at the first series of each message. Servers that share runs by partitions of Pub/Sub may each see one.
+ * It looks at the first series of each measurement in a message, because two agents may measure different things. Servers that share runs by partitions of Pub/Sub may each see one.
  */
 export class Identities {
   readonly #options: IdentitiesOptions
   readonly #spans = new Map<Series, Span[]>()
-  readonly #conflicts = new Map<string, Conflict & { readonly seenUs: number }>()
+  readonly #conflicts = new Map<
+    string,
+    { readonly conflict: Conflict; readonly seenUs: number; readonly overUs: number }
+  >()
   /** Hosts whose conflict was told of by a sample, so that its end must be told too. */
   readonly #told = new Set<string>()
 
@@ -59,7 +68,7 @@ export class Identities {
   }
 
   /**
-   * @param series of the first sample of the message
+   * @param series of the message, the first of a measurement
    * @param nowUs µs since the epoch
    */
   observe(series: Series, { run, sentAt }: Readonly<MessageHeader>, nowUs: number): void {
@@ -67,7 +76,7 @@ export class Identities {
     const spans = this.#spans.get(series) ?? this.#remember(series)
     const atUs = sentAt > 0 ? sentAt : nowUs
     const before = spans[0]
-    if (before?.run !== run) this.#bringToFront(spans, run, atUs)
+    if (before?.run !== run) this.#bringToFront(spans, run, atUs, nowUs)
     const span = spans[0]!
     if (atUs > span.toUs) span.toUs = atUs
     span.heardUs = nowUs
@@ -76,8 +85,11 @@ export class Identities {
 
   /** The conflicts of now. */
   conflicts(nowUs: number): Conflict[] {
-    for (const [host, { seenUs }] of this.#conflicts) if (nowUs - seenUs > HEARD_US) this.#conflicts.delete(host)
-    return [...this.#conflicts.values()]
+    for (const [host, { seenUs, overUs }] of this.#conflicts) {
+      // Our clock may have been set back: a conflict that is still there is seen again.
+      if (nowUs > overUs || nowUs < seenUs) this.#conflicts.delete(host)
+    }
+    return Array.from(this.#conflicts.values(), ({ conflict }) => conflict)
   }
 
   /** The conflicts of now as samples of `sentinel_conflict`, and an empty text for each host whose conflict is over. */
@@ -105,21 +117,24 @@ export class Identities {
     return spans
   }
 
-  #bringToFront(spans: Span[], run: string, atUs: number): void {
+  #bringToFront(spans: Span[], run: string, atUs: number, nowUs: number): void {
     const index = spans.findIndex((span) => span.run === run)
     const [known] = index < 0 ? [] : spans.splice(index, 1)
-    spans.unshift(known ?? { run, fromUs: atUs, toUs: atUs, heardUs: 0 })
+    spans.unshift(known ?? { run, fromUs: atUs, toUs: atUs, firstHeardUs: nowUs, heardUs: nowUs })
     if (spans.length > MAX_RUNS) spans.pop()
   }
 
   #compare(series: Series, one: Span, other: Span, nowUs: number): void {
     const overlapUs = Math.min(one.toUs, other.toUs) - Math.max(one.fromUs, other.fromUs)
-    if (overlapUs < OVERLAP_US || nowUs - other.heardUs > HEARD_US) return
+    // The other must have been heard since this one was first heard: where the clock of a machine was set back, an agent
+    // that is started again seems to send at the same time as the one before it.
+    if (overlapUs < OVERLAP_US || other.heardUs <= one.firstHeardUs) return
     const host = series.tag('host') ?? ''
     if (host === '' || (this.#conflicts.size >= MAX_CONFLICTS && !this.#conflicts.has(host))) return
     const runs = [one.run, other.run].sort() as [string, string]
-    const conflict = { host, runs, seenUs: nowUs }
-    this.#conflicts.set(host, conflict)
+    const conflict = { host, runs }
+    const overUs = nowUs + Math.max(OVER_AFTER_US, MISSED_MESSAGES * (nowUs - other.heardUs))
+    this.#conflicts.set(host, { conflict, seenUs: nowUs, overUs })
     this.#options.onConflict(conflict)
   }
 }

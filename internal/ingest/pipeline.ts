@@ -67,6 +67,9 @@ export interface PipelineOptions {
 export type PipelineLimits = WriteQueueLimits &
   Pick<PipelineOptions, 'timeWindow'> & { readonly spool: Pick<BatchSpoolOptions, 'maxBytes' | 'whenFull'> }
 
+/** So many series of a message are compared with those of other sources. */
+const MAX_FIRST_SERIES = 16
+
 const WRONG_TIME: ReadonlySet<RejectReason> = new Set(['time_in_future', 'time_too_old'])
 
 /**
@@ -93,8 +96,9 @@ export class Pipeline {
   readonly #arrival: Arrival = { receivedAt: 0, tie: 0 }
   /** Samples of the current message that are in a batch. */
   #taken = 0
-  /** The series of the first sample of the current message. */
-  #firstSeries: Series | undefined
+  /** The first series of each measurement in the current message. One array, used again for each message. */
+  readonly #firstSeries: Series[] = []
+  #measurement = ''
 
   constructor(options: PipelineOptions) {
     this.#options = options
@@ -219,12 +223,13 @@ export class Pipeline {
     this.#arrival.receivedAt = receivedAt
     this.#arrival.tie = delivery.tie
     this.#taken = 0
-    this.#firstSeries = undefined
+    this.#firstSeries.length = 0
+    this.#measurement = ''
     this.#ledger.messages++
     const refusal = decoder.decode(payload, this.#arrival, this.#sample)
     if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered, receivedAt)
     else this.#refuseMessage(refusal, payload, delivery.redelivered)
-    if (this.#firstSeries !== undefined) identities?.observe(this.#firstSeries, decoder.header, receivedAt)
+    for (const series of this.#firstSeries) identities?.observe(series, decoder.header, receivedAt)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
     checkpoints?.delivered(delivery.id)
@@ -236,7 +241,7 @@ export class Pipeline {
 
   readonly #sample = (sample: Sample): void => {
     this.#ledger.received++
-    this.#firstSeries ??= sample.series
+    if (sample.series.measurement !== this.#measurement) this.#noteSeries(sample.series)
     const refusal = refuseTime(sample.at, this.#arrival.receivedAt, this.#options.timeWindow)
     const { run } = this.#options.decoder.header
     const answer = refusal ?? this.#queue.add(sample, run)
@@ -244,6 +249,11 @@ export class Pipeline {
     // A host whose clock is hours wrong is shown with what it sends now, though nothing of that is stored.
     else if (WRONG_TIME.has(answer.reason)) this.#options.live(sample, this.#arrival.receivedAt)
     this.#account(sample, answer, run, this.#arrival.receivedAt)
+  }
+
+  #noteSeries(series: Series): void {
+    this.#measurement = series.measurement
+    if (this.#firstSeries.length < MAX_FIRST_SERIES) this.#firstSeries.push(series)
   }
 
   #account(sample: Sample, refusal: Refusal | undefined, run: string, receivedAt: number): void {

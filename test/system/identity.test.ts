@@ -26,7 +26,7 @@ async function start(role: 'agent' | 'server' | 'api', name: string, more: Recor
   const env = {
     ...{ REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_DATA_PATH: join(folder, name) },
     ...{ SENTINEL_ADMIN_PORT: `${port}`, SENTINEL_AGENT_HOST: 'web-01', ...more },
-    ...(role === 'agent' ? { SENTINEL_AGENT_INTERVAL_MS: '100ms', SENTINEL_AGENT_INCLUDE: 'system' } : {}),
+    ...(role === 'agent' ? { SENTINEL_AGENT_INTERVAL_MS: '100ms' } : {}),
   }
   const program = startProgram(role, { env })
   await program.logged('started')
@@ -44,7 +44,11 @@ it('two agents of one name are told of, with both run ids, and all roles keep po
     await start('api', 'api1', { ...streams, SENTINEL_API_PORT: `${apiPort}` }),
     await start('api', 'api2', { ...streams, SENTINEL_API_PORT: '0' }),
   ]
-  const agents = [await start('agent', 'a1', streams), await start('agent', 'a2', streams)]
+  // They have one measurement in common, which is not the first of each.
+  const agents = [
+    await start('agent', 'a1', { ...streams, SENTINEL_AGENT_INCLUDE: 'mem,system' }),
+    await start('agent', 'a2', { ...streams, SENTINEL_AGENT_INCLUDE: 'cpu,system' }),
+  ]
   const server = servers[0]!
 
   const conflict = async (): Promise<string | null> => {

@@ -30,6 +30,7 @@ describe('describeProblem', () => {
     [coded('UNABLE_TO_VERIFY_LEAF_SIGNATURE'), 'NODE_EXTRA_CA_CERTS'],
     [coded('CERT_HAS_EXPIRED', 'certificate has expired'), 'certificate that does not fit (CERT_HAS_EXPIRED)'],
     [coded('ERR_TLS_CERT_ALTNAME_INVALID', "Host: h. is not in the cert's altnames"), 'altnames'],
+    [new Error('Reached the max retries per request limit (which is 0). Refer to'), 'ended before the answer came'],
     [undefined, 'the connection was lost'],
   ]
   it.each(cases)('%s', (error, want) => {

@@ -162,6 +162,10 @@ function describeFailure(text: string, code: string, at: string, secure: boolean
     return `${at} does not speak TLS (${code}): use redis:// in REDIS_URL, or its TLS port`
   }
   if (text === 'no answer to PING') return `${at} does not answer: does it hang, or the network to it? connecting again`
+  // What the client says of a command that was under way when its connection ended.
+  if (text.startsWith('Reached the max retries per request')) {
+    return `${at}: the connection ended before the answer came: the command is sent again`
+  }
   if (text === '') return `${at}: the connection was lost: is it still running there?`
   return `${at}: ${text}`
 }
