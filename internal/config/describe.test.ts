@@ -63,6 +63,18 @@ describe('the settings that a role runs with', () => {
     expect(printed).toContain('  flushMaxMs: 250ms  # default\n')
     expect(printed).not.toContain('duckdb:')
   })
+
+  test.each([
+    ['influx.org', 'http://app:hunter2@h', '  # org: http://***@h  #'],
+    ['influx.bucket', 'http:app:hunter2@h', '  # bucket: http:***@h  #'],
+    ['data.path', 'redis://:hunter2@r/x', '  # path: redis://***@r/x  #'],
+    ['agent.host', 'web https://h/?token=hunter2', '  # host: web https://h/***  #'],
+    ['agent.netExclude', 'eth*,http://app:hunter2@h,b', '  # netExclude: [ eth*, http://***@h*** ]  #'],
+  ] as const)('have no secret where a URL stands as %s: %s', (key, value, line) => {
+    const printed = describeSettings(loadSettings(ROLES.up, { [key]: value }, {}))
+    expect(printed).not.toContain('hunter2')
+    expect(printed).toContain(line)
+  })
 })
 
 test('the table for the README has a row for each setting', () => {

@@ -34,7 +34,8 @@ function line(name: string, setting: Setting<unknown>, value: unknown, origin: O
     // A folded list would go on in a line that has no place in the file.
     lineWidth: 0,
   })
-  const isMasked = typeof value === 'string' && shown !== value
+  const plain = Array.isArray(value) ? value.join(',') : value
+  const isMasked = typeof plain === 'string' && shown !== plain
   return `  ${isMasked ? '# ' : ''}${name}: ${written.trim()}  # ${from}`
 }
 

@@ -91,6 +91,25 @@ describe('a value', () => {
   })
 })
 
+describe('an origin', () => {
+  const origins = (text: string) => load({ role: 'api', flags: { 'api.corsOrigins': text } }).settings.api.corsOrigins
+
+  test.each([
+    ['https://dash.example/', 'https://dash.example'],
+    ['HTTPS://Dash.example:443', 'https://dash.example'],
+    ['http://[::1]:3000', 'http://[::1]:3000'],
+  ])('%s is read as browsers write it', (text, origin) => {
+    expect(origins(text)).toEqual([origin])
+  })
+
+  test.each(['*', 'null', 'dash.example', 'https://dash.example/a', 'https://app:hunter2@dash.example', 'ws://a'])(
+    '%s is refused: no browser sends it',
+    (text) => {
+      expect(() => origins(text)).toThrow(/^(?!.*hunter2).*api\.corsOrigins: .* must be a list of origins/s)
+    },
+  )
+})
+
 describe('servers that are left out', () => {
   const kinds = (given: Given) => {
     const { broker, store, redis, influx, admin } = load(given).settings

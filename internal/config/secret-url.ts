@@ -29,6 +29,16 @@ export function showUrl(written: string, isUrl: boolean): string {
   return `${url.protocol}//${username + password === '' ? '' : user}${url.host}${path}${search + hash === '' ? '' : '?***'}`
 }
 
+/** Where a URL may begin in a text: `http://`, or any scheme before a user and a password. */
+const URL_IN_TEXT = /(?<![a-z])[a-z][a-z+]{1,9}:(?:[\\/]{2}|\S*(?:@|%(?:25)*40))/i
+
+/** The value of a setting that is no URL, for people: a URL that was written there by mistake has no secret in it. */
+export function showText(written: string): string {
+  const at = written.search(URL_IN_TEXT)
+  if (at < 0 || !/[@?#]|%(?:25)*40/.test(written.slice(at))) return written
+  return written.slice(0, at) + showUrl(written.slice(at), false)
+}
+
 /** What of a URL no other output may show: its password or token, as written, decoded, and as HTTP sends it. */
 export function secretsInUrl(written: string): string[] {
   const url = new URL(written)

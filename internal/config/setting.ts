@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url'
 import { type Duty, hasDuty, type Role } from './role.ts'
-import { secretsInUrl, showUrl } from './secret-url.ts'
+import { secretsInUrl, showText, showUrl } from './secret-url.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
 /** What a default can depend on. */
@@ -63,10 +63,10 @@ function setting<T>(common: Common<T>, kind: Pick<Setting<T>, 'allowed' | 'parse
     placeholder: '<text>',
     isList: false,
     isSwitch: false,
-    show: (written: string) => written,
+    show: showText,
     secretsIn: () => [],
   }
-  return { ...defaults, format: (value) => (value === undefined ? '' : String(value)), ...kind, ...common }
+  return { ...defaults, format: (value) => (value === undefined ? '' : showText(String(value))), ...kind, ...common }
 }
 
 export function text(common: Common<string>): Setting<string> {
@@ -167,8 +167,25 @@ export function texts(common: Common<readonly string[]>): Setting<readonly strin
     placeholder: '<a,b,…>',
     allowed: 'a list, separated by commas',
     parse: items,
+    format: (value) => showText(value.join(',')),
+  })
+}
+
+/** Origins of pages, as browsers write them in the header `Origin`: without user, path and the port of the scheme. */
+export function origins(common: Common<readonly string[]>): Setting<readonly string[]> {
+  return setting(common, {
+    isList: true,
+    placeholder: '<a,b,…>',
+    allowed: 'a list of origins without user and path, such as https://grafana.example',
+    parse: (written) => allOf(items(written).map(origin)),
     format: (value) => value.join(','),
   })
+}
+
+function origin(written: string): string | undefined {
+  const url = URL.canParse(written) ? new URL(written) : undefined
+  // A browser never sends anything else, so that anything else would allow nothing without a word.
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` ? url.origin : undefined
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   isUsedBy,
   onOff,
   optionalText,
+  origins,
   port,
   type Setting,
   secret,
@@ -567,7 +568,7 @@ export const SCHEMA = {
         description: 'The most changed series that wait for a slow client; the oldest are left out.',
       },
     ),
-    corsOrigins: texts({
+    corsOrigins: origins({
       default: [],
       defaultText: 'none',
       duties: ['serve'],

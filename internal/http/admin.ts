@@ -169,6 +169,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
 
 /** A client of a proxy writes `http://name/path`. */
 function pathAndQuery(url: string): [path: string, query: string] {
-  const [path = '', query = ''] = url.replace(/^\w+:\/\/[^/?#]*/, '').split('?', 2)
+  // What follows a second ? is part of the query.
+  const [, path = '', query = ''] = /^(?:\w+:\/\/[^/?#]*)?([^?]*)\??(.*)$/s.exec(url) ?? []
   return [path === '' ? '/' : path, query]
 }

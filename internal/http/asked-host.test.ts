@@ -76,5 +76,16 @@ describe('a host', () => {
     expect(statusOf('api:8080', forwarded('evil.example'), behind)).toBe(421)
     expect(statusOf('api:8080', forwarded('evil.example, dash.example.com'), behind)).toBe(421)
     expect(statusOf('dash.example.com', {}, behind)).toBe(200)
+    expect(statusOf('dash.example.com', forwarded(''), behind)).toBe(200)
+    expect(statusOf('evil.example', forwarded(' '), behind)).toBe(421)
+  })
+
+  test('is each of the names that X-Forwarded-Host has, as Apache adds its own to that of the client', () => {
+    const status = (names: string) =>
+      statusOf('api:8080', { headers: { 'x-forwarded-host': names } }, { trustProxy: true })
+    expect(status('localhost, evil.example')).toBe(421)
+    expect(status('evil.example, localhost')).toBe(421)
+    expect(status('dash.example.com,')).toBe(421)
+    expect(status('dash.example.com, my_api:80')).toBe(200)
   })
 })

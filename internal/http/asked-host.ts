@@ -48,13 +48,15 @@ export class HostCheck {
     const names = this.#rules.hosts()
     if (names !== this.#names) this.#passed = undefined
     this.#names = names
-    const asked = (this.#rules.trustProxy === true && firstOf(headers['x-forwarded-host'])) || host || ''
+    const forwarded = this.#rules.trustProxy === true ? headers['x-forwarded-host'] : undefined
+    const asked = (forwarded === undefined ? '' : String(forwarded).trim()) || host || ''
     // `GET http://name/path`: a client of a proxy writes the name there, and it counts before `Host`.
     const inTarget = url.startsWith('/') ? undefined : /^\w+:\/\/([^/?#]*)/.exec(url)?.[1]
     if (inTarget === undefined && asked === this.#passed) return undefined
     const { listensOn } = this.#rules
     const known = listensOn === undefined ? names : [...names, listensOn.toLowerCase()]
-    const stranger = [asked, inTarget ?? asked].find((authority) => !isKnown(authority, known))
+    const written = forwarded === undefined ? [asked] : namesOf(asked)
+    const stranger = [...written, inTarget ?? written[0]!].find((authority) => !isKnown(authority, known))
     if (stranger === undefined) this.#passed = asked
     else if (!isProbed(path())) return new UnknownHostError(stranger, this.#rules.setting)
     return undefined
@@ -81,6 +83,10 @@ function countOfHosts({ rawHeaders }: IncomingMessage): number {
   return count
 }
 
-function firstOf(header: string | readonly string[] | undefined): string | undefined {
-  return [header].flat()[0]?.split(',', 1)[0]?.trim()
+/**
+ * The names of `X-Forwarded-Host`. Some proxies add theirs to what the client sent, before or behind it, so that every
+ * one of them has to be known.
+ */
+function namesOf(header: string): string[] {
+  return header.split(',').map((name) => name.trim())
 }

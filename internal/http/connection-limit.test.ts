@@ -25,6 +25,11 @@ test.each([
   ['fe80::1%eth0', 'fe80:0:0:0::/64'],
   ['::1', '0:0:0:0::/64'],
   ['64:ff9b::192.0.2.7', '64:ff9b:0:0::/64'],
+  // As Azure's gateways write them in X-Forwarded-For.
+  ['192.0.2.7:54321', '192.0.2.7'],
+  ['[2001:db8:1:2::9]:443', '2001:db8:1:2::/64'],
+  ['[2001:db8:1:2::9]', '2001:db8:1:2::/64'],
+  ['unknown', 'unknown'],
   ['', ''],
 ])('%s counts as %s', (address, client) => {
   expect(clientOf(address)).toBe(client)

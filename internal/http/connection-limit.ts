@@ -89,10 +89,10 @@ export class AddressCounts {
 
 /**
  * What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, because a machine has all
- * addresses below them and may use each.
+ * addresses below them and may use each. A proxy may write a port behind it, another one for each connection.
  */
 export function clientOf(address: string): string {
-  const plain = withoutZone(address)
+  const plain = withoutZone(withoutPort(address))
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain) ?? []
   if (mapped !== undefined) return mapped
   if (!isIPv6(plain)) return plain
@@ -114,6 +114,11 @@ export function clientOf(address: string): string {
 /** Whether the address of a socket is loopback. */
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1' || address.toLowerCase().startsWith('::ffff:127.')
+}
+
+/** `1.2.3.4:5678` and `[::1]:5678`. */
+function withoutPort(address: string): string {
+  return /^(?:\[([^\]]*)\]|([\d.]+))(?::\d+)?$/.exec(address)?.slice(1).join('') ?? address
 }
 
 function withoutZone(address: string): string {

@@ -171,6 +171,7 @@ describe.each([
     ['?seconds=9999999999999999999999', 'seconds', `${range} 9999999999999999999999`],
     ['?seconds=1&seconds=2', 'seconds', `${range} 1 and 2`],
     ['?second=5', 'second', 'there is no parameter second here, only seconds'],
+    ['?seconds=5?gc=1', 'seconds', `${range} 5?gc=1`],
     ['?seconds=5&gc=1', 'gc', 'there is no parameter gc here, only seconds'],
   ])('%s is refused', async (query, parameter, detail) => {
     const response = await ask(path + query)

@@ -119,6 +119,9 @@ describe('docker compose up --build', () => {
     for (const [name, addresses] of Object.entries(networkInterfaces())) {
       if (addresses?.[0]?.internal === false) expect(interfaces).toContain(name)
     }
+    const mounts = JSON.parse(await docker('inspect', '-f', '{{json .Mounts}}', agent)) as object[]
+    // Disks of later reach it. The engine falls back where the machine's own `/` is not shared.
+    expect(mounts).toContainEqual(expect.objectContaining({ Source: '/', RW: false, Propagation: 'rslave' }))
     // What is not to be had is said.
     expect((await containerLog(agent)).includes('"part":"system.n_users"')).toBe(!existsSync('/run/utmp'))
   })
