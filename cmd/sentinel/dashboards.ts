@@ -8,6 +8,8 @@ import { influxServer } from '../parts/influx.ts'
 import { ROLES } from '../program/roles.ts'
 
 const TIMEOUT_MS = 60_000
+/** Of one request. Less than all may take, so that a server that hangs is named as such. */
+const ANSWER_TIMEOUT_MS = 20_000
 
 export function dashboardsCommand(): Command {
   return new Command('dashboards').description('Manages the dashboards of InfluxDB 2.x.').addCommand(applyCommand())
@@ -31,7 +33,7 @@ function applyCommand(): Command {
     const redactor = new Redactor(secrets)
     const { org, bucket } = settings.influx
     const { action, dashboards } = await applyDashboards({
-      ...{ server: { ...influxServer(settings.influx, redactor), answerTimeoutMs: TIMEOUT_MS }, org, bucket },
+      ...{ server: { ...influxServer(settings.influx, redactor), answerTimeoutMs: ANSWER_TIMEOUT_MS }, org, bucket },
       templateText: await readFile(template, 'utf8'),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     }).catch((error: unknown) => {

@@ -175,6 +175,28 @@ describe('ReadBreaker', () => {
     await breaker.close()
   })
 
+  it.each([
+    ['hangs', hangs, HANGS.slice('away: '.length)],
+    ['is not there', unreachable, 'connect ECONNREFUSED'],
+    ['refuses', refuses('refused', 'token'), 'token'],
+  ])('knows within a second of its start that the store %s', async (_how, probe, want) => {
+    const { breaker, store } = setUp()
+    store.probe = probe
+    await vi.advanceTimersByTimeAsync(900)
+    expect(breaker.problem).toBe(want)
+    await breaker.close()
+  })
+
+  it('logs no refusal that is over a second later: the first write makes the database of InfluxDB 1.x', async () => {
+    const { breaker, store, log } = setUp()
+    store.probe = refuses('refused', 'database not found')
+    await vi.advanceTimersByTimeAsync(900)
+    store.probe = answers
+    await vi.advanceTimersByTimeAsync(9_000)
+    expect([breaker.problem, log]).toEqual(['', []])
+    await breaker.close()
+  })
+
   it('says little of a store that comes and goes', async () => {
     const { breaker, store, log } = setUp()
     for (let minute = 0; minute < 60; minute++) {

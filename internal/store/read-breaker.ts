@@ -70,13 +70,16 @@ export class ReadBreaker implements StoreReader {
   readonly #running = new Set<AbortController>()
   #state: State = 'available'
   #problem = ''
+  /** Probes in a row that were refused for the same reason. */
+  #refusals = 0
   #awaySinceMs = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor({ reader, logger }: ReadBreakerOptions) {
     this.#reader = reader
     this.#throttle = new LogThrottle(logger)
-    this.#lookLater()
+    // At once: until then nobody knows whether the store answers, and `/ready` would say that it does.
+    this.#startTimer(0, () => this.#suspect())
   }
 
   /** Why queries are not answered, or '' when they are. A store that refuses the probe answers, but has a problem. */
@@ -191,7 +194,9 @@ export class ReadBreaker implements StoreReader {
       this.#throttle.info('back', { awayMs }, 'the store answers queries again')
     }
     const problem = refusal?.message ?? ''
-    if (refusal !== undefined && problem !== this.#problem) {
+    this.#refusals = refusal === undefined ? 0 : problem === this.#problem ? this.#refusals + 1 : 1
+    // Not at the first, which may come while the server's first write still makes the database (InfluxDB 1.x).
+    if (refusal !== undefined && this.#refusals === 2) {
       this.#throttle.error('refused', { err: refusal }, 'the store refuses queries: check its credentials and names')
     }
     this.#change('available')

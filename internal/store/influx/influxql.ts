@@ -55,7 +55,7 @@ export interface InfluxQlOptions {
 /** Runs InfluxQL statements. Names and values are always bound as parameters, never pasted into the text. */
 export class InfluxQl {
   readonly #options: InfluxQlOptions
-  /** The name of the bucket, once it is known. */
+  /** The name of the bucket, from the first query until one fails: an id may not have been found then, and a bucket may get another name. */
   #name: string | undefined
 
   constructor(options: InfluxQlOptions) {
@@ -76,6 +76,7 @@ export class InfluxQl {
     const answer = await this.#query(statements, params, signal)
     const { status } = answer
     if (status !== 200) {
+      this.#name = undefined
       const kind = status >= 500 || status === 429 || status === 408 ? 'away' : 'refused'
       const advice = await this.#advice(status, signal)
       throw this.#error(kind, `answers ${status} ${shorten(readError(answer).message)}${advice}`)
@@ -135,6 +136,7 @@ export class InfluxQl {
         if (error !== undefined) {
           if (isUnsupportedKind(error)) return []
           if (isNotFinite(error)) throw new NotFiniteError('refused', error)
+          this.#name = undefined
           throw this.#error(isTemporary(error) ? 'away' : 'refused', `answers: ${shorten(error)}${this.#hint(error)}`)
         }
         for (const { name, tags = {}, values } of series) {

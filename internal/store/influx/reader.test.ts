@@ -264,4 +264,22 @@ describe('the bucket', () => {
     const body = '{"id": "0c1d2e3f40516273", "name": "db/rp"}'
     expect(await asked('0c1d2e3f40516273', { status: 200, body })).toEqual(['db', 'rp'])
   })
+
+  it('is found by its id as soon as it can be, and again when it has got another name', async () => {
+    const away = { status: 503, body: '{"message":"starting"}' }
+    const missing = { body: '{"results":[{"statement_id":0,"error":"database not found: old"}]}' }
+    const lookUp = { ...away }
+    const { reader, forms } = await readerWith(
+      [away, nothing, missing, nothing],
+      { bucket: '0c1d2e3f40516273' },
+      lookUp,
+    )
+    await expect(reader.history(QUERY, signal)).rejects.toMatchObject({ kind: 'away' })
+    Object.assign(lookUp, { status: 200, body: '{"name": "old"}' })
+    await reader.history(QUERY, signal)
+    Object.assign(lookUp, { status: 200, body: '{"name": "new"}' })
+    await expect(reader.history(QUERY, signal)).rejects.toMatchObject({ kind: 'refused' })
+    await reader.history(QUERY, signal)
+    expect(forms.map((form) => form.get('db'))).toEqual(['0c1d2e3f40516273', 'old', 'old', 'new'])
+  })
 })
