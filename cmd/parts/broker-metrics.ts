@@ -29,6 +29,11 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     help: 'Streams: times that a stream was another one than before: deleted, evicted, or forgotten by Redis.',
     read: () => stats.streamsVanished,
   })
+  metrics.gauge({
+    name: 'sentinel_broker_namesake',
+    help: 'Streams: 1 while another server reads under the same name (broker.consumer), 0 otherwise.',
+    read: () => (broker.hasNamesake === true ? 1 : 0),
+  })
   metrics.counter({
     name: 'sentinel_broker_trimmed_messages_total',
     help: 'Streams: messages trimmed before they were acknowledged, and lost with the server that held them.',

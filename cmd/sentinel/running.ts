@@ -86,6 +86,10 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     const text = `two sources send as host ${runs}: they overwrite each other's samples. Give each machine an --agent-host of its own, and stop the one that should not be`
     yield { part: `${name} hosts`, ok: false, text }
   }
+  if (scrape.sum('broker_namesake') > 0) {
+    const text = 'another server reads under the same name: give each server a --broker-consumer of its own'
+    yield { part: `${name} consumer`, ok: false, text }
+  }
   if (scrape.has('dead_letters_bytes')) {
     const isWhole = scrape.sum('damaged_dead_letters_total') === 0
     yield { part: `${name} dead letters`, ok: isWhole, text: deadLetters(scrape) }

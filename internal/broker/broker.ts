@@ -37,7 +37,7 @@ export interface SubscribeOptions {
    * Called every few seconds (streams).
    *
    * @param beforeMs everything that was published before this moment is acked, ms of `performance.now()`
-   * @param isAlone whether no other consumer of the group has read since this one subscribed
+   * @param isAlone whether no other process of the group has read since this one subscribed
    */
   onSettled?(beforeMs: number, isAlone: boolean): void
 }
@@ -194,6 +194,8 @@ export interface Broker {
    * Redis is away.
    */
   readonly backlog?: readonly PartitionBacklog[]
+  /** Streams: whether another process reads as the same consumer. */
+  readonly hasNamesake?: boolean
   health(): BrokerHealth
   close(): Promise<void>
 }

@@ -3,6 +3,7 @@ import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { BrokerStats, PartitionBacklog, SubscribeOptions } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
+import { Namesake } from './namesake.ts'
 import { forgetConsumers, type Inspection, inspect } from './scripts.ts'
 import { StreamPositions } from './stream-positions.ts'
 
@@ -33,6 +34,7 @@ export class Backlog {
   #timer: NodeJS.Timeout | undefined
   readonly #polled: Array<Inspection | undefined> = []
   readonly #positions: StreamPositions
+  readonly #namesake: Namesake
   readonly #startedAtMs = performance.now()
   #polledAtMs = 0
   #forgetAtMs = 0
@@ -41,6 +43,17 @@ export class Backlog {
   constructor(options: BacklogOptions) {
     this.#options = options
     this.#positions = new StreamPositions(options.options.positions, options.logger)
+    this.#namesake = new Namesake(options)
+  }
+
+  /** To be called before anything is read. */
+  announce(): Promise<void> {
+    return this.#namesake.announce()
+  }
+
+  /** Whether another process reads as the same consumer. */
+  get hasNamesake(): boolean {
+    return this.#namesake.isThere
   }
 
   /** To be called when the consumer groups exist. */
@@ -71,7 +84,9 @@ export class Backlog {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#polling
-    if (this.#timer !== undefined && this.#options.commands.up) await this.#pollAll()
+    if (this.#timer === undefined || !this.#options.commands.up) return
+    await this.#pollAll()
+    await this.#namesake.leave()
   }
 
   #poll(): void {
@@ -85,6 +100,7 @@ export class Backlog {
     const nowMs = performance.now()
     const forget = nowMs >= this.#forgetAtMs
     try {
+      await this.#namesake.look()
       await Promise.all(keys.map((key, partition) => this.#pollOne(key, partition, forget)))
       this.#polledAtMs = performance.now()
       this.#reportSettled(nowMs)
@@ -128,10 +144,11 @@ export class Backlog {
   #reportSettled(nowMs: number): void {
     const { keys, options } = this.#options
     const inspections = keys.flatMap((_, partition) => this.#polled[partition] ?? [])
-    if (inspections.length < keys.length) return
+    if (inspections.length < keys.length || this.#namesake.isUnsure) return
     const oldestAgeMs = Math.max(...inspections.map((each) => each.oldestAgeMs))
     const othersIdleMs = Math.min(...inspections.map((each) => each.othersIdleMs ?? Infinity))
-    options.onSettled?.(nowMs - oldestAgeMs, othersIdleMs > nowMs - this.#startedAtMs)
+    const isAlone = othersIdleMs > nowMs - this.#startedAtMs && !this.#namesake.isThere
+    options.onSettled?.(nowMs - oldestAgeMs, isAlone)
   }
 
   #reportVanished(partition: number): void {

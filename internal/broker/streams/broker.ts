@@ -149,6 +149,10 @@ export class StreamsBroker implements Broker {
     return this.#subscription?.backlog ?? []
   }
 
+  get hasNamesake(): boolean {
+    return this.#subscription?.hasNamesake ?? false
+  }
+
   health(): BrokerHealth {
     const health = this.#commands.health()
     return health.connected ? (this.#subscription?.health() ?? this.live.health() ?? health) : health

@@ -109,6 +109,7 @@ export class StreamsSubscription implements Subscription {
 
   async start(): Promise<void> {
     await Promise.all(this.#readers.map((reader) => reader.connection.whenUp()))
+    await this.#backlog.announce()
     for (const reader of this.#readers) reader.start()
     await this.#backlog.start()
   }
@@ -119,6 +120,10 @@ export class StreamsSubscription implements Subscription {
 
   get backlog(): PartitionBacklog[] {
     return this.#backlog.partitions
+  }
+
+  get hasNamesake(): boolean {
+    return this.#backlog.hasNamesake
   }
 
   pause(): void {
