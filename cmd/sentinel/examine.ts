@@ -157,7 +157,8 @@ async function writeAndReadBack(
 
   const around = { startUs: at - 1_000_000, endUs: at + 1_000_000, everyUs: 1_000_000 }
   const query = { measurement: 'sentinel_doctor', fields: ['value'], tags: { host }, aggregate: 'last' } as const
-  const found = await reader.history({ ...query, ...around }, signal).catch((error: unknown) => {
+  const readBack = reader.probe(signal).then(() => reader.history({ ...query, ...around }, signal))
+  const found = await readBack.catch((error: unknown) => {
     if (mustRead || !(error instanceof StoreError) || error.kind !== 'refused') throw error
     return error
   })

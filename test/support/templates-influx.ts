@@ -110,6 +110,11 @@ export async function startTemplatesInflux(options: TemplatesInfluxOptions = {})
         if (isFound) return { status: 200, body: { orgs: [ORG] } }
         return notFound(`organization name "${name ?? ''}" not found`)
       }
+      case 'GET buckets': {
+        const name = query.get('name')
+        const isFound = query.get('orgID') === ORG.id && name === BUCKET.name
+        return isFound ? { status: 200, body: { buckets: [BUCKET] } } : notFound(`bucket "${name}" not found`)
+      }
       case 'GET buckets/':
         return id === BUCKET.id ? { status: 200, body: BUCKET } : notFound('bucket not found')
       case 'GET stacks': {

@@ -415,7 +415,7 @@ describe('sentinel tail', () => {
 describe.concurrent('sentinel dashboards apply', () => {
   it('makes them once and then brings them up to date', async () => {
     const influx = await startTemplatesInflux()
-    const env = { INFLUX_URL: influx.url, INFLUX_TOKEN: 'right', INFLUX_ORG: 'sentinel' }
+    const env = { INFLUX_URL: influx.url, INFLUX_TOKEN: 'right', INFLUX_ORG: 'sentinel', INFLUX_BUCKET: 'metrics' }
     for (const word of ['created', 'updated']) {
       const { code, stdout } = await sentinel(['dashboards', 'apply'], env)
       expect(code).toBe(0)

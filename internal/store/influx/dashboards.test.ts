@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { freePort } from '../../../test/support/servers.ts'
+import { freePort, startSilentServer } from '../../../test/support/servers.ts'
 import {
   startTemplatesInflux,
   type TemplatesInflux,
@@ -247,18 +247,36 @@ describe('applyDashboards', () => {
     ['a token for buckets alone', { token: 'buckets' }, /shows no organisation "sentinel" to this token; INFLUX_TOKEN must be an all-access token of the organisation; one for buckets alone/], // biome-ignore format: one line per case
     ['an unknown organisation', { org: 'nope' }, /shows no organisation "nope" to this token; it shows "sentinel": correct INFLUX_ORG/], // biome-ignore format: one line per case
     ['an unknown id of an organisation', { org: '0123456789abcdef' }, /shows no organisation "0123456789abcdef"/],
+    [
+      'an unknown bucket',
+      { bucket: 'nope' },
+      /shows no bucket "nope" to this token: create it, or correct INFLUX_BUCKET/,
+    ],
+    ['an unknown id of a bucket', { bucket: '0123456789abcdef' }, /shows no bucket "0123456789abcdef"/],
     ['no organisation', { org: '' }, /is asked for no organisation: set INFLUX_ORG/],
     ['a template that is no YAML', { templateText: 'a: [' }, /the template is not YAML/],
   ])('says what is wrong: %s', async (_name, changes, words) => {
     const influx = await startFake()
     await expect(apply(influx.url, changes)).rejects.toMatchObject({ message: expect.stringMatching(words) })
     await expect(apply(influx.url, changes)).rejects.not.toThrow(/wrong-secret/)
+    expect(influx.dashboards.size).toBe(0)
   })
 
   it('says what is wrong: a server that nobody has set up, and no server', async () => {
     const influx = await startFake({ isSetUp: false })
     await expect(apply(influx.url)).rejects.toThrow(/it is not set up yet: open its URL in a browser/)
     await expect(apply(`http://127.0.0.1:${await freePort()}`)).rejects.toMatchObject({ kind: 'away' })
+  })
+
+  it('says what is wrong: a server that never answers', async () => {
+    const silent = await startSilentServer()
+    const server = { url: `http://${silent.address}`, token: () => 'right', answerTimeoutMs: 50 }
+    const applied = applyDashboards({ server, org: 'sentinel', bucket: 'metrics', templateText, signal })
+    await expect(applied).rejects.toMatchObject({
+      kind: 'away',
+      message: expect.stringContaining('no answer within 50 ms'),
+    })
+    await silent.stop()
   })
 
   it('reads the token again after a refusal', async () => {

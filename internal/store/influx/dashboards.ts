@@ -39,7 +39,7 @@ export async function applyDashboards(request: DashboardsRequest): Promise<Appli
     const api = new TemplateApi(transport, signal)
     await api.requireVersion2()
     const orgId = await api.findOrg(org)
-    const contents = readTemplate(request.templateText, await api.findBucket(bucket))
+    const contents = readTemplate(request.templateText, await api.findBucket(bucket, orgId))
     const known = await api.findStack(orgId)
     const stackId = known?.id ?? (await api.createStack(orgId))
     const theirs = known === undefined ? undefined : await findUsersVariable(api, known)

@@ -223,6 +223,17 @@ describe('InfluxDB 1.6 with limits', () => {
     ])
   })
 
+  it('says what to do about a database that is missing, where the user may not create it', async () => {
+    const body = new URLSearchParams({ q: "CREATE USER writer WITH PASSWORD 'p'" })
+    const headers = { authorization: `Basic ${Buffer.from('admin:p%ss').toString('base64')}` }
+    await fetch(`${influx.url}/query`, { method: 'POST', headers, body })
+    const writer = writerTo(influx.url, 'missing', { username: 'writer', password: 'p' })
+    expect(await writer.check(signal)).toMatch(
+      /answers 403 the database is missing and cannot be created: error .* requires admin privilege: have an administrator of InfluxDB create it, or correct INFLUX_BUCKET$/,
+    )
+    await writer.close()
+  })
+
   it('a body over the limit is sent in parts, and later batches are smaller', async () => {
     const writer = writerTo(influx.url, 'limited', { username: 'admin', password: 'p%ss' })
     const lines = fiveThousand('pieces').map((line) => line.replace(/host=h\d+/, 'host=a'))
@@ -270,5 +281,14 @@ describe('VictoriaMetrics', () => {
       const series = (await answer.text()).split('\n').filter((line) => line !== '')
       return series.reduce((sum, line) => sum + (JSON.parse(line) as { values: number[] }).values.length, 0) === 5000
     })
+  })
+
+  it('says that it answers no queries', async () => {
+    const reader = new InfluxReader({ transport: new InfluxTransport({ url: victoria.url }), bucket: 'telemetry' })
+    await expect(reader.probe(signal)).rejects.toMatchObject({
+      kind: 'refused',
+      message: /stores samples and answers no queries, as VictoriaMetrics does/,
+    })
+    await reader.close()
   })
 })

@@ -11,6 +11,7 @@ import {
   tooManyPoints,
 } from '../store.ts'
 import { InfluxQl, NotFiniteError, type Param, type Rows } from './influxql.ts'
+import { influxError } from './problem.ts'
 import type { InfluxTransport } from './transport.ts'
 
 /** Rows of ten fields are 6 MB of JSON. */
@@ -128,9 +129,15 @@ export class InfluxReader implements StoreReader {
     return series
   }
 
-  /** Selects, because 2.7 answers `SHOW` with nothing, and no error, when the bucket is missing or the token may not read it. */
+  /**
+   * Selects, because 2.7 answers `SHOW` with nothing, and no error, when the bucket is missing or the token may not read it. VictoriaMetrics
+   * gives the same list of databases to every query; a row of samples has a time.
+   */
   async probe(signal: AbortSignal): Promise<void> {
-    await this.#influxQl.select('SELECT * FROM sentinel_probe LIMIT 1', {}, signal)
+    const found = await this.#influxQl.select('SELECT * FROM sentinel_probe LIMIT 1', {}, signal)
+    if (found.every(({ values }) => typeof values[0]?.[0] === 'number')) return
+    const what = 'stores samples and answers no queries, as VictoriaMetrics does: history needs InfluxDB or DuckDB'
+    throw influxError('refused', this.#transport.url, what)
   }
 
   async close(): Promise<void> {

@@ -61,13 +61,15 @@ export class TemplateApi {
     throw this.#error('refused', `shows no organisation "${org}" to this token; ${advice}`)
   }
 
-  /** The name of a bucket, which is given by name or id. */
-  async findBucket(bucket: string): Promise<string> {
-    try {
-      return await bucketName(this.#transport, bucket, this.#signal)
-    } catch (error) {
+  /** The name of a bucket, which is given by name or id. Over one that is not there, InfluxDB makes dashboards that stay empty. */
+  async findBucket(bucket: string, orgID: string): Promise<string> {
+    const name = await bucketName(this.#transport, bucket, this.#signal).catch((error: unknown) => {
       throw this.#unreachable(error)
-    }
+    })
+    const answer = await this.#send('GET', `/api/v2/buckets?${new URLSearchParams({ orgID, name })}`)
+    const isThere = answer.status !== 404 && listOf(await this.#expect(answer, 200), 'buckets').length > 0
+    if (isThere) return name
+    throw this.#error('refused', `shows no bucket "${bucket}" to this token: create it, or correct INFLUX_BUCKET`)
   }
 
   async findStack(orgID: string): Promise<Stack | undefined> {

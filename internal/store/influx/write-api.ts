@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
+import { readError } from './answer.ts'
 import { databaseOf } from './bucket.ts'
 import type { InfluxAnswer } from './exchange.ts'
 import { type Outcome, outcomeOf, outcomeOfFailure, type Undecided } from './outcome.ts'
@@ -104,8 +105,9 @@ export class WriteApi {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     const answer = await this.#options.transport.send({ method: 'POST', path: '/query', headers, body }, signal)
     if (answer.status === 200 && !answer.body.includes('"error"')) return undefined
-    const message = `the database is missing and cannot be created: ${answer.body.trim()}`
-    return { action: answer.status >= 500 ? 'retry' : 'wait', status: answer.status, message }
+    const message = `the database is missing and cannot be created: ${readError(answer).message.trim()}`
+    const advice = 'have an administrator of InfluxDB create it, or correct INFLUX_BUCKET'
+    return { action: answer.status >= 500 ? 'retry' : 'wait', status: answer.status, message, advice }
   }
 }
 
