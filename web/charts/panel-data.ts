@@ -83,6 +83,16 @@ export class PanelData {
     return wasSetBack
   }
 
+  /** The live stream has a new connection. */
+  opened(): void {
+    this.#silence.opened()
+  }
+
+  /** Since `opened` all series came that the API knows. */
+  hasAll(): void {
+    this.#silence.hasAll()
+  }
+
   /** A reader of counters knows no rate between two times of which the second is earlier: it begins anew. */
   #noteTime(samples: readonly LiveSample[]): boolean {
     const newest = samples.at(-1)

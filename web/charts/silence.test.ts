@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { HostData } from '../hosts/host-data.ts'
 import { PANELS } from '../hosts/panels.ts'
 import type { LiveSample } from '../shared/api.ts'
 import { PanelData } from './panel-data.ts'
@@ -40,6 +41,35 @@ describe('a figure whose series is stale', () => {
     data.takeLive([mem(1, true)])
     data.load([mem(0), mem(1)], { bucketMs: 1000, rows: 100, untilMs: START_US / 1000, follows: true })
     expect(data.newest('used')).toBeNull()
+  })
+
+  it('is unknown on a page that is opened after a restart of an API, which no longer knows the series', () => {
+    const data = new HostData()
+    const memory = data.panels.find(({ panel: { id } }) => id === 'memory')!
+    memory.load([mem(0), mem(1)], { bucketMs: 1000, rows: 100, untilMs: START_US / 1000, follows: true })
+    data.opened()
+    expect(memory.newest('used')).toBe(7)
+    data.takeLive([sample('cpu', { cpu: 'cpu0' }, { usage_user: 1 }, 9)], 'one')
+    expect(memory.newest('used')).toBeNull()
+  })
+
+  it('is unknown once an API is back that was started anew, and does not know the series', () => {
+    const data = new HostData()
+    const [memory, load] = ['memory', 'load'].map((id) => data.panels.find(({ panel }) => panel.id === id)!)
+    const system = (second: number) => sample('system', { host: 'a' }, { load1: second }, second)
+    data.opened()
+    data.takeLive([mem(1), system(1)], 'one')
+    // A break of the connection to an API that goes on: only what is new comes again.
+    data.opened()
+    data.takeLive([system(2)], 'one')
+    expect(memory!.newest('used')).toBe(7)
+    // All that the new API knows comes in two events, of which the last has its id.
+    data.opened()
+    data.takeLive([system(9)], 'one')
+    data.takeLive([], 'two')
+    expect([memory!.newest('used'), load!.newest('load1')]).toEqual([null, 9])
+    data.takeLive([mem(20)], 'two')
+    expect(memory!.newest('used')).toBe(7)
   })
 
   it('is a rate of all devices until the last of them is silent', () => {

@@ -10,9 +10,19 @@ export class HostData {
   newestAtMs = 0
   /** How far the clock of the host is ahead of the server's, ms; 0 where it is right, or nobody would notice. */
   clockOffsetMs = 0
+  /** The start of the API's table of which the samples come. */
+  #table = ''
 
-  /** @returns whether the clock of the host was set back, so that history has to be loaded again */
-  takeLive(samples: readonly LiveSample[]): boolean {
+  /** The live stream has a new connection. */
+  opened(): void {
+    for (const data of this.panels) data.opened()
+  }
+
+  /**
+   * @param table names the start of the API's table, from the last event that has an id; '' before the first. A new one
+   *   comes with the last event of all that the API knows
+   * @returns whether the clock of the host was set back, so that history has to be loaded again */
+  takeLive(samples: readonly LiveSample[], table = ''): boolean {
     const [newest] = samples
       .filter(({ stale }) => stale !== true || this.newestAtMs === 0)
       .toSorted((a, b) => arrivedUs(b) - arrivedUs(a))
@@ -20,7 +30,10 @@ export class HostData {
       this.newestAtMs = arrivedUs(newest) / 1000
       this.clockOffsetMs = noticedOffset((newest.at - arrivedUs(newest)) / 1000)
     }
-    return this.panels.map((data) => data.takeLive(samples)).includes(true)
+    const wasSetBack = this.panels.map((data) => data.takeLive(samples)).includes(true)
+    if (table !== this.#table) for (const data of this.panels) data.hasAll()
+    this.#table = table
+    return wasSetBack
   }
 
   /** The CPU use that the card shows; null before the first live sample, and for a host that sends none. */

@@ -74,15 +74,16 @@ export class HostFeed {
     // A comma of the name would make it two names.
     const query = new URLSearchParams({ host: this.#host.replaceAll(',', '\\,'), measurement: measurements })
     this.#stream = new LiveStream(`api/v1/live?${query}`, {
-      samples: (samples) => {
+      samples: (samples, table) => {
         const isFirst = samples.length > 0 && this.data.newestAtMs === 0
-        if (this.data.takeLive(samples)) this.#reloadSoon()
+        if (this.data.takeLive(samples, table)) this.#reloadSoon()
         // The first event has the newest sample of every series, so the numbers need not wait for more events or for the history.
         if (isFirst) this.#events.ready()
         else this.#events.changed()
       },
       state: (state) => {
         this.#streamState = state
+        if (state === 'live') this.data.opened()
         this.#events.changed()
       },
       missed: () => this.#reloadSoon(),

@@ -3,7 +3,8 @@ import type { LiveSample } from './api.ts'
 export type StreamState = 'connecting' | 'live' | 'reconnecting'
 
 export interface StreamEvents {
-  samples(samples: readonly LiveSample[]): void
+  /** @param table names the start of the API's table: the part before the dash of the last id */
+  samples(samples: readonly LiveSample[], table: string): void
   state(state: StreamState): void
   /** Samples may be missing: the stream is back after a break, or the server says that this client was too slow. */
   missed(): void
@@ -53,7 +54,9 @@ export class LiveStream {
       if (this.#wasLive) this.#events.missed()
       this.#wasLive = true
     })
-    source.addEventListener('samples', (event) => this.#events.samples(JSON.parse(event.data)))
+    source.addEventListener('samples', (event) => {
+      this.#events.samples(JSON.parse(event.data), event.lastEventId.split('-', 1)[0]!)
+    })
     source.addEventListener('lost', () => this.#events.missed())
     source.addEventListener('end', () => this.#events.state('reconnecting'))
     source.addEventListener('error', () => {

@@ -16,11 +16,12 @@ export class LiveHost {
   /** What its agent or another publisher sends of it. What the programs say of themselves is no sign that it is watched now. */
   readonly #sources: LiveSeries[] = []
   #newest: LiveSeries | undefined
-  #cpu: LiveSeries | undefined
-  #mem: LiveSeries | undefined
-  #system: LiveSeries | undefined
-  #agent: LiveSeries | undefined
-  #systemStats: LiveSeries | undefined
+  /** The series of each figure, in the order in which they came: a source whose tags change makes another one. */
+  readonly #cpu: LiveSeries[] = []
+  readonly #mem: LiveSeries[] = []
+  readonly #system: LiveSeries[] = []
+  readonly #agents: LiveSeries[] = []
+  readonly #systemStats: LiveSeries[] = []
   #conflict: LiveSeries | undefined
 
   constructor(name: string, table: LiveTable) {
@@ -34,20 +35,19 @@ export class LiveHost {
     switch (series.measurement) {
       case OWN_MEASUREMENT:
         if (series.tag('role') !== 'agent') return
-        // Another process of the host, or an older version, may have sent one too.
-        if (live.arrivedMs >= (this.#agent?.arrivedMs ?? -Infinity)) this.#agent = live
+        this.#agents.push(live)
         break
       case 'cpu':
-        if (series.tag('cpu') === 'cpu-total') this.#cpu = live
+        if (series.tag('cpu') === 'cpu-total') this.#cpu.push(live)
         break
       case 'mem':
-        this.#mem = live
+        this.#mem.push(live)
         break
       case 'system':
-        this.#system = live
+        this.#system.push(live)
         break
       case 'system_stats':
-        this.#systemStats = live
+        this.#systemStats.push(live)
         break
       case 'sentinel_conflict':
         this.#conflict = live
@@ -70,7 +70,7 @@ export class LiveHost {
 
   /** How long ago the newest sample of it arrived, ms. A host of which only an agent's own metrics came is as old as these. */
   get ageMs(): number {
-    const newest = this.#newest ?? this.#agent
+    const newest = this.#newest ?? newestOf(this.#agents)
     return newest === undefined ? Infinity : this.#table.ageMs(newest)
   }
 
@@ -82,22 +82,31 @@ export class LiveHost {
 
   /** A value that no longer comes is null. What does not change, such as the name of the system, stays. */
   figures(): HostFigures {
-    const [cpu, mem, system, stats] = [this.#cpu, this.#mem, this.#system, this.#systemStats].map((live) =>
-      live === undefined || this.#table.isStale(live) ? undefined : live,
+    const [cpu, mem, system, stats] = [this.#cpu, this.#mem, this.#system, this.#systemStats].map((series) =>
+      series.findLast((live) => !this.#table.isStale(live)),
     )
+    const agent = newestOf(this.#agents)
     const idle = number(cpu, 'usage_idle')
     return {
       cpuPercent: idle === null ? number(stats, 'cpu') : Math.min(100, Math.max(0, 100 - idle)),
       memPercent: number(mem, 'used_percent') ?? number(stats, 'mem'),
       load1: number(system, 'load1'),
-      cores: number(this.#system, 'n_cpus'),
+      cores: number(system ?? newestOf(this.#system), 'n_cpus'),
       uptimeSeconds: number(system, 'uptime'),
-      os: text(this.#agent, 'os'),
-      agentVersion: text(this.#agent, 'version'),
+      os: text(agent, 'os'),
+      agentVersion: text(agent, 'version'),
       // An empty text says that it is over.
       conflict: text(this.#conflict, 'text') || null,
     }
   }
+}
+
+/** The series that arrived last. Another process of the host, or one before with another data folder, may have sent one too. */
+function newestOf(series: readonly LiveSeries[]): LiveSeries | undefined {
+  return series.reduce<LiveSeries | undefined>(
+    (newest, live) => (live.arrivedMs >= (newest?.arrivedMs ?? -Infinity) ? live : newest),
+    undefined,
+  )
 }
 
 function number(live: LiveSeries | undefined, field: string): number | null {

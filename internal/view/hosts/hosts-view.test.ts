@@ -60,6 +60,26 @@ describe('the figures of a host', () => {
     send('0', 3)
     expect(view.host('a')?.figures().memPercent).toBe(2)
   })
+
+  it('are those of a series that goes on, where a later one with other tags has stopped', async () => {
+    const { way, view } = await openView()
+    const send = (tags: Record<string, string>, idle: number) => {
+      way.clock.time += 6e6
+      way.send('cpu', { host: 'a', cpu: 'cpu-total', ...tags }, { usage_idle: idle })
+      way.send('system', { host: 'a', ...tags }, { n_cpus: BigInt(idle) })
+    }
+    const agent = (instance: string, version: string) =>
+      way.send('sentinel_pipeline', { host: 'a', role: 'agent', instance }, { version })
+    send({}, 10)
+    agent('1', 'old')
+    send({ env: 'test' }, 20)
+    agent('2', 'new')
+    expect(view.host('a')?.figures()).toMatchObject({ cpuPercent: 80, cores: 20, agentVersion: 'new' })
+    // The tags are taken back: the later series becomes stale.
+    for (let n = 0; n < 3; n++) send({}, 30)
+    agent('1', 'newer')
+    expect(view.host('a')?.figures()).toMatchObject({ cpuPercent: 70, cores: 30, agentVersion: 'newer' })
+  })
 })
 
 describe('HostsView', () => {
