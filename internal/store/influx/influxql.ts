@@ -4,7 +4,7 @@ import { readError, shorten } from './answer.ts'
 import { bucketName, databaseOf } from './bucket.ts'
 import { parseExactly } from './exact-json.ts'
 import { type InfluxAnswer, TransportError } from './exchange.ts'
-import { influxError, NOT_SET_UP, rightAdvice } from './problem.ts'
+import { influxError, isWrongAddress, NOT_SET_UP, rightAdvice, WRONG_ADDRESS } from './problem.ts'
 import { isNotSetUp } from './set-up.ts'
 import type { InfluxTransport } from './transport.ts'
 
@@ -78,17 +78,19 @@ export class InfluxQl {
     if (status !== 200) {
       this.#name = undefined
       const kind = status >= 500 || status === 429 || status === 408 ? 'away' : 'refused'
-      const advice = await this.#advice(status, signal)
-      throw this.#error(kind, `answers ${status} ${shorten(readError(answer).message)}${advice}`)
+      const message = shorten(readError(answer).message)
+      const advice = await this.#advice(status, message, signal)
+      throw this.#error(kind, `answers ${status} ${message}${advice}`)
     }
     if (answer.cut) throw tooManyPoints(this.#options.maxPoints)
     return this.#readChunks(answer.body, maxRows)
   }
 
-  async #advice(status: number, signal: AbortSignal): Promise<string> {
+  async #advice(status: number, message: string, signal: AbortSignal): Promise<string> {
     const { bucket, transport } = this.#options
     if (status === 401)
       return `: ${(await isNotSetUp(transport, signal)) ? NOT_SET_UP : `check ${transport.credentials}`}`
+    if (status === 404 && isWrongAddress(message)) return `: ${WRONG_ADDRESS}`
     return status === 403 ? `: ${rightAdvice('read', bucket, transport.credentials)}` : ''
   }
 

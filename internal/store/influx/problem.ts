@@ -29,6 +29,7 @@ export function writeProblem(
   if (status === 403) return `${answer}: ${rightAdvice('write to', bucket, transport.credentials)}`
   if ((status === 404 && said.includes('database')) || isPolicyMissing(said))
     return `${answer}: create it, or correct INFLUX_BUCKET`
+  if (status === 404 && isWrongAddress(said)) return `${answer}: ${WRONG_ADDRESS}`
   if (status === 404) {
     return `${answer}: create bucket "${bucket}" in organisation "${org}", or correct INFLUX_BUCKET and INFLUX_ORG`
   }
@@ -36,6 +37,14 @@ export function writeProblem(
   if (action === 'retry') return answer
   return `${answer}: check INFLUX_URL, INFLUX_ORG and INFLUX_BUCKET`
 }
+
+/** Whether the words of a 404 are about the path: InfluxDB names the bucket or organisation that it does not find. */
+export function isWrongAddress(message: string): boolean {
+  return message !== '' && !/bucket|organization|dbrp|database|retention/.test(message)
+}
+
+/** What to do about it. */
+export const WRONG_ADDRESS = 'is it an InfluxDB, and is INFLUX_URL right?'
 
 /** What to do about an InfluxDB 2.x that nobody has set up. */
 export const NOT_SET_UP =

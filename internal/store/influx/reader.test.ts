@@ -195,6 +195,7 @@ describe('errors', () => {
     ['no token', recorded('query no auth'), 'refused', /answers 401 unauthorized access: check INFLUX_TOKEN/],
     ['an unknown bucket', recorded('query unknown db'), 'refused', /answers: database not found: nodb: create bucket "telemetry", correct INFLUX_BUCKET, or make a new token that may read bucket "telemetry", and give it as INFLUX_TOKEN or/], // biome-ignore format: one line per case
     ['a token without the right', { status: 403, body: '{"code":"forbidden","message":"token is inactive"}' }, 'refused', /answers 403 token is inactive: make a new token that may read bucket "telemetry"/], // biome-ignore format: one line per case
+    ['no InfluxDB at this address', { status: 404, body: '404 page not found' }, 'refused', /answers 404 404 page not found: is it an InfluxDB, and is INFLUX_URL right\?$/], // biome-ignore format: one line per case
     ['a query that cannot be read', recorded('query missing param'), 'refused', /answers 400 failed to parse query/],
     ['a server in trouble', { status: 503, body: '{"error":"busy"}' }, 'away', /answers 503 busy/],
     [

@@ -261,6 +261,7 @@ describe('an undecided write', () => {
     ],
     ['a token that may only read', recorded('write with read token'), { next: 'wait', problem: /answers 403 insufficient permissions for write: make a new token that may write to bucket "telemetry", and give it as INFLUX_TOKEN or INFLUX_TOKEN_FILE$/ }], // biome-ignore format: a table
     ['no such bucket', recorded('write no bucket'), { next: 'wait', problem: /answers 404 bucket "nope" not found: create bucket "telemetry" in organisation "sentinel", or correct/ }], // biome-ignore format: a table
+    ['no InfluxDB at this address', { status: 404, body: '404 page not found' }, { next: 'wait', problem: /answers 404 404 page not found: is it an InfluxDB, and is INFLUX_URL right\?$/ }], // biome-ignore format: a table
     ['no such organisation', recorded('write no org'), { next: 'wait', problem: /organization name "nope" not found/ }],
     ['an error of the server', recorded('write bad gzip'), { next: 'retry', problem: /answers 500 An internal error/ }],
     ['too many requests', { status: 429, headers: { 'retry-after': '3' } }, { next: 'retry', afterMs: 3000 }],
