@@ -139,6 +139,8 @@ export class InfluxQl {
           if (isUnsupportedKind(error)) return []
           if (isNotFinite(error)) throw new NotFiniteError('refused', error)
           this.#name = undefined
+          if (isLimit(error))
+            throw new StoreError('too_much', `${error}: ask for a shorter range, or for larger buckets`)
           throw this.#error(isTemporary(error) ? 'away' : 'refused', `answers: ${shorten(error)}${this.#hint(error)}`)
         }
         for (const { name, tags = {}, values } of series) {
@@ -176,6 +178,11 @@ function isUnsupportedKind(error: string): boolean {
 
 function isNotFinite(error: string): boolean {
   return /^json: .*unsupported value: /.test(error)
+}
+
+/** A limit of the server's own settings for one query (`max-select-buckets` of 1.x); another query is answered. */
+function isLimit(error: string): boolean {
+  return /^max-select-\w+ limit exceed/.test(error)
 }
 
 function isTemporary(error: string): boolean {

@@ -191,7 +191,7 @@ describe('hosts', () => {
 
 describe('errors', () => {
   const recorded = (name: string): FakeAnswer => recordedExchange(name).response
-  const cases: Array<[string, FakeAnswer, 'away' | 'refused', RegExp]> = [
+  const cases: Array<[string, FakeAnswer, 'away' | 'refused' | 'too_much', RegExp]> = [
     ['no token', recorded('query no auth'), 'refused', /answers 401 unauthorized access: check INFLUX_TOKEN/],
     ['an unknown bucket', recorded('query unknown db'), 'refused', /answers: database not found: nodb: create bucket "telemetry", correct INFLUX_BUCKET, or make a new token that may read bucket "telemetry", and give it as INFLUX_TOKEN or/], // biome-ignore format: one line per case
     ['a token without the right', { status: 403, body: '{"code":"forbidden","message":"token is inactive"}' }, 'refused', /answers 403 token is inactive: make a new token that may read bucket "telemetry"/], // biome-ignore format: one line per case
@@ -210,6 +210,8 @@ describe('errors', () => {
       'away',
       /query-timeout/,
     ],
+    // Recorded from 1.6.7.
+    ['more buckets than the server allows', { body: '{"results":[{"error":"max-select-buckets limit exceeded: (3601/20)"}]}' }, 'too_much', /^max-select-buckets limit exceeded: \(3601\/20\): ask for a shorter range, or for larger buckets$/], // biome-ignore format: one line per case
     ['no JSON', { body: '<html>' }, 'away', /does not answer with JSON: <html>/],
     ['other JSON', { body: '{"error":"something"}' }, 'refused', /answers: something/],
   ]
