@@ -13,7 +13,7 @@ import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
 import { quietContext } from '../program/quiet-context.ts'
 import type { Finding, Verdict } from './finding.ts'
-import { findRunning } from './running.ts'
+import { adminUrl, findRunning } from './running.ts'
 
 const TIMEOUT_MS = 15_000
 /** CPU usage needs two readings with some time between them. */
@@ -182,7 +182,7 @@ function doctorSample(host: string, at: number): Sample {
 async function askRunning({ settings }: LoadedSettings, locked: StoreError): Promise<Verdict> {
   const { host, port } = settings.admin
   try {
-    const response = await fetch(`http://${host}:${port}/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const response = await fetch(`${adminUrl(host, port)}/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
     const { ready, reasons } = (await response.json()) as { ready: boolean; reasons: string[] }
     return ready
       ? good(`the running process on port ${port} uses ${settings.duckdb.path} and is ready`)

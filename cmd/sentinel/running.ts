@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { formatSize } from '../../internal/config/units.ts'
 import { countOf, countText } from '../../internal/text/count.ts'
@@ -21,7 +22,8 @@ interface Running {
 
 /**
  * Asks the running processes of this machine whether they are ready, and whether every sample is accounted for. Without
- * `admin.port` it asks the default port of every role. A port on which nothing of ours listens gives no finding.
+ * `admin.port` it asks the default port of every role. A port on which nothing of ours listens gives no finding,
+ * unless that holds for all of them.
  */
 export async function* findRunning(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const found: Running[] = []
@@ -32,6 +34,7 @@ export async function* findRunning(loaded: LoadedSettings): AsyncGenerator<Findi
     found.push(running)
     yield* accountOf(running, loaded)
   }
+  if (found.length === 0) yield { part: 'programs', ok: true, text: noneText(loaded) }
   const text = wire(found.map(({ scrape }) => scrape))
   if (text !== undefined) yield { part: 'wire', ok: true, text }
 }
@@ -41,10 +44,22 @@ function adminPorts({ role, settings, origins }: LoadedSettings): number[] {
   return asksEveryRole ? [...new Set(Object.values(ROLES).map(({ adminPort }) => adminPort))] : [settings.admin.port]
 }
 
+/** The URL of an admin listener. */
+export function adminUrl(host: string, port: number): string {
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+/** Said, as otherwise nobody would notice that the programs were not asked. */
+function noneText(loaded: LoadedSettings): string {
+  const ports = adminPorts(loaded)
+  const { host } = loaded.settings.admin
+  return `none answers at ${host}, port ${ports.join(', ')}; for one that listens elsewhere set --admin-port or SENTINEL_ADMIN_PORT`
+}
+
 /** @returns undefined when no role listens there; a problem in words when something listens but does not answer */
 async function ask(host: string, port: number): Promise<Running | string | undefined> {
   const get = (path: string): Promise<Response> =>
-    fetch(`http://${host}:${port}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    fetch(`${adminUrl(host, port)}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
   try {
     const { name } = (await (await get('/health')).json()) as { name?: unknown }
     if (typeof name !== 'string' || !Object.hasOwn(ROLES, name)) return undefined

@@ -34,6 +34,11 @@ async function doctor(
   }
 }
 
+/** No program of ours runs where the tests ask. */
+const NONE = expect.stringMatching(
+  /^ok {3}programs: none answers at \S+, port \d+; for one that listens elsewhere set --admin-port/,
+)
+
 const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'sentinel-doctor-'))
 
 describe('sentinel doctor', () => {
@@ -59,6 +64,7 @@ describe('sentinel doctor', () => {
       host: expect.stringMatching(/^ok {3}host: \S+ has cpu, mem, swap, system, processes, net, diskio, disk/),
       broker: 'ok   broker: pubsub over Redis answers; no server has announced a series yet',
       store: 'ok   store: influx accepted a sample and returned it',
+      programs: NONE,
     })
     const measurements = await influxQuery(influx.url, 'telemetry', 'SHOW MEASUREMENTS')
     expect(measurements.map(({ name }) => name)).toEqual(['sentinel_doctor'])
@@ -71,6 +77,7 @@ describe('sentinel doctor', () => {
       code: 0,
       host: expect.stringContaining('ok   host'),
       broker: expect.stringContaining('ok   broker: streams'),
+      programs: NONE,
     })
     // The host that wrote is this one, by the sample of the test before.
     expect(await doctor(['api'], env)).toMatchObject({
@@ -88,7 +95,16 @@ describe('sentinel doctor', () => {
       host: expect.stringContaining('ok   host'),
       broker: 'ok   broker: memory, inside the process',
       store: 'ok   store: duckdb accepted a sample and returned it',
+      programs: NONE,
     })
+  })
+
+  it.each(['::1', '::'])('asks a process that listens at %s', async (host) => {
+    const settings = [`--admin-port=${await freePort()}`, `--admin-host=${host}`]
+    const up = startProgram('sentinel', { args: ['up', ...settings, '--api-port=0'], cwd: folder })
+    await up.logged('started')
+    expect(await doctor(settings, {}, folder)).toMatchObject({ code: 0, up: expect.stringContaining(', ready') })
+    expect(await up.stop()).toBe(0)
   })
 
   it('asks the process that has the file of DuckDB', async () => {
@@ -270,6 +286,7 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
       code: 1,
       broker: `FAIL broker: Redis at redis://127.0.0.1:${redis} refuses the connection: is it running there? check REDIS_URL`,
       store: `FAIL store: InfluxDB at http://127.0.0.1:${influx} cannot be reached: connect ECONNREFUSED 127.0.0.1:${influx}; is it running, and is INFLUX_URL right?`,
+      programs: NONE,
     })
     expect((await doctor(['api'], { INFLUX_URL: `http://127.0.0.1:${influx}` })).store).toMatch(
       /^FAIL store: InfluxDB at .* ECONNREFUSED .*; is it running, and is INFLUX_URL right\?$/,
@@ -332,6 +349,7 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
         /^FAIL broker: .* answers, but not as Redis does: check host and port of REDIS_URL$/,
       ),
       store: expect.stringMatching(/^FAIL store: .*is INFLUX_URL right\?$/),
+      programs: NONE,
     })
     await Promise.all([redis.stop(), influx.stop()])
   })
@@ -343,6 +361,7 @@ describe.concurrent('sentinel doctor says what is wrong, and what to do', () => 
       code: 1,
       broker: expect.stringMatching(/^FAIL broker: Redis at .* does not answer/),
       store: expect.stringMatching(/^FAIL store: InfluxDB at .* no answer within 1000 ms/),
+      programs: NONE,
     })
     await silent.stop()
   })
