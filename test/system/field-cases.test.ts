@@ -19,7 +19,7 @@ const sections = PAGE.split(/^## /m)
 function testsOf(cell: string): Array<{ file: string; name: string }> {
   let file = ''
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, reference]) => {
-    const [path, name = ''] = reference!.split(' › ')
+    const [path, name = ''] = reference!.replace(/^› /, '… › ').split(' › ')
     if (path !== '…') file = path!
     return { file, name }
   })
