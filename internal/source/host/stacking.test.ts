@@ -95,6 +95,21 @@ it('sees a new interface at once, and a new port within ten seconds', () => {
   expect(among(['eth0', 'eth1', 'br0'], 11)).toEqual(['br0'])
 })
 
+it.each([
+  [
+    'the host of a container',
+    'eth0',
+    'enp1s0 bond0 br0 br-1f docker0 veth1 enp1s0.5 wg0',
+    'bond0 br-1f br0 docker0 enp1s0.5 veth1 wg0',
+  ],
+  ['the host of a container, with a card of the same name', 'eth0', 'lo eth0 br0 docker0', 'br0 docker0'],
+  ['a container without /sys', '', 'lo eth0 eth1', ''],
+  ['only what is made of others', '', 'lo docker0', ''],
+])('interfaces that /sys does not have are known by their names: %s', (_name, ofSys, names, stacked) => {
+  const stacking = new InterfaceStacking(sysOfInterfaces(ofSys === '' ? [] : [ofSys]))
+  expect([...stacking.among(names.split(' '), 0)].sort().join(' ')).toBe(stacked)
+})
+
 describe('isStackedDisk', () => {
   const DEVICES = [
     ...['sda/sda1/partition', 'sdap/sdap1/partition', 'nvme0n1/nvme0n1p2/partition', 'xvda1/size'],

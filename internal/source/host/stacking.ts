@@ -28,7 +28,7 @@ export class InterfaceStacking {
     if (joined !== this.#names || Math.abs(atUs - this.#readAtUs) >= NET_AGE_US) {
       this.#names = joined
       this.#readAtUs = atUs
-      this.#stacked = stackedInterfaces(this.#sys)
+      this.#stacked = new Set([...stackedInterfaces(this.#sys), ...stackedByName(this.#sys, joined.split('\n'))])
     }
     return this.#stacked
   }
@@ -62,6 +62,20 @@ export function stackedInterfaces(sys: string): ReadonlySet<string> {
   const cables = lowest.filter((one) => !isPort(one) && !isMade(`${folder}/${one.name}`, one))
   const counted = [hardware, cables, lowest].find((some) => some.length > 0) ?? []
   return new Set(all.filter((one) => !counted.includes(one)).map(({ name }) => name))
+}
+
+/** What bridges, bonds and VLANs are called by the programs that make them. */
+const STACKED_NAMES = /^(br-|br\d|docker|virbr|lxcbr|lxdbr|cni|flannel|kube-|bond\d|team\d|vlan)|\.\d+$/
+
+/**
+ * Of the interfaces that this /sys does not have, those whose names say that they stand on others: the agent was given
+ * the /proc of its host, and has the /sys of its container. If there are no others, they count.
+ */
+function stackedByName(sys: string, names: readonly string[]): ReadonlySet<string> {
+  const all = names.filter((name) => name !== 'lo')
+  const unknown = all.filter((name) => !existsSync(`${sys}/class/net/${name}`))
+  const stacked = unknown.filter((name) => STACKED_NAMES.test(name) || MADE_NAMES.test(name))
+  return new Set(stacked.length < all.length ? stacked : [])
 }
 
 function readInterface(folder: string, name: string): Interface {
