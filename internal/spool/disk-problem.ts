@@ -5,6 +5,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there: change its owner, or give another folder with --data-path',
   EPERM: 'this user may not write there: change its owner, or give another folder with --data-path',
   ENOTDIR: 'a part of the path is a file: give another folder with --data-path',
+  EEXIST: 'a part of the path is a file, or a link that leads nowhere: give another folder with --data-path',
+  ENOENT: 'no folder can be made there: give another folder with --data-path',
   EIO: 'the disk fails: see the log of the operating system',
 }
 

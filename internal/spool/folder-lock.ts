@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from './make-folder.ts'
 
 /** Another process works in the folder. */
 export class FolderInUseError extends Error {
@@ -33,7 +34,7 @@ async function startOf(pid: number): Promise<string> {
  * @throws FolderInUseError while another process has it; the error of the file system where no lock can be written
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const path = join(folder, 'lock')
   const text = `${process.pid} ${await startOf(process.pid)}\n`
   // Written under another name first, so the lock is complete when it appears. `link` fails if a lock exists.

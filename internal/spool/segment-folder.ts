@@ -1,6 +1,7 @@
-import { mkdir, readdir, stat, unlink } from 'node:fs/promises'
+import { readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { makeFolder } from './make-folder.ts'
 import { type Place, parseSegmentFile, RECORD_HEADER_BYTES, SEGMENT_HEADER } from './segment-format.ts'
 import { SegmentReader } from './segment-reader.ts'
 import type { Segment } from './segment-writer.ts'
@@ -12,7 +13,7 @@ import type { Segment } from './segment-writer.ts'
  */
 export async function listSegments(folder: string): Promise<Segment[]> {
   const segments: Segment[] = []
-  await mkdir(folder, { recursive: true }).catch(() => {})
+  await makeFolder(folder).catch(() => {})
   const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
     throw error

@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, type open, unlink } from 'node:fs/promises'
+import { type FileHandle, type open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { diskProblem } from './disk-problem.ts'
+import { makeFolder } from './make-folder.ts'
 import { type PendingRecord, PendingRecords } from './pending-records.ts'
 import {
   type Place,
@@ -131,7 +132,7 @@ export class SegmentWriter {
     const { folder, open } = this.#options
     const path = join(folder, 'probe')
     try {
-      await mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       const file = await open(path, 'w', 0o640)
       try {
         await file.writev([Buffer.alloc(PROBE_BYTES)])
@@ -242,7 +243,7 @@ export class SegmentWriter {
     const name = segmentName(first)
     const path = join(folder, segmentFile(name))
     // Somebody may have removed the folder while the program runs.
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     const file = await this.#options.open(path, 'wx', 0o640)
     this.#active = { segment: { path, name, end: first, bytes: 0 }, file }
     this.#mustSeal = false

@@ -32,6 +32,7 @@ describe('describeProblem', () => {
     [coded('ERR_TLS_CERT_ALTNAME_INVALID', "Host: h. is not in the cert's altnames"), 'altnames'],
     [new Error('Reached the max retries per request limit (which is 0). Refer to'), 'ended before the answer came'],
     [undefined, 'the connection was lost'],
+    [coded('EPIPE', 'write EPIPE'), 'the connection was lost'],
   ]
   it.each(cases)('%s', (error, want) => {
     expect(describeProblem(error, 'redis://h:6379')).toContain(want)

@@ -166,6 +166,7 @@ function describeFailure(text: string, code: string, at: string, secure: boolean
   if (text.startsWith('Reached the max retries per request')) {
     return `${at}: the connection ended before the answer came: the command is sent again`
   }
-  if (text === '') return `${at}: the connection was lost: is it still running there?`
+  if (text === '' || code === 'EPIPE' || code === 'ECONNRESET')
+    return `${at}: the connection was lost: is it still running there?`
   return `${at}: ${text}`
 }

@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { CheckpointStore } from '../../broker/broker.ts'
+import { makeFolder } from '../../spool/make-folder.ts'
 
 /**
  * Checkpoints in a file of JSON, beside Redis: they are still there when Redis has lost its data. A save replaces the
@@ -29,7 +30,7 @@ export class CheckpointFile implements CheckpointStore {
   async save(checkpoints: ReadonlyMap<string, string>, forget: readonly string[] = []): Promise<void> {
     for (const [key, checkpoint] of checkpoints) this.#checkpoints.set(key, checkpoint)
     for (const key of forget) this.#checkpoints.delete(key)
-    await mkdir(dirname(this.#path), { recursive: true })
+    await makeFolder(dirname(this.#path))
     const next = `${this.#path}.next`
     const file = await open(next, 'w', 0o640)
     try {
