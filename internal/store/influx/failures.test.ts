@@ -107,7 +107,7 @@ describe('Retry-After', () => {
   })
 })
 
-it.each([401, 403])('a replaced token file is read again after a %i, without a reload', async (status) => {
+it.each([401, 403, 404])('a replaced token file is read again after a %i, without a reload', async (status) => {
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-token-'))
   const file = join(folder, 'token')
   await writeFile(file, 'old')

@@ -98,7 +98,9 @@ export class InfluxQl {
   #hint(error: string): string {
     const { bucket, transport } = this.#options
     if (!/^(database|retention policy) not found/.test(error)) return ''
-    return `: create bucket "${bucket}", correct INFLUX_BUCKET, or ${rightAdvice('read', bucket, transport.credentials)}`
+    const hint = `: create bucket "${bucket}", correct INFLUX_BUCKET, or ${rightAdvice('read', bucket, transport.credentials)}`
+    transport.doubtToken()
+    return hint
   }
 
   async #query(

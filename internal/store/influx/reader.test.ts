@@ -244,6 +244,30 @@ describe('probe', () => {
   })
 })
 
+it('reads the token again when 2.7 knows no such bucket, as it tells a token that may only write', async () => {
+  const tokens: Array<string | undefined> = []
+  const { response: refusal } = recordedExchange('query unknown db')
+  const server = createServer((request, response) => {
+    tokens.push(request.headers.authorization)
+    response.end(request.headers.authorization === 'Token new' ? '{"results":[{"statement_id":0}]}' : refusal.body)
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  const file = ['old', 'new']
+  const transport = new InfluxTransport({ url: `http://127.0.0.1:${port}`, token: () => file.shift() ?? 'new' })
+  const reader = new InfluxReader({ transport, bucket: 'telemetry' })
+  readers.push(reader)
+  await expect(reader.probe(signal)).rejects.toMatchObject({
+    kind: 'refused',
+    message: /make a new token .* INFLUX_TOKEN or INFLUX_TOKEN_FILE$/,
+  })
+  await reader.probe(signal)
+  await reader.probe(signal)
+  expect(tokens).toEqual(['Token old', 'Token new', 'Token new'])
+})
+
 describe('the bucket', () => {
   const nothing = { body: '{"results":[{"statement_id":0}]}' }
   const asked = async (bucket: string, publicAnswer?: FakeAnswer): Promise<Array<string | null | undefined>> => {

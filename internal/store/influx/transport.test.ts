@@ -105,7 +105,7 @@ describe('a request', () => {
 })
 
 describe('the token', () => {
-  it.each([401, 403])('is read once, and again after a %i', async (refusal) => {
+  it.each([401, 403, 404])('is read once, and again after a %i', async (refusal) => {
     const tokens = ['old', 'new']
     let asked = 0
     const server = await listen((request, response) => {

@@ -17,10 +17,16 @@ const MAX_CONNECTIONS = 16
 /** InfluxDB 1.x repeats its whole error message in a header; with Node's 16 KiB, 200 bad lines would look like a broken connection. */
 const MAX_HEADER_BYTES = 4 * 1024 * 1024
 
+/**
+ * 2.7 answers 403 to a token that is inactive or has too few rights, and 404 where the token may not see what is there. A token's rights
+ * never change: another must take its place.
+ */
+const TOKEN_DOUBTS: ReadonlySet<number> = new Set([401, 403, 404])
+
 export interface InfluxServer {
   /** `http://host:8086`, with a path if InfluxDB is behind one. A user and password in it are sent as Basic authorization. */
   readonly url: string
-  /** Read before the first request and again after each 401 or 403, so a changed token file takes effect. '' means no token. */
+  /** Read before the first request and again after each 401, 403 or 404, so a changed token file takes effect. '' means no token. */
   readonly token?: () => string | Promise<string>
   /** For InfluxDB 1.x; ignored when there is a token. */
   readonly username?: string
@@ -96,6 +102,11 @@ export class InfluxTransport {
     if (this.#pending === 0) this.close()
   }
 
+  /** The next request reads the token again: an answer says, in a 200, what a token without the right to read is told. */
+  doubtToken(): void {
+    this.#knownToken = undefined
+  }
+
   close(): void {
     this.#agent.destroy()
   }
@@ -104,9 +115,8 @@ export class InfluxTransport {
     if (request.isPublic) return this.#sendOnLiveConnection(request, '', signal)
     const authorization = await this.#authorization()
     const answer = await this.#sendOnLiveConnection(request, authorization, signal)
-    // 2.7 answers 403 to a token that is inactive or has too few rights. Its rights never change: another token must take its place.
-    if (answer.status !== 401 && answer.status !== 403) return answer
-    this.#knownToken = undefined
+    if (!TOKEN_DOUBTS.has(answer.status)) return answer
+    this.doubtToken()
     const newAuthorization = await this.#authorization()
     if (newAuthorization === authorization) return answer
     return this.#sendOnLiveConnection(request, newAuthorization, signal)
