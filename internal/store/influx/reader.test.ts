@@ -187,6 +187,14 @@ describe('hosts', () => {
       [100, 100],
     ])
   })
+
+  it('are not none when 2.7 shows nothing of a bucket that is missing, or that the token may not read', async () => {
+    const nothing = { body: '{"results":[{"statement_id":0}]}' }
+    const missing = await readerWith([nothing, recordedExchange('query unknown db').response])
+    await expect(missing.reader.hosts(0, signal)).rejects.toMatchObject({ kind: 'refused' })
+    const empty = await readerWith([nothing, nothing])
+    expect(await empty.reader.hosts(0, signal)).toEqual([])
+  })
 })
 
 describe('errors', () => {

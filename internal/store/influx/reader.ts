@@ -69,6 +69,8 @@ export class InfluxReader implements StoreReader {
    */
   async hosts(sinceUs: number, signal: AbortSignal): Promise<KnownHost[]> {
     const found = await this.#influxQl.select('SHOW MEASUREMENTS', {}, signal)
+    // Of 2.7, nothing may also mean that there is no such bucket, or that the token may not read it.
+    if (found.length === 0) await this.probe(signal)
     const newest = new Map<string, number>()
     for (const [measurement] of found.flatMap(({ values }) => values)) {
       for await (const { tags, values } of this.#newestRows(String(measurement), sinceUs, signal)) {
