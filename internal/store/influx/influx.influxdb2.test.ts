@@ -210,6 +210,13 @@ describe('dashboards, live on InfluxDB 2', () => {
     await expect(applyDashboards(request)).rejects.toThrow(/INFLUX_TOKEN must be an all-access token/)
   })
 
+  it('are refused over a bucket that is not there, with words', async () => {
+    for (const bucket of ['nope', '0123456789abcdef']) {
+      const request = { server: serverOf(), org: influx.org, bucket, templateText, signal }
+      await expect(applyDashboards(request)).rejects.toThrow(`shows no bucket "${bucket}" to this token`)
+    }
+  })
+
   it('show the rate of a counter right at both edges of a range that cuts windows', async () => {
     const bucket = await influx.newBucket()
     const store = await openInflux({ ...influx, bucket })
