@@ -486,7 +486,10 @@ describe('every answer', () => {
     }
     const limited = await ask('192.0.2.1', '/api/v1/hosts')
     expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0)
-    expect(limited.json()).toMatchObject({ status: 429, title: 'Too Many Requests' })
+    expect(limited.json()).toMatchObject({ status: 429, detail: 'this address may ask 2 times a minute' })
+    expect(scene.log.join('')).toMatch(
+      /"address":"192.0.2.1".*; --api-requests-per-minute or SENTINEL_\w+ allows more"/,
+    )
   })
 
   it('is limited by the address that the proxy itself saw, whatever its client says', async () => {

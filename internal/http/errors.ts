@@ -127,21 +127,25 @@ export class OverloadError extends HttpError {
   }
 }
 
-/** One address has as much open as it may. There may be room in a second. */
+/** One address has as much open, or asks as often, as it may. */
 export class AddressLimitError extends HttpError {
   readonly #address: string
   readonly #setting: string
 
   /** @param setting that allows more */
-  constructor(address: string, detail: string, setting: string) {
-    super(429, detail, { retryAfterSeconds: 1 })
+  constructor(address: string, detail: string, setting: string, retryAfterSeconds = 1) {
+    super(429, detail, { retryAfterSeconds })
     this.#address = address
     this.#setting = setting
   }
 
   override log(faults: LogThrottle, path: string): void {
     const fields = { address: this.#address, path }
-    faults.warn(this.name, fields, `a request was refused: ${this.detail}; ${this.#setting} allows more`)
+    faults.warn(
+      `${this.name} ${this.#setting}`,
+      fields,
+      `a request was refused: ${this.detail}; ${this.#setting} allows more`,
+    )
   }
 }
 
