@@ -104,7 +104,7 @@ describe('flame graph', () => {
     const { page } = await open()
     await bar(page, 'decode, internal/codec/packed.ts:31').hover()
     const details = await page.locator('.details').textContent()
-    expect(details).toMatch(/^decodeinternal\/codec\/packed\.ts:31[\d.]+ s of CPU · ([\d.]+) %, own \1 %$/)
+    expect(details).toMatch(/^decodeinternal\/codec\/packed\.ts:31[\d.]+ s at work · ([\d.]+) %, own \1 %$/)
     const share = Number(/([\d.]+) %/.exec(details!)![1]) / 100
     expect(await shareOf(bar(page, 'decode'))).toBeCloseTo(share, 2)
   })
