@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ApiClient, type HostAnswer, metric } from '../support/api.ts'
 import { type Program, startProgram } from '../support/programs.ts'
@@ -6,6 +7,12 @@ import { freePort, startInflux, startRedis, type TestServer, until } from '../su
 const HISTORY = '/api/v1/hosts/web-01/metrics?measurement=cpu&field=usage_idle&start=-9d&every=1d&aggregate=max'
 /** With the time that one request waited before for a store that hangs (15 s), so many take longer than a test may. */
 const REQUESTS = 20
+
+/** As in `ps`: R for one at work, S for one that waits, T for a stopped one. */
+function threadStates(pid: number): string[] {
+  const folder = `/proc/${pid}/task`
+  return readdirSync(folder).map((thread) => /\) (\S)/.exec(readFileSync(`${folder}/${thread}/stat`, 'utf8'))![1]!)
+}
 
 describe('an api whose InfluxDB does not answer', () => {
   let redis: TestServer
@@ -87,6 +94,8 @@ describe('an api whose InfluxDB does not answer', () => {
 
   it('says at once that a paused one does not answer', async () => {
     process.kill(influx.pid, 'SIGSTOP')
+    // Each thread stops by itself, and one that is at work may answer one more query.
+    await until('all threads of influxd are stopped', () => threadStates(influx.pid).every((state) => state === 'T'))
     await expectRefusals(1)
   })
 
