@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold. Installs the packages and, as root on Debian, the servers that the tests start. Then runs format, lint, types,
 # import rules, dead code and unit tests (`check`), then contract, system and page tests, then the short matrix of the oracle. All of it runs on
-# Node.js 24; where the installed one is older, the unit tests run on that too.
+# Node.js 24; where the installed one is older, the unit tests and those of profiles run on that too.
 # `scripts/test.sh unit` and the like run one part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -44,12 +44,14 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # In a shell of its own, so that PATH is as before afterwards.
-unit_tests_on_installed() (
+on_installed() (
   [ "$installed_path" != "$PATH" ] || exit 0
   PATH=$installed_path
-  echo "unit tests on the installed Node.js $(node --version)" >&2
-  npm run --silent test:unit
+  echo "$1 on the installed Node.js $(node --version)" >&2
+  shift
+  "$@"
 )
+unit_tests_on_installed() { on_installed "unit tests" npm run --silent test:unit; }
 
 times=""
 for part in "${parts[@]}"; do
@@ -66,6 +68,8 @@ for part in "${parts[@]}"; do
     *)
       build_if_stale
       npm run --silent "test:$part"
+      # V8 versions differ in what they tell a profiler.
+      [ "$part" != system ] || on_installed profiles npx vitest run --project system-alone test/system/profiling.test.ts
       ;;
   esac
   times+=" $part $((SECONDS - started)) s,"
