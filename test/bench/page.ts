@@ -10,6 +10,7 @@ import type { Micro } from './micro.ts'
 /** What the page is made of, the files of docs/benchmarks; undefined: nobody has measured it yet. */
 export interface Figures {
   readonly speed: SpeedFile | undefined
+  readonly sources: SpeedFile | undefined
   readonly compare: SpeedFile | undefined
   readonly scaling: SpeedFile | undefined
   readonly memory: SpeedFile | undefined
@@ -17,10 +18,11 @@ export interface Figures {
 }
 
 /** `docs/benchmarks.md`. Each figure stands there with its command, all of its runs, their median and spread, machine, Node.js and commit. */
-export function benchmarksPage({ speed, compare, scaling, memory, micro }: Figures): string {
+export function benchmarksPage({ speed, sources, compare, scaling, memory, micro }: Figures): string {
   return [
     INTRODUCTION,
     section('What it has to reach, and what it does', REACH, 'npm run speed -- --write', speed, rowsSection),
+    section('Many agents', SOURCES, 'npm run speed -- --rows sources --write', sources, rowsSection),
     section('Beside the plain way', COMPARE, 'npm run speed -- --rows compare --write', compare, rowsSection),
     section('More servers', SCALING, 'npm run speed -- --rows scaling --write', scaling, rowsSection),
     section('Memory', MEMORY, 'npm run speed -- --rows memory --write', memory, rowsSection),
@@ -40,6 +42,9 @@ sent, not from when it was.
 
 const REACH = `Values are walks of two decimals, two to a sample, unless a row says otherwise. Nothing is lost in any of them unless it says so: the store is asked how many
 samples it has. What is not here has not been measured yet: \`npm run speed -- --help\` lists all rows.`
+
+const SOURCES = `Simulated agents, each with the publisher and the outbox of a real one, in one process beside Redis, InfluxDB and the server: all share the machine. Nothing is dropped or
+lost on the way unless it says so: the store is asked how many of the samples that were made it has.`
 
 const COMPARE = `The same JSON messages through the plain pipeline (\`JSON.parse\`, new objects, a \`Point\` for each, the client's own \`WriteApi\`) and through ours.`
 

@@ -2,7 +2,7 @@
 // the server uses, and prints {"samples": …, "seconds": …}. The lines are those that the server makes of the benchmark's frames; between two
 // posts of a batch only the seconds of its times change, so that each post brings new points.
 //
-//   node bare-writer-process.mjs <store URL> <series> <seconds>
+//   node bare-writer-process.mjs <store URL> <influx|victoria> <series> <seconds>
 import { Agent, request } from 'node:http'
 
 const LINES = 5_000
@@ -13,13 +13,16 @@ const BATCHES = 8
 const SECOND_DIGITS = 10
 const TIME_DIGITS = 19
 
-const [storeUrl = '', seriesCount, seconds] = process.argv.slice(2)
+const [storeUrl = '', kind, seriesCount, seconds] = process.argv.slice(2)
 const database = 'bare_writer'
 const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
 const base = Math.floor(Date.now() / 1000)
 let nextSecond = base
 
-await post('/query', Buffer.from(`q=CREATE DATABASE ${database}`), 'application/x-www-form-urlencoded')
+// VictoriaMetrics has no databases, and no such path.
+if (kind === 'influx') {
+  await post('/query', Buffer.from(`q=CREATE DATABASE ${database}`), 'application/x-www-form-urlencoded')
+}
 const startedAtMs = performance.now()
 const endMs = startedAtMs + Number(seconds) * 1000
 const sums = await Promise.all(Array.from({ length: CONNECTIONS }, write))

@@ -4,15 +4,32 @@ import { cpu25, cpu100 } from './cpu.ts'
 import { getMetric } from './get-metric.ts'
 import { latency25, latency100 } from './latency.ts'
 import { memoryOutage, memorySteady } from './memory.ts'
+import { pipelineFrames } from './pipeline-frames.ts'
 import type { Row } from './row.ts'
-import { SCALING } from './scaling.ts'
+import { everyday1, everyday4, SCALING } from './scaling.ts'
+import { agents5k, agents10k, agentsOverload } from './sources.ts'
 import { start } from './start.ts'
-import { frames, json, packed, streams, streamsFrames } from './throughput.ts'
+import { frames, framesVictoria, json, packed, streams, streamsFrames } from './throughput.ts'
 
 /** Everything that can be measured, in the order of the tables. */
 export const ROWS: readonly Row[] = [
-  ...[packed, json, frames, cpu25, cpu100, latency25, latency100, streams, streamsFrames],
+  ...[
+    packed,
+    json,
+    frames,
+    framesVictoria,
+    cpu25,
+    cpu100,
+    latency25,
+    latency100,
+    streams,
+    streamsFrames,
+    everyday1,
+    everyday4,
+    pipelineFrames,
+  ],
   ...[allocations, getMetric, agent, start],
+  ...[agents5k, agents10k, agentsOverload],
   ...SCALING,
   ...[memorySteady, memoryOutage],
   ...[comparePlain, compareJson, comparePacked],

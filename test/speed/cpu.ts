@@ -5,10 +5,12 @@ import type { Outcome, Row } from './row.ts'
 /** How often the two take turns, so that what disturbs the machine disturbs both. */
 const TURNS = 3
 
-export const cpu25 = rowOf(25_000)
-export const cpu100 = rowOf(100_000)
+/** 4.0 µs is what the server of the Go system takes at 25,000/s, beside 4.3 to 4.9 µs of the bare subscriber. */
+export const cpu25 = rowOf(25_000, 0.7)
+export const cpu100 = rowOf(100_000, 2)
 
-function rowOf(ratePerSecond: number): Row {
+/** @param most of ours beside the bare one */
+function rowOf(ratePerSecond: number, most: number): Row {
   const id = `cpu-${ratePerSecond / 1000}k`
   return {
     id,
@@ -16,7 +18,7 @@ function rowOf(ratePerSecond: number): Row {
     what: `CPU of the server for a Packed message at ${countText(ratePerSecond)}/s, beside that of a bare ioredis subscriber that only counts`,
     command: `npm run speed -- --rows ${id}`,
     figures: [
-      { name: 'beside bare', unit: '×', decimals: 2, reach: { atMost: 2 } },
+      { name: 'beside bare', unit: '×', decimals: 2, reach: { atMost: most } },
       { name: 'server', unit: 'µs/message', decimals: 2 },
       { name: 'bare', unit: 'µs/message', decimals: 2 },
     ],

@@ -69,7 +69,7 @@ export const memoryOutage: Row = {
     { name: 'RSS more than before', unit: 'MB', decimals: 0, reach: { atMost: MOST_EXTRA_MB } },
     { name: 'lost', unit: '', decimals: 0, reach: { atMost: 0 } },
     { name: 'spooled at most', unit: 'samples', decimals: 0 },
-    { name: 'caught up after', unit: 's', decimals: 0 },
+    { name: 'caught up after', unit: 's', decimals: 0, reach: { atMost: 60 } },
   ],
   samples: ({ halfRate }) => halfRate * (OUTAGE.before + OUTAGE.away + OUTAGE.after),
   async run(context) {

@@ -28,15 +28,20 @@ export interface Scene {
 
 /** Starts Redis, InfluxDB and servers as processes of this machine, and ends them however `use` does. */
 export async function withScene<T>(
-  options: Pick<StackOptions, 'pipeline' | 'broker' | 'serverCount'>,
+  options: Pick<StackOptions, 'pipeline' | 'broker' | 'serverCount'> & {
+    readonly store?: StackOptions['store'] | undefined
+  },
   context: Context,
   use: (scene: Scene) => Promise<T>,
 ): Promise<T> {
   const logFolder = await mkdtemp(join(tmpdir(), 'sentinel-speed-'))
   try {
-    const local = { kind: 'local', store: 'influx', serverEnv: {}, env: process.env } as const
+    const local = { kind: 'local', serverEnv: {}, env: process.env } as const
     const logger = pino({ level: 'silent' })
-    const stack = await openStack({ ...local, ...options, logFolder, logger, onProgress: context.say }, context.signal)
+    const stack = await openStack(
+      { ...local, ...options, store: options.store ?? 'influx', logFolder, logger, onProgress: context.say },
+      context.signal,
+    )
     try {
       return await use({ stack, play: (load) => playOn(stack, load, context) })
     } catch (error) {

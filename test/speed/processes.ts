@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
@@ -27,6 +28,8 @@ export interface Helper {
   readonly pid: number
   /** Its first line. */
   readonly line: string
+  /** @throws Error when it ends before it prints another one */
+  nextLine(): Promise<string>
   stop(): Promise<void>
 }
 
@@ -38,12 +41,16 @@ export async function startHelper(name: string, args: readonly string[], signal:
   const ended = once(child, 'exit')
   process.once('exit', kill)
   signal.addEventListener('abort', kill, { once: true })
-  const first = once(child.stdout, 'data')
-  const line = await Promise.race([first.then(([chunk]) => String(chunk).trim()), ended.then(() => undefined)])
-  if (line === undefined) throw new Error(`${name} ended before it said anything`)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const nextLine = async (): Promise<string> => {
+    const { done, value } = await lines.next()
+    if (done) throw new Error(`${name} ended before it said what it found`)
+    return value
+  }
   return {
     pid: child.pid!,
-    line,
+    line: await nextLine(),
+    nextLine,
     async stop() {
       kill()
       await ended

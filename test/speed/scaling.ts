@@ -45,3 +45,40 @@ export const SCALING: readonly Row[] = [1, 2, 4].map((serverCount) => ({
       },
     ),
 }))
+
+export const everyday1 = everydayRow(1, 4)
+export const everyday4 = everydayRow(4, 5)
+
+/** @param mostCpuUs of all servers together, a message */
+function everydayRow(serverCount: number, mostCpuUs: number): Row {
+  const id = `streams-30k-${serverCount}`
+  return {
+    ...{ id, page: 'speed' },
+    what: `${serverCount === 1 ? 'One server' : `${serverCount} servers of one group`}, streams, ${countText(RATE)} Packed messages/s, open loop`,
+    command: `npm run speed -- --rows ${id}`,
+    figures: [
+      { name: 'server CPU', unit: 'µs/message', decimals: 2, reach: { atMost: mostCpuUs } },
+      { name: 'e2e p99', unit: 'ms', decimals: 2 },
+      { name: 'durable p99', unit: 'ms', decimals: 1, reach: { atMost: 50 } },
+      { name: 'lost', unit: '', decimals: 0, reach: { atMost: 0 } },
+    ],
+    samples: ({ seconds }) => RATE * seconds,
+    run: (context) =>
+      withScene(
+        { pipeline: 'ours', broker: 'streams', serverCount },
+        context,
+        async ({ play, stack }): Promise<Outcome> => {
+          const load = await play({ format: 'packed', ratePerSecond: RATE })
+          return {
+            figures: {
+              'server CPU': cpuUsPerMessage(load),
+              'e2e p99': p99Of(load, 'e2e'),
+              'durable p99': p99Of(load, 'durable'),
+              lost: lostOf(load),
+            },
+            versions: stack.versions,
+          }
+        },
+      ),
+  }
+}

@@ -1,3 +1,4 @@
+import type { StackOptions } from '../../bench/stack/stack.ts'
 import { problemOf } from './holds.ts'
 import { cpuUsPerMessage, type Load, lostOf, type Played, SAMPLES_PER_FRAME, type Scene, withScene } from './play.ts'
 import { runHelper } from './processes.ts'
@@ -17,6 +18,8 @@ interface Throughput {
   readonly what: string
   readonly broker: 'pubsub' | 'streams'
   readonly format: Load['format']
+  /** InfluxDB unless told otherwise. */
+  readonly store?: StackOptions['store']
   /** Samples a second; there the search begins. */
   readonly reach: number
   /** Something beside it, on the same servers. */
@@ -47,11 +50,12 @@ const fullPrecision: Throughput['beside'] = {
 const bareWriter: Throughput['beside'] = {
   figures: [
     { name: 'bare writer', unit: 'samples/s', decimals: 0 },
-    { name: 'of the bare writer', unit: '%', decimals: 0 },
+    { name: 'of the bare writer', unit: '%', decimals: 0, reach: { atLeast: 85 } },
   ],
   async measure({ stack }, { samplesPerSecond }, { settings, signal, say }) {
-    say(`a bare writer to the same InfluxDB, ${settings.seconds} s`)
-    const args = [stack.storeUrl, `${SAMPLES_PER_FRAME}`, `${settings.seconds}`]
+    say(`a bare writer to the same store, ${settings.seconds} s`)
+    const kind = 'influxdb' in stack.versions ? 'influx' : 'victoria'
+    const args = [stack.storeUrl, kind, `${SAMPLES_PER_FRAME}`, `${settings.seconds}`]
     const { samples, seconds } = await runHelper<{ samples: number; seconds: number }>('bare-writer', args, signal)
     return { 'bare writer': samples / seconds, 'of the bare writer': (samplesPerSecond / (samples / seconds)) * 100 }
   },
@@ -72,10 +76,15 @@ export const frames = rowOf({
   what: `The same with frames of ${SAMPLES_PER_FRAME} samples, beside a program that only POSTs line protocol that is made already`,
   ...{ broker: 'pubsub', format: 'frame', reach: 300_000, beside: bareWriter },
 })
+export const framesVictoria = rowOf({
+  id: 'frames-victoria',
+  what: 'The same into VictoriaMetrics',
+  ...{ broker: 'pubsub', format: 'frame', store: 'victoria', reach: 300_000, beside: bareWriter },
+})
 export const streams = rowOf({
   id: 'streams',
   what: 'Streams, at least once, Packed, one message a sample, into a real InfluxDB',
-  ...{ broker: 'streams', format: 'packed', reach: 60_000 },
+  ...{ broker: 'streams', format: 'packed', reach: 250_000 },
 })
 export const streamsFrames = rowOf({
   id: 'streams-frames',
@@ -84,7 +93,7 @@ export const streamsFrames = rowOf({
 })
 
 function rowOf(throughput: Throughput): Row {
-  const { id, what, broker, reach, beside, format } = throughput
+  const { id, what, broker, store, reach, beside, format } = throughput
   return {
     ...{ id, page: 'speed', what },
     command: `npm run speed -- --rows ${id}`,
@@ -96,7 +105,7 @@ function rowOf(throughput: Throughput): Row {
     ],
     samples: ({ seconds }) => reach * 1.5 * seconds * TRIES,
     run: (context) =>
-      withScene({ pipeline: 'ours', broker, serverCount: 1 }, context, async (scene): Promise<Outcome> => {
+      withScene({ pipeline: 'ours', broker, store, serverCount: 1 }, context, async (scene): Promise<Outcome> => {
         const found = await search(scene, { format }, foundBefore(context, 'samples') ?? reach, context)
         const { load, samplesPerSecond, limit } = found
         return {
