@@ -3,7 +3,7 @@ import { Ties } from '../../internal/codec/ties.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
-import { Series } from '../../internal/sample/series.ts'
+import { seriesApart } from '../../internal/sample/series.ts'
 import type { Clock } from '../../internal/time/clock.ts'
 import { pointOf, readMessage, sentAtOf } from './message.ts'
 import { PlainLedger } from './plain-ledger.ts'
@@ -31,7 +31,7 @@ export class Baseline {
   readonly #throttle: LogThrottle
   readonly #ties = new Ties()
   /** Reused for each message. Only `at` and `tie` are used; the series is a placeholder. */
-  readonly #place: Sample = { series: new Series('', '', []), values: [], at: 0, tie: 0 }
+  readonly #place: Sample = { series: seriesApart('', []), values: [], at: 0, tie: 0 }
   readonly #writeApi: WriteApi
   #finishing: (() => void) | undefined
 

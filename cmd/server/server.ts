@@ -1,6 +1,5 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import { MessageDecoder } from '../../internal/codec/detect.ts'
-import { frameCodec } from '../../internal/codec/frame.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { conflictText, Identities } from '../../internal/ingest/identities.ts'
 import { Checkpoints } from '../../internal/ingest/loss/checkpoints.ts'
@@ -41,7 +40,6 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   }
   const announcer = new LiveAnnouncer({
     channel: broker.live,
-    codec: frameCodec,
     run: runId(settings.agent.host, 'server'),
     clock,
     intervalMs: live.intervalMs,

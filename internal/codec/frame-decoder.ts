@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { isRefusal, MAX_NAME_BYTES, MAX_STRING_BYTES, type Refusal, type RejectReason } from '../sample/border.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
-import type { SeriesTable } from '../sample/series.ts'
+import type { Series, SeriesTable } from '../sample/series.ts'
+import { endOfNames } from '../sample/series-names.ts'
+import type { Column, ColumnList } from '../sample/shape.ts'
 import { integerFitsKind, type Slot } from '../sample/value.ts'
 import { ByteCache } from './byte-cache.ts'
 import { type Arrival, blankHeader, type Decoder, type MessageHeader, resetHeader } from './codec.ts'
@@ -32,7 +34,7 @@ import {
   WITHDRAWN_MESSAGES_AT,
   WITHDRAWN_SAMPLES_AT,
 } from './frame-layout.ts'
-import { type BlockNames, type ColumnName, readNames } from './frame-names.ts'
+import { type BlockNames, knownColumns, readNames } from './frame-names.ts'
 
 /** The high half of an int64 that a double holds exactly is within ± this. */
 const EXACT_HIGH = 2 ** 21
@@ -45,7 +47,8 @@ const MAX_KEPT_CURSORS = 65_536
 
 /** A checked block: where its parts begin. The object is reused for the next frame. */
 interface Block {
-  names: BlockNames
+  series: Series
+  list: ColumnList
   rows: number
   timesAt: number
   /** -1 where all ties are 0. */
@@ -73,11 +76,13 @@ export class FrameDecoder implements Decoder {
   readonly header: MessageHeader
   cleaned = 0
   readonly #table: SeriesTable
-  readonly #knownNames = new ByteCache<BlockNames>()
+  /** Names that are not sorted or not clean. The table finds all others by their bytes. */
+  readonly #otherNames = new ByteCache<BlockNames>()
   readonly #knownRunIds = new ByteCache<string>()
   #blocks: Block[] = []
   #cursors: Cursor[] = []
   #sample: Sample | undefined
+  #found: BlockNames | undefined
   /** The state of the frame that is being read. */
   #payload: Buffer = Buffer.alloc(0)
   #at = 0
@@ -191,14 +196,14 @@ export class FrameDecoder implements Decoder {
     block.timesAt = timesAt
     block.tiesAt = flags === HAS_TIES ? timesEnd : -1
     block.firstColumn = this.#cursorCount
-    for (const column of names.columns) {
+    for (const column of block.list.columns) {
       const refusal = this.#checkColumn(column, rows)
       if (refusal !== undefined) return refusal
     }
     return undefined
   }
 
-  #checkColumn(column: ColumnName, rows: number): Refusal | undefined {
+  #checkColumn(column: Column, rows: number): Refusal | undefined {
     const payload = this.#payload
     const cursor = this.#nextCursor()
     if (this.#at >= payload.length) return this.#truncated('a column')
@@ -245,7 +250,7 @@ export class FrameDecoder implements Decoder {
   }
 
   /** Integers may be in a field of another kind of number, as long as each keeps its value. */
-  #checkConversion(column: ColumnName, from: number, end: number): Refusal | undefined {
+  #checkConversion(column: Column, from: number, end: number): Refusal | undefined {
     for (let at = from; at < end; at += 8) {
       const value = this.#integerAt(at, column.kind === 'int')
       if (!integerFitsKind(value, column.target)) {
@@ -258,8 +263,8 @@ export class FrameDecoder implements Decoder {
     return undefined
   }
 
-  #emitBlock({ names, rows, timesAt, tiesAt, firstColumn }: Block, emit: SampleSink): void {
-    const { series, columns, values } = names
+  #emitBlock({ series, list, rows, timesAt, tiesAt, firstColumn }: Block, emit: SampleSink): void {
+    const { columns, values } = list
     const payload = this.#payload
     this.#sample ??= { series, values, at: 0, tie: 0 }
     const sample = this.#sample
@@ -276,7 +281,7 @@ export class FrameDecoder implements Decoder {
     }
   }
 
-  #nextValue(column: ColumnName, cursor: Cursor, row: number): Slot {
+  #nextValue(column: Column, cursor: Cursor, row: number): Slot {
     const payload = this.#payload
     if (cursor.presence !== ALL_PRESENT) {
       if (cursor.presence === NONE_PRESENT) return column.absent
@@ -330,22 +335,37 @@ export class FrameDecoder implements Decoder {
     return runId
   }
 
-  #namesAt(start: number, end: number, nowUs: number): BlockNames | Refusal {
-    const known = this.#knownNames.get(this.#payload, start, end)
+  /** @returns the same object for each block whose series the table finds by its bytes: copy what you keep */
+  #namesAt(start: number, end: number, nowUs: number): Readonly<BlockNames> | Refusal {
+    const payload = this.#payload
+    const tagsEnd = endOfNames(payload, start, end)
+    const series = tagsEnd < 0 ? undefined : this.#table.find(payload, start, tagsEnd)
+    const list = series === undefined ? undefined : knownColumns(series.shape, payload, tagsEnd, end)
+    if (series !== undefined && list !== undefined) {
+      series.usedAt = nowUs
+      this.#found ??= { series, list }
+      this.#found.series = series
+      this.#found.list = list
+      return this.#found
+    }
+    const known = this.#otherNames.get(payload, start, end)
     if (known !== undefined && !known.series.evicted) {
       known.series.usedAt = nowUs
       return known
     }
-    const names = readNames(this.#payload.subarray(start, end), this.#table, nowUs)
-    if (!isRefusal(names)) this.#knownNames.set(this.#payload, start, end, names)
+    const names = readNames(payload.subarray(start, end), this.#table, nowUs)
+    if (!isRefusal(names) && (tagsEnd < 0 || this.#table.find(payload, start, tagsEnd) === undefined)) {
+      this.#otherNames.set(payload, start, end, names)
+    }
     return names
   }
 
-  #nextBlock(names: BlockNames): Block {
+  #nextBlock({ series, list }: Readonly<BlockNames>): Block {
     const next = this.#blocks[this.#blockCount]
-    const block = next ?? { names, rows: 0, timesAt: 0, tiesAt: -1, firstColumn: 0 }
+    const block = next ?? { series, list, rows: 0, timesAt: 0, tiesAt: -1, firstColumn: 0 }
     if (next === undefined) this.#blocks.push(block)
-    block.names = names
+    block.series = series
+    block.list = list
     this.#blockCount++
     return block
   }

@@ -5,32 +5,17 @@ import { type FieldKind, fitsKind, hasValue, type Slot } from '../sample/value.t
 import type { Encoder, MessageHeader, Standing } from './codec.ts'
 import {
   ALL_PRESENT,
-  BLOCK_COUNT_AT,
   BLOCK_FIXED_BYTES,
-  FIRST_SAMPLE_AT,
   FIXED_BYTES,
-  FLAGS_AT,
   HAS_TIES,
-  HELD_FIRST_SAMPLE_AT,
-  HELD_FROM_AT,
-  KINDS,
-  MAGIC,
-  MAGIC_AT,
   MAX_FRAME_BYTES,
   MAX_FRAME_SAMPLES,
   NONE_PRESENT,
-  RUN_ID_BYTES_AT,
-  SAMPLE_COUNT_AT,
-  SENT_AT_AT,
-  SEQ_AT,
   SOME_PRESENT,
-  TWO_TO_32,
   VALUE_BYTES,
-  VERSION,
-  VERSION_AT,
-  WITHDRAWN_MESSAGES_AT,
-  WITHDRAWN_SAMPLES_AT,
 } from './frame-layout.ts'
+import { frameFields } from './frame-names.ts'
+import { writeBlockHead, writeHeader, writeInteger, writeStanding, writeValue } from './frame-writing.ts'
 
 /**
  * The most bytes of all strings of one sample. Further strings are left out, so any sample fits into an empty frame.
@@ -42,8 +27,8 @@ const MAX_SAMPLE_STRING_BYTES = MAX_FRAME_BYTES / 2
  */
 const ROW_BYTES = 10
 const CELL_BYTES = 9
-/** Series whose names are kept from frame to frame. */
-const MAX_KEPT_BLOCKS = 65_536
+/** Series whose blocks are kept from frame to frame. Above the lower bound, those that their table gave up are looked for. */
+const [MIN_SWEPT_BLOCKS, MAX_KEPT_BLOCKS] = [256, 65_536]
 
 /** The samples of one series, in their order. */
 interface Block {
@@ -78,6 +63,7 @@ export class FrameEncoder implements Encoder {
   #used: Block[] = []
   /** An upper bound of the frame's size. */
   #bytes = FIXED_BYTES + MAX_NAME_BYTES
+  #sweptAt = MIN_SWEPT_BLOCKS
 
   add(sample: Sample): boolean {
     const { series } = sample
@@ -112,8 +98,14 @@ export class FrameEncoder implements Encoder {
     this.#used = []
     this.#bytes = FIXED_BYTES + MAX_NAME_BYTES
     this.count = 0
-    if (this.#blocks.size > MAX_KEPT_BLOCKS) this.#blocks.clear()
+    if (this.#blocks.size > this.#sweptAt) this.#sweep()
     return frame.done()
+  }
+
+  #sweep(): void {
+    for (const series of this.#blocks.keys()) if (series.evicted) this.#blocks.delete(series)
+    if (this.#blocks.size > MAX_KEPT_BLOCKS) this.#blocks.clear()
+    this.#sweptAt = Math.max(MIN_SWEPT_BLOCKS, 2 * this.#blocks.size)
   }
 
   #blockOf(series: Series): Block {
@@ -191,50 +183,15 @@ function absent(kind: FieldKind): Slot {
  * The names of a block. They are the same bytes in every frame until the series gets another field: receivers look them
  * up.
  */
-function encodeNames(series: Series): Buffer {
-  const parts: Buffer[] = []
-  const text = (name: string): void => {
-    const bytes = Buffer.from(name)
-    parts.push(uint16(bytes.length), bytes)
-  }
-  text(series.measurement)
-  parts.push(uint16(series.tags.length))
-  for (const [key, value] of series.tags) {
-    text(key)
-    text(value)
-  }
-  parts.push(uint16(series.fieldNames.length))
-  for (const [i, name] of series.fieldNames.entries()) {
-    parts.push(Buffer.of(KINDS.indexOf(series.fieldKinds[i]!)))
-    text(name)
-  }
-  return Buffer.concat(parts)
-}
-
-function uint16(value: number): Buffer {
-  const bytes = Buffer.alloc(2)
-  bytes.writeUInt16LE(value)
-  return bytes
+function encodeNames({ memory, namesAt, namesBytes, shape }: Series): Buffer {
+  return Buffer.concat([memory.bytes.subarray(namesAt, namesAt + namesBytes), frameFields(shape)])
 }
 
 /** A copy of a frame with another standing. */
 export function restampFrame(frame: Buffer, standing: Readonly<Standing>): Buffer {
   const copy = Buffer.from(frame)
-  putStanding(copy, standing)
+  writeStanding(copy, standing)
   return copy
-}
-
-function putStanding(frame: Buffer, standing: Readonly<Standing>): void {
-  putInteger(frame, standing.heldFrom, HELD_FROM_AT)
-  putInteger(frame, standing.heldFirstSample, HELD_FIRST_SAMPLE_AT)
-  putInteger(frame, standing.withdrawnMessages, WITHDRAWN_MESSAGES_AT)
-  putInteger(frame, standing.withdrawnSamples, WITHDRAWN_SAMPLES_AT)
-}
-
-function putInteger(bytes: Buffer, value: number, at: number): void {
-  const high = Math.floor(value / TWO_TO_32)
-  bytes.writeUInt32LE(value - high * TWO_TO_32, at)
-  bytes.writeInt32LE(high, at + 4)
 }
 
 /** Writes a frame from left to right. The Buffer must be large enough. */
@@ -251,30 +208,14 @@ class FrameWriter {
   }
 
   header(header: Readonly<MessageHeader>, samples: number, blocks: number): void {
-    const bytes = this.#bytes
-    const runIdBytes = Buffer.byteLength(header.run)
-    if (runIdBytes > MAX_NAME_BYTES) throw new RangeError(`a run id over ${MAX_NAME_BYTES} bytes: ${header.run}`)
-    bytes.writeUInt32LE(MAGIC, MAGIC_AT)
-    bytes.writeUInt8(VERSION, VERSION_AT)
-    bytes.writeUInt8(0, FLAGS_AT)
-    bytes.writeUInt16LE(runIdBytes, RUN_ID_BYTES_AT)
-    bytes.writeUInt32LE(samples, SAMPLE_COUNT_AT)
-    bytes.writeUInt32LE(blocks, BLOCK_COUNT_AT)
-    putInteger(bytes, header.seq, SEQ_AT)
-    putInteger(bytes, header.firstSample, FIRST_SAMPLE_AT)
-    putStanding(bytes, header)
-    putInteger(bytes, header.sentAt, SENT_AT_AT)
-    this.#at = FIXED_BYTES + bytes.write(header.run, FIXED_BYTES, 'utf8')
+    this.#at = writeHeader(this.#bytes, header, samples, blocks)
   }
 
   block({ names, at, ties, hasTies, columns }: Block): void {
     const bytes = this.#bytes
-    bytes.writeUInt32LE(names.length, this.#at)
-    bytes.writeUInt32LE(at.length, this.#at + 4)
-    bytes.writeUInt8(hasTies ? HAS_TIES : 0, this.#at + 8)
-    this.#at += BLOCK_FIXED_BYTES
+    this.#at = writeBlockHead(bytes, names.length, at.length, hasTies ? HAS_TIES : 0, this.#at)
     this.#at += names.copy(bytes, this.#at)
-    for (let row = 0; row < at.length; row++) this.#integer(at[row]!)
+    for (let row = 0; row < at.length; row++) this.#at = writeInteger(bytes, at[row]!, this.#at)
     if (hasTies) for (let row = 0; row < ties.length; row++) this.#at = bytes.writeUInt16LE(ties[row]!, this.#at)
     for (const column of columns) this.#column(column)
   }
@@ -294,11 +235,7 @@ class FrameWriter {
         const length = this.#bytes.write(value, textAt, 'utf8')
         this.#at = this.#bytes.writeUInt32LE(length, this.#at)
         textAt += length
-      } else if (typeof value === 'boolean') this.#at = this.#bytes.writeUInt8(value ? 1 : 0, this.#at)
-      else if (typeof value === 'bigint') this.#bigInteger(value)
-      else if (kind === 'float') this.#at = this.#bytes.writeDoubleLE(value, this.#at)
-      else if (Number.isSafeInteger(value)) this.#integer(value)
-      else this.#bigInteger(BigInt(value))
+      } else this.#at = writeValue(this.#bytes, value, kind, this.#at)
     }
     this.#at = textAt
   }
@@ -311,14 +248,5 @@ class FrameWriter {
       if (hasValue(cells[row])) this.#bytes[this.#at + (row >> 3)]! |= 1 << (row & 7)
     }
     this.#at = end
-  }
-
-  #integer(value: number): void {
-    putInteger(this.#bytes, value, this.#at)
-    this.#at += 8
-  }
-
-  #bigInteger(value: bigint): void {
-    this.#at = this.#bytes.writeBigUInt64LE(BigInt.asUintN(64, value), this.#at)
   }
 }

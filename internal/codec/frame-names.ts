@@ -1,27 +1,17 @@
 import { isUtf8 } from 'node:buffer'
 import { isRefusal, type Refusal } from '../sample/border.ts'
-import { MAX_FIELDS, type Series, type SeriesTable } from '../sample/series.ts'
-import type { FieldKind, Slot, Tag } from '../sample/value.ts'
+import type { Series, SeriesTable } from '../sample/series.ts'
+import { type Column, type ColumnList, MAX_FIELDS, type Shape } from '../sample/shape.ts'
+import type { FieldKind, Tag } from '../sample/value.ts'
 import { KINDS } from './frame-layout.ts'
+
+/** Lists of fields that are remembered of a shape. Each publisher sends one, and another for each field that is new. */
+const MAX_COLUMN_LISTS = 8
 
 /** What the names of a block say: a series of this process, and its columns. */
 export interface BlockNames {
-  readonly series: Series
-  readonly columns: readonly ColumnName[]
-  /** In the order of the series' fields; every sample reuses it. If all are numbers, V8 stores it as plain doubles. */
-  readonly values: Slot[]
-}
-
-export interface ColumnName {
-  readonly name: string
-  /** The kind in the frame, and the kind of the field in the series. */
-  readonly kind: FieldKind
-  readonly target: FieldKind
-  readonly isConverted: boolean
-  /** The field's index in the series. */
-  readonly index: number
-  /** The placeholder for "no value". */
-  readonly absent: Slot
+  series: Series
+  list: ColumnList
 }
 
 /** Reads the names and finds, or makes, their series. */
@@ -30,6 +20,7 @@ export function readNames(bytes: Buffer, table: SeriesTable, nowUs: number): Blo
   const measurement = reader.text()
   const tags: Tag[] = []
   for (let left = reader.uint16(); left > 0 && !reader.failed; left--) tags.push([reader.text(), reader.text()])
+  const fieldsAt = reader.at
   const fields: Array<{ name: string; kind: FieldKind | undefined }> = []
   for (let left = reader.uint16(); left > 0 && !reader.failed; left--) {
     fields.push({ kind: KINDS[reader.uint8()], name: reader.text() })
@@ -40,7 +31,7 @@ export function readNames(bytes: Buffer, table: SeriesTable, nowUs: number): Blo
     return { reason: 'too_many_fields', detail: `${fields.length} fields, at most ${MAX_FIELDS}` }
   const series = table.intern(measurement, tags, nowUs)
   if (isRefusal(series)) return series
-  const columns: ColumnName[] = []
+  const columns: Column[] = []
   for (const { name, kind } of fields) {
     if (kind === undefined) return malformed(`an unknown kind of field ${name}`)
     const column = columnOf(series, name, kind)
@@ -48,12 +39,63 @@ export function readNames(bytes: Buffer, table: SeriesTable, nowUs: number): Blo
     columns.push(column)
   }
   if (new Set(columns.map((column) => column.index)).size < columns.length) return malformed('a field stands twice')
-  const numeric = columns.every((column) => column.target !== 'bool' && column.target !== 'string')
-  for (const [i, column] of columns.entries()) columns[i] = { ...column, absent: numeric ? Number.NaN : undefined }
-  return { series, columns, values: series.fieldNames.map(() => (numeric ? Number.NaN : undefined)) }
+  return { series, list: columnList(series.shape, bytes.subarray(fieldsAt), columns) }
 }
 
-function columnOf(series: Series, name: string, kind: FieldKind): ColumnName | Refusal {
+/** The list of fields that a message has in these bytes, if any series of the shape came with it before. */
+export function knownColumns(
+  { columnLists }: Shape,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): ColumnList | undefined {
+  for (let i = 0; i < columnLists.length; i++) {
+    const list = columnLists[i]!
+    if (isSame(list.bytes, bytes, start, end)) return list
+  }
+  return undefined
+}
+
+function columnList(shape: Shape, bytes: Buffer, found: readonly Column[]): ColumnList {
+  const known = knownColumns(shape, bytes, 0, bytes.length)
+  if (known !== undefined) return known
+  const numeric = found.every((column) => column.target !== 'bool' && column.target !== 'string')
+  const absent = numeric ? Number.NaN : undefined
+  const list: ColumnList = {
+    bytes: Buffer.from(bytes),
+    columns: found.map((column) => ({ ...column, absent })),
+    values: shape.fieldNames.map(() => absent),
+  }
+  shape.columnLists.push(list)
+  if (shape.columnLists.length > MAX_COLUMN_LISTS) shape.columnLists.shift()
+  return list
+}
+
+function isSame(own: Uint8Array, bytes: Buffer, start: number, end: number): boolean {
+  if (own.length !== end - start) return false
+  for (let i = 0; i < own.length; i++) if (own[i] !== bytes[start + i]) return false
+  return true
+}
+
+/** The fields of a shape as a frame names them. They are the same bytes in every frame: receivers look them up. */
+export function frameFields(shape: Shape): Uint8Array {
+  if (shape.frameFields !== undefined) return shape.frameFields
+  const parts = [uint16(shape.width)]
+  for (const [i, name] of shape.fieldNames.entries()) {
+    const text = Buffer.from(name)
+    parts.push(Buffer.of(KINDS.indexOf(shape.fieldKinds[i]!)), uint16(text.length), text)
+  }
+  shape.frameFields = Buffer.concat(parts)
+  return shape.frameFields
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2)
+  bytes.writeUInt16LE(value)
+  return bytes
+}
+
+function columnOf(series: Series, name: string, kind: FieldKind): Column | Refusal {
   const index = series.field(name, kind)
   if (isRefusal(index)) return index
   const target = series.fieldKinds[index]!
@@ -74,14 +116,14 @@ function malformed(detail: string): Refusal {
 class NameReader {
   failed = false
   readonly #bytes: Buffer
-  #at = 0
+  at = 0
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
   }
 
   get left(): number {
-    return this.#bytes.length - this.#at
+    return this.#bytes.length - this.at
   }
 
   uint8(): number {
@@ -110,8 +152,8 @@ class NameReader {
       this.failed = true
       return -1
     }
-    const start = this.#at
-    this.#at += length
+    const start = this.at
+    this.at += length
     return start
   }
 }

@@ -3,7 +3,8 @@ import { arbitrarySample } from '../../test/support/arbitrary-samples.ts'
 import { encodeLine } from '../format/line/encode.ts'
 import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
-import { Series, SeriesTable } from '../sample/series.ts'
+import { SeriesTable, seriesApart } from '../sample/series.ts'
+import { Shape } from '../sample/shape.ts'
 import type { FieldKind, Slot, Tag } from '../sample/value.ts'
 import { codecContract, decode, encode } from './codec.contract.ts'
 import { blankHeader, type MessageHeader, NOTHING_MORE } from './codec.ts'
@@ -25,13 +26,10 @@ type Field = [name: string, kind: FieldKind, value: Slot]
 
 /** A sample of a series that no border has seen. */
 function sampleOf(measurement: string, tags: Tag[], fields: Field[], at = AT, tie = 0): Sample {
-  const series = new Series(measurement, measurement, tags)
-  const values = fields.map(([name, kind, value]) => {
-    series.fieldNames.push(name)
-    series.fieldKinds.push(kind)
-    return value
-  })
-  return { series, values, at, tie }
+  const none = new Shape(measurement)
+  const shape = fields.reduce((narrower, [name, kind]) => new Shape(measurement, narrower, name, kind), none)
+  const values = fields.map(([, , value]) => value)
+  return { series: seriesApart(measurement, tags, 0, shape), values, at, tie }
 }
 
 /** The messages of docs/wire-format.md, byte by byte. */
@@ -268,8 +266,7 @@ describe('FrameEncoder', () => {
     const encoder = frameCodec.encoder()
     const early = sampleOf('m', [], [['a', 'float', 1]])
     encoder.add(early)
-    early.series.fieldNames.push('b')
-    early.series.fieldKinds.push('int')
+    early.series.field('b', 'int')
     encoder.add({ ...early, values: [undefined, 2] })
     expect(decodeFresh(encoder.finish(HEADER)).seen.map((sample) => sample.fields)).toEqual([{ a: 1 }, { b: 2 }])
     encoder.add(early)

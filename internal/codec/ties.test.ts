@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Sample } from '../sample/sample.ts'
-import { Series } from '../sample/series.ts'
+import { seriesApart } from '../sample/series.ts'
 import { Ties } from './ties.ts'
 
 const NOW = 1_795_400_000_000_000
@@ -11,7 +11,7 @@ const ns = (at: number, tie = 0): bigint => BigInt(at) * 1000n + BigInt(tie)
 /** The times that a run of claims gets, in nanoseconds. */
 function place(claims: Iterable<number>): bigint[] {
   const ties = new Ties()
-  const sample: Sample = { series: new Series('m', 'm', []), values: [], at: 0, tie: 0 }
+  const sample: Sample = { series: seriesApart('m', []), values: [], at: 0, tie: 0 }
   return Array.from(claims, (at) => {
     ties.place(sample, at)
     return ns(sample.at, sample.tie)

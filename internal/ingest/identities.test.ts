@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { blankHeader } from '../codec/codec.ts'
-import { Series, SeriesTable } from '../sample/series.ts'
+import { type Series, SeriesTable, seriesApart } from '../sample/series.ts'
 import { type Conflict, Identities } from './identities.ts'
 
 const SECOND_US = 1_000_000
@@ -13,7 +13,7 @@ function scene() {
   /** A message of a run about a host, `atS` seconds after the beginning by its own clock, and by ours. */
   const send = (run: string, atS: number, arrivedS = atS, host = 'web-01'): void => {
     const tags = host === '' ? [] : ([['host', host]] as const)
-    const known = series.get(host) ?? new Series(`cpu,${host}`, 'cpu', tags)
+    const known = series.get(host) ?? seriesApart('cpu', tags)
     series.set(host, known)
     const sentAt = NOW_US + atS * SECOND_US
     identities.observe(known, { ...blankHeader(), run, sentAt }, NOW_US + arrivedS * SECOND_US)

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { HandClock, SampleMaker } from '../../test/support/live-feed.ts'
 import type { KeptReading, LiveChannel } from '../broker/broker.ts'
-import type { Codec, Encoder } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
+import { MAX_FRAME_SAMPLES } from '../codec/frame-layout.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable } from '../sample/series.ts'
 import { hasValue } from '../sample/value.ts'
@@ -48,11 +48,11 @@ class Recorder implements LiveChannel {
   }
 }
 
-function setUp(options: { codec?: Codec; intervalMs?: number; saveIntervalMs?: number } = {}) {
+function setUp(options: { intervalMs?: number; saveIntervalMs?: number } = {}) {
   const channel = new Recorder()
   const clock = new HandClock(0)
   const { monotonicMs } = clock
-  const announcer = new LiveAnnouncer({ channel, codec: frameCodec, run: 's', clock, monotonicMs, ...options })
+  const announcer = new LiveAnnouncer({ channel, run: 's', clock, monotonicMs, ...options })
   const record = (sample: Sample): void => announcer.record(sample, clock.now())
   return { channel, announcer, record, clock, maker: new SampleMaker() }
 }
@@ -143,10 +143,10 @@ describe('LiveAnnouncer', () => {
   })
 
   it('starts a second message when the first is full', () => {
-    const { channel, announcer, record, maker } = setUp({ codec: withRoomFor(2) })
-    for (let i = 0; i < 5; i++) record(maker.sample('m', { i: `${i}` }, { a: i }, 1))
+    const { channel, announcer, record, maker } = setUp()
+    for (let i = 0; i < MAX_FRAME_SAMPLES + 5; i++) record(maker.sample('m', { i: `${i}` }, { a: i }, 1))
     announcer.announce()
-    expect(channel.messages.map((payload) => readings(payload).length)).toEqual([2, 2, 1])
+    expect(channel.messages.map((payload) => readings(payload).length)).toEqual([MAX_FRAME_SAMPLES, 5])
   })
 })
 
@@ -271,24 +271,3 @@ describe('what is news', () => {
     }
   })
 })
-
-/** The frame codec, with messages that are full early. */
-function withRoomFor(maxSamples: number): Codec {
-  const encoder = (): Encoder => {
-    const inner = frameCodec.encoder()
-    return {
-      get count() {
-        return inner.count
-      },
-      add: (sample) => inner.count < maxSamples && inner.add(sample),
-      finish: (header) => inner.finish(header),
-    }
-  }
-  return {
-    name: 'frame',
-    maxSamples,
-    encoder,
-    decoder: (table) => frameCodec.decoder(table),
-    restamp: frameCodec.restamp,
-  }
-}

@@ -1,13 +1,13 @@
 import type { LiveChannel } from '../broker/broker.ts'
-import { blankHeader, type Codec, type Encoder, type MessageHeader } from '../codec/codec.ts'
+import { blankHeader, type MessageHeader } from '../codec/codec.ts'
+import { LatestEncoder } from '../codec/latest-encoder.ts'
 import type { Sample } from '../sample/sample.ts'
-import { Series } from '../sample/series.ts'
+import type { Series } from '../sample/series.ts'
 import type { Clock } from '../time/clock.ts'
 import { isNews, keepLatest } from './latest.ts'
 
 export interface LiveAnnouncerOptions {
   readonly channel: LiveChannel
-  readonly codec: Codec
   /** The run id in each message's header. */
   readonly run: string
   readonly clock: Clock
@@ -47,15 +47,13 @@ export class LiveAnnouncer {
   readonly #channel: LiveChannel
   readonly #clock: Clock
   readonly #monotonicMs: () => number
-  readonly #encoder: Encoder
+  readonly #encoder: LatestEncoder
   readonly #intervalMs: number
   readonly #intervalsPerSave: number
   /** Each series at most once: `series.changed` is set while it is in this list. */
   readonly #changed: Series[] = []
   readonly #unsaved = new Set<Series>()
   readonly #header: MessageHeader
-  /** Reused for each series; this first one is never sent. */
-  readonly #reading: Sample = { series: new Series('', '', []), values: [], at: 0, tie: 0 }
   #timer: NodeJS.Timeout | undefined
   /** The arrival of the newest message, by the clock of this machine and by its timer, µs. */
   #receivedAt = Number.NaN
@@ -65,7 +63,7 @@ export class LiveAnnouncer {
     this.#channel = options.channel
     this.#clock = options.clock
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
-    this.#encoder = options.codec.encoder()
+    this.#encoder = new LatestEncoder(options.run)
     this.#intervalMs = options.intervalMs ?? 250
     this.#intervalsPerSave = Math.max(1, Math.round((options.saveIntervalMs ?? 5_000) / this.#intervalMs))
     this.#header = { ...blankHeader(), run: options.run, seq: 0 }
@@ -83,6 +81,8 @@ export class LiveAnnouncer {
       this.#monotonicUs = this.#monotonicMs() * 1000
     }
     const series = sample.series
+    // The table has no room for it.
+    if (series.evicted) return
     if (!isNews(series, sample.at, receivedAt, this.#monotonicUs)) {
       this.stats.old++
       return
@@ -116,9 +116,9 @@ export class LiveAnnouncer {
     for (const series of this.#changed) {
       series.changed = false
       this.#unsaved.add(series)
-      if (!this.#add(series)) {
+      if (!this.#encoder.add(series)) {
         this.#publish(this.#finish(), [])
-        this.#add(series)
+        this.#encoder.add(series)
       }
     }
     this.#changed.length = 0
@@ -126,14 +126,6 @@ export class LiveAnnouncer {
 
   #announce(maxSaved: number): void {
     if (this.#unsaved.size > 0) this.#publish(this.#finish(), this.#save(maxSaved))
-  }
-
-  #add(series: Series): boolean {
-    const reading = this.#reading
-    reading.series = series
-    reading.values = series.latest
-    reading.at = series.latestAt
-    return this.#encoder.add(reading)
   }
 
   #finish(): Buffer {
@@ -154,7 +146,7 @@ export class LiveAnnouncer {
     for (const series of this.#unsaved) {
       if (latest.length >= count) break
       this.#unsaved.delete(series)
-      this.#add(series)
+      this.#encoder.add(series)
       latest.push([series.key, this.#encoder.finish(this.#header)])
     }
     return latest

@@ -34,7 +34,7 @@ function setUp(filter: (client: number) => FeedFilter, full: (client: number) =>
     subscribe: async () => async () => {},
     recall: async () => [],
   }
-  const announcer = new LiveAnnouncer({ channel, codec: frameCodec, run: 's', clock })
+  const announcer = new LiveAnnouncer({ channel, run: 's', clock })
   const table = new LiveTable({ channel, codec: frameCodec, clock, logger: silent })
   const feed = new Feed({ table })
   deliver = (payload) => table.apply(payload)

@@ -28,7 +28,7 @@ export class Freshness {
   /** Takes the interval that a reading announces, if it does. */
   learn({ host, series }: LiveSeries): void {
     if (host === undefined || series.measurement !== OWN_MEASUREMENT || series.tag('role') !== 'agent') return
-    const intervalMs = Number(series.latest[series.indexOf(INTERVAL_FIELD)])
+    const intervalMs = Number(series.latest(series.indexOf(INTERVAL_FIELD)))
     if (intervalMs > 0) this.#announcedMs.set(host, intervalMs)
   }
 

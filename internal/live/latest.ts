@@ -1,6 +1,5 @@
 import type { Sample } from '../sample/sample.ts'
 import type { Series } from '../sample/series.ts'
-import { hasValue } from '../sample/value.ts'
 
 /** How far a time may be from the clock, or from the pace of its series, to be that of a sample made just now, µs. */
 const NEAR_US = 10e6
@@ -40,7 +39,7 @@ export function isNews(series: Series, at: number, nowUs: number, monotonicUs: n
 }
 
 /**
- * Writes a sample into `series.latest`.
+ * Makes a sample the latest of its series.
  *
  * @param afresh first forgets the fields of another time. Without it, fields of several times get the newest time.
  *   That is right only within one interval: later, a value that is no longer sent (such as a percentile of no values)
@@ -48,13 +47,8 @@ export function isNews(series: Series, at: number, nowUs: number, monotonicUs: n
  * @param monotonicUs when it arrived
  */
 export function keepLatest({ series, values, at }: Sample, afresh: boolean, monotonicUs: number): void {
-  const latest = series.latest
-  if (afresh && at !== series.latestAt) latest.fill(undefined)
+  if (afresh && at !== series.latestAt) series.forgetLatest()
   series.latestAt = at
   series.arrivedUs = monotonicUs
-  series.pace = at - monotonicUs
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]
-    if (hasValue(value)) latest[i] = value
-  }
+  series.keepLatest(values)
 }

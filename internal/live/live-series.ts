@@ -85,13 +85,13 @@ export class LiveSeries {
   }
 
   #encode(): string {
-    const { fieldNames, latest, latestAt } = this.series
+    const { fieldNames, latestAt } = this.series
     for (let i = this.#fieldNames.length; i < fieldNames.length; i++) {
       this.#fieldNames.push(`${JSON.stringify(fieldNames[i])}:`)
     }
     let fields = ''
-    for (let i = 0; i < latest.length; i++) {
-      const value = latest[i]
+    for (let i = 0; i < fieldNames.length; i++) {
+      const value = this.series.latest(i)
       if (hasValue(value)) fields += `${fields === '' ? '' : ','}${this.#fieldNames[i]}${valueJson(value)}`
     }
     return `${this.#head}${fields}},"at":${latestAt},"arrivedAt":${this.arrivedAt}${this.isStale ? ',"stale":true' : ''}}`

@@ -141,8 +141,9 @@ describe('LiveTable', () => {
   it('is bounded: series that are idle make room, and are counted', async () => {
     const way = await openWay({ maxSeries: 2 })
     way.send('cpu', { host: 'a' }, { v: 1 })
-    way.clock.time += 3_700e6
     way.send('cpu', { host: 'b' }, { v: 1 })
+    way.clock.time += 100e6
+    way.send('cpu', { host: 'b' }, { v: 2 })
     const before = way.table.generation
     way.send('cpu', { host: 'c' }, { v: 1 })
     const hosts = (since: number) => way.table.changedSince(since).map(({ host }) => host)
@@ -215,7 +216,7 @@ describe('a series is stale', () => {
 describe('LiveSeries.json', () => {
   function json(tags: Record<string, string>, fields: Record<string, FieldValue>): unknown {
     const { series, values, at } = new SampleMaker().sample('a "quoted" name', tags, fields, 1763900000000000)
-    for (const [i, value] of values.entries()) series.latest[i] = value
+    series.keepLatest(values)
     series.latestAt = at
     const text = new LiveSeries(series, 1).json()
     expect(text).not.toContain('\n')

@@ -17,8 +17,8 @@ export interface LiveTableOptions {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * Default: twice that of a server, because a warm start brings the series of the last 24 h beside today's. A full
-   * table refuses the whole message that has one series too many.
+   * Default: twice those of 10,000 hosts, because a warm start brings the series of the last 24 h beside today's. Above
+   * half of it, series that were in use only briefly are given up soon.
    */
   readonly maxSeries?: number
   /** How long a series may be silent before it is stale, ms. Asked at each use. */
@@ -38,6 +38,9 @@ export interface LiveTableStats {
    */
   missed: number
 }
+
+/** How long a series may be silent that was in use for half of that, µs: as long as the broker keeps its latest reading. */
+const KEPT_US = 24 * 3_600e6
 
 /** How often series are looked for that have become stale, ms. */
 const SWEEP_EVERY_MS = 1000
@@ -84,7 +87,13 @@ export class LiveTable {
     this.#clock = options.clock
     this.#logger = options.logger
     this.#refusals = new LogThrottle(options.logger)
-    this.#table = new SeriesTable({ maxSeries: options.maxSeries ?? 200_000 })
+    const { maxSeries = 200_000 } = options
+    this.#table = new SeriesTable({
+      maxSeries,
+      keepAllUpTo: maxSeries / 2,
+      idleUs: KEPT_US,
+      onEvict: (series) => this.#forget(series),
+    })
     this.#decoder = options.codec.decoder(this.#table)
     this.#freshness = new Freshness(options.staleAfterMs ?? (() => 10_000))
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
@@ -177,7 +186,6 @@ export class LiveTable {
     this.#nowMs = this.#monotonicMs()
     this.#generation++
     const refusal = this.#decoder.decode(payload, this.#arrival, this.#take)
-    if (this.#table.evicted !== this.#evicted) this.#forgetEvicted()
     if (refusal === undefined) return true
     this.stats.refused++
     this.#refusals.warn(refusal.reason, refusal, 'a live message cannot be read')
@@ -185,6 +193,8 @@ export class LiveTable {
   }
 
   readonly #take = (sample: Sample): void => {
+    // The table has no room for it.
+    if (sample.series.evicted) return
     const ageMs = this.#recalledAgeMs
     const known = this.#series.get(sample.series)
     // What has come since the subscription is newer than what was kept.
@@ -210,15 +220,14 @@ export class LiveTable {
     return live
   }
 
-  /** Drops the series that the full table of series evicted because they were idle. */
-  #forgetEvicted(): void {
-    this.#evicted = this.#table.evicted
-    for (const [series, live] of this.#series) {
-      if (!series.evicted) continue
-      this.#series.delete(series)
-      this.#changes.remove(live)
-      this.#freshness.forget(live)
-    }
+  /** Drops a series that the table of series gave up because it is idle. */
+  #forget(series: Series): void {
+    const live = this.#series.get(series)
+    if (live === undefined) return
+    this.#evicted++
+    this.#series.delete(series)
+    this.#changes.remove(live)
+    this.#freshness.forget(live)
   }
 
   #countMissed(): void {

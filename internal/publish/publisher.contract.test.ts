@@ -6,7 +6,7 @@ import { frameCodec } from '../codec/frame.ts'
 import { LossTracker } from '../ingest/loss/loss.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
-import { Series, SeriesTable } from '../sample/series.ts'
+import { SeriesTable, seriesApart } from '../sample/series.ts'
 import { WallClock } from '../time/clock.ts'
 import { Publisher } from './publisher.ts'
 import { runId } from './run-id.ts'
@@ -37,7 +37,7 @@ describe('Publisher over Redis Pub/Sub', () => {
       heartbeatMs: 100,
     })
     await publisher.start()
-    const series = new Series('m', 'm', [])
+    const series = seriesApart('m', [])
     series.field('n', 'float')
     let produced = 0
     const ticking = setInterval(() => {
@@ -83,7 +83,7 @@ describe('Publisher over Redis Pub/Sub', () => {
       ...{ throttle: new LogThrottle(logger), heartbeatMs: 100, outboxMaxBytes: 10_000 },
     })
     await publisher.start()
-    const series = new Series('m', 'm', [])
+    const series = seriesApart('m', [])
     series.field('n', 'float')
     const produce = async (ticks: number): Promise<void> => {
       for (let i = 0; i < ticks; i++) {

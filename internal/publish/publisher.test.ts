@@ -7,12 +7,12 @@ import { frameCodec } from '../codec/frame.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
 import type { Sample } from '../sample/sample.ts'
-import { Series, SeriesTable } from '../sample/series.ts'
+import { SeriesTable, seriesApart } from '../sample/series.ts'
 import { Publisher, type PublisherOptions } from './publisher.ts'
 import { runId } from './run-id.ts'
 
 const logger = pino({ level: 'silent' })
-const series = new Series('m', 'm', [])
+const series = seriesApart('m', [])
 const never = new AbortController().signal
 
 function sample(value: number | undefined): Sample {
@@ -256,7 +256,7 @@ describe('Publisher', () => {
       heard.push(refusal ?? [run, seq, firstSample, heldFrom, sampleCount])
     })
     const { publisher } = start({ broker, codec: frameCodec })
-    const cpu = new Series('cpu', 'cpu', [])
+    const cpu = seriesApart('cpu', [])
     cpu.field('usage', 'float')
     for (const value of [1, 2, 3]) publisher.add({ series: cpu, values: [value], at: value, tie: 0 })
     publisher.flush()

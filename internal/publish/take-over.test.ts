@@ -9,12 +9,12 @@ import { NOTHING_MORE } from '../codec/codec.ts'
 import { LossTracker } from '../ingest/loss/loss.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
-import { Series } from '../sample/series.ts'
+import { seriesApart } from '../sample/series.ts'
 import { openSegmentLog, type SegmentLog } from '../spool/segment-log.ts'
 import { Publisher, type PublisherOptions } from './publisher.ts'
 
 const logger = pino({ level: 'silent' })
-const series = new Series('m', 'm', [])
+const series = seriesApart('m', [])
 const HOUR_MS = 3_600_000
 let folders: string[] = []
 

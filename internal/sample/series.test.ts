@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isRefusal } from './border.ts'
-import { Series, SeriesTable } from './series.ts'
+import { type Series, SeriesTable, seriesApart } from './series.ts'
 import type { Tag } from './value.ts'
 
 function intern(table: SeriesTable, measurement: string, tags: readonly Tag[], nowUs = 0): Series {
@@ -53,35 +53,93 @@ describe('SeriesTable', () => {
     expect(isRefusal(answer) && answer.reason).toBe(reason)
   })
 
-  it('is bounded: a full table gives up idle series, and refuses new ones while none is idle', () => {
+  it('is bounded: a full table gives up idle series, and holds no new ones while none is idle', () => {
     const table = new SeriesTable({ maxSeries: 2, idleUs: 100 })
-    const a = intern(table, 'a', [], 0)
+    const a = intern(table, 'a', [['host', 'web-01']], 0)
+    a.field('x', 'float')
+    a.keepLatest([1.5])
     intern(table, 'b', [], 50)
-    expect(isRefusal(table.intern('c', [], 90))).toBe(true)
-    expect(table.refused).toBe(1)
-    intern(table, 'c', [], 120)
-    expect([...table].map((series) => series.measurement)).toEqual(['b', 'c'])
+    expect(intern(table, 'c', [], 90)).toMatchObject({ measurement: 'c', evicted: true })
+    expect([table.size, table.refused]).toEqual([2, 1])
+    expect(intern(table, 'c', [], 120)).toMatchObject({ measurement: 'c', evicted: false })
+    expect([...table].map((series) => series.measurement).sort()).toEqual(['b', 'c'])
     expect(table.evicted).toBe(1)
-    expect(a.evicted).toBe(true)
-    expect(intern(table, 'a', [], 300)).not.toBe(a)
+    // Whoever still holds it may use it.
+    expect(a).toMatchObject({ evicted: true, key: 'a\u0000host\u0001web-01', fieldNames: ['x'] })
+    expect(a.latest(0)).toBe(1.5)
+    expect(intern(table, 'a', [['host', 'web-01']], 300)).not.toBe(a)
+  })
+
+  it('gives up a new series soon, and one that was long in use later', () => {
+    const table = new SeriesTable({ maxSeries: 100, keepAllUpTo: 0, briefUs: 10, idleUs: 1000 })
+    for (const at of [0, 100]) intern(table, 'long in use', [], at)
+    intern(table, 'new', [], 100)
+    const left = (at: number): string[] => {
+      intern(table, `${at}`, [], at)
+      return [...table].map((series) => series.measurement)
+    }
+    expect(left(110)).toContain('new')
+    expect(left(111)).not.toContain('new')
+    expect(left(300)).toContain('long in use')
+    expect(left(301)).not.toContain('long in use')
+  })
+
+  it('lets new series push out those that were used once, and never those in use', () => {
+    const table = new SeriesTable({ maxSeries: 50 })
+    const second = 1e6
+    for (let at = 0; at < 100; at++) {
+      for (let i = 0; i < 30; i++) expect(intern(table, 'alive', [['i', `${i}`]], at * second).evicted).toBe(false)
+      for (let i = 0; i < 200; i++) intern(table, 'bomb', [['value', `${at}-${i}`]], at * second)
+      expect(table.size).toBe(50)
+    }
+    const alive = [...table].filter(({ measurement }) => measurement === 'alive')
+    expect(alive.map(({ ageUs }) => ageUs)).toEqual(new Array(30).fill(99 * second))
+    // A host that begins in the middle of it is held too, once it is its turn.
+    for (let at = 100; at < 103; at++) intern(table, 'host', [], at * second)
+    expect(intern(table, 'host', [], 103 * second).evicted).toBe(false)
+  })
+
+  it('finds the same series as a map, however many come and go', () => {
+    const table = new SeriesTable({ maxSeries: 300, keepAllUpTo: 0, briefUs: 50, idleUs: 200 })
+    const held = new Map<string, Series>()
+    const values = new Map<Series, number>()
+    for (let at = 0; at < 20_000; at++) {
+      const name = `${'x'.repeat(at % 7)}${Math.floor(Math.abs(Math.sin(at)) * 400)}`
+      const series = intern(table, 'm', [['name', name]], at)
+      expect(series.tags).toEqual([['name', name]])
+      const known = held.get(name)
+      if (known !== undefined && !known.evicted) expect(series).toBe(known)
+      else expect(values.has(series)).toBe(false)
+      held.set(name, series)
+      const index = series.field(`f${at % 3}`, 'float') as number
+      const before = values.get(series)
+      if (before !== undefined) expect(series.latest(series.indexOf('f'))).toBeUndefined()
+      series.keepLatest(Object.assign(new Array(index + 1).fill(undefined), { [index]: at }))
+      expect(series.latest(index)).toBe(at)
+      values.set(series, at)
+    }
+    for (const series of values.keys()) expect(series.tag('name')).toBeDefined()
+    expect(table.evicted).toBeGreaterThan(1000)
+    expect([...table].filter(({ evicted }) => evicted)).toEqual([])
+    expect([...table].length).toBe(table.size)
   })
 })
 
 describe('Series.field', () => {
   it('gives each name one place, in the order of first use', () => {
-    const series = new Series('m', 'm', [])
+    const series = seriesApart('m', [])
     expect([series.field('x', 'float'), series.field('y', 'int'), series.field('x', 'int')]).toEqual([0, 1, 0])
     expect(series.fieldKinds).toEqual(['float', 'int'])
   })
 
   it('cleans names, and remembers the unclean spelling', () => {
-    const series = new Series('m', 'm', [])
+    const series = seriesApart('m', [])
     expect([series.field('a\nb', 'float'), series.field('a\\nb', 'float')]).toEqual([0, 0])
     expect(series.fieldNames).toEqual(['a\\nb'])
   })
 
   it('refuses time, empty names and one name too many', () => {
-    const series = new Series('m', 'm', [])
+    const series = seriesApart('m', [])
     const reasons = ['time', '', 'f'.repeat(257)].map((name) => {
       const answer = series.field(name, 'float')
       return typeof answer === 'number' ? 'taken' : answer.reason

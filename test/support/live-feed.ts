@@ -74,9 +74,9 @@ export class LiveWay {
 
   constructor(options: { maxSeries?: number; staleAfterMs?: () => number } = {}) {
     const { clock } = this
-    const common = { channel: this.broker.live, codec: frameCodec, clock, monotonicMs: clock.monotonicMs }
+    const common = { channel: this.broker.live, clock, monotonicMs: clock.monotonicMs }
     this.announcer = new LiveAnnouncer({ ...common, run: 'server-1' })
-    this.table = new LiveTable({ ...common, logger: silent, ...options })
+    this.table = new LiveTable({ ...common, codec: frameCodec, logger: silent, ...options })
   }
 
   /** Puts one sample into the announcer, without announcing it. */

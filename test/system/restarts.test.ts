@@ -9,7 +9,7 @@ import { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import { Publisher } from '../../internal/publish/publisher.ts'
 import { runId } from '../../internal/publish/run-id.ts'
 import { PublisherLedger } from '../../internal/sample/ledger.ts'
-import { Series } from '../../internal/sample/series.ts'
+import { type Series, seriesApart } from '../../internal/sample/series.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import { metric } from '../support/api.ts'
 import { influxCount, influxQuery } from '../support/influx.ts'
@@ -72,7 +72,7 @@ class Load {
       })
       await publisher.start()
       this.#publishers.push(publisher)
-      series.push(new Series(`source ${i}`, this.#measurement, [['source', `${i}`]]))
+      series.push(seriesApart(this.#measurement, [['source', `${i}`]]))
       series[i]!.field('n', 'int')
     }
     const beganUs = clock.now()

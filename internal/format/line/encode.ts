@@ -1,5 +1,6 @@
 import type { Sample } from '../../sample/sample.ts'
 import type { Series } from '../../sample/series.ts'
+import type { Shape } from '../../sample/shape.ts'
 import { type FieldKind, type FieldValue, isInt64, isUint64 } from '../../sample/value.ts'
 import { writeDouble, writeInteger, writeText, writeThreeDigits } from './digits.ts'
 
@@ -28,14 +29,15 @@ let millisecondDigits = new Uint8Array()
  */
 export function writeLine(sample: Sample, into: Uint8Array, at: number): number {
   const { series, values } = sample
-  const kinds = series.fieldKinds
+  const { shape } = series
+  const kinds = shape.fieldKinds
   const count = Math.min(values.length, kinds.length)
   let end = at
   for (let i = 0; i < count; i++) {
     const value = values[i]
     if (value === undefined) continue
-    const fieldAt = end > at ? end : copy(series.linePrefix ?? linePrefix(series), into, at)
-    const valueAt = copy(series.fieldPrefixes[i] ?? fieldPrefix(series, i), into, fieldAt)
+    const fieldAt = end > at ? end : writeLinePrefix(series, into, at)
+    const valueAt = copy(shape.fieldPrefixes[i] ?? fieldPrefix(shape, i), into, fieldAt)
     const valueEnd = writeValue(value, kinds[i]!, into, valueAt)
     if (valueEnd === valueAt) continue
     // Replaces the comma of the first field.
@@ -67,20 +69,26 @@ function copy(bytes: Uint8Array, into: Uint8Array, at: number): number {
 }
 
 /** `measurement,key=value`, made once for a series. */
-function linePrefix(series: Series): Uint8Array {
-  let text = escapeText(series.measurement, MEASUREMENT_DELIMITERS)
-  for (const [key, value] of series.tags)
-    text += `,${escapeText(key, KEY_DELIMITERS)}=${escapeText(value, KEY_DELIMITERS)}`
-  series.linePrefix = Buffer.from(text)
-  return series.linePrefix
+function writeLinePrefix(series: Series, into: Uint8Array, at: number): number {
+  if (series.linePrefixBytes === 0) series.setLinePrefix(linePrefix(series))
+  const { bytes } = series.memory
+  const end = at + series.linePrefixBytes
+  for (let from = series.linePrefixAt, to = at; to < end; from++, to++) into[to] = bytes[from]!
+  return end
+}
+
+function linePrefix({ measurement, tags }: Series): Buffer {
+  let text = escapeText(measurement, MEASUREMENT_DELIMITERS)
+  for (const [key, value] of tags) text += `,${escapeText(key, KEY_DELIMITERS)}=${escapeText(value, KEY_DELIMITERS)}`
+  return Buffer.from(text)
 }
 
 /** `,name=`. Makes the prefixes of all fields up to this one, so that the array has no holes. */
-function fieldPrefix(series: Series, index: number): Uint8Array {
-  for (let i = series.fieldPrefixes.length; i <= index; i++) {
-    series.fieldPrefixes.push(Buffer.from(`,${escapeText(series.fieldNames[i]!, KEY_DELIMITERS)}=`))
+function fieldPrefix({ fieldPrefixes, fieldNames }: Shape, index: number): Uint8Array {
+  for (let i = fieldPrefixes.length; i <= index; i++) {
+    fieldPrefixes.push(Buffer.from(`,${escapeText(fieldNames[i]!, KEY_DELIMITERS)}=`))
   }
-  return series.fieldPrefixes[index]!
+  return fieldPrefixes[index]!
 }
 
 /** InfluxDB unescapes `\=` in tags and field names only. In a measurement it would store the backslash. */

@@ -33,7 +33,8 @@ export class Rows {
     }
     let key = ''
     for (const [, value] of tags) key += `${value}\0`
-    const row = this.#rows.get(key) ?? this.#add(key, tags)
+    const known = this.#rows.get(key)
+    const row = known?.isKnown ? known : this.#add(key, tags)
     row?.emit(atUs, values, emit)
   }
 
@@ -82,6 +83,11 @@ class Row {
 
   get atUs(): number {
     return this.#sample.at
+  }
+
+  /** Whether the table still has its series. */
+  get isKnown(): boolean {
+    return !this.#sample.series.evicted
   }
 
   emit(atUs: number, values: readonly Slot[], emit: SampleSink): void {

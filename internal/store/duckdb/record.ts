@@ -4,7 +4,7 @@ import { type Lines, writeLineRecord } from '../../format/line/record.ts'
 import { parsedSample } from '../../format/parsed-sample.ts'
 import { isRefusal, type Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
-import { Series, type SeriesTable } from '../../sample/series.ts'
+import { type Series, type SeriesTable, seriesApart } from '../../sample/series.ts'
 import type { Batch, Rejected } from '../store.ts'
 import type { StoredSeries } from './catalogue.ts'
 import type { Rows } from './rows.ts'
@@ -38,7 +38,7 @@ function sampleOf(rows: Rows, row: number, seriesOf: Map<StoredSeries, Series>):
   const stored = rows.series(row)
   let series = seriesOf.get(stored)
   if (series === undefined) {
-    series = new Series('', stored.measurement.name, stored.tags)
+    series = seriesApart(stored.measurement.name, stored.tags)
     seriesOf.set(stored, series)
   }
   const sample: Sample = { series, values: [], at: rows.at(row), tie: rows.tie(row) }

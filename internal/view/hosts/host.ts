@@ -110,11 +110,11 @@ function newestOf(series: readonly LiveSeries[]): LiveSeries | undefined {
 }
 
 function number(live: LiveSeries | undefined, field: string): number | null {
-  const value = live?.series.latest[live.series.indexOf(field)]
+  const value = live?.series.latest(live.series.indexOf(field))
   return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null
 }
 
 function text(live: LiveSeries | undefined, field: string): string | null {
-  const value = live?.series.latest[live.series.indexOf(field)]
+  const value = live?.series.latest(live.series.indexOf(field))
   return typeof value === 'string' ? value : null
 }

@@ -159,13 +159,14 @@ describe('HostsView', () => {
   })
 
   it('forgets hosts and figures of series that the table evicted', async () => {
-    const { way, view } = await openView({ maxSeries: 3 })
+    const { way, view } = await openView({ maxSeries: 6 })
     way.send('cpu', { host: 'gone', cpu: 'cpu-total' }, { usage_idle: 40 })
     way.send('cpu', { host: 'half', cpu: 'cpu-total' }, { usage_idle: 40 })
     expect(view.host('half')?.figures()).toEqual({ ...NO_FIGURES, cpuPercent: 60 })
     way.clock.time += 3_700e6
     way.send('mem', { host: 'half' }, { used_percent: 5 })
     expect(names(view)).toEqual(['gone', 'half'])
+    // Above half of the room, series give way that were in use briefly.
     way.send('mem', { host: 'new' }, { used_percent: 6 })
     expect(names(view)).toEqual(['half', 'new'])
     expect(view.host('gone')).toBeUndefined()
