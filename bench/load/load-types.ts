@@ -1,5 +1,6 @@
 import type { RedisOptions } from '../../internal/broker/redis/client.ts'
-import type { Allocations, Counts, DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
+import type { Allocations, Latencies, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
+import type { Counts } from './counts.ts'
 
 export type Format = 'packed' | 'json' | 'frame'
 
@@ -38,6 +39,17 @@ export interface LoadOptions {
   /** Asks the store how many samples of the run it has. Undefined: the store is not asked. */
   readonly countStored: CountStored | undefined
   readonly onProgress: (progress: Progress) => void
+  /** Called for each second of the measurement, and for the time until all of it was settled: the intervals meet. */
+  readonly onLatencies?: ((interval: LatencyInterval) => void) | undefined
+}
+
+/** The latencies of a part of the measurement, over all servers. */
+export interface LatencyInterval {
+  /** Since the beginning of the measurement. */
+  readonly fromMs: number
+  readonly toMs: number
+  /** µs */
+  readonly latency: Latencies<Counts>
 }
 
 /** Counts the samples in the store whose time is in `[startUs, endUs)`. */
@@ -78,7 +90,7 @@ export interface TimelinePoint {
 
 /** The servers' report on the measurement, summed over all servers. */
 export interface ServersResult {
-  readonly latency: DebugMetrics['latency']
+  readonly latency: Latencies<Counts>
   readonly gc: Counts
   readonly cpuUs: number
   /** The largest value that was read. */

@@ -1,4 +1,4 @@
-import type { DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import { balance, reportedLost, type Whereabouts } from './balance.ts'
 import { countUntilStill } from './count.ts'
@@ -6,7 +6,7 @@ import type { LoadAllocations, LoadOptions, LoadResult, Progress, ServersResult 
 import { preflight } from './preflight.ts'
 import type { StepResult } from './sender.ts'
 import { Senders } from './senders.ts'
-import { between, ledgerBetween, Servers, sumOf } from './servers.ts'
+import { between, ledgerBetween, type ServerFigures, Servers, sumOf } from './servers.ts'
 import { type Settled, settle } from './settle.ts'
 import { Timeline } from './timeline.ts'
 import { doneOf, WINDOW } from './window.ts'
@@ -72,14 +72,14 @@ class LoadRun {
     if (this.#signal.aborted) throw new Error('stopped before the measurement began')
 
     const before = await this.#servers?.figures()
-    const timeline = before && new Timeline(await this.#servers!.figures(2))
+    const timeline = before && new Timeline(before, this.#options.onLatencies)
     const allocations = this.#servers && this.#allocations(this.#servers)
     const cpuBefore = process.cpuUsage()
     const sent = await this.#play('measure', durationMs, before && ledgerOf(before), timeline)
     const cpu = process.cpuUsage(cpuBefore)
     const partial = this.#signal.aborted
     const { tookMs: settleMs } = await this.#settle(sent, before && ledgerOf(before))
-    const servers = before && timeline && (await this.#afterwards(before, timeline, await allocations))
+    const servers = before && timeline && (await this.#afterwards(before, timeline, sent, await allocations))
     const whereabouts = await this.#find(sent, servers?.ledger)
     return {
       messages: sent.messages,
@@ -150,7 +150,7 @@ class LoadRun {
       const result = await meanwhile(sending, SECOND_MS, async () => {
         const atMs = (this.#clock.now() - startUs) / 1000
         if (atMs <= 0) return
-        const figures = await servers?.figures(2)
+        const figures = await servers?.figures()
         const { sent } = tallies
         const point = figures && timeline?.add(atMs, sent, figures)
         const perSecond = ((sent - last.sent) * 1000) / (atMs - last.atMs)
@@ -188,11 +188,13 @@ class LoadRun {
   }
 
   async #afterwards(
-    before: readonly DebugMetrics[],
+    before: readonly ServerFigures[],
     timeline: Timeline,
+    { startUs }: Sent,
     allocations: LoadAllocations | undefined,
   ): Promise<ServersResult> {
     const after = await this.#servers!.figures()
+    timeline.end((this.#clock.now() - startUs) / 1000, after)
     const rssBytes = Math.max(
       after.reduce((sum, figures) => sum + figures.rssBytes, 0),
       ...timeline.points.map((point) => point.rssBytes),
@@ -227,7 +229,7 @@ class LoadRun {
   }
 }
 
-function ledgerOf(all: readonly DebugMetrics[]): LedgerCounts {
+function ledgerOf(all: readonly ServerFigures[]): LedgerCounts {
   return sumOf(all.map(({ ledger }) => ledger))
 }
 

@@ -1,7 +1,7 @@
-import { type Counts, countsOf } from '../../internal/observe/debug-metrics.ts'
 import { Histogram } from '../../internal/observe/histogram.ts'
 import type { Clock } from '../../internal/time/clock.ts'
 import { ChunkPool } from './chunk-pool.ts'
+import { type Counts, countsOf } from './counts.ts'
 import { DueRing } from './due-ring.ts'
 import { Schedule, Turns } from './due-times.ts'
 import type { MessageWriter } from './messages.ts'

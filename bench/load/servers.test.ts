@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import type { Counts, DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
-import { between, ledgerBetween, Servers } from './servers.ts'
+import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
+import type { Counts } from './counts.ts'
+import { between, ledgerBetween, type ServerFigures, Servers } from './servers.ts'
 
 const NONE: Counts = { count: 0, sum: 0, max: 0, buckets: [] }
 const LEDGER: LedgerCounts = {
@@ -19,7 +20,7 @@ function counts(...values: number[]): Counts {
   }
 }
 
-function figures(given: Partial<DebugMetrics>): DebugMetrics {
+function figures(given: Partial<ServerFigures>): ServerFigures {
   return {
     cpuUs: 0,
     rssBytes: 0,
@@ -94,7 +95,7 @@ test('counts of two readings are subtracted, and `held` is that of the later one
 })
 
 test('the metrics of several servers are combined', () => {
-  const latency = (e2e: Counts): DebugMetrics['latency'] => ({ internal: NONE, e2e, durable: NONE })
+  const latency = (e2e: Counts): ServerFigures['latency'] => ({ internal: NONE, e2e, durable: NONE })
   const before = [figures({ cpuUs: 100, latency: latency(counts(5)) }), figures({ cpuUs: 10 })]
   const after = [
     figures({ cpuUs: 300, latency: latency(counts(5, 7)) }),

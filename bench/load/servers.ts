@@ -1,14 +1,17 @@
-import {
-  type Allocations,
-  type DebugMetrics,
-  type LedgerCounts,
-  merge,
-  subtract,
-} from '../../internal/observe/debug-metrics.ts'
+import type { Allocations, DebugMetrics, Latencies, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
+import { type Counts, merge, subtract } from './counts.ts'
+import { decodeCounts } from './hdr.ts'
 import type { LoadAllocations, ServersResult } from './load-types.ts'
 
 /** An admin listener that does not answer within this time counts as gone. */
 const ANSWER_MS = 10_000
+
+/** What a server says of itself, decoded. Everything counts since the start of its process. */
+export interface ServerFigures extends Omit<DebugMetrics, 'latency' | 'gc'> {
+  /** µs */
+  readonly latency: Latencies<Counts>
+  readonly gc: Counts
+}
 
 /** Reads the metrics of all servers of a load from their admin listeners. */
 export class Servers {
@@ -23,13 +26,11 @@ export class Servers {
     return sumOf(await this.#all<LedgerCounts>('/debug/ledger'))
   }
 
-  /**
-   * The metrics of each server, in the order of the servers.
-   *
-   * @param digits of the histograms. 2 while a server is measured: with 3 an answer costs it 4 ms and 2 MB
-   */
-  figures(digits: 2 | 3 = 3): Promise<DebugMetrics[]> {
-    return this.#all<DebugMetrics>(digits === 3 ? '/debug/figures' : '/debug/figures?digits=2')
+  /** The metrics of each server, in the order of the servers. */
+  async figures(): Promise<ServerFigures[]> {
+    return (await this.#all<DebugMetrics>('/debug/figures')).map(({ latency, gc, ...others }) => {
+      return { ...others, latency: ofEach(latency, decodeCounts), gc: decodeCounts(gc) }
+    })
   }
 
   /** What all servers together allocate in the next seconds. Undefined where one of them does not answer. */
@@ -63,22 +64,23 @@ export class Servers {
 
 /** The difference of two readings, summed over the servers. @throws Error where a server was restarted in between */
 export function between(
-  later: readonly DebugMetrics[],
-  earlier: readonly DebugMetrics[],
+  later: readonly ServerFigures[],
+  earlier: readonly ServerFigures[],
 ): Pick<ServersResult, 'latency' | 'gc' | 'cpuUs' | 'ledger'> {
-  const difference = (of: (figures: DebugMetrics) => DebugMetrics['gc']): DebugMetrics['gc'] =>
-    merge(later.map((figures, n) => subtract(of(figures), of(earlier[n]!))))
-  const total = (all: readonly DebugMetrics[]): number => all.reduce((sum, { cpuUs }) => sum + cpuUs, 0)
+  const total = (all: readonly ServerFigures[]): number => all.reduce((sum, { cpuUs }) => sum + cpuUs, 0)
   return {
-    latency: {
-      internal: difference(({ latency }) => latency.internal),
-      e2e: difference(({ latency }) => latency.e2e),
-      durable: difference(({ latency }) => latency.durable),
-    },
-    gc: difference(({ gc }) => gc),
+    latency: latencyBetween(later, earlier),
+    gc: merge(later.map(({ gc }, n) => subtract(gc, earlier[n]!.gc))),
     cpuUs: total(later) - total(earlier),
     ledger: ledgerBetween(sumOf(later.map(({ ledger }) => ledger)), sumOf(earlier.map(({ ledger }) => ledger))),
   }
+}
+
+/** The latencies between two readings, over all servers. @throws Error where a server was restarted in between */
+export function latencyBetween(later: readonly ServerFigures[], earlier: readonly ServerFigures[]): Latencies<Counts> {
+  return ofEach(LATENCY_NAMES, (name) =>
+    merge(later.map(({ latency }, n) => subtract(latency[name], earlier[n]!.latency[name]))),
+  )
 }
 
 /** The difference of the counts. `held` and `spooled` are those of the later reading. */
@@ -89,6 +91,12 @@ export function ledgerBetween(later: LedgerCounts, earlier: LedgerCounts): Ledge
 
 export function sumOf(ledgers: readonly LedgerCounts[]): LedgerCounts {
   return ledgers.reduce((sum, ledger) => combine(sum, ledger, (a, b) => a + b))
+}
+
+const LATENCY_NAMES = { internal: 'internal', e2e: 'e2e', durable: 'durable' } as const
+
+function ofEach<T, U>({ internal, e2e, durable }: Latencies<T>, make: (one: T) => U): Latencies<U> {
+  return { internal: make(internal), e2e: make(e2e), durable: make(durable) }
 }
 
 function combine(one: LedgerCounts, other: LedgerCounts, by: (a: number, b: number) => number): LedgerCounts {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { countsOf, percentileOf } from '../../internal/observe/debug-metrics.ts'
 import { Histogram } from '../../internal/observe/histogram.ts'
+import { countsOf } from '../load/counts.ts'
 import { curveOf, ONE_IN } from './curve.ts'
 
 it('reads the percentiles that people name', () => {
@@ -15,8 +15,8 @@ it('is the percentiles of the histogram, up to where one value would decide', ()
   const counts = countsOf(histogram)
   const curve = curveOf(counts)
   expect(curve[0]).toBe(500)
-  expect(curve[ONE_IN.indexOf(100)]).toBe(percentileOf(counts, 99))
-  expect(curve[ONE_IN.indexOf(1_000)]).toBe(percentileOf(counts, 99.9))
+  expect(curve[ONE_IN.indexOf(100)]).toBe(histogram.percentile(99))
+  expect(curve[ONE_IN.indexOf(1_000)]).toBe(histogram.percentile(99.9))
   expect(curve[ONE_IN.indexOf(1_000) + 1]).toBeNull()
   expect(curveOf({ count: 0, sum: 0, max: 0, buckets: [] }).every((us) => us === null)).toBe(true)
 })

@@ -1,4 +1,5 @@
-import { type Counts, percentileOf } from '../../internal/observe/debug-metrics.ts'
+import type { Counts } from '../load/counts.ts'
+import { hdrOf } from '../load/hdr.ts'
 
 /** Points between 90 % and 99 %, as between any two nines. On a line of some 500 pixels that is one every 4. */
 const POINTS_A_NINE = 24
@@ -19,5 +20,6 @@ export const ONE_IN: readonly number[] = [
  * slowest value would decide it.
  */
 export function curveOf(counts: Counts): Array<number | null> {
-  return ONE_IN.map((oneIn) => (counts.count < oneIn ? null : percentileOf(counts, 100 - 100 / oneIn)))
+  const histogram = hdrOf(counts)
+  return ONE_IN.map((oneIn) => (counts.count < oneIn ? null : histogram.getValueAtPercentile(100 - 100 / oneIn)))
 }

@@ -1,5 +1,6 @@
-import { type Counts, percentileOf } from '../../internal/observe/debug-metrics.ts'
 import { countText, decimalText } from '../../internal/text/count.ts'
+import type { Counts } from '../load/counts.ts'
+import { percentileOf } from '../load/hdr.ts'
 import type { Pass } from './report.ts'
 
 /** One result, of every pass. */

@@ -115,7 +115,7 @@ function profilesOf({ profiles }: Pass, { cpu, allocations }: PassFlames) {
 }
 
 /** Where the results come from, as groups of names and values. */
-function originOf({ machine, node, packageVersion, commit, stack, settings }: Report) {
+function originOf({ machine, node, packageVersion, commit, stack, settings, passes }: Report) {
   return [
     {
       name: 'Machine',
@@ -139,7 +139,16 @@ function originOf({ machine, node, packageVersion, commit, stack, settings }: Re
       ],
     },
     { name: 'Settings', entries: Object.entries(settings) },
+    ...histogramsOf(passes),
   ]
+}
+
+/** The files for HdrHistogram's plotters. */
+function histogramsOf(passes: readonly Pass[]) {
+  const entries = passes.flatMap(({ name, condition, histograms }) =>
+    histograms === undefined ? [] : [[`${name}, ${condition}`, Object.values(histograms).join(' ')]],
+  )
+  return entries.length === 0 ? [] : [{ name: 'Latencies for HdrHistogram', entries }]
 }
 
 function commitText(commit: Report['commit']): string {

@@ -1,6 +1,7 @@
 import { numberText } from '../../internal/text/count.ts'
 import type { Format, LoadResult } from '../load/load.ts'
 import type { Commit } from './commit.ts'
+import type { HistogramFiles } from './histogram-files.ts'
 import type { Machine } from './machine.ts'
 
 /** Everything about a benchmark: the content of `report.json`, and what `report.html` shows. */
@@ -46,6 +47,8 @@ export interface Pass {
   readonly load: LoadResult
   /** Taken while the load ran once more, uncounted: the results come from a server without a profiler. */
   readonly profiles: Profiles
+  /** Undefined: not written. */
+  readonly histograms: HistogramFiles | undefined
 }
 
 /** Paths of gzipped pprof files. In a written report they are relative to its folder. */

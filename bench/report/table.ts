@@ -1,6 +1,6 @@
-import { percentileOf } from '../../internal/observe/debug-metrics.ts'
 import { statsLine } from '../../internal/observe/latency.ts'
 import { decimalText } from '../../internal/text/count.ts'
+import { percentileOf } from '../load/hdr.ts'
 import { balanceOf, type FigureRow, figuresOf, ratioOf } from './figures.ts'
 import type { Pass, Report } from './report.ts'
 

@@ -115,11 +115,20 @@ describe('writeReport', () => {
   })
 
   it('writes everything of the report, with paths that are true where it lies', async () => {
-    const report = await exampleReportWithProfiles(join(folder, 'profiles'))
+    const example = await exampleReportWithProfiles(join(folder, 'profiles'))
+    const written = (name: string): string => join(folder, name)
+    const histograms = {
+      log: written('a.hlog'),
+      internal: written('i.hgrm'),
+      e2e: written('e.hgrm'),
+      durable: written('d.hgrm'),
+    }
+    const report = { ...example, passes: example.passes.map((pass) => ({ ...pass, histograms })) }
     const { json } = await writeReport(report, folder, template)
     const passes = report.passes.map((pass, i) => ({
       ...pass,
       profiles: { cpu: `profiles/cpu-${i}.pb.gz`, heap: [`profiles/heap-${i}.pb.gz`] },
+      histograms: { log: 'a.hlog', internal: 'i.hgrm', e2e: 'e.hgrm', durable: 'd.hgrm' },
     }))
     expect(JSON.parse(await readFile(json, 'utf8'))).toEqual({ ...report, passes })
   })

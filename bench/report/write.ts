@@ -4,7 +4,7 @@ import { packageFolder } from '../../internal/observe/package-folder.ts'
 import { readFlame } from './flame.ts'
 import { type PassFlames, pageData } from './page-data.ts'
 import { published } from './published.ts'
-import type { Pass, Profiles, Report } from './report.ts'
+import type { Pass, Report } from './report.ts'
 
 /** The text before the data in the page's template (bench/page, built into one file by scripts/build-web.mjs). */
 const BEFORE_DATA = '<script type="application/json" id="data">'
@@ -25,7 +25,7 @@ export async function writeReport(
 ): Promise<{ html: string; json: string }> {
   const [html, json] = [join(folder, 'report.html'), join(folder, 'report.json')]
   await mkdir(folder, { recursive: true })
-  const passes = report.passes.map((pass) => ({ ...pass, profiles: seenFrom(folder, pass.profiles) }))
+  const passes = report.passes.map((pass) => seenFrom(folder, pass))
   const shown = published({ ...report, passes })
   await writeFile(json, jsonOf(shown))
   const flames = await Promise.all(report.passes.map(flamesOf))
@@ -48,8 +48,18 @@ export function fill(template: string, data: unknown): string {
   return template.replace(`${BEFORE_DATA}null`, () => `${BEFORE_DATA}${text}`)
 }
 
-function seenFrom(folder: string, { cpu, heap }: Profiles): Profiles {
-  return { cpu: cpu && relative(folder, cpu), heap: heap.map((path) => relative(folder, path)) }
+function seenFrom(folder: string, { profiles: { cpu, heap }, histograms, ...pass }: Pass): Pass {
+  const seen = (path: string): string => relative(folder, path)
+  return {
+    ...pass,
+    profiles: { cpu: cpu && seen(cpu), heap: heap.map(seen) },
+    histograms: histograms && {
+      log: seen(histograms.log),
+      internal: seen(histograms.internal),
+      e2e: seen(histograms.e2e),
+      durable: seen(histograms.durable),
+    },
+  }
 }
 
 async function flamesOf({ profiles: { cpu, heap } }: Pass): Promise<PassFlames> {

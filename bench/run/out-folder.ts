@@ -9,10 +9,11 @@ const PROBE_BYTES = 4 * 1024 * 1024
  * Creates the folder if it is missing, and checks that it can be written to. Without the check the user would learn it
  * only after minutes.
  *
+ * @param setting which the error names
  * @returns its absolute path
  * @throws Error that says what is wrong with it
  */
-export async function openOutFolder(path: string): Promise<string> {
+export async function openOutFolder(path: string, setting = 'OUT'): Promise<string> {
   const folder = resolve(path)
   const probe = join(folder, `.probe-${process.pid}`)
   try {
@@ -24,7 +25,7 @@ export async function openOutFolder(path: string): Promise<string> {
     }
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    throw new Error(`OUT: ${folder} cannot be written to: ${REASONS[code ?? ''] ?? message}`, { cause })
+    throw new Error(`${setting}: ${folder} cannot be written to: ${REASONS[code ?? ''] ?? message}`, { cause })
   }
   return folder
 }

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { numberText } from '../../internal/text/count.ts'
 import { type LoadOptions, runLoad } from '../load/load.ts'
+import { LatencyLog, writeHistograms } from '../report/histogram-files.ts'
 import { conditionOf, type Pass } from '../report/report.ts'
 import { openStack } from '../stack/open.ts'
 import type { Stack } from '../stack/stack.ts'
@@ -66,12 +67,14 @@ async function playLoads(
   }
   for (const { name, ratePerSecond } of loads) {
     say(`${name}: ${inWords({ ...base, ratePerSecond })}`)
-    const load = await runLoad({ ...base, ratePerSecond }, signal)
+    const log = new LatencyLog()
+    const load = await runLoad({ ...base, ratePerSecond, onLatencies: (interval) => log.add(interval) }, signal)
     signal.throwIfAborted()
     const startedAt = new Date(load.startUs / 1000).toISOString()
     const profiles = { cpu: undefined, heap: [] }
     const condition = conditionOf(ratePerSecond)
-    passes.push({ name, condition, pipeline, format, serverCount, startedAt, load, profiles })
+    const histograms = await writeHistograms(load, log, outFolder, suffix + suffixOf(ratePerSecond, loads.length))
+    passes.push({ name, condition, pipeline, format, serverCount, startedAt, load, profiles, histograms })
   }
   const [first, ...others] = passes
   const seconds = options.profileSeconds
@@ -80,6 +83,12 @@ async function playLoads(
   const load = { ...base, ratePerSecond: loads[0]?.ratePerSecond }
   const profiles = await profileUnderLoad({ load, seconds, folder: outFolder, suffix }, signal)
   return [{ ...first, profiles }, ...others]
+}
+
+/** Distinguishes the files of the loads of one scene. */
+function suffixOf(ratePerSecond: number | undefined, loadCount: number): string {
+  if (loadCount === 1) return ''
+  return ratePerSecond === undefined ? '-fastest' : `-${ratePerSecond}`
 }
 
 function inWords({ ratePerSecond, workers, durationMs, warmupMs }: LoadOptions): string {

@@ -54,8 +54,11 @@ export async function playBenchmark(settings: RunSettings, progress: Progress, s
   printResults(result)
   const { html, json } = await writeReport(report, outFolder)
   const profiles = report.passes.flatMap(({ profiles: { cpu, heap } }) => (cpu === undefined ? heap : [cpu, ...heap]))
+  const histograms = report.passes.flatMap(({ histograms }) => Object.values(histograms ?? {}))
   progress.say('written:')
-  for (const path of [html, json, ...profiles, join(outFolder, 'logs*')]) progress.say(`  ${relative('', path)}`)
+  for (const path of [html, json, ...histograms, ...profiles, join(outFolder, 'logs*')]) {
+    progress.say(`  ${relative('', path)}`)
+  }
   for (const { name, condition, load } of report.passes) {
     if (load.balance === '') continue
     progress.say(`${name}, ${condition}: ${load.balance}`)

@@ -16,7 +16,7 @@ export function benchCommand(): Command {
   addLoadFlags(command, [
     'bench --rate 25000 --duration 1m                   open loop: the latency at a rate',
     'bench --workers 128 --binary=false                 closed loop: as fast as possible, in JSON',
-    'bench --format frame --broker streams --json out.json',
+    'bench --format frame --broker streams --json out.json --hdr latencies',
     'bench --server http://10.0.0.6:6060,http://10.0.0.7:6060 --redis-url redis://10.0.0.5 --influx-url http://10.0.0.6:8086',
   ])
   return command

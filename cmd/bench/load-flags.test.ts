@@ -41,6 +41,7 @@ describe('the flags of a load', () => {
     [['--server', 'http://a:1', '--server', 'none'], { server: [] }],
     [['--broker', 'streams', '--broker-topic', 't'], { settings: { 'broker.kind': 'streams', 'broker.topic': 't' } }],
     [['--samples-per-message', '10', '--json', 'a.json'], { samplesPerMessage: 10, json: 'a.json' }],
+    [['--hdr', 'latencies'], { hdr: 'latencies' }],
   ])('%j', async (argv, expected) => {
     expect((await read(...argv)).flags).toMatchObject(expected)
   })
@@ -53,6 +54,7 @@ describe('the flags of a load', () => {
     [['--server', 'localhost:6060'], 'It must be none, or URLs'],
     [['--server', ''], 'It must be none, or URLs'],
     [['--format', 'frame', '--workers', '1000', '--samples-per-message', '10000'], 'take too much memory'],
+    [['--hdr', 'x', '--server', 'none'], '--hdr writes the latencies that servers measure: name them with --server'],
     [['--agent-host', 'x'], "unknown option '--agent-host'"],
   ])('%j is wrong, and says what is allowed', async (argv, words) => {
     const { flags, said, code } = await read(...argv)

@@ -62,6 +62,9 @@ export const LOAD_FLAGS = {
   threads: integer({ min: 1, max: 64 }, { default: 1, description: 'The number of sending threads.' }),
   server: serverUrls('The admin listeners of the servers to measure; with none, no server is asked.'),
   json: optionalText({ description: 'A file for all results and the flags.' }),
+  hdr: optionalText({
+    description: 'A folder for the latencies in the formats of HdrHistogram: latency.hlog, internal.hgrm and so on.',
+  }),
 } satisfies Record<string, Setting<never> | Setting<unknown>>
 
 type Key = keyof typeof LOAD_FLAGS
@@ -96,6 +99,9 @@ export function readLoadFlags(command: Command): LoadFlags {
     command.error(
       `error: ${workers} workers with frames of ${samplesPerMessage} samples take too much memory: set fewer of either`,
     )
+  }
+  if (values.hdr !== undefined && values.server.length === 0) {
+    command.error('error: --hdr writes the latencies that servers measure: name them with --server')
   }
   const settings = flagValues(command, ROLES.server)
   return {

@@ -1,9 +1,11 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { type LoadOptions, type LoadResult, runLoad } from '../../bench/load/load.ts'
 import { storeCount } from '../../bench/load/store-count.ts'
+import { LatencyLog, writeHistograms } from '../../bench/report/histogram-files.ts'
 import { conditionOf } from '../../bench/report/report.ts'
 import { statsLines, summaryTable } from '../../bench/report/table.ts'
 import { Interrupted, interruptible } from '../../bench/run/interruption.ts'
+import { openOutFolder } from '../../bench/run/out-folder.ts'
 import { EXIT } from '../../internal/config/error.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import type { Settings } from '../../internal/config/settings.ts'
@@ -20,14 +22,17 @@ export async function playLoad(flags: LoadFlags, { settings, warnings, secrets }
   for (const warning of warnings) progress.say(warning)
   // Opened first, so that a run of an hour does not end with a file that cannot be written.
   const file = flags.json === undefined ? undefined : await open(flags.json, 'w').catch(cannotWrite(flags.json))
+  const hdrFolder = flags.hdr === undefined ? undefined : await openOutFolder(flags.hdr, '--hdr')
   const transport = new InfluxTransport(influxServer(settings.influx, redactor))
   try {
     return await interruptible(
       async (signal) => {
         const options = loadOptions(flags, settings, transport, progress)
-        const load = await runLoad(options, signal)
+        const log = hdrFolder === undefined ? undefined : new LatencyLog()
+        const load = await runLoad({ ...options, onLatencies: log && ((interval) => log.add(interval)) }, signal)
         progress.clear()
         await show(load, flags, file)
+        if (hdrFolder !== undefined && log !== undefined) await writeHistograms(load, log, hdrFolder)
         if (load.balance === '') return EXIT.ok
         progress.say(`bench: ${load.balance}`)
         return EXIT.failed
@@ -85,6 +90,7 @@ async function show(
     startedAt: new Date(load.startUs / 1000).toISOString(),
     load,
     profiles: { cpu: undefined, heap: [] },
+    histograms: undefined,
   } as const
   process.stdout.write(`${[...statsLines(pass), summaryTable({ passes: [pass] })].join('\n')}`)
   const text = `${JSON.stringify({ startedAt: pass.startedAt, flags, load }, undefined, 2)}\n`

@@ -62,7 +62,7 @@ const SETTINGS = {
   out: text({
     default: 'profiles',
     description:
-      'The folder for report.html, report.json, profiles and logs. The files of an earlier run are replaced.',
+      'The folder for report.html, report.json, latencies (.hlog, .hgrm), profiles and logs. The files of an earlier run are replaced.',
   }),
   redisPort: port({ default: 0, description: 'The port of Redis; 0 takes a free port.' }),
   influxPort: port({ default: 0, description: 'The port of the store; 0 takes a free port.' }),

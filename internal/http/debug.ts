@@ -60,7 +60,7 @@ export function debugRoutes({ figures, ...process }: Debugged, profiles: Profile
       async (durationMs, signal) => `${JSON.stringify(await profiles.allocations(durationMs, signal))}\n`,
     ),
     '/debug/ledger': plainRoute(pipelineRoute(figures, (pipeline) => pipeline.ledger())),
-    '/debug/figures': figuresRoute(figures),
+    '/debug/figures': plainRoute(pipelineRoute(figures, readDebugMetrics)),
   }
 }
 
@@ -112,16 +112,6 @@ function profileHead(kind: 'cpu' | 'heap'): Answer {
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
   const disposition = `attachment; filename="${kind}-${time}.pb.gz"`
   return { status: 200, type: 'application/octet-stream', headers: { 'content-disposition': disposition } }
-}
-
-/** `digits=2` makes a tenth of the answer, for programs that ask often. */
-function figuresRoute(figures: DebugSources | undefined): Route {
-  return (asked) => {
-    const digits = readWhole(asked.query, 'digits', { usual: 3, least: 2, most: 3 })
-    const read = (pipeline: PipelineMetrics, gcPauses: LatencyRecorder): object =>
-      readDebugMetrics(pipeline, gcPauses, digits === 2 ? 2 : 3)
-    return pipelineRoute(figures, read)(asked)
-  }
 }
 
 /** A route that has an answer only in a process with a pipeline, which receives samples. */

@@ -1,16 +1,15 @@
-import { type Histogram, rankOf } from './histogram.ts'
+import type { Histogram } from './histogram.ts'
 import type { LatencyRecorder } from './latency.ts'
 import { processCpuUs } from './process.ts'
 
-/**
- * A histogram as JSON. A bucket is the largest value that falls into it and its count; empty buckets are left out.
- * Ascending.
- */
-export interface Counts {
+/** A histogram as JSON. */
+export interface EncodedHistogram {
   readonly count: number
   readonly sum: number
+  /** Exact. The histogram knows it to one part in a thousand. */
   readonly max: number
-  readonly buckets: ReadonlyArray<readonly [value: number, count: number]>
+  /** HdrHistogram's V2 encoding with three significant digits, in base64. */
+  readonly hdr: string
 }
 
 /** The ledger of a server, in samples, except `messages`, `duplicates` and `trimmed`, which count messages. */
@@ -48,9 +47,16 @@ export interface DebugMetrics {
   readonly rssBytes: number
   readonly ledger: LedgerCounts
   /** µs */
-  readonly latency: { readonly internal: Counts; readonly e2e: Counts; readonly durable: Counts }
+  readonly latency: Latencies<EncodedHistogram>
   /** Pauses for garbage collection, µs. */
-  readonly gc: Counts
+  readonly gc: EncodedHistogram
+}
+
+/** One of something for each of the three latencies. */
+export interface Latencies<T> {
+  readonly internal: T
+  readonly e2e: T
+  readonly durable: T
 }
 
 /** What the process allocated during a measurement. */
@@ -67,11 +73,7 @@ export interface Allocations {
 /** What a pipeline reports. */
 export interface PipelineMetrics {
   ledger(): LedgerCounts
-  readonly latency: {
-    readonly internal: LatencyRecorder
-    readonly e2e: LatencyRecorder
-    readonly durable: LatencyRecorder
-  }
+  readonly latency: Latencies<LatencyRecorder>
 }
 
 /** What the answer is made from. */
@@ -81,77 +83,18 @@ export interface DebugSources {
   readonly gcPauses: LatencyRecorder
 }
 
-/**
- * @param digits significant digits of latencies and pauses. With 3 there are 15,000 buckets after a while, which cost 4
- * ms
- */
-export function readDebugMetrics(
-  pipeline: PipelineMetrics,
-  gcPauses: LatencyRecorder,
-  digits: 2 | 3 = 3,
-): DebugMetrics {
+export function readDebugMetrics(pipeline: PipelineMetrics, gcPauses: LatencyRecorder): DebugMetrics {
   const { internal, e2e, durable } = pipeline.latency
-  const counts = (recorder: LatencyRecorder): Counts => countsOf(recorder.total(), digits)
   return {
     cpuUs: processCpuUs(),
     rssBytes: process.memoryUsage.rss(),
     ledger: pipeline.ledger(),
-    latency: { internal: counts(internal), e2e: counts(e2e), durable: counts(durable) },
-    gc: counts(gcPauses),
+    latency: { internal: encoded(internal.total()), e2e: encoded(e2e.total()), durable: encoded(durable.total()) },
+    gc: encoded(gcPauses.total()),
   }
 }
 
-export function countsOf(histogram: Histogram, digits: 2 | 3 = 3): Counts {
-  return { count: histogram.count, sum: histogram.sum, max: histogram.max, buckets: [...histogram.buckets(digits)] }
-}
-
-/** The sum of the counts of several servers or threads. */
-export function merge(all: readonly Counts[]): Counts {
-  const buckets = new Map<number, number>()
-  for (const counts of all) {
-    for (const [value, count] of counts.buckets) buckets.set(value, (buckets.get(value) ?? 0) + count)
-  }
-  return {
-    count: all.reduce((sum, { count }) => sum + count, 0),
-    sum: all.reduce((sum, counts) => sum + counts.sum, 0),
-    max: all.reduce((most, { max }) => Math.max(most, max), 0),
-    buckets: [...buckets].sort(([a], [b]) => a - b),
-  }
-}
-
-/**
- * What was counted between two readings of one histogram. Exact except for `max`, which is known by its bucket only and
- * can be too high by one part in a thousand.
- *
- * @throws Error when the later reading has less than the earlier one, because the process was restarted
- */
-export function subtract(later: Counts, earlier: Counts): Counts {
-  const left = new Map(later.buckets)
-  for (const [value, count] of earlier.buckets) {
-    const rest = (left.get(value) ?? 0) - count
-    if (rest < 0) throw new Error('the later counts are smaller than the earlier ones: the process was restarted')
-    if (rest === 0) left.delete(value)
-    else left.set(value, rest)
-  }
-  const buckets = [...left]
-  return {
-    count: later.count - earlier.count,
-    sum: later.sum - earlier.sum,
-    max: Math.min(buckets.at(-1)?.[0] ?? 0, later.max),
-    buckets,
-  }
-}
-
-/**
- * The same as `Histogram.percentile`: the value that `percentile` percent of all values are at or below; 0 when there
- * are none.
- */
-export function percentileOf(counts: Counts, percentile: number): number {
-  const rank = rankOf(percentile, counts.count)
-  let seen = 0
-  for (const [value, count] of counts.buckets) {
-    seen += count
-    if (seen >= rank) return Math.min(value, counts.max)
-  }
-  return 0
+function encoded(histogram: Histogram): EncodedHistogram {
+  const { count, sum, max } = histogram
+  return { count, sum, max, hdr: histogram.encode().toString('base64') }
 }

@@ -1,3 +1,5 @@
+import { encodeHdr } from './hdr-encoding.ts'
+
 /** Values up to 2^11 are counted exactly, larger values to within one part in 1,024: "three significant digits". */
 const HALF_BITS = 10
 /** 2^32 − 1: as microseconds, 71 minutes. */
@@ -14,15 +16,6 @@ function bucketOf(value: number): number {
 function largestIn(bucket: number): number {
   const shift = Math.max((bucket >> HALF_BITS) - 1, 0)
   return (bucket - (shift << HALF_BITS) + 1) * 2 ** shift - 1
-}
-
-/**
- * The largest value with the same two significant digits: values up to 2^8 are exact, larger values to within one part
- * in 128.
- */
-function largestOfTwoDigits(value: number): number {
-  const step = 2 ** Math.max(31 - 7 - Math.clz32(value), 0)
-  return (Math.floor(value / step) + 1) * step - 1
 }
 
 /**
@@ -91,28 +84,18 @@ export class Histogram {
     return 0
   }
 
-  /**
-   * The buckets that are not empty, ascending: the largest value of each, and its count.
-   *
-   * @param digits with 2, the values between two powers of two have 128 buckets instead of 1,024, so a tenth as many
-   * are sent
-   */
-  *buckets(digits: 2 | 3 = 3): Generator<[largest: number, count: number]> {
+  /** The buckets that are not empty, ascending: the largest value of each, and its count. */
+  *buckets(): Generator<[largest: number, count: number]> {
     const top = bucketOf(this.#max)
-    let largest = 0
-    let count = 0
     for (let bucket = 0; bucket <= top; bucket++) {
-      const inBucket = this.#counts[bucket]!
-      if (inBucket === 0) continue
-      const value = digits === 3 ? largestIn(bucket) : largestOfTwoDigits(largestIn(bucket))
-      if (value !== largest && count > 0) {
-        yield [largest, count]
-        count = 0
-      }
-      largest = value
-      count += inBucket
+      const count = this.#counts[bucket]!
+      if (count > 0) yield [largestIn(bucket), count]
     }
-    if (count > 0) yield [largest, count]
+  }
+
+  /** In HdrHistogram's V2 encoding. */
+  encode(): Buffer {
+    return encodeHdr(this.#counts, bucketOf(this.#max), { significantDigits: 3, highestValue: LARGEST })
   }
 
   /**
@@ -134,6 +117,6 @@ export class Histogram {
 const RANK_ERROR = 1e-6
 
 /** The position of a percentile among `count` ascending values, from 1. */
-export function rankOf(percentile: number, count: number): number {
+function rankOf(percentile: number, count: number): number {
   return Math.max(Math.ceil((percentile / 100) * count - RANK_ERROR), 1)
 }

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { type Counts, countsOf } from '../../bench/load/counts.ts'
 import type { LoadResult, TimelinePoint } from '../../bench/load/load.ts'
 import type { Pass, Report } from '../../bench/report/report.ts'
-import { type Counts, countsOf } from '../../internal/observe/debug-metrics.ts'
 import { Histogram } from '../../internal/observe/histogram.ts'
 import { ProfileBuilder } from '../../internal/observe/profiling/builder.ts'
 import { Sources } from '../../internal/observe/profiling/sources.ts'
@@ -171,6 +171,7 @@ function passOf(course: Course, index: number): Pass {
     startedAt: new Date(startMs).toISOString(),
     load,
     profiles,
+    histograms: undefined,
   }
 }
 

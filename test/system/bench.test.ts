@@ -1,9 +1,11 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LoadResult } from '../../bench/load/load.ts'
+import { readHistogramLog } from '../support/histogram-log.ts'
 import { influxCount } from '../support/influx.ts'
 import { type InfluxProxy, startInfluxProxy } from '../support/influx-proxy.ts'
 import { type Program, run, startProgram } from '../support/programs.ts'
@@ -109,6 +111,27 @@ describe('a load', () => {
     expect(stdout).toContain('sent = stored, none lost')
     // The warm-up is there too, and nothing of it was counted.
     expect(await influxCount(influx.url, scene.database, 'system_stats', 'cpu')).toBeGreaterThan(load.samples)
+  })
+
+  it('is written as HdrHistogram files, with the latencies of all messages second by second', async () => {
+    const scene = await startScene('pubsub')
+    const hdr = join(folder, 'latencies')
+    const { code, stdout, load } = await over(start(scene, ['--duration', '3s', '--rate', '2000', '--hdr', hdr]))
+    expect(code).toBe(0)
+    expect(readdirSync(hdr).sort()).toEqual(['durable.hgrm', 'e2e.hgrm', 'internal.hgrm', 'latency.hlog'])
+    const intervals = readHistogramLog(readFileSync(join(hdr, 'latency.hlog'), 'utf8'))
+    for (const tag of ['internal', 'e2e', 'durable'] as const) {
+      const ofTag = intervals.filter((one) => one.tag === tag)
+      // One for each whole second, and what was settled after it.
+      expect(ofTag.length).toBeGreaterThanOrEqual(3)
+      const [sum, ...others] = ofTag
+      for (const other of others) sum!.add(other)
+      const [p50, p90, p99] = [50, 90, 99].map((p) => sum!.getValueAtPercentile(p))
+      const line = `${tag.toUpperCase()}_LATENCY_STATS count=${load.messages} p50_us=${p50} p90_us=${p90} p99_us=${p99}\n`
+      expect(stdout).toContain(line)
+      const percentiles = readFileSync(join(hdr, `${tag}.hgrm`), 'utf8')
+      expect(percentiles).toContain(`Total count    = ${String(load.messages).padStart(12)}]`)
+    }
   })
 
   it('of which a database has swallowed some is not in balance, and says how many are missing', async () => {
@@ -228,6 +251,7 @@ describe('bad use of bench', () => {
         /^bench: no server is subscribed to metrics:0, metrics:1: start a server .*\n$/,
       ],
       [['--influx-url', nowhere], 1, /^bench: the store at .* cannot be asked .*ECONNREFUSED.*--no-count\n$/],
+      [['--hdr', '/proc/x'], 1, /^bench: --hdr: \/proc\/x cannot be written to: /],
       [['--json', '/nowhere/a.json'], 1, /^bench: --json: "\/nowhere\/a.json" cannot be written: ENOENT/],
       [
         ['--workrs', '5'],

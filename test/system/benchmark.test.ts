@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Report } from '../../bench/report/report.ts'
+import { readHistogramLog } from '../support/histogram-log.ts'
 import { influxQuery } from '../support/influx.ts'
 import { readProfile } from '../support/pprof.ts'
 import { type Program, startProgram } from '../support/programs.ts'
@@ -275,6 +276,14 @@ describe('a benchmark', () => {
         readdirSync(join(out, 'logs')).filter((name) => /^(redis|influxdb|server.*)\.log$/.test(name)).length,
       ).toBeGreaterThanOrEqual(3)
 
+      const histograms = { log: 'latency.hlog', internal: 'internal.hgrm', e2e: 'e2e.hgrm', durable: 'durable.hgrm' }
+      expect(pass?.histograms).toEqual(histograms)
+      const durable = readHistogramLog(readFileSync(join(out, histograms.log), 'utf8')).filter(
+        ({ tag }) => tag === 'durable',
+      )
+      expect(durable.reduce((sum, { totalCount }) => sum + totalCount, 0)).toBe(messages)
+      for (const name of Object.values(histograms)) expect(program.stderr()).toContain(name)
+
       const files = readdirSync(out).filter((name) => name.endsWith('.pb.gz'))
       expect(files.map((name) => name.replace(/-\d{8}T\d{6}Z/, '')).sort()).toEqual([
         'cpu.pb.gz',
@@ -303,6 +312,11 @@ describe('a benchmark', () => {
       )
       for (const { load } of passes) expect(load).toMatchObject({ stored: load.samples, balance: '' })
       expect(passes.map(({ profiles }) => profiles.heap.length)).toEqual([2, 2, 2, 0, 0, 0])
+      expect(passes.map(({ histograms }) => histograms?.log)).toEqual(
+        ['2000', 'fastest'].flatMap((rate) =>
+          ['baseline-json', 'ours-json', 'ours-packed'].map((name) => `latency-${name}-${rate}.hlog`),
+        ),
+      )
       expect(passes[0]?.profiles.cpu).toMatch(/^cpu-\d{8}T\d{6}Z-baseline-json\.pb\.gz$/)
       expect(program.stdout().match(/_LATENCY_STATS /g)?.length).toBe(18)
       expect(

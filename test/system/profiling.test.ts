@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { decodeCounts } from '../../bench/load/hdr.ts'
 import type { Allocations, DebugMetrics, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { metric } from '../support/api.ts'
 import { type Consumer, startConsumer } from '../support/consumer.ts'
@@ -125,7 +126,8 @@ describe('the figures of a server', () => {
 
   it('have the latency of every message, and what the process costs', async () => {
     const { latency, gc, cpuUs, rssBytes } = await ask<DebugMetrics>('figures')
-    for (const { count, buckets } of Object.values(latency)) {
+    for (const encoded of Object.values(latency)) {
+      const { count, buckets } = decodeCounts(encoded)
       expect(count).toBe(MESSAGES)
       expect(buckets.reduce((sum, [, n]) => sum + n, 0)).toBe(MESSAGES)
     }

@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Counts, countsOf, merge, percentileOf, subtract } from './debug-metrics.ts'
-import { Histogram } from './histogram.ts'
+import { Histogram } from '../../internal/observe/histogram.ts'
+import { type Counts, countsOf, merge, subtract } from './counts.ts'
 
 const LARGEST = 0xffff_ffff
-const PERCENTILES = [0.1, 1, 25, 50, 75, 90, 99, 99.9, 100]
 
 /** Small ones, which have a bucket of their own, and large ones, which share theirs. */
 const values = fc.array(fc.oneof(fc.nat(20), fc.nat(5000), fc.integer({ min: 0, max: LARGEST })), { maxLength: 200 })
@@ -26,16 +25,6 @@ describe('the counts of a histogram', () => {
       [LARGEST, 1],
     ]
     expect(of([10, 0, LARGEST, 2048, 10])).toEqual({ count: 5, sum: 2068 + LARGEST, max: LARGEST, buckets })
-  })
-
-  test('have its percentiles', () => {
-    fc.assert(
-      fc.property(values, (list) => {
-        const histogram = histogramOf(list)
-        const counts = countsOf(histogram)
-        for (const p of PERCENTILES) expect(percentileOf(counts, p)).toBe(histogram.percentile(p))
-      }),
-    )
   })
 
   test('survive JSON', () => {
@@ -62,7 +51,7 @@ describe('the counts of a histogram', () => {
         const { max: exact, ...expected } = of(between)
         expect(counted).toEqual(expected)
         expect(max).toBeGreaterThanOrEqual(exact)
-        expect(max).toBeLessThanOrEqual(Math.min(exact * 1.001, later.max))
+        expect(max).toBeLessThanOrEqual(exact * 1.001)
       }),
     )
   })
