@@ -286,15 +286,34 @@ export function describeBroker(under: BrokerUnderTest): void {
       expect([first, second]).toEqual([['1'], ['1', '2']])
     })
 
+    it('knows whether anybody hears the live feed, from the answer to a message on', async () => {
+      await under.empty()
+      const broker = await openBroker()
+      const isHeard = (expected: boolean): Promise<void> =>
+        until(`it is ${expected ? '' : 'not '}heard`, () => {
+          broker.live.publish(Buffer.from('?'), [])
+          return broker.live.isHeard === expected
+        })
+      await isHeard(false)
+      const leave = await broker.live.subscribe(() => {})
+      await isHeard(true)
+      await leave()
+      await isHeard(false)
+    })
+
     it('keeps the latest live value of each series', async () => {
       await under.empty()
       const broker = await openBroker()
       expect(await broker.live.recall()).toEqual([])
-      const many = Array.from({ length: 1000 }, (_, i) => [`series\u0000${i}`, Buffer.from([0, i & 255, 255])] as const)
+      const many = Array.from({ length: 1000 }, (_, i) => ({
+        key: `series\u0000${i}`,
+        payload: Buffer.from([0, i & 255, 255]),
+        ageMs: 0,
+      }))
       broker.live.publish(Buffer.from('x'), many)
       broker.live.publish(Buffer.from('y'), [
-        ['series\u00001', Buffer.from('newer')],
-        ['empty', Buffer.alloc(0)],
+        { key: 'series\u00001', payload: Buffer.from('newer'), ageMs: 0 },
+        { key: 'empty', payload: Buffer.alloc(0), ageMs: 0 },
       ])
       let kept: Buffer[] = []
       await until('all are kept', async () => {

@@ -134,8 +134,14 @@ export const LIVE_KEPT_MS = 24 * 3_600_000
 /** A reading that the live channel has kept. */
 export interface KeptReading {
   readonly payload: Buffer
-  /** How long ago it was published, ms, by the clocks of the server and of this machine; never below 0. */
+  /** How long ago it arrived at a server, ms, by the clocks of the server and of this machine; never below 0. */
   readonly ageMs: number
+}
+
+/** The latest reading of a series, to be kept. */
+export interface LatestReading extends KeptReading {
+  /** The key of the series. */
+  readonly key: string
 }
 
 /**
@@ -143,8 +149,10 @@ export interface KeptReading {
  * may lose messages, and it never blocks the caller.
  */
 export interface LiveChannel {
-  /** The caller must not change the buffers afterwards. @param latest series key and payload: kept for `recall` */
-  publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void
+  /** Whether anybody listened to the newest message that the engine has answered; true before. */
+  readonly isHeard: boolean
+  /** The caller must not change the buffers afterwards. @param latest kept for `recall` */
+  publish(payload: Buffer, latest: readonly LatestReading[]): void
   /** Returns the undo. */
   subscribe(handler: (payload: Buffer) => void): Promise<() => Promise<void>>
   /** The readings of the last `LIVE_KEPT_MS`, in no order. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { HandClock, SampleMaker } from '../../test/support/live-feed.ts'
-import type { KeptReading, LiveChannel } from '../broker/broker.ts'
+import type { KeptReading, LatestReading, LiveChannel } from '../broker/broker.ts'
 import { frameCodec } from '../codec/frame.ts'
 import { MAX_FRAME_SAMPLES } from '../codec/frame-layout.ts'
 import type { Sample } from '../sample/sample.ts'
@@ -27,10 +27,11 @@ function readings(payload: Buffer): Reading[] {
 
 /** Keeps what was published. */
 class Recorder implements LiveChannel {
+  isHeard = true
   readonly messages: Buffer[] = []
-  readonly saved: Array<readonly [key: string, payload: Buffer]> = []
+  readonly saved: LatestReading[] = []
 
-  publish(payload: Buffer, latest: ReadonlyArray<readonly [string, Buffer]>): void {
+  publish(payload: Buffer, latest: readonly LatestReading[]): void {
     this.messages.push(payload)
     this.saved.push(...latest)
   }
@@ -116,12 +117,77 @@ describe('LiveAnnouncer', () => {
 
     for (let i = 0; i < 1_000; i++) record(maker.sample('m', { i: `${i}` }, { a: 9 }, 9))
     announcer.stop()
-    const keys = channel.saved.map(([key]) => key)
+    const keys = channel.saved.map(({ key }) => key)
     expect(new Set(keys).size).toBe(1_000)
     expect(keys.length).toBe(1_000)
-    expect(channel.saved.flatMap(([, payload]) => readings(payload)).every(({ fields }) => fields.a === 9)).toBe(true)
+    expect(channel.saved.flatMap(({ payload }) => readings(payload)).every(({ fields }) => fields.a === 9)).toBe(true)
     announcer.stop()
     expect(channel.saved.length).toBe(1_000)
+  })
+
+  it('saves at most 2,000 series a second, the one that waits longest first', () => {
+    const { channel, announcer, record, clock, maker } = setUp({ intervalMs: 250 })
+    const samples = Array.from({ length: 12_000 }, (_, i) => maker.sample('m', { i: `${i}` }, { a: i }, 0))
+    const saved = Array.from({ length: 24 }, (_, interval) => {
+      clock.time += 250_000
+      for (const sample of samples) record({ ...sample, at: clock.time + interval })
+      announcer.announce()
+      return channel.saved.splice(0)
+    })
+    expect(new Set(saved.map(({ length }) => length))).toEqual(new Set([500]))
+    expect(new Set(saved.flat().map(({ key }) => key)).size).toBe(12_000)
+  })
+
+  it('says of what it saves how long ago it arrived', () => {
+    const { channel, announcer, record, clock, maker } = setUp({ intervalMs: 250 })
+    for (let i = 0; i < 70; i++) record(maker.sample('m', { i: `${i}` }, { a: 1 }, clock.now()))
+    announcer.announce()
+    clock.time += 1_500_000
+    announcer.announce()
+    expect(channel.saved.map(({ ageMs }) => ageMs)).toEqual([...Array(64).fill(0), ...Array(6).fill(1500)])
+  })
+
+  it('while nobody listens, saves, and publishes empty messages by which it learns when somebody does', () => {
+    const { channel, announcer, record, maker } = setUp()
+    record(maker.sample('m', {}, { a: 1 }, 1))
+    announcer.announce()
+    expect(channel.take()).toHaveLength(1)
+    channel.isHeard = false
+    for (let at = 2; at <= 4; at++) {
+      record(maker.sample('m', {}, { a: at }, at))
+      announcer.announce()
+    }
+    expect(channel.messages).toHaveLength(3)
+    expect(channel.take()).toEqual([])
+    expect(channel.saved.flatMap(({ payload }) => readings(payload)).map(({ at }) => at)).toEqual([1, 2, 3, 4])
+  })
+
+  it('tells who has just come of all that it may not have found saved, and of nothing twice', () => {
+    const { channel, announcer, record, maker } = setUp()
+    const change = (from: number, to: number, at: number): void => {
+      for (let i = from; i < to; i++) record(maker.sample('m', { i: `${i}` }, { a: at }, at))
+      announcer.announce()
+    }
+    channel.isHeard = false
+    // The first 64 are saved at once, and the others wait.
+    change(0, 100, 1)
+    channel.isHeard = true
+    change(90, 110, 2)
+    const told = channel.take()
+    expect(told).toHaveLength(110)
+    expect(told.filter(({ at }) => at === 2)).toHaveLength(20)
+    change(0, 1, 3)
+    expect(channel.take()).toEqual([{ series: 'm\u0000i\u00010', fields: { a: 3 }, at: 3 }])
+  })
+
+  it('tells who has just come also when nothing has changed since', () => {
+    const { channel, announcer, record, maker } = setUp()
+    channel.isHeard = false
+    record(maker.sample('m', {}, { a: 1 }, 1))
+    announcer.announce()
+    channel.isHeard = true
+    announcer.announce()
+    expect(channel.take()).toEqual([{ series: 'm', fields: { a: 1 }, at: 1 }])
   })
 
   it('numbers and counts its messages', () => {

@@ -30,6 +30,7 @@ function setUp(filter: (client: number) => FeedFilter, full: (client: number) =>
   const samples = round(new SampleMaker())
   let deliver = (_payload: Buffer): void => {}
   const channel: LiveChannel = {
+    isHeard: true,
     publish: (payload) => deliver(payload),
     subscribe: async () => async () => {},
     recall: async () => [],

@@ -76,6 +76,7 @@ describe('LiveTable', () => {
     const table = new LiveTable({
       ...{ codec: frameCodec, clock: way.clock, logger: silent, monotonicMs: way.clock.monotonicMs },
       channel: {
+        isHeard: true,
         publish: () => {},
         subscribe: async () => async () => {},
         recall: async () => [
@@ -103,6 +104,7 @@ describe('LiveTable', () => {
       clock: way.clock,
       logger: silent,
       channel: {
+        isHeard: true,
         publish: (payload, latest) => live.publish(payload, latest),
         subscribe: (handler) => live.subscribe(handler),
         recall: () => Promise.reject(new Error('away')),

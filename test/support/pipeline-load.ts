@@ -100,7 +100,7 @@ async function openPipeline() {
   const clock = new WallClock()
   const table = new SeriesTable()
   const ledger = new ServerLedger()
-  const channel = { publish: () => {}, subscribe: async () => async () => {}, recall: async () => [] }
+  const channel = { isHeard: true, publish: () => {}, subscribe: async () => async () => {}, recall: async () => [] }
   const announcer = new LiveAnnouncer({ channel, run: 'web-01/server/5f3a', clock })
   const through = { messages: 0, delivered: 0, acked: 0 }
   const pipeline = new Pipeline({

@@ -45,9 +45,9 @@ describe('MemoryBroker', () => {
   it('forgets live values after a day', async () => {
     let now = 0
     const broker = new MemoryBroker({ logger, now: () => now })
-    broker.live.publish(Buffer.from('x'), [['old', Buffer.from('old')]])
+    broker.live.publish(Buffer.from('x'), [{ key: 'old', payload: Buffer.from('old'), ageMs: 0 }])
     now = LIVE_KEPT_MS / 2
-    broker.live.publish(Buffer.from('x'), [['young', Buffer.from('young')]])
+    broker.live.publish(Buffer.from('x'), [{ key: 'young', payload: Buffer.from('young'), ageMs: 0 }])
     expect((await broker.live.recall()).map(({ ageMs }) => ageMs)).toEqual([LIVE_KEPT_MS / 2, 0])
     now = LIVE_KEPT_MS + 1
     expect((await broker.live.recall()).map(({ payload }) => String(payload))).toEqual(['young'])

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino'
-import { type KeptReading, LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
+import { type KeptReading, type LatestReading, LIVE_KEPT_MS, type LiveChannel } from '../broker.ts'
 
 /** The live channel of the memory broker: calls its handlers before `publish` returns. */
 export class MemoryLiveChannel implements LiveChannel {
   readonly #logger: Logger
   readonly #now: () => number
   readonly #handlers = new Set<(payload: Buffer) => void>()
-  readonly #latest = new Map<string, { payload: Buffer; publishedAtMs: number }>()
+  readonly #latest = new Map<string, { payload: Buffer; arrivedAtMs: number }>()
 
   /** @param now milliseconds since the epoch */
   constructor(logger: Logger, now: () => number) {
@@ -14,9 +14,14 @@ export class MemoryLiveChannel implements LiveChannel {
     this.#now = now
   }
 
-  publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void {
-    const publishedAtMs = this.#now()
-    for (const [key, value] of latest) this.#latest.set(key, { payload: value, publishedAtMs })
+  get isHeard(): boolean {
+    return this.#handlers.size > 0
+  }
+
+  publish(payload: Buffer, latest: readonly LatestReading[]): void {
+    const nowMs = this.#now()
+    for (const { key, payload: kept, ageMs } of latest)
+      this.#latest.set(key, { payload: kept, arrivedAtMs: nowMs - ageMs })
     for (const handler of this.#handlers) {
       try {
         handler(payload)
@@ -38,10 +43,10 @@ export class MemoryLiveChannel implements LiveChannel {
   async recall(): Promise<KeptReading[]> {
     const nowMs = this.#now()
     const oldestMs = nowMs - LIVE_KEPT_MS
-    for (const [key, { publishedAtMs }] of this.#latest) if (publishedAtMs < oldestMs) this.#latest.delete(key)
-    return Array.from(this.#latest.values(), ({ payload, publishedAtMs }) => ({
+    for (const [key, { arrivedAtMs }] of this.#latest) if (arrivedAtMs < oldestMs) this.#latest.delete(key)
+    return Array.from(this.#latest.values(), ({ payload, arrivedAtMs }) => ({
       payload,
-      ageMs: Math.max(0, nowMs - publishedAtMs),
+      ageMs: Math.max(0, nowMs - arrivedAtMs),
     }))
   }
 }

@@ -73,7 +73,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
         expect(error).toBeInstanceOf(BrokerError)
         return (error as BrokerError).kind === 'not_sent'
       })
-      broker.live.publish(Buffer.from('lost'), [['k', Buffer.from('lost')]])
+      broker.live.publish(Buffer.from('lost'), [{ key: 'k', payload: Buffer.from('lost'), ageMs: 0 }])
       await until('the live message is counted', () => broker.stats.liveDropped > 0)
       expect(broker.stats.liveDropped).toBe(1)
       await until('the log can say why', () => broker.health().problem.includes('refuses the connection'))
@@ -180,7 +180,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     const stale = Buffer.alloc(9)
     stale.writeDoubleBE(Date.now() - LIVE_KEPT_MS - 1000)
     await scene.admin.hset('live:latest', 'stale', stale, 'torn', 'x')
-    broker.live.publish(Buffer.from('x'), [['fresh', Buffer.from('fresh')]])
+    broker.live.publish(Buffer.from('x'), [{ key: 'fresh', payload: Buffer.from('fresh'), ageMs: 0 }])
     await until('it is kept', async () => (await broker.live.recall()).length > 0)
     expect((await broker.live.recall()).map(({ payload }) => String(payload))).toEqual(['fresh'])
     const hourOld = Buffer.from('12345678hour old')

@@ -4,6 +4,7 @@ import {
   type BrokerStats,
   type BrokerUse,
   type KeptReading,
+  type LatestReading,
   LIVE_KEPT_MS,
   type LiveChannel,
 } from '../broker.ts'
@@ -25,7 +26,7 @@ const MAX_PENDING_BYTES = 8 * 2 ** 20
 /** One HSET of more fields would block Redis, and every PUBLISH, for over a millisecond. */
 const FIELDS_A_COMMAND = 256
 /**
- * Precedes each value in the hash: when it was published, in ms, a double. Redis 7.0 cannot expire single fields of a
+ * Precedes each value in the hash: when it arrived, in ms, a double. Redis 7.0 cannot expire single fields of a
  * hash.
  */
 const STAMP_BYTES = 8
@@ -52,6 +53,7 @@ export class RedisLiveChannel implements LiveChannel {
   readonly #options: RedisLiveChannelOptions
   readonly #now: () => number
   readonly #listeners = new Set<ChannelListener>()
+  isHeard = true
   #pendingBytes = 0
   #sweeper: NodeJS.Timeout | undefined
 
@@ -60,19 +62,24 @@ export class RedisLiveChannel implements LiveChannel {
     this.#now = options.now ?? Date.now
   }
 
-  publish(payload: Buffer, latest: ReadonlyArray<readonly [key: string, payload: Buffer]>): void {
+  publish(payload: Buffer, latest: readonly LatestReading[]): void {
     const { commands, stats } = this.#options
     if (!commands.up || this.#pendingBytes > MAX_PENDING_BYTES) {
       stats.liveDropped++
       return
     }
     let bytes = payload.length
-    const sent: Array<Promise<unknown>> = [commands.send(PUBLISH, (client) => client.publish(CHANNEL, payload))]
+    const published = commands
+      .send(PUBLISH, (client) => client.publish(CHANNEL, payload))
+      .then((receivers) => {
+        this.isHeard = receivers > 0
+      })
+    const sent: Array<Promise<unknown>> = [published]
     for (let from = 0; from < latest.length; from += FIELDS_A_COMMAND) {
       const fields: Array<string | Buffer> = []
-      for (const [key, value] of latest.slice(from, from + FIELDS_A_COMMAND)) {
-        fields.push(key, stamped(value, this.#now()))
-        bytes += value.length
+      for (const { key, payload: kept, ageMs } of latest.slice(from, from + FIELDS_A_COMMAND)) {
+        fields.push(key, stamped(kept, this.#now() - ageMs))
+        bytes += kept.length
       }
       sent.push(commands.send(HSET.name, (client) => client.hset(LATEST_KEY, ...fields)))
     }
