@@ -82,6 +82,9 @@ export interface BrokerStats {
   trimmedUnread: number
   /** Streams: entries claimed from a consumer that is gone. */
   claimed: number
+  /** Pub/Sub: times that a subscriber stopped taking messages because it was behind, and how long in all, ms. */
+  heldBack: number
+  heldBackMs: number
   /** Messages of the live channel that were dropped because the engine was away or slow. */
   liveDropped: number
 }
@@ -96,6 +99,8 @@ export function newStats(): BrokerStats {
     trimmedUnacked: 0,
     trimmedUnread: 0,
     claimed: 0,
+    heldBack: 0,
+    heldBackMs: 0,
     liveDropped: 0,
   }
 }
@@ -109,6 +114,16 @@ export interface PartitionBacklog {
   readonly pending: number
   /** Milliseconds since the oldest message without an ack, read or not, was published; 0 where there is none. */
   readonly oldestAgeMs: number
+  /** Milliseconds since the oldest message that no server has read was published; 0 where there is none. */
+  readonly unreadAgeMs: number
+}
+
+/** What Redis has for a subscriber that has not read it yet (pubsub). */
+export interface Unread {
+  /** How long ago the oldest of it was published, ms: so much later it is read. */
+  readonly ageMs: number
+  /** Beyond a limit Redis cuts the subscriber off. */
+  readonly bytes: number
 }
 
 /**
@@ -202,6 +217,13 @@ export interface Broker {
    * Redis is away.
    */
   readonly backlog?: readonly PartitionBacklog[]
+  /** Pub/Sub: what the subscriber has not read yet; undefined without one. */
+  readonly unread?: Unread | undefined
+  /**
+   * Pub/Sub: why the subscriber holds back, or did so until lately, in words; '' while it keeps up. Redis would lose what
+   * is not read in time, so a subscriber that is behind stops to listen, and publishers keep their messages.
+   */
+  readonly behind?: string
   /** Streams: whether another process reads as the same consumer. */
   readonly hasNamesake?: boolean
   health(): BrokerHealth

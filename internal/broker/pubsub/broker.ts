@@ -7,6 +7,7 @@ import {
   newStats,
   type SubscribeOptions,
   type Subscription,
+  type Unread,
 } from '../broker.ts'
 import { Deliveries } from '../deliveries.ts'
 import { HashRing } from '../hash-ring.ts'
@@ -31,8 +32,9 @@ export interface PubSubOptions {
 }
 
 /**
- * Redis Pub/Sub: at most once. A message without a subscriber is gone, and `publish` returns 0. A server that dies or
- * is too slow loses what Redis had sent it; the gap in `seq` shows that. A Redis Cluster is refused: PUBLISH reaches all
+ * Redis Pub/Sub: at most once. A message without a subscriber is gone, and `publish` returns 0. A server that dies
+ * loses what Redis had sent it; the gap in `seq` shows that. One that is too slow stops to listen in good time, before
+ * Redis cuts it off (`ReadingWatch`). A Redis Cluster is refused: PUBLISH reaches all
  * nodes, but counts the servers on its own node only. Sharded channels are not used.
  */
 export class PubSubBroker implements Broker {
@@ -87,10 +89,21 @@ export class PubSubBroker implements Broker {
       channels,
       (payload) => deliveries.deliverOnce(payload),
     )
-    const subscription = new PubSubSubscription(listener, () => this.#subscriptions.delete(subscription))
+    const parts = { commands: this.#commands, logger, stats: this.stats }
+    const subscription = new PubSubSubscription(listener, parts, () => this.#subscriptions.delete(subscription))
     this.#subscriptions.add(subscription)
     await listener.connection.whenUp()
     return subscription
+  }
+
+  get unread(): Unread | undefined {
+    const [first, ...others] = Array.from(this.#subscriptions, ({ watch }) => watch.unread)
+    if (first === undefined) return undefined
+    return others.reduce((a, b) => ({ ageMs: Math.max(a.ageMs, b.ageMs), bytes: a.bytes + b.bytes }), first)
+  }
+
+  get behind(): string {
+    return Array.from(this.#subscriptions, ({ watch }) => watch.behind).find((text) => text !== '') ?? ''
   }
 
   health(): BrokerHealth {

@@ -71,6 +71,7 @@ export class RedisConnection {
   #mode: Mode = 'connecting'
   #wasUp = false
   #upSinceMs = 0
+  #id: number | undefined
   #lostAtMs = 0
   #problem: string
   readonly #tried: Deferred<void> = deferred()
@@ -102,6 +103,11 @@ export class RedisConnection {
   /** When it came up, by the monotonic timer. */
   get upSinceMs(): number {
     return this.#upSinceMs
+  }
+
+  /** Its number in CLIENT LIST; undefined where the server does not say it. */
+  get id(): number | undefined {
+    return this.#id
   }
 
   health(): BrokerHealth {
@@ -183,7 +189,7 @@ export class RedisConnection {
     try {
       // One write: a server of another kind answers the first bytes and closes, which a second write would hide.
       this.#cork()
-      await Promise.all([
+      const [id] = await Promise.all([
         checkServer(client),
         client.ping(),
         // The client has sent it already, and would go on in database 0 where Redis refuses it.
@@ -191,6 +197,7 @@ export class RedisConnection {
         // The name helps people who read CLIENT LIST. Some operators forbid the command.
         client.client('SETNAME', this.#name).catch(ignore),
       ])
+      this.#id = id
       await this.#options.setUp?.(client)
       this.#refusals.clear()
       await checkRights(client, this.#options.rights?.(), (name, error) => {

@@ -69,8 +69,8 @@ export class Backlog {
     if (tooOld) return []
     return this.#polled.flatMap((each, partition) => {
       if (each === undefined) return []
-      const { lag, pending, oldestAgeMs } = each
-      return [{ partition, lag, pending, oldestAgeMs }]
+      const { lag, pending, oldestAgeMs, unreadAgeMs } = each
+      return [{ partition, lag, pending, oldestAgeMs, unreadAgeMs }]
     })
   }
 

@@ -171,12 +171,12 @@ local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
 local oldest = pending[2]
 local unread = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)[1]
 if unread and (not oldest or before(unread[1], oldest)) then oldest = unread[1] end
-local ageMs = 0
-if oldest then
-  local now = redis.call('TIME')
-  ageMs = math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(oldest, '%d+')))
+local now = redis.call('TIME')
+local function age(id)
+  return math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(id, '%d+')))
 end
-return {lost, lag, pending[1], ageMs, others, isSame and 1 or 0, last_generated, added or 0}`
+local ages = {oldest and age(oldest) or 0, unread and age(unread[1]) or 0}
+return {lost, lag, pending[1], ages[1], ages[2], others, isSame and 1 or 0, last_generated, added or 0}`
 
 /** How far a stream was: its last entry, and how many were ever added to it (0 before Redis 7.0). */
 export interface StreamPosition {
@@ -203,6 +203,8 @@ export interface Inspection {
   readonly pending: number
   /** How long ago the oldest entry that is not acked, read or not, was published; 0 where there is none. */
   readonly oldestAgeMs: number
+  /** The same of the oldest entry that is not read. */
+  readonly unreadAgeMs: number
   /** How long ago another consumer of the group last asked for entries; undefined where there is no other. */
   readonly othersIdleMs: number | undefined
   /** Whether this is another stream than the one that was known, or nothing of that is left. */
@@ -225,11 +227,12 @@ export interface Inspection {
  */
 export async function inspect(client: Redis, options: InspectOptions): Promise<Inspection> {
   const { key, group, consumer, known = { lastId: '', added: 0 }, wasMade } = options
-  const [trimmedUnread, lag, pending, oldestAgeMs, othersIdleMs, isSame, lastId, added] = (await client.eval(
-    ...([INSPECT, 1, key, group, known.lastId, known.added, wasMade ? 'made' : '', consumer] as const),
-  )) as [number, number, number, number, number, number, string, number]
+  const [trimmedUnread, lag, pending, oldestAgeMs, unreadAgeMs, othersIdleMs, isSame, lastId, added] =
+    (await client.eval(
+      ...([INSPECT, 1, key, group, known.lastId, known.added, wasMade ? 'made' : '', consumer] as const),
+    )) as [number, number, number, number, number, number, number, string, number]
   return {
-    ...{ trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs },
+    ...{ trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs, unreadAgeMs },
     othersIdleMs: othersIdleMs < 0 ? undefined : othersIdleMs,
     hasVanished: isSame === 0,
     position: { lastId, added },
