@@ -49,6 +49,26 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     help: 'Streams: messages claimed from a server that is gone.',
     read: () => stats.claimed,
   })
+  metrics.gauge({
+    name: 'sentinel_broker_unread_seconds',
+    help: 'How long after they were published messages are read.',
+    read: () => unreadAgeMs(broker) / 1000,
+  })
+  metrics.gauge({
+    name: 'sentinel_broker_unread_bytes',
+    help: 'Pub/Sub: what waits in Redis for this subscriber. Beyond client-output-buffer-limit Redis cuts it off.',
+    read: () => broker.unread?.bytes ?? 0,
+  })
+  metrics.counter({
+    name: 'sentinel_broker_held_back_total',
+    help: 'Pub/Sub: times that this subscriber stopped to listen because it was behind.',
+    read: () => stats.heldBack,
+  })
+  metrics.counter({
+    name: 'sentinel_broker_held_back_seconds_total',
+    help: 'Pub/Sub: for how long it did not listen.',
+    read: () => stats.heldBackMs / 1000,
+  })
   metrics.counter({
     name: 'sentinel_live_dropped_messages_total',
     help: 'Messages of the live feed that were not published because the broker was away or slow.',
@@ -77,4 +97,9 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     label: 'partition',
     read: byPartition(({ oldestAgeMs }) => oldestAgeMs / 1000),
   })
+}
+
+/** How long after they were published messages are read, ms. Over streams, as of some seconds ago. */
+export function unreadAgeMs({ unread, backlog = [] }: Pick<Broker, 'unread' | 'backlog'>): number {
+  return unread?.ageMs ?? Math.max(0, ...backlog.map((each) => each.unreadAgeMs))
 }

@@ -11,6 +11,7 @@ import type { Metrics } from '../../internal/observe/metrics.ts'
 import { type OwnMetric, processMetrics } from '../../internal/observe/own-metrics.ts'
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
+import type { Behind } from './behind.ts'
 import { lossKnown, lossUnknown } from './loss.ts'
 
 /** The parts of a server that its metrics are read from. */
@@ -25,12 +26,13 @@ export interface ServerParts {
   readonly table: SeriesTable
   readonly announcer: LiveAnnouncer
   readonly broker: Broker
+  readonly behind: Behind
   readonly storeKind: string
 }
 
 /** The server's own sample, once a second. */
 export function ownServerMetrics(parts: ServerParts): Record<string, OwnMetric> {
-  const { ledger, loss, latencies, pipeline, deadLetters, broker, storeKind } = parts
+  const { ledger, loss, latencies, pipeline, deadLetters, broker, behind, storeKind } = parts
   let receivedBefore = 0
   let readAtMs = performance.now()
   const samplesPerSecond = (): number => {
@@ -45,6 +47,7 @@ export function ownServerMetrics(parts: ServerParts): Record<string, OwnMetric> 
     store: ['string', () => storeKind],
     store_ready: ['bool', () => pipeline.breaker.problem === ''],
     store_away_seconds: ['float', () => pipeline.breaker.awayForMs / 1000],
+    behind: ['bool', () => behind.problem !== ''],
     messages: ['int', () => ledger.messages],
     received: ['int', () => ledger.received],
     taken_over: ['int', () => ledger.takenOver],
@@ -236,8 +239,18 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
 }
 
 /** What waits between the broker and the store, and the dead letters. */
-function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters }: ServerParts): void {
+function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters, behind }: ServerParts): void {
   const { queue, breaker, spool } = pipeline
+  metrics.gauge({
+    name: 'sentinel_behind',
+    help: '1 while the server reads less than comes, or its store takes less: /ready says which.',
+    read: () => (behind.problem === '' ? 0 : 1),
+  })
+  metrics.gauge({
+    name: 'sentinel_queue_wait_seconds',
+    help: 'How long the oldest batch in memory has waited for the store.',
+    read: () => queue.waitsMs / 1000,
+  })
   metrics.gauge({
     name: 'sentinel_held_samples',
     help: 'Samples received and not settled yet, in memory and on disk.',

@@ -16,6 +16,7 @@ import type { StoreWriter } from '../../internal/store/store.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import { instanceOf } from '../parts/data-folder.ts'
 import type { Context } from '../program/context.ts'
+import { Behind } from './behind.ts'
 import { createLossTracker, lossKnown, lossUnknown, settledBy } from './loss.ts'
 import { addServerMetrics, ledgerCounts, ownServerMetrics, type ServerParts } from './metrics.ts'
 import { openStorage } from './storage.ts'
@@ -69,6 +70,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     spool,
     deadLetters,
   })
+  const behind = new Behind({ broker, pipeline, logger })
   const parts: ServerParts = {
     decoder,
     ledger,
@@ -80,6 +82,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     table,
     announcer,
     broker,
+    behind,
     storeKind: settings.store.kind,
   }
   const own = new OwnMetrics({
@@ -93,6 +96,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     intervalMs: OWN_FIGURES_INTERVAL_MS,
     clock,
     onTick: async (atUs) => {
+      behind.look()
       own.collect(atUs, (sample) => pipeline.take(sample))
       identities.collect(atUs, (sample) => pipeline.take(sample))
     },
@@ -100,7 +104,10 @@ export async function openServer(context: Context, broker: Broker, writer: Store
   })
   addServerMetrics(context.metrics, parts)
   context.pipelines.push({ ledger: () => ledgerCounts(parts), latency: latencies })
-  context.readiness.push(() => pipeline.breaker.problem)
+  context.readiness.push(
+    () => pipeline.breaker.problem,
+    () => behind.problem,
+  )
   context.onReload(
     [
       'ingest.flushMinMs',

@@ -129,8 +129,13 @@ export class Pipeline {
     this.#queue.reconfigure(limits)
   }
 
-  get queue(): Pick<WriteQueue, 'bytes' | 'replayedSamples'> {
+  get queue(): Pick<WriteQueue, 'bytes' | 'replayedSamples' | 'waitsMs'> {
     return this.#queue
+  }
+
+  /** Whether the broker is held back because there is no room for more. */
+  get isFull(): boolean {
+    return this.#queue.modes.intake === 'full'
   }
 
   get breaker(): Pick<CircuitBreaker, 'problem' | 'awayForMs' | 'writes' | 'retries' | 'writeTime'> {

@@ -83,6 +83,14 @@ export class WriteQueue {
     return this.#row.bytes + (this.#open?.batch.bytes ?? 0)
   }
 
+  /** How long the oldest batch has waited that is in memory and that the store may have any moment, ms; 0 without one. */
+  get waitsMs(): number {
+    for (const { state, openedAtMs } of this.#row) {
+      if (state === 'waiting' || state === 'writing') return performance.now() - openedAtMs
+    }
+    return 0
+  }
+
   /** Samples in memory. */
   get samples(): number {
     return this.#row.samples + (this.#open?.batch.samples ?? 0)
