@@ -49,7 +49,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     await broker.subscribe(() => {})
     const leave = await broker.live.subscribe(() => {})
     await broker.live.subscribe(() => {})
-    const own = kind === 'pubsub' ? ['metrics'] : ['queue:0', 'queue:1', 'queue:2', 'queue:3']
+    const own = kind === 'pubsub' ? ['metrics'] : ['queue']
     expect((await clients()).sort()).toEqual(['commands', 'live', 'live', ...own].map((name) => `sentinel:${name}`))
     await leave()
     await broker.close()
@@ -87,7 +87,7 @@ describe.each(['pubsub', 'streams'] as const)('%s on Redis', (kind) => {
     })
     expect(texts(received)).toEqual(['before', 'after'])
     expect(received.ids).toEqual([1, 2])
-    expect(broker.stats.reconnects).toBeGreaterThanOrEqual(kind === 'pubsub' ? 2 : 5)
+    expect(broker.stats.reconnects).toBeGreaterThanOrEqual(2)
   })
 
   it('heals when each connection was accepted and closed at once, as by a proxy without a server', async () => {

@@ -13,9 +13,9 @@ import type { RedisOptions } from '../redis/client.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { AckSender } from './ack-sender.ts'
 import { Backlog } from './backlog.ts'
-import { tieOf } from './entry.ts'
-import { PartitionReader } from './partition-reader.ts'
+import { bulkOf, idIn, tieOf } from './entry.ts'
 import { ReadGate } from './read-gate.ts'
+import { StreamsReader } from './reader.ts'
 import { MAX_RENEWED, renew } from './scripts.ts'
 import { Trials } from './trials.ts'
 import { Unacked } from './unacked.ts'
@@ -42,8 +42,8 @@ export interface SubscriptionOptions {
 }
 
 /**
- * One consumer of the group. It wires its parts: a reader a partition, the read gate before them, the trials of
- * suspects beside them, the unacked entries behind them, and the sender of acks. It renews the entries that it owns, so
+ * One consumer of the group. It wires its parts: the reader, the read gate before it, the trials of suspects beside
+ * it, the unacked entries behind it, and the sender of acks. It renews the entries that it owns, so
  * that no other consumer claims them.
  */
 export class StreamsSubscription implements Subscription {
@@ -52,7 +52,7 @@ export class StreamsSubscription implements Subscription {
   readonly #unacked: Unacked
   readonly #acks: AckSender
   readonly #gate = new ReadGate()
-  readonly #readers: readonly PartitionReader[]
+  readonly #reader: StreamsReader
   readonly #trials: Trials
   readonly #backlog: Backlog
   readonly #throttle: LogThrottle
@@ -74,7 +74,10 @@ export class StreamsSubscription implements Subscription {
       throttle: this.#throttle,
       pauseMs: options.trialPauseMs,
       unackedCount: () => this.#unacked.size,
-      deliver: (partition, id, payload) => this.#deliver(partition, id, payload, true),
+      deliver: (partition, id, payload) => {
+        const bulk = bulkOf(id)
+        return this.#deliver(partition, bulk, 0, bulk.length, payload, true)
+      },
       onPoison: (...poison) => this.#deliveries.poison(...poison),
       holdsBackChanged: () => this.#updateGate(),
     })
@@ -86,36 +89,37 @@ export class StreamsSubscription implements Subscription {
         this.#trials.unackedFell()
       },
     })
-    this.#readers = options.keys.map(
-      (key, partition) =>
-        new PartitionReader({
-          ...options,
-          key,
-          partition,
-          gate: this.#gate,
-          knownIds: () => [...this.#unacked.idsOf(partition), ...this.#trials.idsOf(partition)],
-          mayClaim: () => !this.#storeAway && this.#trials.count < options.maxUnacked,
-          deliver: (id, payload, redelivered) => {
-            const problem = this.#deliver(partition, id, payload, redelivered)
-            if (problem !== '') this.#trials.add(partition, id, 1, problem)
-          },
-          groupMade: () => this.#backlog.groupMade(partition),
-          suspect: (id, deliveries) => this.#trials.add(partition, id, deliveries, ''),
-        }),
-    )
+    this.#reader = new StreamsReader({
+      ...options,
+      gate: this.#gate,
+      deliver: (partition, bytes, idAt, idEnd, payload, redelivered) => {
+        const problem = this.#deliver(partition, bytes, idAt, idEnd, payload, redelivered)
+        if (problem !== '') this.#trials.add(partition, idIn(bytes, idAt, idEnd), 1, problem)
+      },
+      partitionOptions: (key, partition) => ({
+        ...options,
+        key,
+        partition,
+        knownIds: () => [...this.#unacked.idsOf(partition), ...this.#trials.idsOf(partition)],
+        mayClaim: () => !this.#storeAway && this.#trials.count < options.maxUnacked,
+        groupMade: () => this.#backlog.groupMade(partition),
+        suspect: (id, deliveries) => this.#trials.add(partition, id, deliveries, ''),
+      }),
+    })
     this.#backlog = new Backlog({ ...options, throttle: this.#throttle, intervalMs: options.backlogIntervalMs })
     this.#renewal = setInterval(() => this.#renew(), options.visibilityMs / 3).unref()
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.#readers.map((reader) => reader.connection.whenUp()))
+    await this.#reader.connection.whenUp()
     await this.#backlog.announce()
-    for (const reader of this.#readers) reader.start()
+    this.#reader.start()
     await this.#backlog.start()
   }
 
   health(): BrokerHealth | undefined {
-    return this.#readers.map((reader) => reader.connection.health()).find((health) => !health.connected)
+    const health = this.#reader.connection.health()
+    return health.connected ? undefined : health
   }
 
   get backlog(): PartitionBacklog[] {
@@ -145,9 +149,9 @@ export class StreamsSubscription implements Subscription {
   }
 
   stop(): Promise<void> {
-    this.#stopped ??= Promise.all(this.#readers.map((reader) => reader.stop())).then(() => {})
+    this.#stopped ??= this.#reader.stop()
     this.#trials.setPaused(true)
-    // Readers that wait at the shut gate must see that they are to stop.
+    // A reader that waits at the shut gate must see that it is to stop.
     this.#gate.notifyWaiters()
     return this.#stopped
   }
@@ -161,15 +165,22 @@ export class StreamsSubscription implements Subscription {
     await this.stop()
     clearInterval(this.#renewal)
     await this.#acks.close()
-    await Promise.all([this.#trials.close(), this.#backlog.close(), ...this.#readers.map((reader) => reader.close())])
+    await Promise.all([this.#trials.close(), this.#backlog.close(), this.#reader.close()])
     this.#throttle.flush()
     this.#options.leave()
   }
 
   /** @returns what the handler threw; '' when it took the entry, which is then unacked */
-  #deliver(partition: number, id: string, payload: Buffer, redelivered: boolean): string {
-    this.#unacked.push(partition, id)
-    const problem = this.#deliveries.deliver(payload, tieOf(partition, id), redelivered)
+  #deliver(
+    partition: number,
+    bytes: Buffer,
+    idAt: number,
+    idEnd: number,
+    payload: Buffer,
+    redelivered: boolean,
+  ): string {
+    this.#unacked.push(partition, bytes, idAt, idEnd)
+    const problem = this.#deliveries.deliver(payload, tieOf(partition, bytes, idEnd), redelivered)
     if (problem !== '') this.#unacked.cancelLast()
     else if (this.#unacked.size >= this.#options.maxUnacked) this.#updateGate()
     return problem
@@ -194,7 +205,7 @@ export class StreamsSubscription implements Subscription {
       for (const [partition, key] of keys.entries()) {
         const ids = [
           ...this.#unacked.idsOf(partition, before),
-          ...this.#readers[partition]!.undeliveredIds(),
+          ...this.#reader.undeliveredIds(partition),
           ...this.#trials.idsOf(partition),
         ]
         for (let from = 0; from === 0 || from < ids.length; from += MAX_RENEWED) {

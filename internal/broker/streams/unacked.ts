@@ -1,28 +1,42 @@
-/** The list is compacted when at least this many slots at its front are acked, and they are half of it. */
-const COMPACT_AT = 4096
+import { IdLog } from './id-log.ts'
+
+/** Deliveries for which there is room at first; it doubles when they need more. */
+const FIRST_DELIVERIES = 4096
+/** An id as a bulk string has at most 48 bytes. */
+const BYTES_BITS = 6
+const BYTES_MASK = (1 << BYTES_BITS) - 1
 
 /**
  * The entries that a consumer has delivered and that Redis does not know to be acked, in the order of delivery. A
  * cumulative ack moves entries to `acking`; Redis' answer removes them from there.
+ *
+ * An entry takes some 25 bytes, and no object: at 250,000 entries a second, strings of their ids would be the most of
+ * the garbage.
  */
 export class Unacked {
-  /** In the order of delivery; entries before `#head` are acked. The entry of delivery d stands at `d − #base`. */
-  #ids: string[] = []
-  #partitions: number[] = []
-  #head = 0
-  #base = 1
+  /** By partition: the ids of its entries, first those that are acking. */
+  readonly #ids: readonly IdLog[]
   /** By partition: acked entries whose XACK must be sent, or is on its way. */
-  readonly #acking: string[][]
+  readonly #acking: number[]
   #ackingCount = 0
-  /** Deliveries from `#head` on that `cancelLast` took back: their id is ''. */
+  /**
+   * The deliveries from `#head` to `#end` are not acked: partition and bytes of the id in one number; 0 bytes where
+   * `cancelLast` took it back. Delivery d stands at `d − #base`.
+   */
+  #deliveries = new Uint16Array(FIRST_DELIVERIES)
+  #head = 0
+  #end = 0
+  #base = 1
+  /** Deliveries from `#head` on that were taken back. */
   #cancelled = 0
 
   constructor(partitions: number) {
-    this.#acking = Array.from({ length: partitions }, () => [])
+    this.#ids = Array.from({ length: partitions }, () => new IdLog())
+    this.#acking = Array.from({ length: partitions }, () => 0)
   }
 
   get size(): number {
-    return this.#ids.length - this.#head - this.#cancelled + this.#ackingCount
+    return this.#end - this.#head - this.#cancelled + this.#ackingCount
   }
 
   get ackingCount(): number {
@@ -31,12 +45,14 @@ export class Unacked {
 
   /** The number of the delivery that the next `push` stands for. */
   get nextDelivery(): number {
-    return this.#base + this.#ids.length
+    return this.#base + this.#end
   }
 
-  push(partition: number, id: string): void {
-    this.#ids.push(id)
-    this.#partitions.push(partition)
+  /** @param bytes where the id is, as a bulk string of RESP: from `at` to `end` */
+  push(partition: number, bytes: Buffer, at: number, end: number): void {
+    if (this.#end === this.#deliveries.length) this.#makeRoom()
+    this.#ids[partition]!.push(bytes, at, end)
+    this.#deliveries[this.#end++] = (partition << BYTES_BITS) | (end - at)
   }
 
   /**
@@ -44,49 +60,63 @@ export class Unacked {
    * acked.
    */
   cancelLast(): void {
-    if (this.#head === this.#ids.length) return
-    this.#ids[this.#ids.length - 1] = ''
+    if (this.#head === this.#end) return
+    const last = this.#deliveries[this.#end - 1]!
+    this.#ids[last >> BYTES_BITS]!.pop(last & BYTES_MASK)
+    this.#deliveries[this.#end - 1] = 0
     this.#cancelled++
   }
 
   /** Every entry up to and including this delivery is acked. */
   ackUpTo(delivery: number): void {
-    const end = Math.min(delivery + 1 - this.#base, this.#ids.length)
-    for (; this.#head < end; this.#head++) this.#ack(this.#partitions[this.#head]!, this.#ids[this.#head]!)
-    if (this.#head < COMPACT_AT || this.#head * 2 < this.#ids.length) return
-    this.#base += this.#head
-    this.#ids = this.#ids.slice(this.#head)
-    this.#partitions = this.#partitions.slice(this.#head)
-    this.#head = 0
+    const end = Math.min(delivery + 1 - this.#base, this.#end)
+    for (; this.#head < end; this.#head++) {
+      const acked = this.#deliveries[this.#head]!
+      if (acked === 0) this.#cancelled--
+      else {
+        this.#acking[acked >> BYTES_BITS]!++
+        this.#ackingCount++
+      }
+    }
   }
 
-  /** The first entries of a partition whose XACK must be sent. They stay here until `acked`. */
-  peekAcking(partition: number, max: number): string[] {
-    return this.#acking[partition]!.slice(0, max)
+  /** How many entries of a partition wait for an XACK or its answer. */
+  ackingOf(partition: number): number {
+    return this.#acking[partition]!
   }
 
-  /** Redis has acked the first `count` entries that `peekAcking` returned. */
+  /** The ids of the first `count` of them, as bulk strings, valid until the next call. They stay here until `acked`. */
+  peekAcking(partition: number, count: number): Buffer {
+    return this.#ids[partition]!.first(count)
+  }
+
+  /** Redis has acked the first `count` entries of a partition. */
   acked(partition: number, count: number): void {
-    this.#acking[partition]!.splice(0, count)
+    const ids = this.#ids[partition]!
+    ids.shift(ids.first(count).length)
+    this.#acking[partition]! -= count
     this.#ackingCount -= count
   }
 
   /** The entries of a partition that were delivered before `beforeDelivery`. */
   idsOf(partition: number, beforeDelivery = Infinity): string[] {
-    const ids = this.#acking[partition]!.slice()
-    const end = Math.min(beforeDelivery - this.#base, this.#ids.length)
+    let count = this.#acking[partition]!
+    const end = Math.min(beforeDelivery - this.#base, this.#end)
     for (let i = this.#head; i < end; i++) {
-      if (this.#partitions[i] === partition && this.#ids[i] !== '') ids.push(this.#ids[i]!)
+      const delivery = this.#deliveries[i]!
+      if (delivery !== 0 && delivery >> BYTES_BITS === partition) count++
     }
-    return ids
+    return this.#ids[partition]!.texts(count)
   }
 
-  #ack(partition: number, id: string): void {
-    if (id === '') {
-      this.#cancelled--
-      return
-    }
-    this.#acking[partition]!.push(id)
-    this.#ackingCount++
+  /** At the front where that is at least half, otherwise in a larger array. */
+  #makeRoom(): void {
+    const before = this.#deliveries
+    const used = this.#end - this.#head
+    if (used * 2 > before.length) this.#deliveries = new Uint16Array(before.length * 2)
+    this.#deliveries.set(before.subarray(this.#head, this.#end))
+    this.#base += this.#head
+    this.#head = 0
+    this.#end = used
   }
 }

@@ -1,0 +1,235 @@
+import type { Logger } from 'pino'
+import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
+import { BrokerError, type BrokerStats } from '../broker.ts'
+import type { RedisOptions } from '../redis/client.ts'
+import { RedisConnection } from '../redis/connection.ts'
+import { isReply } from '../redis/problem.ts'
+import { bulkOf, idIn, idOf, payloadOf, type RawEntry } from './entry.ts'
+import { EntryScanner, type OnEntry } from './entry-scanner.ts'
+import { Partition, type PartitionOptions, RETRY_MS } from './partition.ts'
+import type { ReadGate } from './read-gate.ts'
+import { ReadPace } from './read-pace.ts'
+
+export interface ReaderOptions {
+  readonly redis: RedisOptions
+  readonly logger: Logger
+  readonly stats: BrokerStats
+  readonly keys: readonly string[]
+  readonly group: string
+  readonly consumer: string
+  /** Shut while the consumer takes no more entries. */
+  readonly gate: ReadGate
+  /** @param redelivered whether the entry may have been delivered before */
+  readonly deliver: (...entry: [...Parameters<OnEntry>, redelivered: boolean]) => void
+  /** What else a partition needs. */
+  readonly partitionOptions: (key: string, partition: number) => Omit<PartitionOptions, 'maxBytes'>
+}
+
+/** An entry that was read, and is to be delivered when the gate opens. */
+interface Undelivered {
+  readonly partition: number
+  /** A bulk string of RESP. */
+  readonly id: Buffer
+  readonly payload: Buffer
+  readonly redelivered: boolean
+}
+
+type Mode = 'created' | 'running' | 'stopping'
+
+const TRANSITIONS: Transitions<Mode> = {
+  created: ['running', 'stopping'],
+  running: ['stopping'],
+  stopping: [],
+}
+
+/** How long Redis delays an empty answer, and how long `stop` may have to wait. */
+const BLOCK_MS = 500
+/** COUNT limits entries, and an entry may have 8 MiB. So COUNT follows the size of the entries that come. */
+const TARGET_READ_BYTES = 2 * 2 ** 20
+const FIRST_COUNT = 40
+/** Redis does nothing else while it answers: some 2 ms. */
+const MAX_COUNT = 2000
+
+/**
+ * Reads all partitions for one consumer of the group, over one connection.
+ *
+ * | from             | to       | when                                                                              |
+ * | ---------------- | -------- | --------------------------------------------------------------------------------- |
+ * | created          | running  | `start`: rounds begin: wait for the connection and the gate, read, deliver        |
+ * | created, running | stopping | `stop`, `close`: the present round ends                                           |
+ *
+ * In each round, each partition does the step that is due there (`partition.ts`). Then one XREADGROUP reads the new
+ * entries of all partitions without such a step. They are delivered out of the connection's bytes while the answer
+ * still comes.
+ */
+export class StreamsReader {
+  readonly connection: RedisConnection
+  readonly #options: ReaderOptions
+  readonly #partitions: readonly Partition[]
+  readonly #pace = new ReadPace()
+  #mode: Mode = 'created'
+  /** The entries to ask for in one read. */
+  #count = FIRST_COUNT
+  /** What the present read has brought. */
+  #entries = 0
+  #payloadBytes = 0
+  /** Claimed, or read while the gate was shut; delivered before `#next`. */
+  readonly #undelivered: Undelivered[] = []
+  #next = 0
+  #running: Promise<void> | undefined
+
+  constructor(options: ReaderOptions) {
+    const { redis, logger, stats, keys, partitionOptions } = options
+    this.#options = options
+    this.#partitions = keys.map(
+      (key, partition) => new Partition({ ...partitionOptions(key, partition), maxBytes: TARGET_READ_BYTES }),
+    )
+    this.connection = new RedisConnection({
+      ...{ redis, purpose: 'queue', logger, stats },
+      setUp: (client) => Promise.all(this.#partitions.map((partition) => partition.connected(client))),
+      newReader: (passOn) => new EntryScanner(keys, this.#take, passOn),
+    })
+  }
+
+  start(): void {
+    if (this.#mode !== 'created') return
+    this.#become('running')
+    this.#running = this.#run()
+  }
+
+  /** Delivers entries that have been read, unless the gate is shut: then they stay in Redis. */
+  async stop(): Promise<void> {
+    this.#become('stopping')
+    // Without a connection there is no answer to wait for, and the loop would wait for the next connection.
+    if (!this.connection.up) await this.connection.close()
+    await this.#running
+  }
+
+  async close(): Promise<void> {
+    this.#become('stopping')
+    await this.connection.close()
+    await this.#running
+  }
+
+  /** Entries of a partition read and not yet delivered: they must be renewed too. */
+  undeliveredIds(partition: number): string[] {
+    const waiting = this.#undelivered.slice(this.#next).filter((each) => each.partition === partition)
+    return waiting.map(({ id }) => idIn(id, 0, id.length))
+  }
+
+  async #run(): Promise<void> {
+    const { gate } = this.#options
+    while (!this.#isStopping()) {
+      try {
+        await this.connection.whenUp()
+        while (!gate.open && !this.#isStopping()) await gate.whenChanged()
+        if (this.#isStopping()) return
+        await this.#round()
+      } catch (error) {
+        await this.#recover(error)
+      }
+      await this.#deliverRest()
+    }
+  }
+
+  async #round(): Promise<void> {
+    const due = this.#partitions.filter((partition) => partition.isDue)
+    if (due.length > 0) {
+      const found = await Promise.all(due.map((partition) => partition.step(this.connection)))
+      for (const [i, entries] of found.entries()) this.#deliverAgain(due[i]!, entries)
+      await this.#deliverRest()
+    }
+    if (!this.#options.gate.open || this.#isStopping()) return
+    const readable = this.#partitions.filter((partition) => partition.isReadable)
+    if (readable.length > 0) await this.#readNew(readable, due.length === 0)
+    else if (due.length === 0) await sleep(RETRY_MS)
+  }
+
+  /** @param mayBlock whether nothing else waits to be done */
+  async #readNew(readable: readonly Partition[], mayBlock: boolean): Promise<void> {
+    const { group, consumer } = this.#options
+    const count = Math.ceil(this.#count / readable.length)
+    const keys = readable.map(({ key }) => key)
+    const block = mayBlock ? ['BLOCK', BLOCK_MS] : []
+    this.#entries = 0
+    this.#payloadBytes = 0
+    const most = (await this.connection.send('XREADGROUP', (client) =>
+      client.call(
+        'XREADGROUP',
+        ...['GROUP', group, consumer, 'COUNT', count, ...block, 'STREAMS', ...keys, ...keys.map(() => '>')],
+      ),
+    )) as number | null
+    const entries = this.#entries
+    this.#pace.took(entries, performance.now())
+    if (entries > 0) this.#fitCount(this.#payloadBytes / entries)
+    const { pauseMs } = this.#pace
+    if (pauseMs > 0 && (most ?? 0) < count && !this.#isStopping()) await sleep(pauseMs)
+  }
+
+  /** An entry of the present read. */
+  readonly #take: OnEntry = (partition, bytes, idAt, idEnd, payload) => {
+    const { gate, deliver } = this.#options
+    this.#entries++
+    this.#payloadBytes += payload.length
+    if (gate.open && this.#undelivered.length === 0) {
+      deliver(partition, bytes, idAt, idEnd, payload, false)
+      return
+    }
+    const id = Buffer.from(bytes.subarray(idAt, idEnd))
+    this.#undelivered.push({ partition, id, payload: Buffer.from(payload), redelivered: false })
+  }
+
+  #deliverAgain(partition: Partition, entries: readonly RawEntry[]): void {
+    const index = this.#partitions.indexOf(partition)
+    for (const entry of entries) {
+      const id = bulkOf(idOf(entry))
+      this.#undelivered.push({ partition: index, id, payload: payloadOf(entry), redelivered: true })
+    }
+  }
+
+  async #deliverRest(): Promise<void> {
+    const { gate, deliver } = this.#options
+    for (; this.#next < this.#undelivered.length; this.#next++) {
+      // Not in a function of its own: after one more turn the gate may be shut again.
+      while (!gate.open && !this.#isStopping()) await gate.whenChanged()
+      if (!gate.open) return
+      const { partition, id, payload, redelivered } = this.#undelivered[this.#next]!
+      deliver(partition, id, 0, id.length, payload, redelivered)
+    }
+    this.#undelivered.length = 0
+    this.#next = 0
+  }
+
+  /**
+   * At most twice as many as last time, so that one small message before many large ones does not raise COUNT too far.
+   */
+  #fitCount(bytesPerEntry: number): void {
+    const fitting = Math.ceil(TARGET_READ_BYTES / Math.max(1, bytesPerEntry))
+    this.#count = Math.max(1, Math.min(MAX_COUNT, this.#count * 2, fitting))
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    if (this.#isStopping()) return
+    const cause = error instanceof BrokerError ? error.cause : error
+    // It does not say which of the partitions it was.
+    for (const partition of this.#partitions) partition.readFailed(isReply(cause))
+    if (!this.connection.up || (isReply(cause) && /^(NOGROUP|UNBLOCKED)/.test(cause.message))) return
+    // The connection has logged what Redis refuses.
+    if (!isReply(cause)) this.#options.logger.warn({ err: error }, 'reading from Redis failed; trying again')
+    await sleep(RETRY_MS)
+  }
+
+  #isStopping(): boolean {
+    return this.#mode === 'stopping'
+  }
+
+  /** The only place that changes the mode. */
+  #become(next: Mode): void {
+    if (this.#mode === next) return
+    if (checkTransition('a reader', TRANSITIONS, this.#mode, next)) this.#mode = next
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
