@@ -15,6 +15,11 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     read: () => stats.reconnects,
   })
   metrics.counter({
+    name: 'sentinel_broker_reads_total',
+    help: 'Pub/Sub: reads of the connections that bring messages. Messages for each read say how many gather.',
+    read: () => stats.reads,
+  })
+  metrics.counter({
     name: 'sentinel_broker_handler_errors_total',
     help: 'Times that the program failed on a message, which is tried again or becomes a dead letter: each is a bug.',
     read: () => stats.handlerErrors,

@@ -23,8 +23,9 @@ export async function connectBroker(
   { settings, logger, releaser, metrics, readiness }: Context,
   uses: readonly BrokerUse[] = [],
 ): Promise<Broker> {
-  const { kind, topic, consumes, partitions, group, consumer, maxLength, maxAgeMs, visibilityMs } = settings.broker
-  const redis = { url: settings.redis.url ?? '', password: settings.redis.password }
+  const { kind, topic, consumes, partitions, group, consumer, maxLength, maxAgeMs, visibilityMs, gatherMs } =
+    settings.broker
+  const redis = { url: settings.redis.url ?? '', password: settings.redis.password, gatherMs }
   const broker = await openBroker(
     kind === 'memory'
       ? { kind, logger }

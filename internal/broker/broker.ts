@@ -68,6 +68,8 @@ export interface Subscription {
 export interface BrokerStats {
   /** Connections to the engine that were lost and came up again. */
   reconnects: number
+  /** Reads of the connections that bring messages (pubsub). */
+  reads: number
   /** Times that a handler threw: each is a bug of ours. */
   handlerErrors: number
   /** Streams: consumer groups that had vanished and were created again. */
@@ -92,6 +94,7 @@ export interface BrokerStats {
 export function newStats(): BrokerStats {
   return {
     reconnects: 0,
+    reads: 0,
     handlerErrors: 0,
     groupsRemade: 0,
     groupsMade: 0,

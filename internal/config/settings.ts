@@ -127,6 +127,15 @@ export const SCHEMA = {
         description: 'The partitions of pubsub that this server consumes; each partition belongs to one server.',
       },
     ),
+    gatherMs: duration(
+      { min: 0, max: 10 },
+      {
+        default: 2,
+        duties: ['ingest'],
+        description:
+          'How long messages of pubsub gather before they are read together, from 2,000 a second on; 0 reads each at once.',
+      },
+    ),
     group: text({
       default: 'sentinel',
       duties: ['ingest'],

@@ -19,8 +19,14 @@ const [SERVER_TLS, CLIENT_TLS] = [
 /**
  * Answers a listener as Redis does. After the subscription, each connection gets the next of the speeches; later ones
  * get the last.
+ *
+ * @param onSubscribed gets each connection then
  */
-async function startFake(speeches: readonly string[], scheme = 'redis'): Promise<string> {
+async function startFake(
+  speeches: readonly string[],
+  scheme = 'redis',
+  onSubscribed: (socket: Socket) => void = () => {},
+): Promise<string> {
   const sockets = new Set<Socket>()
   let connections = 0
   const converse = (socket: Socket): void => {
@@ -41,6 +47,7 @@ async function startFake(speeches: readonly string[], scheme = 'redis'): Promise
         .toUpperCase()
         .matchAll(/\b(HELLO|SETNAME|PING|UNSUBSCRIBE|SUBSCRIBE)\b/g)) {
         socket.write(answers[command]!)
+        if (command === 'SUBSCRIBE') onSubscribed(socket)
       }
     })
   }
@@ -82,3 +89,38 @@ it('delivers what came before bytes that are not RESP, then takes a new connecti
   await listener.connection.whenUp()
   expect(heard).toEqual(['before', 'after'])
 })
+
+it.each(['redis', 'rediss'])(
+  'reads together what gathers in the socket over %s, and loses none of it',
+  async (scheme) => {
+    let said = 0
+    let isSaying = true
+    const say = (socket: Socket): void => {
+      if (!isSaying) return
+      socket.write(message(`${said++}`))
+      setImmediate(say, socket)
+    }
+    const url = await startFake([''], scheme, say)
+    const heard: string[] = []
+    const stats = newStats()
+    const listener = new ChannelListener(
+      { redis: { url, tls: CLIENT_TLS, gatherMs: 2 }, purpose: 'test', logger, stats },
+      ['metrics'],
+      (payload) => heard.push(payload.toString()),
+    )
+    onTestFinished(() => {
+      isSaying = false
+      return listener.close()
+    })
+    let [messages, reads] = [0, 0]
+    await until('many messages come with a read', () => {
+      const [newMessages, newReads] = [heard.length - messages, stats.reads - reads]
+      ;[messages, reads] = [heard.length, stats.reads]
+      return newMessages >= 4 * newReads && newReads > 0
+    })
+    isSaying = false
+    // While the next read waits, in all likelihood: the answer to UNSUBSCRIBE comes after it.
+    await listener.stop()
+    expect(heard).toEqual(Array.from({ length: said }, (_, i) => `${i}`))
+  },
+)

@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { Redis } from 'ioredis'
-import { connectorFor, type NewReplyReader } from './reading-connector.ts'
+import { connectorFor, type Reading } from './reading-connector.ts'
 import type { RedisPlace } from './url.ts'
 
 /** Where Redis is and how to get in. */
@@ -13,6 +13,8 @@ export interface RedisOptions {
   readonly tls?: TlsOptions | undefined
   /** How often a silent connection is sent a PING, and how long the answer may take. */
   readonly pingIntervalMs?: number | undefined
+  /** How long the messages of a subscriber may gather in the socket after a read, ms; 0: not at all. */
+  readonly gatherMs?: number | undefined
 }
 
 /** The longest wait between two attempts to connect. */
@@ -20,7 +22,7 @@ export const MAX_BACKOFF_MS = 2000
 const CONNECT_TIMEOUT_MS = 5000
 
 /** The client of one connection. It connects again by itself, and everything else is left to its owner. */
-export function createClient(redis: RedisOptions, place: RedisPlace, newReader: NewReplyReader | undefined): Redis {
+export function createClient(redis: RedisOptions, place: RedisPlace, reading: Reading | undefined): Redis {
   const password = redis.password ?? place.password
   return new Redis({
     host: place.host,
@@ -29,7 +31,7 @@ export function createClient(redis: RedisOptions, place: RedisPlace, newReader: 
     ...(place.username === '' ? {} : { username: place.username }),
     ...(password === '' ? {} : { password }),
     ...(place.secure ? { tls: redis.tls ?? {} } : {}),
-    ...(newReader === undefined ? {} : { Connector: connectorFor(newReader) }),
+    ...(reading === undefined ? {} : { Connector: connectorFor(reading) }),
     // No `connectionName`: ioredis says "ready" when its CLIENT SETNAME has failed, also when it failed because the
     // connection had ended, and then never connects again.
     disableClientInfo: true,

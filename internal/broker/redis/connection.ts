@@ -40,6 +40,7 @@ const TRANSITIONS: Transitions<Mode> = {
 
 /** A connection that no longer answers is found after two of these at most, and must be replaced within 10 s. */
 const DEFAULT_PING_INTERVAL_MS = 4000
+const DEFAULT_GATHER_MS = 2
 /** A connection that was up for less than this before a reply asked for a new one waits before it connects again. */
 const SOON_MS = 10_000
 /** A refusal that was not repeated for so long is forgotten. The retries of all callers come sooner. */
@@ -80,7 +81,7 @@ export class RedisConnection {
   #corked = false
 
   constructor(options: ConnectionOptions) {
-    const { redis, purpose, logger, newReader } = options
+    const { redis, purpose, logger, newReader, stats } = options
     const place = parseRedisUrl(redis.url)
     this.#name = `sentinel:${purpose}`
     this.#place = place
@@ -88,7 +89,8 @@ export class RedisConnection {
     this.#options = options
     this.#throttle = new LogThrottle(logger, { everyMs: LOG_EVERY_MS })
     this.#refusals = new Refusals(place, this.#name, this.#throttle)
-    this.client = createClient(redis, place, newReader)
+    const gatherMs = redis.gatherMs ?? DEFAULT_GATHER_MS
+    this.client = createClient(redis, place, newReader && { newReader, gatherMs, stats })
     this.client.on('ready', () => this.#prepare())
     this.client.on('error', (error: Error) => this.#wentDown(error))
     this.client.on('close', () => this.#wentDown())

@@ -14,6 +14,7 @@ const MESSAGE = Buffer.from('*3\r\n$7\r\nmessage\r\n$')
  * allocates nothing for a message of up to 512 bytes (push-scanner.bench.ts, decision 0009).
  */
 export class PushScanner extends RespScanner {
+  messages = 0
   readonly #onMessage: (payload: Buffer) => void
   readonly #passOn: (reply: Buffer) => void
 
@@ -43,6 +44,7 @@ export class PushScanner extends RespScanner {
       this.neededBytes = end - at
       return INCOMPLETE
     }
+    this.messages++
     this.#onMessage(this.payload(bytes, payloadAt, length))
     return end
   }

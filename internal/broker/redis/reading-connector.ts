@@ -1,9 +1,13 @@
 import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { AbstractConnector, type StandaloneConnectionOptions } from 'ioredis'
+import type { BrokerStats } from '../broker.ts'
+import { Gathering } from './gathering.ts'
 
 /** Reads a connection before the client does, and passes on the replies that it does not take. */
 export interface ReplyReader {
+  /** Messages since the start. Where a reader counts them, they may gather in the socket for a moment (`Gathering`). */
+  readonly messages?: number
   /**
    * @param chunk the next bytes of the connection, valid only during the call
    * @throws Error when the connection cannot be read any further
@@ -13,6 +17,15 @@ export interface ReplyReader {
 
 /** @param passOn gives the client a reply, valid only during the call */
 export type NewReplyReader = (passOn: (reply: Buffer) => void) => ReplyReader
+
+/** How connections are read. */
+export interface Reading {
+  readonly newReader: NewReplyReader
+  /** As in `Gathering`. */
+  readonly gatherMs: number
+  /** Where reads are counted. */
+  readonly stats: Pick<BrokerStats, 'reads'>
+}
 
 /** The most bytes that libuv reads at once. */
 const READ_BYTES = 64 * 1024
@@ -29,7 +42,7 @@ const BETWEEN_READS_MS = 1
  * sees the bytes before the client. Without it, Node allocates 64 KiB for each read, and makes a Buffer and an event of
  * it.
  */
-export function connectorFor(newReader: NewReplyReader): new (options: unknown) => AbstractConnector {
+export function connectorFor(reading: Reading): new (options: unknown) => AbstractConnector {
   return class extends AbstractConnector {
     readonly #options: StandaloneConnectionOptions
 
@@ -44,7 +57,7 @@ export function connectorFor(newReader: NewReplyReader): new (options: unknown) 
       // The client's own connector waits a turn too: a `disconnect` of the same turn finds no socket yet.
       await new Promise<void>((resolve) => process.nextTick(resolve))
       if (!this.connecting) throw new Error('Connection is closed.')
-      this.stream = open(this.#options, newReader)
+      this.stream = open(this.#options, reading)
       this.stream.once('error', (error: Error) => {
         this.firstError = error
       })
@@ -53,24 +66,40 @@ export function connectorFor(newReader: NewReplyReader): new (options: unknown) 
   }
 }
 
-function open({ host, port, family, tls }: StandaloneConnectionOptions, newReader: NewReplyReader): Socket {
+function open({ host, port, family, tls }: StandaloneConnectionOptions, reading: Reading): Socket {
+  const { newReader, gatherMs, stats } = reading
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  const gathering = new Gathering(gatherMs, performance.now())
   let burstBeganMs = 0
   let readAtMs = 0
+  let isPaused = false
+  const resume = (): void => {
+    isPaused = false
+    socket.resume()
+  }
   const onread: OnReadOpts = {
     buffer,
     callback: (length) => {
+      // Over TLS each record comes by itself: those of one read, and more of them after a pause has begun.
+      if (!isPaused) stats.reads++
       const nowMs = performance.now()
       if (nowMs - readAtMs > BETWEEN_READS_MS) burstBeganMs = nowMs
+      const { messages } = reader
       try {
         reader.push(buffer.subarray(0, length))
       } catch (error) {
         socket.destroy(error as Error)
+        return false
       }
       readAtMs = performance.now()
-      if (readAtMs - burstBeganMs < BURST_MS) return true
+      const gathers = messages !== undefined && gathering.waits(reader.messages! - messages, length, readAtMs)
+      const isLongBurst = readAtMs - burstBeganMs >= BURST_MS
+      if (isPaused || !(gathers || isLongBurst)) return !isPaused
+      isPaused = true
       burstBeganMs = readAtMs
-      setImmediate(() => socket.resume())
+      // What resumes it also holds the process: a socket that is not read does not.
+      if (gathers) setTimeout(resume, gatherMs)
+      else setImmediate(resume)
       return false
     },
   }
