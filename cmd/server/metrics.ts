@@ -283,6 +283,11 @@ function addHoldingMetrics(metrics: Metrics, { pipeline, deadLetters, behind }: 
     read: () => breaker.writeTime,
   })
   metrics.gauge({
+    name: 'sentinel_batch_age_seconds',
+    help: 'The age at which a batch is sealed now, while samples follow one another.',
+    read: () => queue.batchAgeMs / 1000,
+  })
+  metrics.gauge({
     name: 'sentinel_spool_samples',
     help: 'The part of the held samples that is on disk.',
     read: () => pipeline.heldOnDisk,

@@ -112,6 +112,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     [
       'ingest.flushMinMs',
       'ingest.flushMaxMs',
+      'ingest.durableTargetMs',
       'ingest.queueMaxBytes',
       'ingest.maxFutureMs',
       'ingest.maxAgeMs',
@@ -168,8 +169,9 @@ function lossColumns(loss: LossTracker, broker: Broker): Record<string, number |
 
 /** The settings of a server that may change while it runs. */
 function limitsOf({ ingest, spool }: Settings): PipelineLimits {
-  const { flushMinMs, flushMaxMs, queueMaxBytes, maxAgeMs, maxFutureMs } = ingest
+  const { flushMinMs, flushMaxMs, durableTargetMs, queueMaxBytes, maxAgeMs, maxFutureMs } = ingest
   const { maxBytes, whenFull, replayBytesPerSecond } = spool
   const timeWindow = { maxAgeUs: maxAgeMs * 1000, maxFutureUs: maxFutureMs * 1000 }
-  return { flushMinMs, flushMaxMs, queueMaxBytes, replayBytesPerSecond, timeWindow, spool: { maxBytes, whenFull } }
+  const age = { flushMinMs, flushMaxMs, durableTargetMs }
+  return { ...age, queueMaxBytes, replayBytesPerSecond, timeWindow, spool: { maxBytes, whenFull } }
 }

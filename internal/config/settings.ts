@@ -425,7 +425,8 @@ export const SCHEMA = {
         default: 10,
         duties: ['ingest'],
         reloads: true,
-        description: 'The lower bound of the age at which a batch is sealed; applies to a fast store.',
+        description:
+          'The least age at which a batch is sealed: that of a batch after a silence. Wins over ingest.durableTargetMs.',
       },
     ),
     flushMaxMs: duration(
@@ -434,7 +435,17 @@ export const SCHEMA = {
         default: 250,
         duties: ['ingest'],
         reloads: true,
-        description: 'The upper bound of that age; applies to a slow store.',
+        description: 'The most age at which a batch is sealed: that of a store too slow for ingest.durableTargetMs.',
+      },
+    ),
+    durableTargetMs: duration(
+      { min: 1, max: MINUTE },
+      {
+        default: 50,
+        duties: ['ingest'],
+        reloads: true,
+        description:
+          'Within this time 99 of 100 messages shall be in the store. What a write leaves of it, batches wait for more samples: the longer, the fewer writes.',
       },
     ),
     queueMaxBytes: size(

@@ -76,7 +76,7 @@ class Life {
       ...{ loss: new LossTracker(), clock: new HandClock(), logger, throttle: new LogThrottle(logger) },
       latencies: { internal: new LatencyRecorder(), e2e: new LatencyRecorder(), durable: new LatencyRecorder() },
       timeWindow: { maxAgeUs: 20e6, maxFutureUs: 20e6 },
-      ...{ flushMinMs: 10, flushMaxMs: 250, queueMaxBytes: 1500, brokerKeepsUnacked: false },
+      ...{ flushMinMs: 10, flushMaxMs: 250, durableTargetMs: 50, queueMaxBytes: 1500, brokerKeepsUnacked: false },
       spool: { log, maxBytes, whenFull },
       replayBytesPerSecond: 1000,
       deadLetters: { add: () => {}, written: async () => {} },

@@ -131,6 +131,7 @@ function setUp(options: SceneOptions = {}) {
     timeWindow: { maxAgeUs: TWENTY_SECONDS_US, maxFutureUs: TWENTY_SECONDS_US },
     flushMinMs: 10,
     flushMaxMs: 250,
+    durableTargetMs: 50,
     queueMaxBytes,
     brokerKeepsUnacked,
     replayBytesPerSecond: 1e9,

@@ -14,6 +14,7 @@ import type { Identities } from './identities.ts'
 import type { LossTracker } from './loss/loss.ts'
 import { RefusedMeasurements } from './refused-measurements.ts'
 import { Rejects } from './rejects.ts'
+import type { AgeBounds } from './write-queue/batch-age.ts'
 import { BatchSpool, type BatchSpoolOptions } from './write-queue/batch-spool.ts'
 import type { CircuitBreaker } from './write-queue/circuit-breaker.ts'
 import type { SettledBatch, WriteQueueLimits, WriteQueueOptions } from './write-queue/options.ts'
@@ -32,7 +33,7 @@ export interface Latencies {
   readonly durable: LatencyRecorder
 }
 
-export interface PipelineOptions {
+export interface PipelineOptions extends AgeBounds {
   readonly decoder: Decoder
   /** Takes each sample for the live feed that is good, or has a wrong time alone, with the arrival of its message (µs); must not throw. */
   readonly live: (sample: Sample, receivedAt: number) => void
@@ -50,8 +51,6 @@ export interface PipelineOptions {
   readonly logger: Logger
   readonly throttle: LogThrottle
   readonly timeWindow: TimeWindow
-  readonly flushMinMs: number
-  readonly flushMaxMs: number
   readonly queueMaxBytes: number
   /** Whether the broker keeps unacked messages, and delivers them again (Streams). */
   readonly brokerKeepsUnacked: boolean
@@ -129,7 +128,7 @@ export class Pipeline {
     this.#queue.reconfigure(limits)
   }
 
-  get queue(): Pick<WriteQueue, 'bytes' | 'replayedSamples' | 'waitsMs'> {
+  get queue(): Pick<WriteQueue, 'bytes' | 'replayedSamples' | 'waitsMs' | 'batchAgeMs'> {
     return this.#queue
   }
 

@@ -118,6 +118,7 @@ async function openPipeline() {
     timeWindow: { maxAgeUs: Infinity, maxFutureUs: Infinity },
     flushMinMs: 10,
     flushMaxMs: 250,
+    durableTargetMs: 50,
     queueMaxBytes: 64 << 20,
     brokerKeepsUnacked: false,
     replayBytesPerSecond: 1e9,

@@ -39,7 +39,16 @@ export async function openWriteQueueScene(
   }
   const spool = new BatchSpool({ log, maxBytes, whenFull, writer: store, onLoss })
   const queue = new WriteQueue({
-    ...{ writer: store, logger, flushMinMs: 10, flushMaxMs: 250, queueMaxBytes, spool, replayBytesPerSecond },
+    ...{
+      writer: store,
+      logger,
+      flushMinMs: 10,
+      flushMaxMs: 250,
+      durableTargetMs: 50,
+      queueMaxBytes,
+      spool,
+      replayBytesPerSecond,
+    },
     on: {
       settled: ({ samples, sentAt }) => {
         events.settled.push(samples)

@@ -2,7 +2,9 @@ import type { Logger } from 'pino'
 import { LatencyRecorder } from '../../observe/latency.ts'
 import type { StoreWriter, WriteResult } from '../../store/store.ts'
 import { Backoff } from '../../time/backoff.ts'
+import type { WriteTimes } from './batch-age.ts'
 import type { StateOf } from './modes.ts'
+import { RunningQuantile } from './running-quantile.ts'
 
 export interface CircuitBreakerOptions {
   readonly writer: Pick<StoreWriter, 'limits'>
@@ -20,9 +22,6 @@ export interface Pause {
   readonly pauseMs: number
 }
 
-/** Weight of the newest write in the running mean of the write time. */
-const NEWEST_WEIGHT = 0.2
-
 /**
  * The circuit breaker in front of the store: counts writes, judges what each result says about the store, and computes
  * the pauses. It has no timers and no callbacks; the modes `available`, `paused` and `probing` belong to WriteQueue.
@@ -35,7 +34,8 @@ export class CircuitBreaker {
   #awaySinceMs = 0
   #problem = ''
   #pauseUntilMs = 0
-  #meanWriteMs = 0
+  readonly #typicalWriteMs = new RunningQuantile(0.5)
+  readonly #tailWriteMs = new RunningQuantile(0.95)
   /** Writes begun, and those of them that must be tried again. */
   writes = 0
   retries = 0
@@ -60,9 +60,9 @@ export class CircuitBreaker {
     return this.#problem === '' ? 0 : performance.now() - this.#awaySinceMs
   }
 
-  /** The running mean of the store's write time, ms. */
-  get meanWriteMs(): number {
-    return this.#meanWriteMs
+  /** What the store's recent writes took; 0 before the first. */
+  get writeTimes(): WriteTimes {
+    return { typicalMs: this.#typicalWriteMs.value, tailMs: this.#tailWriteMs.value }
   }
 
   /** Whether one more write may begin: an available store takes several side by side, one that is probed takes one. */
@@ -108,8 +108,8 @@ export class CircuitBreaker {
 
   #recordTime(writeMs: number): void {
     this.writeTime.record(Math.round(writeMs * 1000))
-    this.#meanWriteMs =
-      this.#meanWriteMs === 0 ? writeMs : writeMs * NEWEST_WEIGHT + this.#meanWriteMs * (1 - NEWEST_WEIGHT)
+    this.#typicalWriteMs.record(writeMs)
+    this.#tailWriteMs.record(writeMs)
   }
 
   #markAvailable(): void {

@@ -50,7 +50,13 @@ describe('the table of transitions', () => {
     const logged: string[] = []
     const logger = pino({ level: 'error' }, { write: (line: string) => void logged.push(line) })
     const on = { settled: () => {}, ack: () => {}, full: () => {}, away: () => {} }
-    const limits = { flushMinMs: 10, flushMaxMs: 250, queueMaxBytes: 1e6, replayBytesPerSecond: 1e6 }
+    const limits = {
+      flushMinMs: 10,
+      flushMaxMs: 250,
+      durableTargetMs: 50,
+      queueMaxBytes: 1e6,
+      replayBytesPerSecond: 1e6,
+    }
     const queue = new WriteQueue({ writer: new ScriptedStore(), logger, on, ...limits })
     await queue.close()
     await queue.close()

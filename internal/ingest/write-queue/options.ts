@@ -1,14 +1,12 @@
 import type { Logger } from 'pino'
 import type { StoreWriter, WriteResult } from '../../store/store.ts'
+import type { AgeBounds } from './batch-age.ts'
 import type { BatchSpool } from './batch-spool.ts'
 import type { RunSpans } from './run-spans.ts'
 
-export interface WriteQueueOptions {
+export interface WriteQueueOptions extends AgeBounds {
   readonly writer: StoreWriter
   readonly logger: Logger
-  /** Bounds of a batch's age when it is sealed while a slot is free, ms. */
-  readonly flushMinMs: number
-  readonly flushMaxMs: number
   /** Bound of the sealed batches in memory, bytes. */
   readonly queueMaxBytes: number
   /** Where batches go that the store does not take; without it they wait in memory. Closed with the queue. */
@@ -21,10 +19,7 @@ export interface WriteQueueOptions {
 }
 
 /** What may change while the queue runs. */
-export type WriteQueueLimits = Pick<
-  WriteQueueOptions,
-  'flushMinMs' | 'flushMaxMs' | 'queueMaxBytes' | 'replayBytesPerSecond'
->
+export type WriteQueueLimits = AgeBounds & Pick<WriteQueueOptions, 'queueMaxBytes' | 'replayBytesPerSecond'>
 
 /** What the queue tells its owner. None of these may throw. */
 export interface WriteQueueEvents {

@@ -24,6 +24,7 @@ function setUp(queueMaxBytes = 10_000) {
     logger: pino({ level: 'silent' }),
     flushMinMs: 10,
     flushMaxMs: 250,
+    durableTargetMs: 50,
     queueMaxBytes,
     replayBytesPerSecond: 1e9,
     on: {
@@ -53,14 +54,14 @@ describe('WriteQueue', () => {
     const { store, queue } = setUp()
     for (const value of [1, 2, 3, 4]) queue.add(sample(value))
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3]])
-    await vi.advanceTimersByTimeAsync(11)
+    await vi.advanceTimersByTimeAsync(43)
     expect(store.asked.map(({ values }) => values)).toEqual([[1, 2, 3], [4]])
     await queue.close()
   })
 
   it('goes by other limits from the moment that it is given them, and keeps what it holds', async () => {
     const { store, queue, full } = setUp(24)
-    const others = { flushMinMs: 50, flushMaxMs: 50, replayBytesPerSecond: 1 }
+    const others = { flushMinMs: 50, flushMaxMs: 50, durableTargetMs: 50, replayBytesPerSecond: 1 }
     for (let value = 0; value < 11; value++) queue.add(sample(value))
     expect(full).toEqual([true])
     queue.reconfigure({ ...others, queueMaxBytes: 10_000 })
@@ -90,25 +91,57 @@ describe('WriteQueue', () => {
     await queue.close()
   })
 
-  it('waits four times the recent write time, within the bounds', async () => {
+  it('gives samples that follow one another the age that the target allows, and one after a silence the least', async () => {
     const { store, queue } = setUp()
-    for (const value of [1, 2, 3, 4]) queue.add(sample(value))
-    await vi.advanceTimersByTimeAsync(10)
-    for (const { answer } of store.asked) answer(STORED)
-    await rest()
-    const meanBefore = queue.breaker.meanWriteMs
-    for (const value of [5, 6, 7, 8]) queue.add(sample(value))
-    await vi.advanceTimersByTimeAsync(40)
-    store.asked.at(-1)?.answer(STORED)
-    store.asked.at(-2)?.answer(STORED)
-    await rest()
-    expect(queue.breaker.meanWriteMs).toBeGreaterThan(meanBefore)
-    queue.add(sample(9))
-    const written = store.asked.length
-    await vi.advanceTimersByTimeAsync(4 * queue.breaker.meanWriteMs - 1)
-    expect(store.asked).toHaveLength(written)
+    queue.add(sample(1))
+    await vi.advanceTimersByTimeAsync(9)
+    expect(store.asked).toHaveLength(0)
     await vi.advanceTimersByTimeAsync(2)
-    expect(store.asked).toHaveLength(written + 1)
+    expect(store.asked).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(4)
+    store.asked[0]?.answer(STORED)
+    await rest()
+    // 50 ms less 15 % and the 5 ms of a write, from the batch before: at 10 + 37.5 ms.
+    queue.add(sample(2))
+    await vi.advanceTimersByTimeAsync(31)
+    expect(store.asked).toHaveLength(1)
+    queue.add(sample(3))
+    await vi.advanceTimersByTimeAsync(2)
+    expect(store.asked[1]?.values).toEqual([2, 3])
+    store.asked[1]?.answer(STORED)
+    await vi.advanceTimersByTimeAsync(500)
+    queue.add(sample(4))
+    await vi.advanceTimersByTimeAsync(11)
+    expect(store.asked[2]?.values).toEqual([4])
+    await queue.close()
+  })
+
+  it('gives a store that is too slow for the target larger batches, not younger ones', async () => {
+    const { store, queue } = setUp()
+    const sizes: number[] = []
+    for (let value = 0; value < 200; value++) {
+      queue.add(sample(value))
+      await vi.advanceTimersByTimeAsync(40)
+      for (const { values, answer } of store.asked.splice(0)) {
+        sizes.push(values.length)
+        setTimeout(() => answer(STORED), 100)
+      }
+    }
+    expect(sizes.length).toBeGreaterThan(20)
+    // By then the store is known: more than 100 ms for a write. With the least age each sample would be a batch.
+    expect(sizes.slice(-20).every((size) => size > 1)).toBe(true)
+    await queue.close()
+  })
+
+  it('drains without waiting for the age', async () => {
+    const { store, queue, acked } = setUp()
+    queue.add(sample(1))
+    queue.endMessage(1, 1)
+    const drained = queue.drain(new AbortController().signal, false)
+    expect(store.asked).toHaveLength(1)
+    store.asked[0]?.answer(STORED)
+    await drained
+    expect(acked).toEqual([1])
     await queue.close()
   })
 
@@ -118,7 +151,7 @@ describe('WriteQueue', () => {
       queue.add(sample(value))
       queue.endMessage(value, value)
     }
-    await vi.advanceTimersByTimeAsync(11)
+    await vi.advanceTimersByTimeAsync(43)
     store.asked[1]?.answer(STORED)
     await rest()
     expect([acked, settled]).toEqual([[], [3]])

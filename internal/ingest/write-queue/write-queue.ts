@@ -3,6 +3,7 @@ import type { Sample } from '../../sample/sample.ts'
 import type { Batch, WriteResult } from '../../store/store.ts'
 import { errorText } from '../../text/error-text.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
+import { batchAgeMs } from './batch-age.ts'
 import { BatchRow } from './batch-row.ts'
 import type { BatchSpool, SpooledBatch } from './batch-spool.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
@@ -11,11 +12,6 @@ import type { WriteQueueEvents, WriteQueueLimits, WriteQueueOptions } from './op
 import { QueuedBatch } from './queued-batch.ts'
 import { Timers } from './timers.ts'
 
-/**
- * An open batch waits for more samples this many times as long as a write takes. Found by trying: with 1 a near store
- * gets tiny batches.
- */
-const AGE_IN_WRITE_TIMES = 4
 /** How long a stop waits for a store that takes batches, where the rest can go to the spool. */
 const DRAIN_PATIENCE_MS = 5000
 /** How long a batch is postponed that the store does not take although it takes others. */
@@ -36,8 +32,8 @@ const NOTHING_TO_READ_MS = 1000
  * this class calls them, starts a timer or changes a state. The table in modes.ts lists all that can happen, and when.
  * `#advance` does what can be done now, and `#moveOn` is the one place that moves a batch on after a write.
  *
- * A near store gets small batches soon, a far or busy one gets few large ones, and nothing needs tuning. The file is
- * long because it is the only one in which anything that waits changes its state.
+ * Batches are as old as the durable latency asked for allows, and nothing needs tuning. The file is long because it is
+ * the only one in which anything that waits changes its state.
  */
 export class WriteQueue {
   readonly breaker: CircuitBreaker
@@ -49,6 +45,7 @@ export class WriteQueue {
   readonly #timers = new Timers<'seal' | 'pause' | 'postponed' | 'spool' | 'confirm' | 'replay' | 'patience'>()
   readonly #abort = new AbortController()
   #open: QueuedBatch | undefined
+  #sealedAtMs = -Infinity
   /** The store has not taken the oldest batch of the spool, though nothing else seems wrong with it. */
   #isReplayPostponed = false
   #isConfirming = false
@@ -99,6 +96,11 @@ export class WriteQueue {
   /** Those of `samples` that the server made itself. */
   get ownSamples(): number {
     return this.#row.ownSamples + (this.#open?.own ?? 0)
+  }
+
+  /** The age at which a batch is sealed while a slot is free and samples follow one another. */
+  get batchAgeMs(): number {
+    return batchAgeMs(this.#options, this.breaker.writeTimes)
   }
 
   /** Samples of the spool that are settled since the start. */
@@ -237,14 +239,15 @@ export class WriteQueue {
   #startSealTimer(): void {
     this.#timers.stop('seal')
     if (this.#open === undefined || this.#modes.store !== 'available' || !this.#hasSlot) return
-    const ageMs = performance.now() - this.#open.openedAtMs
-    this.#timers.start('seal', Math.max(0, this.#sealAgeMs() - ageMs), () => this.#seal())
+    this.#timers.start('seal', Math.max(0, this.#sealAtMs(this.#open) - performance.now()), () => this.#seal())
   }
 
-  /** The age at which a batch is sealed while a slot is free: four times the recent write time, within bounds. */
-  #sealAgeMs(): number {
-    const { flushMinMs, flushMaxMs } = this.#options
-    return Math.min(flushMaxMs, Math.max(flushMinMs, AGE_IN_WRITE_TIMES * this.breaker.meanWriteMs))
+  /**
+   * When a batch is sealed while a slot is free. The age counts from the batch before it, so a sample that comes after
+   * a silence is stored at once: few writes cost nothing, and waiting would only delay them.
+   */
+  #sealAtMs({ openedAtMs }: QueuedBatch): number {
+    return Math.max(openedAtMs + this.#options.flushMinMs, this.#sealedAtMs + this.batchAgeMs)
   }
 
   #seal(): void {
@@ -257,6 +260,7 @@ export class WriteQueue {
       this.#row.recycle(open)
       return
     }
+    this.#sealedAtMs = performance.now()
     this.#move(open, 'seal')
     this.#row.push(open)
     this.#advance()

@@ -1,0 +1,34 @@
+/** What bounds the age of a batch, ms. */
+export interface AgeBounds {
+  /** The least age, and the most. Both win over the target. */
+  readonly flushMinMs: number
+  readonly flushMaxMs: number
+  /** 99 of 100 messages shall be stored within this time. */
+  readonly durableTargetMs: number
+}
+
+/** What the store's recent writes took, ms: half of them, and 95 of 100, no more than this. */
+export interface WriteTimes {
+  readonly typicalMs: number
+  readonly tailMs: number
+}
+
+/** The part of the target that is left for what is not measured here: the way to this server, and timers that fire late. */
+const MARGIN = 0.15
+
+/**
+ * The age at which an open batch is sealed while a slot is free and samples follow one another.
+ *
+ * It is what the target leaves beside a write: fewer writes cost this process and the store less. Where a write takes
+ * so long that not even the least age meets the target, many small writes would only be late too, and keep the store
+ * busy: the age then grows with what is lacking, up to the time of a write. It has no step and no steeper slope,
+ * because a larger batch takes longer to write: the two would swing, or stay at old batches for ever.
+ */
+export function batchAgeMs(
+  { flushMinMs, flushMaxMs, durableTargetMs }: AgeBounds,
+  { typicalMs, tailMs }: WriteTimes,
+): number {
+  const leftMs = durableTargetMs * (1 - MARGIN) - tailMs
+  const ageMs = leftMs >= flushMinMs ? leftMs : Math.min(flushMinMs + (flushMinMs - leftMs), typicalMs)
+  return Math.min(flushMaxMs, Math.max(flushMinMs, ageMs))
+}
