@@ -82,6 +82,49 @@ describe('GET /api/v1/hosts', () => {
     }
   })
 
+  it('gives of each host only what a list shows, where it is asked to be brief', async () => {
+    const scene = await ApiScene.open()
+    const { way } = scene
+    scene.reader.hosts = async () => [{ host: 'stored', lastSeenAt: way.clock.time - 60e6 }]
+    way.send('cpu', { host: 'live', cpu: 'cpu-total' }, { usage_idle: 75 })
+    way.send('mem', { host: 'live' }, { used_percent: 1 })
+    way.clock.time += 2e6
+    expect((await scene.ask('/api/v1/hosts?brief=true&limit=9')).json()).toMatchObject({ total: 2, next: null })
+    expect((await scene.ask('/api/v1/hosts?brief=true')).json().hosts).toEqual([
+      { host: 'live', ageMs: 2000, stale: false, cpuPercent: 25 },
+      { host: 'stored', ageMs: 60_000, stale: true, cpuPercent: null },
+    ])
+    expect((await scene.ask('/api/v1/hosts?brief=false&host=live')).json().hosts[0]).toHaveProperty('memPercent', 1)
+    expect((await scene.ask('/api/v1/hosts?brief=2')).json()).toMatchObject({ status: 400, parameter: 'brief' })
+  })
+
+  it('gives each host once while hosts come and go between two pages', async () => {
+    const scene = await ApiScene.open()
+    const stored = (names: readonly number[]) => async () => names.map((n) => ({ host: `web-${n}`, lastSeenAt: n }))
+    const all = Array.from({ length: 3_000 }, (_, n) => n + 1)
+    scene.reader.hosts = stored(all)
+    const seen: string[] = []
+    const gone = new Set<string>()
+    let next: string | null = ''
+    for (let page = 0; next !== null; page++) {
+      const answer: { hosts: Array<{ host: string }>; next: string | null } = (
+        await scene.ask(`/api/v1/hosts?brief=true&limit=250&after=${next}`)
+      ).json()
+      seen.push(...answer.hosts.map(({ host }) => host))
+      next = answer.next
+      // The last one of the page goes, and every tenth, before it and behind it; others come at both ends.
+      gone.add(`${next}`)
+      for (const n of all) if (n % 10 === page) gone.add(`web-${n}`)
+      scene.reader.hosts = stored([...all.filter((n) => !gone.has(`web-${n}`)), 5_000])
+      scene.way.send('cpu', { host: `new-${page}` }, { v: 1 })
+      scene.way.clock.time += 11e6
+    }
+    expect(new Set(seen).size).toBe(seen.length)
+    const stayed = all.map((n) => `web-${n}`).filter((host) => !gone.has(host))
+    expect(seen.filter((host) => stayed.includes(host))).toEqual(stayed)
+    expect(seen.at(-1)).toBe('web-5000')
+  })
+
   it('leaves out machines that only run a server', async () => {
     const scene = await ApiScene.open()
     scene.way.send('sentinel_pipeline', { host: 'machine', role: 'server' }, { received: 1 })

@@ -75,6 +75,10 @@ const HostSchema = Type.Object(
   },
 )
 
+const BriefHostSchema = Type.Pick(HostSchema, ['host', 'ageMs', 'stale', 'cpuPercent'], {
+  description: 'With `brief=true`.',
+})
+
 export const HostsSchema = Type.Object(
   {
     now: MicrosecondsSchema,
@@ -84,7 +88,9 @@ export const HostsSchema = Type.Object(
     }),
     total: Type.Integer({ minimum: 0, description: 'How many hosts there are, on all pages.' }),
     next: nullable(Type.String({ description: 'Give it as `after` to get the next page; null on the last one.' })),
-    hosts: Type.Array(HostSchema, { description: 'Sorted by name, web-2 before web-10.' }),
+    hosts: Type.Array(Type.Union([HostSchema, BriefHostSchema]), {
+      description: 'Sorted by name, web-2 before web-10.',
+    }),
   },
   { description: 'The hosts.' },
 )

@@ -6,8 +6,9 @@ import { frameCodec } from '../codec/frame.ts'
 import type { Sample } from '../sample/sample.ts'
 import { LiveAnnouncer } from './announcer.ts'
 import { Feed, type FeedPlace } from './feed.ts'
-import { FeedFilter, type FeedSink } from './feed-client.ts'
+import { FeedFilter } from './feed-filter.ts'
 import { LiveTable } from './live-table.ts'
+import type { FeedSink } from './stream-client.ts'
 
 const SERIES = 1_000
 const CLIENTS = 100

@@ -1,8 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { LiveWay } from '../../test/support/live-feed.ts'
 import { MAX_EVENT_LENGTH } from './event-stream.ts'
 import { Feed, type FeedOptions, type FeedPlace } from './feed.ts'
-import { FeedFilter, type FeedSink } from './feed-client.ts'
+import { FeedFilter } from './feed-filter.ts'
+import type { FeedSink } from './stream-client.ts'
+import type { Summary } from './summary-client.ts'
 
 interface Reading {
   readonly measurement: string
@@ -189,6 +191,7 @@ describe('Feed', () => {
       ['host', new FeedFilter(['a']), ['cpu', 'mem']],
       ['measurement', new FeedFilter(undefined, ['cpu', 'net']), ['cpu', 'cpu', 'net']],
       ['both', new FeedFilter(['b'], ['cpu']), ['cpu']],
+      ['hosts, in the order in which their series came', new FeedFilter(['b', 'a']), ['cpu', 'mem', 'cpu', 'net']],
       ['nothing there', new FeedFilter(['c']), []],
     ]
     const sendAll = () => {
@@ -344,6 +347,70 @@ describe('Feed', () => {
       const scene = await Scene.open()
       scene.send('x', 1)
       expect(scene.join(undefined, id(scene)).takeValues()).toEqual([['x', 1]])
+    })
+  })
+
+  it('brings a client that wants a few hosts their series alone, without a look at the others', async () => {
+    const scene = await Scene.open()
+    for (let n = 0; n < 100; n++) scene.send('cpu', 1, `web-${n}`)
+    const search = vi.spyOn(scene.way.table, 'changedSince')
+    const sink = scene.join(new FeedFilter(['web-7']))
+    sink.take()
+    for (let n = 0; n < 100; n++) scene.send('cpu', 2, `web-${n}`)
+    scene.feed.tick()
+    expect(sink.takeEvents().flatMap(({ data }) => data.map(({ tags }) => tags.host))).toEqual(['web-7'])
+    expect(search).not.toHaveBeenCalled()
+  })
+
+  describe('a summary', () => {
+    class Sum implements Summary {
+      #event = Buffer.from('event: sum\ndata: 0\n\n')
+      set(value: number): void {
+        this.#event = Buffer.from(`event: sum\ndata: ${value}\n\n`)
+      }
+      event(): Buffer {
+        return this.#event
+      }
+    }
+    const open = async (options?: Partial<FeedOptions>) => {
+      const [scene, sum, sink] = [await Scene.open(options), new Sum(), new Sink()]
+      sink.place = scene.feed.joinSummary(sink, sum)
+      return { scene, sum, sink }
+    }
+
+    it('is sent at once, and when it changes; a comment keeps a quiet connection open', async () => {
+      const { scene, sum, sink } = await open()
+      expect(sink.take()).toBe('retry: 1000\n\nevent: sum\ndata: 0\n\n')
+      scene.send('x', 1)
+      scene.feed.tick()
+      expect(sink.take()).toBe('')
+      sum.set(1)
+      scene.feed.tick()
+      scene.feed.tick()
+      expect(sink.takeEvents()).toMatchObject([{ event: 'sum', data: 1 }])
+      scene.now = 15_000
+      scene.feed.tick()
+      expect(sink.take()).toBe(': ping\n\n')
+    })
+
+    it('is the newest one for a slow client, which is closed when it reads nothing for a minute', async () => {
+      const { scene, sum, sink } = await open({ maxClients: 1 })
+      sink.full = true
+      sink.take()
+      for (let n = 1; n <= 3; n++) {
+        sum.set(n)
+        scene.feed.tick()
+      }
+      expect(sink.takeEvents()).toMatchObject([{ data: 1 }])
+      sink.drain()
+      expect(sink.takeEvents()).toMatchObject([{ data: 3 }])
+      sink.full = true
+      sum.set(4)
+      scene.feed.tick()
+      expect(scene.feed.joinSummary(new Sink(), sum)).toBeUndefined()
+      scene.now = 60_000
+      scene.feed.tick()
+      expect([sink.destroyed, scene.feed.stats]).toEqual([true, { clients: 0, refused: 1, stalled: 1, lost: 0 }])
     })
   })
 

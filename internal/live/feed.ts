@@ -1,7 +1,10 @@
-import { END, eventId, PING, parseEventId, RETRY, samplesEvents } from './event-stream.ts'
-import { FeedClient, type FeedFilter, type FeedSink } from './feed-client.ts'
-import type { LiveSeries } from './live-series.ts'
+import { END, PING, parseEventId, RETRY } from './event-stream.ts'
+import { FeedClient } from './feed-client.ts'
+import type { FeedFilter } from './feed-filter.ts'
 import type { LiveTable } from './live-table.ts'
+import { Round } from './round.ts'
+import type { FeedSink, StreamClient } from './stream-client.ts'
+import { type Summary, SummaryClient } from './summary-client.ts'
 
 export interface FeedOptions {
   readonly table: LiveTable
@@ -39,7 +42,8 @@ export interface FeedPlace {
 
 /**
  * Sends the changes of the live table to all clients. Clients share the work of a tick: each reading becomes JSON once,
- * and clients with the same filter get the same bytes. A client whose socket is full is passed over until it has
+ * and clients with the same filter get the same bytes. Of a client that wants some hosts only the series of these are looked
+ * at. A client whose socket is full is passed over until it has
  * drained, so it costs the others only the upkeep of a set. 1,000 series of ten fields, each changing once a second, to
  * 100 clients that want all of them (29 MB/s) took 5 % of a core with announcer and table; without clients 2.6 %.
  */
@@ -53,7 +57,7 @@ export class Feed {
   readonly #pingIntervalMs: number
   readonly #stallTimeoutMs: number
   readonly #nowMs: () => number
-  readonly #clients = new Set<FeedClient>()
+  readonly #clients = new Set<StreamClient>()
   /** The table's generation at the last tick. */
   #generation: number
   #timer: NodeJS.Timeout | undefined
@@ -105,15 +109,30 @@ export class Feed {
    * @returns undefined when there is no room
    */
   join(sink: FeedSink, filter: FeedFilter, lastEventId?: string): FeedPlace | undefined {
+    return this.#enter(() => {
+      const since = this.#resumeFrom(lastEventId)
+      const client = new FeedClient(sink, filter, this.#table, { since, maxOwed: this.#maxOwedSeries })
+      this.stats.lost += client.lost
+      return client
+    })
+  }
+
+  /**
+   * Adds a client and sends it the summary, then each newer one.
+   *
+   * @returns undefined when there is no room
+   */
+  joinSummary(sink: FeedSink, summary: Summary): FeedPlace | undefined {
+    return this.#enter(() => new SummaryClient(sink, summary))
+  }
+
+  #enter(open: () => StreamClient): FeedPlace | undefined {
     if (!this.hasRoom) {
       this.stats.refused++
       return undefined
     }
-    const table = this.#table
-    const client = new FeedClient(sink, filter, table.start, this.#maxOwedSeries)
+    const client = open()
     this.#clients.add(client)
-    this.stats.lost += client.owe(table.changedSince(this.#resumeFrom(lastEventId)))
-    client.generation = table.generation
     const now = this.#nowMs()
     client.write(RETRY, now)
     client.begin(now)
@@ -126,20 +145,14 @@ export class Feed {
   /** One round: sends what changed since the last. */
   tick(): void {
     const now = this.#nowMs()
-    const changed = this.#table.changedSince(this.#generation)
-    const events = new Map<string, Buffer | undefined>()
+    const round = new Round(this.#table, this.#generation)
     for (const client of this.#clients) {
       if (client.waitingSinceMs !== undefined) {
-        this.stats.lost += client.owe(this.#newFor(client, changed))
+        this.stats.lost += client.wait(round)
         if (now - client.waitingSinceMs >= this.#stallTimeoutMs) this.#giveUp(client)
-      } else {
-        const event = this.#eventFor(client, changed, events)
-        if (event !== undefined) client.write(event, now)
-        else if (now - client.lastWriteMs >= this.#pingIntervalMs) client.write(PING, now)
-      }
-      client.generation = this.#table.generation
+      } else if (!client.send(round, now) && now - client.lastWriteMs >= this.#pingIntervalMs) client.write(PING, now)
     }
-    this.#generation = this.#table.generation
+    this.#generation = round.until
   }
 
   /** Sends `end` to every client and takes no more. */
@@ -156,27 +169,7 @@ export class Feed {
     return known ? last.generation : 0
   }
 
-  /** A client that joined since the last tick has been sent some of the changes already. */
-  #newFor(client: FeedClient, changed: LiveSeries[]): LiveSeries[] {
-    if (client.generation === this.#generation) return changed
-    return changed.filter((live) => live.generation > client.generation)
-  }
-
-  #eventFor(client: FeedClient, changed: LiveSeries[], events: Map<string, Buffer | undefined>): Buffer | undefined {
-    const readings = this.#newFor(client, changed)
-    if (readings !== changed) return this.#encode(readings, client.filter)
-    const { key } = client.filter
-    if (!events.has(key)) events.set(key, this.#encode(changed, client.filter))
-    return events.get(key)
-  }
-
-  #encode(changed: LiveSeries[], filter: FeedFilter): Buffer | undefined {
-    const readings = changed.filter((live) => filter.passes(live))
-    if (readings.length === 0) return undefined
-    return samplesEvents(readings, eventId(this.#table.start, this.#table.generation))
-  }
-
-  #giveUp(client: FeedClient): void {
+  #giveUp(client: StreamClient): void {
     this.#clients.delete(client)
     this.stats.stalled++
     client.destroy()

@@ -10,6 +10,7 @@ import { ChangeList } from './change-list.ts'
 import { Freshness } from './freshness.ts'
 import { keepLatest } from './latest.ts'
 import { LiveSeries } from './live-series.ts'
+import { SeriesByHost } from './series-by-host.ts'
 
 export interface LiveTableOptions {
   readonly channel: LiveChannel
@@ -67,6 +68,7 @@ export class LiveTable {
   readonly #decoder: Decoder
   readonly #arrival: Arrival & { receivedAt: number } = { receivedAt: 0, tie: 0 }
   readonly #series = new Map<Series, LiveSeries>()
+  readonly #byHost = new SeriesByHost()
   readonly #changes = new ChangeList()
   readonly #freshness: Freshness
   readonly #monotonicMs: () => number
@@ -78,7 +80,6 @@ export class LiveTable {
   #nowMs = 0
   #generation = 0
   #adopted = 0
-  #evicted = 0
   #unsubscribe: (() => Promise<void>) | undefined
   #closed = false
 
@@ -148,9 +149,14 @@ export class LiveTable {
     if (this.#decode(payload)) this.#countMissed()
   }
 
-  /** Series evicted since the start. A view that keeps series compares this with what it has seen. */
-  get evicted(): number {
-    return this.#evicted
+  /** Its series by their host. */
+  get byHost(): Pick<SeriesByHost, 'get' | 'all' | 'version'> {
+    return this.#byHost
+  }
+
+  /** Every series, in the order in which they came. */
+  all(): Iterable<LiveSeries> {
+    return this.#series.values()
   }
 
   /** Every series that changed after a generation, in the order in which the series came. 0 gives all. */
@@ -217,6 +223,7 @@ export class LiveTable {
   #adopt(series: Series): LiveSeries {
     const live = new LiveSeries(series, ++this.#adopted)
     this.#series.set(series, live)
+    this.#byHost.add(live)
     return live
   }
 
@@ -224,9 +231,9 @@ export class LiveTable {
   #forget(series: Series): void {
     const live = this.#series.get(series)
     if (live === undefined) return
-    this.#evicted++
     this.#series.delete(series)
     this.#changes.remove(live)
+    this.#byHost.remove(live)
     this.#freshness.forget(live)
   }
 

@@ -53,6 +53,12 @@ const QuerySchema = Type.Object(
       Type.String({ maxLength: 1024, description: 'Only the hosts whose name contains this, in upper or lower case.' }),
     ),
     host: Type.Optional(Type.String({ maxLength: 1024, description: 'Only the host of this name.' })),
+    brief: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of each host only its name, its age, whether it is stale, and its CPU use: what a list shows, in a third of the bytes.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -84,6 +90,7 @@ export function addHostsRoute(app: App, options: HostsOptions): void {
   )
 }
 
+/** The names that are asked for. */
 function askedFor({ contains = '', host }: Question, names: readonly string[]): readonly string[] {
   if (host !== undefined) return names.filter((name) => name === cleanText(host))
   const part = cleanText(contains).toLowerCase()
@@ -98,7 +105,9 @@ function sendJson(reply: FastifyReply, json: string): FastifyReply {
 /** Makes the answers of `GET /hosts`, as JSON. */
 class HostsAnswers {
   readonly #options: HostsOptions
-  readonly #names = new SortedNames()
+  readonly #sorted = new SortedNames()
+  /** The names in order, and what they were made of: with 10,000 hosts they take longer than a page of answers. */
+  #names: { readonly stored: HostsOfStore; readonly version: number; readonly sorted: readonly string[] } | undefined
   #newest: Made | undefined
 
   constructor(options: HostsOptions) {
@@ -127,8 +136,8 @@ class HostsAnswers {
   }
 
   #answerOf(stored: HostsOfStore, now: number, question: Question): HostsAnswer {
-    const { limit = MAX_HOSTS, after } = question
-    const matching = askedFor(question, this.#names.update(this.#namesOf(stored)))
+    const { limit = MAX_HOSTS, after, brief = false } = question
+    const matching = askedFor(question, this.#namesInOrder(stored))
     const from = after === undefined ? 0 : indexAfter(cleanText(after), matching)
     const page = matching.slice(from, from + limit)
     return {
@@ -136,8 +145,15 @@ class HostsAnswers {
       partial: !stored.complete || this.#options.storeIsAway(),
       total: matching.length,
       next: from + limit < matching.length ? page.at(-1)! : null,
-      hosts: page.map((name) => this.#hostAnswer(name, stored, now)),
+      hosts: page.map((name) => (brief ? this.#briefAnswer : this.#hostAnswer)(name, stored, now)),
     }
+  }
+
+  #namesInOrder(stored: HostsOfStore): readonly string[] {
+    const { version } = this.#options.view
+    if (this.#names?.version !== version || this.#names.stored !== stored)
+      this.#names = { stored, version, sorted: this.#sorted.update(this.#namesOf(stored)) }
+    return this.#names.sorted
   }
 
   /** The live hosts that are watched, and those of the store that are not live. */
@@ -149,16 +165,28 @@ class HostsAnswers {
     return names
   }
 
-  #hostAnswer(name: string, stored: HostsOfStore, now: number): HostAnswer {
+  readonly #hostAnswer = (name: string, stored: HostsOfStore, now: number): HostAnswer => {
     const live = this.#options.view.host(name)
     if (live !== undefined) {
       const { stale, clockOffsetMs } = live
       const ageMs = Math.round(live.ageMs)
       return { host: name, lastSeenAt: now - ageMs * 1000, ageMs, stale, clockOffsetMs, ...live.figures() }
     }
-    // Nothing of it arrived here. Its newest sample may have a time in the future, where a clock was wrong.
-    const lastSeenAt = Math.min(stored.hosts.get(name)?.lastSeenAt ?? 0, now)
-    const ageMs = Math.round((now - lastSeenAt) / 1000)
+    const { lastSeenAt, ageMs } = lastSeen(name, stored, now)
     return { host: name, lastSeenAt, ageMs, stale: true, clockOffsetMs: null, ...NO_FIGURES }
   }
+
+  readonly #briefAnswer = (name: string, stored: HostsOfStore, now: number): HostAnswer => {
+    const live = this.#options.view.host(name)
+    if (live !== undefined) {
+      return { host: name, ageMs: Math.round(live.ageMs), stale: live.stale, cpuPercent: live.cpuPercent }
+    }
+    return { host: name, ageMs: lastSeen(name, stored, now).ageMs, stale: true, cpuPercent: null }
+  }
+}
+
+/** When the store has seen a host of which nothing arrived here. Its newest sample may have a time in the future, where a clock was wrong. */
+function lastSeen(name: string, stored: HostsOfStore, now: number): { lastSeenAt: number; ageMs: number } {
+  const lastSeenAt = Math.min(stored.hosts.get(name)?.lastSeenAt ?? 0, now)
+  return { lastSeenAt, ageMs: Math.round((now - lastSeenAt) / 1000) }
 }

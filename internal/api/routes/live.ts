@@ -6,8 +6,7 @@ import type { App } from '../../http/app-types.ts'
 import { AddressCounts, isLoopback } from '../../http/connection-limit.ts'
 import { AddressLimitError, type HttpError, OverloadError } from '../../http/errors.ts'
 import type { Feed } from '../../live/feed.ts'
-import { FeedFilter } from '../../live/feed-client.ts'
-import type { LiveSeries } from '../../live/live-series.ts'
+import { FeedFilter } from '../../live/feed-filter.ts'
 import type { LiveTable } from '../../live/live-table.ts'
 import { escapeName, hiddenName, parseNames, refuseHidden } from '../names.ts'
 import { problems } from '../schemas.ts'
@@ -73,8 +72,8 @@ export function addLiveRoute(app: App, feed: Feed, table: LiveTable, mostOfOneAd
     async (request, reply): Promise<string | undefined> => {
       const { host, measurement } = request.query
       const filter = new FeedFilter(
-        namesOf('host', host, (live) => live.host),
-        namesOf('measurement', measurement, (live) => live.series.measurement),
+        namesOf('host', host, () => hostsOf(table)),
+        namesOf('measurement', measurement, () => measurementsOf(table)),
       )
       reply.header('content-type', 'text/event-stream; charset=utf-8')
       reply.header('cache-control', 'no-store')
@@ -121,12 +120,10 @@ export function addLiveRoute(app: App, feed: Feed, table: LiveTable, mostOfOneAd
   function namesOf(
     parameter: string,
     lists: readonly string[] | undefined,
-    nameIn: (live: LiveSeries) => string | undefined,
+    known: () => Iterable<string>,
   ): string[] | undefined {
     for (const list of lists ?? []) {
-      if (!list.includes(',')) continue
-      const known = new Set(table.changedSince(0).map((live) => nameIn(live) ?? ''))
-      const hidden = hiddenName(list, known)
+      const hidden = list.includes(',') ? hiddenName(list, known()) : undefined
       if (hidden !== undefined) refuseHidden(parameter, `a ${parameter} ${JSON.stringify(hidden)}`, escapeName(hidden))
     }
     return lists?.flatMap((list) => parseNames(parameter, list))
@@ -138,6 +135,14 @@ export function addLiveRoute(app: App, feed: Feed, table: LiveTable, mostOfOneAd
     await Promise.race([Promise.all([...open].map(closed)), sleep(FAREWELL_MS, undefined, { ref: false })])
     for (const response of open) response.destroy()
   })
+}
+
+function* hostsOf(table: LiveTable): Iterable<string> {
+  for (const { host } of table.byHost.all()) yield host
+}
+
+function* measurementsOf(table: LiveTable): Iterable<string> {
+  for (const { series } of table.all()) yield series.measurement
 }
 
 function closed(response: ServerResponse): Promise<void> {

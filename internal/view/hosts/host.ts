@@ -1,21 +1,23 @@
 import type { LiveSeries } from '../../live/live-series.ts'
 import type { LiveTable } from '../../live/live-table.ts'
+import type { HostSeries } from '../../live/series-by-host.ts'
 import { isOfPrograms, OWN_MEASUREMENT } from '../../sample/of-programs.ts'
 import type { HostFigures } from './figures.ts'
 
 /** A host and its series: Telegraf's measurements, or `system_stats`, which JSON and Packed messages become. */
 export class LiveHost {
   readonly name: string
+  /** That of the series that it was made of. */
+  readonly version: number
   /**
    * Whether a series says that the host itself is watched. A machine that only runs a server or an API sends their own
    * metrics alone, and would be an empty line in a list of hosts.
    */
-  watched = false
+  readonly watched: boolean
 
   readonly #table: LiveTable
   /** What its agent or another publisher sends of it. What the programs say of themselves is no sign that it is watched now. */
   readonly #sources: LiveSeries[] = []
-  #newest: LiveSeries | undefined
   /** The series of each figure, in the order in which they came: a source whose tags change makes another one. */
   readonly #cpu: LiveSeries[] = []
   readonly #mem: LiveSeries[] = []
@@ -24,17 +26,21 @@ export class LiveHost {
   readonly #systemStats: LiveSeries[] = []
   #conflict: LiveSeries | undefined
 
-  constructor(name: string, table: LiveTable) {
-    this.name = name
+  constructor({ host, series, version }: HostSeries, table: LiveTable) {
+    this.name = host
+    this.version = version
     this.#table = table
+    let watched = false
+    for (const live of series) watched = this.#adopt(live) || watched
+    this.watched = watched
   }
 
-  /** Called once for each series with this host's tag. */
-  adopt(live: LiveSeries): void {
+  /** @returns whether the series says that the host itself is watched */
+  #adopt(live: LiveSeries): boolean {
     const { series } = live
     switch (series.measurement) {
       case OWN_MEASUREMENT:
-        if (series.tag('role') !== 'agent') return
+        if (series.tag('role') !== 'agent') return false
         this.#agents.push(live)
         break
       case 'cpu':
@@ -51,16 +57,10 @@ export class LiveHost {
         break
       case 'sentinel_conflict':
         this.#conflict = live
-        return
+        return false
     }
     if (!isOfPrograms(series.measurement)) this.#sources.push(live)
-    this.watched = true
-  }
-
-  /** Called for each change of a series with this host's tag. */
-  read(live: LiveSeries): void {
-    if (isOfPrograms(live.series.measurement)) return
-    if (live.arrivedMs >= (this.#newest?.arrivedMs ?? -Infinity)) this.#newest = live
+    return true
   }
 
   /** Whether everything that is measured of it has been silent for too long. */
@@ -70,26 +70,28 @@ export class LiveHost {
 
   /** How long ago the newest sample of it arrived, ms. A host of which only an agent's own metrics came is as old as these. */
   get ageMs(): number {
-    const newest = this.#newest ?? newestOf(this.#agents)
+    const newest = newestOf(this.#sources) ?? newestOf(this.#agents)
     return newest === undefined ? Infinity : this.#table.ageMs(newest)
   }
 
   /** How far its clock is ahead of the server's, ms; negative where it is behind, null where that is unknown. */
   get clockOffsetMs(): number | null {
-    const { aheadUs = Number.NaN } = this.#newest ?? {}
+    const { aheadUs = Number.NaN } = newestOf(this.#sources) ?? {}
     return Number.isNaN(aheadUs) ? null : Math.round(aheadUs / 1000)
+  }
+
+  get cpuPercent(): number | null {
+    const idle = number(this.#fresh(this.#cpu), 'usage_idle')
+    return idle === null ? number(this.#fresh(this.#systemStats), 'cpu') : Math.min(100, Math.max(0, 100 - idle))
   }
 
   /** A value that no longer comes is null. What does not change, such as the name of the system, stays. */
   figures(): HostFigures {
-    const [cpu, mem, system, stats] = [this.#cpu, this.#mem, this.#system, this.#systemStats].map((series) =>
-      series.findLast((live) => !this.#table.isStale(live)),
-    )
+    const system = this.#fresh(this.#system)
     const agent = newestOf(this.#agents)
-    const idle = number(cpu, 'usage_idle')
     return {
-      cpuPercent: idle === null ? number(stats, 'cpu') : Math.min(100, Math.max(0, 100 - idle)),
-      memPercent: number(mem, 'used_percent') ?? number(stats, 'mem'),
+      cpuPercent: this.cpuPercent,
+      memPercent: number(this.#fresh(this.#mem), 'used_percent') ?? number(this.#fresh(this.#systemStats), 'mem'),
       load1: number(system, 'load1'),
       cores: number(system ?? newestOf(this.#system), 'n_cpus'),
       uptimeSeconds: number(system, 'uptime'),
@@ -98,6 +100,11 @@ export class LiveHost {
       // An empty text says that it is over.
       conflict: text(this.#conflict, 'text') || null,
     }
+  }
+
+  /** The series that gives a figure: the latest of those that still come. */
+  #fresh(series: readonly LiveSeries[]): LiveSeries | undefined {
+    return series.findLast((live) => !this.#table.isStale(live))
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { LiveWay } from '../../../test/support/live-feed.ts'
 import type { FieldValue } from '../../sample/value.ts'
 import { NO_FIGURES } from './figures.ts'
@@ -147,15 +147,22 @@ describe('HostsView', () => {
     expect(view.host('server-machine')).toBeDefined()
   })
 
-  it('reads from the table only what changed since it was asked last', async () => {
-    const { way, view } = await openView()
-    const read = vi.spyOn(way.table, 'changedSince')
-    way.send('cpu', { host: 'a' }, { v: 1 })
-    way.send('cpu', { host: 'b' }, { v: 1 })
-    for (let n = 0; n < 3; n++) expect(names(view)).toEqual(['a', 'b'])
-    way.send('cpu', { host: 'c' }, { v: 1 })
-    for (let n = 0; n < 3; n++) expect(view.host('c')).toBeDefined()
-    expect(read.mock.results.map(({ value }) => value.length)).toEqual([2, 1])
+  it('makes a host anew only when a series of it comes or goes', async () => {
+    const { way, view } = await openView({ maxSeries: 3 })
+    for (const host of ['a', 'b']) way.send('cpu', { host }, { v: 1 })
+    const [a, b] = [view.host('a'), view.host('b')]
+    const { version } = view
+    way.clock.time += 3_700e6
+    way.send('cpu', { host: 'a' }, { v: 2 })
+    expect([view.host('a'), view.host('b'), view.version]).toEqual([a, b, version])
+    expect(view.host('a')).toBe(a)
+    way.send('mem', { host: 'a' }, { used_percent: 5 })
+    expect(view.version).toBeGreaterThan(version)
+    expect(view.host('a')).not.toBe(a)
+    expect(view.host('b')).toBe(b)
+    // The table is full, and what is idle makes room.
+    way.send('net', { host: 'a' }, { v: 1 })
+    expect(view.host('b')).toBeUndefined()
   })
 
   it('forgets hosts and figures of series that the table evicted', async () => {
