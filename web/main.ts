@@ -81,15 +81,14 @@ function draw(): void {
 }
 
 function openPipelineStream(): LiveStream {
-  return new LiveStream('api/v1/live?measurement=sentinel_pipeline', {
-    samples(samples) {
-      strip.take(samples)
+  return new LiveStream('api/v1/pipeline/live', {
+    ...{ samples: () => {}, state: () => {}, missed: () => {} },
+    pipeline(summary) {
+      strip.take(summary)
       heartbeat.nudge()
       // A program reports its own metrics in the same tick as the agent of its host, so the first host may be there now.
-      if (samples.length > 0 && hostsView.shownHost === null) hostsPoll.soon()
+      if (summary.programs > 0 && hostsView.shownHost === null) hostsPoll.soon()
     },
-    state: () => {},
-    missed: () => {},
   })
 }
 

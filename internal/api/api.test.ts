@@ -443,10 +443,31 @@ describe('GET /health, /ready, /metrics', () => {
   })
 })
 
+describe('GET /api/v1/pipeline', () => {
+  it('sums up what the programs say of themselves', async () => {
+    const scene = await ApiScene.open()
+    const { way } = scene
+    for (const host of ['a', 'b'])
+      way.send('sentinel_pipeline', { host, role: 'server' }, { held: 2n, e2e_p99_us: 1.5 })
+    way.send('sentinel_pipeline', { host: 'a', role: 'agent' }, { dropped: 3n })
+    expect((await scene.ask('/api/v1/pipeline')).json()).toMatchObject({
+      ...{ programs: 3, servers: 2, seenAt: way.clock.time, held: 4, dropped: 3, e2eP99Us: 1.5, deadLetters: null },
+    })
+  })
+})
+
 describe('every answer', () => {
   it('HEAD is GET without the body', async () => {
     const scene = await ApiScene.open()
-    for (const url of ['/health', '/ready', '/metrics', '/api/v1/hosts', '/api/v1/live', '/docs/json']) {
+    for (const url of [
+      '/health',
+      '/ready',
+      '/metrics',
+      '/api/v1/hosts',
+      '/api/v1/live',
+      '/api/v1/pipeline/live',
+      '/docs/json',
+    ]) {
       const answer = await scene.app.inject({ method: 'HEAD', url })
       expect([url, answer.statusCode, answer.body]).toEqual([url, 200, ''])
     }
@@ -578,6 +599,8 @@ describe('an unknown parameter', () => {
       ['/api/v1/hosts', 400, 'measurement'],
       ['/api/v1/hosts/{host}/metrics', 400, 'misspelt'],
       ['/api/v1/live', 400, 'field'],
+      ['/api/v1/pipeline', 400, 'measurement'],
+      ['/api/v1/pipeline/live', 400, 'measurement'],
     ])
     expect((await scene.ask('/api/v1/hosts?hots=a')).json()).toMatchObject({
       status: 400,
@@ -613,6 +636,10 @@ describe('the documentation', () => {
       ...problemsOf('/api/v1/hosts/{host}/metrics', '404', '421', '429', '500', '503'),
       ['/api/v1/live', '200', 'text/event-stream'],
       ...problemsOf('/api/v1/live', '421', '429', '503'),
+      ['/api/v1/pipeline', '200', json],
+      ...problemsOf('/api/v1/pipeline', '421', '429', '500'),
+      ['/api/v1/pipeline/live', '200', 'text/event-stream'],
+      ...problemsOf('/api/v1/pipeline/live', '421', '429', '503'),
     ])
     expect(Object.keys(document.components.schemas)).toEqual(['Problem', 'Samples'])
   })

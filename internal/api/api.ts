@@ -12,12 +12,15 @@ import type { StoreReader } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
 import { HostsView } from '../view/hosts/hosts-view.ts'
 import { KnownHosts } from '../view/hosts/known-hosts.ts'
+import { PipelineView } from '../view/pipeline/pipeline-view.ts'
 import { addDocs } from './docs.ts'
+import { LiveStreams } from './live-streams.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addHistoryRoute } from './routes/history.ts'
 import { addHostsRoute } from './routes/hosts.ts'
 import { addLiveRoute } from './routes/live.ts'
 import { addPage } from './routes/page.ts'
+import { addPipelineRoutes } from './routes/pipeline.ts'
 import { answerOfStore } from './store-errors.ts'
 
 export interface ApiOptions {
@@ -128,7 +131,9 @@ export function buildApi(options: ApiOptions): App {
         await limitByAddress(api, limits.requestsPerMinute)
         addHostsRoute(api, { view, known, clock, faults, storeIsAway })
         addHistoryRoute(api, { reader, view, clock, ...limits })
-        addLiveRoute(api, options.feed, table, limits.maxLiveClientsPerAddress)
+        const streams = new LiveStreams(api, options.feed, limits.maxLiveClientsPerAddress)
+        addLiveRoute(api, options.feed, table, streams)
+        addPipelineRoutes(api, { view: new PipelineView(table), feed: options.feed, streams })
       },
       { prefix: '/api/v1' },
     )

@@ -2,6 +2,7 @@ import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox
 import { PROBLEM_TYPE } from '../http/problem.ts'
 import type { HistorySeries } from '../store/store.ts'
 import type { HostFigures } from '../view/hosts/figures.ts'
+import type { PipelineSummary } from '../view/pipeline/summary.ts'
 
 /**
  * A figure that may be unknown. The type is `[T, 'null']`, because fastify's serializer validates each value of an
@@ -129,6 +130,43 @@ export const HistorySchema = Type.Object(
   { description: 'The history.' },
 )
 export type HistoryAnswer = Static<typeof HistorySchema>
+
+/** The compiler refuses what the view does not give, or gives as another type. */
+const PIPELINE = {
+  programs: Type.Integer({ minimum: 0, description: 'How many servers, agents and APIs report.' }),
+  servers: Type.Integer({
+    minimum: 0,
+    description:
+      'How many servers do. While it is 0, nothing is known of the pipeline, and the other figures say nothing.',
+  }),
+  seenAt: nullable(
+    Type.Integer({
+      description: 'When the newest report of a server arrived, µs by the clock of this API; null before the first.',
+    }),
+  ),
+  samplesPerSecond: Type.Number({ description: 'That servers took.' }),
+  e2eP50Us: nullable(Type.Number({ description: 'From the measurement to the server, of the slowest server.' })),
+  e2eP99Us: nullable(Type.Number()),
+  durableP50Us: nullable(Type.Number({ description: 'From the measurement to the acknowledgement of the store.' })),
+  durableP99Us: nullable(Type.Number()),
+  lost: Type.Number({
+    description: 'Samples that never arrived. These and the next three are those of servers and agents.',
+  }),
+  dropped: Type.Number({ description: 'Good samples that were given up.' }),
+  rejected: Type.Number({ description: 'Samples that can never be stored.' }),
+  held: Type.Number({ description: 'Samples on their way.' }),
+  onDisk: Type.Number({ description: 'The held samples that are on the disk of a server.' }),
+  deadLetters: nullable(Type.Number({ description: 'Dead letters that are kept; null where no server says it.' })),
+  lostAtMost: Type.Number({ description: 'Samples that may be lost, beside those that are.' }),
+  lostKnown: Type.Boolean({ description: 'False where nothing tells how much was lost.' }),
+  storeAwayMs: nullable(
+    Type.Number({ description: 'How long a store has been away; null while every store takes samples.' }),
+  ),
+  broker: nullable(Type.String()),
+  store: nullable(Type.String()),
+} satisfies { readonly [Name in keyof PipelineSummary]: TSchema & { static: PipelineSummary[Name] } }
+
+export const PipelineSchema = Type.Object(PIPELINE, { description: 'The pipeline.' })
 
 /** The data of an event `samples`. */
 export const SamplesSchema = Type.Array(

@@ -89,6 +89,23 @@ function exchange(port: number, bytes: string): Promise<string> {
   })
 }
 
+describe('GET /api/v1/pipeline/live', () => {
+  it('streams the summary, however many programs there are, as one of the streams that are counted', async () => {
+    const { scene, port } = await listen({}, { maxClients: 1 })
+    for (let n = 0; n < 200; n++) scene.way.send('sentinel_pipeline', { host: `web-${n}`, role: 'agent' }, { held: 1n })
+    const stream = new Stream(await get(port, '/api/v1/pipeline/live'))
+    await until(() => stream.lines.length > 3)
+    expect(stream.lines.slice(0, 3)).toEqual(['retry: 1000', '', 'event: pipeline'])
+    expect(JSON.parse(stream.lines[3]!.slice('data: '.length))).toMatchObject({ programs: 200, held: 200, servers: 0 })
+    for (const path of ['/api/v1/live', '/api/v1/pipeline/live']) expect((await scene.ask(path)).statusCode).toBe(503)
+    // A second later comes the next one.
+    await until(() => stream.lines.filter((line) => line === 'event: pipeline').length > 1)
+    scene.feed.close()
+    await until(() => stream.ended)
+    expect(stream.lines).toContain('event: end')
+  })
+})
+
 describe('GET /api/v1/live', () => {
   it('streams what is there, then what changes', async () => {
     const { scene, port } = await listen()

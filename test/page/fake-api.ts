@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
 import type { HostFigures } from '../../internal/view/hosts/figures.ts'
+import type { PipelineSummary } from '../../internal/view/pipeline/summary.ts'
 
 /** A host of the fake API. */
 export interface FakeHost {
@@ -30,7 +31,7 @@ export interface FakeApiOptions {
   /** A window without samples, ms before the start. */
   readonly gap?: { readonly fromMs: number; readonly toMs: number }
   /** Own metrics of the server that differ from those of a healthy one. */
-  readonly pipeline?: Readonly<Record<string, number | boolean>>
+  readonly pipeline?: Partial<PipelineSummary>
 }
 
 const CSP = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -43,6 +44,16 @@ const TYPES: Record<string, string> = {
 }
 const GIB = 2 ** 30
 const MEASUREMENTS = ['cpu', 'mem', 'system', 'disk', 'diskio', 'net']
+
+/** Before the first program reports. */
+const NO_PROGRAM: Partial<PipelineSummary> = { programs: 0, servers: 0, seenAt: null }
+
+/** What a stream shall bring. */
+interface Wants {
+  readonly hosts: string[] | undefined
+  readonly measurements: string[] | undefined
+  readonly pipeline: boolean
+}
 
 interface FakeSeries {
   readonly tags: Record<string, string>
@@ -171,6 +182,7 @@ export class FakeApi {
     if (status !== undefined) return problem(response, status, 'The test asked for this.')
     if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts(url.searchParams))
     if (url.pathname === '/api/v1/live') return this.#live(url, request, response)
+    if (url.pathname === '/api/v1/pipeline/live') return this.#live(url, request, response)
     const name = /^\/api\/v1\/hosts\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
     const host = this.options.hosts.find((known) => known.name === decodeURIComponent(name ?? ''))
     if (host === undefined) return problem(response, 404, 'There is no such host.')
@@ -196,7 +208,9 @@ export class FakeApi {
   #hosts(question: URLSearchParams): unknown {
     const [part, exact] = [question.get('contains') ?? '', question.get('host')]
     const matching = this.options.hosts.filter(({ name }) => (exact === null ? name.includes(part) : name === exact))
-    const hosts = matching.slice(0, Number(question.get('limit'))).map((host) => {
+    const from = matching.findIndex(({ name }) => name === question.get('after')) + 1
+    const to = from + Number(question.get('limit'))
+    const hosts = matching.slice(from, to).map((host) => {
       const at = this.#newestAt(host)
       const cpu = seriesOf(host, 'cpu')[0]!.fields(at)
       const stale = (host.silentMs ?? 0) > 10_000
@@ -210,16 +224,20 @@ export class FakeApi {
         agentVersion: '0.1.0',
         conflict: null,
       }
+      const ageMs = this.#now - at
+      const { cpuPercent } = figures
+      if (question.get('brief') === 'true') return { host: host.name, ageMs, stale, cpuPercent }
       return {
         host: host.name,
         lastSeenAt: at * 1000,
-        ageMs: this.#now - at,
+        ageMs,
         stale,
         clockOffsetMs: 0,
         ...figures,
       }
     })
-    return { now: this.#now * 1000, total: matching.length, next: null, hosts }
+    const next = to < matching.length ? matching[to - 1]!.name : null
+    return { now: this.#now * 1000, total: matching.length, next, hosts }
   }
 
   #metrics(host: FakeHost, query: URLSearchParams) {
@@ -249,7 +267,7 @@ export class FakeApi {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
     response.write('retry: 1000\n\n')
     const [hosts, measurements] = ['host', 'measurement'].map((name) => url.searchParams.get(name)?.split(','))
-    Object.assign(response, { wants: { hosts, measurements } })
+    Object.assign(response, { wants: { hosts, measurements, pipeline: url.pathname.includes('pipeline') } })
     this.#streams.add(response)
     request.on('close', () => this.#streams.delete(response))
     this.#send(response)
@@ -261,7 +279,12 @@ export class FakeApi {
   }
 
   #send(response: ServerResponse): void {
-    const { hosts, measurements } = (response as ServerResponse & { wants: Record<string, string[] | undefined> }).wants
+    const { hosts, measurements, pipeline } = (response as ServerResponse & { wants: Wants }).wants
+    if (pipeline) {
+      const summary = pipelineSummary(this.options.hosts.length > 0 ? this.options.pipeline : NO_PROGRAM)
+      response.write(`event: pipeline\ndata: ${JSON.stringify(summary)}\n\n`)
+      return
+    }
     const samples = this.options.hosts
       .filter(({ name, silentMs }) => (hosts === undefined || hosts.includes(name)) && silentMs === undefined)
       .flatMap((host) =>
@@ -273,29 +296,19 @@ export class FakeApi {
             }),
         ),
       )
-    if (measurements?.includes('sentinel_pipeline') && this.options.hosts.length > 0)
-      samples.push(pipelineSample(this.options.pipeline))
     if (samples.length > 0)
       response.write(`event: samples\nid: 1-${this.#generation}\ndata: ${JSON.stringify(samples)}\n\n`)
   }
 }
 
-function pipelineSample(changes: FakeApiOptions['pipeline'] = {}) {
+function pipelineSummary(changes: FakeApiOptions['pipeline'] = {}): PipelineSummary {
   const at = Math.floor(Date.now() / 1000) * 1000
   const near = (value: number) => value * (1 + 0.1 * wave(4, at))
-  const fields = {
-    ...{ received: 1_000_000, written: 1_000_000, rejected: 0, dropped: 0, lost: 0, held: 0, duplicates: 0 },
-    ...{ samples_per_second: near(24_910), e2e_p50_us: near(900), e2e_p99_us: near(3100) },
-    ...{ durable_p50_us: near(9000), durable_p99_us: near(28_000), lost_known: true },
-    ...{ store: 'duckdb', broker: 'memory', store_ready: true, store_away_seconds: 0 },
-    ...{ taken_over: 0, spooled: 0, dead_letters: 0, lost_at_most: 0, ...changes },
-  }
   return {
-    measurement: 'sentinel_pipeline',
-    tags: { host: 'web-01', role: 'server' },
-    fields: fields as never,
-    at: at * 1000,
-    arrivedAt: at * 1000,
+    ...{ programs: 2, servers: 1, seenAt: at * 1000, samplesPerSecond: near(24_910) },
+    ...{ e2eP50Us: near(900), e2eP99Us: near(3100), durableP50Us: near(9000), durableP99Us: near(28_000) },
+    ...{ lost: 0, dropped: 0, rejected: 0, held: 0, onDisk: 0, deadLetters: 0, lostAtMost: 0, lostKnown: true },
+    ...{ storeAwayMs: null, broker: 'memory', store: 'duckdb', ...changes },
   }
 }
 

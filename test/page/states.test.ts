@@ -159,8 +159,8 @@ describe('the list of hosts', () => {
 
 /** The own metrics of a server whose store is away, after some losses. */
 const AWAY = {
-  ...{ store_ready: false, store_away_seconds: 125, held: 12_310, spooled: 12_300 },
-  ...{ rejected: 2, dead_letters: 1, lost: 3, lost_at_most: 9 },
+  ...{ storeAwayMs: 125_000, held: 12_310, onDisk: 12_300 },
+  ...{ rejected: 2, deadLetters: 1, lost: 3, lostAtMost: 9 },
 }
 
 describe('the strip at the foot', () => {
@@ -177,7 +177,7 @@ describe('the strip at the foot', () => {
       '2 samples can never be stored; dead letters: 1',
       '10 in memory, 12,300 on disk',
     ])
-    api!.options = { hosts: FEW, pipeline: { ...AWAY, store_ready: true, spooled: 500, held: 500 } }
+    api!.options = { hosts: FEW, pipeline: { ...AWAY, storeAwayMs: null, onDisk: 500, held: 500 } }
     await waitForText(page, '#pipeline-note', 'catching up, 500 samples on disk')
     api!.options = { hosts: FEW }
     await waitForText(page, '#pipeline-note', 'memory → duckdb')

@@ -1,10 +1,13 @@
+import type { PipelineSummary } from '../../internal/view/pipeline/summary.ts'
 import type { LiveSample } from './api.ts'
 
 export type StreamState = 'connecting' | 'live' | 'reconnecting'
 
+/** What a stream brings: each of its events is one of these. */
 export interface StreamEvents {
   /** @param table names the start of the API's table: the part before the dash of the last id */
   samples(samples: readonly LiveSample[], table: string): void
+  pipeline?(summary: PipelineSummary): void
   state(state: StreamState): void
   /** Samples may be missing: the stream is back after a break, or the server says that this client was too slow. */
   missed(): void
@@ -14,7 +17,7 @@ const FIRST_RETRY_MS = 1000
 const LONGEST_RETRY_MS = 10_000
 
 /**
- * `/api/v1/live`, open until `close`. The browser itself reconnects after a broken connection and names the last event it had.
+ * A live stream of the API, such as `/api/v1/live`, open until `close`. The browser itself reconnects after a broken connection and names the last event it had.
  * It gives up when the answer is an error (the 502 of a proxy, the 503 of the API). Then the page tries again.
  */
 export class LiveStream {
@@ -57,6 +60,7 @@ export class LiveStream {
     source.addEventListener('samples', (event) => {
       this.#events.samples(JSON.parse(event.data), event.lastEventId.split('-', 1)[0]!)
     })
+    source.addEventListener('pipeline', (event) => this.#events.pipeline?.(JSON.parse(event.data)))
     source.addEventListener('lost', () => this.#events.missed())
     source.addEventListener('end', () => this.#events.state('reconnecting'))
     source.addEventListener('error', () => {

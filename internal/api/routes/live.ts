@@ -1,20 +1,11 @@
-import type { ServerResponse } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
-import type { FastifyReply } from 'fastify'
 import type { App } from '../../http/app-types.ts'
-import { AddressCounts, isLoopback } from '../../http/connection-limit.ts'
-import { AddressLimitError, type HttpError, OverloadError } from '../../http/errors.ts'
 import type { Feed } from '../../live/feed.ts'
 import { FeedFilter } from '../../live/feed-filter.ts'
 import type { LiveTable } from '../../live/live-table.ts'
+import type { LiveStreams } from '../live-streams.ts'
 import { escapeName, hiddenName, parseNames, refuseHidden } from '../names.ts'
 import { problems } from '../schemas.ts'
-
-/** How long clients may take to read the last event when the server stops, ms. */
-const FAREWELL_MS = 1_000
-
-const SETTING = '--api-max-live-clients-per-address or SENTINEL_API_MAX_LIVE_CLIENTS_PER_ADDRESS'
 
 const names = (what: string) =>
   Type.Optional(
@@ -45,15 +36,8 @@ four times a second, each series once with its newest reading.
 - \`event: end\`: the server stops. The client may come back in a second.
 - A comment line after 15 s without an event.`
 
-/**
- * `GET /live`: the latest readings and their changes, until the client leaves.
- *
- * @param mostOfOneAddress streams. Loopback has no such limit: a proxy on this machine brings all its clients from there
- */
-export function addLiveRoute(app: App, feed: Feed, table: LiveTable, mostOfOneAddress: () => number): void {
-  const open = new Set<ServerResponse>()
-  const ofAddress = new AddressCounts()
-
+/** `GET /live`: the latest readings and their changes, until the client leaves. */
+export function addLiveRoute(app: App, feed: Feed, table: LiveTable, streams: LiveStreams): void {
   app.get(
     '/live',
     {
@@ -75,66 +59,22 @@ export function addLiveRoute(app: App, feed: Feed, table: LiveTable, mostOfOneAd
         namesOf('host', host, () => hostsOf(table)),
         namesOf('measurement', measurement, () => measurementsOf(table)),
       )
-      reply.header('content-type', 'text/event-stream; charset=utf-8')
-      reply.header('cache-control', 'no-store')
-      // Without this nginx collects the events and sends them in lumps.
-      reply.header('x-accel-buffering', 'no')
-      if (request.method === 'HEAD') return ''
-      const refusal = refusalOf(request.ip)
-      if (refusal !== undefined) {
-        feed.stats.refused++
-        throw refusal
-      }
-      stream(reply, filter, request.headers['last-event-id'], ofAddress.enter(request.ip))
-      return undefined
+      return streams.answer(request, reply, (sink) => feed.join(sink, filter, request.headers['last-event-id']))
     },
   )
+}
 
-  function refusalOf(address: string): HttpError | undefined {
-    if (!feed.hasRoom) return new OverloadError('the live feed has no room for another client')
-    if (isLoopback(address) || ofAddress.of(address) < mostOfOneAddress()) return undefined
-    const detail = `this address has ${ofAddress.of(address)} live streams open already`
-    return new AddressLimitError(address, detail, SETTING)
+/** The names of a parameter. A list that hides a name with a comma is refused: its client would wait for ever. */
+function namesOf(
+  parameter: string,
+  lists: readonly string[] | undefined,
+  known: () => Iterable<string>,
+): string[] | undefined {
+  for (const list of lists ?? []) {
+    const hidden = list.includes(',') ? hiddenName(list, known()) : undefined
+    if (hidden !== undefined) refuseHidden(parameter, `a ${parameter} ${JSON.stringify(hidden)}`, escapeName(hidden))
   }
-
-  function stream(
-    reply: FastifyReply,
-    filter: FeedFilter,
-    lastEventId: string | undefined,
-    leaveAddress: () => void,
-  ): void {
-    reply.hijack()
-    const response = reply.raw
-    response.writeHead(200, reply.getHeaders() as Record<string, string>)
-    open.add(response)
-    const place = feed.join(response, filter, lastEventId)
-    response.on('drain', () => place?.drained())
-    response.on('close', () => {
-      open.delete(response)
-      leaveAddress()
-      place?.leave()
-    })
-  }
-
-  /** The names of a parameter. A list that hides a name with a comma is refused: its client would wait for ever. */
-  function namesOf(
-    parameter: string,
-    lists: readonly string[] | undefined,
-    known: () => Iterable<string>,
-  ): string[] | undefined {
-    for (const list of lists ?? []) {
-      const hidden = list.includes(',') ? hiddenName(list, known()) : undefined
-      if (hidden !== undefined) refuseHidden(parameter, `a ${parameter} ${JSON.stringify(hidden)}`, escapeName(hidden))
-    }
-    return lists?.flatMap((list) => parseNames(parameter, list))
-  }
-
-  // `close` waits for all connections, and these would never end.
-  app.addHook('preClose', async () => {
-    feed.close()
-    await Promise.race([Promise.all([...open].map(closed)), sleep(FAREWELL_MS, undefined, { ref: false })])
-    for (const response of open) response.destroy()
-  })
+  return lists?.flatMap((list) => parseNames(parameter, list))
 }
 
 function* hostsOf(table: LiveTable): Iterable<string> {
@@ -143,8 +83,4 @@ function* hostsOf(table: LiveTable): Iterable<string> {
 
 function* measurementsOf(table: LiveTable): Iterable<string> {
   for (const { series } of table.all()) yield series.measurement
-}
-
-function closed(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => response.once('close', resolve))
 }
