@@ -2,6 +2,7 @@ import type { LiveSeries } from '../../live/live-series.ts'
 import type { LiveTable } from '../../live/live-table.ts'
 import type { HostSeries } from '../../live/series-by-host.ts'
 import { isOfPrograms, OWN_MEASUREMENT } from '../../sample/of-programs.ts'
+import { numberOf, textOf } from '../values.ts'
 import type { HostFigures } from './figures.ts'
 
 /** A host and its series: Telegraf's measurements, or `system_stats`, which JSON and Packed messages become. */
@@ -81,8 +82,8 @@ export class LiveHost {
   }
 
   get cpuPercent(): number | null {
-    const idle = number(this.#fresh(this.#cpu), 'usage_idle')
-    return idle === null ? number(this.#fresh(this.#systemStats), 'cpu') : Math.min(100, Math.max(0, 100 - idle))
+    const idle = numberOf(this.#fresh(this.#cpu), 'usage_idle')
+    return idle === null ? numberOf(this.#fresh(this.#systemStats), 'cpu') : Math.min(100, Math.max(0, 100 - idle))
   }
 
   /** A value that no longer comes is null. What does not change, such as the name of the system, stays. */
@@ -91,14 +92,14 @@ export class LiveHost {
     const agent = newestOf(this.#agents)
     return {
       cpuPercent: this.cpuPercent,
-      memPercent: number(this.#fresh(this.#mem), 'used_percent') ?? number(this.#fresh(this.#systemStats), 'mem'),
-      load1: number(system, 'load1'),
-      cores: number(system ?? newestOf(this.#system), 'n_cpus'),
-      uptimeSeconds: number(system, 'uptime'),
-      os: text(agent, 'os'),
-      agentVersion: text(agent, 'version'),
+      memPercent: numberOf(this.#fresh(this.#mem), 'used_percent') ?? numberOf(this.#fresh(this.#systemStats), 'mem'),
+      load1: numberOf(system, 'load1'),
+      cores: numberOf(system ?? newestOf(this.#system), 'n_cpus'),
+      uptimeSeconds: numberOf(system, 'uptime'),
+      os: textOf(agent, 'os'),
+      agentVersion: textOf(agent, 'version'),
       // An empty text says that it is over.
-      conflict: text(this.#conflict, 'text') || null,
+      conflict: textOf(this.#conflict, 'text') || null,
     }
   }
 
@@ -114,14 +115,4 @@ function newestOf(series: readonly LiveSeries[]): LiveSeries | undefined {
     (newest, live) => (live.arrivedMs >= (newest?.arrivedMs ?? -Infinity) ? live : newest),
     undefined,
   )
-}
-
-function number(live: LiveSeries | undefined, field: string): number | null {
-  const value = live?.series.latest(live.series.indexOf(field))
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null
-}
-
-function text(live: LiveSeries | undefined, field: string): string | null {
-  const value = live?.series.latest(live.series.indexOf(field))
-  return typeof value === 'string' ? value : null
 }

@@ -148,7 +148,7 @@ describe('HostsView', () => {
   })
 
   it('makes a host anew only when a series of it comes or goes', async () => {
-    const { way, view } = await openView({ maxSeries: 3 })
+    const { way, view } = await openView({ maxSeries: 6 })
     for (const host of ['a', 'b']) way.send('cpu', { host }, { v: 1 })
     const [a, b] = [view.host('a'), view.host('b')]
     const { version } = view
@@ -160,7 +160,7 @@ describe('HostsView', () => {
     expect(view.version).toBeGreaterThan(version)
     expect(view.host('a')).not.toBe(a)
     expect(view.host('b')).toBe(b)
-    // The table is full, and what is idle makes room.
+    // The table is half full, and what is idle makes room.
     way.send('net', { host: 'a' }, { v: 1 })
     expect(view.host('b')).toBeUndefined()
   })

@@ -2,6 +2,7 @@ import type { LiveSeries } from '../../live/live-series.ts'
 import type { LiveTable } from '../../live/live-table.ts'
 import type { Summary } from '../../live/summary-client.ts'
 import { OWN_MEASUREMENT } from '../../sample/of-programs.ts'
+import { fieldOf, numberOf, textOf } from '../values.ts'
 import type { PipelineSummary } from './summary.ts'
 
 /** A server sends its own metrics every second. It does not report when the newest came ten seconds ago, ms. */
@@ -48,10 +49,10 @@ export class PipelineView implements Summary {
     const programs = known.filter((live) => !this.#table.isStale(live))
     const allServers = known.filter(isServer)
     const servers = allServers.filter((live) => !this.#table.isStale(live) && this.#table.ageMs(live) < FRESH_MS)
-    const sum = (field: string) => programs.reduce((total, live) => total + (number(live, field) ?? 0), 0)
+    const sum = (field: string) => programs.reduce((total, live) => total + (numberOf(live, field) ?? 0), 0)
     const largest = (field: string) =>
-      servers.reduce<number | null>((most, live) => larger(most, number(live, field)), null)
-    const isAway = servers.some((live) => value(live, 'store_ready') === false)
+      servers.reduce<number | null>((most, live) => larger(most, numberOf(live, field)), null)
+    const isAway = servers.some((live) => fieldOf(live, 'store_ready') === false)
     return {
       programs: programs.length,
       servers: servers.length,
@@ -68,10 +69,10 @@ export class PipelineView implements Summary {
       onDisk: sum('spooled'),
       deadLetters: largest('dead_letters') === null ? null : sum('dead_letters'),
       lostAtMost: sum('lost_at_most'),
-      lostKnown: servers.every((live) => value(live, 'lost_known') !== false),
+      lostKnown: servers.every((live) => fieldOf(live, 'lost_known') !== false),
       storeAwayMs: isAway ? (largest('store_away_seconds') ?? 0) * 1000 : null,
-      broker: text(servers[0], 'broker'),
-      store: text(servers[0], 'store'),
+      broker: textOf(servers[0], 'broker'),
+      store: textOf(servers[0], 'store'),
     }
   }
 
@@ -87,20 +88,6 @@ export class PipelineView implements Summary {
 
 const isProgram = ({ series }: LiveSeries): boolean => series.measurement === OWN_MEASUREMENT
 const isServer = ({ series }: LiveSeries): boolean => series.tag('role') === 'server'
-
-function value({ series }: LiveSeries, field: string): unknown {
-  return series.latest[series.indexOf(field)]
-}
-
-function number(live: LiveSeries, field: string): number | null {
-  const found = value(live, field)
-  return typeof found === 'number' || typeof found === 'bigint' ? Number(found) : null
-}
-
-function text(live: LiveSeries | undefined, field: string): string | null {
-  const found = live === undefined ? undefined : value(live, field)
-  return typeof found === 'string' ? found : null
-}
 
 function larger(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.max(a, b)
