@@ -2,7 +2,7 @@ import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox
 import { PROBLEM_TYPE } from '../http/problem.ts'
 import type { HistorySeries } from '../store/store.ts'
 import type { HostFigures } from '../view/hosts/figures.ts'
-import type { PipelineSummary } from '../view/pipeline/summary.ts'
+import type { PipelineSummary } from '../view/pipeline/figures.ts'
 
 /**
  * A figure that may be unknown. The type is `[T, 'null']`, because fastify's serializer validates each value of an

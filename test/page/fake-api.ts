@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
 import type { HostFigures } from '../../internal/view/hosts/figures.ts'
-import type { PipelineSummary } from '../../internal/view/pipeline/summary.ts'
+import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 
 /** A host of the fake API. */
 export interface FakeHost {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { PipelineSummary } from '../../internal/view/pipeline/summary.ts'
+import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 import { lostText, storeText } from './pipeline-strip.ts'
 
 const summaryWith = (more: Partial<PipelineSummary> = {}): PipelineSummary => ({

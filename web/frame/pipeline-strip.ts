@@ -1,7 +1,7 @@
 import { countText } from '../../internal/text/count.ts'
 import { ageText, millisecondsText } from '../../internal/text/duration.ts'
 import { UNKNOWN } from '../../internal/text/figure.ts'
-import type { PipelineSummary } from '../../internal/view/pipeline/summary.ts'
+import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 
 /** A summary comes every second. It is out of date when the newest report of a server came ten seconds ago. */

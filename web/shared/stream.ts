@@ -1,4 +1,4 @@
-import type { PipelineSummary } from '../../internal/view/pipeline/summary.ts'
+import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 import type { LiveSample } from './api.ts'
 
 export type StreamState = 'connecting' | 'live' | 'reconnecting'

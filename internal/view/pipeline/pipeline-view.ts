@@ -3,7 +3,7 @@ import type { LiveTable } from '../../live/live-table.ts'
 import type { Summary } from '../../live/summary-client.ts'
 import { OWN_MEASUREMENT } from '../../sample/of-programs.ts'
 import { fieldOf, numberOf, textOf } from '../values.ts'
-import type { PipelineSummary } from './summary.ts'
+import type { PipelineSummary } from './figures.ts'
 
 /** A server sends its own metrics every second. It does not report when the newest came ten seconds ago, ms. */
 const FRESH_MS = 10_000
