@@ -12,6 +12,7 @@ import { dataFolderProblem } from '../parts/data-folder.ts'
 import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
 import { quietContext } from '../program/quiet-context.ts'
+import { cutOffVerdict } from './cut-off.ts'
 import type { Finding, Verdict } from './finding.ts'
 import { adminUrl, findRunning } from './running.ts'
 
@@ -86,9 +87,10 @@ async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
     // An agent has nothing to do with the live feed, and its user of Redis may not read it.
     if (!hasDuty(loaded.role, 'ingest', 'serve')) return good(`${kind} over Redis answers`)
     const announced = (await broker.live.recall()).length
-    return good(
-      `${kind} over Redis answers; ${announced > 0 ? `the live feed has ${announced} series` : 'no server has announced a series yet'}`,
-    )
+    const text = `${kind} over Redis answers; ${announced > 0 ? `the live feed has ${announced} series` : 'no server has announced a series yet'}`
+    if (broker.cutOff === undefined || !hasDuty(loaded.role, 'ingest')) return good(text)
+    const cutOff = cutOffVerdict(await broker.cutOff())
+    return { ...cutOff, text: `${text}; ${cutOff.text}` }
   } catch (error) {
     return bad(errorText(error))
   } finally {

@@ -129,6 +129,23 @@ export interface Unread {
   readonly bytes: number
 }
 
+/** When Redis cuts a subscriber off, and all that waits for it is lost: `client-output-buffer-limit pubsub`. */
+export interface OutputLimit {
+  /** At so many unread bytes, at once; Infinity where never. */
+  readonly hardBytes: number
+  /** When so many bytes have been unread all through `softMs`; Infinity where never. */
+  readonly softBytes: number
+  readonly softMs: number
+}
+
+export interface CutOff {
+  readonly limit: OutputLimit
+  /** Redis does not say it: it is what Redis has by default. */
+  readonly isAssumed: boolean
+  /** What comes in now; left out where Redis does not say it. */
+  readonly bytesPerSecond?: number
+}
+
 /**
  * What a process does with the broker. Its user of Redis needs the rights for that (docs/redis.md).
  *
@@ -227,6 +244,8 @@ export interface Broker {
    * is not read in time, so a subscriber that is behind stops to listen, and publishers keep their messages.
    */
   readonly behind?: string
+  /** Pub/Sub: when Redis would cut a server off, at the present rate. Takes a second. */
+  cutOff?(): Promise<CutOff>
   /** Streams: whether another process reads as the same consumer. */
   readonly hasNamesake?: boolean
   health(): BrokerHealth

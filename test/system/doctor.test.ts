@@ -9,6 +9,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Series, SeriesTable } from '../../internal/sample/series.ts'
 import { openDuckDb } from '../../internal/store/duckdb/open.ts'
+import { flood } from '../support/flood.ts'
 import { influxCount, influxQuery } from '../support/influx.ts'
 import { run, startProgram } from '../support/programs.ts'
 import { json, publishRaw } from '../support/raw-redis.ts'
@@ -62,7 +63,9 @@ describe('sentinel doctor', () => {
     expect(await doctor([], env, folder)).toEqual({
       code: 0,
       host: expect.stringMatching(/^ok {3}host: \S+ has cpu, mem, swap, system, processes, net, diskio, disk/),
-      broker: 'ok   broker: pubsub over Redis answers; no server has announced a series yet',
+      broker: expect.stringMatching(
+        /^ok {3}broker: pubsub over Redis answers; no server has announced a series yet; Redis cuts a server off that leaves 32 MiB unread: \S+ \S+ of the present \S+ \S+\/s$/,
+      ),
       store: 'ok   store: influx accepted a sample and returned it',
       programs: NONE,
     })
@@ -70,6 +73,24 @@ describe('sentinel doctor', () => {
     expect(measurements.map(({ name }) => name)).toEqual(['sentinel_doctor'])
     expect(await influxCount(influx.url, 'telemetry', 'sentinel_doctor', 'value')).toBe(1)
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('warns where a server that stands still would soon be cut off, and says how long the limit lasts', async () => {
+    const admin = new Redis(redis.port)
+    const { worker } = flood({ port: redis.port, channel: 'metrics', messageBytes: 1000, bytesPerSecond: 1_000_000 })
+    try {
+      await admin.config('SET', 'client-output-buffer-limit', 'pubsub 2mb 1mb 60')
+      expect(await doctor(['server'], env, folder)).toMatchObject({
+        code: 0,
+        broker: expect.stringMatching(
+          /^warn broker: .* Redis cuts a server off that leaves 2 MiB unread: \S+ s of the present .*\/s; .* client-output-buffer-limit pubsub 256mb 64mb 60 into redis\.conf$/,
+        ),
+      })
+    } finally {
+      await worker.terminate()
+      await admin.config('SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60')
+      admin.disconnect()
+    }
   })
 
   it('looks at what a role uses, and leaves no key in Redis', async () => {

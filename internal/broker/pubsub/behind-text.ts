@@ -1,7 +1,6 @@
 import { ageText } from '../../text/duration.ts'
 import { sizeText } from '../../text/size.ts'
-import type { Unread } from '../broker.ts'
-import type { OutputLimit } from './output-limit.ts'
+import type { OutputLimit, Unread } from '../broker.ts'
 
 /** What a subscriber says that reads less than comes. */
 export function behindText({ ageMs, bytes }: Unread, { hardBytes }: OutputLimit, isHoldingBack: boolean): string {

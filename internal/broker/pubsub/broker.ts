@@ -3,6 +3,7 @@ import {
   type Broker,
   type BrokerHealth,
   type BrokerUse,
+  type CutOff,
   type MessageHandler,
   newStats,
   type SubscribeOptions,
@@ -18,6 +19,7 @@ import { liveRights, RedisLiveChannel } from '../redis/live-channel.ts'
 import { allOf, type NeededRights } from '../redis/rights.ts'
 import { RedisCheckpoints } from './checkpoints.ts'
 import { channelNames } from './names.ts'
+import { askCutOff } from './output-limit.ts'
 import { PubSubSubscription } from './subscription.ts'
 
 export interface PubSubOptions {
@@ -104,6 +106,10 @@ export class PubSubBroker implements Broker {
 
   get behind(): string {
     return Array.from(this.#subscriptions, ({ watch }) => watch.behind).find((text) => text !== '') ?? ''
+  }
+
+  cutOff(): Promise<CutOff> {
+    return askCutOff(this.#commands.client)
   }
 
   health(): BrokerHealth {

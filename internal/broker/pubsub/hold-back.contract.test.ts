@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { flood } from '../../../test/support/flood.ts'
 import { type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
 import { until } from '../../../test/support/servers.ts'
 import type { Broker } from '../broker.ts'
@@ -24,20 +23,6 @@ const LIMIT_MS = 60_000
 const MESSAGE_MS = 0.2
 const FLOOD = { messageBytes: 1000, bytesPerSecond: 10_000_000 }
 
-/** Publishes from a thread of its own, so that a subscriber that is busy does not hold it up. */
-async function flood(): Promise<{ stop(): Promise<number> }> {
-  const worker = new Worker(new URL('../../../test/support/flood.mjs', import.meta.url), {
-    workerData: { ...FLOOD, port: scene.server.port, channel: 'metrics' },
-  })
-  return {
-    async stop() {
-      worker.postMessage('stop')
-      const [promised] = (await once(worker, 'message')) as [number]
-      return promised
-    },
-  }
-}
-
 /** Sends twice what the subscriber can carry until it has held back some times. */
 async function overload(broker: Broker, times: number): Promise<{ promised: number; heard: number }> {
   let heard = 0
@@ -46,7 +31,7 @@ async function overload(broker: Broker, times: number): Promise<{ promised: numb
     const readyMs = performance.now() + MESSAGE_MS
     while (performance.now() < readyMs);
   })
-  const { stop } = await flood()
+  const { stop } = flood({ ...FLOOD, port: scene.server.port, channel: 'metrics' })
   await until('it has held back', () => broker.stats.heldBack >= times || broker.stats.reconnects > 0, LIMIT_MS)
   const promised = await stop()
   await subscription.stop()

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import type { Unread } from '../broker.ts'
+import type { OutputLimit, Unread } from '../broker.ts'
 import { HoldBack } from './hold-back.ts'
-import { DEFAULT_OUTPUT_LIMIT, type OutputLimit, parseOutputLimit } from './output-limit.ts'
+import { DEFAULT_OUTPUT_LIMIT, parseOutputLimit } from './output-limit.ts'
 
 const MIB = 2 ** 20
 

@@ -1,6 +1,5 @@
 import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
-import type { Unread } from '../broker.ts'
-import type { OutputLimit } from './output-limit.ts'
+import type { OutputLimit, Unread } from '../broker.ts'
 
 type State = 'keepingUp' | 'holdingBack' | 'takingAgain'
 

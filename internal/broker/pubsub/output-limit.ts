@@ -1,13 +1,6 @@
 import type { Redis } from 'ioredis'
-
-/** When Redis cuts a subscriber off, and all that waits for it is lost: `client-output-buffer-limit pubsub`. */
-export interface OutputLimit {
-  /** At so many unread bytes, at once; Infinity where never. */
-  readonly hardBytes: number
-  /** When so many bytes have been unread all through `softMs`; Infinity where never. */
-  readonly softBytes: number
-  readonly softMs: number
-}
+import type { CutOff, OutputLimit } from '../broker.ts'
+import { isReply } from '../redis/problem.ts'
 
 /** What Redis has unless it is told otherwise: `pubsub 32mb 8mb 60`. */
 export const DEFAULT_OUTPUT_LIMIT: OutputLimit = { hardBytes: 32 * 2 ** 20, softBytes: 8 * 2 ** 20, softMs: 60_000 }
@@ -30,4 +23,28 @@ export function parseOutputLimit(text: string): OutputLimit {
     softBytes: hasSoft ? bytes(soft) : Infinity,
     softMs: hasSoft ? Number(softSeconds) * 1000 : Infinity,
   }
+}
+
+/** What comes in for this long is the present rate. */
+const RATE_MS = 1000
+
+/** Asks Redis for its limit and for its present rate: takes a second. What it refuses is left open. */
+export async function askCutOff(client: Redis): Promise<CutOff> {
+  const refused = (error: unknown): undefined => {
+    if (!isReply(error)) throw error
+  }
+  const limit = await readOutputLimit(client).catch(refused)
+  // A publisher's command is as long as the message that a subscriber gets.
+  const before = await readInputBytes(client).catch(refused)
+  if (before === undefined) return { limit: limit ?? DEFAULT_OUTPUT_LIMIT, isAssumed: limit === undefined }
+  const beganMs = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, RATE_MS))
+  const came = (await readInputBytes(client)) - before
+  const bytesPerSecond = (came / (performance.now() - beganMs)) * 1000
+  return { limit: limit ?? DEFAULT_OUTPUT_LIMIT, isAssumed: limit === undefined, bytesPerSecond }
+}
+
+/** All that came in since the start of Redis. The user needs the right `+info`. */
+async function readInputBytes(client: Redis): Promise<number> {
+  return Number(/^total_net_input_bytes:(\d+)/m.exec(await client.info('stats'))?.[1] ?? 0)
 }

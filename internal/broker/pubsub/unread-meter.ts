@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import type { Unread } from '../broker.ts'
+import type { OutputLimit, Unread } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
-import { DEFAULT_OUTPUT_LIMIT, type OutputLimit, readOutputLimit } from './output-limit.ts'
+import { DEFAULT_OUTPUT_LIMIT, readOutputLimit } from './output-limit.ts'
 
 export interface UnreadMeterOptions {
   readonly subscriber: Pick<RedisConnection, 'client' | 'up' | 'id'>

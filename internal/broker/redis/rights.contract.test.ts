@@ -37,7 +37,16 @@ const DOCUMENTED = readFileSync(new URL('../../../docs/redis.md', import.meta.ur
   )
 
 /** Without them a process works, and finds out less. */
-const OPTIONAL = ['+client|setname', '+multi', '+discard', '+unsubscribe', 'resetchannels']
+const OPTIONAL = [
+  '+client|setname',
+  '+client|list',
+  '+config|get',
+  '+info',
+  '+multi',
+  '+discard',
+  '+unsubscribe',
+  'resetchannels',
+]
 
 function rightsOf(kind: Kind, role: string): readonly string[] {
   return DOCUMENTED.find((each) => each.kind === kind && each.role === role)!.rights
