@@ -69,7 +69,7 @@ function takesAllAtOnce() {
 
 async function openServer(channel) {
   const table = new SeriesTable({ maxSeries: 10_000_000 })
-  const announcer = new LiveAnnouncer({ channel, codec: frameCodec, run: 'server', clock, monotonicMs })
+  const announcer = new LiveAnnouncer({ channel, run: 'server', clock, monotonicMs })
   const ledger = new ServerLedger()
   const loss = new LossTracker({ maxRuns: 100_000 })
   const identities = new Identities({ table, onConflict: () => {} })

@@ -22,7 +22,8 @@ interface AgentSource {
  */
 export function openSource({ settings, onReload, logger }: Context): AgentSource {
   const { host, include, netExclude, procRoot, sysRoot, mountRoot } = settings.agent
-  const table = new SeriesTable()
+  // A series of a device that is gone is of no use here: its rows are gone too.
+  const table = new SeriesTable({ briefUs: 10e6, idleUs: 10e6 })
   let problems = 0
   const source = new HostSource({
     host,

@@ -210,8 +210,13 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
   metrics.gauge({ name: 'sentinel_series', help: 'Series in the table.', read: () => table.size })
   metrics.counter({
     name: 'sentinel_evicted_series_total',
-    help: 'Idle series removed to make room.',
+    help: 'Series given up because nothing of them came any more.',
     read: () => table.evicted,
+  })
+  metrics.counter({
+    name: 'sentinel_series_without_room_total',
+    help: 'Times that the table of series was full: the samples were stored, but are not shown live.',
+    read: () => table.refused,
   })
   metrics.counter({
     name: 'sentinel_live_messages_total',

@@ -11,7 +11,6 @@ import { LatencyLog } from '../../internal/observe/latency-log.ts'
 import { OwnMetrics } from '../../internal/observe/own-metrics.ts'
 import { runId } from '../../internal/publish/run-id.ts'
 import { ServerLedger } from '../../internal/sample/ledger.ts'
-import { SeriesTable } from '../../internal/sample/series.ts'
 import type { StoreWriter } from '../../internal/store/store.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import { instanceOf } from '../parts/data-folder.ts'
@@ -19,6 +18,7 @@ import type { Context } from '../program/context.ts'
 import { Behind } from './behind.ts'
 import { createLossTracker, lossKnown, lossUnknown, settledBy } from './loss.ts'
 import { addServerMetrics, ledgerCounts, ownServerMetrics, type ServerParts } from './metrics.ts'
+import { openSeries, tellFull } from './series.ts'
 import { openStorage } from './storage.ts'
 
 const OWN_FIGURES_INTERVAL_MS = 1000
@@ -30,8 +30,8 @@ const OWN_FIGURES_INTERVAL_MS = 1000
 export async function openServer(context: Context, broker: Broker, writer: StoreWriter): Promise<void> {
   const { deadLetters, spool, ...kept } = await openStorage(context, broker)
   const { settings, logger, clock, releaser, throttle } = context
-  const { ingest, live, stats } = settings
-  const table = new SeriesTable({ maxSeries: ingest.maxSeries })
+  const { live, stats } = settings
+  const table = openSeries(context, (series) => identities.forget(series))
   const ledger = new ServerLedger()
   const loss = createLossTracker(broker, throttle)
   const latencies: Latencies = {
@@ -92,6 +92,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
     instance: instanceOf(settings, 'server'),
     metrics: ownServerMetrics(parts),
   })
+  const tellOfFullTable = tellFull(context, table)
   const ownTicker = new Ticker({
     intervalMs: OWN_FIGURES_INTERVAL_MS,
     clock,
@@ -99,6 +100,7 @@ export async function openServer(context: Context, broker: Broker, writer: Store
       behind.look()
       own.collect(atUs, (sample) => pipeline.take(sample))
       identities.collect(atUs, (sample) => pipeline.take(sample))
+      tellOfFullTable()
     },
     onError: (err) => throttle.error('own metrics', { err }, 'the own metrics of this process could not be read'),
   })

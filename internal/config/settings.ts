@@ -478,9 +478,10 @@ export const SCHEMA = {
     maxSeries: integer(
       { min: 100, max: 10_000_000 },
       {
-        default: 100_000,
+        default: 1_000_000,
         duties: ['ingest'],
-        description: 'The most series of a server; samples of further series are rejected.',
+        description:
+          'The most series that a server keeps in memory, 0.5 KB each, within half of the memory; samples of further series are stored, but not shown live.',
       },
     ),
   },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { blankHeader } from '../codec/codec.ts'
-import { type Series, SeriesTable, seriesApart } from '../sample/series.ts'
+import { type Series, SeriesTable } from '../sample/series.ts'
 import { type Conflict, Identities } from './identities.ts'
 
 const SECOND_US = 1_000_000
@@ -8,13 +8,12 @@ const NOW_US = 1_763_900_000 * SECOND_US
 
 function scene() {
   const seen: Conflict[] = []
-  const identities = new Identities({ table: new SeriesTable(), onConflict: (conflict) => seen.push(conflict) })
-  const series = new Map<string, Series>()
+  const table = new SeriesTable()
+  const identities = new Identities({ table, onConflict: (conflict) => seen.push(conflict) })
   /** A message of a run about a host, `atS` seconds after the beginning by its own clock, and by ours. */
   const send = (run: string, atS: number, arrivedS = atS, host = 'web-01'): void => {
     const tags = host === '' ? [] : ([['host', host]] as const)
-    const known = series.get(host) ?? seriesApart('cpu', tags)
-    series.set(host, known)
+    const known = table.intern('cpu', tags, NOW_US) as Series
     const sentAt = NOW_US + atS * SECOND_US
     identities.observe(known, { ...blankHeader(), run, sentAt }, NOW_US + arrivedS * SECOND_US)
   }

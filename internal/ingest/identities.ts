@@ -1,6 +1,7 @@
 import type { MessageHeader } from '../codec/codec.ts'
 import type { Sample } from '../sample/sample.ts'
 import type { Series, SeriesTable } from '../sample/series.ts'
+import { NewestSpans, type Span } from './newest-spans.ts'
 
 /** Two runs that send the same series of a host at the same time. */
 export interface Conflict {
@@ -13,16 +14,6 @@ export interface IdentitiesOptions {
   readonly table: SeriesTable
   /** Told of each message that shows a conflict. */
   readonly onConflict: (conflict: Conflict) => void
-}
-
-/** Since when a run sends a series, and until when, by the clock of the run. */
-interface Span {
-  readonly run: string
-  readonly fromUs: number
-  toUs: number
-  /** When its first and its last message arrived, by our clock. */
-  readonly firstHeardUs: number
-  heardUs: number
 }
 
 /**
@@ -38,8 +29,8 @@ const OVER_AFTER_US = 60_000_000
 const MISSED_MESSAGES = 3
 /** Runs that are remembered of a series, the last heard first. */
 const MAX_RUNS = 4
-/** 10,000 hosts with some measurements each: 20 MB at most. */
-const MAX_SERIES = 100_000
+/** Series of which more than the last run is remembered: 10 MB at most. */
+const MAX_SERIES = 20_000
 const MAX_CONFLICTS = 1000
 
 /** What to do about a conflict, for people. */
@@ -55,7 +46,9 @@ export function conflictText({ runs: [one, other] }: Conflict): string {
  */
 export class Identities {
   readonly #options: IdentitiesOptions
-  readonly #spans = new Map<Series, Span[]>()
+  readonly #newest = new NewestSpans()
+  /** The runs before, where there were any, the last heard first. */
+  readonly #earlier = new Map<Series, Span[]>()
   readonly #conflicts = new Map<
     string,
     { readonly conflict: Conflict; readonly seenUs: number; readonly overUs: number }
@@ -72,15 +65,28 @@ export class Identities {
    * @param nowUs µs since the epoch
    */
   observe(series: Series, { run, sentAt }: Readonly<MessageHeader>, nowUs: number): void {
-    if (run === '') return
-    const spans = this.#spans.get(series) ?? this.#remember(series)
+    if (run === '' || series.evicted) return
     const atUs = sentAt > 0 ? sentAt : nowUs
-    const before = spans[0]
-    if (before?.run !== run) this.#bringToFront(spans, run, atUs, nowUs)
-    const span = spans[0]!
-    if (atUs > span.toUs) span.toUs = atUs
-    span.heardUs = nowUs
-    if (before !== undefined && before !== span) this.#compare(series, span, before, nowUs)
+    if (this.#newest.runOf(series) === run) {
+      this.#newest.extend(series, atUs, nowUs)
+      return
+    }
+    const before = this.#newest.get(series)
+    const known = before && this.#change(series, before, run)
+    this.#newest.set(series, {
+      run,
+      fromUs: known?.fromUs ?? atUs,
+      toUs: Math.max(known?.toUs ?? atUs, atUs),
+      firstHeardUs: known?.firstHeardUs ?? nowUs,
+      heardUs: nowUs,
+    })
+    if (before !== undefined) this.#compare(series, this.#newest.get(series)!, before, nowUs)
+  }
+
+  /** The table has given a series up. */
+  forget(series: Series): void {
+    this.#newest.forget(series)
+    this.#earlier.delete(series)
   }
 
   /** The conflicts of now. */
@@ -110,18 +116,16 @@ export class Identities {
     if (typeof place === 'number') emit({ series, values: [text], at: atUs, tie: 0 })
   }
 
-  #remember(series: Series): Span[] {
-    if (this.#spans.size >= MAX_SERIES) for (const oldest of this.#spans.keys()) if (this.#spans.delete(oldest)) break
-    const spans: Span[] = []
-    this.#spans.set(series, spans)
-    return spans
-  }
-
-  #bringToFront(spans: Span[], run: string, atUs: number, nowUs: number): void {
-    const index = spans.findIndex((span) => span.run === run)
-    const [known] = index < 0 ? [] : spans.splice(index, 1)
-    spans.unshift(known ?? { run, fromUs: atUs, toUs: atUs, firstHeardUs: nowUs, heardUs: nowUs })
-    if (spans.length > MAX_RUNS) spans.pop()
+  /** Another run sends the series. @returns what is known of it from before */
+  #change(series: Series, before: Span, run: string): Span | undefined {
+    const spans = this.#earlier.get(series) ?? []
+    const known = spans.find((span) => span.run === run)
+    const others = [before, ...spans.filter((span) => span !== known)].slice(0, MAX_RUNS - 1)
+    this.#earlier.delete(series)
+    this.#earlier.set(series, others)
+    if (this.#earlier.size > MAX_SERIES)
+      for (const oldest of this.#earlier.keys()) if (this.#earlier.delete(oldest)) break
+    return known
   }
 
   #compare(series: Series, one: Span, other: Span, nowUs: number): void {

@@ -190,6 +190,20 @@ describe('LiveAnnouncer', () => {
     expect(channel.take()).toEqual([{ series: 'm', fields: { a: 1 }, at: 1 }])
   })
 
+  it('saves few of the series that a source makes new for ever, and all of those that stay', () => {
+    const { channel, announcer, record, clock, maker } = setUp()
+    const eth = { interface: 'eth0' }
+    for (let tick = 0; tick < 400; tick++) {
+      clock.time += 250_000
+      record(maker.sample('net', eth, { a: tick }, clock.time))
+      for (let i = 0; i < 500; i++) record(maker.sample('net', { interface: `veth${tick}-${i}` }, { a: i }, clock.time))
+      announcer.announce()
+    }
+    const keys = channel.saved.map(({ key }) => key)
+    expect(new Set(keys).size).toBeLessThan(60_000)
+    expect(keys.slice(-2000)).toContain('net\u0000interface\u0001eth0')
+  })
+
   it('numbers and counts its messages', () => {
     const { channel, announcer, record, maker } = setUp()
     const headers = [1, 2, 3].map((at) => {

@@ -40,6 +40,13 @@ const MOST_SAVED_PER_SECOND = 2_000
 const ANSWERED_WITHIN_MS = 10_000
 
 /**
+ * A series is new for so long, µs. The broker keeps what is saved for a day. A source that makes 2,000 new series a
+ * second would fill it with 170 million, so new ones are saved only up to a number, and one more at each interval.
+ */
+const NEW_FOR_US = 30e6
+const MAX_NEWCOMERS = 50_000
+
+/**
  * The sending end of the live feed. The pipeline gives it each sample. Every interval it publishes the newest values of
  * each series that changed, once, however many samples there were.
  *
@@ -70,6 +77,8 @@ export class LiveAnnouncer {
   readonly #mostSaved: number
   #wasHeard = true
   readonly #header: MessageHeader
+  /** How many more series may be saved that are new. */
+  #newcomers = MAX_NEWCOMERS
   #timer: NodeJS.Timeout | undefined
   /** The arrival of the newest message, by the clock of this machine and by its timer, µs. */
   #receivedAt = Number.NaN
@@ -133,9 +142,10 @@ export class LiveAnnouncer {
   /** Adds the changed series to the open message, if anybody hears it. */
   #collect(): void {
     const { isHeard } = this.#channel
+    this.#newcomers = Math.min(MAX_NEWCOMERS, this.#newcomers + 1)
     for (const series of this.#changed) {
       series.changed = false
-      this.#unsaved.add(series)
+      if (this.#maySave(series)) this.#unsaved.add(series)
     }
     if (isHeard) for (const series of this.#wasHeard ? this.#changed : this.#unheard()) this.#addToMessage(series)
     this.#wasHeard = isHeard
@@ -157,6 +167,13 @@ export class LiveAnnouncer {
     const hasNews = this.#unsaved.size > 0 || this.#encoder.count > 0
     if (hasNews) this.#publish(this.#finish(), this.#save(maxSaved))
     else this.#noteSaved([])
+  }
+
+  #maySave(series: Series): boolean {
+    if (this.#clock.now() - series.madeAt > NEW_FOR_US || this.#unsaved.has(series)) return true
+    if (this.#newcomers === 0) return false
+    this.#newcomers--
+    return true
   }
 
   #finish(): Buffer {

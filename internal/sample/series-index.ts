@@ -1,3 +1,4 @@
+import { hashBytes, newSeed } from './hash.ts'
 import type { SeriesMemory, Tenant } from './series-memory.ts'
 
 /** Slots of an empty index: a power of two. */
@@ -10,8 +11,7 @@ const [HASH, NUMBER] = [0, 1]
  */
 export class SeriesIndex {
   readonly #memory: SeriesMemory<Tenant>
-  /** Nobody who does not know it can choose names with the same hash, which would make searches slow. */
-  readonly #seed = (Math.random() * 2 ** 32) | 0
+  readonly #seed = newSeed()
   #slots = new Int32Array(2 * MIN_SLOTS)
   #used = 0
 
@@ -23,7 +23,7 @@ export class SeriesIndex {
   find(bytes: Uint8Array, start: number, end: number): number {
     const slots = this.#slots
     const mask = slots.length - 2
-    const hash = this.#hash(bytes, start, end)
+    const hash = hashBytes(bytes, start, end, this.#seed)
     for (let at = (hash << 1) & mask; ; at = (at + 2) & mask) {
       const number = slots[at + NUMBER]! - 1
       if (number < 0) return -1
@@ -81,20 +81,6 @@ export class SeriesIndex {
 
   #hashOf(number: number): number {
     const { namesAt, namesBytes } = this.#memory.series[number]!
-    return this.#hash(this.#memory.bytes, namesAt, namesAt + namesBytes)
-  }
-
-  /** Four bytes at a time: a third of the time of FNV-1a for 50 bytes. */
-  #hash(bytes: Uint8Array, start: number, end: number): number {
-    let hash = this.#seed ^ (end - start)
-    let at = start
-    for (const last = end - 4; at <= last; at += 4) {
-      const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-      hash = Math.imul(hash ^ word, 0x9e3779b1)
-      hash ^= hash >>> 15
-    }
-    for (; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193)
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-    return hash ^ (hash >>> 13)
+    return hashBytes(this.#memory.bytes, namesAt, namesAt + namesBytes, this.#seed)
   }
 }

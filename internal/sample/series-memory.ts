@@ -29,11 +29,6 @@ export class SeriesMemory<T extends Tenant> {
   #unusedNumbers = 0
   #unusedBytes = 0
 
-  /** Bytes of all arrays. */
-  get size(): number {
-    return this.numbers.byteLength + this.bytes.byteLength
-  }
-
   /** @returns the index of the first of so many numbers; what is there is left over from others */
   takeNumbers(count: number): number {
     if (this.#numbersEnd + count > this.numbers.length) this.#moveNumbers(count)

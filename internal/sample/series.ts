@@ -92,9 +92,14 @@ export class Series {
     this.memory.numbers[this.numbersAt + USED_AT] = us
   }
 
+  /** When a sample first used it, µs. */
+  get madeAt(): number {
+    return this.memory.numbers[this.numbersAt + MADE_AT]!
+  }
+
   /** How long it has been in use, µs. */
   get ageUs(): number {
-    return this.usedAt - this.memory.numbers[this.numbersAt + MADE_AT]!
+    return this.usedAt - this.madeAt
   }
 
   /** The time of the newest sample, µs; 0: none yet. */
@@ -159,8 +164,9 @@ export class Series {
   }
 
   forgetLatest(): void {
+    const { numbers } = this.memory
     const first = this.numbersAt + VALUES
-    this.memory.numbers.fill(Number.NaN, first, first + this.shape.width)
+    for (let i = first; i < first + this.shape.width; i++) numbers[i] = Number.NaN
     this.#others?.fill(undefined)
   }
 
@@ -242,12 +248,13 @@ export function seriesApart(
 }
 
 export interface SeriesTableOptions {
+  /** 1,000,000 by default. */
   readonly maxSeries?: number
-  /** A series that was in use for long may be silent for so long. */
+  /** A series that was in use for long may be silent for so long: an hour by default. */
   readonly idleUs?: number
-  /** And one that is new, for so long. */
+  /** And one that is new, for so long: a minute by default. */
   readonly briefUs?: number
-  /** Up to so many, series are kept however idle they are. */
+  /** Up to so many, series are kept however idle they are. 1000 by default. */
   readonly keepAllUpTo?: number
   /** Told of each series that is given up. */
   readonly onEvict?: (series: Series) => void
@@ -289,7 +296,7 @@ export class SeriesTable {
   refused = 0
 
   constructor(options: SeriesTableOptions = {}) {
-    this.#maxSeries = options.maxSeries ?? 100_000
+    this.#maxSeries = options.maxSeries ?? 1_000_000
     this.#idleUs = options.idleUs ?? 3_600e6
     this.#briefUs = Math.min(options.briefUs ?? 60e6, this.#idleUs)
     this.#keepAllUpTo = Math.min(options.keepAllUpTo ?? 1000, this.#maxSeries / 2)

@@ -20,7 +20,7 @@ const MAX_DOUBTED = 64
 export type RunOddity = 'doubted' | 'restarted' | 'leapt'
 
 export interface LossOptions {
-  /** Runs whose numbers are kept; of more, those that have been quiet the longest are forgotten. 10,000 by default. */
+  /** Runs whose numbers are kept; of more, those that have been quiet the longest are forgotten. 100,000 by default, 0.4 KB each. */
   readonly maxRuns?: number
   /**
    * The broker keeps what is not acked, and delivers it again (streams). A gap closes only once `settle` says that
@@ -83,7 +83,7 @@ export class LossTracker {
 
   constructor(options: LossOptions = {}) {
     this.#options = {
-      ...{ maxRuns: 10_000, kept: false, mayMiss: () => true, onOddity: () => {}, nowMs: () => performance.now() },
+      ...{ maxRuns: 100_000, kept: false, mayMiss: () => true, onOddity: () => {}, nowMs: () => performance.now() },
       ...options,
     }
   }

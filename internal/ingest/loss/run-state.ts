@@ -52,10 +52,22 @@ export interface RunState {
 export function newRunState(header: Readonly<MessageHeader>, sentAtUs: number): RunState {
   const { seq, firstSample, heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples } = header
   const held = { from: heldFrom, to: seq, firstSample: heldFirstSample, endSample: firstSample, certain: true }
+  // One literal, and not of several that are spread: V8 then keeps the fields in the object, in half of the memory.
   return {
-    ...{ next: seq, nextSample: firstSample, certain: true, gaps: heldFrom < seq ? [held] : [], closing: [] },
-    ...{ withdrawnMessages, withdrawnSamples, creditMessages: 0, creditSamples: 0, sentAtUs, doubted: [] },
-    ...{ heardAt: 0, heard: true, checkpointAtMs: 0 },
+    next: seq,
+    nextSample: firstSample,
+    certain: true,
+    withdrawnMessages,
+    withdrawnSamples,
+    creditMessages: 0,
+    creditSamples: 0,
+    gaps: heldFrom < seq ? [held] : [],
+    closing: [],
+    sentAtUs,
+    doubted: [],
+    heardAt: 0,
+    heard: true,
+    checkpointAtMs: 0,
   }
 }
 
