@@ -287,7 +287,12 @@ export const SCHEMA = {
     ),
     inFlight: integer(
       { min: 1, max: 16 },
-      { default: 2, duties: ['ingest'], reloads: true, description: 'The most writes at the same time.' },
+      {
+        default: 2,
+        duties: ['ingest'],
+        reloads: true,
+        description: 'The most writes of new samples at the same time. Up to four more come from the spool.',
+      },
     ),
   },
   duckdb: {
@@ -400,10 +405,11 @@ export const SCHEMA = {
     replayBytesPerSecond: size(
       { min: 64 * KIB, max: 16 * GIB },
       {
-        default: 8 * MIB,
+        default: GIB,
         duties: ['ingest'],
         reloads: true,
-        description: 'How fast the spool is written to the store, beside new samples.',
+        description:
+          'The most that is written from the spool to the store. Below it, the spool is written as fast as the store has room beside new samples.',
       },
     ),
   },

@@ -26,7 +26,7 @@ const series = new SeriesTable().intern('m', [], 0)
 if (isRefusal(series)) throw new Error(series.detail)
 series.field('v', 'float')
 
-type Mood = 'takes' | 'is away' | 'hangs' | 'fails on some' | 'refuses some'
+type Mood = 'takes' | 'takes in any order' | 'is away' | 'hangs' | 'fails on some' | 'refuses some'
 
 /** Answers by its mood: at once, or never. */
 class MoodyStore extends ScriptedStore {
@@ -35,7 +35,8 @@ class MoodyStore extends ScriptedStore {
   override write(batch: Batch, signal: AbortSignal): Promise<WriteResult> {
     const result = super.write(batch, signal)
     const { values, answer } = this.asked.pop()!
-    if (this.mood !== 'hangs') answer(this.#answer(values))
+    if (this.mood === 'takes in any order') setTimeout(() => answer(STORED), (values[0]! * 7919) % 60)
+    else if (this.mood !== 'hangs') answer(this.#answer(values))
     else signal.addEventListener('abort', () => answer(AWAY), { once: true })
     return result
   }
@@ -78,7 +79,7 @@ class Life {
       timeWindow: { maxAgeUs: 20e6, maxFutureUs: 20e6 },
       ...{ flushMinMs: 10, flushMaxMs: 250, durableTargetMs: 50, queueMaxBytes: 1500, brokerKeepsUnacked: false },
       spool: { log, maxBytes, whenFull },
-      replayBytesPerSecond: 1000,
+      replayBytesPerSecond: 10_000,
       deadLetters: { add: () => {}, written: async () => {} },
       onBug: (bug) => {
         throw bug
@@ -86,9 +87,10 @@ class Life {
     })
   }
 
-  static async start(folder: string, maxBytes: number, whenFull: WhenFull, mood: Mood): Promise<Life> {
+  static async start(folder: string, maxBytes: number, whenFull: WhenFull, mood: Mood, replays: number): Promise<Life> {
     const store = new MoodyStore()
     store.mood = mood
+    store.limits.replays = replays
     const log = await openSegmentLog({ folder, maxBytes, segmentBytes: 300, logger })
     const life = new Life(store, log, maxBytes, whenFull)
     await life.#pipeline.start(async (handler) => {
@@ -164,7 +166,17 @@ type Step =
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'stop' | 'kill' }
 
-const moods = fc.constantFrom<Mood>('takes', 'is away', 'is away', 'hangs', 'hangs', 'fails on some', 'refuses some')
+const moods = fc.constantFrom<Mood>(
+  'takes',
+  'takes in any order',
+  'takes in any order',
+  'is away',
+  'is away',
+  'hangs',
+  'hangs',
+  'fails on some',
+  'refuses some',
+)
 const step = (...ends: Array<'stop' | 'kill'>): fc.Arbitrary<Step> =>
   fc.oneof(
     {
@@ -179,6 +191,9 @@ const step = (...ends: Array<'stop' | 'kill'>): fc.Arbitrary<Step> =>
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom(...ends) }) },
   )
+
+/** With and without writes from the spool beside the others. */
+const replaysBeside = fc.constantFrom(0, 4)
 
 /** Batches that the store postpones fill the memory, then the server adds a sample of its own. */
 const POSTPONED_OVER_THE_BOUND: Step[] = [
@@ -209,10 +224,11 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
     steps: readonly Step[],
     maxBytes: number,
     whenFull: WhenFull,
+    replays: number,
   ): Promise<{ lives: Life[]; sent: number[]; promised: number[] }> {
     let folder = await mkdtemp(join(root, 'life-'))
     let mood: Mood = 'takes'
-    const start = (): Promise<Life> => Life.start(folder, maxBytes, whenFull, mood)
+    const start = (): Promise<Life> => Life.start(folder, maxBytes, whenFull, mood, replays)
     const lives = [await start()]
     const sent: number[] = []
     const promised: number[] = []
@@ -282,8 +298,8 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
 
   it('over stops and starts with any behaviour of the store; nothing is dropped', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step('stop'), { maxLength: 40 }), async (steps) => {
-        const { lives, sent } = await live(steps, 1e6, 'block')
+      fc.asyncProperty(fc.array(step('stop'), { maxLength: 40 }), replaysBeside, async (steps, replays) => {
+        const { lives, sent } = await live(steps, 1e6, 'block', replays)
         expect(sum(lives, 'received')).toBe(sum(lives, 'written') + sum(lives, 'rejected') + sum(lives, 'dropped'))
         // While the spool has room, the queue is never full. So it does not even drop the server's own samples.
         for (const { ledger } of lives) expect([...ledger.droppedBy.keys()]).toEqual([])
@@ -291,7 +307,7 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
         const stored = storedIn(lives)
         expect(sent.filter((value) => !stored.has(value)).length).toBeLessThanOrEqual(refused)
       }),
-      { numRuns: 30, examples: [[POSTPONED_OVER_THE_BOUND]] },
+      { numRuns: 30, examples: [[POSTPONED_OVER_THE_BOUND, 0]] },
     )
   })
 
@@ -299,8 +315,8 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
     'with a small spool and %s: each sample that is gone is counted',
     async (whenFull) => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step('stop'), { maxLength: 40 }), async (steps) => {
-          const { lives } = await live(steps, 1000, whenFull)
+        fc.asyncProperty(fc.array(step('stop'), { maxLength: 40 }), replaysBeside, async (steps, replays) => {
+          const { lives } = await live(steps, 1000, whenFull, replays)
           expect(sum(lives, 'received')).toBe(sum(lives, 'written') + sum(lives, 'rejected') + sum(lives, 'dropped'))
         }),
         { numRuns: 30 },
@@ -310,9 +326,9 @@ describe('received + taken over = written + rejected + dropped + held', { timeou
 
   it('over kills: every acked value is found in the end', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step('stop', 'kill'), { maxLength: 40 }), async (steps) => {
+      fc.asyncProperty(fc.array(step('stop', 'kill'), { maxLength: 40 }), replaysBeside, async (steps, replays) => {
         const calm = steps.filter((each) => !(each.kind === 'mood' && each.mood === 'refuses some'))
-        const { lives, promised } = await live(calm, 1e6, 'block')
+        const { lives, promised } = await live(calm, 1e6, 'block', replays)
         const stored = storedIn(lives)
         expect(promised.filter((value) => !stored.has(value))).toEqual([])
       }),

@@ -7,8 +7,10 @@ export interface WriteLimits {
   /** A batch is full at `maxSamples` or `maxBytes`, whichever comes first. */
   readonly maxSamples: number
   readonly maxBytes: number
-  /** Writes that may run concurrently. */
+  /** Writes of fresh batches that may run concurrently. */
   readonly inFlight: number
+  /** Writes from the spool that may run beside them; 0 where they share those of `inFlight`. */
+  readonly replays: number
 }
 
 /**
@@ -63,7 +65,7 @@ export type WriteResult =
     }
 
 /**
- * Writes batches. Up to `limits.inFlight` calls of `write` may run concurrently. Writing a batch twice changes nothing.
+ * Writes batches. Up to `limits.inFlight + limits.replays` calls of `write` may run concurrently. Writing a batch twice changes nothing.
  */
 export interface StoreWriter {
   readonly limits: WriteLimits

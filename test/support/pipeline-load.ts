@@ -85,7 +85,7 @@ export const restampFrame: Restamp = (message, index, round) => {
 /** Takes every batch at once. */
 function openStore(): StoreWriter {
   const pool = new BatchPool()
-  const limits = { maxSamples: 5000, maxBytes: 1 << 20, maxLineBytes: 1 << 20, inFlight: 2 }
+  const limits = { maxSamples: 5000, maxBytes: 1 << 20, maxLineBytes: 1 << 20, inFlight: 2, replays: 4 }
   return {
     limits,
     openBatch: () => pool.open(limits),

@@ -22,7 +22,7 @@ export const BYTES_A_SAMPLE = 100
  * and is too small for a value that is not a finite number.
  */
 export class ScriptedStore implements StoreWriter {
-  readonly limits = { maxSamples: 3, maxBytes: 1000, inFlight: 2 }
+  limits = { maxSamples: 3, maxBytes: 1000, inFlight: 2, replays: 0 }
   /** Writes begun, the oldest first. */
   readonly asked: Asked[] = []
   /** The values that the store reported as stored, once for each report. */

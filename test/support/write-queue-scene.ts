@@ -13,6 +13,8 @@ export interface SceneOptions {
   readonly queueMaxBytes?: number
   readonly whenFull?: WhenFull
   readonly replayBytesPerSecond?: number
+  /** Writes from the spool that the store takes beside the others; 0 unless told otherwise. */
+  readonly replays?: number
   readonly log?: Partial<SegmentLogOptions>
 }
 
@@ -27,9 +29,10 @@ const sample = (value: number): Sample => ({ series, values: [value], at: 1, tie
 /** A write queue between a scripted store and a spool in a folder on a real disk. Needs fake timers. */
 export async function openWriteQueueScene(
   folder: string,
-  { queueMaxBytes = 10_000, whenFull = 'block', replayBytesPerSecond = 1e9, ...rest }: SceneOptions = {},
+  { queueMaxBytes = 10_000, whenFull = 'block', replayBytesPerSecond = 1e9, replays = 0, ...rest }: SceneOptions = {},
 ) {
   const store = new ScriptedStore()
+  store.limits.replays = replays
   const maxBytes = rest.log?.maxBytes ?? 1e6
   const log = await openSegmentLog({ folder, maxBytes, segmentBytes: 300, logger, ...rest.log })
   const events = { settled: [] as number[], acked: [] as number[], full: [] as boolean[], times: [] as number[] }
@@ -84,6 +87,12 @@ export async function openWriteQueueScene(
       if (store.asked.length === 0) await pass(300)
       await until(() => store.asked.length > 0)
       store.asked.shift()!.answer(result)
+      await pass(0)
+    },
+    /** Answers the write whose first value this is. */
+    async answerFor(first: number, result: WriteResult): Promise<void> {
+      const index = store.asked.findIndex(({ values }) => values[0] === first)
+      store.asked.splice(index, 1)[0]!.answer(result)
       await pass(0)
     },
   }

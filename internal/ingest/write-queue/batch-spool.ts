@@ -1,5 +1,6 @@
 import type { SegmentLog } from '../../spool/segment-log.ts'
 import type { StoreWriter } from '../../store/store.ts'
+import type { StateOf } from './modes.ts'
 import { readSpoolRecord, type SpoolRecord, writeSpoolRecord } from './spool-record.ts'
 
 /** What a full spool does: it takes nothing more, or drops its oldest batches, or drops the batch that comes. */
@@ -16,14 +17,17 @@ export interface BatchSpoolOptions {
   readonly onLoss: (reason: 'spool_full' | 'spool_damaged', samples: number) => void
 }
 
-/** The oldest batch of a spool, taken out to be written. */
+/** A batch of a spool, taken out to be written. */
 export interface SpooledBatch extends SpoolRecord {
   readonly bytes: number
+  /** Only WriteQueue changes it, by the table of `taken` in modes.ts. */
+  state: StateOf<'taken'>
 }
 
-/** The batch that is taken out, as the log knows it. */
+/** A batch that is taken out, as the log knows it. */
 interface TakenOut {
-  readonly spooled: SpooledBatch
+  /** Undefined: this version cannot read it, and its samples are counted as lost. */
+  readonly spooled: SpooledBatch | undefined
   readonly number: number
   readonly samples: number
   readonly payload: Buffer
@@ -45,10 +49,13 @@ const RECORD_HEADER_BYTES = 36
 export class BatchSpool {
   #options: BatchSpoolOptions
   readonly #log: SegmentLog
-  #out: TakenOut | undefined
+  /** What is taken out, the oldest first. Settled ones stay until all before them are settled: a commit is cumulative. */
+  #out: TakenOut[] = []
   /** It had no room when it was asked last. */
   #hasRefused = false
   #isClosing = false
+  /** The number of the last record that was put in. */
+  #newest = -1
   /** Samples that the disk had not taken at the end. */
   #unwrittenAtEnd = 0
   /** The part of the damaged samples that `onLoss` was told of. */
@@ -70,7 +77,13 @@ export class BatchSpool {
   }
 
   get samples(): number {
-    return this.#log.samples + (this.#out?.isRemoved ? this.#out.samples : 0) - this.#unwrittenAtEnd
+    let samples = this.#log.samples - this.#unwrittenAtEnd
+    for (const out of this.#out) {
+      // One that is removed is not in the log any more; one that is settled may still be there.
+      if (out.isRemoved && !isSettled(out)) samples += out.samples
+      else if (!out.isRemoved && isSettled(out)) samples -= out.samples
+    }
+    return samples
   }
 
   get bytes(): number {
@@ -79,6 +92,11 @@ export class BatchSpool {
 
   get records(): number {
     return this.#log.records
+  }
+
+  /** Batches that are not taken out. */
+  get untaken(): number {
+    return this.#log.records - this.#out.filter(({ isRemoved }) => !isRemoved).length
   }
 
   /** What is wrong with the disk, in words; '' while it takes data. */
@@ -93,9 +111,9 @@ export class BatchSpool {
     return this.#hasRefused
   }
 
-  /** The batch that is taken out. */
-  get oldest(): SpooledBatch | undefined {
-    return this.#out?.spooled
+  /** Batches that are taken out and not settled, the oldest first. */
+  *taken(): IterableIterator<SpooledBatch> {
+    for (const { spooled } of this.#out) if (spooled !== undefined && spooled.state !== 'settled') yield spooled
   }
 
   /**
@@ -123,31 +141,35 @@ export class BatchSpool {
   }
 
   /**
-   * Takes the oldest batch out. It stays in the spool until `done`. One call at a time.
+   * Takes the next batch out. It stays in the spool until it is `settled`. One call at a time.
    *
    * @returns undefined when there is none
    */
-  async takeOldest(): Promise<SpooledBatch | undefined> {
+  async takeNext(): Promise<SpooledBatch | undefined> {
     for (;;) {
       const record = await this.#log.next()
       this.reportDamage()
       if (record === undefined) return undefined
       try {
-        const spooled = { ...readSpoolRecord(record.payload, this.#options.writer), bytes: record.payload.length }
-        this.#out = { ...record, spooled, isRemoved: false }
+        const read = readSpoolRecord(record.payload, this.#options.writer)
+        const spooled: SpooledBatch = { ...read, bytes: record.payload.length, state: 'waiting' }
+        this.#out.push({ ...record, spooled, isRemoved: false })
         return spooled
       } catch {
         // Its checksum is right, but this version cannot read it.
-        this.#log.commit(record.number)
+        this.#out.push({ ...record, spooled: undefined, isRemoved: false })
         this.#options.onLoss('spool_damaged', record.samples)
+        this.forgetSettled()
       }
     }
   }
 
-  /** The batch that was taken out is written: the spool forgets it. */
-  done(): void {
-    if (this.#out?.isRemoved === false) this.#log.commit(this.#out.number)
-    this.#out = undefined
+  /** Forgets what was taken out and is settled, as far as nothing older waits. */
+  forgetSettled(): void {
+    for (let oldest = this.#out[0]; oldest !== undefined && isSettled(oldest); oldest = this.#out[0]) {
+      this.#out.shift()
+      if (!oldest.isRemoved) this.#log.commit(oldest.number)
+    }
   }
 
   /** Tells `onLoss` of what the log has found damaged since the last call. */
@@ -160,18 +182,31 @@ export class BatchSpool {
   /** Writes what waits for the disk. @returns samples that the disk did not take, which end with this process */
   async close(): Promise<number> {
     const out = this.#out
-    this.#out = undefined
-    const isLost = out?.isRemoved === true && this.#append([out.payload], out.samples) !== 'kept'
+    // What the log still has though it is settled: the next process writes it once more, but here it is not held.
+    this.#out = out.filter((each) => !each.isRemoved && isSettled(each))
+    let lost = 0
+    for (const { isRemoved, spooled, payload, samples } of out) {
+      if (!isRemoved || spooled?.state === 'settled') continue
+      if (this.#append([payload], samples) !== 'kept') lost += samples
+    }
     await this.#log.close()
+    const { records, samples } = this.#log.unwritten
+    const settled = this.#out.filter(({ number }) => number > this.#newest - records)
     // Both counts are of the newest records: those that are unwritten and yet committed were replayed from memory.
-    this.#unwrittenAtEnd = Math.min(this.#log.samples, this.#log.unwritten.samples)
-    return isLost ? this.#unwrittenAtEnd + out.samples : this.#unwrittenAtEnd
+    this.#unwrittenAtEnd =
+      Math.min(this.#log.samples, samples) - settled.reduce((sum, { samples: own }) => sum + own, 0)
+    return this.#unwrittenAtEnd + lost
   }
 
   #append(parts: readonly Buffer[], samples: number): 'kept' | 'dropped' | 'full' | 'busy' {
     const { whenFull, maxBytes, onLoss } = this.#options
     const bytes = parts.reduce((sum, { length }) => sum + length, RECORD_HEADER_BYTES)
-    while (this.#log.append(parts, samples) === 'full') {
+    for (;;) {
+      const number = this.#log.append(parts, samples)
+      if (number !== 'full') {
+        this.#newest = number
+        return 'kept'
+      }
       // Dropping helps against a full spool, not against a disk that takes nothing.
       const isOverBound = this.#log.bytes + bytes > maxBytes
       if (this.#log.problem === '' && !isOverBound) return 'busy'
@@ -185,21 +220,23 @@ export class BatchSpool {
       }
       if (!this.#dropOldest()) return 'busy'
     }
-    return 'kept'
   }
 
   /**
-   * Drops the oldest, but never the batch that is taken out: the store may have it any moment.
+   * Drops the oldest, but never a batch that is taken out: the store may have it any moment.
    *
    * @returns whether there is more room now
    */
   #dropOldest(): boolean {
-    if (this.#out?.isRemoved === false) {
-      this.#log.commit(this.#out.number)
-      this.#out.isRemoved = true
-    }
+    const newest = this.#out.at(-1)
+    if (newest?.isRemoved === false) this.#log.commit(newest.number)
+    for (const out of this.#out) out.isRemoved = true
     const loss = this.#log.dropOldest()
     if (loss !== undefined && loss.samples > 0) this.#options.onLoss('spool_full', loss.samples)
     return loss !== undefined
   }
+}
+
+function isSettled({ spooled }: TakenOut): boolean {
+  return spooled === undefined || spooled.state === 'settled'
 }

@@ -15,12 +15,17 @@ export interface CircuitBreakerOptions {
 export interface WriteStart {
   readonly atMs: number
   readonly retries: number
+  /** Whether the batch comes from the spool. */
+  readonly isReplay: boolean
 }
 
 /** The store takes nothing now: no write begins during this pause. */
 export interface Pause {
   readonly pauseMs: number
 }
+
+/** With 30 s, a store that came back was left alone for a quarter of a minute more, and the spool grew. */
+const LARGEST_PAUSE_MS = 5000
 
 /**
  * The circuit breaker in front of the store: counts writes, judges what each result says about the store, and computes
@@ -29,8 +34,10 @@ export interface Pause {
 export class CircuitBreaker {
   readonly #writer: CircuitBreakerOptions['writer']
   readonly #logger: Logger
-  readonly #backoff = new Backoff({ firstMs: 250, largestMs: 30_000 })
+  readonly #backoff = new Backoff({ firstMs: 250, largestMs: LARGEST_PAUSE_MS })
+  /** Writes under way, and those of them that come from the spool. */
   #underWay = 0
+  #replays = 0
   #awaySinceMs = 0
   #problem = ''
   #pauseUntilMs = 0
@@ -65,17 +72,34 @@ export class CircuitBreaker {
     return { typicalMs: this.#typicalWriteMs.value, tailMs: this.#tailWriteMs.value }
   }
 
-  /** Whether one more write may begin: an available store takes several side by side, one that is probed takes one. */
+  /**
+   * Whether one more write of a fresh batch may begin: an available store takes several side by side, one that is
+   * probed takes one.
+   */
   hasSlot(store: StateOf<'store'>): boolean {
     if (store === 'paused') return false
-    return this.#underWay < (store === 'available' ? this.#writer.limits.inFlight : 1)
+    if (store === 'probing') return this.#underWay === 0
+    const { inFlight, replays } = this.#writer.limits
+    return (replays === 0 ? this.#underWay : this.#underWay - this.#replays) < inFlight
+  }
+
+  /** The most writes from the spool that may run at the same time. */
+  get mostReplays(): number {
+    return Math.max(1, this.#writer.limits.replays)
+  }
+
+  /** Whether the store has a place for one more write from the spool, where nothing fresh waits. */
+  hasReplaySlot(store: StateOf<'store'>): boolean {
+    const isBeside = store === 'available' && this.#writer.limits.replays > 0
+    return isBeside ? this.#replays < this.mostReplays : this.hasSlot(store)
   }
 
   /** A write begins. */
-  begin(): WriteStart {
+  begin(isReplay: boolean): WriteStart {
     this.writes++
     this.#underWay++
-    return { atMs: performance.now(), retries: this.retries }
+    if (isReplay) this.#replays++
+    return { atMs: performance.now(), retries: this.retries, isReplay }
   }
 
   /**
@@ -86,8 +110,9 @@ export class CircuitBreaker {
    */
   after(start: WriteStart, result: WriteResult, store: StateOf<'store'>): 'stored' | 'nothing new' | Pause {
     this.#underWay--
+    if (start.isReplay) this.#replays--
     if (result.next === 'ack') {
-      this.#recordTime(performance.now() - start.atMs)
+      this.#recordTime(performance.now() - start.atMs, start.isReplay)
       if (this.retries !== start.retries) return 'nothing new'
       if (store !== 'available') this.#markAvailable()
       return 'stored'
@@ -106,8 +131,10 @@ export class CircuitBreaker {
     this.#pauseUntilMs = 0
   }
 
-  #recordTime(writeMs: number): void {
+  /** What is fresh is sealed by the time of its own writes. */
+  #recordTime(writeMs: number, isReplay: boolean): void {
     this.writeTime.record(Math.round(writeMs * 1000))
+    if (isReplay) return
     this.#typicalWriteMs.record(writeMs)
     this.#tailWriteMs.record(writeMs)
   }

@@ -191,28 +191,44 @@ describe('a queue walks every transition', () => {
     await scene.queue.close()
   })
 
-  it('replay: written, rested, and tried again', async () => {
+  it('replay: read, rested, and tried again', async () => {
     const scene = await open({ replayBytesPerSecond: 100 })
     scene.take(7)
     for (let i = 0; i < 2; i++) await scene.answer({ ...AWAY, afterMs: 1500 })
     await pass(1600)
     await scene.answer(AWAY)
-    expect(of('replay')).toEqual(['idle read reading', 'reading write writing', 'writing end idle'])
     await pass(300)
     await scene.answer(STORED)
+    expect(of('taken')).toEqual([
+      'waiting write writing',
+      'writing retry waiting',
+      'waiting write writing',
+      'writing store settled',
+    ])
     await pass(10_000)
     await scene.answer(POSTPONE)
-    expect(of('replay').slice(2)).toEqual([
-      'writing rest resting',
+    expect(of('taken')).toEqual(['waiting write writing', 'writing postpone waiting'])
+    await scene.queue.close()
+  })
+
+  it('replay: reads, and rests as its bound demands', async () => {
+    const scene = await open({ replayBytesPerSecond: 100 })
+    scene.take(7)
+    for (let i = 0; i < 2; i++) await scene.answer({ ...AWAY, afterMs: 1500 })
+    await pass(1600)
+    of('replay')
+    await scene.answer(STORED)
+    await pass(10_000)
+    expect(of('replay').slice(0, 4)).toEqual([
+      'idle rest resting',
       'resting end idle',
       'idle read reading',
-      'reading write writing',
-      'writing rest resting',
+      'reading end idle',
     ])
     await scene.queue.close()
   })
 
-  it('replay: lets a fresh batch have the slot', async () => {
+  it('taken: lets a fresh batch have the slot', async () => {
     const scene = await open()
     scene.take(3)
     await scene.answer({ ...AWAY, afterMs: HOUR_MS })
@@ -221,19 +237,22 @@ describe('a queue walks every transition', () => {
     scene.take(4)
     await until(() => walked.includes('replay: reading end idle'))
     expect(scene.asked()).toEqual([[4, 5, 6]])
-    expect(of('replay')).toEqual(['idle read reading', 'reading end idle'])
+    expect([of('replay'), of('taken')]).toEqual([['idle read reading', 'reading end idle'], []])
     await scene.queue.close()
   })
 
   it('replay: rests where nothing can be read', async () => {
     const log = await openSegmentLog({ folder, maxBytes: 1e6, logger: pino({ level: 'silent' }) })
+    log.append([Buffer.from('cut off')], 7)
     log.append([Buffer.from('of a later version')], 7)
     await log.close()
     const scene = await open()
+    vi.spyOn(scene.log, 'next').mockResolvedValueOnce(undefined)
     scene.queue.ask()
-    await until(() => scene.lost.spool_damaged === 7)
-    await pass(0)
-    expect(of('replay')).toEqual(['idle read reading', 'reading rest resting'])
+    await until(() => walked.includes('replay: idle rest resting'))
+    expect(of('replay')).toEqual(['idle read reading', 'reading end idle', 'idle rest resting'])
+    await pass(1000)
+    await until(() => scene.lost.spool_damaged === 14)
     await scene.queue.close()
   })
 

@@ -1,8 +1,9 @@
 /**
- * All that can happen to what waits for the store. A batch moves on by its own machine. The other five are the modes of
- * a WriteQueue, independent of each other: what the `store` did last, which batches go to the `spool`, whether the
- * `intake` has room, what the `replay` of the spool does, and the `life` of the queue. WriteQueue alone decides. In
- * backquotes: what it tells its owner. Acks go out in the order of the row.
+ * All that can happen to what waits for the store. A batch moves on by its own machine, and so does one that is
+ * `taken` out of the spool. The other five are the modes of a WriteQueue, independent of each other: what the `store`
+ * did last, which batches go to the `spool`, whether the `intake` has room, what the `replay` of the spool does, and the
+ * `life` of the queue. WriteQueue alone decides. In backquotes: what it tells its owner. Acks go out in the order of the
+ * row.
  *
  * | of     | from                | event       | to         | when, and what follows                               |
  * |--------|---------------------|-------------|------------|------------------------------------------------------|
@@ -15,6 +16,10 @@
  * | batch  | waiting, postponed  | spool       | spooled    | it cannot stay in memory (see `spool`, `life`)       |
  * | batch  | waiting, postponed  | drop        | settled    | the same, but a full spool drops the newest: `ack`   |
  * | batch  | spooled             | confirm     | settled    | the file system has it: `ack`                        |
+ * | taken  | waiting             | write       | writing    | the window has room, and nothing fresh waits         |
+ * | taken  | writing             | store       | settled    | the store answered for good: `settled`               |
+ * | taken  | writing             | retry       | waiting    | the store takes nothing now                          |
+ * | taken  | writing             | postpone    | waiting    | not taken, though others are: the replay rests 1 s   |
  * | store  | available           | stored, ask | available  | as many writes side by side as the store takes       |
  * | store  | available           | failed      | paused     | a write said retry or wait: `away`, no write for now |
  * | store  | paused              | failed      | paused     | so did another under way: the longer pause counts    |
@@ -26,12 +31,9 @@
  * | spool  | surplus, everything | back        | surplus    | only what is over the bound of memory goes to disk   |
  * | intake | taking              | full        | full       | memory is over its bound, or the spool full: `full`  |
  * | intake | full                | room        | taking     | memory is below half of its bound: `full(false)`     |
- * | replay | idle                | read        | reading    | a slot is free: reads the oldest batch of the spool  |
- * | replay | reading             | write       | writing    | the slot is still free                               |
- * | replay | reading             | end         | idle       | a fresh batch took the slot; or the queue drains     |
- * | replay | reading             | rest        | resting    | nothing can be read now: for 1 s                     |
- * | replay | writing             | end         | idle       | not stored; or stored, and the pace allows the next  |
- * | replay | writing             | rest        | resting    | stored: as the pace demands; postponed: for 1 s      |
+ * | replay | idle                | read        | reading    | none is taken out and waits: takes the oldest out    |
+ * | replay | reading             | end         | idle       | it is taken out, or there is none; or it closes      |
+ * | replay | idle                | rest        | resting    | as its bound demands; for 1 s after a failure        |
  * | replay | resting             | end         | idle       | the rest is over                                     |
  * | life   | running, draining   | drain       | draining   | no replay begins; the owner waits for the row        |
  * | life   | running, draining   | close       | closed     | no write begins; all in memory goes to the spool     |
@@ -45,6 +47,11 @@ export const TRANSITIONS = {
     writing: { store: 'settled', retry: 'waiting', postpone: 'postponed' },
     postponed: { rested: 'waiting', spool: 'spooled', drop: 'settled' },
     spooled: { confirm: 'settled' },
+    settled: {},
+  },
+  taken: {
+    waiting: { write: 'writing' },
+    writing: { store: 'settled', retry: 'waiting', postpone: 'waiting' },
     settled: {},
   },
   life: {
@@ -66,9 +73,8 @@ export const TRANSITIONS = {
     full: { room: 'taking' },
   },
   replay: {
-    idle: { read: 'reading' },
-    reading: { write: 'writing', end: 'idle', rest: 'resting' },
-    writing: { end: 'idle', rest: 'resting' },
+    idle: { read: 'reading', rest: 'resting' },
+    reading: { end: 'idle' },
     resting: { end: 'idle' },
   },
 } as const
@@ -79,7 +85,7 @@ export type StateOf<M extends Machine> = keyof Table[M]
 export type EventOf<M extends Machine> = { [S in StateOf<M>]: keyof Table[M][S] }[StateOf<M>]
 
 /** A state machine of the queue itself. The state of a batch is in the batch. */
-type Mode = Exclude<Machine, 'batch'>
+type Mode = Exclude<Machine, 'batch' | 'taken'>
 type Current = { [M in Mode]: StateOf<M> }
 
 /**

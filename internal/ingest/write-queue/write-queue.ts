@@ -10,6 +10,7 @@ import { CircuitBreaker } from './circuit-breaker.ts'
 import { type EventOf, Modes } from './modes.ts'
 import type { WriteQueueEvents, WriteQueueLimits, WriteQueueOptions } from './options.ts'
 import { QueuedBatch } from './queued-batch.ts'
+import { Replay } from './replay.ts'
 import { Timers } from './timers.ts'
 
 /** How long a stop waits for a store that takes batches, where the rest can go to the spool. */
@@ -23,8 +24,6 @@ const POSTPONED_MS = 1000
 const SPOOL_EVERY_MS = 1000
 /** How long the queue waits before it tries a failing disk again. */
 const CONFIRM_AGAIN_MS = 1000
-/** How long the queue waits before it reads a spool again whose next record could not be read. */
-const NOTHING_TO_READ_MS = 1000
 
 /**
  * The one owner of what waits for the store: it decides when a batch is sealed, when it is written, when it goes to the
@@ -40,16 +39,14 @@ export class WriteQueue {
   #options: WriteQueueOptions
   readonly #on: WriteQueueEvents
   readonly #spool: BatchSpool | undefined
+  readonly #replay: Replay | undefined
   readonly #modes: Modes
   readonly #row = new BatchRow()
   readonly #timers = new Timers<'seal' | 'pause' | 'postponed' | 'spool' | 'confirm' | 'replay' | 'patience'>()
   readonly #abort = new AbortController()
   #open: QueuedBatch | undefined
   #sealedAtMs = -Infinity
-  /** The store has not taken the oldest batch of the spool, though nothing else seems wrong with it. */
-  #isReplayPostponed = false
   #isConfirming = false
-  #replayedSamples = 0
   /** What a drain waits for. */
   #progress: Deferred<void> | undefined
 
@@ -62,6 +59,7 @@ export class WriteQueue {
     this.#modes = new Modes(
       options.onBug ?? ((err) => logger.error({ err }, 'a bug: the write queue goes on as before')),
     )
+    this.#replay = options.spool && this.#replayOf(options.spool)
   }
 
   /** Applies other limits. What waits is kept. */
@@ -105,7 +103,7 @@ export class WriteQueue {
 
   /** Samples of the spool that are settled since the start. */
   get replayedSamples(): number {
-    return this.#replayedSamples
+    return this.#replay?.samples ?? 0
   }
 
   /**
@@ -271,20 +269,23 @@ export class WriteQueue {
    * changed.
    */
   #advance(): void {
+    let isWaiting = false
     for (const queued of this.#row) {
-      if (!this.#hasSlot) break
       if (queued.state !== 'waiting') continue
+      isWaiting = !this.#hasSlot
+      if (isWaiting) break
       this.#move(queued, 'write')
       void this.#write(queued)
     }
-    // After the fresh ones: the replay takes only a slot that nothing fresh needs.
-    this.#startReplay()
+    // After the fresh ones: what is spooled is written only while nothing fresh has to wait.
+    if (isWaiting) this.#replay?.yield()
+    else this.#replay?.start()
     this.#makeRoom()
     this.#startSealTimer()
   }
 
   async #write(written: QueuedBatch | SpooledBatch): Promise<void> {
-    const start = this.breaker.begin()
+    const start = this.breaker.begin(!(written instanceof QueuedBatch))
     const result = await this.#answerOf(written.batch)
     if (this.#isClosed) return
     const news = this.breaker.after(start, result, this.#modes.store)
@@ -325,27 +326,23 @@ export class WriteQueue {
     this.#on.away(true)
   }
 
-  /**
-   * Moves a batch on by the result of its write: a fresh batch along the row, the oldest batch of the spool out of the
-   * spool.
-   */
+  /** Moves a batch on by the result of its write: a fresh batch along the row, one of the spool out of the spool. */
   #moveOn(written: QueuedBatch | SpooledBatch, result: WriteResult, writeMs: number): void {
     const isFresh = written instanceof QueuedBatch
-    if (!isFresh) this.#isReplayPostponed = result.next === 'postpone'
     switch (result.next) {
       case 'ack':
         this.#on.settled({ result, samples: written.batch.samples, sentAt: written.sentAt, spans: written.spans })
         if (isFresh) this.#settle(written, 'store')
-        else this.#settleReplayed(written, writeMs)
+        else this.#replay?.stored(written, writeMs)
         break
       case 'postpone':
         if (isFresh) this.#postpone(written)
-        else this.#restReplay(POSTPONED_MS)
+        else this.#replay?.failed(written, 'postpone')
         break
       case 'retry':
       case 'wait':
         if (isFresh) this.#move(written, 'retry')
-        else this.#modes.change('replay', 'end')
+        else this.#replay?.failed(written, 'retry')
     }
   }
 
@@ -390,7 +387,7 @@ export class WriteQueue {
    */
   #moveToSpool(spool: BatchSpool, isMore: () => boolean): boolean {
     // While a batch is postponed, the newest stays in memory: the store is asked with that one.
-    const isKept = !this.#isClosed && (this.#isReplayPostponed || this.#timers.isRunning('postponed'))
+    const isKept = !this.#isClosed && (this.#replay?.isPostponed || this.#timers.isRunning('postponed'))
     const kept = isKept ? this.#row.newest : undefined
     let answer: ReturnType<BatchSpool['put']> | undefined
     for (const queued of this.#row) {
@@ -447,48 +444,14 @@ export class WriteQueue {
     return gone
   }
 
-  #startReplay(): void {
-    const spool = this.#spool
-    if (spool === undefined || spool.samples === 0) return
-    if (this.#modes.replay !== 'idle' || this.#modes.life !== 'running' || !this.#hasSlot) return
-    void this.#replayOldest(spool)
-  }
-
-  /** Writes the oldest batch of the spool. While the store is away and nothing fresh waits, this is the probe. */
-  async #replayOldest(spool: BatchSpool): Promise<void> {
-    this.#modes.change('replay', 'read')
-    const oldest = spool.oldest ?? (await spool.takeOldest())
-    if (this.#isClosed) return
-    if (oldest === undefined) this.#restReplay(NOTHING_TO_READ_MS)
-    else if (this.#hasSlot && this.#modes.life === 'running') {
-      this.#modes.change('replay', 'write')
-      void this.#write(oldest)
-      return
-    } else this.#modes.change('replay', 'end')
-    this.#advance()
-  }
-
-  #settleReplayed({ batch, bytes }: SpooledBatch, writeMs: number): void {
-    const { replayBytesPerSecond, logger } = this.#options
-    this.#spool?.done()
-    this.#replayedSamples += batch.samples
-    batch.release()
-    if (this.#spool?.samples === 0) {
-      logger.info({ replayed: this.#replayedSamples }, 'the spool is empty: the store has caught up')
-    }
-    this.#restReplay((bytes / replayBytesPerSecond) * 1000 - writeMs)
-  }
-
-  #restReplay(ms: number): void {
-    if (ms <= 0) {
-      this.#modes.change('replay', 'end')
-      return
-    }
-    this.#modes.change('replay', 'rest')
-    if (this.#modes.life !== 'running') return
-    this.#timers.start('replay', ms, () => {
-      this.#modes.change('replay', 'end')
-      this.#advance()
+  #replayOf(spool: BatchSpool): Replay {
+    return new Replay({
+      ...{ spool, modes: this.#modes, timers: this.#timers, logger: this.#options.logger },
+      bytesPerSecond: () => this.#options.replayBytesPerSecond,
+      most: () => this.breaker.mostReplays,
+      hasSlot: () => this.breaker.hasReplaySlot(this.#modes.store),
+      write: (spooled) => void this.#write(spooled),
+      advance: () => this.#advance(),
     })
   }
 

@@ -12,7 +12,7 @@ import { diskFull, writeFailure } from './problem.ts'
 import { addLines } from './record.ts'
 import { Transaction } from './transaction.ts'
 
-const LIMITS: WriteLimits = { maxSamples: 50_000, maxBytes: 32 * 1024 * 1024, inFlight: 1 }
+const LIMITS: WriteLimits = { maxSamples: 50_000, maxBytes: 32 * 1024 * 1024, inFlight: 1, replays: 0 }
 
 /** The most idle batches that are kept: the write queue has one open, one in flight and a few waiting. */
 const MAX_POOLED = 4

@@ -10,6 +10,8 @@ import { WriteApi, type WriteApiOptions } from './write-api.ts'
 const MAX_SAMPLES = 5_000
 const MAX_BYTES = 1024 * 1024
 const IN_FLIGHT = 2
+/** From where on a server at 60 ms is no longer faster; a near one takes one or two (`ReplayWindow`). */
+const REPLAYS = 4
 
 /** The transport belongs to the writer, which closes it. */
 export interface InfluxWriterOptions extends WriteApiOptions {
@@ -116,5 +118,5 @@ export class InfluxWriter implements StoreWriter {
 }
 
 function limitsOf({ limits }: InfluxWriterOptions): WriteLimits {
-  return { maxSamples: MAX_SAMPLES, maxBytes: MAX_BYTES, inFlight: IN_FLIGHT, ...limits }
+  return { maxSamples: MAX_SAMPLES, maxBytes: MAX_BYTES, inFlight: IN_FLIGHT, replays: REPLAYS, ...limits }
 }
