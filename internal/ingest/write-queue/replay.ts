@@ -49,11 +49,6 @@ export class Replay {
     return this.#samples
   }
 
-  /** Writes under way. */
-  get underWay(): number {
-    return this.#underWay
-  }
-
   /** The store has not taken a batch of the spool, though nothing else seems wrong with it. */
   get isPostponed(): boolean {
     return this.#isPostponed
