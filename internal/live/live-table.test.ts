@@ -153,6 +153,22 @@ describe('LiveTable', () => {
     expect([hosts(0), hosts(1), hosts(before)]).toEqual([['b', 'c'], ['b', 'c'], ['c']])
   })
 
+  it('stays flat where an agent makes new series for ever, and shows those that stay', async () => {
+    const way = await openWay()
+    for (let tick = 0; tick < 1200; tick++) {
+      way.clock.time += 250_000
+      way.record('net', { host: 'a', interface: 'eth0' }, { v: tick })
+      for (let i = 0; i < 50; i++) way.record('net', { host: 'a', interface: `veth${tick}-${i}` }, { v: i })
+      way.announcer.announce()
+    }
+    // 60,000 came. Those of the last minute are 12,000, and up to 20,000 all are kept.
+    expect(way.table.size).toBeLessThan(20_100)
+    const eth0 = way.table
+      .changedSince(way.table.generation - 1)
+      .find(({ series }) => series.tag('interface') === 'eth0')
+    expect(eth0?.series.latest(0)).toBe(1199)
+  })
+
   it('finds the same changes as a search of every series', () => {
     const series = fc.integer({ min: 0, max: 9 })
     fc.assert(

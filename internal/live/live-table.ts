@@ -17,10 +17,7 @@ export interface LiveTableOptions {
   readonly codec: Codec
   readonly clock: Clock
   readonly logger: Logger
-  /**
-   * Default: twice those of 10,000 hosts, because a warm start brings the series of the last 24 h beside today's. Above
-   * half of it, series that were in use only briefly are given up soon.
-   */
+  /** 1,000,000 by default, at 0.8 KB each. Those of a full table that have no room are not shown. */
   readonly maxSeries?: number
   /** How long a series may be silent before it is stale, ms. Asked at each use. */
   readonly staleAfterMs?: () => number
@@ -40,6 +37,11 @@ export interface LiveTableStats {
   missed: number
 }
 
+/**
+ * Up to so many series, none is given up. Of more, those that were in use only briefly make room, as each container has
+ * an interface of its own.
+ */
+const KEEP_ALL_UP_TO = 20_000
 /** How long a series may be silent that was in use for half of that, µs: as long as the broker keeps its latest reading. */
 const KEPT_US = 24 * 3_600e6
 
@@ -88,10 +90,10 @@ export class LiveTable {
     this.#clock = options.clock
     this.#logger = options.logger
     this.#refusals = new LogThrottle(options.logger)
-    const { maxSeries = 200_000 } = options
+    const { maxSeries = 1_000_000 } = options
     this.#table = new SeriesTable({
       maxSeries,
-      keepAllUpTo: maxSeries / 2,
+      keepAllUpTo: KEEP_ALL_UP_TO,
       idleUs: KEPT_US,
       onEvict: (series) => this.#forget(series),
     })
@@ -215,7 +217,10 @@ export class LiveTable {
     this.#freshness.learn(live)
     if (live.generation === this.#generation) return
     if (ageMs === undefined) live.arrive(nowMs, receivedAt)
-    else live.recall(nowMs - ageMs, receivedAt - Math.round(ageMs * 1000))
+    else {
+      live.recall(nowMs - ageMs, receivedAt - Math.round(ageMs * 1000))
+      sample.series.trust(KEPT_US / 2)
+    }
     live.generation = this.#generation
     this.#changes.moveToFront(live)
   }

@@ -49,6 +49,8 @@ export class Shape {
   /** The fields as our own frames name them, and as frames that came did. codec/frame-names.ts makes them. */
   frameFields: Uint8Array | undefined
   readonly columnLists: ColumnList[] = []
+  /** `"name":` for each field. live/live-series.ts makes them. */
+  jsonNames: readonly string[] | undefined
 
   /** It has one field more than this one. */
   readonly #narrower: Shape | undefined

@@ -14,9 +14,9 @@ export interface Consumer {
   stop(): Promise<void>
 }
 
-export async function startConsumer(): Promise<Consumer> {
+export async function startConsumer(settings: Readonly<Record<string, string>> = {}): Promise<Consumer> {
   const [redis, influx, port] = await Promise.all([startRedis(), startInflux(), freePort()])
-  const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_ADMIN_PORT: `${port}` }
+  const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_ADMIN_PORT: `${port}`, ...settings }
   const server = startProgram('server', { env })
   await server.logged('server consumes')
   return {
