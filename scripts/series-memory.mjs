@@ -4,6 +4,8 @@
 // a garbage collection, so no batch and no message is in it.
 //
 //   npm run build && node --expose-gc scripts/series-memory.mjs [sources] [seconds]     (1000 and 20)
+//
+// SNAPSHOT=file.heapsnapshot also writes who holds what.
 import { writeHeapSnapshot } from 'node:v8'
 import pino from 'pino'
 import { blankHeader } from '../dist/internal/codec/codec.js'
@@ -131,6 +133,7 @@ function say(what, before, after, count, unit) {
 const SERIES = SOURCES * SERIES_A_SOURCE
 let table
 const channel = {
+  isHeard: true,
   publish: (payload) => table?.apply(payload),
   subscribe: async () => async () => {},
   recall: async () => [],
