@@ -41,6 +41,8 @@ function listedLines(data: unknown): NamedLine[] {
 }
 
 function parseObject(text: string): Record<string, unknown> {
+  // Almost every answer to a write. An error of JSON.parse takes longer than the rest of it.
+  if (text === '') return {}
   try {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : {}

@@ -61,8 +61,10 @@ describe('every line is stored or rejected, and the batch is written when the se
     ['unknown statuses', [{ status: 599 }, { status: 418 }], ['retry', 'wait', 'ack']],
   ]
   it.each(undecided)('%s', async (_name, answers, want) => {
-    influx.next(...answers)
     const lines = manyGood(5000)
+    // So that there is a connection that is kept.
+    await writer.write(batchOfLines(lines.slice(0, 1)), signal)
+    influx.next(...answers)
     expect(await writeUntilTaken(batchOfLines(lines))).toEqual({ words: want, rejected: [] })
     expect(influx.stored).toEqual(new Set(lines))
   })

@@ -6,7 +6,7 @@ import type { InfluxAnswer } from './exchange.ts'
 import { type Outcome, outcomeOf, outcomeOfFailure, type Undecided } from './outcome.ts'
 import { NOT_SET_UP } from './problem.ts'
 import { isNotSetUp } from './set-up.ts'
-import type { InfluxTransport } from './transport.ts'
+import type { InfluxTransport, RepeatedPost } from './transport.ts'
 
 const gzip = promisify(gzipCallback)
 
@@ -29,6 +29,7 @@ export class WriteApi {
   readonly #options: WriteApiOptions
   /** Determined before the first write, and again after a `wait`: another server may have taken the address. */
   #dialect: 'v1' | 'v2' | undefined
+  readonly #posts: { v1?: RepeatedPost; v2?: RepeatedPost } = {}
 
   constructor(options: WriteApiOptions) {
     this.#options = options
@@ -76,13 +77,8 @@ export class WriteApi {
   }
 
   async #post(dialect: 'v1' | 'v2', body: Buffer, signal: AbortSignal): Promise<InfluxAnswer> {
-    const { org, bucket, transport } = this.#options
-    const query = new URLSearchParams(dialect === 'v1' ? { ...databaseOf(bucket) } : { org, bucket })
-    const path = `${dialect === 'v1' ? '/write' : '/api/v2/write'}?${query}&precision=ns`
-    const headers: Record<string, string> = { 'content-type': 'text/plain; charset=utf-8' }
-    if (!this.#options.gzip) return transport.send({ method: 'POST', path, headers, body }, signal)
-    headers['content-encoding'] = 'gzip'
-    return transport.send({ method: 'POST', path, headers, body: await gzip(body) }, signal)
+    this.#posts[dialect] ??= postOf(dialect, this.#options)
+    return this.#options.transport.post(this.#posts[dialect], this.#options.gzip ? await gzip(body) : body, signal)
   }
 
   /** VictoriaMetrics 1.79 names no version, and takes `/api/v2/write`. */
@@ -109,6 +105,13 @@ export class WriteApi {
     const advice = 'have an administrator of InfluxDB create it, or correct INFLUX_BUCKET'
     return { action: answer.status >= 500 ? 'retry' : 'wait', status: answer.status, message, advice }
   }
+}
+
+function postOf(dialect: 'v1' | 'v2', { org, bucket, gzip }: WriteApiOptions): RepeatedPost {
+  const query = new URLSearchParams(dialect === 'v1' ? { ...databaseOf(bucket) } : { org, bucket })
+  const path = `${dialect === 'v1' ? '/write' : '/api/v2/write'}?${query}&precision=ns`
+  const headers = { 'content-type': 'text/plain; charset=utf-8', ...(gzip ? { 'content-encoding': 'gzip' } : {}) }
+  return { path, headers }
 }
 
 /** InfluxDB 1.x and its relatives. 2.7 answers `dev` or `v2.7.12`. */

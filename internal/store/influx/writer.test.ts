@@ -275,6 +275,7 @@ describe('an undecided write', () => {
     ],
   ]
   it.each(cases)('%s: the batch stays, and a later write succeeds', async (_name, answer, want) => {
+    await writer.write(batchOfLines([good(1)]), signal)
     influx.next(answer)
     // A kept-alive connection may break because it was idle too long, so the writer tries a second one by itself.
     if (answer === 'hang up') influx.next(answer)
