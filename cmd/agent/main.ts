@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-import { main, roleCommand } from '../program/program.ts'
-import { ROLES } from '../program/roles.ts'
+import { keepHeapSmall } from '../program/small-heap.ts'
 
+keepHeapSmall()
+const { main, roleCommand } = await import('../program/program.ts')
+const { ROLES } = await import('../program/roles.ts')
 await main(roleCommand(ROLES.agent))

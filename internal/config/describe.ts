@@ -1,10 +1,10 @@
-import { stringify } from 'yaml'
 import type { LoadedSettings } from './load.ts'
 import { variableOf } from './names.ts'
 import type { Role } from './role.ts'
 import { isUsedBy, type Setting } from './setting.ts'
 import { allSettings, SCHEMA } from './settings.ts'
 import type { Origin } from './written.ts'
+import { yaml } from './yaml.ts'
 
 /**
  * The settings that a role runs with, each with its origin, as a settings file. Reading the file gives the same
@@ -29,7 +29,7 @@ function line(name: string, setting: Setting<unknown>, value: unknown, origin: O
   if (setting.secret) return `  # ${name}: [redacted], ${from}`
   const shown = setting.format(value)
   const list = setting.isList && (shown === '' ? [] : shown.split(','))
-  const written = stringify(list || (shown === String(value) ? value : shown), {
+  const written = yaml().stringify(list || (shown === String(value) ? value : shown), {
     collectionStyle: 'flow',
     // A folded list would go on in a line that has no place in the file.
     lineWidth: 0,

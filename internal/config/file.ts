@@ -1,4 +1,5 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, type YAMLParseError } from 'yaml'
+import type { ParsedNode, YAMLParseError } from 'yaml'
+import { yaml } from './yaml.ts'
 
 /** One value of a settings file: a text, or the texts of a list. */
 interface FileEntry {
@@ -15,6 +16,7 @@ export interface FileContent {
 
 /** Parses a YAML file that has `name: value` below `group:`. Does not check whether such settings exist. */
 export function parseSettingsFile(content: string, path: string): FileContent {
+  const { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } = yaml()
   const lines = new LineCounter()
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false })
   const lineOf = (offset: number | undefined): number => lines.linePos(offset ?? 0).line
@@ -60,11 +62,11 @@ function inWords({ code, message }: YAMLParseError): string {
 }
 
 function nameOf(node: unknown): string {
-  return isScalar(node) ? String(node.value) : String(node)
+  return yaml().isScalar(node) ? String(node.value) : String(node)
 }
 
 function itemText(node: unknown): string | undefined {
-  return isScalar(node) ? textOf(node.value) : undefined
+  return yaml().isScalar(node) ? textOf(node.value) : undefined
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { DebugSources } from '../observe/debug-metrics.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
@@ -11,6 +11,7 @@ import { debugRoutes } from './debug.ts'
 import { Doorkeeper, type Refusals } from './doorkeeper.ts'
 import { BodyError, HttpError, InternalError, MethodError, StoppingError, UnknownPathError } from './errors.ts'
 import { type ListenPlace, listen, urlOf } from './listen.ts'
+import { createServer } from './node-http.ts'
 import { DATA_HEADERS } from './security-headers.ts'
 
 export interface AdminOptions extends ListenPlace {

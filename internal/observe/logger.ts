@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module'
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
-import { prettyFactory } from 'pino-pretty'
+import type * as PinoPretty from 'pino-pretty'
 import { Redactor } from '../text/redactor.ts'
 
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -20,6 +21,8 @@ export interface LoggerOptions {
   /** Whether text is coloured. Default: whether stderr supports colours and NO_COLOR is not set. */
   readonly colour?: boolean
 }
+
+const require = createRequire(import.meta.url)
 
 const STDERR = 2
 const REDACTED = '[redacted]'
@@ -58,9 +61,10 @@ function stderr(): DestinationStream {
 
 /**
  * Formats each line synchronously. pino-pretty's own stream writes later, so the last lines of a crashing process would
- * be lost.
+ * be lost. It is loaded here, because a program that logs JSON does without its 30 modules and 2 MB.
  */
 function asReadableText(destination: DestinationStream, colour: boolean): DestinationStream {
+  const { prettyFactory } = require('pino-pretty') as typeof PinoPretty
   const prettify = prettyFactory({
     colorize: colour,
     translateTime: 'SYS:HH:MM:ss.l',

@@ -1,4 +1,6 @@
-import { Counter, Gauge, type Metric, type MetricValueWithName, Registry } from 'prom-client'
+import { createRequire } from 'node:module'
+import type * as PromClient from 'prom-client'
+import type { Metric, MetricValueWithName, Registry } from 'prom-client'
 import type { Histogram } from './histogram.ts'
 import type { LatencyRecorder } from './latency.ts'
 
@@ -28,36 +30,53 @@ const LATENCY_BOUNDS_US = [
   ...[100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000],
 ]
 
+/** Registers one metric. */
+type Register = (client: typeof PromClient, registry: Registry) => void
+
+const require = createRequire(import.meta.url)
+
 /**
  * The metrics of one process. Parts keep plain counters, and a metric reads one at each scrape. Counting through the
  * library would cost the hot path more than the work that it counts.
  */
 export class Metrics {
-  readonly registry = new Registry()
+  /** Makes Prometheus' text format. */
+  readonly registry = {
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+    metrics: async (): Promise<string> => this.#filled().metrics(),
+  } as const
+
+  readonly #names = new Set<string>()
+  readonly #waiting: Register[] = []
+  #registry: Registry | undefined
 
   counter({ name, help, label, read }: MetricOptions): void {
-    new Counter({
-      name,
-      help,
-      labelNames: labelNames(label),
-      registers: [this.registry],
-      collect() {
-        this.reset()
-        for (const [labels, value] of labelled(label, read())) this.inc(labels, value)
-      },
+    this.#add(name, ({ Counter }, registry) => {
+      new Counter({
+        name,
+        help,
+        labelNames: labelNames(label),
+        registers: [registry],
+        collect() {
+          this.reset()
+          for (const [labels, value] of labelled(label, read())) this.inc(labels, value)
+        },
+      })
     })
   }
 
   gauge({ name, help, label, read }: MetricOptions): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: labelNames(label),
-      registers: [this.registry],
-      collect() {
-        this.reset()
-        for (const [labels, value] of labelled(label, read())) this.set(labels, value)
-      },
+    this.#add(name, ({ Gauge }, registry) => {
+      new Gauge({
+        name,
+        help,
+        labelNames: labelNames(label),
+        registers: [registry],
+        collect() {
+          this.reset()
+          for (const [labels, value] of labelled(label, read())) this.set(labels, value)
+        },
+      })
     })
   }
 
@@ -74,7 +93,21 @@ export class Metrics {
       },
     }
     // A registry needs only these members of a metric, but its types allow only the library's four classes.
-    this.registry.registerMetric(metric as unknown as Metric)
+    this.#add(name, (_, registry) => registry.registerMetric(metric as unknown as Metric))
+  }
+
+  #add(name: string, register: Register): void {
+    if (this.#names.has(name)) throw new Error(`the metric ${name} has already been registered`)
+    this.#names.add(name)
+    this.#waiting.push(register)
+  }
+
+  /** Loads the library at the first scrape: it brings 80 modules, of which a process that nobody scrapes needs none. */
+  #filled(): Registry {
+    const client = require('prom-client') as typeof PromClient
+    this.#registry ??= new client.Registry()
+    for (const register of this.#waiting.splice(0)) register(client, this.#registry)
+    return this.#registry
   }
 }
 
