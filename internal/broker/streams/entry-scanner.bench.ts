@@ -34,6 +34,7 @@ describe('entries of streams in chunks of 64 KiB, found, handed over, and acked'
         const unacked = new Unacked(1)
         const scanner = new EntryScanner(
           [KEY],
+          () => {},
           (partition, reply, idAt, idEnd) => {
             unacked.push(partition, reply, idAt, idEnd)
             found++

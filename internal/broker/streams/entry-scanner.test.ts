@@ -29,6 +29,7 @@ function scan(chunks: readonly Buffer[]): string[] {
   const found: string[] = []
   const scanner = new EntryScanner(
     KEYS,
+    () => found.push('entries'),
     (partition, bytes, idAt, idEnd, payload) => {
       expect(bytes.subarray(idAt, idEnd)).toEqual(bulkOf(idIn(bytes, idAt, idEnd)))
       found.push(`entry ${partition} ${idIn(bytes, idAt, idEnd)} ${payload.toString('hex')}`)
@@ -56,6 +57,7 @@ describe('EntryScanner', () => {
     [2, ['18446744073709551615-18446744073709551615', 'd', 'last']],
   )
   const three = [
+    'entries',
     found(0, '1764462000000-0', 'first'),
     found(0, '1764462000000-1', ''),
     found(2, '18446744073709551615-18446744073709551615', 'last'),
@@ -97,6 +99,7 @@ describe('EntryScanner', () => {
       ['1-3'],
     ])
     const want = [
+      'entries',
       found(1, '1-0', 'this'),
       found(1, '1-1', 'this'),
       found(1, '1-2', ''),
@@ -131,6 +134,7 @@ describe('EntryScanner', () => {
         )
         const most = Math.max(...streams.map(([, payloads]) => payloads.length))
         expect(scan(bounds.slice(1).map((bound, i) => bytes.subarray(bounds[i], bound)))).toEqual([
+          'entries',
           ...want,
           `other :${most}\r\n`,
         ])
@@ -145,6 +149,7 @@ describe('EntryScanner', () => {
     const sizes: number[] = []
     const scanner = new EntryScanner(
       KEYS,
+      () => {},
       (_partition, _bytes, _idAt, _idEnd, payload) => sizes.push(payload.length),
       () => {},
     )

@@ -36,6 +36,7 @@ const NONE = -2
 export class EntryScanner extends RespScanner {
   /** How each stream begins in the reply. */
   readonly #heads: readonly Buffer[]
+  readonly #onReply: () => void
   readonly #onEntry: OnEntry
   readonly #passOn: (reply: Buffer) => void
   #streamsLeft = 0
@@ -50,11 +51,13 @@ export class EntryScanner extends RespScanner {
 
   /**
    * @param keys of the streams, by partition
+   * @param onReply called when entries begin to come, before the first of them; must not throw
    * @param onEntry must not throw
    * @param passOn called with each other reply, or the next piece of it, valid only during the call
    */
-  constructor(keys: readonly string[], onEntry: OnEntry, passOn: (reply: Buffer) => void) {
+  constructor(keys: readonly string[], onReply: () => void, onEntry: OnEntry, passOn: (reply: Buffer) => void) {
     super()
+    this.#onReply = onReply
     this.#heads = keys.map((key) => Buffer.concat([PAIR, bulkOf(key)]))
     this.#onEntry = onEntry
     this.#passOn = passOn
@@ -77,6 +80,7 @@ export class EntryScanner extends RespScanner {
       if (partition !== NONE) {
         this.#streamsLeft = streams
         this.#most = 0
+        this.#onReply()
         return firstAt
       }
     }

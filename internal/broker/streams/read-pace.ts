@@ -3,7 +3,7 @@ const WORTH = 300
 /** The longest pause: entries wait for the store's next batch for longer. */
 const MAX_PAUSE_MS = 10
 /** Where a pause would bring fewer entries than this, each is read as soon as it is there. */
-const TOO_FEW = 4
+const TOO_FEW = 2
 /** How long the rate remembers. */
 const SMOOTHED_MS = 100
 

@@ -47,8 +47,8 @@ const BLOCK_MS = 500
 /** COUNT limits entries, and an entry may have 8 MiB. So COUNT follows the size of the entries that come. */
 const TARGET_READ_BYTES = 2 * 2 ** 20
 const FIRST_COUNT = 40
-/** Redis does nothing else while it answers: some 2 ms. */
-const MAX_COUNT = 2000
+/** Redis does nothing else while it answers: 1 to 2 ms. */
+const MAX_COUNT = 1000
 
 /**
  * Reads all partitions for one consumer of the group, over one connection.
@@ -70,7 +70,11 @@ export class StreamsReader {
   #mode: Mode = 'created'
   /** The entries to ask for in one read. */
   #count = FIRST_COUNT
-  /** What the present read has brought. */
+  /** Whether a partition gave as many entries as it may in the last read: then more wait. */
+  #isBehind = false
+  /** The read that Redis works on while the entries of the one before are delivered; never rejects unheard. */
+  #ahead: Promise<boolean> | undefined
+  /** What was read since the last read ended. */
   #entries = 0
   #payloadBytes = 0
   /** Claimed, or read while the gate was shut; delivered before `#next`. */
@@ -87,7 +91,7 @@ export class StreamsReader {
     this.connection = new RedisConnection({
       ...{ redis, purpose: 'queue', logger, stats },
       setUp: (client) => Promise.all(this.#partitions.map((partition) => partition.connected(client))),
-      newReader: (passOn) => new EntryScanner(keys, this.#take, passOn),
+      newReader: (passOn) => new EntryScanner(keys, this.#beginReply, this.#take, passOn),
     })
   }
 
@@ -123,50 +127,73 @@ export class StreamsReader {
       try {
         await this.connection.whenUp()
         while (!gate.open && !this.#isStopping()) await gate.whenChanged()
-        if (this.#isStopping()) return
+        if (this.#isStopping()) break
         await this.#round()
       } catch (error) {
         await this.#recover(error)
       }
       await this.#deliverRest()
     }
+    // Redis counts what it brings as this consumer's already.
+    await this.#ahead?.catch(() => {})
+    await this.#deliverRest()
   }
 
   async #round(): Promise<void> {
-    const due = this.#partitions.filter((partition) => partition.isDue)
+    const due = this.#ahead === undefined ? this.#partitions.filter((partition) => partition.isDue) : []
     if (due.length > 0) {
       const found = await Promise.all(due.map((partition) => partition.step(this.connection)))
       for (const [i, entries] of found.entries()) this.#deliverAgain(due[i]!, entries)
       await this.#deliverRest()
     }
-    if (!this.#options.gate.open || this.#isStopping()) return
-    const readable = this.#partitions.filter((partition) => partition.isReadable)
-    if (readable.length > 0) await this.#readNew(readable, due.length === 0)
+    if (this.#ahead === undefined && (!this.#options.gate.open || this.#isStopping())) return
+    const read = this.#ahead ?? this.#send(due.length === 0)
+    this.#ahead = undefined
+    if (read !== undefined) await this.#finish(read)
     else if (due.length === 0) await sleep(RETRY_MS)
   }
 
-  /** @param mayBlock whether nothing else waits to be done */
-  async #readNew(readable: readonly Partition[], mayBlock: boolean): Promise<void> {
+  /**
+   * Asks for new entries of all partitions that may be read.
+   *
+   * @param mayBlock whether nothing else waits to be done
+   * @returns whether one of them gave as many as it may; undefined where none may be read
+   */
+  #send(mayBlock: boolean): Promise<boolean> | undefined {
+    const readable = this.#partitions.filter((partition) => partition.isReadable)
+    if (readable.length === 0) return undefined
     const { group, consumer } = this.#options
     const count = Math.ceil(this.#count / readable.length)
     const keys = readable.map(({ key }) => key)
     const block = mayBlock ? ['BLOCK', BLOCK_MS] : []
-    this.#entries = 0
-    this.#payloadBytes = 0
-    const most = (await this.connection.send('XREADGROUP', (client) =>
-      client.call(
-        'XREADGROUP',
-        ...['GROUP', group, consumer, 'COUNT', count, ...block, 'STREAMS', ...keys, ...keys.map(() => '>')],
-      ),
-    )) as number | null
-    const entries = this.#entries
-    this.#pace.took(entries, performance.now())
-    if (entries > 0) this.#fitCount(this.#payloadBytes / entries)
-    const { pauseMs } = this.#pace
-    if (pauseMs > 0 && (most ?? 0) < count && !this.#isStopping()) await sleep(pauseMs)
+    const args = ['GROUP', group, consumer, 'COUNT', count, ...block, 'STREAMS', ...keys, ...keys.map(() => '>')]
+    const most = this.connection.send('XREADGROUP', (client) => client.call('XREADGROUP', ...args))
+    return most.then((reply) => ((reply as number | null) ?? 0) >= count)
   }
 
-  /** An entry of the present read. */
+  /** Waits until its entries are delivered, and then as long as makes the next read worth its price. */
+  async #finish(read: Promise<boolean>): Promise<void> {
+    this.#isBehind = await read
+    this.#pace.took(this.#entries, performance.now())
+    if (this.#entries > 0) this.#fitCount(this.#payloadBytes / this.#entries)
+    this.#entries = 0
+    this.#payloadBytes = 0
+    const { pauseMs } = this.#pace
+    if (pauseMs > 0 && !this.#isBehind && this.#ahead === undefined && !this.#isStopping()) await sleep(pauseMs)
+  }
+
+  /**
+   * Entries begin to come. A reader that is behind asks for the next ones at once, so that Redis reads them while these
+   * are delivered: one after the other, they would wait for each other half of the time.
+   */
+  readonly #beginReply = (): void => {
+    const mayAsk = this.#isBehind && this.#options.gate.open && !this.#isStopping()
+    if (!mayAsk || this.#ahead !== undefined || this.#partitions.some((partition) => partition.isDue)) return
+    this.#ahead = this.#send(true)
+    this.#ahead?.catch(() => {})
+  }
+
+  /** An entry that was read. */
   readonly #take: OnEntry = (partition, bytes, idAt, idEnd, payload) => {
     const { gate, deliver } = this.#options
     this.#entries++
@@ -209,6 +236,8 @@ export class StreamsReader {
   }
 
   async #recover(error: unknown): Promise<void> {
+    await this.#ahead?.catch(() => {})
+    this.#ahead = undefined
     if (this.#isStopping()) return
     const cause = error instanceof BrokerError ? error.cause : error
     // It does not say which of the partitions it was.
