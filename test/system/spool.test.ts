@@ -42,10 +42,10 @@ describe('a server over pubsub, whose InfluxDB stops under load', () => {
     await Promise.all([redis.stop(), influx.stop(), rm(folder, { recursive: true, force: true })])
   })
 
-  async function start(): Promise<void> {
+  async function start(...more: string[]): Promise<void> {
     const port = await freePort()
     admin = `http://127.0.0.1:${port}`
-    const args = [`--admin-port=${port}`, `--data-path=${folder}`, '--broker-consumer=one']
+    const args = [`--admin-port=${port}`, `--data-path=${folder}`, '--broker-consumer=one', ...more]
     server = startProgram('server', { env: { REDIS_URL: redis.url, INFLUX_URL: influx.url }, args })
     await server.logged('server consumes')
   }
@@ -107,5 +107,32 @@ describe('a server over pubsub, whose InfluxDB stops under load', () => {
     await influx.start()
     await caughtUp()
     expect(await read('dropped_samples_total')).toBe(0)
+  })
+  it('stores what is fresh while the spool is written, and says how far that is', async () => {
+    await influx.halt('SIGKILL')
+    for (let i = 0; i < 30; i++) await publish(1000)
+    await allSpooled()
+    expect(await server.stop()).toBe(0)
+    const before = summaryOf(server)
+    // The bound keeps the spool from being empty before the test has looked.
+    await start('--spool-replay-bytes-per-second=64KiB')
+    await influx.start()
+    await until('something of the spool is written', async () => (await read('replayed_samples_total')) > 0)
+    await publish(100)
+    await until(
+      'what is fresh is stored',
+      async () => (await read('written_samples_total')) >= 100 + (await read('replayed_samples_total')),
+    )
+    expect(await read('spool_samples')).toBeGreaterThan(0)
+    const said = await server.logged('the spool is written to the store', 60_000)
+    expect(Number(said.left)).toBeGreaterThan(0)
+    expect(Number(said.samplesPerSecond)).toBeGreaterThan(0)
+    expect(await server.stop()).toBe(0)
+    const { received, taken_over, written, held, dropped } = summaryOf(server)
+    expect(taken_over).toBe(before.held)
+    expect([received! + taken_over!, dropped]).toEqual([written! + held!, 0])
+
+    await start()
+    await caughtUp()
   })
 })
