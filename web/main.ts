@@ -27,16 +27,19 @@ const notices = new NoticeBoard()
 const strip = new PipelineStrip()
 const hostsView = new HostsView(address.state, {
   ...{ clock, palette, heartbeat, go, back },
-  filtered: () => hostsPoll.filtered(),
+  followed: (host, known) => hostsPoll.follow(host, known),
 })
 
 const hostsPoll = new HostsPoll({
-  wanted: () => ({ chosen: address.state.host, filter: hostsView.filter }),
   answered({ now, hosts, total }, sentAtMs, receivedAtMs) {
     clock.observe(now, sentAtMs, receivedAtMs)
     status.apiAnswers()
     hostsView.takeHosts(hosts, total)
     showFirstHost()
+    heartbeat.nudge()
+  },
+  described(host) {
+    hostsView.takeHost(host)
     heartbeat.nudge()
   },
   failed(error) {

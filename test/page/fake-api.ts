@@ -209,7 +209,7 @@ export class FakeApi {
     const [part, exact] = [question.get('contains') ?? '', question.get('host')]
     const matching = this.options.hosts.filter(({ name }) => (exact === null ? name.includes(part) : name === exact))
     const from = matching.findIndex(({ name }) => name === question.get('after')) + 1
-    const to = from + Number(question.get('limit'))
+    const to = from + Number(question.get('limit') ?? 10_000)
     const hosts = matching.slice(from, to).map((host) => {
       const at = this.#newestAt(host)
       const cpu = seriesOf(host, 'cpu')[0]!.fields(at)

@@ -34,7 +34,7 @@ export class HandClock {
   readonly monotonicMs = (): number => (this.time - this.#setByUs) / 1000
 }
 
-function kindOf(value: FieldValue): FieldKind {
+export function kindOf(value: FieldValue): FieldKind {
   if (typeof value === 'bigint') return value < 0n ? 'int' : 'uint'
   if (typeof value === 'boolean') return 'bool'
   return typeof value === 'string' ? 'string' : 'float'

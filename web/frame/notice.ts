@@ -1,5 +1,5 @@
 import { ageText } from '../../internal/text/duration.ts'
-import type { ApiError, ApiState, Host } from '../shared/api.ts'
+import type { ApiError, ApiState, Host, HostRow } from '../shared/api.ts'
 import { noticedOffset } from '../shared/clock.ts'
 import { byId, element, setAttribute } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period } from '../shared/period.ts'
@@ -20,7 +20,7 @@ export interface Situation {
   readonly api: ApiState
   /** Whether the API has named its hosts at least once. */
   readonly isPolled: boolean
-  readonly hosts: readonly Host[]
+  readonly hosts: readonly HostRow[]
   /** The shown host by its name; null while the page has found none. */
   readonly shownHost: string | null
   /** The shown host as the API knows it. */

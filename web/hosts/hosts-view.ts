@@ -1,4 +1,4 @@
-import type { ApiError, Host } from '../shared/api.ts'
+import type { ApiError, Host, HostRow } from '../shared/api.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import type { Heartbeat } from '../shared/heartbeat.ts'
 import { isLive, type Period } from '../shared/period.ts'
@@ -20,8 +20,8 @@ export interface HostsViewOptions {
   readonly go: (host: string | null, period: Period) => void
   /** Leaves a zoom. */
   readonly back: () => void
-  /** The filter of the list has changed. */
-  readonly filtered: () => void
+  /** Another host is shown. @param known whether the page has all its figures */
+  readonly followed: (host: string, known: boolean) => void
 }
 
 /** The view of the hosts: their list, and the charts of the one that is chosen. */
@@ -30,7 +30,12 @@ export class HostsView {
   readonly #list: HostsList
   readonly #view: HostView
   readonly #feed: HostFeed
-  #hosts: readonly Host[] = []
+  readonly #followed: HostsViewOptions['followed']
+  #hosts: ReadonlyArray<Host | HostRow> = []
+  /** How many hosts there are beside these. */
+  #left = 0
+  /** All figures of the shown host, where the list does not have them. */
+  #described: Host | undefined
   #isPolled = false
   #state: PageState
   /** The host that the charts show. It stays when the page goes back to a state that names none. */
@@ -39,13 +44,13 @@ export class HostsView {
   #drawnCpu: number | null = null
   #chartsDrawnAtMs = -Infinity
 
-  constructor(state: PageState, { clock, palette, heartbeat, go, back, filtered }: HostsViewOptions) {
+  constructor(state: PageState, { clock, palette, heartbeat, go, back, followed }: HostsViewOptions) {
+    this.#followed = followed
     this.#state = state
     this.#clock = clock
     this.#list = new HostsList({
       linkTo: (host) => formatState({ host, period: this.#state.period }),
       choose: (host) => go(host, this.#state.period),
-      filtered,
     })
     this.#feed = new HostFeed(clock, () => this.#view.plotWidth, {
       changed: () => heartbeat.nudge(),
@@ -56,7 +61,7 @@ export class HostsView {
     this.#view = new HostView(this.#feed.data, { palette, zoom, back })
   }
 
-  get hosts(): readonly Host[] {
+  get hosts(): readonly HostRow[] {
     return this.#hosts
   }
 
@@ -65,18 +70,15 @@ export class HostsView {
     return this.#isPolled
   }
 
-  /** The text that the names in the list contain; '' for all. */
-  get filter(): string {
-    return this.#list.filter
-  }
-
   get shownHost(): string | null {
     return this.#shownHost
   }
 
   /** The shown host as the API knows it. */
   get host(): Host | undefined {
-    return this.#hosts.find(({ host }) => host === this.#shownHost)
+    const row = this.#hosts.find(({ host }) => host === this.#shownHost)
+    if (row === undefined || isDescribed(row)) return row
+    return this.#described?.host === row.host ? this.#described : undefined
   }
 
   /** The host for a page that is opened without one: the first that is alive. */
@@ -111,27 +113,37 @@ export class HostsView {
       this.#drawnCpu = null
       this.#feed.follow(host)
       this.#view.show(host, this.#feed.data)
+      this.#followed(host, !this.#isPolled || this.host !== undefined)
     }
-    this.#list.update(this.#withLiveCpu(this.#hosts), host)
+    this.#list.update(this.#hosts, host, this.#left)
     this.#load()
   }
 
-  /** Takes the API's list of hosts, in its order. */
-  takeHosts(hosts: readonly Host[], total: number): void {
+  /** Takes the API's list of hosts, in its order, and how many there are. */
+  takeHosts(hosts: ReadonlyArray<Host | HostRow>, total: number): void {
     const isFirst = !this.#isPolled
     this.#isPolled = true
     this.#hosts = hosts
+    this.#left = total - hosts.length
     if (isFirst) this.#load()
+    this.#checkStream()
+    this.#list.update(hosts, this.#state.host, this.#left)
+  }
+
+  /** Takes all figures of a host. */
+  takeHost(host: Host): void {
+    this.#described = host
+    this.#checkStream()
+  }
+
+  #checkStream(): void {
     if (this.host !== undefined) this.#feed.checkStream(this.host.lastSeenAt / 1000)
-    this.#list.update(this.#withLiveCpu(hosts), this.#state.host)
-    this.#list.writeMore(total - hosts.length)
   }
 
   /** The API's answers come every two seconds. The shown host has the number of its card. */
-  #withLiveCpu(hosts: readonly Host[]): readonly Host[] {
+  #withLiveCpu(host: Host): HostRow {
     const cpuPercent = this.#drawnCpu
-    if (cpuPercent === null) return hosts
-    return hosts.map((host) => (host.host === this.#shownHost && !host.stale ? { ...host, cpuPercent } : host))
+    return cpuPercent === null || host.stale ? host : { ...host, cpuPercent }
   }
 
   /** History waits for the first list of hosts, because that brings the clock of the server. */
@@ -155,7 +167,7 @@ export class HostsView {
     this.#view.writeHeader(host, seenAtMs, nowMs)
     this.#view.drawNumbers(isShownLive)
     this.#drawnCpu = this.#feed.data.cpuPercent
-    if (host !== undefined) for (const shown of this.#withLiveCpu([host])) this.#list.refresh(shown)
+    if (host !== undefined) this.#list.refresh(this.#withLiveCpu(host))
     const redrawMs = Math.min(this.#feed.bucketMs / 4, LONGEST_REDRAW_MS)
     const isDue = performance.now() - this.#chartsDrawnAtMs >= redrawMs || this.#view.hasFirstValues
     if (isShownLive && isDue) this.#drawCharts()
@@ -179,4 +191,8 @@ export class HostsView {
   neighbour(step: number): string | null {
     return this.#list.neighbour(step)
   }
+}
+
+function isDescribed(host: Host | HostRow): host is Host {
+  return 'lastSeenAt' in host
 }

@@ -1,29 +1,30 @@
 import { errorText } from '../../internal/text/error-text.ts'
 import type { HostFigures } from '../../internal/view/hosts/figures.ts'
 
-/** One host of `GET /api/v1/hosts`, with its figures. */
-export interface Host extends HostFigures {
+/** What the list shows of a host. */
+export interface HostRow extends Pick<HostFigures, 'cpuPercent'> {
   readonly host: string
-  /** When its newest sample arrived, µs by the clock of the server. */
-  readonly lastSeenAt: number
   readonly ageMs: number
   readonly stale: boolean
+}
+
+/** One host of `GET /api/v1/hosts`, with its figures. */
+export interface Host extends HostFigures, HostRow {
+  /** When its newest sample arrived, µs by the clock of the server. */
+  readonly lastSeenAt: number
   /** How far its clock is ahead of the server's; negative where it is behind, null where that is unknown. */
   readonly clockOffsetMs: number | null
 }
 
-export interface HostsAnswer {
+/** A page of the hosts, by name. */
+export interface HostsPage<Row extends HostRow> {
   /** The clock of the server, µs since the epoch. */
   readonly now: number
-  /** How many hosts there are, also those that this answer has no room for. */
+  /** How many hosts there are, on all pages. */
   readonly total: number
-  readonly hosts: readonly Host[]
-}
-
-/** Which hosts are asked for: those whose name contains a text, or one. */
-export interface HostsQuestion {
-  readonly contains?: string
-  readonly host?: string
+  /** Where the next page begins; null on the last one. */
+  readonly next: string | null
+  readonly hosts: readonly Row[]
 }
 
 /** A sample as `/api/v1/live` sends it: an integer that a number cannot hold comes as text, `at` is µs since the epoch. */
@@ -100,12 +101,32 @@ async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
   throw new ApiError(response.status, detail, { parameter: String(problem.parameter ?? '') })
 }
 
-/** So many lines a list can show and a person look through. */
-const MOST_HOSTS = 500
+/** So many hosts come with all their figures, within 0.13 MB. */
+const MOST_WITH_FIGURES = 500
+/** The most hosts of one answer. */
+const MOST_OF_ANSWER = 10_000
 
-/** The first hosts by name. */
-export function getHosts(question: HostsQuestion, signal: AbortSignal): Promise<HostsAnswer> {
-  const query = new URLSearchParams({ limit: `${MOST_HOSTS}`, ...question })
+/** The first hosts by name, with all their figures. */
+export function getFirstHosts(signal: AbortSignal): Promise<HostsPage<Host>> {
+  return getHosts({ limit: MOST_WITH_FIGURES }, signal)
+}
+
+/** The hosts after one, with what the list shows of them. */
+export function getHostsAfter(after: string, signal: AbortSignal): Promise<HostsPage<HostRow>> {
+  return getHosts({ limit: MOST_OF_ANSWER, after, brief: true }, signal)
+}
+
+/** One host; undefined where the API does not know it. */
+export async function getHost(host: string, signal: AbortSignal): Promise<Host | undefined> {
+  const { hosts } = await getHosts<Host>({ host }, signal)
+  return hosts[0]
+}
+
+function getHosts<Row extends HostRow>(
+  question: Readonly<Record<string, string | number | boolean>>,
+  signal: AbortSignal,
+): Promise<HostsPage<Row>> {
+  const query = new URLSearchParams(Object.entries(question).map(([name, value]) => [name, `${value}`]))
   return getJson(`api/v1/hosts?${query}`, signal)
 }
 

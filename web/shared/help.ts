@@ -3,6 +3,7 @@ import { byId, element } from './dom.ts'
 const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
   [['/'], 'filter the hosts'],
   [['j', 'k'], 'next and previous host'],
+  [['↓', '↑'], 'along the list, from the filter'],
   [['1', '2', '3', '4', '5'], 'range: 5 min, 1 h, 6 h, 24 h, 7 d'],
   [['drag'], 'zoom all charts into a part of the time'],
   [['double click', 'Esc'], 'back to the previous view'],
