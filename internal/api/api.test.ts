@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ApiScene, type OpenApi } from '../../test/support/api-scene.ts'
 import { type HistoryQuery, StoreError, tooManyPoints } from '../store/store.ts'
 
@@ -165,6 +165,25 @@ describe('GET /api/v1/hosts', () => {
     way.clock.time = start + 10_001
     way.send('mem', { host: 'a' }, { used_percent: 2 }, start)
     expect(await ask()).toEqual({ madeAt: 10_001, memPercent: 2 })
+  })
+
+  it('makes an answer that takes long once for ten times as long, though something changes', async () => {
+    const scene = await ApiScene.open()
+    const { way } = scene
+    const memPercent = async (query = '') => (await scene.ask(`/api/v1/hosts${query}`)).json().hosts[0].memPercent
+    const becomes = (percent: number) => way.send('mem', { host: 'a' }, { used_percent: percent })
+    becomes(1)
+    // Each look at a series takes 5 ms of this clock.
+    vi.spyOn(way.table, 'isStale').mockImplementation(() => {
+      way.clock.time += 5_000
+      return false
+    })
+    expect(await memPercent()).toBe(1)
+    becomes(2)
+    expect(await memPercent()).toBe(1)
+    expect(await memPercent('?limit=5')).toBe(2)
+    way.clock.time += 500_000
+    expect(await memPercent()).toBe(2)
   })
 
   it('lists the live hosts and the last known ones while the store is away, and asks it every two seconds', async () => {
