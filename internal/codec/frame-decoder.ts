@@ -85,6 +85,8 @@ export class FrameDecoder implements Decoder {
   #found: BlockNames | undefined
   /** The state of the frame that is being read. */
   #payload: Buffer = Buffer.alloc(0)
+  /** For the numbers of every sample: V8 makes one load of it, where `readDoubleLE` and its like took 8 % of the pipeline. */
+  #view: DataView = new DataView(new ArrayBuffer(0))
   #at = 0
   #blockCount = 0
   #cursorCount = 0
@@ -97,6 +99,7 @@ export class FrameDecoder implements Decoder {
   decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined {
     resetHeader(this.header)
     this.#payload = payload
+    this.#view = new DataView(payload.buffer, payload.byteOffset, payload.length)
     this.#blockCount = 0
     this.#cursorCount = 0
     const refusal = this.#checkHeader() ?? this.#checkBlocks(arrival.receivedAt)
@@ -167,10 +170,11 @@ export class FrameDecoder implements Decoder {
   /** @param maxRows how many of the claimed samples are left for this block and those behind it */
   #checkBlock(maxRows: number, nowUs: number): Refusal | undefined {
     const payload = this.#payload
+    const view = this.#view
     const start = this.#at
     if (start + BLOCK_FIXED_BYTES > payload.length) return this.#truncated(`block ${this.#blockCount}`)
-    const nameBytes = payload.readUInt32LE(start)
-    const rows = payload.readUInt32LE(start + 4)
+    const nameBytes = view.getUint32(start, true)
+    const rows = view.getUint32(start + 4, true)
     const flags = payload[start + 8]!
     const namesAt = start + BLOCK_FIXED_BYTES
     const timesAt = namesAt + nameBytes
@@ -181,7 +185,7 @@ export class FrameDecoder implements Decoder {
     const names = this.#namesAt(namesAt, timesAt, nowUs)
     if (isRefusal(names)) return names
     for (let at = timesAt; at < timesEnd; at += 8) {
-      const high = payload.readInt32LE(at + 4)
+      const high = view.getInt32(at + 4, true)
       if (high < -EXACT_HIGH || high >= EXACT_HIGH) return malformed('a time beyond 2^53 µs')
     }
     this.#at = timesEnd
@@ -189,7 +193,7 @@ export class FrameDecoder implements Decoder {
       this.#at += rows * 2
       if (this.#at > payload.length) return this.#truncated('a column of ties')
       for (let at = timesEnd; at < this.#at; at += 2)
-        if (payload.readUInt16LE(at) > 999) return malformed('a tie over 999')
+        if (view.getUint16(at, true) > 999) return malformed('a tie over 999')
     }
     const block = this.#nextBlock(names)
     block.rows = rows
@@ -265,7 +269,6 @@ export class FrameDecoder implements Decoder {
 
   #emitBlock({ series, list, rows, timesAt, tiesAt, firstColumn }: Block, emit: SampleSink): void {
     const { columns, values } = list
-    const payload = this.#payload
     this.#sample ??= { series, values, at: 0, tie: 0 }
     const sample = this.#sample
     sample.series = series
@@ -276,7 +279,7 @@ export class FrameDecoder implements Decoder {
         values[column.index] = this.#nextValue(column, this.#cursors[firstColumn + c]!, row)
       }
       sample.at = this.#exactInteger(timesAt + row * 8)
-      sample.tie = tiesAt < 0 ? 0 : payload.readUInt16LE(tiesAt + row * 2)
+      sample.tie = tiesAt < 0 ? 0 : this.#view.getUint16(tiesAt + row * 2, true)
       emit(sample)
     }
   }
@@ -291,7 +294,7 @@ export class FrameDecoder implements Decoder {
     cursor.valueAt += VALUE_BYTES[column.kind]
     switch (column.kind) {
       case 'float': {
-        const value = payload.readDoubleLE(at)
+        const value = this.#view.getFloat64(at, true)
         if (value - value === 0) return value
         this.cleaned++
         return column.absent
@@ -314,16 +317,16 @@ export class FrameDecoder implements Decoder {
   }
 
   #integerAt(at: number, signed: boolean): number | bigint {
-    const high = this.#payload.readInt32LE(at + 4)
+    const high = this.#view.getInt32(at + 4, true)
     if (high >= -EXACT_HIGH && high < EXACT_HIGH && (signed || high >= 0)) return this.#exactInteger(at)
     return signed ? this.#payload.readBigInt64LE(at) : this.#payload.readBigUInt64LE(at)
   }
 
   /** An int64 as a double; NaN where that would not be exact. */
   #exactInteger(at: number): number {
-    const high = this.#payload.readInt32LE(at + 4)
+    const high = this.#view.getInt32(at + 4, true)
     if (high < -EXACT_HIGH || high >= EXACT_HIGH) return Number.NaN
-    return high * TWO_TO_32 + this.#payload.readUInt32LE(at)
+    return high * TWO_TO_32 + this.#view.getUint32(at, true)
   }
 
   #runIdAt(start: number, end: number): string | undefined {
