@@ -32,9 +32,8 @@ const [redisUrl = '', sourceCount, intervalMs, seconds, settleSeconds = '120'] =
 const logger = pino({ level: 'silent' })
 const clock = new WallClock()
 const table = new SeriesTable({ maxSeries: Infinity })
-const encoder = frameCodec.encoder()
-/** A source adds its samples and finishes its frame in one go, so one encoder serves all of them. */
-const codec: Codec = { ...frameCodec, encoder: () => encoder }
+/** An encoder remembers the series that it has seen, up to 65,536 of them. */
+const SOURCES_AN_ENCODER = 1_000
 
 class Source {
   readonly ledger = new PublisherLedger()
@@ -45,7 +44,7 @@ class Source {
   lastSentMs = Number.NaN
   longestSilenceMs = 0
 
-  constructor(broker: Broker, host: string) {
+  constructor(broker: Broker, codec: Codec, host: string) {
     this.publisher = new Publisher({
       ...{ broker, codec, clock, logger, ledger: this.ledger },
       ...{ runId: runId(host, 'agent'), throttle: new LogThrottle(logger), onSent: () => this.#onSent() },
@@ -102,7 +101,15 @@ function sleep(ms: number): Promise<void> {
 }
 
 const broker = await openBroker({ kind: 'pubsub', redis: { url: redisUrl }, logger, uses: ['publish'] })
-const sources = Array.from({ length: Number(sourceCount) }, (_, n) => new Source(broker, `host-${n}`))
+// A source adds its samples and finishes its frame in one go, so one encoder serves many of them.
+const codecs = Array.from({ length: Math.ceil(Number(sourceCount) / SOURCES_AN_ENCODER) }, (): Codec => {
+  const encoder = frameCodec.encoder()
+  return { ...frameCodec, encoder: () => encoder }
+})
+const sources = Array.from(
+  { length: Number(sourceCount) },
+  (_, n) => new Source(broker, codecs[n % codecs.length]!, `host-${n}`),
+)
 await Promise.all(sources.map(({ publisher }) => publisher.start()))
 const stopSending = startSending(sources)
 await until(() => sources.every(({ sent }) => sent > 1), Number(intervalMs) * 30 + 30_000)
