@@ -202,7 +202,8 @@ describe('the backlog', () => {
     await until('all are read', () => sum('lag') === 0)
     subscription.ack(received.ids.at(-1)!)
     await until('nothing is left', () => sum('pending') === 0)
-    expect(broker.backlog).toEqual([0, 1, 2, 3].map((partition) => ({ partition, lag: 0, pending: 0, oldestAgeMs: 0 })))
+    const none = { lag: 0, pending: 0, oldestAgeMs: 0, unreadAgeMs: 0 }
+    expect(broker.backlog).toEqual([0, 1, 2, 3].map((partition) => ({ partition, ...none })))
     await scene.server.halt('SIGKILL')
     await until('it says nothing', () => broker.backlog?.length === 0)
     await scene.server.start()
