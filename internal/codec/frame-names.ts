@@ -61,10 +61,11 @@ function columnList(shape: Shape, bytes: Buffer, found: readonly Column[]): Colu
   if (known !== undefined) return known
   const numeric = found.every((column) => column.target !== 'bool' && column.target !== 'string')
   const absent = numeric ? Number.NaN : undefined
+  const lastIndex = Math.max(...found.map(({ index }) => index))
   const list: ColumnList = {
     bytes: Buffer.from(bytes),
     columns: found.map((column) => ({ ...column, absent })),
-    values: shape.fieldNames.map(() => absent),
+    values: Array.from({ length: lastIndex + 1 }, () => absent),
   }
   shape.columnLists.push(list)
   if (shape.columnLists.length > MAX_COLUMN_LISTS) shape.columnLists.shift()
