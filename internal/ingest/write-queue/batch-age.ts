@@ -13,8 +13,11 @@ export interface WriteTimes {
   readonly tailMs: number
 }
 
-/** The part of the target that is left for what is not measured here: the way to this server, and timers that fire late. */
-const MARGIN = 0.15
+/**
+ * The part of the target that is left for what is not measured here: the way to this server (5 ms at p99 with what
+ * gathers in the socket), timers that fire 1 ms late, and the writes beyond the tail. With 15 % the p99 was 50.4 ms of 50.
+ */
+const MARGIN = 0.25
 
 /**
  * The age at which an open batch is sealed while a slot is free and samples follow one another.

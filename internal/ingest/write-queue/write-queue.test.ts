@@ -101,9 +101,9 @@ describe('WriteQueue', () => {
     await vi.advanceTimersByTimeAsync(4)
     store.asked[0]?.answer(STORED)
     await rest()
-    // 50 ms less 15 % and the 5 ms of a write, from the batch before: at 10 + 37.5 ms.
+    // 50 ms less a quarter and the 5 ms of a write, from the batch before: at 10 + 32.5 ms.
     queue.add(sample(2))
-    await vi.advanceTimersByTimeAsync(31)
+    await vi.advanceTimersByTimeAsync(26)
     expect(store.asked).toHaveLength(1)
     queue.add(sample(3))
     await vi.advanceTimersByTimeAsync(2)
