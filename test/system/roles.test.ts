@@ -1,5 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ApiClient, metric } from '../support/api.ts'
+import { importedIn, listImportsIn } from '../support/imported-modules.ts'
 import { influxCount } from '../support/influx.ts'
 import { type Program, startProgram } from '../support/programs.ts'
 import { freePort, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
@@ -101,6 +105,26 @@ describe('the api, when the store goes away', () => {
     for (const program of programs.reverse()) expect(await program.stop()).toBe(0)
     await redis.stop()
     await influx.stop()
+  })
+})
+
+describe('the server', () => {
+  it('has loaded neither undici nor HTTP/2 once it has written to InfluxDB', async () => {
+    const [redis, influx, port] = await Promise.all([startRedis(), startInflux(), freePort()])
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-server-'))
+    const file = join(folder, 'imports')
+    const server = startProgram('server', {
+      env: { REDIS_URL: redis.url, INFLUX_URL: influx.url, ...listImportsIn(file) },
+      args: [`--admin-port=${port}`],
+    })
+    const written = () => metric(`http://127.0.0.1:${port}`, 'sentinel_written_samples_total')
+    await server.logged('server consumes')
+    await until('it has written its own metrics', async () => (await written()) > 0)
+    expect(await server.stop(), server.stderr()).toBe(0)
+    const imported = importedIn(file)
+    expect(imported).toContain('internal/store/influx/kept-connection.js')
+    expect(imported.filter((name) => ['undici', 'http2'].includes(name))).toEqual([])
+    await Promise.all([redis.stop(), influx.stop(), rm(folder, { recursive: true })])
   })
 })
 

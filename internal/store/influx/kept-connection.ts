@@ -1,4 +1,3 @@
-import { request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { deferred } from '../../time/deferred.ts'
@@ -10,6 +9,7 @@ import {
   type Timeouts,
   TransportError,
 } from './exchange.ts'
+import { httpRequest } from './node-http.ts'
 
 /** An answer of 204 has some 250 bytes; what does not fit comes in parts, and goes to node:http. */
 const READ_BYTES = 16 * 1024

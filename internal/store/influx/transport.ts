@@ -1,5 +1,4 @@
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Agent, ClientRequest, RequestOptions } from 'node:http'
 import {
   describeError,
   exchange,
@@ -11,6 +10,7 @@ import {
   UnreadableAnswerError,
 } from './exchange.ts'
 import { KeptConnections } from './kept-connections.ts'
+import { HttpAgent, HttpsAgent, httpRequest, httpsRequest } from './node-http.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const ANSWER_TIMEOUT_MS = 30_000
@@ -60,7 +60,7 @@ export class InfluxTransport {
   readonly #request: typeof httpRequest
   /** The same for all requests. Parsing the URL for each request showed in profiles of small writes. */
   readonly #base: { readonly hostname: string; readonly port: string; readonly path: string } & RequestOptions
-  readonly #agent: HttpAgent
+  readonly #agent: Agent
   /** For repeated posts. Over TLS there are none: encryption takes longer than what they save. */
   readonly #kept: KeptConnections | undefined
   readonly #host: string
