@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { isRefusal, MAX_NAME_BYTES, MAX_STRING_BYTES, type Refusal, type RejectReason } from '../sample/border.ts'
+import { viewOf } from '../sample/same-bytes.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { Series, SeriesTable } from '../sample/series.ts'
-import { endOfNames } from '../sample/series-names.ts'
+import { SeriesFinder } from '../sample/series-finder.ts'
 import type { Column, ColumnList } from '../sample/shape.ts'
 import { integerFitsKind, type Slot } from '../sample/value.ts'
 import { ByteCache } from './byte-cache.ts'
@@ -55,6 +56,8 @@ interface Block {
   tiesAt: number
   /** The index of its first column in `#cursors`. */
   firstColumn: number
+  /** Where the first column of a plain block begins: it needs no cursors. -1 in others. */
+  plainAt: number
 }
 
 /** Where the next value of a column is. It moves on from row to row. */
@@ -76,6 +79,7 @@ export class FrameDecoder implements Decoder {
   readonly header: MessageHeader
   cleaned = 0
   readonly #table: SeriesTable
+  readonly #finder: SeriesFinder
   /** Names that are not sorted or not clean. The table finds all others by their bytes. */
   readonly #otherNames = new ByteCache<BlockNames>()
   readonly #knownRunIds = new ByteCache<string>()
@@ -93,13 +97,14 @@ export class FrameDecoder implements Decoder {
 
   constructor(table: SeriesTable, header = blankHeader()) {
     this.#table = table
+    this.#finder = new SeriesFinder(table)
     this.header = header
   }
 
   decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined {
     resetHeader(this.header)
     this.#payload = payload
-    this.#view = new DataView(payload.buffer, payload.byteOffset, payload.length)
+    this.#view = viewOf(payload)
     this.#blockCount = 0
     this.#cursorCount = 0
     const refusal = this.#checkHeader() ?? this.#checkBlocks(arrival.receivedAt)
@@ -200,11 +205,28 @@ export class FrameDecoder implements Decoder {
     block.timesAt = timesAt
     block.tiesAt = flags === HAS_TIES ? timesEnd : -1
     block.firstColumn = this.#cursorCount
+    block.plainAt = this.#plainAt(block.list, rows)
+    if (block.plainAt >= 0) return undefined
     for (const column of block.list.columns) {
       const refusal = this.#checkColumn(column, rows)
       if (refusal !== undefined) return refusal
     }
     return undefined
+  }
+
+  /**
+   * Where the columns begin, if they are those of nearly every frame: numbers as they stand, of which every row has all.
+   * A place is then a product, and nothing is to be checked but the bytes before the columns. @returns -1 for others
+   */
+  #plainAt({ isPlain, columns }: ColumnList, rows: number): number {
+    if (!isPlain) return -1
+    const start = this.#at
+    const columnBytes = 1 + rows * 8
+    const end = start + columns.length * columnBytes
+    if (end > this.#payload.length) return -1
+    for (let at = start; at < end; at += columnBytes) if (this.#payload[at] !== ALL_PRESENT) return -1
+    this.#at = end
+    return start
   }
 
   #checkColumn(column: Column, rows: number): Refusal | undefined {
@@ -267,7 +289,7 @@ export class FrameDecoder implements Decoder {
     return undefined
   }
 
-  #emitBlock({ series, list, rows, timesAt, tiesAt, firstColumn }: Block, emit: SampleSink): void {
+  #emitBlock({ series, list, rows, timesAt, tiesAt, firstColumn, plainAt }: Block, emit: SampleSink): void {
     const { columns, values } = list
     this.#sample ??= { series, values, at: 0, tie: 0 }
     const sample = this.#sample
@@ -276,7 +298,10 @@ export class FrameDecoder implements Decoder {
     for (let row = 0; row < rows; row++) {
       for (let c = 0; c < columns.length; c++) {
         const column = columns[c]!
-        values[column.index] = this.#nextValue(column, this.#cursors[firstColumn + c]!, row)
+        values[column.index] =
+          plainAt < 0
+            ? this.#nextValue(column, this.#cursors[firstColumn + c]!, row)
+            : this.#numberAt(column, plainAt + 1 + c * (1 + rows * 8) + row * 8)
       }
       sample.at = this.#exactInteger(timesAt + row * 8)
       sample.tie = tiesAt < 0 ? 0 : this.#view.getUint16(tiesAt + row * 2, true)
@@ -293,17 +318,10 @@ export class FrameDecoder implements Decoder {
     const at = cursor.valueAt
     cursor.valueAt += VALUE_BYTES[column.kind]
     switch (column.kind) {
-      case 'float': {
-        const value = this.#view.getFloat64(at, true)
-        if (value - value === 0) return value
-        this.cleaned++
-        return column.absent
-      }
+      case 'float':
       case 'int':
-      case 'uint': {
-        const value = this.#integerAt(at, column.kind === 'int')
-        return column.target === 'float' ? Number(value) : value
-      }
+      case 'uint':
+        return this.#numberAt(column, at)
       case 'bool':
         return payload[at] === 1
       case 'string': {
@@ -314,6 +332,17 @@ export class FrameDecoder implements Decoder {
         return column.absent
       }
     }
+  }
+
+  #numberAt({ kind, target, absent }: Column, at: number): Slot {
+    if (kind === 'float') {
+      const value = this.#view.getFloat64(at, true)
+      if (value - value === 0) return value
+      this.cleaned++
+      return absent
+    }
+    const value = this.#integerAt(at, kind === 'int')
+    return target === 'float' ? Number(value) : value
   }
 
   #integerAt(at: number, signed: boolean): number | bigint {
@@ -341,9 +370,9 @@ export class FrameDecoder implements Decoder {
   /** @returns the same object for each block whose series the table finds by its bytes: copy what you keep */
   #namesAt(start: number, end: number, nowUs: number): Readonly<BlockNames> | Refusal {
     const payload = this.#payload
-    const tagsEnd = endOfNames(payload, start, end)
-    const series = tagsEnd < 0 ? undefined : this.#table.find(payload, start, tagsEnd)
-    const list = series === undefined ? undefined : knownColumns(series.shape, payload, tagsEnd, end)
+    const view = this.#view
+    const series = this.#finder.find(payload, view, start, end)
+    const list = series && knownColumns(series.shape, view, start + series.namesBytes, end)
     if (series !== undefined && list !== undefined) {
       series.usedAt = nowUs
       this.#found ??= { series, list }
@@ -357,7 +386,7 @@ export class FrameDecoder implements Decoder {
       return known
     }
     const names = readNames(payload.subarray(start, end), this.#table, nowUs)
-    if (!isRefusal(names) && (tagsEnd < 0 || this.#table.find(payload, start, tagsEnd) === undefined)) {
+    if (!isRefusal(names) && this.#finder.find(payload, view, start, end) === undefined) {
       this.#otherNames.set(payload, start, end, names)
     }
     return names
@@ -365,7 +394,7 @@ export class FrameDecoder implements Decoder {
 
   #nextBlock({ series, list }: Readonly<BlockNames>): Block {
     const next = this.#blocks[this.#blockCount]
-    const block = next ?? { series, list, rows: 0, timesAt: 0, tiesAt: -1, firstColumn: 0 }
+    const block = next ?? { series, list, rows: 0, timesAt: 0, tiesAt: -1, firstColumn: 0, plainAt: -1 }
     if (next === undefined) this.#blocks.push(block)
     block.series = series
     block.list = list

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { isRefusal, type Refusal } from '../sample/border.ts'
+import { sameBytes, viewOf } from '../sample/same-bytes.ts'
 import type { Series, SeriesTable } from '../sample/series.ts'
 import { type Column, type ColumnList, MAX_FIELDS, type Shape } from '../sample/shape.ts'
 import type { FieldKind, Tag } from '../sample/value.ts'
@@ -45,37 +46,33 @@ export function readNames(bytes: Buffer, table: SeriesTable, nowUs: number): Blo
 /** The list of fields that a message has in these bytes, if any series of the shape came with it before. */
 export function knownColumns(
   { columnLists }: Shape,
-  bytes: Buffer,
+  view: DataView,
   start: number,
   end: number,
 ): ColumnList | undefined {
   for (let i = 0; i < columnLists.length; i++) {
     const list = columnLists[i]!
-    if (isSame(list.bytes, bytes, start, end)) return list
+    const { byteLength } = list.view
+    if (byteLength === end - start && sameBytes(list.view, 0, view, start, byteLength)) return list
   }
   return undefined
 }
 
 function columnList(shape: Shape, bytes: Buffer, found: readonly Column[]): ColumnList {
-  const known = knownColumns(shape, bytes, 0, bytes.length)
+  const known = knownColumns(shape, viewOf(bytes), 0, bytes.length)
   if (known !== undefined) return known
   const numeric = found.every((column) => column.target !== 'bool' && column.target !== 'string')
   const absent = numeric ? Number.NaN : undefined
   const lastIndex = Math.max(...found.map(({ index }) => index))
   const list: ColumnList = {
-    bytes: Buffer.from(bytes),
+    view: viewOf(Buffer.from(bytes)),
     columns: found.map((column) => ({ ...column, absent })),
+    isPlain: numeric && found.every((column) => !column.isConverted),
     values: Array.from({ length: lastIndex + 1 }, () => absent),
   }
   shape.columnLists.push(list)
   if (shape.columnLists.length > MAX_COLUMN_LISTS) shape.columnLists.shift()
   return list
-}
-
-function isSame(own: Uint8Array, bytes: Buffer, start: number, end: number): boolean {
-  if (own.length !== end - start) return false
-  for (let i = 0; i < own.length; i++) if (own[i] !== bytes[start + i]) return false
-  return true
 }
 
 /** The fields of a shape as a frame names them. They are the same bytes in every frame: receivers look them up. */

@@ -1,3 +1,5 @@
+import { viewOf } from './same-bytes.ts'
+
 /** A series, as the memory sees it: where its numbers and its names are. */
 export interface Tenant {
   numbersAt: number
@@ -23,6 +25,8 @@ const MIN_BYTES = 256
 export class SeriesMemory<T extends Tenant> {
   numbers = new Float64Array(MIN_NUMBERS)
   bytes = Buffer.alloc(MIN_BYTES)
+  /** The same bytes: what reads four at a time, reads them here. */
+  view = viewOf(this.bytes)
   /** The series whose ranges are in use, by their number. Numbers of series that are gone are used again. */
   readonly series: Array<T | undefined> = []
   #numbersEnd = 0
@@ -97,10 +101,12 @@ export class SeriesMemory<T extends Tenant> {
     if (isMostlyUsed(this.#unusedBytes, this.#bytesEnd)) {
       this.bytes = Buffer.alloc(Math.max(MIN_BYTES, 2 * (this.#bytesEnd + more)))
       this.bytes.set(before)
+      this.view = viewOf(this.bytes)
       return
     }
     const used = this.#bytesEnd - this.#unusedBytes + more
     this.bytes = Buffer.alloc(Math.max(MIN_BYTES, 2 * used))
+    this.view = viewOf(this.bytes)
     this.#bytesEnd = 0
     this.#unusedBytes = 0
     for (const series of this.series) if (series !== undefined) series.moveBytes(before)

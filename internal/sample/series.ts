@@ -316,6 +316,11 @@ export class SeriesTable {
     for (const series of this.#memory.series) if (series !== undefined) yield series
   }
 
+  /** The series with this number: it may be another one than some time ago. */
+  at(number: number): Series | undefined {
+    return this.#memory.series[number]
+  }
+
   /** The series with these names, in the bytes of series-names.ts. */
   find(names: Uint8Array, start: number, end: number): Series | undefined {
     return this.#memory.series[this.#index.find(names, start, end)]

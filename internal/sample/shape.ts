@@ -11,6 +11,12 @@ export const MAX_FIELDS = 512
 /** So often a shape is searched field by field, before it makes an index. Most shapes are only on the way to others. */
 const SEARCHED_WITHOUT_INDEX = 4
 
+/** `,name=` escaped for line protocol, as bytes and as words of four. */
+export interface FieldPrefix {
+  readonly bytes: Uint8Array
+  readonly words: Int32Array
+}
+
 /** How a message gives a field of a shape: see codec/frame-names.ts. */
 export interface Column {
   readonly name: string
@@ -26,8 +32,11 @@ export interface Column {
 
 /** A list of fields as it stands in messages, in bytes, and what it says. */
 export interface ColumnList {
-  readonly bytes: Uint8Array
+  /** Its bytes. */
+  readonly view: DataView
   readonly columns: readonly Column[]
+  /** Whether all are numbers that are taken as they stand. Where all have values, each is then 8 bytes behind the one before. */
+  readonly isPlain: boolean
   /** In the order of the fields of the shape; every sample reuses it. If all are numbers, V8 stores it as plain doubles. */
   readonly values: Slot[]
 }
@@ -44,8 +53,10 @@ export class Shape {
   /** How many fields it has. */
   readonly width: number
 
-  /** `,name=` escaped for line protocol, for each field that has been written. format/line/encode.ts makes them. */
-  readonly fieldPrefixes: Uint8Array[] = []
+  /** For each field, from the first line on; format/line/encode.ts makes them. */
+  readonly fieldPrefixes: FieldPrefix[] = []
+  /** The longest line, without the prefix of its series; Infinity where a field may be a text, NaN before the first line. */
+  mostLineBytes = Number.NaN
   /** The fields as our own frames name them, and as frames that came did. codec/frame-names.ts makes them. */
   frameFields: Uint8Array | undefined
   readonly columnLists: ColumnList[] = []
