@@ -1,6 +1,7 @@
 import { bench, describe } from 'vitest'
 import { counted } from '../../../test/support/counted.ts'
 import { isRefusal } from '../../sample/border.ts'
+import { viewOf } from '../../sample/same-bytes.ts'
 import type { Sample } from '../../sample/sample.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import type { FieldKind, Slot } from '../../sample/value.ts'
@@ -8,6 +9,7 @@ import { writeLine } from './encode.ts'
 
 const LINES = 1000
 const buffer = Buffer.alloc(1 << 20)
+const view = viewOf(buffer)
 
 /** 1,000 samples of 100 hosts, 7 µs apart. */
 function samples(kinds: FieldKind[], value: (n: number, field: number) => Slot): Sample[] {
@@ -27,7 +29,7 @@ function write(batch: Sample[]): number {
   let offset = 0
   let lines = 0
   for (const sample of batch) {
-    offset = writeLine(sample, buffer, offset)
+    offset = writeLine(sample, buffer, offset, view)
     if (buffer[offset - 1] === NEWLINE) lines++
   }
   return lines

@@ -5,7 +5,7 @@ import { isRefusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { type FieldKind, type FieldValue, hasValue, type Slot, type Tag } from '../../sample/value.ts'
-import { encodeLine, encodeLineText } from './encode.ts'
+import { encodeLine, encodeLineText, writeLine } from './encode.ts'
 import { isBadLine, parseLines } from './parse.ts'
 
 function sampleOf(measurement: string, tags: Tag[], fields: Array<[string, FieldKind, Slot]>): Sample {
@@ -19,6 +19,13 @@ function sampleOf(measurement: string, tags: Tag[], fields: Array<[string, Field
 }
 
 const TIME = '1763900000123456000'
+
+/** The line where there is room for it and no more: then it is written byte by byte. */
+function tightLine(sample: Sample): string {
+  const line = Buffer.alloc(writeLine(sample, Buffer.alloc(0), 0))
+  expect(writeLine(sample, line, 0)).toBe(line.length)
+  return `${line}`
+}
 
 describe('encodeLine', () => {
   const names: Array<[string, string, Tag[], string, string]> = [
@@ -50,6 +57,10 @@ describe('encodeLine', () => {
     ['float', 100, '100'],
     ['float', 1000, '1000'],
     ['float', 1000.01, '1000.01'],
+    ['float', 1000.5, '1000.5'],
+    ['float', 65_007, '65007'],
+    ['float', 999_999.99, '999999.99'],
+    ['float', 1_000_000.01, '1000000.01'],
     ['float', 21_474_835.99, '21474835.99'],
     ['float', 21_474_836, '21474836'],
     ['float', 21_474_836.5, '21474836.5'],
@@ -74,6 +85,11 @@ describe('encodeLine', () => {
     ['float', 'text', ''],
     ['float', 1n, ''],
     ['int', 5, '5i'],
+    ['int', 42, '42i'],
+    ['int', 1_000, '1000i'],
+    ['int', 999_999, '999999i'],
+    ['int', 1_000_000, '1000000i'],
+    ['int', -17, '-17i'],
     ['int', -0, '0i'],
     ['int', 2 ** 53, '9007199254740992i'],
     ['int', 2n ** 53n + 1n, '9007199254740993i'],
@@ -106,10 +122,15 @@ describe('encodeLine', () => {
     expect(encodeLineText(sampleOf('m', [], [['f', kind, value]]))).toBe(want === '' ? '' : `m f=${want} ${TIME}`)
     const beside = sampleOf('m', [], [['a', 'int', 1], ['f', kind, value], ['z', 'int', 2]]) // biome-ignore format: one line
     expect(encodeLineText(beside)).toBe(`m a=1i,${want === '' ? '' : `f=${want},`}z=2i ${TIME}`)
+    expect(tightLine(beside)).toBe(`${encodeLineText(beside)}\n`)
   })
 
   const times: Array<[number, number, string]> = [
     [1_763_900_000_000_000, 0, '1763900000000000000'],
+    [1_763_900_000_000_001, 1, '1763900000000001001'],
+    [1_763_900_000_020_300, 40, '1763900000020300040'],
+    [1e15, 5, '1000000000000000005'],
+    [1e15 - 1, 5, '999999999999999005'],
     [1_763_900_000_999_999, 999, '1763900000999999999'],
     [1_763_900_001_000_000, 7, '1763900001000000007'],
     [2 ** 53 - 1, 999, '9007199254740991999'],
@@ -125,6 +146,7 @@ describe('encodeLine', () => {
   it.each(times)('the time %d µs and %d ns', (at, tie, want) => {
     const sample = sampleOf('m', [], [['f', 'int', 1]])
     expect(`${encodeLine({ ...sample, at, tie })}`).toBe(`m f=1i ${want}\n`)
+    expect(tightLine({ ...sample, at, tie })).toBe(`m f=1i ${want}\n`)
   })
 
   it('values may be fewer than the fields, or more', () => {
@@ -140,6 +162,7 @@ describe('encodeLine', () => {
       fc.property(arbitrarySample(), (sample) => {
         const { series, values } = sample
         const line = encodeLine(sample)
+        expect(tightLine(sample)).toBe(`${line}`)
         const fields = series.fieldNames.flatMap((name, i) => {
           const value = values[i]
           return hasValue(value)

@@ -1,6 +1,7 @@
 import { writeLine } from '../../format/line/encode.ts'
 import { readLineRecord, writeLineRecord } from '../../format/line/record.ts'
 import type { Refusal } from '../../sample/border.ts'
+import { viewOf } from '../../sample/same-bytes.ts'
 import type { Sample } from '../../sample/sample.ts'
 import type { Batch } from '../store.ts'
 
@@ -27,6 +28,7 @@ export class LineBatch implements Batch {
   #samples = 0
   #limits: BatchLimits
   #text: Buffer
+  #view: DataView
   /** Where each line ends, after its newline. Newlines alone do not separate lines: a string field may contain some. */
   #lineEnd: Uint32Array
   readonly #recycle: (batch: LineBatch) => void
@@ -40,6 +42,7 @@ export class LineBatch implements Batch {
     this.#limits = limits
     this.#recycle = recycle
     this.#text = text
+    this.#view = viewOf(text)
     this.#lineEnd = lineEnd
   }
 
@@ -72,13 +75,13 @@ export class LineBatch implements Batch {
 
   add(sample: Sample): 'full' | Refusal | undefined {
     const start = this.#bytes
-    const end = writeLine(sample, this.#text, start)
+    const end = writeLine(sample, this.#text, start, this.#view)
     if (end === start) return NO_FIELDS
     const answer = this.#refuse(end - start)
     if (answer !== undefined) return answer
     if (end > this.#text.length) {
       this.#grow(end)
-      writeLine(sample, this.#text, start)
+      writeLine(sample, this.#text, start, this.#view)
     }
     this.#lineEnd[this.#samples++] = end
     this.#bytes = end
@@ -133,6 +136,7 @@ export class LineBatch implements Batch {
     const larger = Buffer.allocUnsafeSlow(size)
     this.#text.copy(larger, 0, 0, this.#bytes)
     this.#text = larger
+    this.#view = viewOf(larger)
   }
 }
 
