@@ -95,8 +95,12 @@ export class Pipeline {
   readonly #arrival: Arrival = { receivedAt: 0, tie: 0 }
   /** Samples of the current message that are in a batch. */
   #taken = 0
-  /** The first series of each measurement in the current message. One array, used again for each message. */
+  /**
+   * The first series of each measurement in the current message: so many at the front of an array that is used again.
+   * To set its length to 0 gives its memory up: that and the next `push` were 3 % of a server at 25,000 messages a second.
+   */
   readonly #firstSeries: Series[] = []
+  #measurements = 0
   #measurement = ''
 
   constructor(options: PipelineOptions) {
@@ -227,13 +231,13 @@ export class Pipeline {
     this.#arrival.receivedAt = receivedAt
     this.#arrival.tie = delivery.tie
     this.#taken = 0
-    this.#firstSeries.length = 0
+    this.#measurements = 0
     this.#measurement = ''
     this.#ledger.messages++
     const refusal = decoder.decode(payload, this.#arrival, this.#sample)
     if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered, receivedAt)
     else this.#refuseMessage(refusal, payload, delivery.redelivered)
-    for (const series of this.#firstSeries) identities?.observe(series, decoder.header, receivedAt)
+    for (let i = 0; i < this.#measurements; i++) identities?.observe(this.#firstSeries[i]!, decoder.header, receivedAt)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
     checkpoints?.delivered(delivery.id)
@@ -257,7 +261,7 @@ export class Pipeline {
 
   #noteSeries(series: Series): void {
     this.#measurement = series.measurement
-    if (this.#firstSeries.length < MAX_FIRST_SERIES) this.#firstSeries.push(series)
+    if (this.#measurements < MAX_FIRST_SERIES) this.#firstSeries[this.#measurements++] = series
   }
 
   #account(sample: Sample, refusal: Refusal | undefined, run: string, receivedAt: number): void {

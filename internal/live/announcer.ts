@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { LatestReading, LiveChannel } from '../broker/broker.ts'
 import { blankHeader, type MessageHeader } from '../codec/codec.ts'
 import { LatestEncoder } from '../codec/latest-encoder.ts'

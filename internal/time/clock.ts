@@ -1,3 +1,6 @@
+// The global of the same name is a getter, which V8 calls each time.
+import { performance } from 'node:perf_hooks'
+
 /** Microseconds since the Unix epoch, UTC, as an integer. */
 export interface Clock {
   now(): number
