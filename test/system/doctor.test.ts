@@ -241,8 +241,8 @@ describe('sentinel doctor asks what runs', () => {
     const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url }
     const port = await freePort()
     const server = startProgram('sentinel', { args: ['server', `--admin-port=${port}`], env, cwd: folder })
-    await server.logged('started')
     await fetch(`${influx.url}/query?q=CREATE+DATABASE+telemetry`, { method: 'POST' })
+    await server.logged('started')
     const conflict = await fetch(`${influx.url}/write?db=telemetry`, {
       method: 'POST',
       body: 'system_stats cpu="text",mem="text"',

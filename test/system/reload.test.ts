@@ -101,6 +101,10 @@ describe('SIGHUP', () => {
    * A secret's file is not another value but another place; another store is refused for a role alone; two are given by a flag or
    * a variable here, which win over the file.
    */
+  const isOther = (setting: ReturnType<typeof settingsOf>[number][1], text: string, now: string): boolean => {
+    const value = setting.parse(text)
+    return value !== undefined && setting.format(value) !== now
+  }
   const isLeftOut = (key: string, holds: string | undefined): boolean =>
     holds !== undefined || ['store.kind', 'admin.port', 'data.path'].includes(key)
 
@@ -117,7 +121,7 @@ describe('SIGHUP', () => {
         if (isLeftOut(key, setting.holds)) continue
         const [group, name] = key.split('.') as [string, string]
         const now = setting.format((settings as unknown as Groups)[group]![name])
-        const other = OTHERS.find((text) => text !== now && setting.parse(text) !== undefined)!
+        const other = OTHERS.find((text) => isOther(setting, text, now))!
         changed[group] = { ...changed[group], [name]: setting.isList ? [other] : other }
         expected[setting.reloads ? 'now' : 'atNextStart'].push(key)
       }

@@ -63,7 +63,16 @@ describe('LossTracker', () => {
       { duplicateSamples: 4, duplicateMessages: 2 },
     ],
     ['what was held before the first message may come', [message(5, 3), message(3, 3), message(4, 4), message(6)], {}],
-    ['a part of it is lost', [message(5, 2), message(3, 3), message(6, 6)], { lostSamples: 4, lostMessages: 2 }],
+    [
+      'a part of it is lost at most: another server may have had it, because fresh messages pass those that are held',
+      [message(5, 2), message(3, 3), message(6, 6)],
+      { lostSamplesAtMost: 4, lostMessagesAtMost: 2 },
+    ],
+    [
+      'a part of it is lost where the run held all from its beginning',
+      [message(5, 0, { heldFirstSample: 0 }), message(3, 3), message(6, 6)],
+      { lostSamples: 8, lostMessages: 4 },
+    ],
     [
       'what the run dropped itself is withdrawn, not lost',
       [message(0), message(3, 3, withdrew(2))],

@@ -202,8 +202,9 @@ export class LossTracker {
     const { run, seq, heldFrom } = header
     if (this.#runs.size >= this.#options.maxRuns && !this.#runs.has(run)) this.#forgetQuietest()
     // Nobody knows what became of the messages before.
-    if (Math.min(seq, heldFrom) > 0 && this.#options.mayMiss()) this.runsMetLate++
-    const state = newRunState(header, sentAtUs)
+    const isMetLate = Math.min(seq, heldFrom) > 0 && this.#options.mayMiss()
+    if (isMetLate) this.runsMetLate++
+    const state = newRunState(header, sentAtUs, !isMetLate)
     this.#runs.set(run, state)
     return state
   }

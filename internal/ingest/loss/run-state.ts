@@ -48,10 +48,15 @@ export interface RunState {
   checkpointAtMs: number
 }
 
-/** What is known of a run of which nothing but this message was heard. What it holds may still come. */
-export function newRunState(header: Readonly<MessageHeader>, sentAtUs: number): RunState {
+/**
+ * What is known of a run of which nothing but this message was heard. What it holds may still come.
+ *
+ * @param certain false where another server may have had messages of the run before: fresh messages pass those that are
+ *   held, so it may have taken some from the middle
+ */
+export function newRunState(header: Readonly<MessageHeader>, sentAtUs: number, certain: boolean): RunState {
   const { seq, firstSample, heldFrom, heldFirstSample, withdrawnMessages, withdrawnSamples } = header
-  const held = { from: heldFrom, to: seq, firstSample: heldFirstSample, endSample: firstSample, certain: true }
+  const held = { from: heldFrom, to: seq, firstSample: heldFirstSample, endSample: firstSample, certain }
   // One literal, and not of several that are spread: V8 then keeps the fields in the object, in half of the memory.
   return {
     next: seq,
