@@ -11,7 +11,7 @@ export function changesFor(table: LiveTable, filter: FeedFilter, since: number):
   const { hosts } = filter
   if (hosts === undefined) return table.changedSince(since).filter((live) => filter.passes(live))
   const changed = [...hosts].flatMap((host) =>
-    (table.byHost.get(host)?.series ?? []).filter((live) => live.generation > since && filter.passes(live)),
+    [...(table.byHost.get(host)?.series ?? [])].filter((live) => live.generation > since && filter.passes(live)),
   )
   return hosts.size === 1 ? changed : changed.sort((a, b) => a.number - b.number)
 }

@@ -3,13 +3,14 @@ import type { LiveSeries } from './live-series.ts'
 /** The series of one host, in the order in which they came. */
 export interface HostSeries {
   readonly host: string
-  readonly series: readonly LiveSeries[]
+  readonly series: Iterable<LiveSeries>
   /** Grows when a series of the host comes or goes. */
   readonly version: number
 }
 
 interface Entry extends HostSeries {
-  readonly series: LiveSeries[]
+  /** A set keeps the order, and one that goes costs the same among thousands: of an array each would move all behind it. */
+  readonly series: Set<LiveSeries>
   version: number
 }
 
@@ -39,10 +40,10 @@ export class SeriesByHost {
     if (host === undefined) return
     let entry = this.#hosts.get(host)
     if (entry === undefined) {
-      entry = { host, series: [], version: 0 }
+      entry = { host, series: new Set(), version: 0 }
       this.#hosts.set(host, entry)
     }
-    entry.series.push(live)
+    entry.series.add(live)
     entry.version++
     this.#version++
   }
@@ -50,10 +51,9 @@ export class SeriesByHost {
   remove(live: LiveSeries): void {
     const { host } = live
     const entry = host === undefined ? undefined : this.#hosts.get(host)
-    if (entry === undefined) return
-    entry.series.splice(entry.series.indexOf(live), 1)
+    if (!entry?.series.delete(live)) return
     entry.version++
     this.#version++
-    if (entry.series.length === 0) this.#hosts.delete(entry.host)
+    if (entry.series.size === 0) this.#hosts.delete(entry.host)
   }
 }

@@ -80,7 +80,7 @@ export class PipelineView implements Summary {
     const { version } = this.#table.byHost
     if (this.#programsVersion !== version) {
       this.#programsVersion = version
-      this.#programs = [...this.#table.byHost.all()].flatMap(({ series }) => series.filter(isProgram))
+      this.#programs = [...this.#table.byHost.all()].flatMap(({ series }) => [...series].filter(isProgram))
     }
     return this.#programs
   }
