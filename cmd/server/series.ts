@@ -5,7 +5,7 @@ import type { Context } from '../program/context.ts'
 
 /**
  * What a series takes: in all, and in the heap of V8, which has a limit of its own. `node --expose-gc
- * scripts/series-memory.mjs` measures it for five fields and their texts; half as much again is for what comes and goes.
+ * scripts/series-memory.mjs 10000 3` prints 573 bytes for five fields and their texts.
  */
 const SERIES_BYTES = 600
 const SERIES_HEAP_BYTES = 250

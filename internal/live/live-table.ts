@@ -17,7 +17,7 @@ export interface LiveTableOptions {
   readonly codec: Codec
   readonly clock: Clock
   readonly logger: Logger
-  /** 1,000,000 by default, at 0.8 KB each. Those of a full table that have no room are not shown. */
+  /** 1,000,000 by default, at 0.9 KB each, and 1.3 once a client asked for it (`scripts/series-memory.mjs`). Those of a full table that have no room are not shown. */
   readonly maxSeries?: number
   /** How long a series may be silent before it is stale, ms. Asked at each use. */
   readonly staleAfterMs?: () => number

@@ -20,7 +20,7 @@ const MIN_BYTES = 256
  *
  * A range is taken at the end of an array, and never given back. When the array is full, what is in use is copied into
  * a new one, which is twice as long as that. So each of n series is copied about once, however many come and go. Where
- * nearly all is in use, the array is copied as it is: series by series, a million of them would take a second.
+ * nearly all is in use, the array is copied as it is: one move of memory in place of one for each series.
  */
 export class SeriesMemory<T extends Tenant> {
   numbers = new Float64Array(MIN_NUMBERS)
