@@ -162,6 +162,11 @@ const PIPELINE = {
   storeAwayMs: nullable(
     Type.Number({ description: 'How long a store has been away; null while every store takes samples.' }),
   ),
+  serversBehind: Type.Integer({
+    minimum: 0,
+    description:
+      'How many servers are behind: they read less than comes, or their store takes less. Nothing is lost by that.',
+  }),
   broker: nullable(Type.String()),
   store: nullable(Type.String()),
 } satisfies { readonly [Name in keyof PipelineSummary]: TSchema & { static: PipelineSummary[Name] } }

@@ -308,7 +308,7 @@ function pipelineSummary(changes: FakeApiOptions['pipeline'] = {}): PipelineSumm
     ...{ programs: 2, servers: 1, seenAt: at * 1000, samplesPerSecond: near(24_910) },
     ...{ e2eP50Us: near(900), e2eP99Us: near(3100), durableP50Us: near(9000), durableP99Us: near(28_000) },
     ...{ lost: 0, dropped: 0, rejected: 0, held: 0, onDisk: 0, deadLetters: 0, lostAtMost: 0, lostKnown: true },
-    ...{ storeAwayMs: null, broker: 'memory', store: 'duckdb', ...changes },
+    ...{ storeAwayMs: null, serversBehind: 0, broker: 'memory', store: 'duckdb', ...changes },
   }
 }
 

@@ -156,7 +156,7 @@ describe('the strip at the foot', () => {
     expect(await textOf(page, '#outcome-lost')).toBe('≤ 12')
     const titles = await page.locator('.outcomes dd').evaluateAll((all) => all.map((one) => one.getAttribute('title')))
     expect(titles).toEqual([
-      '3 never arrived, and at most 9 more, because a server was killed',
+      '3 never arrived, and at most 9 more, unless an earlier server had them',
       'Good samples that were given up',
       '2 samples can never be stored; dead letters: 1',
       '10 in memory, 12,300 on disk',
@@ -167,6 +167,17 @@ describe('the strip at the foot', () => {
     await waitForText(page, '#pipeline-note', 'memory → duckdb')
     expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('ok')
     expect(await textOf(page, '#announcement')).toBe('The store takes samples again.')
+  })
+
+  it('says that a server is behind, and that it keeps up again', async () => {
+    const page = await open({ hosts: FEW, pipeline: { serversBehind: 1, held: 40_000 } })
+    await waitForText(page, '#pipeline-note', 'server behind, 40,000 samples held')
+    expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('warning')
+    expect(await textOf(page, '#announcement')).toBe('A server is behind: it takes less than comes.')
+    api!.options = { hosts: FEW }
+    await waitForText(page, '#pipeline-note', 'memory → duckdb')
+    expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('ok')
+    expect(await textOf(page, '#announcement')).toBe('All servers keep up again.')
   })
 })
 

@@ -25,6 +25,8 @@ import { FIELDS, MEASUREMENTS } from './sources-shape.ts'
 
 /** How often the sources that are due are looked for. */
 const LOOK_EVERY_MS = 5
+/** After so long answers of Redis are read. Else a process that cannot make all in time would never hear that any was taken. */
+const MOST_A_LOOK_MS = 20
 /** Values that differ, made before: random numbers would take more time than the encoding. */
 const VALUES = Float64Array.from({ length: 4096 }, () => Math.round(Math.random() * 10_000) / 100)
 
@@ -77,14 +79,17 @@ function sampleOf(measurement: string, host: string): Sample {
   return { series, values: FIELDS.map(() => 0), at: 0, tie: 0 }
 }
 
-/** Sends what is due, until `stop`. A moment that passed while the process could not run is made up for. */
+/** Sends what is due, until `stop`. Like an agent, a source that is late by whole intervals leaves them out. */
 function startSending(sources: readonly Source[]): () => void {
   const stepMs = Number(intervalMs) / sources.length
   const startedAtMs = performance.now()
   let next = 0
   const timer = setInterval(() => {
-    const due = Math.floor((performance.now() - startedAtMs) / stepMs)
-    for (; next < due; next++) sources[next % sources.length]!.send(clock.now())
+    const nowMs = performance.now()
+    const due = Math.floor((nowMs - startedAtMs) / stepMs)
+    next += Math.floor((due - next) / sources.length) * sources.length
+    for (; next < due && performance.now() < nowMs + MOST_A_LOOK_MS; next++)
+      sources[next % sources.length]!.send(clock.now())
   }, LOOK_EVERY_MS)
   return () => clearInterval(timer)
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
-import { lostText, storeText } from './pipeline-strip.ts'
+import { lostText, troubleText } from './pipeline-strip.ts'
 
 const summaryWith = (more: Partial<PipelineSummary> = {}): PipelineSummary => ({
   ...{ programs: 1, servers: 1, seenAt: 1, samplesPerSecond: 100, broker: 'memory', store: 'duckdb' },
   ...{ e2eP50Us: null, e2eP99Us: 3000, durableP50Us: null, durableP99Us: null },
   ...{ lost: 0, dropped: 0, rejected: 2, held: 3, onDisk: 0, deadLetters: null },
-  ...{ lostAtMost: 0, lostKnown: true, storeAwayMs: null },
+  ...{ lostAtMost: 0, lostKnown: true, storeAwayMs: null, serversBehind: 0 },
   ...more,
 })
 
@@ -18,7 +18,7 @@ describe('what was lost', () => {
       'some, and perhaps more',
       { lost: 3, lostAtMost: 9 },
       '≤ 12',
-      '3 never arrived, and at most 9 more, because a server was killed',
+      '3 never arrived, and at most 9 more, unless an earlier server had them',
     ],
     [
       'an unknown number',
@@ -37,13 +37,20 @@ describe('what was lost', () => {
   })
 })
 
-describe('the store', () => {
+describe('what is wrong', () => {
   it.each<[string, Partial<PipelineSummary>, string]>([
-    ['takes samples', {}, ''],
-    ['has just gone', { storeAwayMs: 400 }, 'store away for 0.4 s, 3 samples held'],
-    ['is away', { storeAwayMs: 125_400, onDisk: 12_300 }, 'store away for 2 min, 12,300 samples on disk'],
-    ['is back', { onDisk: 12_300 }, 'catching up, 12,300 samples on disk'],
+    ['nothing', {}, ''],
+    ['the store has just gone', { storeAwayMs: 400 }, 'store away for 0.4 s, 3 samples held'],
+    ['the store is away', { storeAwayMs: 125_400, onDisk: 12_300 }, 'store away for 2 min, 12,300 samples on disk'],
+    ['the store is back', { onDisk: 12_300 }, 'catching up, 12,300 samples on disk'],
+    ['the only server is behind', { serversBehind: 1, held: 40_000 }, 'server behind, 40,000 samples held'],
+    ['one of many is', { servers: 4, serversBehind: 1, onDisk: 9 }, '1 of 4 servers behind, 9 samples on disk'],
+    [
+      'the store is away, which alone is said',
+      { serversBehind: 1, storeAwayMs: 400 },
+      'store away for 0.4 s, 3 samples held',
+    ],
   ])('%s', (_what, more, words) => {
-    expect(storeText(summaryWith(more))).toBe(words)
+    expect(troubleText(summaryWith(more))).toBe(words)
   })
 })

@@ -15,10 +15,10 @@ const LATENCIES = [
   ['durable-p99-us', 'durableP99Us'],
 ] as const
 
-/** `3`, `≤ 12` after a server was killed, `≥ 3` or `–` when the loss is unknown; and the same as a sentence. */
+/** `3`, `≤ 12` where an earlier server may have had some, `≥ 3` or `–` when the loss is unknown; and the same as a sentence. */
 export function lostText({ lost, lostAtMost, lostKnown }: PipelineSummary): { short: string; sentence: string } {
   const certain = `${countText(lost)} never arrived`
-  const open = lostAtMost > 0 ? `, and at most ${countText(lostAtMost)} more, because a server was killed` : ''
+  const open = lostAtMost > 0 ? `, and at most ${countText(lostAtMost)} more, unless an earlier server had them` : ''
   if (!lostKnown) {
     const sentence = `${certain}${open}; what else was lost is unknown: see sentinel doctor`
     return { short: lost === 0 ? UNKNOWN : `≥ ${countText(lost)}`, sentence }
@@ -29,10 +29,27 @@ export function lostText({ lost, lostAtMost, lostKnown }: PipelineSummary): { sh
   }
 }
 
-/** `store away for 2 min, 12,300 samples on disk`; empty while the store takes all samples. */
-export function storeText({ storeAwayMs, onDisk, held }: PipelineSummary): string {
+type Trouble = keyof typeof BEGAN | undefined
+
+/** What is announced when a trouble begins, and when it is over. */
+const BEGAN = {
+  away: 'The store takes no samples.',
+  behind: 'A server is behind: it takes less than comes.',
+} as const
+const OVER = { away: 'The store takes samples again.', behind: 'All servers keep up again.' } as const
+
+function troubleOf({ storeAwayMs, serversBehind }: PipelineSummary): Trouble {
+  if (storeAwayMs !== null) return 'away'
+  return serversBehind > 0 ? 'behind' : undefined
+}
+
+/** `store away for 2 min, 12,300 samples on disk`; empty while the servers and their store take all samples. */
+export function troubleText(summary: PipelineSummary): string {
+  const { storeAwayMs, servers, serversBehind, onDisk, held } = summary
   const waiting = onDisk > 0 ? `${countText(onDisk)} samples on disk` : `${countText(held)} samples held`
   if (storeAwayMs !== null) return `store away for ${ageText(storeAwayMs)}, ${waiting}`
+  if (serversBehind > 0)
+    return `${servers === 1 ? 'server' : `${serversBehind} of ${servers} servers`} behind, ${waiting}`
   return onDisk > 0 ? `catching up, ${waiting}` : ''
 }
 
@@ -45,7 +62,7 @@ function routeText({ broker, store }: PipelineSummary): string {
 export class PipelineStrip {
   readonly #root = byId('pipeline')
   #newest: PipelineSummary | null = null
-  #storeWasAway = false
+  #trouble: Trouble
 
   take(summary: PipelineSummary): void {
     this.#newest = summary
@@ -68,13 +85,14 @@ export class PipelineStrip {
 
   #drawNote(summary: PipelineSummary | null, nowMs: number): void {
     const note = byId('pipeline-note')
-    const isAway = summary !== null && summary.storeAwayMs !== null
-    setText(note, summary === null ? this.#silenceText(nowMs) : storeText(summary) || routeText(summary))
-    setAttribute(note, 'data-level', isAway ? 'warning' : 'ok')
-    if (isAway !== this.#storeWasAway && summary !== null) {
-      this.#storeWasAway = isAway
-      setText(byId('announcement'), isAway ? 'The store takes no samples.' : 'The store takes samples again.')
-    }
+    const trouble = summary === null ? undefined : troubleOf(summary)
+    setText(note, summary === null ? this.#silenceText(nowMs) : troubleText(summary) || routeText(summary))
+    setAttribute(note, 'data-level', trouble === undefined ? 'ok' : 'warning')
+    const before = this.#trouble
+    if (summary === null || trouble === before) return
+    this.#trouble = trouble
+    if (trouble !== undefined) setText(byId('announcement'), BEGAN[trouble])
+    else if (before !== undefined) setText(byId('announcement'), OVER[before])
   }
 
   #drawOutcomes(summary: PipelineSummary | null): void {

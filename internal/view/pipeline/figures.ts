@@ -28,6 +28,8 @@ export interface PipelineSummary {
   readonly lostKnown: boolean
   /** How long a store has been away, the longest of all servers; null while every store takes samples. */
   readonly storeAwayMs: number | null
+  /** How many servers read less than comes, or have a store that takes less. */
+  readonly serversBehind: number
   readonly broker: string | null
   readonly store: string | null
 }

@@ -32,7 +32,7 @@ describe('the summary of the pipeline', () => {
       ...{ lost: 2, dropped: 4, rejected: 4, held: 7 },
       // An older server does not send these.
       ...{ onDisk: 0, deadLetters: null, lostAtMost: 0, storeAwayMs: null, lostKnown: true },
-      ...{ broker: 'memory', store: 'duckdb' },
+      ...{ serversBehind: 0, broker: 'memory', store: 'duckdb' },
     })
   })
 
@@ -70,6 +70,16 @@ describe('the summary of the pipeline', () => {
     ]
     expect(await summaryOf(programs)).toMatchObject({ onDisk: 24_600, deadLetters: 6, storeAwayMs: 125_400 })
     expect(await summaryOf([['server', 'a', here]])).toMatchObject({ onDisk: 0, storeAwayMs: null })
+  })
+
+  it('counts the servers that are behind', async () => {
+    const programs: Program[] = [
+      ['server', 'a', { ...SERVER, behind: true }],
+      ['server', 'b', { ...SERVER, behind: false }],
+      // An older server does not say it.
+      ['server', 'c', SERVER],
+    ]
+    expect((await summaryOf(programs)).serversBehind).toBe(1)
   })
 
   it('is made once a second for all clients, of all hosts', async () => {

@@ -71,6 +71,7 @@ export class PipelineView implements Summary {
       lostAtMost: sum('lost_at_most'),
       lostKnown: servers.every((live) => fieldOf(live, 'lost_known') !== false),
       storeAwayMs: isAway ? (largest('store_away_seconds') ?? 0) * 1000 : null,
+      serversBehind: servers.filter((live) => fieldOf(live, 'behind') === true).length,
       broker: textOf(servers[0], 'broker'),
       store: textOf(servers[0], 'store'),
     }
