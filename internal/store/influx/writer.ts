@@ -10,7 +10,7 @@ import { WriteApi, type WriteApiOptions } from './write-api.ts'
 const MAX_SAMPLES = 5_000
 const MAX_BYTES = 1024 * 1024
 const IN_FLIGHT = 2
-/** From where on a server at 60 ms is no longer faster; a near one takes one or two (`ReplayWindow`). */
+/** At most: each is a batch of up to 1 MiB in memory. `ReplayWindow` finds out how many a store takes; a near one takes one or two. */
 const REPLAYS = 4
 
 /** The transport belongs to the writer, which closes it. */
