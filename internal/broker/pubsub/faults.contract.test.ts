@@ -151,7 +151,7 @@ describe('a subscriber', () => {
     expect(await subscribers()).toBe(1)
     proxy.become({ kind: 'none' })
     await until('it is connected again', () => broker.health().connected)
-    // Until Redis knows that the old connection is gone, and the new one listens, it may be taken for nobody.
+    // Until Redis knows that the old connection is gone, and the new one listens, a message may reach nobody.
     await until('it has arrived', async () => {
       await broker.publish('key', Buffer.from('after'))
       return texts(received).includes('after')
