@@ -29,6 +29,13 @@ export interface SubscribeOptions {
    */
   onPoison?(payload: Buffer, id: string, deliveries: number, problem: string): void | Promise<void>
   /**
+   * Asked after each read that is followed by a pause (streams), when everything that it brought is delivered.
+   *
+   * @param mostMs the pause that makes the next read worth its price, ms
+   * @returns the pause, at most `mostMs`
+   */
+  nextReadInMs?(mostMs: number): number
+  /**
    * Keeps how far the streams were, over restarts and beside Redis: so a stream that vanished while no server ran is
    * noticed.
    */

@@ -3,7 +3,8 @@ import type { RedisConnection } from '../redis/connection.ts'
 import { bulkOf } from './entry.ts'
 import type { Unacked } from './unacked.ts'
 
-const ACK_INTERVAL_MS = 50
+/** A round costs as much as some 60 entries. What is not acked in time is only stored once more. */
+const ACK_INTERVAL_MS = 100
 const ACKS_A_COMMAND = 1000
 /** After a refusal, and while Redis is away, the next round comes this much later. */
 const RETRY_MS = 500
@@ -18,7 +19,7 @@ export interface AckSenderOptions {
 }
 
 /**
- * Tells Redis which entries are acked: 50 ms after the first one, or as soon as 1,000 wait. One round sends one XACK
+ * Tells Redis which entries are acked: 100 ms after the first one, or as soon as 1,000 wait. One round sends one XACK
  * a partition, all in one write. A failed XACK is sent again in the next round: acking twice does no harm.
  */
 export class AckSender {

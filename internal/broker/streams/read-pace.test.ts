@@ -20,10 +20,10 @@ describe('ReadPace', () => {
     for (const { pauseMs } of settled(new ReadPace(), perSecond)) expect(pauseMs).toBe(0)
   })
 
-  it.each([7_500, 30_000, 250_000])('lets a read bring dozens or hundreds at %i entries a second', (perSecond) => {
+  it.each([7_500, 30_000, 250_000])('lets a read bring hundreds at %i entries a second', (perSecond) => {
     for (const { entries, pauseMs } of settled(new ReadPace(), perSecond)) {
-      expect(entries).toBeGreaterThan(Math.min(250, perSecond / 125))
-      expect(pauseMs).toBeLessThanOrEqual(10)
+      expect(entries).toBeGreaterThan(Math.min(500, perSecond / 30))
+      expect(pauseMs).toBeLessThanOrEqual(40)
     }
   })
 

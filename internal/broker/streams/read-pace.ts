@@ -1,9 +1,9 @@
 /** So many entries make a read worth its price: command, wake-up and system calls cost as much as some 60 entries. */
-const WORTH = 300
-/** The longest pause: entries wait for the store's next batch for longer. */
-const MAX_PAUSE_MS = 10
-/** Where a pause would bring fewer entries than this, each is read as soon as it is there. */
-const TOO_FEW = 2
+const WORTH = 600
+/** The longest pause: entries wait for the store's next batch for as long anyway, which cuts the pause to its age. */
+const MAX_PAUSE_MS = 40
+/** Entries a ms below which each is read as soon as it is there: a pause would bring hardly more than one. */
+const TOO_FEW = 0.2
 /** How long the rate remembers. */
 const SMOOTHED_MS = 100
 
@@ -27,6 +27,6 @@ export class ReadPace {
 
   /** 0 where a pause would gain nothing. */
   get pauseMs(): number {
-    return this.#rate * MAX_PAUSE_MS < TOO_FEW ? 0 : Math.min(MAX_PAUSE_MS, WORTH / this.#rate)
+    return this.#rate < TOO_FEW ? 0 : Math.min(MAX_PAUSE_MS, WORTH / this.#rate)
   }
 }

@@ -21,6 +21,8 @@ export interface ReaderOptions {
   readonly gate: ReadGate
   /** @param redelivered whether the entry may have been delivered before */
   readonly deliver: (...entry: [...Parameters<OnEntry>, redelivered: boolean]) => void
+  /** As in `SubscribeOptions`. */
+  readonly nextReadInMs: (mostMs: number) => number
   /** What else a partition needs. */
   readonly partitionOptions: (key: string, partition: number) => Omit<PartitionOptions, 'maxBytes'>
 }
@@ -179,7 +181,8 @@ export class StreamsReader {
     this.#entries = 0
     this.#payloadBytes = 0
     const { pauseMs } = this.#pace
-    if (pauseMs > 0 && !this.#isBehind && this.#ahead === undefined && !this.#isStopping()) await sleep(pauseMs)
+    if (pauseMs === 0 || this.#isBehind || this.#ahead !== undefined || this.#isStopping()) return
+    await sleep(this.#options.nextReadInMs(pauseMs))
   }
 
   /**

@@ -96,6 +96,7 @@ export class StreamsSubscription implements Subscription {
         const problem = this.#deliver(partition, bytes, idAt, idEnd, payload, redelivered)
         if (problem !== '') this.#trials.add(partition, idIn(bytes, idAt, idEnd), 1, problem)
       },
+      nextReadInMs: (mostMs) => options.options.nextReadInMs?.(mostMs) ?? mostMs,
       partitionOptions: (key, partition) => ({
         ...options,
         key,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../../test/support/random.ts'
-import { type AgeBounds, batchAgeMs } from './batch-age.ts'
+import { type AgeBounds, batchAgeMs, readPauseMs } from './batch-age.ts'
 import { RunningQuantile } from './running-quantile.ts'
 
 const DEFAULTS: AgeBounds = { flushMinMs: 10, flushMaxMs: 250, durableTargetMs: 50 }
@@ -93,5 +93,16 @@ describe('batchAgeMs', () => {
         }),
       )
     })
+  })
+})
+
+describe('readPauseMs', () => {
+  it.each([
+    ['one read', 30, 40, 30],
+    ['one read, just before the end', 40, 40, 40],
+    ['two reads', 33, 20, 16.5],
+    ['many reads of a large load', 33, 2, 33 / 17],
+  ])('lets the last read come when the batch ends: %s', (_name, leftMs, mostMs, pauseMs) => {
+    expect(readPauseMs(leftMs, mostMs)).toBeCloseTo(pauseMs, 9)
   })
 })

@@ -35,3 +35,14 @@ export function batchAgeMs(
   const ageMs = leftMs >= flushMinMs ? leftMs : Math.min(flushMinMs + (flushMinMs - leftMs), typicalMs)
   return Math.min(flushMaxMs, Math.max(flushMinMs, ageMs))
 }
+
+/** How long a read and the delivery of what it brings take: a batch that ends within this time gets no more from one. */
+export const READ_MS = 3
+
+/**
+ * The pause before the next read of a broker that reads in steps. Reads lie evenly in what is left of a batch, so that
+ * the last one comes just before the batch is sealed: what is read just after would wait for a whole batch once more.
+ */
+export function readPauseMs(leftMs: number, mostMs: number): number {
+  return leftMs / Math.ceil(leftMs / mostMs)
+}

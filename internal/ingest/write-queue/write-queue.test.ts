@@ -91,6 +91,40 @@ describe('WriteQueue', () => {
     await queue.close()
   })
 
+  it('seals a batch at once that would be sealed before the next read, and lets the last read come before its end', async () => {
+    const { store, queue } = setUp()
+    queue.add(sample(1))
+    await vi.advanceTimersByTimeAsync(11)
+    expect(store.asked).toHaveLength(1)
+    store.asked[0]?.answer(STORED)
+    await rest()
+    // What comes now is sealed at the age of a batch after the one before, 1 ms ago.
+    queue.add(sample(2))
+    const pauseMs = queue.nextReadInMs(1000)
+    expect(pauseMs).toBeGreaterThan(20)
+    expect(pauseMs).toBeLessThan(queue.batchAgeMs - 1)
+    expect(queue.nextReadInMs(20)).toBeCloseTo(pauseMs / 2, 9)
+    expect(store.asked).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(Math.ceil(pauseMs))
+    queue.add(sample(3))
+    expect(queue.nextReadInMs(1000)).toBeGreaterThan(20)
+    expect(store.asked[1]?.values).toEqual([2, 3])
+    await queue.close()
+  })
+
+  it('does not hurry a batch on for a read while the store is away or no slot is free', async () => {
+    const { store, queue } = setUp()
+    for (const value of [1, 2, 3, 4, 5, 6, 7]) queue.add(sample(value))
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(queue.nextReadInMs(40)).toBe(40)
+    for (const { answer } of store.asked.slice()) answer(AWAY)
+    await rest()
+    const written = store.asked.length
+    expect(queue.nextReadInMs(40)).toBe(40)
+    expect(store.asked).toHaveLength(written)
+    await queue.close()
+  })
+
   it('gives samples that follow one another the age that the target allows, and one after a silence the least', async () => {
     const { store, queue } = setUp()
     queue.add(sample(1))

@@ -3,7 +3,7 @@ import type { Sample } from '../../sample/sample.ts'
 import type { Batch, WriteResult } from '../../store/store.ts'
 import { errorText } from '../../text/error-text.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
-import { batchAgeMs } from './batch-age.ts'
+import { batchAgeMs, READ_MS, readPauseMs } from './batch-age.ts'
 import { BatchRow } from './batch-row.ts'
 import type { BatchSpool, SpooledBatch } from './batch-spool.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
@@ -158,6 +158,22 @@ export class WriteQueue {
     const newest = open !== undefined && open.batch.samples > 0 ? open : this.#row.newest
     if (newest === undefined) this.#on.ack(delivery)
     else newest.endMessage(delivery, sentAt)
+  }
+
+  /**
+   * When a broker that reads in steps should read again. A batch that would be sealed before is sealed at once, because
+   * nothing more comes into it: so the age of a batch counts what its messages waited in the broker.
+   *
+   * @param mostMs the longest pause that the broker wants
+   * @returns ms from now, at most `mostMs`
+   */
+  nextReadInMs(mostMs: number): number {
+    if (this.#modes.store !== 'available' || !this.#hasSlot) return mostMs
+    const sealAtMs = this.#open === undefined ? this.#sealedAtMs + this.batchAgeMs : this.#sealAtMs(this.#open)
+    const leftMs = sealAtMs - performance.now() - READ_MS
+    if (leftMs > READ_MS) return readPauseMs(leftMs, mostMs)
+    this.#seal()
+    return readPauseMs(Math.max(READ_MS, this.batchAgeMs - READ_MS), mostMs)
   }
 
   /**
