@@ -67,7 +67,7 @@ export const agents10k = rowOf({
 })
 export const agentsOverload = rowOf({
   id: 'agents-overload',
-  what: `${countText(10_000)} agents that send four frames a second each: more than twice what this machine carries`,
+  what: `${countText(10_000)} agents that send as many frames as this machine makes, at most four a second each: more than twice what it carries`,
   ...{ sources: 10_000, intervalMs: 250 },
   figures: [
     LOST,

@@ -16,7 +16,7 @@ const TENSE_MS = 50
 /**
  * Watches a subscriber, and holds it back in good time before Redis cuts it off. Redis' limit of 32 MB is one second of
  * the highest rate, so the watch looks 20 times a second as soon as something waits. A quiet look costs one PING: 4 a
- * second, 0.03 % of a core.
+ * second, which were 2.8 % of the thread at 25,000 messages a second.
  */
 export class ReadingWatch {
   readonly #options: ReadingWatchOptions

@@ -3,7 +3,7 @@ import type { RedisConnection } from '../redis/connection.ts'
 import { bulkOf } from './entry.ts'
 import type { Unacked } from './unacked.ts'
 
-/** A round costs as much as some 60 entries. What is not acked in time is only stored once more. */
+/** A round is a command and a write of its own. What is not acked in time is only stored once more. */
 const ACK_INTERVAL_MS = 100
 const ACKS_A_COMMAND = 1000
 /** After a refusal, and while Redis is away, the next round comes this much later. */
