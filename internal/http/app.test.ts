@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { LogThrottle } from '../observe/log-throttle.ts'
@@ -153,5 +154,42 @@ describe('an error', () => {
     const answer = await app!.inject('/')
     expect(answer.statusCode).toBe(500)
     expect(answer.body).not.toContain('secret')
+  })
+})
+
+describe('gzip', () => {
+  const long = JSON.stringify(Array.from({ length: 1_000 }, (_, index) => `host-${index}`))
+  const routes = async (root: App): Promise<void> => {
+    root.get('/long', async (_request, reply) => reply.type('application/json').send(long))
+    root.get('/short', async () => 'short')
+    root.get('/wrong', async () => {
+      throw new NotFoundError(long)
+    })
+  }
+
+  it.each([
+    ['/long', { 'accept-encoding': 'gzip, deflate, br, zstd' }, 'gzip'],
+    ['/long', { 'accept-encoding': 'br' }, undefined],
+    ['/long', { 'accept-encoding': 'gzip;q=0' }, undefined],
+    ['/long', {}, undefined],
+    ['/short', { 'accept-encoding': 'gzip' }, undefined],
+  ])('%s for %o comes with content-encoding %s', async (url, headers, encoding) => {
+    const answer = await (await open(routes)).inject({ url, headers })
+    expect(answer.headers['content-encoding']).toBe(encoding)
+    const body = encoding === undefined ? answer.body : gunzipSync(answer.rawPayload).toString()
+    expect(body).toBe(url === '/long' ? long : 'short')
+  })
+
+  it('tells caches that the answer depends on what the client takes', async () => {
+    const answer = await (await open(routes)).inject({ url: '/long', headers: { 'accept-encoding': 'gzip' } })
+    expect(answer.headers.vary).toContain('accept-encoding')
+  })
+
+  it('leaves a HEAD without a body, and a long refusal readable', async () => {
+    const app = await open(routes)
+    const headers = { 'accept-encoding': 'gzip' }
+    expect((await app.inject({ method: 'HEAD', url: '/long', headers })).rawPayload).toHaveLength(0)
+    const refusal = await app.inject({ url: '/wrong', headers })
+    expect(JSON.parse(gunzipSync(refusal.rawPayload).toString())).toMatchObject({ status: 404, detail: long })
   })
 })

