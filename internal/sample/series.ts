@@ -277,7 +277,7 @@ const USED_ONCE_US = 1_000_000
  * Series come and go: each container has a network interface of its own, and some publishers use a value as a tag. So
  * the table gives up a series that is silent for twice as long as it was in use before, but not within a minute, and
  * always after an hour. For each series that comes, it looks at some others in turn: the cost does not depend on its
- * size, and 2,000 new series a second make it hold 160,000 at most, for ever.
+ * size, and 2,000 new series a second make it hold 160,000, for ever: those of a minute, and of the 20 s in which it looks at each.
  *
  * In a full table, series that were used once give way to newer ones. Series in use never do: then the new one is
  * **apart**, which means that its samples are stored, but not shown live.
