@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
-import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import type * as PinoPretty from 'pino-pretty'
+import { isoTime } from '../text/iso-time.ts'
 import { Redactor } from '../text/redactor.ts'
 
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -43,7 +44,7 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       level: options.level,
       base: { role: options.role },
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${isoTime(new Date())}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: REDACTED },
       hooks: { streamWrite: (line) => redactor.hide(line) },
