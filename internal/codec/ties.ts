@@ -97,8 +97,10 @@ class Table {
     this.kept++
     const begin = slot * SPAN_US
     const known = from.find(span)
-    if (from.spans[known] !== span) this.taken.fill(0, begin, begin + SPAN_US)
-    else this.taken.set(from.taken.subarray(known * SPAN_US, (known + 1) * SPAN_US), begin)
+    const isKnown = from.spans[known] === span
+    const knownBegin = known * SPAN_US
+    // A loop: at 25,000 messages a second nearly each has a span of its own, and a call of `fill` took 2 % of the server.
+    for (let i = 0; i < SPAN_US; i++) this.taken[begin + i] = isKnown ? from.taken[knownBegin + i]! : 0
   }
 
   clear(): void {

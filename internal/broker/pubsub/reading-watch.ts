@@ -9,14 +9,18 @@ export interface ReadingWatchOptions extends UnreadMeterOptions {
   readonly holdBack: (isHeldBack: boolean) => void
 }
 
-/** Between two looks: while all is well, and while an answer is missing or the subscriber is behind. */
-const CALM_MS = 200
+/** Between two looks while an answer is missing, or the subscriber is behind. */
 const TENSE_MS = 50
+/** Between two looks while all is well: at the highest rate, and at most. */
+const LEAST_CALM_MS = 200
+const MOST_CALM_MS = 1000
+/** So much of what Redis lets wait may come between two calm looks. */
+const CALM_PART = 0.05
 
 /**
  * Watches a subscriber, and holds it back in good time before Redis cuts it off. Redis' limit of 32 MB is one second of
- * the highest rate, so the watch looks 20 times a second as soon as something waits. A quiet look costs one PING: 4 a
- * second, which were 2.8 % of the thread at 25,000 messages a second.
+ * the highest rate, so the watch looks 20 times a second as soon as something waits. At 25,000 messages a second the
+ * limit is 19 seconds, and one PING a second will do: 20 of them were 2.8 % of the thread.
  */
 export class ReadingWatch {
   readonly #options: ReadingWatchOptions
@@ -49,13 +53,19 @@ export class ReadingWatch {
     this.#timer = setTimeout(() => {
       this.#look(performance.now())
       const isCalm = !this.#meter.isWaiting && !this.#holdBack.isBehind
-      this.#schedule(isCalm ? CALM_MS : TENSE_MS)
+      this.#schedule(isCalm ? this.#calmMs : TENSE_MS)
     }, ms).unref()
+  }
+
+  get #calmMs(): number {
+    const { limit, arrivingPerMs } = this.#meter
+    return Math.max(LEAST_CALM_MS, Math.min((CALM_PART * limit.hardBytes) / arrivingPerMs, MOST_CALM_MS))
   }
 
   #look(nowMs: number): void {
     const { stats, holdBack } = this.#options
-    this.#meter.probe(nowMs)
+    // The look after a PING only sees whether its answer has come.
+    this.#meter.probe(nowMs, this.#holdBack.isBehind ? 0 : 2 * TENSE_MS)
     const isCaughtUp = this.#meter.readUpToMs > this.#heldBackAtMs
     const todo = this.#holdBack.look(nowMs, this.#meter.unread(nowMs), this.#meter.limit, isCaughtUp)
     if (todo === undefined) return

@@ -69,15 +69,25 @@ export class UnreadMeter {
     return this.#answered?.atMs ?? 0
   }
 
-  /** To be called several times a second. */
-  probe(nowMs: number): void {
+  /** What came in a ms at the highest rate of late, in bytes. */
+  get arrivingPerMs(): number {
+    return this.#arrivingPerMs
+  }
+
+  /**
+   * To be called several times a second.
+   *
+   * @param everyMs the least time from one PING to the next
+   */
+  probe(nowMs: number, everyMs: number): void {
     const { client, up } = this.#options.subscriber
     if (this.#answered !== undefined && this.#answered.stream !== client.stream) this.#forget()
     if (this.#ping !== undefined && this.#ping.stream !== client.stream) this.#ping = undefined
     if (!up) return
     if (nowMs >= this.#nextLimitAtMs) this.#askLimit(nowMs)
-    if (this.#ping === undefined) this.#send(client, nowMs)
-    else if (nowMs - this.#ping.atMs >= PATIENCE_MS) this.#askOmem()
+    if (this.#ping !== undefined) {
+      if (nowMs - this.#ping.atMs >= PATIENCE_MS) this.#askOmem()
+    } else if (nowMs - this.readUpToMs >= everyMs) this.#send(client, nowMs)
   }
 
   unread(nowMs: number): Unread {

@@ -1,4 +1,5 @@
 import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
 import { connect as connectTls } from 'node:tls'
 import { AbstractConnector, type StandaloneConnectionOptions } from 'ioredis'
 import type { BrokerStats } from '../broker.ts'
@@ -73,6 +74,8 @@ function open({ host, port, family, tls }: StandaloneConnectionOptions, reading:
   let burstBeganMs = 0
   let readAtMs = 0
   let isPaused = false
+  /** One for all waits. */
+  let wait: NodeJS.Timeout | undefined
   const resume = (): void => {
     isPaused = false
     socket.resume()
@@ -98,7 +101,7 @@ function open({ host, port, family, tls }: StandaloneConnectionOptions, reading:
       isPaused = true
       burstBeganMs = readAtMs
       // What resumes it also holds the process: a socket that is not read does not.
-      if (gathers) setTimeout(resume, gatherMs)
+      if (gathers) wait = wait?.refresh() ?? setTimeout(resume, gatherMs)
       else setImmediate(resume)
       return false
     },
