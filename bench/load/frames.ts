@@ -11,6 +11,7 @@ import {
 } from '../../internal/codec/frame-layout.ts'
 import { MEASUREMENT } from '../../internal/codec/system-stats.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
+import { viewOf } from '../../internal/sample/same-bytes.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import type { MessageWriter } from './messages.ts'
 import type { Values } from './values.ts'
@@ -49,6 +50,9 @@ export class FrameMessageWriter implements MessageWriter {
   readonly maxBytes: number
   readonly #templates: readonly Template[]
   readonly #values: Values
+  /** Of the chunk that was written to last: a few chunks take turns, each for some frames. */
+  #view: DataView = new DataView(new ArrayBuffer(0))
+  #viewed: Buffer | undefined
   #next = 0
 
   constructor(workers: readonly FrameWorker[], samplesPerMessage: number, values: Values) {
@@ -62,23 +66,32 @@ export class FrameMessageWriter implements MessageWriter {
     const template = this.#templates[worker]!
     const { bytes, frameAt, rows } = template
     out.set(bytes, at)
+    const view = this.#viewOf(out)
     const frame = at + frameAt
     const seq = template.seq++
-    writeInteger(out, frame + SEQ_AT, seq)
-    writeInteger(out, frame + FIRST_SAMPLE_AT, seq * this.#samplesPerMessage)
-    writeInteger(out, frame + SENT_AT_AT, dueUs)
+    writeInteger(view, frame + SEQ_AT, seq)
+    writeInteger(view, frame + FIRST_SAMPLE_AT, seq * this.#samplesPerMessage)
+    writeInteger(view, frame + SENT_AT_AT, dueUs)
     const values = this.#values
     const high = Math.floor(dueUs / TWO_TO_32)
     const low = dueUs - high * TWO_TO_32
     for (let i = 0; i < rows.length; i++) {
       const row = at + rows[i]!
       const index = this.#next++
-      out.writeUInt32LE(low, row)
-      out.writeUInt32LE(high, row + 4)
-      out.writeDoubleLE(values.number(index), row + ROW_CPU_AT)
-      out.writeDoubleLE(values.number(index + 1), row + ROW_MEM_AT)
+      view.setUint32(row, low, true)
+      view.setUint32(row + 4, high, true)
+      view.setFloat64(row + ROW_CPU_AT, values.number(index), true)
+      view.setFloat64(row + ROW_MEM_AT, values.number(index + 1), true)
     }
     return at + bytes.length
+  }
+
+  #viewOf(out: Buffer): DataView {
+    if (out !== this.#viewed) {
+      this.#viewed = out
+      this.#view = viewOf(out)
+    }
+    return this.#view
   }
 
   /**
@@ -135,8 +148,8 @@ function asCommand(head: Buffer, message: Buffer): Buffer {
   return Buffer.concat([head, Buffer.from(`$${message.length}\r\n`), message, Buffer.from('\r\n')])
 }
 
-function writeInteger(out: Buffer, at: number, value: number): void {
+function writeInteger(out: DataView, at: number, value: number): void {
   const high = Math.floor(value / TWO_TO_32)
-  out.writeUInt32LE(value - high * TWO_TO_32, at)
-  out.writeUInt32LE(high, at + 4)
+  out.setUint32(at, value - high * TWO_TO_32, true)
+  out.setUint32(at + 4, high, true)
 }

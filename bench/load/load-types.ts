@@ -32,6 +32,11 @@ export interface LoadOptions {
   readonly values: 'walk' | 'full'
   readonly threads: number
   /**
+   * Open loop: how long a thread pauses at least between two looks at the schedule, µs. What is due meanwhile is sent
+   * together, for less CPU of the machine that is measured, and counts as late. Default 0.
+   */
+  readonly leastPauseUs?: number | undefined
+  /**
    * Admin listeners of the servers whose metrics belong to the result. Empty: the result has only the values of the
    * sender and the store.
    */

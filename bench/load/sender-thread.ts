@@ -15,6 +15,7 @@ export interface ThreadData {
   readonly thread: number
   readonly threads: number
   readonly tallies: SharedArrayBuffer
+  readonly leastPauseUs: number | undefined
 }
 
 /** A step to run, and the beginning of the run ids of its workers. */
@@ -33,7 +34,7 @@ export type ThreadAnswer = { readonly ready: true } | { readonly result: StepRes
 const CLOCK_MS = 5
 
 async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
-  const { redis, messages, thread, threads } = data
+  const { redis, messages, thread, threads, leastPauseUs } = data
   const clock = new WallClock()
   const tallies = new Tallies(threads, data.tallies)
   const workers = workersOf(thread, threads, messages.workers)
@@ -43,7 +44,7 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
     for (const until = performance.now() + CLOCK_MS; performance.now() < until; ) clock.now()
     port.on('message', ({ step, name }: ThreadTask) => {
       const writer = writerOf(messages, name, workers)
-      const options = { line, clock, thread, threads, tallies, workers: workers.length }
+      const options = { line, clock, thread, threads, tallies, leastPauseUs, workers: workers.length }
       const sender = new Sender(step, { ...options, messages: writer })
       sender
         .run()

@@ -9,6 +9,7 @@ const START_US = 1_763_900_000_000_000
 /** A Redis that answers each message in the next turn of the event loop, and records its worker and due time. */
 class FakeLine implements Pick<RedisLine, 'listen' | 'write'> {
   readonly messages: Array<{ readonly worker: number; readonly dueUs: number }> = []
+  writes = 0
   /** The answer to the message of this number; undefined holds it back. */
   receiversOf: (n: number) => number | undefined = () => 1
   listener!: LineListener
@@ -19,6 +20,7 @@ class FakeLine implements Pick<RedisLine, 'listen' | 'write'> {
   }
 
   write(bytes: Buffer, onWritten: () => void): void {
+    this.writes++
     for (let at = 0; at < bytes.length; at += 12) {
       this.messages.push({ worker: bytes.readUInt32LE(at), dueUs: bytes.readDoubleLE(at + 4) })
     }
@@ -51,11 +53,11 @@ interface Scene {
 }
 
 /** @param clock returns the time for each reading of the sender */
-function scene(step: Partial<Step>, clock: () => number, workers = 4): Scene {
+function scene(step: Partial<Step>, clock: () => number, workers = 4, leastPauseUs = 0): Scene {
   const line = new FakeLine()
   const tallies = new Tallies(1)
   const all: Step = { startUs: START_US, durationMs: 100, ratePerSecond: undefined, window: Infinity, ...step }
-  const options = { messages, workers, thread: 0, threads: 1, tallies, clock: { now: clock } }
+  const options = { messages, workers, leastPauseUs, thread: 0, threads: 1, tallies, clock: { now: clock } }
   return { line, tallies, sender: new Sender(all, { ...options, line: line as unknown as RedisLine }) }
 }
 
@@ -85,6 +87,15 @@ test('a stall of the sender counts for every message that was due in it', async 
   const late = lateness.buckets.filter(([us]) => us > 1000).reduce((sum, [, count]) => sum + count, 0)
   expect(late).toBeGreaterThanOrEqual(78)
   expect(lateness.max).toBeGreaterThan(78_000)
+})
+
+test('what is due within the least pause is sent together', async () => {
+  const startedAtMs = performance.now()
+  const clock = (): number => START_US + Math.floor((performance.now() - startedAtMs) * 1000)
+  const { line, sender } = scene({ ratePerSecond: 10_000, durationMs: 50 }, clock, 4, 5_000)
+  expect((await sender.run()).messages).toBe(500)
+  // A pause never ends early, so no more than ten fit between the first message and the last.
+  expect(line.writes).toBeLessThanOrEqual(12)
 })
 
 test('a closed loop has no more messages in flight than workers', async () => {

@@ -63,6 +63,8 @@ export interface SenderOptions {
   readonly thread: number
   readonly threads: number
   readonly tallies: Tallies
+  /** As in `LoadOptions`. Default 0. */
+  readonly leastPauseUs?: number | undefined
 }
 
 /**
@@ -207,8 +209,10 @@ export class Sender implements LineListener {
       this.#turnIn(Math.min((us - TIMER_SLACK_US) / 1000, LONGEST_SLEEP_MS))
       return
     }
+    const { leastPauseUs = 0 } = this.#options
     // A due message that was not sent waits for Redis or for the socket.
-    Atomics.wait(this.#pauseCell, 0, 0, (us > 0 ? Math.min(us, PAUSE_US) : PAUSE_US) / 1000)
+    const pauseUs = Math.max(leastPauseUs, us > 0 ? Math.min(us, PAUSE_US) : PAUSE_US)
+    Atomics.wait(this.#pauseCell, 0, 0, pauseUs / 1000)
     setImmediate(this.#turn)
   }
 

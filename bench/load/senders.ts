@@ -23,12 +23,12 @@ export class Senders {
 
   /** Starts the threads, and resolves when all are connected. @throws Error that a user understands */
   static async open(options: LoadOptions): Promise<Senders> {
-    const { redis, broker, format, workers, hosts, samplesPerMessage, values } = options
+    const { redis, broker, format, workers, hosts, samplesPerMessage, values, leastPauseUs } = options
     const threads = Math.min(options.threads, workers)
     const tallies = new Tallies(threads)
     const messages = { broker, format, workers, hosts, samplesPerMessage, values }
     const started = Array.from({ length: threads }, (_, thread) => {
-      return new SenderThread({ redis, messages, thread, threads, tallies: tallies.buffer })
+      return new SenderThread({ redis, messages, thread, threads, leastPauseUs, tallies: tallies.buffer })
     })
     const senders = new Senders(started, tallies)
     try {

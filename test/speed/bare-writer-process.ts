@@ -1,8 +1,8 @@
 // How fast the store is by itself: POSTs batches of line protocol that are made already, as fast as InfluxDB takes them, over as many connections as
-// the server uses, and prints {"samples": …, "seconds": …}. The lines are those that the server makes of the benchmark's frames; between two
+// the server uses, and prints {"samples": …, "seconds": …, "startUs": …, "endUs": …}. The lines are those that the server makes of the benchmark's frames; between two
 // posts of a batch only the seconds of its times change, so that each post brings new points.
 //
-//   node bare-writer-process.mjs <store URL> <influx|victoria> <series> <seconds>
+//   node bare-writer-process.mjs <store URL> <influx|victoria> <database> <series> <seconds>
 import { Agent, request } from 'node:http'
 
 const LINES = 5_000
@@ -13,8 +13,7 @@ const BATCHES = 8
 const SECOND_DIGITS = 10
 const TIME_DIGITS = 19
 
-const [storeUrl = '', kind, seriesCount, seconds] = process.argv.slice(2)
-const database = 'bare_writer'
+const [storeUrl = '', kind, database, seriesCount, seconds] = process.argv.slice(2)
 const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
 const base = Math.floor(Date.now() / 1000)
 let nextSecond = base
@@ -27,7 +26,8 @@ const startedAtMs = performance.now()
 const endMs = startedAtMs + Number(seconds) * 1000
 const sums = await Promise.all(Array.from({ length: CONNECTIONS }, write))
 const samples = sums.reduce((sum, one) => sum + one, 0)
-console.log(JSON.stringify({ samples, seconds: (performance.now() - startedAtMs) / 1000 }))
+const times = { startUs: base * 1e6, endUs: nextSecond * 1e6 }
+console.log(JSON.stringify({ samples, seconds: (performance.now() - startedAtMs) / 1000, ...times }))
 agent.destroy()
 
 async function write(): Promise<number> {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { Cores } from './cores.ts'
 
@@ -11,4 +13,16 @@ test('says how much of the machine each program uses, the busiest first', () => 
   const each = busy!.split(', ').map((one) => Number(/\d+\.\d\d$/.exec(one)![0]))
   expect(each).toEqual(each.toSorted((a, b) => b - a))
   expect(Number(used)).toBeLessThanOrEqual(Number(there) + 0.1)
+})
+
+test('knows which CPU is its own, and that of what it started', async () => {
+  const cores = new Cores()
+  const child = spawn('sh', ['-c', 'i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; echo done; read line'])
+  await once(child.stdout, 'data')
+  const own = cores.own()
+  child.stdin.end('\n')
+  await once(child, 'exit')
+  expect([...own.keys()]).toEqual(expect.arrayContaining(['load generator', 'sh']))
+  expect(own.get('sh')).toBeGreaterThan(0)
+  expect([...own.values()]).toEqual([...own.values()].toSorted((a, b) => b - a))
 })

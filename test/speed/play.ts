@@ -7,15 +7,20 @@ import { type LoadOptions, type LoadResult, runLoad } from '../../bench/load/loa
 import { openStack } from '../../bench/stack/open.ts'
 import type { Stack, StackOptions } from '../../bench/stack/stack.ts'
 import { countText } from '../../internal/text/count.ts'
-import { Cores } from './cores.ts'
+import { Cores, type CpuByProgram } from './cores.ts'
 import type { Context } from './row.ts'
 
 /** What a row says of a load; the rest is the same for all. */
 export type Load = Pick<LoadOptions, 'format' | 'ratePerSecond'> &
-  Partial<Pick<LoadOptions, 'durationMs' | 'warmupMs' | 'values'>>
+  Partial<Pick<LoadOptions, 'durationMs' | 'warmupMs' | 'values' | 'leastPauseUs'>>
 
-/** What a load came to, and which programs used how much of the machine meanwhile, in words. */
-export type Played = LoadResult & { readonly cores: string }
+/** What a load came to, and what it cost the machine. */
+export type Played = LoadResult & {
+  /** Which programs used how much of the machine meanwhile, in words. */
+  readonly cores: string
+  /** What the programs of the row used from the end of its first second until all was stored, and for how many samples. */
+  readonly cost: { readonly cpuUs: CpuByProgram; readonly samples: number }
+}
 
 export const SAMPLES_PER_FRAME = 100
 
@@ -60,8 +65,9 @@ async function playOn(stack: Stack, load: Load, context: Context): Promise<Playe
   const rate = load.ratePerSecond
   const words = rate === undefined ? 'as fast as it goes' : `${countText(rate)}/s`
   context.say(`${stack.broker.kind}, ${load.format}, ${words}, ${(durationMs / 1000).toFixed(0)} s`)
-  let cores: Cores | undefined
+  let begun: { readonly cores: Cores; readonly sent: number } | undefined
   let coresText = ''
+  let cpuUs: CpuByProgram = new Map()
   // One for each load, for each leaves listeners on it.
   const stop = AbortSignal.any([context.signal, stack.broken])
   const result = await runLoad(
@@ -72,16 +78,18 @@ async function playOn(stack: Stack, load: Load, context: Context): Promise<Playe
       ...{ redis: { url: stack.redisUrl }, broker: stack.broker, servers: stack.servers },
       ...{ durationMs, countStored: stack.countStored },
       // At the end of the first second, which is as busy as all others, it begins.
-      onProgress({ step }) {
-        if (step !== 'measure') return
-        cores ??= new Cores()
-        coresText = cores.text()
+      onProgress({ step, sent }) {
+        if (step === 'measure') {
+          begun ??= { cores: new Cores(), sent }
+          coresText = begun.cores.text()
+        } else if (step === 'count' && begun !== undefined) cpuUs = begun.cores.own()
       },
     },
     stop,
   )
   stop.throwIfAborted()
-  return { ...result, cores: coresText }
+  const samples = (result.messages - (begun?.sent ?? 0)) * (load.format === 'frame' ? SAMPLES_PER_FRAME : 1)
+  return { ...result, cores: coresText, cost: { cpuUs, samples } }
 }
 
 /** CPU of the servers for a message, µs. */

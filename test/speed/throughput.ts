@@ -1,7 +1,8 @@
 import type { StackOptions } from '../../bench/stack/stack.ts'
+import { writeBare } from './bare-writer.ts'
+import { cpuText, sumOf } from './cores.ts'
 import { problemOf } from './holds.ts'
 import { cpuUsPerMessage, type Load, lostOf, type Played, SAMPLES_PER_FRAME, type Scene, withScene } from './play.ts'
-import { runHelper } from './processes.ts'
 import { highestRate } from './rate-search.ts'
 import type { Context, Figure, Outcome, Row } from './row.ts'
 
@@ -12,6 +13,11 @@ const WARMUP_MS = { short: 1_000, whole: 2_000 }
 const MOST_MESSAGES = 1_000_000
 /** How often a row's store is given the load of its whole length, the short tries counted. */
 const TRIES = 6
+/**
+ * No latency below 250 ms decides here, so the load generator sends what is due once a millisecond. At 2,500 frames a second it sent each by
+ * itself, and took 55 µs of CPU for it in place of 26: CPU that the store lacked.
+ */
+const PAUSE_US = 1_000
 
 interface Throughput {
   readonly id: string
@@ -25,7 +31,7 @@ interface Throughput {
   /** Something beside it, on the same servers. */
   readonly beside?: {
     readonly figures: readonly Figure[]
-    measure(scene: Scene, found: Found, context: Context): Promise<Record<string, number>>
+    measure(scene: Scene, found: Found, context: Context): Promise<Pick<Outcome, 'figures' | 'notes'>>
   }
 }
 
@@ -43,21 +49,32 @@ const fullPrecision: Throughput['beside'] = {
   async measure(scene, found, context) {
     const from = foundBefore(context, FULL_PRECISION) ?? found.samplesPerSecond
     const { samplesPerSecond } = await search(scene, { format: 'packed', values: 'full' }, from, context)
-    return { [FULL_PRECISION]: samplesPerSecond }
+    return { figures: { [FULL_PRECISION]: samplesPerSecond } }
   },
 }
 
+/**
+ * All programs of a row share the cores of one machine, so the CPU that they take for a sample decides how near the rate comes to that of the
+ * bare writer, which shares them with the store alone. Both rates swing with what else the machine does; the CPU swings less.
+ */
 const bareWriter: Throughput['beside'] = {
   figures: [
     { name: 'bare writer', unit: 'samples/s', decimals: 0 },
     { name: 'of the bare writer', unit: '%', decimals: 0, reach: { atLeast: 85 } },
+    { name: 'of the bare writer, by CPU', unit: '%', decimals: 0 },
   ],
-  async measure({ stack }, { samplesPerSecond }, { settings, signal, say }) {
+  async measure({ stack }, { samplesPerSecond, load }, { settings, signal, say }) {
     say(`a bare writer to the same store, ${settings.seconds} s`)
-    const kind = 'influxdb' in stack.versions ? 'influx' : 'victoria'
-    const args = [stack.storeUrl, kind, `${SAMPLES_PER_FRAME}`, `${settings.seconds}`]
-    const { samples, seconds } = await runHelper<{ samples: number; seconds: number }>('bare-writer', args, signal)
-    return { 'bare writer': samples / seconds, 'of the bare writer': (samplesPerSecond / (samples / seconds)) * 100 }
+    const { samples, seconds, cpuUs } = await writeBare(stack, settings.seconds, signal)
+    const bareUs = sumOf(cpuUs) / samples
+    return {
+      figures: {
+        'bare writer': samples / seconds,
+        'of the bare writer': (samplesPerSecond / (samples / seconds)) * 100,
+        ...(load && { 'of the bare writer, by CPU': (bareUs / (sumOf(load.cost.cpuUs) / load.cost.samples)) * 100 }),
+      },
+      notes: [`bare writer: ${cpuText(cpuUs, samples)}`],
+    }
   },
 }
 
@@ -108,13 +125,18 @@ function rowOf(throughput: Throughput): Row {
       withScene({ pipeline: 'ours', broker, store, serverCount: 1 }, context, async (scene): Promise<Outcome> => {
         const found = await search(scene, { format }, foundBefore(context, 'samples') ?? reach, context)
         const { load, samplesPerSecond, limit } = found
+        const more = await beside?.measure(scene, found, context)
         return {
           figures: {
             samples: samplesPerSecond,
             ...(load && { lost: lostOf(load), 'server CPU': cpuUsPerMessage(load) }),
-            ...(await beside?.measure(scene, found, context)),
+            ...more?.figures,
           },
-          notes: [...(limit === '' ? [] : [`the limit: ${limit}`]), ...(load ? [load.cores] : [])],
+          notes: [
+            ...(limit === '' ? [] : [`the limit: ${limit}`]),
+            ...(load ? [load.cores, cpuText(load.cost.cpuUs, load.cost.samples)] : []),
+            ...(more?.notes ?? []),
+          ],
           versions: scene.stack.versions,
         }
       }),
@@ -140,7 +162,13 @@ async function search(
     problemAt: async (ratePerSecond, length) => {
       const wholeMs = context.settings.seconds * 1000
       const durationMs = length === 'whole' ? wholeMs : Math.min(SHORT_TRY_MS, wholeMs)
-      const played = await play({ ...load, ratePerSecond, durationMs, warmupMs: WARMUP_MS[length] })
+      const played = await play({
+        ...load,
+        ratePerSecond,
+        durationMs,
+        warmupMs: WARMUP_MS[length],
+        leastPauseUs: PAUSE_US,
+      })
       const problem = problemOf(played, Math.round(ratePerSecond))
       if (problem === '') held = played
       context.say(problem === '' ? 'holds' : problem)
