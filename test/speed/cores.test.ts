@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { Cores } from './cores.ts'
+import { Cores, cpuText } from './cores.ts'
 
 test('says how much of the machine each program uses, the busiest first', () => {
   const cores = new Cores()
@@ -25,4 +25,13 @@ test('knows which CPU is its own, and that of what it started', async () => {
   expect([...own.keys()]).toEqual(expect.arrayContaining(['load generator', 'sh']))
   expect(own.get('sh')).toBeGreaterThan(0)
   expect([...own.values()]).toEqual([...own.values()].toSorted((a, b) => b - a))
+})
+
+test('says what the programs take for a sample, but those that take next to nothing', () => {
+  const cpuUs = new Map([
+    ['influxd', 2_410_000],
+    ['server', 710_000],
+    ['sh', 2_000],
+  ])
+  expect(cpuText(cpuUs, 1e6)).toBe('CPU, µs a sample: influxd 2.41, server 0.71; 3.12 in all')
 })

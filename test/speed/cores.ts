@@ -6,6 +6,7 @@ import { cpuUsOf } from './processes.ts'
 export type CpuByProgram = ReadonlyMap<string, number>
 
 const LEAST_CORES = 0.05
+const LEAST_SHARE = 0.01
 
 /** Which programs use how much of the machine, from here until it is asked. */
 export class Cores {
@@ -33,8 +34,10 @@ export class Cores {
 
 /** In words: `CPU, µs a sample: influxd 2.41, server 0.71, load generator 0.16, redis-server 0.12; 3.40 in all`. */
 export function cpuText(cpuUs: CpuByProgram, samples: number): string {
-  const each = [...cpuUs].map(([program, us]) => `${program} ${(us / samples).toFixed(2)}`)
-  return `CPU, µs a sample: ${each.join(', ')}; ${(sumOf(cpuUs) / samples).toFixed(2)} in all`
+  const all = sumOf(cpuUs)
+  const each = [...cpuUs].filter(([, us]) => us >= all * LEAST_SHARE)
+  const words = each.map(([program, us]) => `${program} ${(us / samples).toFixed(2)}`)
+  return `CPU, µs a sample: ${words.join(', ')}; ${(all / samples).toFixed(2)} in all`
 }
 
 /** Of all programs, µs. */
