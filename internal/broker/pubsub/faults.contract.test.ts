@@ -161,4 +161,22 @@ describe('a subscriber', () => {
       return live.length > 0
     })
   })
+
+  it('keeps one over which messages gather for longer than that', async () => {
+    const intervalMs = 100
+    const broker = await scene.open('pubsub', { redis: { url: scene.server.url, pingIntervalMs: intervalMs } })
+    const received = receiver()
+    await broker.subscribe(received.handler)
+    const endMs = performance.now() + 10 * intervalMs
+    let sent = 0
+    while (performance.now() < endMs) {
+      const results = await Promise.all(
+        Array.from({ length: 20 }, () => broker.publish('key', Buffer.from(`${sent++}`))),
+      )
+      expect(results).toEqual(results.map(() => 1))
+    }
+    await until('all has arrived', () => texts(received).length === sent)
+    expect(texts(received)).toEqual(Array.from({ length: sent }, (_, i) => `${i}`))
+    expect(broker.stats.reconnects).toBe(0)
+  })
 })

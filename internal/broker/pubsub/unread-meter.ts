@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { OutputLimit, Unread } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
+import { bytesReadOf } from '../redis/read-past.ts'
 import { DEFAULT_OUTPUT_LIMIT, readOutputLimit } from './output-limit.ts'
 
 export interface UnreadMeterOptions {
@@ -98,24 +99,27 @@ export class UnreadMeter {
 
   /** The subscriber does not listen from now on (true), or listens again: what comes then is no part of the estimate. */
   heldBack(isHeldBack: boolean, nowMs: number): void {
-    const { bytesRead } = this.#options.subscriber.client.stream
+    const bytesRead = bytesReadOf(this.#options.subscriber.client.stream)
     this.#atStop = isHeldBack ? { bytes: this.#estimate(this.#waitsMs(nowMs)), bytesRead } : undefined
   }
 
   #estimate(waitsMs: number): number {
     if (this.#atStop === undefined) return Math.max(this.#answered?.bytes ?? 0, this.#arrivingPerMs * waitsMs)
-    return Math.max(0, this.#atStop.bytes - this.#options.subscriber.client.stream.bytesRead + this.#atStop.bytesRead)
+    return Math.max(
+      0,
+      this.#atStop.bytes - bytesReadOf(this.#options.subscriber.client.stream) + this.#atStop.bytesRead,
+    )
   }
 
   /** How long the PING has had no answer. Redis itself may stand still: then nothing waits that could be read. */
   #waitsMs(nowMs: number): number {
     const ping = this.#ping
-    return ping !== undefined && ping.stream.bytesRead > ping.bytesRead ? nowMs - ping.atMs : 0
+    return ping !== undefined && bytesReadOf(ping.stream) > ping.bytesRead ? nowMs - ping.atMs : 0
   }
 
   #send(client: Redis, atMs: number): void {
     const { stream } = client
-    const ping = { stream, atMs, bytesRead: stream.bytesRead }
+    const ping = { stream, atMs, bytesRead: bytesReadOf(stream) }
     this.#ping = ping
     client.ping().then(
       () => this.#take(ping),
@@ -129,7 +133,7 @@ export class UnreadMeter {
     if (this.#ping !== ping) return
     const before = this.#answered
     const tookMs = performance.now() - ping.atMs
-    const bytes = ping.stream.bytesRead - ping.bytesRead
+    const bytes = bytesReadOf(ping.stream) - ping.bytesRead
     // What is read between two answers is what came between their PINGs.
     if (before !== undefined) {
       const betweenMs = ping.atMs - before.atMs

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { bytesReadOf } from './read-past.ts'
 
 /**
  * Asks something of the server at each interval. Where nothing has come back since the last time, it breaks the
@@ -27,12 +28,12 @@ export class Heartbeat {
       this.#asked = undefined
       return
     }
-    const { bytesRead } = stream
+    const bytesRead = bytesReadOf(stream)
     if (this.#asked?.stream === stream && this.#asked.bytesRead === bytesRead) {
       // After a long pause of this process the answer waits in the socket, because timers run before sockets: look
       // again.
       setImmediate(() => {
-        if (stream.bytesRead === bytesRead) stream.destroy(new Error('no answer to PING'))
+        if (bytesReadOf(stream) === bytesRead) stream.destroy(new Error('no answer to PING'))
       })
       return
     }

@@ -1,9 +1,10 @@
-import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { connect as connectTls } from 'node:tls'
 import { AbstractConnector, type StandaloneConnectionOptions } from 'ioredis'
 import type { BrokerStats } from '../broker.ts'
 import { Gathering } from './gathering.ts'
+import { readPast } from './read-past.ts'
 
 /** Reads a connection before the client does, and passes on the replies that it does not take. */
 export interface ReplyReader {
@@ -80,33 +81,37 @@ function open({ host, port, family, tls }: StandaloneConnectionOptions, reading:
     isPaused = false
     socket.resume()
   }
-  const onread: OnReadOpts = {
-    buffer,
-    callback: (length) => {
-      // Over TLS each record comes by itself: those of one read, and more of them after a pause has begun.
-      if (!isPaused) stats.reads++
-      const nowMs = performance.now()
-      if (nowMs - readAtMs > BETWEEN_READS_MS) burstBeganMs = nowMs
-      const { messages } = reader
-      try {
-        reader.push(buffer.subarray(0, length))
-      } catch (error) {
-        socket.destroy(error as Error)
-        return false
-      }
-      readAtMs = performance.now()
-      const gathers = messages !== undefined && gathering.waits(reader.messages! - messages, length, readAtMs)
-      const isLongBurst = readAtMs - burstBeganMs >= BURST_MS
-      if (isPaused || !(gathers || isLongBurst)) return !isPaused
-      isPaused = true
-      burstBeganMs = readAtMs
-      // What resumes it also holds the process: a socket that is not read does not.
-      if (gathers) wait = wait?.refresh() ?? setTimeout(resume, gatherMs)
-      else setImmediate(resume)
-      return false
-    },
+  /** While messages gather again and again, the socket stays paused. */
+  const endWait = (): void => {
+    isPaused = false
+    const length = tls === undefined ? readPast(socket, buffer) : 0
+    if (length === 0 || take(length)) socket.resume()
   }
-  const place = { host, port: port!, family, onread }
+  /** @returns whether the socket may go on reading */
+  const take = (length: number): boolean => {
+    // Over TLS each record comes by itself: those of one read, and more of them after a pause has begun.
+    if (!isPaused) stats.reads++
+    const nowMs = performance.now()
+    if (nowMs - readAtMs > BETWEEN_READS_MS) burstBeganMs = nowMs
+    const { messages } = reader
+    try {
+      reader.push(buffer.subarray(0, length))
+    } catch (error) {
+      socket.destroy(error as Error)
+      return false
+    }
+    readAtMs = performance.now()
+    const gathers = messages !== undefined && gathering.waits(reader.messages! - messages, length, readAtMs)
+    const isLongBurst = readAtMs - burstBeganMs >= BURST_MS
+    if (isPaused || !(gathers || isLongBurst)) return !isPaused
+    isPaused = true
+    burstBeganMs = readAtMs
+    // What resumes it also holds the process: a socket that is not read does not.
+    if (gathers) wait = wait?.refresh() ?? setTimeout(endWait, gatherMs)
+    else setImmediate(resume)
+    return false
+  }
+  const place = { host, port: port!, family, onread: { buffer, callback: take } }
   const socket = tls === undefined ? connectTcp(place) : connectTls({ ...place, ...tls })
   // The client's parser keeps the buffers that it gets, so it gets a copy.
   const reader = newReader((reply) => socket.emit('data', Buffer.from(reply)))
