@@ -17,6 +17,18 @@ export interface Delivery {
  */
 export type MessageHandler = (payload: Buffer, delivery: Readonly<Delivery>) => void
 
+/** How the reads of a broker that reads in steps go together with what becomes of its messages. */
+export interface ReadTiming {
+  /**
+   * How long a message may wait for a read, ms.
+   *
+   * @param readers servers of the group, this one too
+   */
+  readWithinMs(readers: number): number
+  /** All that was read is delivered, and nothing more comes for so long, ms. */
+  nothingForMs(pauseMs: number): void
+}
+
 export interface SubscribeOptions {
   /**
    * Takes a message that this program cannot process: the handler threw on it, or the process died of it several
@@ -28,13 +40,8 @@ export interface SubscribeOptions {
    * @param problem for people
    */
   onPoison?(payload: Buffer, id: string, deliveries: number, problem: string): void | Promise<void>
-  /**
-   * Asked after each read that is followed by a pause (streams), when everything that it brought is delivered.
-   *
-   * @param mostMs the pause that makes the next read worth its price, ms
-   * @returns the pause, at most `mostMs`
-   */
-  nextReadInMs?(mostMs: number): number
+  /** Where a broker that reads in steps (streams) asks when to read. */
+  readonly timing?: ReadTiming
   /**
    * Keeps how far the streams were, over restarts and beside Redis: so a stream that vanished while no server ran is
    * noticed.

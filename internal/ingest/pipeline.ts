@@ -166,8 +166,7 @@ export class Pipeline {
   /** Starts to write what an earlier process left on disk, then subscribes. */
   async start(subscribe: (handler: MessageHandler, options: SubscribeOptions) => Promise<Subscription>): Promise<void> {
     this.#queue.ask()
-    const nextReadInMs = (mostMs: number): number => this.#queue.nextReadInMs(mostMs)
-    const subscription = await subscribe(this.#message, { onPoison: this.#poison, nextReadInMs })
+    const subscription = await subscribe(this.#message, { onPoison: this.#poison, timing: this.#queue })
     // `finish` was called while the broker was away. Messages delivered now would not be written.
     if (this.#isFinished) return subscription.close()
     this.#subscription = subscription

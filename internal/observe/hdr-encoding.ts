@@ -4,6 +4,9 @@ const HEAD_BYTES = 40
 /** A count below 2^52 takes 53 bits with its sign: seven in each byte. */
 const MAX_COUNT_BYTES = 8
 
+/** Up to here the operators of bits take a number as it is. */
+const LARGEST_INTEGER = 2 ** 31 - 1
+
 /** What a reader must know of a histogram beside its counts. */
 export interface HdrShape {
   readonly significantDigits: number
@@ -31,8 +34,12 @@ export function encodeHdr(counts: Float64Array, top: number, { significantDigits
       for (; bucket <= top && counts[bucket] === 0; bucket++) run++
       if (run > 1) word = 2 * run - 1
     }
-    for (; word >= 128; word = Math.floor(word / 128)) bytes[at++] = (word % 128) + 128
-    bytes[at++] = word
+    // Division only where the bits of an integer do not suffice: with it alone the figures took 8 % of a server that was
+    // asked for them once a second.
+    for (; word > LARGEST_INTEGER; word = Math.floor(word / 128)) bytes[at++] = (word % 128) + 128
+    let rest = word | 0
+    for (; rest >= 128; rest >>= 7) bytes[at++] = (rest & 127) | 128
+    bytes[at++] = rest
   }
   bytes.writeUInt32BE(ENCODING, 0)
   bytes.writeUInt32BE(at - HEAD_BYTES, 4)

@@ -1,11 +1,14 @@
-import { Command } from 'ioredis'
 import type { RedisConnection } from '../redis/connection.ts'
+import { PreparedCommand } from '../redis/prepared-command.ts'
 import { bulkOf } from './entry.ts'
 import type { Unacked } from './unacked.ts'
 
-/** A round is a command and a write of its own. What is not acked in time is only stored once more. */
-const ACK_INTERVAL_MS = 100
-const ACKS_A_COMMAND = 1000
+/** A round costs about as much as a read. What is not acked in time is only stored once more. */
+const ACK_INTERVAL_MS = 250
+/** So many entries are acked before. */
+const ENOUGH = 4000
+/** Redis does nothing else meanwhile: 1 ms. */
+const ACKS_A_COMMAND = 2000
 /** After a refusal, and while Redis is away, the next round comes this much later. */
 const RETRY_MS = 500
 
@@ -14,12 +17,14 @@ export interface AckSenderOptions {
   readonly group: string
   readonly commands: RedisConnection
   readonly unacked: Unacked
+  /** At so many unacked entries the consumer stops reading. */
+  readonly maxUnacked: number
   /** Called when Redis has answered: there may be fewer unacked entries. */
   readonly answered: () => void
 }
 
 /**
- * Tells Redis which entries are acked: 100 ms after the first one, or as soon as 1,000 wait. One round sends one XACK
+ * Tells Redis which entries are acked: 250 ms after the first one, or as soon as 4,000 wait. One round sends one XACK
  * a partition, all in one write. A failed XACK is sent again in the next round: acking twice does no harm.
  */
 export class AckSender {
@@ -33,9 +38,10 @@ export class AckSender {
 
   /** To be called when entries have been acked. */
   schedule(): void {
-    const waiting = this.#options.unacked.ackingCount
+    const { unacked, maxUnacked } = this.#options
+    const waiting = unacked.ackingCount
     if (waiting === 0) return
-    if (waiting >= ACKS_A_COMMAND) this.#send()
+    if (waiting >= Math.min(ENOUGH, maxUnacked / 2)) this.#send()
     else this.#sendLater(ACK_INTERVAL_MS)
   }
 
@@ -69,7 +75,7 @@ export class AckSender {
     const sent = keys.map(async (key, partition) => {
       const count = Math.min(ACKS_A_COMMAND, unacked.ackingOf(partition))
       if (count === 0) return
-      const command = new AckCommand(key, group, count, unacked.peekAcking(partition, count))
+      const command = ackCommand(key, group, count, unacked.peekAcking(partition, count))
       await commands.send(`XACK ${key}`, (client) => client.sendCommand(command) as Promise<unknown>)
       unacked.acked(partition, count)
     })
@@ -82,16 +88,7 @@ export class AckSender {
 }
 
 /** XACK with ids that are bulk strings of RESP already: the client would make strings of them, at twice the cost of all else of an ack. */
-class AckCommand extends Command {
-  readonly #bytes: Buffer
-
-  constructor(key: string, group: string, count: number, ids: Buffer) {
-    super('XACK', [key, group])
-    const head = Buffer.from(`*${3 + count}\r\n`)
-    this.#bytes = Buffer.concat([head, bulkOf('XACK'), bulkOf(key), bulkOf(group), ids])
-  }
-
-  override toWritable(): Buffer {
-    return this.#bytes
-  }
+function ackCommand(key: string, group: string, count: number, ids: Buffer): PreparedCommand {
+  const head = Buffer.from(`*${3 + count}\r\n`)
+  return new PreparedCommand('XACK', key, Buffer.concat([head, bulkOf('XACK'), bulkOf(key), bulkOf(group), ids]))
 }

@@ -56,6 +56,11 @@ export class Backlog {
     return this.#namesake.isThere
   }
 
+  /** Servers that read for the group, this one too, at the last look. */
+  get readers(): number {
+    return 1 + Math.max(0, ...this.#polled.map((each) => each?.othersReading ?? 0))
+  }
+
   /** To be called when the consumer groups exist. */
   async start(): Promise<void> {
     await this.#positions.load()

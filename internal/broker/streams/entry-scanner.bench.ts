@@ -34,13 +34,16 @@ describe('entries of streams in chunks of 64 KiB, found, handed over, and acked'
         const unacked = new Unacked(1)
         const scanner = new EntryScanner(
           [KEY],
-          () => {},
-          (partition, reply, idAt, idEnd) => {
-            unacked.push(partition, reply, idAt, idEnd)
-            found++
-            if (found % 500 !== 0) return
-            unacked.ackUpTo(found)
-            unacked.acked(0, unacked.peekAcking(0, 500).length > 0 ? 500 : 0)
+          {
+            begins: () => {},
+            entry: (partition, reply, idAt, idEnd) => {
+              unacked.push(partition, reply, idAt, idEnd)
+              found++
+              if (found % 500 !== 0) return
+              unacked.ackUpTo(found)
+              unacked.acked(0, unacked.peekAcking(0, 500).length > 0 ? 500 : 0)
+            },
+            ended: () => {},
           },
           () => {},
         )

@@ -29,10 +29,13 @@ function scan(chunks: readonly Buffer[]): string[] {
   const found: string[] = []
   const scanner = new EntryScanner(
     KEYS,
-    () => found.push('entries'),
-    (partition, bytes, idAt, idEnd, payload) => {
-      expect(bytes.subarray(idAt, idEnd)).toEqual(bulkOf(idIn(bytes, idAt, idEnd)))
-      found.push(`entry ${partition} ${idIn(bytes, idAt, idEnd)} ${payload.toString('hex')}`)
+    {
+      begins: () => found.push('entries'),
+      entry: (partition, bytes, idAt, idEnd, payload) => {
+        expect(bytes.subarray(idAt, idEnd)).toEqual(bulkOf(idIn(bytes, idAt, idEnd)))
+        found.push(`entry ${partition} ${idIn(bytes, idAt, idEnd)} ${payload.toString('hex')}`)
+      },
+      ended: () => {},
     },
     (piece) => {
       if (found.at(-1)?.startsWith('other ')) found[found.length - 1] += piece.toString('latin1')
@@ -149,12 +152,25 @@ describe('EntryScanner', () => {
     const sizes: number[] = []
     const scanner = new EntryScanner(
       KEYS,
-      () => {},
-      (_partition, _bytes, _idAt, _idEnd, payload) => sizes.push(payload.length),
+      {
+        begins: () => {},
+        entry: (_partition, _bytes, _idAt, _idEnd, payload) => sizes.push(payload.length),
+        ended: () => {},
+      },
       () => {},
     )
     for (let at = 0; at < bytes.length; at += 65_536) scanner.push(bytes.subarray(at, at + 65_536))
     expect(sizes).toEqual([large.length, large.length, 4])
+  })
+
+  it('says how far apart in time the oldest and the newest entry of a read are, over all its streams', () => {
+    const spans: number[] = []
+    const on = { begins: () => {}, entry: () => {}, ended: (spanMs: number) => spans.push(spanMs) }
+    const scanner = new EntryScanner(KEYS, on, () => {})
+    const at = (ms: number): [string, string, string] => [`${ms}-0`, 'd', 'x']
+    scanner.push(reply([1, at(1764462000005), at(1764462000009)], [2, at(1764462000001), at(1764462000004)]))
+    scanner.push(reply([0, at(1764462000020)]))
+    expect(spans).toEqual([8, 0])
   })
 
   const head = '*1\r\n*2\r\n$19\r\nqueue:{telemetry:0}\r\n'

@@ -8,7 +8,7 @@ import {
   notRedis,
   RespScanner,
 } from '../redis/resp-scanner.ts'
-import { bulkOf, MAX_ID_BYTES, PAYLOAD_FIELD } from './entry.ts'
+import { addedAtMs, bulkOf, MAX_ID_BYTES, PAYLOAD_FIELD } from './entry.ts'
 
 /**
  * Takes an entry that was read.
@@ -17,6 +17,15 @@ import { bulkOf, MAX_ID_BYTES, PAYLOAD_FIELD } from './entry.ts'
  * @param payload of the entry; like `bytes`, valid only during the call
  */
 export type OnEntry = (partition: number, bytes: Buffer, idAt: number, idEnd: number, payload: Buffer) => void
+
+export interface EntryEvents {
+  /** Entries begin to come; the first of them follows. Must not throw. */
+  readonly begins: () => void
+  /** Must not throw. */
+  readonly entry: OnEntry
+  /** The last one has come. @param spanMs how long after the oldest of them Redis added the newest */
+  readonly ended: (spanMs: number) => void
+}
 
 /** An array of two: the key of a stream and its entries, or the id of an entry and its fields. */
 const PAIR = Buffer.from('*2\r\n')
@@ -36,11 +45,14 @@ const NONE = -2
 export class EntryScanner extends RespScanner {
   /** How each stream begins in the reply. */
   readonly #heads: readonly Buffer[]
-  readonly #onReply: () => void
-  readonly #onEntry: OnEntry
+  readonly #on: EntryEvents
   readonly #passOn: (reply: Buffer) => void
   #streamsLeft = 0
   #entriesLeft = 0
+  /** The entries of the stream that comes. */
+  #entriesOfStream = 0
+  #oldestMs = 0
+  #newestMs = 0
   /** The partition whose entries come. */
   #partition = 0
   /** The entries of the stream that gave the most. */
@@ -51,15 +63,12 @@ export class EntryScanner extends RespScanner {
 
   /**
    * @param keys of the streams, by partition
-   * @param onReply called when entries begin to come, before the first of them; must not throw
-   * @param onEntry must not throw
    * @param passOn called with each other reply, or the next piece of it, valid only during the call
    */
-  constructor(keys: readonly string[], onReply: () => void, onEntry: OnEntry, passOn: (reply: Buffer) => void) {
+  constructor(keys: readonly string[], on: EntryEvents, passOn: (reply: Buffer) => void) {
     super()
-    this.#onReply = onReply
+    this.#on = on
     this.#heads = keys.map((key) => Buffer.concat([PAIR, bulkOf(key)]))
-    this.#onEntry = onEntry
     this.#passOn = passOn
   }
 
@@ -80,7 +89,9 @@ export class EntryScanner extends RespScanner {
       if (partition !== NONE) {
         this.#streamsLeft = streams
         this.#most = 0
-        this.#onReply()
+        this.#oldestMs = Number.MAX_SAFE_INTEGER
+        this.#newestMs = 0
+        this.#on.begins()
         return firstAt
       }
     }
@@ -111,6 +122,7 @@ export class EntryScanner extends RespScanner {
     if (end === INCOMPLETE) return INCOMPLETE
     this.#partition = partition
     this.#entriesLeft = this.number
+    this.#entriesOfStream = this.number
     this.#most = Math.max(this.#most, this.number)
     if (this.#entriesLeft <= 0) this.#endStream()
     return end
@@ -118,7 +130,9 @@ export class EntryScanner extends RespScanner {
 
   #endStream(): void {
     this.#streamsLeft--
-    if (this.#streamsLeft === 0) this.#passOn(Buffer.from(`:${this.#most}\r\n`))
+    if (this.#streamsLeft > 0) return
+    this.#on.ended(Math.max(0, this.#newestMs - this.#oldestMs))
+    this.#passOn(Buffer.from(`:${this.#most}\r\n`))
   }
 
   #entry(bytes: Buffer, at: number): number {
@@ -133,10 +147,19 @@ export class EntryScanner extends RespScanner {
       const length = this.number
       const end = payloadAt + length + LINE_END_BYTES
       if (end > bytes.length) return this.#incomplete(end - at)
-      this.#onEntry(this.#partition, bytes, idAt, idEnd, this.payload(bytes, payloadAt, length))
+      this.#noteTime(bytes, textAt)
+      this.#on.entry(this.#partition, bytes, idAt, idEnd, this.payload(bytes, payloadAt, length))
       return this.#endEntry(end)
     }
     return this.#entryOfOthers(bytes, at, idAt, idEnd)
+  }
+
+  /** The first and the last one of each stream tell. */
+  #noteTime(bytes: Buffer, idTextAt: number): void {
+    if (this.#entriesLeft !== this.#entriesOfStream && this.#entriesLeft !== 1) return
+    const ms = addedAtMs(bytes, idTextAt)
+    this.#oldestMs = Math.min(this.#oldestMs, ms)
+    this.#newestMs = Math.max(this.#newestMs, ms)
   }
 
   #endEntry(end: number): number {
@@ -166,7 +189,7 @@ export class EntryScanner extends RespScanner {
       if (isPayload) payload ??= bytes.subarray(textAt, textAt + length)
       isPayload = i % 2 === 0 && bytes.toString('latin1', textAt, textAt + length) === PAYLOAD_FIELD
     }
-    this.#onEntry(this.#partition, bytes, idAt, idEnd, payload ?? EMPTY)
+    this.#on.entry(this.#partition, bytes, idAt, idEnd, payload ?? EMPTY)
     return this.#endEntry(end)
   }
 

@@ -41,6 +41,13 @@ export function bulkBytesAt(bytes: Buffer, at: number): number {
   return isOneDigit ? tens + 4 + LINE_END_BYTES : tens * 10 + next - ZERO + 5 + LINE_END_BYTES
 }
 
+/** The clock of Redis when it added the entry, ms: the first number of its id. @param at where the text of the id begins */
+export function addedAtMs(bytes: Buffer, at: number): number {
+  let number = 0
+  for (let i = at; isDigit(bytes[i]!); i++) number = number * 10 + bytes[i]! - ZERO
+  return number
+}
+
 /** The text of an id that stands there as a bulk string. */
 export function idIn(bytes: Buffer, at: number, end: number): string {
   return bytes.toString('latin1', bytes.indexOf('\n', at) + 1, end - LINE_END_BYTES)

@@ -1,11 +1,12 @@
 import type { Logger } from 'pino'
 import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
-import { BrokerError, type BrokerStats } from '../broker.ts'
+import { BrokerError, type BrokerStats, type ReadTiming } from '../broker.ts'
 import type { RedisOptions } from '../redis/client.ts'
 import { RedisConnection } from '../redis/connection.ts'
+import { commandBytes, PreparedCommand } from '../redis/prepared-command.ts'
 import { isReply } from '../redis/problem.ts'
 import { bulkOf, idIn, idOf, payloadOf, type RawEntry } from './entry.ts'
-import { EntryScanner, type OnEntry } from './entry-scanner.ts'
+import { type EntryEvents, EntryScanner, type OnEntry } from './entry-scanner.ts'
 import { Partition, type PartitionOptions, RETRY_MS } from './partition.ts'
 import type { ReadGate } from './read-gate.ts'
 import { ReadPace } from './read-pace.ts'
@@ -22,7 +23,9 @@ export interface ReaderOptions {
   /** @param redelivered whether the entry may have been delivered before */
   readonly deliver: (...entry: [...Parameters<OnEntry>, redelivered: boolean]) => void
   /** As in `SubscribeOptions`. */
-  readonly nextReadInMs: (mostMs: number) => number
+  readonly timing: ReadTiming
+  /** Servers that read for the group, this one too. */
+  readonly readers: () => number
   /** What else a partition needs. */
   readonly partitionOptions: (key: string, partition: number) => Omit<PartitionOptions, 'maxBytes'>
 }
@@ -49,8 +52,8 @@ const BLOCK_MS = 500
 /** COUNT limits entries, and an entry may have 8 MiB. So COUNT follows the size of the entries that come. */
 const TARGET_READ_BYTES = 2 * 2 ** 20
 const FIRST_COUNT = 40
-/** Redis does nothing else while it answers: 1 to 2 ms. */
-const MAX_COUNT = 1000
+/** Redis does nothing else while it answers. It is twice what a read is to bring (`read-pace.ts`), for uneven partitions. */
+const MAX_COUNT = 3000
 
 /**
  * Reads all partitions for one consumer of the group, over one connection.
@@ -69,6 +72,7 @@ export class StreamsReader {
   readonly #options: ReaderOptions
   readonly #partitions: readonly Partition[]
   readonly #pace = new ReadPace()
+  #lastCommand = { streams: 0, count: 0, mayBlock: false, bytes: Buffer.alloc(0) as Buffer }
   #mode: Mode = 'created'
   /** The entries to ask for in one read. */
   #count = FIRST_COUNT
@@ -79,6 +83,7 @@ export class StreamsReader {
   /** What was read since the last read ended. */
   #entries = 0
   #payloadBytes = 0
+  #spanMs = 0
   /** Claimed, or read while the gate was shut; delivered before `#next`. */
   readonly #undelivered: Undelivered[] = []
   #next = 0
@@ -93,7 +98,7 @@ export class StreamsReader {
     this.connection = new RedisConnection({
       ...{ redis, purpose: 'queue', logger, stats },
       setUp: (client) => Promise.all(this.#partitions.map((partition) => partition.connected(client))),
-      newReader: (passOn) => new EntryScanner(keys, this.#beginReply, this.#take, passOn),
+      newReader: (passOn) => new EntryScanner(keys, this.#on, passOn),
     })
   }
 
@@ -164,32 +169,46 @@ export class StreamsReader {
   #send(mayBlock: boolean): Promise<boolean> | undefined {
     const readable = this.#partitions.filter((partition) => partition.isReadable)
     if (readable.length === 0) return undefined
-    const { group, consumer } = this.#options
     const count = Math.ceil(this.#count / readable.length)
+    const command = new PreparedCommand('XREADGROUP', readable[0]!.key, this.#commandBytes(readable, count, mayBlock))
+    const most = this.connection.send('XREADGROUP', (client) => client.sendCommand(command) as Promise<unknown>)
+    return most.then((reply) => ((reply as number | null) ?? 0) >= count)
+  }
+
+  /** Mostly it is the same as last time. */
+  #commandBytes(readable: readonly Partition[], count: number, mayBlock: boolean): Buffer {
+    const last = this.#lastCommand
+    const isSame = last.count === count && last.mayBlock === mayBlock && last.streams === readable.length
+    if (isSame && readable.length === this.#partitions.length) return last.bytes
+    const { group, consumer } = this.#options
     const keys = readable.map(({ key }) => key)
     const block = mayBlock ? ['BLOCK', BLOCK_MS] : []
     const args = ['GROUP', group, consumer, 'COUNT', count, ...block, 'STREAMS', ...keys, ...keys.map(() => '>')]
-    const most = this.connection.send('XREADGROUP', (client) => client.call('XREADGROUP', ...args))
-    return most.then((reply) => ((reply as number | null) ?? 0) >= count)
+    const bytes = commandBytes('XREADGROUP', ...args)
+    this.#lastCommand = { streams: readable.length, count, mayBlock, bytes }
+    return bytes
   }
 
   /** Waits until its entries are delivered, and then as long as makes the next read worth its price. */
   async #finish(read: Promise<boolean>): Promise<void> {
     this.#isBehind = await read
-    this.#pace.took(this.#entries, performance.now())
+    this.#pace.took(this.#entries, this.#spanMs, performance.now())
     if (this.#entries > 0) this.#fitCount(this.#payloadBytes / this.#entries)
     this.#entries = 0
     this.#payloadBytes = 0
-    const { pauseMs } = this.#pace
+    const { timing, readers } = this.#options
+    const servers = readers()
+    const pauseMs = this.#pace.pauseMs(timing.readWithinMs(servers), servers)
     if (pauseMs === 0 || this.#isBehind || this.#ahead !== undefined || this.#isStopping()) return
-    await sleep(this.#options.nextReadInMs(pauseMs))
+    timing.nothingForMs(pauseMs)
+    await sleep(pauseMs)
   }
 
   /**
    * Entries begin to come. A reader that is behind asks for the next ones at once, so that Redis reads them while these
    * are delivered: one after the other, they would wait for each other half of the time.
    */
-  readonly #beginReply = (): void => {
+  readonly #begin = (): void => {
     const mayAsk = this.#isBehind && this.#options.gate.open && !this.#isStopping()
     if (!mayAsk || this.#ahead !== undefined || this.#partitions.some((partition) => partition.isDue)) return
     this.#ahead = this.#send(true)
@@ -207,6 +226,14 @@ export class StreamsReader {
     }
     const id = Buffer.from(bytes.subarray(idAt, idEnd))
     this.#undelivered.push({ partition, id, payload: Buffer.from(payload), redelivered: false })
+  }
+
+  readonly #on: EntryEvents = {
+    begins: this.#begin,
+    entry: this.#take,
+    ended: (spanMs) => {
+      this.#spanMs = spanMs
+    },
   }
 
   #deliverAgain(partition: Partition, entries: readonly RawEntry[]): void {

@@ -160,10 +160,13 @@ local lastKnown, addedKnown, isMade = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'ma
 local isSame = lastKnown == '' or (first and not before(lastKnown, first))
 if not isSame and last_generated == lastKnown and added == addedKnown then isSame = not isMade or addedKnown > 0 end
 if not isSame and not isMade then isSame = not added or added - length >= addedKnown end
-local others = -1
+local others, reading = -1, 0
 for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local each = fields(reply)
-  if each.name ~= ARGV[5] and (others < 0 or each.idle < others) then others = each.idle end
+  if each.name ~= ARGV[5] then
+    if others < 0 or each.idle < others then others = each.idle end
+    if each.idle < 2000 then reading = reading + 1 end
+  end
 end
 local lag = -1
 if position or (added and read) then lag = added - (position or read) end
@@ -176,7 +179,7 @@ local function age(id)
   return math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(id, '%d+')))
 end
 local ages = {oldest and age(oldest) or 0, unread and age(unread[1]) or 0}
-return {lost, lag, pending[1], ages[1], ages[2], others, isSame and 1 or 0, last_generated, added or 0}`
+return {lost, lag, pending[1], ages[1], ages[2], others, isSame and 1 or 0, last_generated, added or 0, reading}`
 
 /** How far a stream was: its last entry, and how many were ever added to it (0 before Redis 7.0). */
 export interface StreamPosition {
@@ -207,6 +210,8 @@ export interface Inspection {
   readonly unreadAgeMs: number
   /** How long ago another consumer of the group last asked for entries; undefined where there is no other. */
   readonly othersIdleMs: number | undefined
+  /** Other consumers of the group that have asked for entries within 2 s: each reader does at least twice a second. */
+  readonly othersReading: number
   /** Whether this is another stream than the one that was known, or nothing of that is left. */
   readonly hasVanished: boolean
   readonly position: StreamPosition
@@ -227,13 +232,14 @@ export interface Inspection {
  */
 export async function inspect(client: Redis, options: InspectOptions): Promise<Inspection> {
   const { key, group, consumer, known = { lastId: '', added: 0 }, wasMade } = options
-  const [trimmedUnread, lag, pending, oldestAgeMs, unreadAgeMs, othersIdleMs, isSame, lastId, added] =
+  const [trimmedUnread, lag, pending, oldestAgeMs, unreadAgeMs, othersIdleMs, isSame, lastId, added, othersReading] =
     (await client.eval(
       ...([INSPECT, 1, key, group, known.lastId, known.added, wasMade ? 'made' : '', consumer] as const),
-    )) as [number, number, number, number, number, number, number, string, number]
+    )) as [number, number, number, number, number, number, number, string, number, number]
   return {
     ...{ trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs, unreadAgeMs },
     othersIdleMs: othersIdleMs < 0 ? undefined : othersIdleMs,
+    othersReading,
     hasVanished: isSame === 0,
     position: { lastId, added },
   }

@@ -96,7 +96,8 @@ export class StreamsSubscription implements Subscription {
         const problem = this.#deliver(partition, bytes, idAt, idEnd, payload, redelivered)
         if (problem !== '') this.#trials.add(partition, idIn(bytes, idAt, idEnd), 1, problem)
       },
-      nextReadInMs: (mostMs) => options.options.nextReadInMs?.(mostMs) ?? mostMs,
+      timing: options.options.timing ?? { readWithinMs: () => Infinity, nothingForMs: () => {} },
+      readers: () => this.#backlog.readers,
       partitionOptions: (key, partition) => ({
         ...options,
         key,

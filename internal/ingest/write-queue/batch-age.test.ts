@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../../test/support/random.ts'
-import { type AgeBounds, batchAgeMs, readPauseMs } from './batch-age.ts'
+import { type AgeBounds, batchAgeMs } from './batch-age.ts'
 import { RunningQuantile } from './running-quantile.ts'
 
 const DEFAULTS: AgeBounds = { flushMinMs: 10, flushMaxMs: 250, durableTargetMs: 50 }
@@ -17,9 +17,9 @@ describe('batchAgeMs', () => {
     ['a least age beyond the target', { flushMinMs: 100 }, 3, 6, 100],
     ['a most age below the target', { flushMaxMs: 20 }, 3, 6, 20],
     ['all three the same', { flushMinMs: 50, flushMaxMs: 50 }, 3, 6, 50],
-    ['a slower store', {}, 20, 25, 12.5],
-    ['a store that just meets the target', {}, 20, 27.5, 10],
-    ['a store that just misses it', {}, 20, 28.5, 11],
+    ['a slower store', {}, 15, 19, 18.5],
+    ['a store that just meets the target', {}, 20, 27.5, 17.5],
+    ['a store that misses it', {}, 30, 37.5, 20],
     ['a far store', {}, 60, 70, 52.5],
     ['a store whose tail is long', {}, 20, 70, 20],
     ['a store that is far away', {}, 250, 300, 250],
@@ -36,6 +36,15 @@ describe('batchAgeMs', () => {
     .map(({ flushMinMs, more, durableTargetMs }) => ({ flushMinMs, flushMaxMs: flushMinMs + more, durableTargetMs }))
   const time = fc.double({ min: 0, max: 60_000, noNaN: true })
 
+  it('is a third of the target at least, because small writes keep the store busy', () => {
+    fc.assert(
+      fc.property(bounds, time, time, (all, typicalMs, more) => {
+        const ageMs = batchAgeMs(all, { typicalMs, tailMs: typicalMs + more })
+        expect(ageMs).toBeGreaterThanOrEqual(Math.min(all.flushMaxMs, all.durableTargetMs * 0.35))
+      }),
+    )
+  })
+
   it('is between the bounds, whatever the target and the store', () => {
     fc.assert(
       fc.property(bounds, time, time, (all, typicalMs, more) => {
@@ -50,7 +59,7 @@ describe('batchAgeMs', () => {
     fc.assert(
       fc.property(bounds, time, time, (all, typicalMs, more) => {
         const tailMs = typicalMs + more
-        fc.pre(all.flushMinMs + tailMs <= all.durableTargetMs * 0.75)
+        fc.pre(Math.max(all.flushMinMs, all.durableTargetMs * 0.35) + tailMs <= all.durableTargetMs * 0.75)
         expect(batchAgeMs(all, { typicalMs, tailMs }) + tailMs).toBeLessThanOrEqual(all.durableTargetMs * 0.75 + 1e-6)
       }),
     )
@@ -93,16 +102,5 @@ describe('batchAgeMs', () => {
         }),
       )
     })
-  })
-})
-
-describe('readPauseMs', () => {
-  it.each([
-    ['one read', 30, 40, 30],
-    ['one read, just before the end', 40, 40, 40],
-    ['two reads', 33, 20, 16.5],
-    ['many reads of a large load', 33, 2, 33 / 17],
-  ])('lets the last read come when the batch ends: %s', (_name, leftMs, mostMs, pauseMs) => {
-    expect(readPauseMs(leftMs, mostMs)).toBeCloseTo(pauseMs, 9)
   })
 })

@@ -91,7 +91,7 @@ describe('WriteQueue', () => {
     await queue.close()
   })
 
-  it('seals a batch at once that would be sealed before the next read, and lets the last read come before its end', async () => {
+  it('seals a batch at once that would be sealed before the next read, and no other', async () => {
     const { store, queue } = setUp()
     queue.add(sample(1))
     await vi.advanceTimersByTimeAsync(11)
@@ -100,15 +100,21 @@ describe('WriteQueue', () => {
     await rest()
     // What comes now is sealed at the age of a batch after the one before, 1 ms ago.
     queue.add(sample(2))
-    const pauseMs = queue.nextReadInMs(1000)
-    expect(pauseMs).toBeGreaterThan(20)
-    expect(pauseMs).toBeLessThan(queue.batchAgeMs - 1)
-    expect(queue.nextReadInMs(20)).toBeCloseTo(pauseMs / 2, 9)
+    expect(queue.readWithinMs(1)).toBeGreaterThan(20)
+    expect(queue.readWithinMs(1)).toBeLessThan(queue.batchAgeMs)
+    queue.nothingForMs(queue.readWithinMs(1) - 1)
     expect(store.asked).toHaveLength(1)
-    await vi.advanceTimersByTimeAsync(Math.ceil(pauseMs))
+    await vi.advanceTimersByTimeAsync(Math.ceil(queue.readWithinMs(1)))
     queue.add(sample(3))
-    expect(queue.nextReadInMs(1000)).toBeGreaterThan(20)
+    queue.nothingForMs(queue.readWithinMs(1))
     expect(store.asked[1]?.values).toEqual([2, 3])
+    await queue.close()
+  })
+
+  it('lets messages wait for one of several servers as long as each of them does: half of the target', async () => {
+    const { queue } = setUp()
+    expect(queue.readWithinMs(2)).toBe(22)
+    expect(queue.readWithinMs(4)).toBe(22)
     await queue.close()
   })
 
@@ -116,12 +122,14 @@ describe('WriteQueue', () => {
     const { store, queue } = setUp()
     for (const value of [1, 2, 3, 4, 5, 6, 7]) queue.add(sample(value))
     await vi.advanceTimersByTimeAsync(1000)
-    expect(queue.nextReadInMs(40)).toBe(40)
+    const written = store.asked.length
+    queue.nothingForMs(1000)
+    expect(store.asked).toHaveLength(written)
     for (const { answer } of store.asked.slice()) answer(AWAY)
     await rest()
-    const written = store.asked.length
-    expect(queue.nextReadInMs(40)).toBe(40)
-    expect(store.asked).toHaveLength(written)
+    const tried = store.asked.length
+    queue.nothingForMs(1000)
+    expect(store.asked).toHaveLength(tried)
     await queue.close()
   })
 

@@ -1,9 +1,10 @@
+import type { ReadTiming } from '../../broker/broker.ts'
 import type { Refusal } from '../../sample/border.ts'
 import type { Sample } from '../../sample/sample.ts'
 import type { Batch, WriteResult } from '../../store/store.ts'
 import { errorText } from '../../text/error-text.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
-import { batchAgeMs, READ_MS, readPauseMs } from './batch-age.ts'
+import { batchAgeMs, READ_MS } from './batch-age.ts'
 import { BatchRow } from './batch-row.ts'
 import type { BatchSpool, SpooledBatch } from './batch-spool.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
@@ -34,7 +35,7 @@ const CONFIRM_AGAIN_MS = 1000
  * Batches are as old as the durable latency asked for allows, and nothing needs tuning. The file is long because it is
  * the only one in which anything that waits changes its state.
  */
-export class WriteQueue {
+export class WriteQueue implements ReadTiming {
   readonly breaker: CircuitBreaker
   #options: WriteQueueOptions
   readonly #on: WriteQueueEvents
@@ -161,19 +162,19 @@ export class WriteQueue {
   }
 
   /**
-   * When a broker that reads in steps should read again. A batch that would be sealed before is sealed at once, because
-   * nothing more comes into it: so the age of a batch counts what its messages waited in the broker.
-   *
-   * @param mostMs the longest pause that the broker wants
-   * @returns ms from now, at most `mostMs`
+   * As long as a message may be in a batch, less the read: what waits in the broker meanwhile is one wait with it. Servers
+   * that take turns must agree, and each knows only its own writes: for them it is half of the target.
    */
-  nextReadInMs(mostMs: number): number {
-    if (this.#modes.store !== 'available' || !this.#hasSlot) return mostMs
-    const sealAtMs = this.#open === undefined ? this.#sealedAtMs + this.batchAgeMs : this.#sealAtMs(this.#open)
-    const leftMs = sealAtMs - performance.now() - READ_MS
-    if (leftMs > READ_MS) return readPauseMs(leftMs, mostMs)
-    this.#seal()
-    return readPauseMs(Math.max(READ_MS, this.batchAgeMs - READ_MS), mostMs)
+  readWithinMs(readers: number): number {
+    const { durableTargetMs, flushMaxMs } = this.#options
+    const ageMs = readers === 1 ? this.batchAgeMs : Math.min(flushMaxMs, durableTargetMs / 2)
+    return Math.max(READ_MS, ageMs - READ_MS)
+  }
+
+  /** Seals a batch at once that would be sealed before the next read has come: nothing more comes into it. */
+  nothingForMs(pauseMs: number): void {
+    if (this.#open === undefined || this.#modes.store !== 'available' || !this.#hasSlot) return
+    if (this.#sealAtMs(this.#open) < performance.now() + pauseMs + READ_MS / 2) this.#seal()
   }
 
   /**
