@@ -23,6 +23,7 @@ export interface BacklogOptions {
 
 /** Values older than this many polls are not shown, because they may be wrong by now. */
 const STALE_POLLS = 3
+const SECOND_LOOK_MS = 1000
 const FORGET_INTERVAL_MS = 600_000
 
 /**
@@ -32,6 +33,7 @@ const FORGET_INTERVAL_MS = 600_000
 export class Backlog {
   readonly #options: BacklogOptions
   #timer: NodeJS.Timeout | undefined
+  #soon: NodeJS.Timeout | undefined
   readonly #polled: Array<Inspection | undefined> = []
   readonly #positions: StreamPositions
   readonly #namesake: Namesake
@@ -64,7 +66,10 @@ export class Backlog {
   /** To be called when the consumer groups exist. */
   async start(): Promise<void> {
     await this.#positions.load()
-    this.#timer = setInterval(() => this.#poll(), this.#options.intervalMs).unref()
+    const { intervalMs } = this.#options
+    this.#timer = setInterval(() => this.#poll(), intervalMs).unref()
+    // Servers that are started together see each other with the second look, and take turns from then on.
+    this.#soon = setTimeout(() => this.#poll(), Math.min(SECOND_LOOK_MS, intervalMs)).unref()
     this.#poll()
   }
 
@@ -88,6 +93,7 @@ export class Backlog {
   /** Asks once more, after the last acks. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    clearTimeout(this.#soon)
     await this.#polling
     if (this.#timer === undefined || !this.#options.commands.up) return
     await this.#pollAll()

@@ -161,6 +161,31 @@ describe('StreamsBroker', () => {
     await until('nothing is pending', async () => (await scene.pending()).length === 0)
   })
 
+  it('asks how long messages may wait for one of so many servers as read', async () => {
+    await scene.empty()
+    let readers = 0
+    const timing = {
+      readWithinMs: (count: number) => {
+        readers = count
+        return 20
+      },
+      nothingForMs: () => {},
+    }
+    const first = await scene.open('streams', { consumer: 'first', backlogIntervalMs: 100 })
+    const subscription = await first.subscribe((_payload, { id }) => subscription.ack(id), { timing })
+    const second = await scene.open('streams', { consumer: 'second', backlogIntervalMs: 100 })
+    const other = await second.subscribe((_payload, { id }) => other.ack(id))
+    let sent = 0
+    const reach = (count: number): Promise<void> =>
+      until(`${count} servers read`, async () => {
+        await Promise.all(Array.from({ length: 100 }, () => first.publish(`key-${sent++}`, Buffer.from('x'))))
+        return readers === count
+      })
+    await reach(2)
+    await second.close()
+    await reach(1)
+  })
+
   it('finds entries that Redis gave to a dead connection of its own', async () => {
     await scene.empty()
     const broker = await scene.open('streams', { visibilityMs: 500, partitions: 1 })
