@@ -22,7 +22,7 @@ install_packages() {
 # Builds if a source is newer than dist/.built, which has the time of the last build.
 build_if_stale() {
   local stamp=dist/.built
-  if [ ! -f "$stamp" ] || [ -n "$(find cmd internal bench web scripts/build-web.mjs package-lock.json tsconfig*.json -newer "$stamp" -print -quit)" ]; then
+  if [ ! -f "$stamp" ] || [ -n "$(find cmd internal bench web scripts/build-*.mjs package-lock.json tsconfig*.json -newer "$stamp" -print -quit)" ]; then
     echo "building" >&2
     npm run --silent build >&2
   fi

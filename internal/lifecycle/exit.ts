@@ -1,10 +1,5 @@
-import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-
-/** Since Node.js 22.15; the types are of an older one. */
-interface Replaceable {
-  execve?(file: string, args: readonly string[], env: Readonly<Record<string, string>>): void
-}
+import { canReplaceProcess, replaceProcess } from './replace.ts'
 
 /** Requests of Node's own that wait for a thread of the pool, as `process.getActiveResourcesInfo` calls them. */
 const IN_A_THREAD = /^(FSReq|FileHandle|GetAddrInfoReq|GetNameInfoReq)/
@@ -35,14 +30,9 @@ export function endDespiteThreads(): void {
  * code. A Node.js that cannot do this is killed while a thread hangs, and its exit code is that of SIGKILL.
  */
 export function exitNow(code: number): never {
-  const { execve } = process as Replaceable
-  if (execve !== undefined && existsSync(process.execPath)) {
+  if (canReplaceProcess()) {
     process.emit('exit', code)
-    try {
-      execve.call(process, process.execPath, [process.execPath, '--eval', `process.exit(${code})`], {})
-    } catch {
-      // It refuses after a terminal was closed, because standard streams are missing then.
-    }
+    replaceProcess(['--eval', `process.exit(${code})`], {})
   }
   if (!isWaitingForAThread()) process.exit(code)
   process.kill(process.pid, 'SIGKILL')
@@ -58,8 +48,7 @@ const SLOW_THREAD_MS = 5_000
  * can give the exit code.
  */
 export async function exitSoon(code: number): Promise<never> {
-  const { execve } = process as Replaceable
   const untilMs = performance.now() + SLOW_THREAD_MS
-  while (execve === undefined && isWaitingForAThread() && performance.now() < untilMs) await sleep(50)
+  while (!canReplaceProcess() && isWaitingForAThread() && performance.now() < untilMs) await sleep(50)
   return exitNow(code)
 }

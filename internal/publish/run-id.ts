@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomHex } from '../text/random-hex.ts'
 
 /** A host name is cut to this length, because every message carries the id. */
 const MAX_HOST_CHARACTERS = 80
@@ -8,5 +8,5 @@ const MAX_HOST_CHARACTERS = 80
  * from 0 again, is another run.
  */
 export function runId(host: string, role: string): string {
-  return `${host.slice(0, MAX_HOST_CHARACTERS)}/${role}/${randomBytes(4).toString('hex')}`
+  return `${host.slice(0, MAX_HOST_CHARACTERS)}/${role}/${randomHex()}`
 }

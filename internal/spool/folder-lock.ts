@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { randomHex } from '../text/random-hex.ts'
 import { makeFolder } from './make-folder.ts'
 
 /** Another process works in the folder. */
@@ -38,7 +38,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'lock')
   const text = `${process.pid} ${await startOf(process.pid)}\n`
   // Written under another name first, so the lock is complete when it appears. `link` fails if a lock exists.
-  const draft = join(folder, `lock.${process.pid}.${randomBytes(4).toString('hex')}`)
+  const draft = join(folder, `lock.${process.pid}.${randomHex()}`)
   await writeFile(draft, text)
   try {
     while (!(await tookPlace(draft, path))) await removeStale(path, folder)
@@ -73,7 +73,7 @@ async function removeStale(path: string, folder: string): Promise<void> {
   if (text === undefined) return
   const pid = await liveOwner(text)
   if (pid !== undefined) throw new FolderInUseError(pid, folder)
-  const aside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+  const aside = `${path}.${process.pid}.${randomHex()}`
   const moved = await rename(path, aside).then(
     () => true,
     () => false,

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 /*
@@ -54,7 +53,7 @@ const NAME = /^(\d{16})-(\d{16})-([0-9a-f]{8})\.seg$/
 
 /** Names a new segment. */
 export function segmentName(first: Place): SegmentName {
-  return { first, salt: randomBytes(4).readUInt32LE(0) }
+  return { first, salt: Math.floor(Math.random() * 2 ** 32) }
 }
 
 export function segmentFile({ first, salt }: SegmentName): string {

@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { connect as connectTls } from 'node:tls'
+import type * as Tls from 'node:tls'
 import { AbstractConnector, type StandaloneConnectionOptions } from 'ioredis'
 import type { BrokerStats } from '../broker.ts'
 import { Gathering } from './gathering.ts'
@@ -68,6 +68,9 @@ export function connectorFor(reading: Reading): new (options: unknown) => Abstra
   }
 }
 
+/** An `import` of it would load OpenSSL's part of Node.js for `redis://` too: 2 MB. */
+const connectTls = (): typeof Tls.connect => process.getBuiltinModule('node:tls').connect
+
 function open({ host, port, family, tls }: StandaloneConnectionOptions, reading: Reading): Socket {
   const { newReader, gatherMs, stats } = reading
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
@@ -112,7 +115,7 @@ function open({ host, port, family, tls }: StandaloneConnectionOptions, reading:
     return false
   }
   const place = { host, port: port!, family, onread: { buffer, callback: take } }
-  const socket = tls === undefined ? connectTcp(place) : connectTls({ ...place, ...tls })
+  const socket = tls === undefined ? connectTcp(place) : connectTls()({ ...place, ...tls })
   // The client's parser keeps the buffers that it gets, so it gets a copy.
   const reader = newReader((reply) => socket.emit('data', Buffer.from(reply)))
   return socket
