@@ -25,7 +25,8 @@ export function listImportsIn(file: string): Record<string, string> {
 
 /**
  * The modules that such a program has imported: names of packages, and paths of our own modules
- * (`internal/broker/open.js`), and of Node.js' own modules the large ones (`undici`, `http2`).
+ * (`internal/broker/open.js`), and of Node.js' own modules the large ones (`undici`, `tls`); `agent.cjs` is
+ * the agent in one file.
  */
 export function importedIn(file: string): string[] {
   const names = new Set<string>()
@@ -33,7 +34,9 @@ export function importedIn(file: string): string[] {
     const [, name] =
       /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ??
       /\/dist\/(.+)$/.exec(url) ??
-      /^NativeModule (?:internal\/deps\/undici\/)?(undici|http2|https|inspector)$/.exec(url) ??
+      /^NativeModule (?:internal\/deps\/undici\/)?(undici|http2|https|inspector|tls|crypto)$/.exec(
+        url,
+      ) ??
       []
     if (name !== undefined) names.add(name)
   }

@@ -7,8 +7,10 @@ import { importedIn, listImportsIn } from '../support/imported-modules.ts'
 import { startProgram } from '../support/programs.ts'
 import { freePort, startRedis, type TestServer, until } from '../support/servers.ts'
 
+/** Where Node.js can replace a process (from 22.15 on, not on Windows), an agent runs from one file. */
+const RUNS_FROM_ONE_FILE = 'execve' in process
 /** Each costs memory for as long as the agent runs: see docs/decisions/0014. */
-const PACKAGES_OF_AN_IDLE_AGENT = [
+const PACKAGES_OF_AN_AGENT_FROM_MODULES = [
   ...['commander'],
   ...['ioredis', '@ioredis/commands', 'cluster-key-slot', 'debug', 'denque', 'has-flag', 'ms', 'redis-errors'],
   ...['redis-parser', 'standard-as-callback', 'supports-color'],
@@ -28,11 +30,15 @@ afterEach(async () => {
 })
 
 /** What an agent has loaded that has measured. @param use is done with it before it stops */
-async function loadedBy(use: (admin: string) => Promise<void>, args: readonly string[] = []): Promise<string[]> {
+async function loadedBy(
+  use: (admin: string) => Promise<void>,
+  args: readonly string[] = [],
+  program = 'agent',
+): Promise<string[]> {
   const file = join(folder, 'imports')
   const port = await freePort()
-  const agent = startProgram('agent', {
-    args: [`--redis-url=${redis.url}`, `--admin-port=${port}`, ...args],
+  const agent = startProgram(program, {
+    args: [...args, `--redis-url=${redis.url}`, `--admin-port=${port}`],
     env: listImportsIn(file),
   })
   await until('it measures', () => agent.stderr().includes('agent measures'))
@@ -43,14 +49,27 @@ async function loadedBy(use: (admin: string) => Promise<void>, args: readonly st
   return importedIn(file)
 }
 
-const ofPackages = (loaded: readonly string[]): string[] => loaded.filter((name) => !/\.js$/.test(name))
+/** Without our own modules, and Node.js' own. */
+const ofPackages = (loaded: readonly string[]): string[] =>
+  loaded.filter((name) => !/\.c?js$/.test(name) && !['tls', 'crypto'].includes(name))
 
-it('an agent that nobody asks has loaded these packages, and no HTTP client, HTTP/2 or profiler', async () => {
+async function loadsOneFile(): Promise<void> {
+  const startsItself = ['cmd/agent/main.js', 'cmd/program/small-heap.js', 'cmd/program/small-start.js']
+  expect(await loadedBy(async () => {})).toEqual(['agent.cjs', ...startsItself, 'internal/lifecycle/replace.js'])
+  const loaded = await loadedBy(async () => {}, ['agent'], 'sentinel')
+  expect(loaded).toContain('agent.cjs')
+  expect(loaded.filter((name) => /^(tls|crypto|cmd\/sentinel\/command)/.test(name))).toEqual([])
+}
+
+async function loadsFewPackages(): Promise<void> {
   const loaded = await loadedBy(async () => {})
-  expect(ofPackages(loaded)).toEqual(PACKAGES_OF_AN_IDLE_AGENT)
+  expect(ofPackages(loaded)).toEqual(PACKAGES_OF_AN_AGENT_FROM_MODULES)
   expect(loaded).toEqual(expect.arrayContaining(['internal/source/host/source.js', 'internal/broker/pubsub/broker.js']))
   expect(loaded.filter((name) => /^internal\/(store|ingest|api|live|view|dead-letters)\//.test(name))).toEqual([])
-})
+}
+
+if (RUNS_FROM_ONE_FILE) it('an agent that nobody asks has loaded one file, and neither TLS nor crypto', loadsOneFile)
+else it('an agent that nobody asks has loaded these packages', loadsFewPackages)
 
 it('loads what a scrape or readable log lines need when they are asked for', async () => {
   const scrape = async (admin: string): Promise<void> => {

@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Sources } from './sources.ts'
@@ -74,6 +75,25 @@ describe('a line of what was built', () => {
     expect(sources.place(script, 0)).toEqual({ file: 'internal/line/encode.ts', line: 0 })
     expect(sources.place(script, 1_000)).toEqual({ file: 'internal/line/encode.ts', line: 1_000 })
   })
+})
+
+test('a line of a bundle is found in the source that it comes from', async () => {
+  writeFileSync(
+    join(root, 'internal/line/other.ts'),
+    "import { first } from './encode.ts'\n\nexport const other = first\n",
+  )
+  const bundle = join(root, 'dist/bundle.js')
+  await build({
+    ...{ entryPoints: [join(root, 'internal/line/other.ts')], outfile: bundle, bundle: true, format: 'esm' },
+    ...{ sourcemap: true, logLevel: 'silent' },
+  })
+  const lines = readFileSync(bundle, 'utf8').split('\n')
+  const sources = new Sources(root)
+  await sources.load([bundle])
+  const placeIn = (text: string) => sources.place(bundle, lines.findIndex((line) => line.includes(text)) + 1)
+  expect(placeIn('function first')).toEqual({ file: 'internal/line/encode.ts', line: 5 })
+  expect(placeIn('var other =')).toEqual({ file: 'internal/line/other.ts', line: 3 })
+  expect(sources.place(bundle, 1_000)).toEqual({ file: 'dist/bundle.js', line: 1_000 })
 })
 
 test.each([

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { SourceMap } from 'node:module'
+import { SourceMap, type SourceMapping } from 'node:module'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packageFolder } from '../package-folder.ts'
@@ -19,7 +19,7 @@ export interface Place {
 const MAX_INDENTATION = 100
 const DEPENDENCIES = `${sep}node_modules${sep}`
 
-/** Finds the TypeScript line of running code, by the source maps that `tsc` writes beside the JavaScript. */
+/** Finds the TypeScript line of running code, by the source maps that the build writes beside the JavaScript. */
 export class Sources {
   readonly #root: string
   readonly #maps = new Map<string, SourceMap>()
@@ -48,9 +48,15 @@ export class Sources {
     if (script === '') return { file: '', line: 0 }
     const path = pathOf(script)
     const map = this.#maps.get(script)
-    const source = map?.payload.sources[0]
-    if (map === undefined || source === undefined) return { file: this.#name(path), line }
-    return { file: this.#name(resolve(dirname(path), source)), line: lineBefore(map, line) }
+    if (map === undefined) return { file: this.#name(path), line }
+    const entry = firstEntry(map, line)
+    // A file without code at this line has the name of its one source; a bundle has many.
+    const source = entry?.originalSource ?? (map.payload.sources.length === 1 ? map.payload.sources[0] : undefined)
+    if (source === undefined) return { file: this.#name(path), line }
+    return {
+      file: this.#name(resolve(dirname(path), source)),
+      line: entry === undefined ? line : entry.originalLine + 1,
+    }
   }
 
   #isOurs(path: string): boolean {
@@ -66,15 +72,15 @@ export class Sources {
 }
 
 /**
- * The source line of the first code in a line. The profilers report a line without a column, and a function's line
- * starts with its name. A source map returns the last entry before a column, so the search skips the indentation.
+ * Where the first code of a line comes from. The profilers report a line without a column, and a function's line starts
+ * with its name. A source map returns the last entry before a column, so the search skips the indentation.
  */
-function lineBefore(map: SourceMap, line: number): number {
+function firstEntry(map: SourceMap, line: number): SourceMapping | undefined {
   for (let column = 0; line > 0 && column < MAX_INDENTATION; column++) {
     const entry = map.findEntry(line - 1, column)
-    if ('originalLine' in entry && entry.generatedLine === line - 1) return entry.originalLine + 1
+    if ('originalLine' in entry && entry.generatedLine === line - 1) return entry
   }
-  return line
+  return undefined
 }
 
 function pathOf(script: string): string {
