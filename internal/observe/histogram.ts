@@ -90,14 +90,33 @@ export class Histogram {
    * values.
    */
   percentile(percentile: number): number {
-    const rank = rankOf(percentile, this.#count)
+    return Histogram.percentilesOf([this], [percentile])[0]!
+  }
+
+  /**
+   * The percentiles of several histograms together, found in one walk over their buckets: in an agent, which runs
+   * without compilers, adding them up and walking once for each percentile took a seventh of its CPU.
+   *
+   * @param percentiles ascending
+   */
+  static percentilesOf(histograms: readonly Histogram[], percentiles: readonly number[]): number[] {
+    const filled = histograms.filter(({ count }) => count > 0)
+    const max = Math.max(0, ...filled.map((each) => each.#max))
+    const total = filled.reduce((sum, { count }) => sum + count, 0)
+    const found = percentiles.map(() => 0)
+    let next = 0
+    let rank = rankOf(percentiles[0] ?? 0, total)
     let seen = 0
-    const top = bucketOf(this.#max)
-    for (let bucket = bucketOf(this.#min); bucket <= top; bucket++) {
-      seen += this.#counts[bucket]!
-      if (seen >= rank) return Math.min(largestIn(bucket), this.#max)
+    const top = bucketOf(max)
+    for (let bucket = bucketOf(Math.min(...filled.map((each) => each.#min))); bucket <= top; bucket++) {
+      for (const each of filled) seen += each.#counts[bucket] ?? 0
+      while (seen >= rank) {
+        found[next++] = Math.min(largestIn(bucket), max)
+        if (next === percentiles.length) return found
+        rank = rankOf(percentiles[next]!, total)
+      }
     }
-    return 0
+    return found
   }
 
   /** The buckets that are not empty, ascending: the largest value of each, and its count. */

@@ -23,7 +23,6 @@ export class LatencyRecorder {
   readonly #fresh = new Histogram()
   readonly #total = new Histogram()
   readonly #period = new Histogram()
-  readonly #recent = new Histogram()
   #newerHalf = new Histogram()
   #olderHalf = new Histogram()
   #newerSinceMs: number
@@ -61,10 +60,7 @@ export class LatencyRecorder {
   /** The latencies of the last 5 to 10 s, if some method of this recorder is called at least every 5 s. */
   recent(): LatencySummary {
     this.#update()
-    this.#recent.clear()
-    this.#recent.add(this.#olderHalf)
-    this.#recent.add(this.#newerHalf)
-    return summarize(this.#recent)
+    return summarize(this.#olderHalf, this.#newerHalf)
   }
 
   #update(): void {
@@ -83,14 +79,11 @@ export class LatencyRecorder {
   }
 }
 
-export function summarize(histogram: Histogram): LatencySummary {
-  return {
-    count: histogram.count,
-    p50Us: histogram.percentile(50),
-    p90Us: histogram.percentile(90),
-    p99Us: histogram.percentile(99),
-    maxUs: histogram.max,
-  }
+/** Of one histogram, or of several together. */
+export function summarize(...histograms: readonly Histogram[]): LatencySummary {
+  const [p50Us = 0, p90Us = 0, p99Us = 0] = Histogram.percentilesOf(histograms, [50, 90, 99])
+  const count = histograms.reduce((sum, each) => sum + each.count, 0)
+  return { count, p50Us, p90Us, p99Us, maxUs: Math.max(0, ...histograms.map(({ max }) => max)) }
 }
 
 /** A line in the log of a server. Scripts parse it, so its format must not change. */

@@ -34,9 +34,7 @@ export function importedIn(file: string): string[] {
     const [, name] =
       /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ??
       /\/dist\/(.+)$/.exec(url) ??
-      /^NativeModule (?:internal\/deps\/undici\/)?(undici|http2|https|inspector|tls|crypto)$/.exec(
-        url,
-      ) ??
+      /^NativeModule (?:internal\/deps\/undici\/)?(undici|http2|https|inspector|tls|crypto)$/.exec(url) ??
       []
     if (name !== undefined) names.add(name)
   }
