@@ -6,6 +6,11 @@ const MAX_MESSAGES = 1000
 const MAX_BYTES = 16 * 2 ** 20
 /** The part of it that held messages may fill: the rest is for fresh ones. */
 const FOR_HELD = 0.5
+/**
+ * Redis that has answered nothing for so long gets nothing more until it does: it stands still, and would hand on all at
+ * once what thousands of publishers have sent meanwhile.
+ */
+const SILENT_MS = 1000
 
 /** Messages that the broker has not answered. */
 export class InFlight {
@@ -13,6 +18,8 @@ export class InFlight {
   readonly #messages = new Map<OutgoingMessage, Promise<void>>()
   #bytes = 0
   #samples = 0
+  /** When the last answer came, or the first message that waits for one left. */
+  #silentSinceMs = 0
 
   get size(): number {
     return this.#messages.size
@@ -22,15 +29,17 @@ export class InFlight {
     return this.#samples
   }
 
-  get hasRoom(): boolean {
-    return this.#messages.size < MAX_MESSAGES && this.#bytes < MAX_BYTES
+  hasRoom(nowMs: number): boolean {
+    return !this.#isSilent(nowMs) && this.#messages.size < MAX_MESSAGES && this.#bytes < MAX_BYTES
   }
 
-  get hasRoomForHeld(): boolean {
+  hasRoomForHeld(nowMs: number): boolean {
+    if (this.#isSilent(nowMs)) return false
     return this.#messages.size < MAX_MESSAGES * FOR_HELD && this.#bytes < MAX_BYTES * FOR_HELD
   }
 
-  add(message: OutgoingMessage, answered: Promise<void>): void {
+  add(message: OutgoingMessage, answered: Promise<void>, nowMs: number): void {
+    if (this.#messages.size === 0) this.#silentSinceMs = nowMs
     message.moveTo('inFlight')
     this.#messages.set(message, answered)
     this.#bytes += message.payload.length
@@ -40,6 +49,7 @@ export class InFlight {
   /** @returns false when `removeAll` has taken the message out: the answer comes too late to count */
   remove(message: OutgoingMessage): boolean {
     if (!this.#messages.delete(message)) return false
+    this.#silentSinceMs = performance.now()
     this.#bytes -= message.payload.length
     this.#samples -= message.samples
     return true
@@ -62,5 +72,9 @@ export class InFlight {
   /** Resolves when the answers to all messages that are in flight now have been dealt with. */
   async answered(): Promise<void> {
     await Promise.all(this.#messages.values())
+  }
+
+  #isSilent(nowMs: number): boolean {
+    return this.#messages.size > 0 && nowMs - this.#silentSinceMs >= SILENT_MS
   }
 }

@@ -147,7 +147,7 @@ describe('Publisher', () => {
     await soon()
     broker.become('take')
     tick(publisher, 3)
-    await vi.advanceTimersByTimeAsync(2000)
+    await vi.advanceTimersByTimeAsync(4000)
     tick(publisher, 4)
     await soon()
     expect(broker.arrived.map(({ seq, heldFrom }) => [seq, heldFrom])).toEqual([
@@ -230,6 +230,44 @@ describe('Publisher', () => {
     broker.become('take')
     await vi.advanceTimersByTimeAsync(10_000)
     expect(sent(broker)).toEqual(Array.from({ length: 3000 }, (_, i) => i))
+  })
+
+  it('sends nothing more to a broker that has answered nothing for a second, and goes on when it answers', async () => {
+    const { broker, ledger, publisher } = start({ heartbeatMs: 1e6 })
+    broker.behaviour = 'hang'
+    tick(publisher, 1)
+    await vi.advanceTimersByTimeAsync(900)
+    tick(publisher, 2)
+    await vi.advanceTimersByTimeAsync(100)
+    for (const value of [3, 4, 5]) tick(publisher, value)
+    expect(broker.attempts).toBe(2)
+    expect(publisher.held).toBe(5)
+    broker.become('take')
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(sent(broker)).toEqual([1, 2, 3, 4, 5])
+    expect([ledger.sent, publisher.held]).toEqual([5, 0])
+    await publisher.stop(never)
+  })
+
+  it('sends held messages again only when those before are answered', async () => {
+    const { broker, publisher } = start({ heartbeatMs: 1e6 })
+    broker.behaviour = 'no subscriber'
+    for (let value = 0; value < 100; value++) tick(publisher, value)
+    await soon()
+    broker.behaviour = 'take'
+    tick(publisher, 100)
+    await vi.advanceTimersByTimeAsync(200)
+    broker.behaviour = 'hang'
+    const before = broker.attempts
+    await vi.advanceTimersByTimeAsync(900)
+    const burst = broker.attempts - before
+    expect(burst).toBeGreaterThan(0)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(broker.attempts - before).toBe(burst)
+    broker.become('take')
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(publisher.held).toBe(0)
+    await publisher.stop(never)
   })
 
   it('holds messages while a memory broker is paused', async () => {

@@ -4,6 +4,7 @@ import { type Codec, NOTHING_MORE } from '../codec/codec.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { DropReason, PublisherLedger } from '../sample/ledger.ts'
 import type { Clock } from '../time/clock.ts'
+import { FreshRate } from './fresh-rate.ts'
 import { InFlight } from './in-flight.ts'
 import type { Journal } from './journal.ts'
 import type { OutgoingMessage } from './message.ts'
@@ -53,7 +54,10 @@ export class Sender {
   readonly #options: SenderOptions
   readonly #ledger: PublisherLedger
   readonly #inFlight = new InFlight()
+  readonly #freshRate = new FreshRate()
   readonly #pace = new ResendPace()
+  /** Held messages that the broker has not answered. */
+  #heldInFlight = 0
   #flow: Flow = 'flowing'
   #nextBurst: NodeJS.Timeout | undefined
   #isClosed = false
@@ -78,20 +82,24 @@ export class Sender {
     return this.#inFlight.size === 0 && this.outbox.size === 0
   }
 
-  /** Sends a new message; holds it where too many are in flight. Never waits. */
+  /** Sends a new message; holds it where too many are in flight, or the broker is silent. Never waits. */
   send(message: OutgoingMessage): void {
-    if (this.#inFlight.hasRoom) this.#publish(message, message.payload)
+    const nowMs = performance.now()
+    this.#freshRate.count(nowMs)
+    if (this.#inFlight.hasRoom(nowMs)) this.#publish(message, message.payload, nowMs)
     else this.outbox.put(message)
   }
 
   /**
-   * Sends the next burst of held messages, oldest first. It sends a single one while it is unknown whether a server
-   * takes it.
+   * Sends the next burst of held messages, oldest first, once all of the last one are answered: so what thousands of
+   * publishers have in flight together is one burst each, however slow Redis is. It sends a single one while it is
+   * unknown whether a server takes it.
    */
   sendHeld(): void {
     clearTimeout(this.#nextBurst)
     this.#nextBurst = undefined
-    this.#sendOldest(this.#flow === 'flowing' ? this.#pace.take(performance.now()) : 1)
+    if (this.#flow !== 'flowing') this.#sendOldest(1)
+    else if (this.#heldInFlight === 0) this.#sendOldest(this.#pace.take(performance.now(), this.#freshRate.perSecond))
     this.#scheduleHeld()
   }
 
@@ -111,7 +119,7 @@ export class Sender {
   /** Sends the last message of a run, and waits for the answer. At the signal, it is held if it has none. */
   async sendLast(message: OutgoingMessage, signal: AbortSignal): Promise<void> {
     await this.#untilAborted(signal, () => {
-      this.#publish(message, message.payload)
+      this.#publish(message, message.payload, performance.now())
       return this.#inFlight.answered()
     })
   }
@@ -146,11 +154,13 @@ export class Sender {
 
   #sendOldest(most: number): void {
     this.outbox.expire(this.#options.uptimeUs())
-    for (let sent = 0; sent < most && this.#inFlight.hasRoomForHeld; sent++) {
+    const nowMs = performance.now()
+    for (let sent = 0; sent < most && this.#inFlight.hasRoomForHeld(nowMs); sent++) {
       const message = this.outbox.oldest
       if (message === undefined || this.#mustWait(message)) return
       this.outbox.take()
-      this.#publish(message, this.#restamp(message))
+      this.#heldInFlight++
+      this.#publish(message, this.#restamp(message), nowMs, () => this.#heldInFlight--)
     }
   }
 
@@ -160,14 +170,16 @@ export class Sender {
     else this.#nextBurst ??= setTimeout(() => this.sendHeld(), this.#pace.nextMs)
   }
 
-  #publish(message: OutgoingMessage, payload: Buffer): void {
+  #publish(message: OutgoingMessage, payload: Buffer, nowMs: number, onAnswer?: () => void): void {
     const answered = this.#options.broker.publish(this.#options.key ?? message.run.id, payload).then(
       (receivers) => {
+        onAnswer?.()
         if (!this.#inFlight.remove(message)) return
         if (receivers > 0) this.#sent(message)
         else this.#hold(message, 'noSubscriber')
       },
       (error: unknown) => {
+        onAnswer?.()
         if (!this.#inFlight.remove(message)) return
         if (error instanceof BrokerError && error.kind === 'refused') this.#refused(message, error)
         // After `unknown` the broker may have taken the message. Sending it again then makes a duplicate, which its seq
@@ -175,7 +187,7 @@ export class Sender {
         else this.#hold(message, 'away', error)
       },
     )
-    this.#inFlight.add(message, answered)
+    this.#inFlight.add(message, answered, nowMs)
   }
 
   #sent(message: OutgoingMessage): void {

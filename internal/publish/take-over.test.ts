@@ -102,7 +102,7 @@ class TestProcess {
 
 const values = (broker: FaultyBroker): number[] => broker.arrived.flatMap((message) => message.values)
 const soon = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
-const someSeconds = (): Promise<unknown> => vi.advanceTimersByTimeAsync(10_000)
+const someSeconds = (): Promise<unknown> => vi.advanceTimersByTimeAsync(20_000)
 const upTo = (end: number): number[] => Array.from({ length: end }, (_, i) => i)
 
 beforeEach(() => {

@@ -11,7 +11,7 @@ beforeAll(async () => {
   scene = await startRedisScene()
 })
 
-beforeEach(() => scene.admin.config('SET', 'client-output-buffer-limit', 'pubsub 16mb 8mb 5'))
+beforeEach(() => scene.admin.config('SET', 'client-output-buffer-limit', 'pubsub 32mb 16mb 5'))
 
 afterEach(() => scene.closeBrokers())
 
@@ -48,7 +48,7 @@ describe('a subscriber that reads half of what comes', () => {
     expect(broker.stats.reconnects).toBe(0)
     expect(broker.stats.heldBackMs).toBeGreaterThan(0)
     expect(broker.behind).toMatch(
-      /^messages are read .* after they were published, and .* wait in Redis of the 16 MiB at which it cuts a server off: /,
+      /^messages are read .* after they were published, and .* wait in Redis of the 32 MiB at which it cuts a server off: /,
     )
   })
 

@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { OutputLimit, Unread } from '../broker.ts'
-import { HoldBack } from './hold-back.ts'
+import { HoldBack, type Reading } from './hold-back.ts'
 import { DEFAULT_OUTPUT_LIMIT, parseOutputLimit } from './output-limit.ts'
 
 const MIB = 2 ** 20
@@ -11,9 +11,10 @@ class Told {
   nowMs = 1000
   readonly done: string[] = []
 
-  for(ms: number, unread: Unread, { limit = DEFAULT_OUTPUT_LIMIT, isCaughtUp = true } = {}): this {
+  for(ms: number, unread: Unread & Partial<Reading>, { limit = DEFAULT_OUTPUT_LIMIT, isCaughtUp = true } = {}): this {
+    const reading = { soonBytes: unread.bytes, bytesPerMs: 0, ...unread }
     for (const endMs = this.nowMs + ms; this.nowMs < endMs; this.nowMs += 50) {
-      const todo = this.holdBack.look(this.nowMs, unread, limit, isCaughtUp)
+      const todo = this.holdBack.look(this.nowMs, reading, limit, isCaughtUp)
       if (todo !== undefined) this.done.push(todo)
     }
     return this
@@ -77,9 +78,50 @@ it('is behind until it has taken all for 15 s', () => {
 
 it('goes on being behind in an overload that lasts', () => {
   const told = new Told()
-  for (let round = 0; round < 10; round++) told.for(3000, { ageMs: 3000, bytes: 10 * MIB }).for(2000, nothing)
+  for (let round = 0; round < 10; round++) told.for(3000, { ageMs: 3000, bytes: 7 * MIB }).for(2000, nothing)
   expect(told.done).toEqual(Array.from({ length: 10 }, () => ['pause', 'resume']).flat())
   expect(told.holdBack.isBehind).toBe(true)
+})
+
+it('holds back before much is unread where it grows so fast that the next look would come too late', () => {
+  const told = new Told().for(50, { ageMs: 100, bytes: 8 * MIB, soonBytes: 20 * MIB })
+  expect(told.done).toEqual([])
+  expect(told.for(50, { ageMs: 100, bytes: 10 * MIB, soonBytes: 25 * MIB }).done).toEqual(['pause'])
+})
+
+/** More than the default limit holds for 1.5 s. */
+const fast = { ...nothing, bytesPerMs: 25_000 }
+
+describe('while it takes again', () => {
+  const takingAgain = (): Told => {
+    const told = new Told().for(50, { ageMs: 300, bytes: 16 * MIB }).for(1000, nothing)
+    expect(told.done.splice(0)).toEqual(['pause', 'resume'])
+    return told
+  }
+
+  it('lets half as much be unread', () => {
+    expect(takingAgain().for(50, { ageMs: 200, bytes: 8 * MIB }).done).toEqual(['pause'])
+    expect(new Told().for(50, { ageMs: 200, bytes: 8 * MIB }).done).toEqual([])
+  })
+
+  it('takes no more than a standstill could bear, though all of it is read', () => {
+    expect(takingAgain().for(50, fast).done).toEqual(['pause'])
+    expect(takingAgain().for(3000, { ...nothing, bytesPerMs: 15_000 }).done).toEqual([])
+    expect(new Told().for(3000, fast).done).toEqual([])
+  })
+
+  it('takes it when it is what comes afresh, which a pause does not make less', () => {
+    const told = takingAgain().for(50, fast).for(1000, nothing)
+    expect(told.done.splice(0)).toEqual(['pause', 'resume'])
+    expect(told.for(15_000, fast).done).toEqual([])
+    expect(told.holdBack.isBehind).toBe(false)
+  })
+
+  it('goes on slowing down those who resend, and become faster again', () => {
+    const told = takingAgain()
+    for (let round = 0; round < 5; round++) told.for(3000, nothing).for(50, fast).for(1000, nothing)
+    expect(told.done).toEqual(Array.from({ length: 5 }, () => ['pause', 'resume']).flat())
+  })
 })
 
 it.each<[string, OutputLimit]>([

@@ -1,6 +1,14 @@
 import { checkTransition, type Transitions } from '../../lifecycle/transition.ts'
 import type { OutputLimit, Unread } from '../broker.ts'
 
+/** What a subscriber has not read, and what it would be soon. */
+export interface Reading extends Unread {
+  /** Unread bytes by the look after next, if they go on growing as since the last one. */
+  readonly soonBytes: number
+  /** What comes, over the last second. */
+  readonly bytesPerMs: number
+}
+
 type State = 'keepingUp' | 'holdingBack' | 'takingAgain'
 
 const TRANSITIONS: Transitions<State> = {
@@ -10,7 +18,9 @@ const TRANSITIONS: Transitions<State> = {
 }
 
 /** So much of Redis' hard limit may be unread. What comes while Redis takes in the UNSUBSCRIBE must fit into the rest. */
-const URGENT_PART = 0.5
+const URGENT_PART = { keepingUp: 0.5, takingAgain: 0.25 }
+/** So much of it may be unread by the look after next, if it goes on growing like this. */
+const SOON_PART = 0.75
 /** So much of the soft limit may be unread for long. */
 const LONG_PART = 0.5
 /** What is read later than this is late. */
@@ -25,6 +35,14 @@ const LONG_MS = 2000
  * the server away every time because both keep step.
  */
 const LEAST_PAUSE_MS = 500
+/**
+ * While it takes again, agents send what they kept, as fast as it is taken. No more may come than the hard limit holds for
+ * so long: then a process that stands still for a second loses nothing.
+ */
+const STANDSTILL_MS = 1500
+/** If as much comes again so soon, it is no resending that could slow down. Then it is taken, for the next minute at least. */
+const SOON_AGAIN_MS = 2000
+const IN_VAIN_MS = 60_000
 /** A server is behind until it has taken all for so long. In an overload it holds back every few seconds. */
 const RECOVERED_MS = 15_000
 
@@ -36,7 +54,8 @@ const RECOVERED_MS = 15_000
  * |-------------|------------------------------------------|-------------------------------------------------------|
  * | keepingUp   | takes all, soon                          | holdingBack: too much is unread, or late for long     |
  * | holdingBack | takes nothing new, reads what was unread | takingAgain: that is read, and the least time is over |
- * | takingAgain | takes all again                          | holdingBack as above; keepingUp after 15 s            |
+ * | takingAgain | takes all again, while publishers resend | holdingBack: sooner than above, or more comes than a  |
+ * |             |                                          | standstill could bear; keepingUp after 15 s           |
  */
 export class HoldBack {
   readonly #random: () => number
@@ -45,6 +64,10 @@ export class HoldBack {
   /** Since when it has been late, or much, all the time. */
   #longSinceMs: number | undefined
   #pauseMs = 0
+  /** It held back the last time because too much came, though all of it was read. */
+  #wasTooFast = false
+  /** Until then it does not matter how much comes. */
+  #anyRateUntilMs = 0
 
   constructor(random: () => number = Math.random) {
     this.#random = random
@@ -65,26 +88,38 @@ export class HoldBack {
    * @param isCaughtUp whether all is read that Redis had before the subscriber stopped to listen
    * @returns what is to be done now
    */
-  look(nowMs: number, unread: Unread, limit: OutputLimit, isCaughtUp: boolean): 'pause' | 'resume' | undefined {
+  look(nowMs: number, reading: Reading, limit: OutputLimit, isCaughtUp: boolean): 'pause' | 'resume' | undefined {
     if (this.#state === 'holdingBack') {
       if (!isCaughtUp || nowMs - this.#sinceMs < this.#pauseMs) return undefined
       this.#become('takingAgain', nowMs)
       return 'resume'
     }
-    if (!this.#isTooMuch(nowMs, unread, limit)) {
-      if (this.#state === 'takingAgain' && nowMs - this.#sinceMs >= RECOVERED_MS) this.#become('keepingUp', nowMs)
-      return undefined
+    const isTooMuch = this.#isTooMuch(nowMs, reading, limit)
+    if (isTooMuch || this.#comesTooFast(nowMs, reading, limit)) {
+      this.#wasTooFast = !isTooMuch
+      this.#pauseMs = LEAST_PAUSE_MS * (1 + this.#random())
+      this.#become('holdingBack', nowMs)
+      return 'pause'
     }
-    this.#pauseMs = LEAST_PAUSE_MS * (1 + this.#random())
-    this.#become('holdingBack', nowMs)
-    return 'pause'
+    if (this.#state === 'takingAgain' && nowMs - this.#sinceMs >= RECOVERED_MS) this.#become('keepingUp', nowMs)
+    return undefined
   }
 
-  #isTooMuch(nowMs: number, { ageMs, bytes }: Unread, { hardBytes, softBytes, softMs }: OutputLimit): boolean {
+  #isTooMuch(nowMs: number, { ageMs, bytes, soonBytes }: Reading, limit: OutputLimit): boolean {
+    const { hardBytes, softBytes, softMs } = limit
     if (ageMs < LATE_MS && bytes < softBytes * LONG_PART) this.#longSinceMs = undefined
     else this.#longSinceMs ??= nowMs
-    if (bytes >= hardBytes * URGENT_PART) return true
+    const urgentPart = this.#state === 'takingAgain' ? URGENT_PART.takingAgain : URGENT_PART.keepingUp
+    if (bytes >= hardBytes * urgentPart || soonBytes >= hardBytes * SOON_PART) return true
     return this.#longSinceMs !== undefined && nowMs - this.#longSinceMs >= Math.min(LONG_MS, softMs / 4)
+  }
+
+  #comesTooFast(nowMs: number, { bytesPerMs }: Reading, { hardBytes }: OutputLimit): boolean {
+    if (this.#state !== 'takingAgain' || nowMs < this.#anyRateUntilMs) return false
+    if (bytesPerMs * STANDSTILL_MS < hardBytes) return false
+    if (!this.#wasTooFast || nowMs - this.#sinceMs >= SOON_AGAIN_MS) return true
+    this.#anyRateUntilMs = nowMs + IN_VAIN_MS
+    return false
   }
 
   #become(next: State, nowMs: number): void {

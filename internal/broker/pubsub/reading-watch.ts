@@ -31,7 +31,7 @@ export class ReadingWatch {
 
   constructor(options: ReadingWatchOptions) {
     this.#options = options
-    this.#meter = new UnreadMeter(options)
+    this.#meter = new UnreadMeter(options, () => this.#decide(performance.now()))
     this.#schedule(TENSE_MS)
   }
 
@@ -63,11 +63,15 @@ export class ReadingWatch {
   }
 
   #look(nowMs: number): void {
-    const { stats, holdBack } = this.#options
     // The look after a PING only sees whether its answer has come.
     this.#meter.probe(nowMs, this.#holdBack.isBehind ? 0 : 2 * TENSE_MS)
+    this.#decide(nowMs)
+  }
+
+  #decide(nowMs: number): void {
+    const { stats, holdBack } = this.#options
     const isCaughtUp = this.#meter.readUpToMs > this.#heldBackAtMs
-    const todo = this.#holdBack.look(nowMs, this.#meter.unread(nowMs), this.#meter.limit, isCaughtUp)
+    const todo = this.#holdBack.look(nowMs, this.#meter.reading(nowMs), this.#meter.limit, isCaughtUp)
     if (todo === undefined) return
     if (todo === 'pause') {
       this.#heldBackAtMs = nowMs

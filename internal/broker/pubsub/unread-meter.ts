@@ -4,7 +4,9 @@ import type { OutputLimit, Unread } from '../broker.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { isReply } from '../redis/problem.ts'
 import { bytesReadOf } from '../redis/read-past.ts'
+import type { Reading } from './hold-back.ts'
 import { DEFAULT_OUTPUT_LIMIT, readOutputLimit } from './output-limit.ts'
+import { UnreadGrowth } from './unread-growth.ts'
 
 export interface UnreadMeterOptions {
   readonly subscriber: Pick<RedisConnection, 'client' | 'up' | 'id'>
@@ -29,6 +31,8 @@ interface Answered extends Ping {
 const PATIENCE_MS = 40
 /** The highest rate of late counts, and half of it after so long: while the subscriber holds back, nothing comes. */
 const HALVED_MS = 10_000
+/** The present rate is a mean over about so long: agents that all measure on the second send nothing between. */
+const PRESENT_MS = 1000
 /** `CONFIG SET` may change the limit at any time. What is refused is asked again, because a right may be given. */
 const ASK_AGAIN_MS = 15_000
 
@@ -42,7 +46,11 @@ export class UnreadMeter {
   readonly #options: UnreadMeterOptions
   #ping: Ping | undefined
   #answered: Answered | undefined
+  /** The highest of late, and the present one. */
   #arrivingPerMs = 0
+  #bytesPerMs = 0
+  readonly #growth = new UnreadGrowth()
+  readonly #heard: () => void
   #omem = 0
   /** The estimate, and what the connection had read, when the subscriber stopped to listen. */
   #atStop: { readonly bytes: number; readonly bytesRead: number } | undefined
@@ -52,8 +60,10 @@ export class UnreadMeter {
   #nextLimitAtMs = 0
   #hasLogged = false
 
-  constructor(options: UnreadMeterOptions) {
+  /** @param heard called when Redis has said between two looks how much is unread */
+  constructor(options: UnreadMeterOptions, heard: () => void) {
     this.#options = options
+    this.#heard = heard
   }
 
   get limit(): OutputLimit {
@@ -81,6 +91,7 @@ export class UnreadMeter {
    * @param everyMs the least time from one PING to the next
    */
   probe(nowMs: number, everyMs: number): void {
+    this.#growth.looked(nowMs)
     const { client, up } = this.#options.subscriber
     if (this.#answered !== undefined && this.#answered.stream !== client.stream) this.#forget()
     if (this.#ping !== undefined && this.#ping.stream !== client.stream) this.#ping = undefined
@@ -95,6 +106,13 @@ export class UnreadMeter {
     const waitsMs = this.#waitsMs(nowMs)
     const bytes = this.#isRefused ? this.#estimate(waitsMs) : this.#omem
     return { ageMs: Math.max(waitsMs, this.#answered?.tookMs ?? 0), bytes }
+  }
+
+  /** The same, with where it leads to. */
+  reading(nowMs: number): Reading {
+    const unread = this.unread(nowMs)
+    const soonBytes = this.#isRefused ? unread.bytes : this.#growth.soonBytes
+    return { ...unread, soonBytes, bytesPerMs: this.#bytesPerMs }
   }
 
   /** The subscriber does not listen from now on (true), or listens again: what comes then is no part of the estimate. */
@@ -139,8 +157,9 @@ export class UnreadMeter {
       const betweenMs = ping.atMs - before.atMs
       const came = ping.bytesRead + bytes - before.bytesRead - before.bytes
       this.#arrivingPerMs = Math.max(came / betweenMs, this.#arrivingPerMs * 0.5 ** (betweenMs / HALVED_MS))
+      this.#bytesPerMs += (came / betweenMs - this.#bytesPerMs) * (1 - Math.exp(-betweenMs / PRESENT_MS))
     }
-    if (tookMs < PATIENCE_MS) this.#omem = 0
+    if (tookMs < PATIENCE_MS) this.#sees(0)
     this.#answered = { ...ping, tookMs, bytes }
     this.#ping = undefined
   }
@@ -148,8 +167,14 @@ export class UnreadMeter {
   /** A new connection has nothing unread. */
   #forget(): void {
     this.#answered = undefined
-    this.#omem = 0
+    this.#sees(0)
     this.#arrivingPerMs = 0
+    this.#bytesPerMs = 0
+  }
+
+  #sees(omem: number): void {
+    this.#omem = omem
+    this.#growth.seen(omem, performance.now())
   }
 
   #askOmem(): void {
@@ -162,7 +187,9 @@ export class UnreadMeter {
       .then(
         (reply) => {
           const omem = Number(/\bomem=(\d+)/.exec(String(reply))?.[1] ?? 0)
-          if (stream === subscriber.client.stream && this.#ping !== undefined) this.#omem = omem
+          if (stream !== subscriber.client.stream || this.#ping === undefined) return
+          this.#sees(omem)
+          this.#heard()
         },
         (error: unknown) => {
           if (!isReply(error)) return
