@@ -18,10 +18,11 @@ function settled(pace: ReadPace, perSecond: number, startMs = 0): Array<{ entrie
   return reads.slice(-10)
 }
 
-/** Servers that begin at moments of their own, and are up to 2 ms late now and then. @returns what lies between reads, ms */
-function gapsOf(servers: number, perMs: number, seed = 0): number[] {
-  const random = new Random(servers, seed)
-  const each = Array.from({ length: servers }, () => ({ pace: new ReadPace(), nextMs: random.below(WITHIN_MS) }))
+/** Servers that begin within a time, and are up to 2 ms late each time. @returns what lies between their reads, ms */
+function gapsOf(servers: number, perMs: number, withinMs: number): number[] {
+  const random = new Random(servers, withinMs)
+  const draw = (): number => random.below(1000) / 1000
+  const each = Array.from({ length: servers }, () => ({ pace: new ReadPace(draw), nextMs: draw() * withinMs }))
   const gaps: number[] = []
   let [readMs, nowMs] = [0, 0]
   while (nowMs < 20_000) {
@@ -61,9 +62,25 @@ describe('ReadPace', () => {
   })
 
   it.each([2, 4])('lets %i servers take turns, whenever they began, and read as often as one', (servers) => {
-    const gaps = gapsOf(servers, 30)
+    const gaps = gapsOf(servers, 30, WITHIN_MS)
     expect(Math.max(...gaps)).toBeLessThan(WITHIN_MS + 10)
     expect(Math.min(...gaps)).toBeGreaterThan(WITHIN_MS - 10)
+  })
+
+  it.each([2, 4, 8])('lets %i servers come apart that began at the same moment', (servers) => {
+    const gaps = gapsOf(servers, 30, 0)
+    expect(Math.max(...gaps)).toBeLessThan(2 * WITHIN_MS)
+  })
+
+  it('draws a moment of the turn for a server that reads at the same moment as another one', () => {
+    const pauseAfter = (lot: number): number => {
+      const pace = new ReadPace(() => lot)
+      for (let nowMs = 120; nowMs <= 1200; nowMs += 120) pace.took(900, 30, nowMs)
+      pace.took(1, 0, 1320)
+      return pace.pauseMs(WITHIN_MS, 4)
+    }
+    expect(pauseAfter(0)).toBe(WITHIN_MS)
+    expect(pauseAfter(1)).toBe(4 * WITHIN_MS)
   })
 
   it('follows a rate that falls', () => {
