@@ -18,18 +18,22 @@ export class Cores {
   /** In words: `cores busy: influxd 1.21, redis-server 0.14, server 0.38, load generator 0.25; 1.99 of the 2 that there are`. */
   text(): string {
     const seconds = (performance.now() - this.#startedAtMs) / 1000
-    const used = [...since(this.#before, cpuByProgram(everything))]
-      .map(([program, cpuUs]) => [program, cpuUs / 1e6 / seconds] as const)
-      .filter(([, cores]) => cores >= LEAST_CORES)
-    const all = (busyMs() - this.#machineBefore) / 1000 / seconds
-    const each = used.map(([program, cores]) => `${program} ${cores.toFixed(2)}`).join(', ')
-    return `cores busy: ${each}; ${all.toFixed(2)} of the ${cpus().length} that there are`
+    const allUs = (busyMs() - this.#machineBefore) * 1000
+    return coresText(since(this.#before, cpuByProgram(everything)), allUs, seconds)
   }
 
   /** CPU of this program and of those that it started, µs, the most first: what others do on the machine is not in it. */
   own(): CpuByProgram {
     return since(this.#ownBefore, cpuByProgram(isOwn))
   }
+}
+
+/** @param allUs of the machine; where programs have ended, more than theirs together */
+export function coresText(cpuUs: CpuByProgram, allUs: number, seconds: number): string {
+  const coresOf = (us: number): number => us / 1e6 / seconds
+  const used = [...cpuUs].filter(([, us]) => coresOf(us) >= LEAST_CORES)
+  const each = used.map(([program, us]) => `${program} ${coresOf(us).toFixed(2)}`).join(', ')
+  return `cores busy: ${each}; ${coresOf(allUs).toFixed(2)} of the ${cpus().length} that there are`
 }
 
 /** In words: `CPU, µs a sample: influxd 2.41, server 0.71, load generator 0.16, redis-server 0.12; 3.40 in all`. */

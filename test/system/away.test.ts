@@ -258,9 +258,13 @@ describe.concurrent('a signal while a program starts', () => {
       args: [role, '--admin-port=0', ...(role === 'api' || role === 'up' ? ['--api-port=0'] : [])],
     })
     await program.logged('admin listener')
-    expect(await program.stop()).toBe(0)
+    const code = await program.stop()
     // On a busy machine it may take over a second to load the rest of the program, and that is said: nothing can cut it off.
+    const isLoading = complaints(program).some(({ msg }) => `${msg}`.startsWith('stopped, but'))
     expect(complaints(program).filter(({ msg }) => !`${msg}`.startsWith('stopped, but'))).toEqual([])
+    // Modules are loaded in threads, and an older Node.js whose threads are busy for long can only be killed (`exitNow`).
+    const mayBeKilled = isLoading && !('execve' in process)
+    expect([0, ...(mayBeKilled ? ['SIGKILL'] : [])]).toContain(code)
     await silent.stop()
     await rm(folder, { recursive: true, force: true })
   })

@@ -11,6 +11,7 @@ import { seriesApart } from '../../internal/sample/series.ts'
 import { WallClock } from '../../internal/time/clock.ts'
 import { metric } from '../support/api.ts'
 import { influxCount } from '../support/influx.ts'
+import { startInfluxProxy } from '../support/influx-proxy.ts'
 import { type Program, startProgram } from '../support/programs.ts'
 import { freePort, sleep, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
 
@@ -129,10 +130,10 @@ afterEach(async () => {
   await Promise.all([redis.stop(), influx.stop()])
 })
 
-async function startServer(): Promise<Server> {
+async function startServer(storeUrl = influx.url, args: readonly string[] = []): Promise<Server> {
   const port = await freePort()
-  const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_ADMIN_PORT: `${port}` }
-  const program = startProgram('server', { env })
+  const env = { REDIS_URL: redis.url, INFLUX_URL: storeUrl, SENTINEL_ADMIN_PORT: `${port}` }
+  const program = startProgram('server', { env, args })
   const server = { program, read: (name: string) => metric(`http://127.0.0.1:${port}`, `sentinel_${name}`) }
   servers.push(server)
   await program.logged('server consumes')
@@ -163,4 +164,40 @@ it('thousands of outboxes that find a server together lose nothing, also when it
   expect(await received(server)).toBe(outboxes.produced)
   expect(await server.read('lost_samples_total{certainty="exact"}')).toBe(0)
   expect(await server.read('broker_reconnects_total')).toBe(0)
+}, 300_000)
+
+it('of two servers on one channel, one that holds back counts what the other one took as lost, and all is stored', async () => {
+  const store = await startInfluxProxy(influx.url)
+  try {
+    const server = await startServer()
+    const small = ['--influx-in-flight=1', '--ingest-queue-max-bytes=1MiB', '--spool-max-bytes=16MiB']
+    const full = await startServer(store.url, small)
+    outboxes.begin()
+    await until('both take', async () => (await received(full)) > SOURCES, LIMIT_MS)
+    await store.become({ kind: 'slow', delayMs: 2000 })
+    await until(
+      'the second one takes less',
+      async () => (await received(full)) < (await received(server)) - SOURCES,
+      LIMIT_MS,
+    )
+    await store.become({ kind: 'none' })
+    const before = await received(full)
+    await until('it takes again', async () => (await received(full)) > before + SOURCES, LIMIT_MS)
+    await settle()
+
+    expect(await received(server)).toBe(outboxes.produced)
+    expect(await server.read('lost_samples_total{certainty="exact"}')).toBe(0)
+    await until(
+      'the second one knows what it has not got',
+      async () =>
+        (await received(full)) + (await full.read('lost_samples_total{certainty="exact"}')) === outboxes.produced,
+      LIMIT_MS,
+    )
+    for (const { read } of servers) {
+      expect(await read('duplicate_samples_total')).toBe(0)
+      expect(await read('broker_reconnects_total')).toBe(0)
+    }
+  } finally {
+    await store.stop()
+  }
 }, 300_000)
