@@ -15,8 +15,11 @@ const WORKING = { expect: PATIENT, maxWorkers: CORES, sequence: { groupOrder: 1 
 const WAITING = { expect: PATIENT, maxWorkers: Math.max(4, CORES), sequence: { groupOrder: 2 } }
 const ALONE = { expect: PATIENT, fileParallelism: false, sequence: { groupOrder: 3 } }
 
-/** Tests that take profiles: beside others they would see too little of what they look for. */
-const PROFILES = ['test/system/{profiling,profile-script}.test.ts']
+/**
+ * Tests that take profiles: beside others they would see too little of what they look for. And one of thousands of
+ * publishers: beside others, its server would get no processor for longer than Redis waits.
+ */
+const ALONE_FILES = ['test/system/{profiling,profile-script,come-back}.test.ts']
 
 export default defineConfig({
   test: {
@@ -50,7 +53,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
-          exclude: PROFILES,
+          exclude: ALONE_FILES,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           ...WAITING,
@@ -59,7 +62,7 @@ export default defineConfig({
       {
         test: {
           name: 'system-alone',
-          include: PROFILES,
+          include: ALONE_FILES,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           ...ALONE,

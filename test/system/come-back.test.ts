@@ -147,6 +147,8 @@ const received = async ({ read }: Server): Promise<number> =>
 async function settle(): Promise<void> {
   outboxes.end()
   await until('the outboxes are empty', () => outboxes.held === 0, LIMIT_MS)
+  const reconnects = await Promise.all(servers.map(({ read }) => read('broker_reconnects_total')))
+  expect(reconnects).toEqual(servers.map(() => 0))
   const stored = (): Promise<number> => influxCount(influx.url, 'telemetry', 'come_back', 'text')
   await until('all is stored', async () => (await stored()) === outboxes.produced, LIMIT_MS)
   expect(outboxes.dropped).toBe(0)
