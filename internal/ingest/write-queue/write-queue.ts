@@ -4,7 +4,7 @@ import type { Sample } from '../../sample/sample.ts'
 import type { Batch, WriteResult } from '../../store/store.ts'
 import { errorText } from '../../text/error-text.ts'
 import { type Deferred, deferred } from '../../time/deferred.ts'
-import { batchAgeMs, READ_MS } from './batch-age.ts'
+import { batchAgeMs, READ_MS, READ_WAIT } from './batch-age.ts'
 import { BatchRow } from './batch-row.ts'
 import type { BatchSpool, SpooledBatch } from './batch-spool.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
@@ -162,13 +162,14 @@ export class WriteQueue implements ReadTiming {
   }
 
   /**
-   * As long as a message may be in a batch, less the read: what waits in the broker meanwhile is one wait with it. Servers
-   * that take turns must agree, and each knows only its own writes: for them it is half of the target.
+   * How long a message may wait in the broker: as long as in a batch, less the read, because both are one wait; and no
+   * longer than a part of the target. Servers that take turns must agree, and each knows only its own writes: for them it
+   * is that part alone.
    */
   readWithinMs(readers: number): number {
     const { durableTargetMs, flushMaxMs } = this.#options
-    const ageMs = readers === 1 ? this.batchAgeMs : Math.min(flushMaxMs, durableTargetMs / 2)
-    return Math.max(READ_MS, ageMs - READ_MS)
+    const mostMs = Math.min(flushMaxMs, durableTargetMs * READ_WAIT)
+    return Math.max(READ_MS, (readers === 1 ? Math.min(mostMs, this.batchAgeMs) : mostMs) - READ_MS)
   }
 
   /** Seals a batch at once that would be sealed before the next read has come: nothing more comes into it. */
