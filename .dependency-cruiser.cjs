@@ -21,6 +21,7 @@ const ORDER = {
   live: ['sample', 'time', 'codec', 'observe', 'broker'],
   view: ['sample', 'time', 'store', 'live'],
   http: ['observe'],
+  generator: ['time', 'format', 'observe', 'http'],
   api: ['sample', 'time', 'observe', 'store', 'live', 'view', 'http'],
 }
 /** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */

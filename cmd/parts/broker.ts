@@ -10,6 +10,7 @@ export const BROKER_USES: Readonly<Record<Duty, readonly BrokerUse[]>> = {
   measure: ['publish'],
   ingest: ['consume', 'announce'],
   serve: ['publish', 'watch'],
+  generate: [],
   embed: [],
 }
 

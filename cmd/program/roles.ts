@@ -69,9 +69,28 @@ export const ROLES = named({
     duties: ['serve'],
     open: async (context) => (await import('../api/open.ts')).open(context),
   },
+  generator: {
+    description: 'Plays a switch fabric: serves the counters of its switches or ports as CSV, and faults on request.',
+    examples: [
+      'generator                                              # 50 switches: http://127.0.0.1:9001/counters',
+      'generator --profile ufm --switches 3125 --seed 7       # 100,000 ports, the same ones at each start',
+      'generator --repeat not-modified --mode SLOW',
+      'generator --push http://127.0.0.1:8080/telemetry/counters',
+      'curl "http://127.0.0.1:9001/counters?mode=PARTIAL"     # one answer goes wrong',
+    ],
+    adminPort: 6062,
+    duties: ['generate'],
+    open: async (context) => (await import('../generator/open.ts')).open(context),
+  },
 })
 
 export type RoleName = keyof typeof ROLES
+
+/** `up` with the settings of every role, for commands that are given one of them. */
+export const EVERY_ROLE: Role = {
+  ...ROLES.up,
+  duties: [...new Set(Object.values(ROLES).flatMap(({ duties }) => duties))],
+}
 
 /** In the order of the table. */
 export const ROLE_NAMES = Object.keys(ROLES) as readonly RoleName[]

@@ -33,10 +33,13 @@ const bad = (text: string): Verdict => ({ ok: false, text })
  * immediately.
  */
 export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> {
-  const { role } = loaded
+  const { role, settings } = loaded
   if (hasDuty(role, 'measure')) yield { part: 'host', ...(await checkHost(loaded)) }
-  yield { part: 'broker', ...(await checkBroker(loaded)) }
+  if (hasDuty(role, 'measure', 'ingest', 'serve')) yield { part: 'broker', ...(await checkBroker(loaded)) }
   if (hasDuty(role, 'ingest', 'serve')) yield { part: 'store', ...(await checkStore(loaded)) }
+  if (hasDuty(role, 'generate') && settings.generator.push !== undefined) {
+    yield { part: 'intake', ...(await checkIntake(settings.generator.push)) }
+  }
   for (const problem of await dataProblems(loaded)) yield { part: 'data', ...bad(problem) }
   yield* findRunning(loaded)
 }
@@ -178,6 +181,23 @@ function doctorSample(host: string, at: number): Sample {
   if (isRefusal(series)) throw new Error(series.detail)
   series.field('value', 'float')
   return { series, values: [1], at, tie: 0 }
+}
+
+/** Asks it for nothing: an intake takes POST alone, so any answer but 404 says that it is there. */
+async function checkIntake(url: string): Promise<Verdict> {
+  const { origin, pathname } = new URL(url)
+  try {
+    const { status } = await fetch(`${origin}${pathname}`, {
+      method: 'HEAD',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      redirect: 'manual',
+    })
+    const isThere = status < 500 && status !== 404
+    return isThere ? good(`something answers at ${origin}${pathname}`) : bad(`${origin}${pathname} answers ${status}`)
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause ?? error) : error
+    return bad(`${origin}${pathname} does not answer: ${errorText(cause)}; is it running, and is generator.push right?`)
+  }
 }
 
 /** Only the running process can open the file of DuckDB, so that process is asked whether it is ready. */

@@ -2,7 +2,7 @@ import { Argument, Command } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { describeSettings } from '../../internal/config/describe.ts'
 import { loadSettings } from '../../internal/config/load.ts'
-import { ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
+import { EVERY_ROLE, ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
 
 /**
  * Reads the settings as a role would and prints them, without any network. The exit code is 78 when they are invalid.
@@ -11,13 +11,12 @@ export function validateCommand(): Command {
   const command = new Command('validate')
     .description('Checks the settings without any network, and shows each with its origin.')
     .addArgument(new Argument('[role]', 'the role whose settings are checked').choices(ROLE_NAMES).default('up'))
-  // `up` has the flags of every role.
-  addSettingFlags(command, ROLES.up, [
+  addSettingFlags(command, EVERY_ROLE, [
     'sentinel validate --config /etc/sentinel.yaml',
     'INFLUX_URL=http://10.0.0.6:8086 sentinel validate server',
   ])
   return command.action((name: RoleName) => {
-    const loaded = loadSettings(ROLES[name], flagValues(command, ROLES.up), process.env)
+    const loaded = loadSettings(ROLES[name], flagValues(command, EVERY_ROLE), process.env)
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
     process.stdout.write(describeSettings(loaded))
     process.stderr.write(`valid settings for ${name}\n`)

@@ -45,6 +45,15 @@ describe('the command line', () => {
     expect((await run(['server', '--influx-gzip', 'false'])).flags).toEqual({ 'influx.gzip': 'false' })
   })
 
+  test('has short flags for a program with one duty: both spellings are one setting', async () => {
+    const { flags } = await run(['generator', '--push', 'http://i', '--switches=8', '--generator-seed', '7'])
+    expect(flags).toEqual({ 'generator.push': 'http://i', 'generator.switches': '8', 'generator.seed': '7' })
+    const { said } = await run(['generator', '--help'])
+    expect(said).toMatch(/--repeat, --generator-repeat <full\|not-modified>/)
+    expect(said).not.toMatch(/--redis-url|--broker-kind|--data-path|--agent-host/)
+    expect((await run(['up', '--push', 'http://i'])).code).toBe(EXIT.usage)
+  })
+
   test.each([
     [['server', '--influx-ulr', 'x'], /unknown option '--influx-ulr'\n\(Did you mean --influx-url\?\)/],
     [['server', '--influx-tokn=hunter2'], /unknown option '--influx-tokn'\n\(Did you mean --influx-token\?\)/],
@@ -68,7 +77,7 @@ describe('the command line', () => {
   test.each(ROLE_NAMES)('of %s has help for each of its settings, an example and the exit codes', async (role) => {
     const { said } = await run([role, '--help'])
     for (const [key, setting] of allSettings()) {
-      const isThere = new RegExp(`^  ${flagOf(key)} `, 'm').test(said)
+      const isThere = new RegExp(`^  (?:--[\\w-]+, )?${flagOf(key)} `, 'm').test(said)
       expect([key, isThere]).toEqual([key, isUsedBy(setting, ROLES[role])])
     }
     expect(said).toContain(`\n  sentinel ${role} --log-level debug\n`)

@@ -35,10 +35,9 @@ export function addSettingFlags(
   for (const [key, setting] of settingsOf(role)) {
     if (!uses(key)) continue
     const group = GROUPS[key.slice(0, key.indexOf('.')) as keyof typeof GROUPS]
-    const option = new Option(`${flagOf(key)} ${setting.placeholder}`, describe(key, setting, role)).helpGroup(
-      `${group}:`,
-    )
-    command.addOption(option)
+    const short = setting.shortFlag === undefined || role.duties.length > 1 ? '' : `${setting.shortFlag}, `
+    const option = new Option(`${short}${flagOf(key)} ${setting.placeholder}`, describe(key, setting, role))
+    command.addOption(option.helpGroup(`${group}:`))
   }
   const shown = examples.map((example) => `\n  ${example}`).join('')
   return command.addHelpText('after', `${shown === '' ? '' : `\nExamples:${shown}\n`}${FOOTER}`)

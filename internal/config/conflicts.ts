@@ -1,12 +1,12 @@
 import { hasDuty, type Role } from './role.ts'
-import type { Settings } from './settings.ts'
+import { MOST_ROWS, type Settings } from './settings.ts'
 
 /** The problems of settings that are valid alone but not together or not in this role, each with what to do. */
 export function conflicts(role: Role, settings: Settings): string[] {
-  const { admin, api, broker, ingest, store } = settings
+  const { admin, api, broker, generator, ingest, store } = settings
   const found: string[] = []
   const embeds = hasDuty(role, 'embed')
-  if (!embeds && broker.kind === 'memory') {
+  if (!embeds && hasDuty(role, 'measure', 'ingest', 'serve') && broker.kind === 'memory') {
     found.push(
       `broker.kind memory works inside one process only, and ${role.name} alone would reach no other: run "sentinel up", or set pubsub or streams`,
     )
@@ -16,8 +16,19 @@ export function conflicts(role: Role, settings: Settings): string[] {
       `store.kind duckdb is a file that only one process can open: run "sentinel up", or set influx for ${role.name}`,
     )
   }
-  if (hasDuty(role, 'serve') && admin.port === api.port && admin.port !== 0 && admin.host === api.host) {
-    found.push(`admin.port and api.port are both ${api.port}: change one of them`)
+  for (const [key, duty, { host, port }] of [
+    ['api.port', 'serve', api],
+    ['generator.port', 'generate', generator],
+  ] as const) {
+    if (hasDuty(role, duty) && admin.port === port && port !== 0 && admin.host === host) {
+      found.push(`admin.port and ${key} are both ${port}: change one of them`)
+    }
+  }
+  const ports = generator.switches * generator.portsPerSwitch
+  if (hasDuty(role, 'generate') && generator.profile === 'ufm' && ports > MOST_ROWS) {
+    found.push(
+      `generator.switches (${generator.switches}) times generator.portsPerSwitch (${generator.portsPerSwitch}) is more than ${MOST_ROWS} rows: lower one of them`,
+    )
   }
   if (ingest.flushMinMs > ingest.flushMaxMs) {
     found.push(

@@ -46,7 +46,8 @@ export function configTable(roles: readonly Role[]): string {
     const users = roles.filter((role) => isUsedBy(setting, role))
     const usedBy = users.length === roles.length ? 'all' : users.map(({ name }) => name).join(', ')
     const mark = setting.reloads ? ' ↻' : ''
-    return `| \`${key}\`${mark} | ${variables} | ${defaultInWords(setting, roles)} | ${usedBy} | ${setting.description} |`
+    const short = setting.shortFlag === undefined ? '' : ` \`${setting.shortFlag}\``
+    return `| \`${key}\`${mark}${short} | ${variables} | ${defaultInWords(setting, roles)} | ${usedBy} | ${setting.description} |`
   })
   return ['| Setting (↻: SIGHUP reloads it) | Variables | Default | Used by | |', '|---|---|---|---|---|', ...rows, '']
     .join('\n')

@@ -137,6 +137,20 @@ describe('servers that are left out', () => {
   })
 })
 
+test.each([
+  [{}, 32],
+  [{ 'generator.switches': '3125' }, 32],
+  [{ 'generator.switches': '5000' }, 20],
+  [{ 'generator.switches': '100000' }, 1],
+  [{ 'generator.switches': '100000', 'generator.portsPerSwitch': '40' }, 40],
+] as const)('a generator with %o has %i ports a switch', (flags, ports) => {
+  expect(load({ role: 'generator', flags }).settings.generator.portsPerSwitch).toBe(ports)
+})
+
+test.each(['huge', 'HUGE', 'Huge'])('the mode of a generator may be written %s', (mode) => {
+  expect(load({ role: 'generator', env: { SENTINEL_GENERATOR_MODE: mode } }).settings.generator.mode).toBe('HUGE')
+})
+
 describe('a secret', () => {
   const files = { '/etc/token': 'from-a-file\n', '/etc/other': 'from-another\r\n', '/etc/empty': '\n' }
 
@@ -311,6 +325,19 @@ describe('an invalid setting is refused, with where it was written and what to d
       'a locked file between processes',
       { env: { SENTINEL_STORE_KIND: 'duckdb' } },
       /^store\.kind duckdb is a file that only one process can open: .*"sentinel up"/,
+    ],
+    [
+      'one port for two of a generator',
+      { role: 'generator', flags: { 'admin.port': '9001' } },
+      /^admin\.port and generator\.port are both 9001/,
+    ],
+    [
+      'more ports than a snapshot has rows',
+      {
+        role: 'generator',
+        flags: { 'generator.profile': 'ufm', 'generator.switches': '5000', 'generator.portsPerSwitch': '21' },
+      },
+      /^generator\.switches \(5000\) times generator\.portsPerSwitch \(21\) is more than 100000 rows: lower one of them$/,
     ],
     ['one port for two', { role: 'up', flags: { 'api.port': '6060' } }, /^admin\.port and api\.port are both 6060/],
     [

@@ -5,9 +5,10 @@
  * - `measure`: measures this host and publishes the samples
  * - `ingest`: consumes messages and writes their samples to the store
  * - `serve`: answers requests and serves the page
+ * - `generate`: makes the counters of a switch fabric that is not there
  * - `embed`: can run without Redis and InfluxDB, with a broker and a store inside its own process
  */
-export type Duty = 'measure' | 'ingest' | 'serve' | 'embed'
+export type Duty = 'measure' | 'ingest' | 'serve' | 'generate' | 'embed'
 
 /** A kind of process, as far as its settings go. `cmd/program/roles.ts` lists all of them. */
 export interface Role {

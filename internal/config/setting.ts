@@ -19,6 +19,8 @@ export interface Setting<T> {
    * ignore it, so that one file and one environment can serve all roles.
    */
   readonly duties?: readonly Duty[]
+  /** A second flag, as short as people type it, for a program whose only duty the setting's is: `--push`. */
+  readonly shortFlag?: string
   /** Further variables that set it, with names that people know from other programs. SENTINEL_… wins over them. */
   readonly alsoFrom: readonly string[]
   readonly secret: boolean
@@ -51,7 +53,7 @@ export function isUsedBy({ duties }: Pick<Setting<unknown>, 'duties'>, role: Rol
 }
 
 type Common<T> = Pick<Setting<T>, 'description'> &
-  Partial<Pick<Setting<T>, 'duties' | 'alsoFrom' | 'defaultText' | 'reloads'>> & {
+  Partial<Pick<Setting<T>, 'duties' | 'shortFlag' | 'alsoFrom' | 'defaultText' | 'reloads'>> & {
     readonly default: Setting<T>['default']
   }
 
@@ -139,6 +141,17 @@ export function choice<const T extends string>(values: readonly T[], common: Com
     placeholder: `<${values.join('|')}>`,
     parse: (written) => values.find((value) => value === written),
   })
+}
+
+/** A choice of words in capitals, which may be written in any case. */
+export function choiceInAnyCase<const T extends Uppercase<string>>(
+  values: readonly T[],
+  common: Common<T>,
+): Setting<T> {
+  return {
+    ...choice(values, common),
+    parse: (written) => values.find((value) => value === written.toUpperCase()),
+  }
 }
 
 /** Any of the words; the default is all of them. Written `a,b`; a file may also have a YAML list. */

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
-import { hasDuty, type Role } from './role.ts'
+import { type Duty, hasDuty, type Role } from './role.ts'
 import {
   choice,
+  choiceInAnyCase,
   choices,
   type DefaultContext,
   duration,
@@ -29,6 +30,13 @@ const DAY = 24 * HOUR
 const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
+
+/** What a role does with samples, for which it needs a broker and a place on disk. */
+const PIPELINE: readonly Duty[] = ['measure', 'ingest', 'serve']
+/** The most rows of a snapshot: ports of a large fabric. */
+export const MOST_ROWS = 100_000
+/** Of a switch of 400 Gbit/s with half of its ports in use. */
+const PORTS_PER_SWITCH = 32
 
 /** A role that embeds its broker uses Redis only when a setting names it. Every other role always uses Redis. */
 const usesRedis = ({ role, given }: DefaultContext): boolean =>
@@ -81,20 +89,24 @@ export const SCHEMA = {
       {
         default: (context) => (usesRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
         defaultText: 'redis://127.0.0.1:6379; with up none',
+        duties: PIPELINE,
         description: 'The Redis server; rediss:// for TLS. With up, a URL here replaces the memory broker.',
         alsoFrom: ['REDIS_URL'],
       },
       /^\/?\d*$/,
     ),
     urlFile: secretFile('url', {
+      duties: PIPELINE,
       description: 'A file that holds the URL, for a URL with a password.',
       alsoFrom: ['REDIS_URL_FILE'],
     }),
     password: secret({
+      duties: PIPELINE,
       description: 'The password of Redis; wins over a password in the URL.',
       alsoFrom: ['REDIS_PASSWORD'],
     }),
     passwordFile: secretFile('password', {
+      duties: PIPELINE,
       description: 'A file that holds the password.',
       alsoFrom: ['REDIS_PASSWORD_FILE'],
     }),
@@ -103,11 +115,13 @@ export const SCHEMA = {
     kind: choice(['memory', 'pubsub', 'streams'], {
       default: (context) => (usesRedis(context) ? 'pubsub' : 'memory'),
       defaultText: 'pubsub; with up and no redis.url memory',
+      duties: PIPELINE,
       description:
         'How messages travel: pubsub is fastest and counts losses; streams delivers at least once; memory stays inside one process (up only).',
     }),
     topic: text({
       default: 'telemetry',
+      duties: PIPELINE,
       description: 'The topic in the names of the streams: queue:{topic:partition}.',
     }),
     partitions: integer(
@@ -115,6 +129,7 @@ export const SCHEMA = {
       {
         default: ({ given }) => (given('broker.kind') === 'streams' ? 4 : 1),
         defaultText: '4 with streams, 1 with pubsub',
+        duties: PIPELINE,
         description: 'The number of streams or channels that publishers are spread over; the same in every role.',
       },
     ),
@@ -151,6 +166,7 @@ export const SCHEMA = {
       { min: 1000, max: 100_000_000 },
       {
         default: 250_000,
+        duties: PIPELINE,
         description: 'The most entries of a stream, read or not; older entries are trimmed and counted.',
       },
     ),
@@ -159,6 +175,7 @@ export const SCHEMA = {
       {
         default: 0,
         defaultText: '0: by length alone',
+        duties: PIPELINE,
         description: 'Trims the streams by age instead of length.',
       },
     ),
@@ -314,6 +331,7 @@ export const SCHEMA = {
     host: text({
       default: () => hostname(),
       defaultText: 'the host name',
+      duties: PIPELINE,
       description: 'The tag host of this machine.',
     }),
     intervalMs: duration(
@@ -367,6 +385,7 @@ export const SCHEMA = {
   data: {
     path: text({
       default: './data',
+      duties: PIPELINE,
       description: 'The folder for samples that wait (outbox, spool) and for dead letters.',
     }),
   },
@@ -608,6 +627,91 @@ export const SCHEMA = {
         'Whether the address of a client comes from X-Forwarded-For, and the name in its URL from X-Forwarded-Host; only behind a proxy that sets both, and that nobody can go around.',
     }),
   },
+  generator: {
+    host: text({
+      default: '127.0.0.1',
+      duties: ['generate'],
+      shortFlag: '--host',
+      description: 'The address that serves /counters.',
+    }),
+    port: port({
+      default: 9001,
+      duties: ['generate'],
+      shortFlag: '--port',
+      description: 'The port of that address; 0 takes a free port.',
+    }),
+    hosts: hostNames({
+      default: [],
+      defaultText: 'none',
+      duties: ['generate'],
+      reloads: true,
+      description: 'The names in URLs of that address, beside localhost and IP addresses; other names are refused.',
+    }),
+    profile: choice(['switch', 'fabric', 'ufm'], {
+      default: 'switch',
+      duties: ['generate'],
+      shortFlag: '--profile',
+      description:
+        'The columns: switch and fabric have a row a switch, ufm a row a port with 31 figures, as the telemetry of UFM.',
+    }),
+    switches: integer(
+      { min: 1, max: MOST_ROWS },
+      { default: 50, duties: ['generate'], shortFlag: '--switches', description: 'How many switches there are.' },
+    ),
+    portsPerSwitch: integer(
+      { min: 1, max: 1024 },
+      {
+        default: ({ given }) => {
+          const switches = Number(given('generator.switches') ?? 1)
+          return Math.min(PORTS_PER_SWITCH, Math.floor(MOST_ROWS / switches))
+        },
+        defaultText: '32, or as many as make 100,000 in all',
+        duties: ['generate'],
+        shortFlag: '--ports-per-switch',
+        description: 'How many rows each switch has with ufm, at most 100,000 in all.',
+      },
+    ),
+    intervalMs: duration(
+      { min: SECOND, max: HOUR },
+      {
+        default: 10 * SECOND,
+        duties: ['generate'],
+        shortFlag: '--interval-ms',
+        description: 'How long a snapshot lives; meanwhile each request gets the same one.',
+      },
+    ),
+    seed: integer(
+      { min: 0, max: 2 ** 32 - 1 },
+      {
+        default: 0,
+        defaultText: '0: another one at each start',
+        duties: ['generate'],
+        shortFlag: '--seed',
+        description: 'From the same seed come the same values, snapshot by snapshot; only their times differ.',
+      },
+    ),
+    repeat: choice(['full', 'not-modified'], {
+      default: 'full',
+      duties: ['generate'],
+      reloads: true,
+      shortFlag: '--repeat',
+      description:
+        'The answer to a client that has the snapshot and does not say so by If-None-Match or If-Modified-Since: all of it, or 304.',
+    }),
+    mode: choiceInAnyCase(['NONE', 'ERROR_500', 'CORRUPT', 'PARTIAL', 'EMPTY', 'SLOW', 'TIMEOUT', 'DROP', 'HUGE'], {
+      default: 'NONE',
+      duties: ['generate'],
+      reloads: true,
+      shortFlag: '--mode',
+      description: 'The fault of each answer; a request can ask for another one with ?mode=.',
+    }),
+    push: url(['http', 'https'], {
+      default: undefined,
+      duties: ['generate'],
+      shortFlag: '--push',
+      description: 'The URL of an intake, which is sent each snapshot too.',
+    }),
+  },
   stop: {
     deadlineMs: duration(
       { min: SECOND, max: 10 * MINUTE },
@@ -645,6 +749,7 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   stats: 'Latency lines in the log',
   live: 'Live feed',
   api: 'API and page',
+  generator: 'Generator',
   stop: 'Stop',
 }
 

@@ -89,7 +89,11 @@ describe('docker-compose.yml', () => {
     expect(service.volumes).toContain(`${role}-data:/app/data`)
     expect(Object.keys(compose.volumes)).toContain(`${role}-data`)
     const { settings } = loadSettings(ROLES[role], {}, { ...imageEnv, ...withDefaults(service.environment) })
-    const names = { server: settings.broker.consumer, agent: settings.agent.host, api: settings.agent.host, up: '' }
+    const names: Partial<Record<RoleName, string>> = {
+      server: settings.broker.consumer,
+      agent: settings.agent.host,
+      api: settings.agent.host,
+    }
     expect(names[role]).not.toBe(hostname())
   })
 
@@ -268,7 +272,7 @@ describe('the image', () => {
   it('exposes the ports of all roles', () => {
     const ports = Object.values(ROLES).flatMap((role) => {
       const { settings } = loadSettings(role, {}, imageEnv)
-      return [settings.admin.port, settings.api.port]
+      return [settings.admin.port, settings.api.port, settings.generator.port]
     })
     const exposed = final
       .find((line) => line.startsWith('EXPOSE '))!

@@ -249,13 +249,17 @@ describe.concurrent('a signal while a program starts', () => {
     await silent.stop()
   })
 
-  it.each(['agent', 'server', 'api', 'up'])('ends %s well, though it has hardly begun', async (role) => {
+  it.each(['agent', 'server', 'api', 'up', 'generator'])('ends %s well, though it has hardly begun', async (role) => {
     const folder = await mkdtemp(join(tmpdir(), 'sentinel-start-'))
     const silent = await startSilentServer()
     const program = startProgram('sentinel', {
       cwd: folder,
       env: role === 'up' ? {} : { REDIS_URL: `redis://${silent.address}` },
-      args: [role, '--admin-port=0', ...(role === 'api' || role === 'up' ? ['--api-port=0'] : [])],
+      args: [
+        ...[role, '--admin-port=0'],
+        ...(role === 'api' || role === 'up' ? ['--api-port=0'] : []),
+        ...(role === 'generator' ? ['--port=0'] : []),
+      ],
     })
     await program.logged('admin listener')
     const code = await program.stop()

@@ -44,7 +44,11 @@ describe.concurrent('help and version', () => {
     '%s --help has each setting’s default and variables, and examples',
     async (_typed, program, words) => {
       const { stdout } = await run(program, { args: [...words, '--help'] })
-      expect(stdout).toMatch(/--redis-url <url> .*\(default: redis:.*; SENTINEL_REDIS_URL, REDIS_URL\)/)
+      const role = words[0] ?? program
+      if (role === 'generator') {
+        expect(stdout).toMatch(/--port, --generator-port <n> .*\(default: 9001; SENTINEL_GENERATOR_PORT\)/)
+        expect(stdout).not.toContain('--redis-url')
+      } else expect(stdout).toMatch(/--redis-url <url> .*\(default: redis:.*; SENTINEL_REDIS_URL, REDIS_URL\)/)
       expect(stdout).toMatch(/--stop-deadline-ms <time> .*\(default: 25s; SENTINEL_STOP_DEADLINE_MS\)/)
       expect(stdout).toMatch(/\nExamples:\n {2}\S/)
     },
@@ -78,7 +82,7 @@ describe.concurrent('a wrong command line ends with 2, and says on stderr what w
     [['tail', 'now'], "too many arguments for 'tail'"],
     [['up', '--redis-url'], "option '--redis-url <url>' argument missing"],
     [['agent', '--influx-url', 'http://h'], "unknown option '--influx-url'"],
-    [['validate', 'servre'], 'Allowed choices are up, agent, server, api'],
+    [['validate', 'servre'], 'Allowed choices are up, agent, server, api, generator'],
     [['tail', '--api', 'localhost:8080'], 'It must be a URL, such as http://127.0.0.1:8080'],
     [[], 'Usage: sentinel'],
     [['dashboards'], 'Usage: sentinel dashboards'],
@@ -184,6 +188,12 @@ describe.concurrent('settings, as `sentinel validate` shows them', () => {
     [['api', '--store-kind', 'duckdb'], sound, 'run "sentinel up", or set influx'],
     [['agent', '--broker-kind', 'memory'], sound, 'run "sentinel up", or set pubsub or streams'],
     [['doctor', '--api-port', 'x'], sound, 'api.port: "x"'],
+    [
+      ['generator', '--mode', 'slowly'],
+      sound,
+      'generator.mode: "slowly" (from --generator-mode) must be one of NONE, ',
+    ],
+    [['validate', 'generator', '--generator-switches', '0'], sound, 'must be a whole number from 1 to 100000'],
   ] as Array<[string[], Env, string]>)('%j with %j ends with 78, and says why', async (args, env, words) => {
     const { code, stdout, stderr } = await sentinel(args, env, folder)
     expect([code, stdout]).toEqual([78, ''])

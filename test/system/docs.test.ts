@@ -96,29 +96,33 @@ describe('docs/metrics.md is true of the running programs', () => {
     await start('agent', env)
     await start('api', env, `--api-port=${apiPort}`)
     await start('up', {}, '--api-port=0')
+    await start('generator', {}, '--port=0', '--push=http://127.0.0.1:9/')
     await api.firstHost()
-    await programs[3]!.logged('started')
+    await Promise.all([3, 4].map((i) => programs[i]!.logged('started')))
   })
   afterAll(async () => {
     await Promise.all(programs.map((program) => program.stop()))
     await Promise.all([redis?.stop(), influx?.stop(), rm(folder, { recursive: true, force: true })])
   })
 
-  it.each(['agent', 'server', 'api', 'up'])('names the metrics of %s, each with its type and label', async (role) => {
-    const described = describedFor(role)
-    const url = urls.get(role)!
-    if (role === 'server') {
-      await publishRaw(redis.port, 'metrics', [Buffer.from('rubbish')])
-      await until('it is rejected', async () => (await metric(url, 'sentinel_rejected_samples_total')) > 0)
-    }
-    const { types, labels } = await scrape(url)
-    expect(types).toEqual(Object.fromEntries(Array.from(described, ([name, { type }]) => [name, type])))
-    const onPage = Array.from(described, ([name, { label }]) => `${name} ${label}`)
-    expect(onPage).toEqual(expect.arrayContaining([...labels]))
-    // What has no reason or measurement yet has no label yet, and pubsub has no backlog.
-    const expected = onPage.filter((pair) => !/ (reason|partition|runs|measurement)?$/.test(pair))
-    expect([...labels]).toEqual(expect.arrayContaining(expected))
-  })
+  it.each(['agent', 'server', 'api', 'up', 'generator'])(
+    'names the metrics of %s, each with its type and label',
+    async (role) => {
+      const described = describedFor(role)
+      const url = urls.get(role)!
+      if (role === 'server') {
+        await publishRaw(redis.port, 'metrics', [Buffer.from('rubbish')])
+        await until('it is rejected', async () => (await metric(url, 'sentinel_rejected_samples_total')) > 0)
+      }
+      const { types, labels } = await scrape(url)
+      expect(types).toEqual(Object.fromEntries(Array.from(described, ([name, { type }]) => [name, type])))
+      const onPage = Array.from(described, ([name, { label }]) => `${name} ${label}`)
+      expect(onPage).toEqual(expect.arrayContaining([...labels]))
+      // What has no reason or measurement yet has no label yet, and pubsub has no backlog.
+      const expected = onPage.filter((pair) => !/ (reason|partition|runs|measurement)?$/.test(pair))
+      expect([...labels]).toEqual(expect.arrayContaining(expected))
+    },
+  )
 
   it('names what a server of streams says of each partition', async () => {
     const port = await freePort()
@@ -252,7 +256,9 @@ describe('docs/metrics.md is true of the code', () => {
   })
 
   it('speaks of no metric and no setting that is not there', () => {
-    const known = new Set(['agent', 'server', 'api', 'up'].flatMap((role) => [...describedFor(role).keys()]))
+    const known = new Set(
+      ['agent', 'server', 'api', 'up', 'generator'].flatMap((role) => [...describedFor(role).keys()]),
+    )
     const spoken = [...page.matchAll(/\b(?:sentinel|nodejs|process)_\w+/g)].map(([name]) =>
       name.replace(/_bucket$/, ''),
     )

@@ -96,7 +96,10 @@ describe('SIGHUP', () => {
     'json',
     'v1',
   ]
-  const OTHERS = [...CANDIDATES, 'cpu', 'http://127.0.0.1:1', 'redis://127.0.0.1:1', 'streams', 'other']
+  const OTHERS = [
+    ...CANDIDATES,
+    ...['cpu', 'http://127.0.0.1:1', 'redis://127.0.0.1:1', 'streams', 'ufm', 'not-modified', 'slow', 'other'],
+  ]
   /**
    * A secret's file is not another value but another place; another store is refused for a role alone; two are given by a flag or
    * a variable here, which win over the file.
@@ -108,12 +111,15 @@ describe('SIGHUP', () => {
   const isLeftOut = (key: string, holds: string | undefined): boolean =>
     holds !== undefined || ['store.kind', 'admin.port', 'data.path'].includes(key)
 
-  it.each(['agent', 'server', 'api'] as const)(
+  it.each(['agent', 'server', 'api', 'generator'] as const)(
     'takes over in the %s what is marked, and names the rest',
     async (role) => {
       const influx = 'http://127.0.0.1:9'
       const free = { redis: { url: redis.url }, ...(role === 'agent' ? {} : { influx: { url: influx } }) }
-      const started = await startReloadable(role, { ...free, ...(role === 'api' ? { api: { port: 0 } } : {}) })
+      const started = await startReloadable(role, {
+        ...free,
+        ...(role === 'api' || role === 'generator' ? { [role]: { port: 0 } } : {}),
+      })
       const { settings } = loadSettings(ROLES[role], {}, { REDIS_URL: redis.url, INFLUX_URL: influx })
       const changed: Groups = {}
       const expected = { now: [] as string[], atNextStart: [] as string[] }
