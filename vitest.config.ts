@@ -15,6 +15,9 @@ const WORKING = { expect: PATIENT, maxWorkers: CORES, sequence: { groupOrder: 1 
 const WAITING = { expect: PATIENT, maxWorkers: Math.max(4, CORES), sequence: { groupOrder: 2 } }
 const ALONE = { expect: PATIENT, fileParallelism: false, sequence: { groupOrder: 3 } }
 
+/** Tests that measure this process itself: what other files left in it would be measured too. */
+const MEASURING = ['internal/observe/profiling/*.test.ts', 'bench/baseline/*.test.ts']
+
 /**
  * Tests that take profiles: beside others they would see too little of what they look for. And one of thousands of
  * publishers: beside others, its server would get no processor for longer than Redis waits.
@@ -32,11 +35,20 @@ export default defineConfig({
             'test/{fuzz,bench,scripts,speed}/*.test.ts',
             'test/compose/rules.test.ts',
           ],
-          exclude: ['**/*.contract.test.ts', '**/*.influxdb2.test.ts'],
+          exclude: ['**/*.contract.test.ts', '**/*.influxdb2.test.ts', ...MEASURING],
           // The slowest take 4 s on a free core, and share the cores with the other parts of `npm run check`.
           testTimeout: 60_000,
           // Files share the modules that they import: a third less CPU. So no test may leave a mock or a changed global behind.
           isolate: false,
+          ...WORKING,
+        },
+      },
+      {
+        test: {
+          name: 'unit-isolated',
+          include: MEASURING,
+          exclude: ['**/*.contract.test.ts'],
+          testTimeout: 60_000,
           ...WORKING,
         },
       },

@@ -59,7 +59,7 @@ const zipped = gzipSync('{"error":"unable to parse"}')
 
 const ODD: Array<[name: string, answer: string | Buffer]> = [
   ['a header with a NUL in its name', head('400 Bad Request', 'X-Influx\0db: x', 'Content-Length: 0')],
-  ['a header of 1 MiB', head('400 Bad Request', `X-Influxdb-Error: ${'x'.repeat(1 << 20)}`, 'Content-Length: 0')],
+  ['a header of 5 MiB', head('400 Bad Request', `X-Influxdb-Error: ${'x'.repeat(5 << 20)}`, 'Content-Length: 0')],
   ['a chunk without a size', `${head('400 Bad Request', 'Transfer-Encoding: chunked')}nonsense\r\n`],
   ['an end before the last chunk', `${head('400 Bad Request', 'Transfer-Encoding: chunked')}5\r\nhello\r\n`],
   ['a body that ends early', `${head('400 Bad Request', 'Content-Length: 100')}{"error":`],
