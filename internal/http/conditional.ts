@@ -10,7 +10,7 @@ export interface Validators {
 
 /** `W/"a"`, `"b,c"`: whatever stands between the quotes belongs to the tag. */
 const TAG = /(?:W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g
-/** What is left of a list without its tags. One expression for all of it took seconds for 8 KB of commas. */
+/** What is left of a list without its tags. One expression for all of it took minutes for 8 KB of commas. */
 const BETWEEN_TAGS = /^[\s,]*$/
 
 const [DAY, LONG_DAY] = ['(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)', '(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day']
