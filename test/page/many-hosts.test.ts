@@ -44,15 +44,22 @@ const scrollTo = (page: Page, share: number) =>
     `{ const list = document.getElementById('hosts-scroll'); list.scrollTop = list.scrollHeight * ${share} }`,
   )
 
-/** The rows in sight, from the top: names, and how far the first one is from the top of the list, px. */
-const inSight = (page: Page) =>
-  page.evaluate<{ names: string[]; offset: number }>(`(() => {
+interface InSight {
+  readonly names: readonly string[]
+  readonly offset: number
+}
+
+/** The rows in sight, from the top: names, and how far the first one is from the top of the list, px. After a jump they come with the next frame. */
+async function inSight(page: Page): Promise<InSight> {
+  const seen = await page.waitForFunction(`(() => {
     const box = document.getElementById('hosts-scroll').getBoundingClientRect()
     const seen = [...document.querySelectorAll('#hosts li')]
       .map((row) => ({ name: row.querySelector('.host-name').textContent, box: row.getBoundingClientRect() }))
       .filter((row) => row.box.bottom > box.top + 1 && row.box.top < box.bottom - 1)
-    return { names: seen.map((row) => row.name), offset: Math.round(seen[0].box.top - box.top) }
+    return seen.length > 0 && { names: seen.map((row) => row.name), offset: Math.round(seen[0].box.top - box.top) }
   })()`)
+  return (await seen.jsonValue()) as InSight
+}
 
 const waitForRow = (page: Page, name: string) => expect.poll(async () => (await inSight(page)).names).toContain(name)
 
