@@ -1,7 +1,9 @@
-import { NoticeBoard, noticeOf } from './frame/notice.ts'
+import { FabricView } from './fabric/fabric-view.ts'
+import { fabricNoticeOf, NoticeBoard, noticeOf } from './frame/notice.ts'
 import { PipelineStrip } from './frame/pipeline-strip.ts'
 import { RangeButtons } from './frame/range-buttons.ts'
 import { StatusLine } from './frame/status-line.ts'
+import { ViewLinks } from './frame/view-links.ts'
 import { HostsPoll } from './hosts/hosts-poll.ts'
 import { HostsView } from './hosts/hosts-view.ts'
 import { ServerClock } from './shared/clock.ts'
@@ -12,7 +14,7 @@ import { connectKeys } from './shared/keys.ts'
 import { isLive, type Period, RANGES } from './shared/period.ts'
 import { LiveStream } from './shared/stream.ts'
 import { connectTheme, Palette } from './shared/theme.ts'
-import { Address } from './shared/url-state.ts'
+import { Address, FABRIC_VIEW, type PageState } from './shared/url-state.ts'
 
 // Wires the frame of the page and its views. The address says what is shown: `go` changes it, `show` follows it.
 
@@ -22,8 +24,9 @@ const address = new Address(show)
 const heartbeat = new Heartbeat(draw)
 
 const status = new StatusLine()
-const ranges = new RangeButtons((range) => go(address.state.host, { range }))
-const notices = new NoticeBoard()
+const ranges = new RangeButtons((range) => goTo({ period: { range } }))
+const notices = new NoticeBoard('view', 'notice')
+const fabricNotices = new NoticeBoard('fabric', 'fabric-notice')
 const strip = new PipelineStrip()
 const hostsView = new HostsView(address.state, {
   ...{ clock, palette, heartbeat, go, back },
@@ -49,35 +52,75 @@ const hostsPoll = new HostsPoll({
 })
 let pipelineStream: LiveStream | undefined
 
+const fabricView = new FabricView({
+  ...{ clock, palette, back },
+  go: (fabric, period = address.state.period) => goTo({ fabric, period }),
+  answered(error) {
+    if (error === undefined) status.apiAnswers()
+    else status.apiFails(error, clock.now())
+    heartbeat.nudge()
+  },
+})
+const links = new ViewLinks({
+  hosts: () => goTo({ fabric: null }),
+  fabric: () => goTo({ fabric: address.state.fabric ?? FABRIC_VIEW }),
+})
+
 function go(host: string | null, period: Period): void {
-  address.push({ host, period })
+  goTo({ host, period })
+}
+
+function goTo(change: Partial<PageState>): void {
+  address.push({ ...address.state, ...change })
   show()
 }
 
 function back(): void {
-  const { host, period } = address.state
-  if (!isLive(period) && !address.back()) go(host, { range: '5m' })
+  if (!isLive(address.state.period) && !address.back()) goTo({ period: { range: '5m' } })
 }
 
 /** Shows what the address says. */
 function show(): void {
-  ranges.show(address.state.period)
-  hostsView.show(address.state)
+  const { period, fabric } = address.state
+  ranges.show(period)
+  links.show(address.state)
+  if (fabric === null) {
+    fabricView.close()
+    hostsView.show(address.state)
+  } else {
+    fabricView.show(fabric, period)
+    fabricView.open()
+    document.title = 'Fabric · SentinelStream'
+  }
 }
 
 /** A page that was opened without a host shows the first one that is alive. */
 function showFirstHost(): void {
   const host = hostsView.firstHost
-  if (address.state.host !== null || host === null) return
+  if (address.state.host !== null || host === null || address.state.fabric !== null) return
   address.replace({ ...address.state, host })
   show()
 }
 
 function draw(): void {
+  strip.draw(clock.now())
+  if (address.state.fabric === null) drawHosts()
+  else drawFabric()
+}
+
+function drawFabric(): void {
+  const nowMs = clock.now()
+  const { ageMs, isStale, fabrics } = fabricView
+  fabricView.draw()
+  const newestAtMs = ageMs === undefined ? 0 : nowMs - ageMs
+  status.draw({ stream: fabrics === 'none' ? 'no host' : 'live', newestAtMs, isStale, nowMs })
+  fabricNotices.show(fabricNoticeOf(status.api, fabrics))
+}
+
+function drawHosts(): void {
   const nowMs = clock.now()
   const { hosts, isPolled, shownHost, host, stream, newestAtMs, loadError, isEmpty } = hostsView
   hostsView.draw(nowMs)
-  strip.draw(nowMs)
   status.draw({ stream, newestAtMs, isStale: host?.stale ?? false, nowMs })
   const { period } = address.state
   notices.show(noticeOf({ api: status.api, isPolled, hosts, shownHost, host, loadError, isEmpty, period, go }))
@@ -105,6 +148,7 @@ function start(): void {
 
 function stop(): void {
   hostsView.close()
+  fabricView.close()
   pipelineStream?.close()
   hostsPoll.stop()
   heartbeat.stop()
@@ -114,14 +158,16 @@ const themeButton = byId<HTMLButtonElement>('theme')
 connectTheme(themeButton, () => {
   palette.forget()
   hostsView.redraw()
+  fabricView.redraw()
 })
 connectKeys({
   filter: () => hostsView.focusFilter(),
   neighbour(step) {
+    if (address.state.fabric !== null) return
     const host = hostsView.neighbour(step)
     if (host !== null && host !== address.state.host) go(host, address.state.period)
   },
-  range: (index) => go(address.state.host, { range: RANGES[index]!.name }),
+  range: (index) => goTo({ period: { range: RANGES[index]!.name } }),
   back,
   theme: () => themeButton.click(),
   help: connectHelp(byId<HTMLButtonElement>('help-open')),

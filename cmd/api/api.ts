@@ -9,6 +9,8 @@ import { ReadBreaker } from '../../internal/store/read-breaker.ts'
 import type { StoreReader } from '../../internal/store/store.ts'
 import { openOwnMetrics } from '../parts/own-metrics.ts'
 import { type Context, reasons } from '../program/context.ts'
+import { openFabrics } from './fabric.ts'
+import { openPushes } from './pushes.ts'
 
 /**
  * Runs live feed → table → clients, and answers history from the store. Publishes its own metrics over the broker.
@@ -46,11 +48,20 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   )
   onReload(['api.staleAfterMs', 'api.requestsPerMinute', 'api.hosts'])
   onReload(['api.maxConnectionsPerAddress', 'api.maxLiveClientsPerAddress'])
+  const fabrics = openFabrics(context, broker)
+  const publisher = await openOwnMetrics(context, broker, 'api', {
+    live_clients: ['int', () => feed.stats.clients],
+    live_lost: ['int', () => feed.stats.lost],
+  })
   const app = buildApi({
     reader: breaker,
     storeIsAway: () => breaker.isAway,
     table,
     feed,
+    fabrics: fabrics.view,
+    fabricLatencies: fabrics.latencies,
+    telemetryShape: api.telemetryShape,
+    takeCounters: openPushes(context, broker, publisher),
     clock,
     logger,
     version,
@@ -67,10 +78,6 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
       maxConnectionsPerAddress: () => context.settings.api.maxConnectionsPerAddress,
       maxLiveClientsPerAddress: () => context.settings.api.maxLiveClientsPerAddress,
     },
-  })
-  await openOwnMetrics(context, broker, 'api', {
-    live_clients: ['int', () => feed.stats.clients],
-    live_lost: ['int', () => feed.stats.lost],
   })
   metrics.gauge({ name: 'sentinel_live_clients', help: 'Live streams that are open.', read: () => feed.stats.clients })
   metrics.counter({

@@ -79,6 +79,11 @@ export function addBrokerMetrics(metrics: Metrics, broker: Broker): void {
     help: 'Messages of the live feed that were not published because the broker was away or slow.',
     read: () => stats.liveDropped,
   })
+  metrics.counter({
+    name: 'sentinel_broker_refused_announcements_total',
+    help: 'Announcements of generations of fabrics that could not be read, such as those of a later version.',
+    read: () => stats.headsRefused,
+  })
   const byPartition = (pick: (backlog: PartitionBacklog) => number | undefined) => (): Array<[string, number]> =>
     (broker.backlog ?? []).flatMap((backlog) => {
       const value = pick(backlog)

@@ -1,5 +1,6 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import { type OwnMetric, OwnMetrics, processMetrics } from '../../internal/observe/own-metrics.ts'
+import type { Publisher } from '../../internal/publish/publisher.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import type { Context } from '../program/context.ts'
@@ -8,13 +9,17 @@ import { openPublisher } from './publisher.ts'
 
 const INTERVAL_MS = 1000
 
-/** Publishes the own metrics of a role that publishes nothing else, once a second. */
+/**
+ * Publishes the own metrics of a role, once a second.
+ *
+ * @returns the publisher, for what else the role publishes
+ */
 export async function openOwnMetrics(
   context: Context,
   broker: Broker,
   role: string,
   metrics: Readonly<Record<string, OwnMetric>>,
-): Promise<void> {
+): Promise<Publisher> {
   const { settings, clock, releaser, throttle, summary } = context
   const { publisher, ledger } = await openPublisher(context, broker, role)
   const own = new OwnMetrics({
@@ -42,4 +47,5 @@ export async function openOwnMetrics(
     [`${role}_dropped`]: ledger.dropped,
     [`${role}_held`]: ledger.held,
   }))
+  return publisher
 }

@@ -445,7 +445,12 @@ describe('GET /api/v1/hosts/{host}/metrics', () => {
 describe('GET /health, /ready, /metrics', () => {
   it('is always alive, and ready when nothing is missing', async () => {
     const scene = await ApiScene.open()
-    expect((await scene.ask('/health')).json()).toEqual({ status: 'ok' })
+    const health = await scene.ask('/health?t=1')
+    expect([health.statusCode, health.headers['content-type'], health.body]).toEqual([
+      200,
+      'text/plain; charset=utf-8',
+      'OK',
+    ])
     expect((await scene.ask('/ready')).json()).toEqual({ ready: true, reasons: [] })
     scene.reasons = ['the broker is away']
     const answer = await scene.ask('/ready')
@@ -606,7 +611,8 @@ describe('an unknown parameter', () => {
     const document: OpenApi = (await scene.app.inject('/docs/json')).json()
     const statuses: Array<[string, number, string | undefined]> = []
     for (const path of Object.keys(document.paths)) {
-      const answer = await scene.app.inject(`${path.replace('{host}', 'a')}?measurement=cpu&field=f&misspelt=1`)
+      const url = `${path.replace(/\{\w+\}/, 'a')}?measurement=cpu&field=f&misspelt=1`
+      const answer = await scene.app.inject({ url, headers: { accept: 'application/json' } })
       const isJson = String(answer.headers['content-type']).includes('json')
       statuses.push([path, answer.statusCode, isJson ? answer.json().parameter : undefined])
     }
@@ -617,9 +623,18 @@ describe('an unknown parameter', () => {
       // It takes none at all, and names the first.
       ['/api/v1/hosts', 400, 'measurement'],
       ['/api/v1/hosts/{host}/metrics', 400, 'misspelt'],
+      ['/api/v1/fabrics', 400, 'measurement'],
+      ['/api/v1/fabrics/cells', 400, 'metric'],
+      ['/api/v1/switches', 400, 'measurement'],
+      ['/api/v1/switches/{id}/metrics', 400, 'misspelt'],
       ['/api/v1/live', 400, 'field'],
       ['/api/v1/pipeline', 400, 'measurement'],
       ['/api/v1/pipeline/live', 400, 'measurement'],
+      ['/telemetry/GetMetric', 400, 'measurement'],
+      ['/telemetry/ListMetrics', 400, 'measurement'],
+      // It needs one, and that comes first.
+      ['/telemetry/top', 400, 'metric'],
+      ['/telemetry/stats', 400, 'measurement'],
     ])
     expect((await scene.ask('/api/v1/hosts?hots=a')).json()).toMatchObject({
       status: 400,
@@ -637,13 +652,13 @@ describe('the documentation', () => {
     const answers: string[][] = []
     for (const [path, { get }] of Object.entries(document.paths)) {
       for (const [status, { content }] of Object.entries(get.responses))
-        answers.push([path, status, ...Object.keys(content)])
+        answers.push([path, status, ...Object.keys(content ?? {})])
     }
-    const [json, problem] = ['application/json', 'application/problem+json']
+    const [json, problem, plain] = ['application/json', 'application/problem+json', 'text/plain']
     const problemsOf = (path: string, ...more: string[]): string[][] =>
       ['400', '408', '413', '414', '431', ...more].sort().map((status) => [path, status, problem])
     expect(answers).toEqual([
-      ['/health', '200', json],
+      ['/health', '200', plain],
       ...problemsOf('/health'),
       ['/ready', '200', json],
       ...problemsOf('/ready', '503').map(([path, status, type]) => [path, status, status === '503' ? json : type]),
@@ -653,12 +668,23 @@ describe('the documentation', () => {
       ...problemsOf('/api/v1/hosts', '421', '429', '500'),
       ['/api/v1/hosts/{host}/metrics', '200', json],
       ...problemsOf('/api/v1/hosts/{host}/metrics', '404', '421', '429', '500', '503'),
+      ['/api/v1/fabrics', '200', json],
+      ...problemsOf('/api/v1/fabrics', '421', '429', '500'),
+      ...['fabrics/cells', 'switches', 'switches/{id}/metrics'].flatMap((name) => [
+        [`/api/v1/${name}`, '200', json],
+        ...problemsOf(`/api/v1/${name}`, '404', '421', '429', '500', '503'),
+      ]),
       ['/api/v1/live', '200', 'text/event-stream'],
       ...problemsOf('/api/v1/live', '421', '429', '503'),
       ['/api/v1/pipeline', '200', json],
       ...problemsOf('/api/v1/pipeline', '421', '429', '500'),
       ['/api/v1/pipeline/live', '200', 'text/event-stream'],
       ...problemsOf('/api/v1/pipeline/live', '421', '429', '503'),
+      ...['GetMetric', 'ListMetrics', 'top', 'stats'].flatMap((name) => [
+        [`/telemetry/${name}`, '200', json],
+        [`/telemetry/${name}`, '304'],
+        ...problemsOf(`/telemetry/${name}`, '404', '421', '429', '500', '503').map((answer) => [...answer, plain]),
+      ]),
     ])
     expect(Object.keys(document.components.schemas)).toEqual(['Problem', 'Samples'])
   })

@@ -10,17 +10,23 @@ import type { LiveTable } from '../live/live-table.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import type { StoreReader } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
+import type { FabricView } from '../view/fabric/fabric-view.ts'
 import { HostsView } from '../view/hosts/hosts-view.ts'
 import { KnownHosts } from '../view/hosts/known-hosts.ts'
 import { PipelineView } from '../view/pipeline/pipeline-view.ts'
 import { addDocs } from './docs.ts'
 import { LiveStreams } from './live-streams.ts'
+import { addFabricRoutes } from './routes/fabrics.ts'
 import { addHealthRoutes } from './routes/health.ts'
-import { addHistoryRoute } from './routes/history.ts'
+import { addHistoryRoute, Histories } from './routes/history.ts'
 import { addHostsRoute } from './routes/hosts.ts'
 import { addLiveRoute } from './routes/live.ts'
 import { addPage } from './routes/page.ts'
 import { addPipelineRoutes } from './routes/pipeline.ts'
+import { addSwitchRoutes } from './routes/switches.ts'
+import type { TakeCounters } from './routes/telemetry/counters.ts'
+import type { TelemetryShape } from './routes/telemetry/list-metrics.ts'
+import { addTelemetryRoutes, FabricLatencies } from './routes/telemetry/telemetry.ts'
 import { answerOfStore } from './store-errors.ts'
 
 export interface ApiOptions {
@@ -30,6 +36,12 @@ export interface ApiOptions {
   readonly table: LiveTable
   /** The app closes it. */
   readonly feed: Feed
+  readonly fabrics: FabricView
+  /** Where the durations of requests for values of fabrics are recorded. */
+  readonly fabricLatencies?: FabricLatencies
+  readonly telemetryShape?: TelemetryShape
+  /** Takes rows of fabrics that are pushed; without it nobody may push. */
+  readonly takeCounters?: TakeCounters
   readonly clock: Clock
   readonly logger: Logger
   /** What keeps the process from its work, in words; empty when it is ready. */
@@ -60,7 +72,7 @@ interface ApiLimits extends Omit<AppLimits, 'connections'> {
   /** Live streams of one address. Asked at each stream. */
   readonly maxLiveClientsPerAddress: () => number
   /**
-   * Requests to `/api/v1` that one address may make in a minute. Ten a second serve a wall of dashboards, and are far
+   * Requests to `/api/v1` and `/telemetry` that one address may make in a minute. Ten a second serve a wall of dashboards, and are far
    * below what the process can answer. Behind a proxy on this machine no client is counted unless `trustProxy` is set.
    * A function is asked at each request.
    */
@@ -125,19 +137,30 @@ export function buildApi(options: ApiOptions): App {
   }
   return createApp(app, async (root) => {
     await addDocs(root, options.version)
-    root.register(
-      async (api: App) => {
-        refuseUnknownParameters(api)
-        await limitByAddress(api, limits.requestsPerMinute)
-        addHostsRoute(api, { view, known, clock, faults, storeIsAway })
-        addHistoryRoute(api, { reader, view, clock, ...limits })
-        const streams = new LiveStreams(api, options.feed, limits.maxLiveClientsPerAddress)
-        addLiveRoute(api, options.feed, table, streams)
-        addPipelineRoutes(api, { view: new PipelineView(table), feed: options.feed, streams })
-      },
-      { prefix: '/api/v1' },
-    )
+    root.register(async (limited: App) => {
+      limitByAddress(limited, limits.requestsPerMinute)
+      limited.register(addResources, { prefix: '/api/v1' })
+      limited.register(addTelemetry, { prefix: '/telemetry' })
+    })
     addHealthRoutes(root, options)
     await addPage(root, options.webRoot)
   })
+
+  async function addResources(api: App): Promise<void> {
+    refuseUnknownParameters(api)
+    addHostsRoute(api, { view, known, clock, faults, storeIsAway })
+    const histories = new Histories({ reader, clock, ...limits })
+    addHistoryRoute(api, view, reader, histories)
+    addFabricRoutes(api, options.fabrics)
+    addSwitchRoutes(api, { view: options.fabrics, clock, reader, histories })
+    const streams = new LiveStreams(api, options.feed, limits.maxLiveClientsPerAddress)
+    addLiveRoute(api, { feed: options.feed, table, fabrics: options.fabrics, streams })
+    addPipelineRoutes(api, { view: new PipelineView(table), feed: options.feed, streams })
+  }
+
+  async function addTelemetry(telemetry: App): Promise<void> {
+    const { fabrics, telemetryShape = 'array', fabricLatencies = new FabricLatencies(), takeCounters } = options
+    const common = { view: fabrics, clock, faults, translate: answerOfStore }
+    addTelemetryRoutes(telemetry, { ...common, shape: telemetryShape, latencies: fabricLatencies, takeCounters })
+  }
 }

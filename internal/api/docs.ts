@@ -32,6 +32,7 @@ export async function addDocs(app: App, version: string): Promise<void> {
       },
       tags: [
         { name: 'hosts', description: 'Hosts and their history' },
+        { name: 'fabric', description: 'Switches and their ports' },
         { name: 'pipeline', description: 'Servers, agents and what became of the samples' },
         { name: 'live', description: 'Changes as they happen' },
         { name: 'process', description: 'For operators' },

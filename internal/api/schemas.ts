@@ -115,21 +115,25 @@ const HistorySeriesSchema = Type.Object({
   ),
 })
 
-export const HistorySchema = Type.Object(
-  {
-    host: Type.String(),
-    measurement: Type.String(),
-    aggregate: Type.String(),
-    start: MicrosecondsSchema,
-    end: MicrosecondsSchema,
-    everyMs: Type.Number({ description: 'Length of a bucket, ms.' }),
-    series: Type.Unsafe<readonly HistorySeries[]>(
-      Type.Array(HistorySeriesSchema, { description: 'One entry for each field and set of tags that has a point.' }),
-    ),
-  },
+const HISTORY = {
+  measurement: Type.String(),
+  aggregate: Type.String(),
+  start: MicrosecondsSchema,
+  end: MicrosecondsSchema,
+  everyMs: Type.Number({ description: 'Length of a bucket, ms.' }),
+  series: Type.Unsafe<readonly HistorySeries[]>(
+    Type.Array(HistorySeriesSchema, { description: 'One entry for each field and set of tags that has a point.' }),
+  ),
+}
+
+export const HistorySchema = Type.Object({ host: Type.String(), ...HISTORY }, { description: 'The history.' })
+export type HistoryAnswer = Static<typeof HistorySchema>
+
+export const SwitchHistorySchema = Type.Object(
+  { switch_id: Type.String(), ...HISTORY },
   { description: 'The history.' },
 )
-export type HistoryAnswer = Static<typeof HistorySchema>
+export type SwitchHistoryAnswer = Static<typeof SwitchHistorySchema>
 
 /** The compiler refuses what the view does not give, or gives as another type. */
 const PIPELINE = {
@@ -193,8 +197,6 @@ export const SamplesSchema = Type.Array(
   { $id: 'Samples', title: 'Samples', description: 'The data of an event "samples" of the live stream.' },
 )
 
-export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'Alive.' })
-
 export const ReadySchema = Type.Object(
   {
     ready: Type.Boolean(),
@@ -206,10 +208,12 @@ export type ReadyAnswer = Static<typeof ReadySchema>
 
 const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: 'A parameter cannot be used; `parameter` names it. Or this is not an HTTP request.',
+  403: 'A page of another site asks.',
   404: 'The path or the host does not exist.',
   405: 'The path does not allow this method.',
   408: 'The request did not arrive within 10 s.',
-  413: 'The request has a body.',
+  413: 'The request has a body, or a longer one than the path takes.',
+  415: 'The type of the body is not one that the path takes, or it is packed.',
   414: 'The URL is too long.',
   421: 'The header Host has a name that `api.hosts` does not list.',
   429: 'Too many requests, or live streams, of this address; `Retry-After` says when to try again.',
@@ -236,3 +240,49 @@ export function problems(...statuses: number[]) {
     ]),
   )
 }
+
+/** What any request for values of a fabric may be answered with: a line of text, or a problem document for who asks for JSON. */
+export function telemetryAnswers(...more: number[]) {
+  const answers = problems(404, 421, 429, 500, 503, ...more)
+  const plain = { 'text/plain': { schema: Type.String() } }
+  return {
+    304: Type.Null({ description: 'The client has this generation already (`If-None-Match`).' }),
+    ...Object.fromEntries(
+      Object.entries(answers).map(([status, answer]) => [
+        status,
+        { ...answer, content: { ...answer.content, ...plain } },
+      ]),
+    ),
+  }
+}
+
+/** What a push may be answered with. */
+export function pushAnswers() {
+  const { 304: _kept, ...answers } = telemetryAnswers(403, 415)
+  return answers
+}
+
+/** A switch or port in a list. */
+export const FabricRowSchema = Type.Object({
+  switch_id: Type.String({ description: 'The name of a switch, or `<guid>_<port>`.' }),
+  switch: Type.Optional(
+    Type.String({ description: 'Of a port: the description of its node, where the source gives it.' }),
+  ),
+  at: MicrosecondsSchema,
+  stale: Type.Optional(Type.Literal(true, { description: 'There where nothing new comes from its target.' })),
+  value: Type.Optional(Type.Unsafe<unknown>({ type: ['number', 'string', 'null'], description: 'Of the metric.' })),
+  delta: Type.Optional(
+    nullable(
+      Type.Number({
+        description: 'What came on top since the snapshot before. Never negative; null where it cannot be known.',
+      }),
+    ),
+  ),
+  rate: Type.Optional(nullable(Type.Number({ description: 'That a second.' }))),
+  saturated: Type.Optional(
+    Type.Literal(true, { description: 'The counter stands at the largest value that it can hold.' }),
+  ),
+  reset: Type.Optional(
+    Type.Literal(true, { description: 'The value fell: the counter was cleared, or its device started again.' }),
+  ),
+})

@@ -2,6 +2,8 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ApiScene } from '../../test/support/api-scene.ts'
+import { snapshotOf } from '../../test/support/fabric.ts'
+import { FabricScene } from '../../test/support/fabric-scene.ts'
 
 let scene: ApiScene | undefined
 const clients: Array<{ destroy(): unknown }> = []
@@ -274,6 +276,40 @@ describe('GET /api/v1/live', () => {
     await until(() => stream.ended)
     expect(stream.lines.slice(-3)).toEqual(['event: end', 'data: {}', ''])
     expect(scene.feed.stats.clients).toBe(0)
+  })
+})
+
+describe('the live stream of switches', () => {
+  const rowsOf = (atUs: number, v: number) =>
+    snapshotOf(
+      'fabric_port',
+      [{ name: 'v', kind: 'int' }],
+      [1, 2, 3].map((port) => ({
+        id: `ab_${port}`,
+        atUs,
+        switchName: port < 3 ? 'leaf-1' : 'leaf-2',
+        cells: [v + port],
+      })),
+    )
+
+  it('brings the rows that are asked for after each swap, those of now first', async () => {
+    const { scene, port } = await listen()
+    const fabric = new FabricScene(scene)
+    await fabric.show(rowsOf(1, 10))
+    const [one, all, none] = await Promise.all(
+      ['AB_3', 'leaf-1&switch=ab_1&switch=x', 'x'].map((query) => Stream.open(port, `?switch=${query}`)),
+    )
+    await fabric.show(rowsOf(2, 20))
+    await until(() => one!.values.length === 2 && all!.values.length === 4)
+    expect(one!.values).toEqual([13, 23].map((v) => ['fabric_port', v]))
+    expect(all!.values).toEqual([11, 12, 21, 22].map((v) => ['fabric_port', v]))
+    expect(none!.values).toEqual([])
+  })
+
+  it('goes with no other filter', async () => {
+    const { scene } = await listen()
+    const answer = await scene.ask('/api/v1/live?switch=sw1&host=a')
+    expect(answer.json()).toMatchObject({ status: 400, parameter: 'switch' })
   })
 })
 

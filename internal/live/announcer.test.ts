@@ -72,6 +72,15 @@ describe('LiveAnnouncer', () => {
     expect(channel.messages).toEqual([])
   })
 
+  it('leaves out switches and their ports, whose values travel as snapshots', () => {
+    const { channel, announcer, record, maker } = setUp()
+    for (const measurement of ['switch', 'fabric_port', 'fabric_info', 'switches'])
+      record(maker.sample(measurement, { switch: 'sw1' }, { a: 1 }, 1))
+    announcer.announce()
+    expect(channel.take().length).toBe(1)
+    expect(announcer.stats).toEqual({ messages: 1, old: 0 })
+  })
+
   it('does not let an older sample overwrite a newer one', () => {
     const { channel, announcer, record, maker } = setUp()
     record(maker.sample('m', {}, { a: 2, b: 2 }, 20))

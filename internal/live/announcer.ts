@@ -109,8 +109,8 @@ export class LiveAnnouncer {
       this.#monotonicUs = this.#monotonicMs() * 1000
     }
     const series = sample.series
-    // The table has no room for it.
-    if (series.evicted) return
+    // The table has no room for it, or its values travel as snapshots: 100,000 ports would be as many series in each API.
+    if (series.evicted || !series.shape.isLive) return
     if (!isNews(series, sample.at, receivedAt, this.#monotonicUs)) {
       this.stats.old++
       return

@@ -37,6 +37,11 @@ export function samplesEvents(readings: Iterable<LiveSeries>, id: string | undef
   return Buffer.from(`${events}event: samples\n${idLine}data: [${data}]\n\n`)
 }
 
+/** Readings that are JSON already, with commas between them, as one event. */
+export function samplesEvent(readings: string): Buffer {
+  return Buffer.from(`event: samples\ndata: [${readings}]\n\n`)
+}
+
 /** The id of an event after which a client has everything up to a generation of the run `start`. */
 export function eventId(start: string, generation: number): string {
   return `${start}-${generation}`

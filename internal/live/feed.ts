@@ -109,7 +109,7 @@ export class Feed {
    * @returns undefined when there is no room
    */
   join(sink: FeedSink, filter: FeedFilter, lastEventId?: string): FeedPlace | undefined {
-    return this.#enter(() => {
+    return this.joinClient(() => {
       const since = this.#resumeFrom(lastEventId)
       const client = new FeedClient(sink, filter, this.#table, { since, maxOwed: this.#maxOwedSeries })
       this.stats.lost += client.lost
@@ -123,10 +123,15 @@ export class Feed {
    * @returns undefined when there is no room
    */
   joinSummary(sink: FeedSink, summary: Summary): FeedPlace | undefined {
-    return this.#enter(() => new SummaryClient(sink, summary))
+    return this.joinClient(() => new SummaryClient(sink, summary))
   }
 
-  #enter(open: () => StreamClient): FeedPlace | undefined {
+  /**
+   * Adds a client that finds out by itself what it is sent.
+   *
+   * @returns undefined when there is no room
+   */
+  joinClient(open: () => StreamClient): FeedPlace | undefined {
     if (!this.hasRoom) {
       this.stats.refused++
       return undefined

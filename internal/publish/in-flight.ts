@@ -4,6 +4,8 @@ import type { Run } from './run.ts'
 /** The most messages and bytes in flight. Beyond them messages go to the outbox. */
 const MAX_MESSAGES = 1000
 const MAX_BYTES = 16 * 2 ** 20
+/** Above this many bytes a maker of many messages waits, so that others find room beside its own. */
+const BUSY_BYTES = MAX_BYTES / 4
 /** The part of it that held messages may fill: the rest is for fresh ones. */
 const FOR_HELD = 0.5
 /**
@@ -31,6 +33,10 @@ export class InFlight {
 
   hasRoom(nowMs: number): boolean {
     return !this.#isSilent(nowMs) && this.#messages.size < MAX_MESSAGES && this.#bytes < MAX_BYTES
+  }
+
+  get isBusy(): boolean {
+    return this.#bytes > BUSY_BYTES
   }
 
   hasRoomForHeld(nowMs: number): boolean {
@@ -67,6 +73,11 @@ export class InFlight {
       if (message.run === run && (oldest === undefined || message.seq < oldest.seq)) oldest = message
     }
     return oldest
+  }
+
+  /** Resolves when one more message has its answer. */
+  async oneAnswered(): Promise<void> {
+    await Promise.race(this.#messages.values())
   }
 
   /** Resolves when the answers to all messages that are in flight now have been dealt with. */

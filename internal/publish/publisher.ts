@@ -42,6 +42,9 @@ export interface PublisherOptions {
   readonly uptimeUs?: () => number
 }
 
+/** What makes a message of the samples that it has gathered. */
+type FinishedBy = Pick<Encoder, 'count' | 'finish'>
+
 /** How long `stop` waits for a broker that does not take what is left. */
 const STOP_MS = 5000
 
@@ -168,9 +171,22 @@ export class Publisher {
    * the end of the run, from a source that a stop did not wait for, are dropped.
    */
   flush(): void {
-    if (this.#encoder.count === 0) return
-    if (this.#run.isRunning) this.#sender.send(this.#finishMessage())
-    else this.#dropUnfinished()
+    this.send(this.#encoder)
+  }
+
+  /** Sends what another encoder of frames has gathered, as a message of its own. The rest as `flush`. */
+  send(encoder: FinishedBy): void {
+    if (encoder.count === 0) return
+    if (this.#run.isRunning) this.#sender.send(this.#finishMessage(encoder))
+    else this.#dropUnfinished(encoder)
+  }
+
+  /**
+   * For who makes many messages at once: resolves when some more of them find room, or at the signal. What is sent
+   * without waiting goes to the outbox, and over its bound.
+   */
+  room(signal: AbortSignal): Promise<void> {
+    return this.#sender.room(signal)
   }
 
   /**
@@ -201,22 +217,22 @@ export class Publisher {
   }
 
   /** The message of all samples that were added since the last one. */
-  #finishMessage(): OutgoingMessage {
+  #finishMessage(encoder: FinishedBy = this.#encoder): OutgoingMessage {
     const run = this.#run
     this.#sender.updateStanding(run)
     const { header } = run
     header.sentAt = this.#options.clock.now()
-    header.sampleCount = this.#encoder.count
+    header.sampleCount = encoder.count
     const { seq, firstSample, sampleCount: samples, sentAt: madeAt } = header
-    const payload = this.#encoder.finish(header)
+    const payload = encoder.finish(header)
     run.countMessage(samples)
     this.#ledger.produced += samples
     return new OutgoingMessage({ payload, run, seq, firstSample, samples, madeAt, madeAtUptimeUs: this.#uptimeUs() })
   }
 
-  #dropUnfinished(): void {
-    const samples = this.#encoder.count
-    this.#encoder.finish(this.#run.header)
+  #dropUnfinished(encoder: FinishedBy): void {
+    const samples = encoder.count
+    encoder.finish(this.#run.header)
     this.#ledger.produced += samples
     this.#sender.drop('stopped', samples)
   }

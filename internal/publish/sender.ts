@@ -90,6 +90,11 @@ export class Sender {
     else this.outbox.put(message)
   }
 
+  /** Resolves when few enough messages are in flight that some more find room, or at the signal. */
+  async room(signal: AbortSignal): Promise<void> {
+    while (this.#inFlight.isBusy && !signal.aborted) await beforeAbort(signal, this.#inFlight.oneAnswered())
+  }
+
   /**
    * Sends the next burst of held messages, oldest first, once all of the last one are answered: so what thousands of
    * publishers have in flight together is one burst each, however slow Redis is. It sends a single one while it is
@@ -264,11 +269,19 @@ export class Sender {
 
   /** Waits for the work, but not beyond the signal. What the broker has not answered then is held again. */
   async #untilAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-    const aborted = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve()
-      else signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    await Promise.race([work(), aborted])
+    await beforeAbort(signal, work())
     for (const message of this.#inFlight.removeAll()) this.outbox.put(message)
   }
+}
+
+/** Waits for the work, but not beyond the signal. */
+async function beforeAbort(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  let stop = (): void => {}
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+  await Promise.race([work, aborted])
+  signal.removeEventListener('abort', stop)
 }

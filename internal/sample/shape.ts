@@ -1,4 +1,5 @@
 import { type Refusal, refuseFieldName } from './border.ts'
+import { isOfFabrics } from './of-fabrics.ts'
 import type { FieldKind, Slot } from './value.ts'
 import { WeakValues } from './weak-values.ts'
 
@@ -50,6 +51,8 @@ export interface ColumnList {
  */
 export class Shape {
   readonly measurement: string
+  /** Whether the newest values travel over the live feed. */
+  readonly isLive: boolean
   /** How many fields it has. */
   readonly width: number
 
@@ -76,6 +79,7 @@ export class Shape {
   /** A shape without fields, or with one more than `narrower`. */
   constructor(measurement: string, narrower?: Shape, lastName = '', lastKind: FieldKind = 'float') {
     this.measurement = measurement
+    this.isLive = !isOfFabrics(measurement)
     this.width = narrower === undefined ? 0 : narrower.width + 1
     this.#narrower = narrower
     this.#lastName = lastName

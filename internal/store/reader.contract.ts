@@ -48,6 +48,10 @@ export function readerContract(store: Harness, { uint }: StoreTraits): void {
       expect(await history(query)).toEqual(want)
       expect(await history({ ...query, tags })).toEqual(want)
       expect(await history({ ...query, tags: { host: `${text}x` } })).toEqual([])
+      // Whether there was anything, ever: one bucket of two centuries.
+      const ever = Date.UTC(2200, 0, 1) * 1000
+      const anyTime = { ...query, startUs: 0, endUs: ever, everyUs: ever, aggregate: 'last' as const }
+      expect((await history({ ...anyTime, tags })).map(({ field }) => field)).toEqual([text, 'plain'])
       expect(await store.reader.hosts(CONTRACT_DAY_US, signal)).toContainEqual({
         host: text,
         lastSeenAt: CONTRACT_DAY_US + 1,

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { extname, join } from 'node:path'
 import type { HostFigures } from '../../internal/view/hosts/figures.ts'
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
+import { cellsAnswer, type FakeFabric, fabricsAnswer, switchHistory } from './fake-fabric.ts'
 
 /** A host of the fake API. */
 export interface FakeHost {
@@ -32,6 +33,7 @@ export interface FakeApiOptions {
   readonly gap?: { readonly fromMs: number; readonly toMs: number }
   /** Own metrics of the server that differ from those of a healthy one. */
   readonly pipeline?: Partial<PipelineSummary>
+  readonly fabric?: FakeFabric
 }
 
 const CSP = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -183,6 +185,12 @@ export class FakeApi {
     if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts(url.searchParams))
     if (url.pathname === '/api/v1/live') return this.#live(url, request, response)
     if (url.pathname === '/api/v1/pipeline/live') return this.#live(url, request, response)
+    const { fabric } = this.options
+    if (url.pathname === '/api/v1/fabrics') return json(response, fabricsAnswer(fabric, this.#now))
+    if (url.pathname === '/api/v1/fabrics/cells')
+      return json(response, cellsAnswer(fabric!, url.searchParams, this.#now))
+    const ofSwitch = /^\/api\/v1\/switches\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
+    if (ofSwitch !== undefined) return json(response, switchHistory(decodeURIComponent(ofSwitch), url.searchParams))
     const name = /^\/api\/v1\/hosts\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
     const host = this.options.hosts.find((known) => known.name === decodeURIComponent(name ?? ''))
     if (host === undefined) return problem(response, 404, 'There is no such host.')

@@ -3,6 +3,7 @@ import {
   BrokerError,
   type LiveChannel,
   newStats,
+  type Snapshots,
   type Subscription,
 } from '../../internal/broker/broker.ts'
 import type { Codec, MessageHeader } from '../../internal/codec/codec.ts'
@@ -61,6 +62,7 @@ export class FaultyBroker implements Broker {
   readonly kind = 'pubsub'
   readonly stats = newStats()
   readonly live = {} as LiveChannel
+  readonly snapshots = {} as Snapshots
   readonly arrived: StubMessage[] = []
   readonly unknown = new Set<number>()
   behaviour: Behaviour = 'take'

@@ -78,7 +78,8 @@ describe('sentinel up: the whole pipeline in one process, with no server', () =>
   it('answers health, readiness and metrics on the admin listener and on the API', async () => {
     for (const port of [ports.admin, ports.api]) {
       const base = `http://127.0.0.1:${port}`
-      expect(await (await fetch(`${base}/health`)).json()).toMatchObject({ status: 'ok' })
+      const health = await (await fetch(`${base}/health`)).text()
+      expect(health).toMatch(port === ports.api ? /^OK$/ : /"status":"ok"/)
       expect(await (await fetch(`${base}/ready`)).json()).toEqual({ ready: true, reasons: [] })
       expect(await metric(base, 'sentinel_written_samples_total')).toBeGreaterThan(0)
     }

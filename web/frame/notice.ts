@@ -61,6 +61,19 @@ const API_AWAY: Notice = {
   text: 'The page has loaded, but its data has not. It tries again every second.',
 }
 
+const NO_FABRIC: Notice = {
+  kind: 'waiting',
+  title: 'No fabric yet',
+  text: 'Name the address of a fabric manager to an agent with --fabric-targets, or see made-up switches with sentinel up --fabric. Its rows show here with the first cycle.',
+}
+
+/** The notice of the view of fabrics; null when there are cells to draw. */
+export function fabricNoticeOf(api: ApiState, fabrics: 'unknown' | 'none' | 'some'): Notice | null {
+  if (api === 'locked') return LOCKED
+  if (fabrics === 'unknown') return api === 'away' ? API_AWAY : null
+  return fabrics === 'none' ? NO_FABRIC : null
+}
+
 function storeAway(error: ApiError): Notice {
   return { kind: 'away', title: 'History is not available now', text: `${error.detail} Live samples continue.` }
 }
@@ -94,9 +107,15 @@ function emptyRange(name: string, { host, period, go }: Situation): Notice {
 
 /** The place of the notices on the page. While one is shown, the style sheet hides the charts. */
 export class NoticeBoard {
-  readonly #view = byId('view')
-  readonly #notice = byId('notice')
+  readonly #view: HTMLElement
+  readonly #notice: HTMLElement
   #shownKey = ''
+
+  /** @param view the id of the view, and that of the notice in it */
+  constructor(view: string, notice: string) {
+    this.#view = byId(view)
+    this.#notice = byId(notice)
+  }
 
   /** Shows a notice, or the charts again for null. A notice that is shown already stays as it is, so its buttons keep the focus. */
   show(notice: Notice | null): void {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { loadHistory } from './history.ts'
+import { loadHistory } from '../charts/history.ts'
 import { HostData } from './host-data.ts'
 
 const BUCKET_MS = 10_000
@@ -30,8 +30,8 @@ function stubApi(): void {
 async function ratesOf(id: string, column: string, fromMs: number, toMs: number, follows: boolean): Promise<number[]> {
   const data = new HostData()
   const { signal } = new AbortController()
-  await loadHistory(data, {
-    ...{ host: 'web', window: { fromMs, toMs }, bucketMs: BUCKET_MS, follows, signal },
+  await loadHistory(data.panels, {
+    ...{ of: 'hosts/web', window: { fromMs, toMs }, bucketMs: BUCKET_MS, follows, signal },
     loaded: () => {},
   })
   const { table } = data.panels.find(({ panel }) => panel.id === id)!

@@ -1,9 +1,9 @@
 import { bucketFor } from '../charts/axis.ts'
+import { loadHistory } from '../charts/history.ts'
 import { ApiError } from '../shared/api.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
 import { LiveStream, type StreamState } from '../shared/stream.ts'
-import { loadHistory } from './history.ts'
 import { HostData } from './host-data.ts'
 import { PANELS } from './panels.ts'
 
@@ -137,8 +137,9 @@ export class HostFeed {
     const { loaded } = this.#events
     loaded()
     try {
-      const [host, bucketMs, follows] = [this.#host, this.#bucketMs, isLive(period)]
-      await loadHistory(this.data, { host, window: asked, bucketMs, follows, signal, loaded })
+      const [bucketMs, follows] = [this.#bucketMs, isLive(period)]
+      const of = `hosts/${encodeURIComponent(this.#host)}`
+      await loadHistory(this.data.panels, { of, window: asked, bucketMs, follows, signal, loaded })
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof ApiError)) throw error

@@ -49,7 +49,7 @@ export class HostsView {
     this.#state = state
     this.#clock = clock
     this.#list = new HostsList({
-      linkTo: (host) => formatState({ host, period: this.#state.period }),
+      linkTo: (host) => formatState({ host, period: this.#state.period, fabric: null }),
       choose: (host) => go(host, this.#state.period),
     })
     this.#feed = new HostFeed(clock, () => this.#view.plotWidth, {

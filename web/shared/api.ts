@@ -39,6 +39,48 @@ export interface LiveSample {
   readonly stale?: true
 }
 
+/** A metric of a fabric. The rate of a text, and of a gauge, says nothing. */
+export interface FabricMetric {
+  readonly name: string
+  readonly kind: 'int' | 'float' | 'text'
+  readonly isCounter: boolean
+}
+
+/** An address that the agent asks for the rows of a fabric. */
+export interface FabricTarget {
+  readonly target: string
+  readonly up: boolean
+  /** How old its newest good rows are. */
+  readonly ageMs: number
+  readonly error?: string
+}
+
+/** One fabric of `GET /api/v1/fabrics`: what its newest generation is made of. */
+export interface Fabric {
+  readonly fabric: string
+  readonly subject: 'switch' | 'fabric_port'
+  readonly generation: string
+  /** When its newest rows arrived, and how often they come. */
+  readonly ageMs: number
+  readonly intervalMs: number
+  readonly stale: boolean
+  readonly rows: number
+  readonly switches: number
+  readonly metrics: readonly FabricMetric[]
+  readonly targets: readonly FabricTarget[]
+}
+
+/** One metric of all rows of a generation, in natural order, the ports of a switch one after the other. */
+export interface FabricCells {
+  readonly generation: string
+  readonly atUs: number
+  readonly ids: readonly string[]
+  /** Null where the source gave none, or no rate is known yet. */
+  readonly values: readonly (number | string | null)[]
+  /** The groups, in order; one without a name where rows are switches. */
+  readonly groups: readonly { readonly name: string; readonly count: number }[]
+}
+
 interface MetricsAnswer {
   readonly series: readonly {
     readonly field: string
@@ -48,7 +90,8 @@ interface MetricsAnswer {
 }
 
 export interface MetricsQuestion {
-  readonly host: string
+  /** The resource that has the history, such as `hosts/web-01`. */
+  readonly of: string
   readonly measurement: string
   readonly fields: readonly string[]
   readonly aggregate: 'mean' | 'last'
@@ -130,6 +173,19 @@ function getHosts<Row extends HostRow>(
   return getJson(`api/v1/hosts?${query}`, signal)
 }
 
+/** The fabrics that the API knows. */
+export async function getFabrics(signal: AbortSignal): Promise<readonly Fabric[]> {
+  const { fabrics } = await getJson<{ readonly fabrics: readonly Fabric[] }>('api/v1/fabrics', signal)
+  return fabrics
+}
+
+export function getCells(
+  question: { readonly fabric: string; readonly metric: string; readonly by: 'value' | 'rate' },
+  signal: AbortSignal,
+): Promise<FabricCells> {
+  return getJson(`api/v1/fabrics/cells?${new URLSearchParams(question)}`, signal)
+}
+
 /** History in the shape of live samples, oldest first, so that the page reads both with the same code. */
 export async function getHistory(question: MetricsQuestion, signal: AbortSignal): Promise<LiveSample[]> {
   const query = new URLSearchParams({
@@ -141,7 +197,7 @@ export async function getHistory(question: MetricsQuestion, signal: AbortSignal)
     aggregate: question.aggregate,
   })
   if (question.tag !== undefined) query.append('tag', question.tag)
-  const path = `api/v1/hosts/${encodeURIComponent(question.host)}/metrics?${query}`
+  const path = `api/v1/${question.of}/metrics?${query}`
   return samplesOf(question.measurement, await getJson<MetricsAnswer>(path, signal))
 }
 

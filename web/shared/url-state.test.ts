@@ -1,13 +1,25 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lengthOf, RANGES } from './period.ts'
-import { formatState, parseState } from './url-state.ts'
+import { COMPARISONS, formatState, parseState } from './url-state.ts'
 
 const FROM = Date.parse('2025-11-23T12:00:00Z')
 
 describe('a link', () => {
   it.each([
     ['', { host: null, period: { range: '5m' } }],
+    [
+      '?view=fabric',
+      { host: null, period: { range: '5m' }, fabric: { fabric: null, metric: null, by: 'value', id: null } },
+    ],
+    [
+      '?view=fabric&fabric=ib&metric=PortXmitWait&id=0x1_2&by=rate&host=web-01&range=1h',
+      {
+        host: 'web-01',
+        period: { range: '1h' },
+        fabric: { fabric: 'ib', metric: 'PortXmitWait', by: 'rate', id: '0x1_2' },
+      },
+    ],
     ['?host=web-01', { host: 'web-01', period: { range: '5m' } }],
     ['?host=web-01&range=7d', { host: 'web-01', period: { range: '7d' } }],
     ['?host=a%26b%20c&range=1h', { host: 'a&b c', period: { range: '1h' } }],
@@ -18,14 +30,18 @@ describe('a link', () => {
     ['?host=x&range=90y', { host: 'x', period: { range: '5m' } }],
     ['?host=x&from=yesterday&to=today&range=6h', { host: 'x', period: { range: '6h' } }],
     ['?from=2025-11-23T12:00:00Z&to=2025-11-23T11:00:00Z', { host: null, period: { range: '5m' } }],
-  ])('%s', (query, state) => expect(parseState(query)).toEqual(state))
+  ])('%s', (query, state) => expect(parseState(query)).toEqual({ fabric: null, ...state }))
 
   it('brings back the state that it was made from', () => {
     const range = fc.constantFrom(...RANGES.map(({ name }) => ({ range: name })))
     const span = fc
       .tuple(fc.integer({ min: 0, max: 4e12 }), fc.integer({ min: 1, max: 1e9 }))
       .map(([fromMs, length]) => ({ fromMs, toMs: fromMs + length }))
-    const state = fc.record({ host: fc.string({ minLength: 1, unit: 'grapheme' }), period: fc.oneof(range, span) })
+    const name = fc.string({ minLength: 1, unit: 'grapheme' })
+    const orNone = fc.option(name)
+    const by = fc.constantFrom(...COMPARISONS)
+    const fabric = fc.option(fc.record({ fabric: orNone, metric: orNone, id: orNone, by }))
+    const state = fc.record({ host: name, period: fc.oneof(range, span), fabric })
     fc.assert(
       fc.property(state, (made) => {
         expect(parseState(formatState(made))).toEqual(made)
@@ -35,7 +51,7 @@ describe('a link', () => {
 
   it('reads well', () => {
     const period = { fromMs: FROM, toMs: FROM + 1000 }
-    expect(formatState({ host: 'web-01', period })).toBe(
+    expect(formatState({ host: 'web-01', period, fabric: null })).toBe(
       '?host=web-01&from=2025-11-23T12:00:00.000Z&to=2025-11-23T12:00:01.000Z',
     )
     expect(lengthOf(period)).toBe(1000)

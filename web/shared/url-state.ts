@@ -1,16 +1,45 @@
 import { isLive, type Period, RANGES } from './period.ts'
 
+/** How the cells of a fabric are compared: by their value, or by how much a counter grew each second. */
+export const COMPARISONS = ['value', 'rate'] as const
+export type Comparison = (typeof COMPARISONS)[number]
+
+/** What the view of fabrics shows. What is null the page chooses. */
+export interface FabricState {
+  readonly fabric: string | null
+  readonly metric: string | null
+  readonly by: Comparison
+  /** The switch or port whose history is open. */
+  readonly id: string | null
+}
+
 /** What the page shows, as a link names it. */
 export interface PageState {
   readonly host: string | null
   readonly period: Period
+  /** Null where the page shows the hosts. */
+  readonly fabric: FabricState | null
 }
 
+export const FABRIC_VIEW: FabricState = { fabric: null, metric: null, by: 'value', id: null }
 const DEFAULT_PERIOD: Period = { range: '5m' }
 
 export function parseState(query: string): PageState {
   const parameters = new URLSearchParams(query)
-  return { host: parameters.get('host') || null, period: parsePeriod(parameters) }
+  return {
+    host: parameters.get('host') || null,
+    period: parsePeriod(parameters),
+    fabric: parameters.get('view') === 'fabric' ? parseFabric(parameters) : null,
+  }
+}
+
+function parseFabric(parameters: URLSearchParams): FabricState {
+  return {
+    fabric: parameters.get('fabric') || null,
+    metric: parameters.get('metric') || null,
+    by: COMPARISONS.find((name) => name === parameters.get('by')) ?? 'value',
+    id: parameters.get('id') || null,
+  }
 }
 
 function parsePeriod(parameters: URLSearchParams): Period {
@@ -22,8 +51,16 @@ function parsePeriod(parameters: URLSearchParams): Period {
 }
 
 /** The query of a link that shows the same. */
-export function formatState({ host, period }: PageState): string {
+export function formatState({ host, period, fabric }: PageState): string {
   const parameters = new URLSearchParams()
+  if (fabric !== null) {
+    parameters.set('view', 'fabric')
+    for (const name of ['fabric', 'metric', 'id'] as const) {
+      const value = fabric[name]
+      if (value !== null) parameters.set(name, value)
+    }
+    if (fabric.by !== 'value') parameters.set('by', fabric.by)
+  }
   if (host !== null) parameters.set('host', host)
   if (isLive(period)) parameters.set('range', period.range)
   else {

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../http/app-types.ts'
-import { HealthSchema, problems, type ReadyAnswer, ReadySchema } from '../schemas.ts'
+import { problems, type ReadyAnswer, ReadySchema } from '../schemas.ts'
 
 export interface HealthOptions {
   /** What keeps the process from its work, in words; empty when it is ready. */
@@ -21,10 +21,15 @@ export function addHealthRoutes(app: App, options: HealthOptions): void {
         operationId: 'health',
         summary: 'Whether the process is alive',
         tags: ['process'],
-        response: { 200: HealthSchema, ...problems() },
+        response: {
+          200: { description: 'The text `OK`.', content: { 'text/plain': { schema: Type.String() } } },
+          ...problems(),
+        },
       },
     },
-    async () => ({ status: 'ok' as const }),
+    (_request, reply): void => {
+      reply.type('text/plain; charset=utf-8').send('OK')
+    },
   )
 
   app.get(

@@ -138,7 +138,7 @@ describe('parseHistoryParams', () => {
   const base: HistoryParams = { measurement: 'cpu', field: 'usage_user' }
 
   it('fills in what is left out: the last five minutes, by the second, as means', () => {
-    expect(parseHistoryParams('web-01', base, NOW)).toEqual({
+    expect(parseHistoryParams({ host: 'web-01' }, base, NOW)).toEqual({
       measurement: 'cpu',
       fields: ['usage_user'],
       tags: { host: 'web-01' },
@@ -150,17 +150,20 @@ describe('parseHistoryParams', () => {
   })
 
   it('takes fields once each, in the order asked for, and tags with equals signs in their values', () => {
-    const query = parseHistoryParams('h', { ...base, field: 'b,a,b', tag: ['path=/a=b', 'cpu=cpu0'] }, NOW)
+    const query = parseHistoryParams({ host: 'h' }, { ...base, field: 'b,a,b', tag: ['path=/a=b', 'cpu=cpu0'] }, NOW)
     expect(query.fields).toEqual(['b', 'a'])
     expect(query.tags).toEqual({ path: '/a=b', cpu: 'cpu0', host: 'h' })
   })
 
   it('takes a tag without a value, which asks for series without the tag', () => {
-    expect(parseHistoryParams('h', { ...base, tag: ['stacked='] }, NOW).tags).toEqual({ stacked: '', host: 'h' })
+    expect(parseHistoryParams({ host: 'h' }, { ...base, tag: ['stacked='] }, NOW).tags).toEqual({
+      stacked: '',
+      host: 'h',
+    })
   })
 
   it('gives as many buckets as are allowed', () => {
-    const query = parseHistoryParams('h', { ...base, start: `-${MAX_BUCKETS}s`, every: '1s' }, NOW)
+    const query = parseHistoryParams({ host: 'h' }, { ...base, start: `-${MAX_BUCKETS}s`, every: '1s' }, NOW)
     expect(query.everyUs).toBe(1e6)
   })
 
@@ -177,6 +180,6 @@ describe('parseHistoryParams', () => {
     ['the host as a tag', { tag: ['host=b'] }, 'tag'],
   ]
   it.each(refused)('refuses %s', (_name, params, parameter) => {
-    expect(refusedParameter(() => parseHistoryParams('h', { ...base, ...params }, NOW))).toBe(parameter)
+    expect(refusedParameter(() => parseHistoryParams({ host: 'h' }, { ...base, ...params }, NOW))).toBe(parameter)
   })
 })

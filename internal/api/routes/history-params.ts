@@ -22,8 +22,15 @@ export interface HistoryParams {
   readonly tag?: readonly string[]
 }
 
-/** @throws ParameterError that names the first parameter that cannot be used */
-export function parseHistoryParams(host: string, params: HistoryParams, nowUs: number): HistoryQuery {
+/**
+ * @param named the tags that the path names, such as the host
+ * @throws ParameterError that names the first parameter that cannot be used
+ */
+export function parseHistoryParams(
+  named: Readonly<Record<string, string>>,
+  params: HistoryParams,
+  nowUs: number,
+): HistoryQuery {
   const startUs = parseTime('start', params.start ?? '-5m', nowUs)
   const endUs = parseTime('end', params.end ?? 'now', nowUs)
   if (startUs >= endUs) throw new ParameterError('start', 'start must be before end')
@@ -38,7 +45,7 @@ export function parseHistoryParams(host: string, params: HistoryParams, nowUs: n
   return {
     measurement: parseMeasurement(params.measurement),
     fields: parseFields(params.field),
-    tags: { ...parseTags(params.tag ?? []), host: cleanText(host) },
+    tags: { ...parseTags(params.tag ?? [], named), ...named },
     startUs,
     endUs,
     everyUs,
@@ -146,14 +153,14 @@ function parseFields(text: string): string[] {
   return fields
 }
 
-function parseTags(pairs: readonly string[]): Record<string, string> {
+function parseTags(pairs: readonly string[], named: Readonly<Record<string, string>>): Record<string, string> {
   if (pairs.length > MAX_TAGS_ASKED) {
     throw new ParameterError('tag', `${pairs.length} tags; at most ${MAX_TAGS_ASKED} are allowed`)
   }
   const tags = new Map<string, string>()
   for (const pair of pairs) {
     const [key, value] = parsePair('tag', pair)
-    if (key === 'host') throw new ParameterError('tag', 'the path names the host already')
+    if (key in named) throw new ParameterError('tag', `the path names the ${key} already`)
     if (tags.has(key)) throw new ParameterError('tag', `${JSON.stringify(key)} is given twice`)
     tags.set(key, value)
   }

@@ -1,6 +1,4 @@
 import { type Static, Type } from '@sinclair/typebox'
-import type { FastifyReply } from 'fastify'
-import { JSON_TYPE } from '../../http/answer.ts'
 import type { App } from '../../http/app-types.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import { cleanText } from '../../sample/border.ts'
@@ -10,6 +8,7 @@ import type { HostsView } from '../../view/hosts/hosts-view.ts'
 import type { HostsOfStore, KnownHosts } from '../../view/hosts/known-hosts.ts'
 import { indexAfter, SortedNames } from '../../view/hosts/sorted-names.ts'
 import { type HostsAnswer, HostsSchema, problems } from '../schemas.ts'
+import { sendJson } from '../send-json.ts'
 import { logStoreFault } from '../store-errors.ts'
 
 export interface HostsOptions {
@@ -104,11 +103,6 @@ function askedFor({ contains = '', host }: Question, names: readonly string[]): 
   if (host !== undefined) return names.filter((name) => name === cleanText(host))
   const part = cleanText(contains).toLowerCase()
   return part === '' ? names : names.filter((name) => name.toLowerCase().includes(part))
-}
-
-/** The answer is JSON already, made once for all clients. */
-function sendJson(reply: FastifyReply, json: string): FastifyReply {
-  return reply.type(JSON_TYPE).send(json)
 }
 
 /** Makes the answers of `GET /hosts`, as JSON. */

@@ -1,8 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../http/app-types.ts'
+import { ParameterError } from '../../http/errors.ts'
 import type { Feed } from '../../live/feed.ts'
 import { FeedFilter } from '../../live/feed-filter.ts'
 import type { LiveTable } from '../../live/live-table.ts'
+import type { FabricView } from '../../view/fabric/fabric-view.ts'
+import { SwitchClient } from '../../view/fabric/switch-stream.ts'
 import type { LiveStreams } from '../live-streams.ts'
 import { escapeName, hiddenName, parseNames, refuseHidden } from '../names.ts'
 import { problems } from '../schemas.ts'
@@ -16,7 +19,17 @@ const names = (what: string) =>
   )
 
 const QuerySchema = Type.Object(
-  { host: names('hosts'), measurement: names('measurements') },
+  {
+    host: names('hosts'),
+    measurement: names('measurements'),
+    switch: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 8192 }), {
+        maxItems: 100,
+        description:
+          'Only these switches or ports of fabrics, after each snapshot; of a switch whose ports are read its ports. May be repeated. It goes with no other filter.',
+      }),
+    ),
+  },
   { additionalProperties: false },
 )
 
@@ -36,8 +49,15 @@ four times a second, each series once with its newest reading.
 - \`event: end\`: the server stops. The client may come back in a second.
 - A comment line after 15 s without an event.`
 
+export interface LiveRouteOptions {
+  readonly feed: Feed
+  readonly table: LiveTable
+  readonly fabrics: FabricView
+  readonly streams: LiveStreams
+}
+
 /** `GET /live`: the latest readings and their changes, until the client leaves. */
-export function addLiveRoute(app: App, feed: Feed, table: LiveTable, streams: LiveStreams): void {
+export function addLiveRoute(app: App, { feed, table, fabrics, streams }: LiveRouteOptions): void {
   app.get(
     '/live',
     {
@@ -54,7 +74,13 @@ export function addLiveRoute(app: App, feed: Feed, table: LiveTable, streams: Li
       },
     },
     async (request, reply): Promise<string | undefined> => {
-      const { host, measurement } = request.query
+      const { host, measurement, switch: switches } = request.query
+      if (switches !== undefined) {
+        if ((host ?? measurement) !== undefined) throw new ParameterError('switch', 'switch goes with no other filter')
+        return streams.answer(request, reply, (sink) =>
+          feed.joinClient(() => new SwitchClient(sink, fabrics, switches)),
+        )
+      }
       const filter = new FeedFilter(
         namesOf('host', host, () => hostsOf(table)),
         namesOf('measurement', measurement, () => measurementsOf(table)),

@@ -1,7 +1,9 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
+import { type GenerationHead, nameOf } from '../../fabric/generation.ts'
 import { describeBroker, receiver, texts } from '../broker.contract.ts'
-import { LIVE_KEPT_MS } from '../broker.ts'
+import { LIVE_KEPT_MS, SNAPSHOTS_KEPT_MS } from '../broker.ts'
+import { describeSnapshots, generationHead, targetHead } from '../snapshots.contract.ts'
 import { MemoryBroker } from './broker.ts'
 
 const logger = pino({ level: 'silent' })
@@ -14,6 +16,8 @@ describeBroker({
   open: async () => new MemoryBroker({ logger }),
   empty: async () => {},
 })
+
+describeSnapshots({ name: 'memory', open: async () => new MemoryBroker({ logger }), empty: async () => {} })
 
 describe('MemoryBroker', () => {
   it('delivers before publish returns', async () => {
@@ -51,5 +55,24 @@ describe('MemoryBroker', () => {
     expect((await broker.live.recall()).map(({ ageMs }) => ageMs)).toEqual([LIVE_KEPT_MS / 2, 0])
     now = LIVE_KEPT_MS + 1
     expect((await broker.live.recall()).map(({ payload }) => String(payload))).toEqual(['young'])
+  })
+
+  it('keeps two generations of snapshots, and forgets those of a publisher that is gone', async () => {
+    let now = Date.now()
+    const { snapshots } = new MemoryBroker({ logger, now: () => now })
+    const heads = [1, 2, 3].map((at) => generationHead([targetHead('a', 1, at)], at))
+    for (const head of heads) {
+      await snapshots.put(nameOf(head, head.targets[0]!), Buffer.from('x'))
+      // Again, as when there is nothing new.
+      for (let i = 0; i < 2; i++) await snapshots.announce(head)
+    }
+    const read = (head: GenerationHead): Promise<Buffer | undefined> =>
+      snapshots.read(nameOf(head, head.targets[0]!), 1)
+    expect((await Promise.all(heads.map(read))).map(String)).toEqual(['undefined', 'x', 'x'])
+    now += SNAPSHOTS_KEPT_MS + 1
+    const told: GenerationHead[] = []
+    await snapshots.subscribe((head) => told.push(head))
+    expect(told).toEqual([])
+    expect(await read(heads[2]!)).toBeUndefined()
   })
 })

@@ -6,11 +6,13 @@ import {
   type LiveChannel,
   type MessageHandler,
   newStats,
+  type Snapshots,
   type SubscribeOptions,
   type Subscription,
 } from '../broker.ts'
 import { Deliveries } from '../deliveries.ts'
 import { MemoryLiveChannel } from './live-channel.ts'
+import { MemorySnapshots } from './snapshots.ts'
 import { MemorySubscription } from './subscription.ts'
 
 /**
@@ -22,13 +24,16 @@ export class MemoryBroker implements Broker {
   readonly kind = 'memory'
   readonly stats = newStats()
   readonly live: LiveChannel
+  readonly snapshots: Snapshots
   readonly #logger: Logger
   #subscription: MemorySubscription | undefined
   #closed = false
 
   constructor(options: { logger: Logger; now?: () => number }) {
     this.#logger = options.logger
-    this.live = new MemoryLiveChannel(this.#logger, options.now ?? Date.now)
+    const now = options.now ?? Date.now
+    this.live = new MemoryLiveChannel(this.#logger, now)
+    this.snapshots = new MemorySnapshots(this.#logger, now)
   }
 
   async publish(_key: string, payload: Buffer): Promise<number> {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
 import { until } from '../../../test/support/servers.ts'
 import { describeBroker, receiver, texts } from '../broker.contract.ts'
+import { describeSnapshots } from '../snapshots.contract.ts'
 
 let scene: RedisScene
 
@@ -21,6 +22,8 @@ describeBroker({
   open: () => scene.open('pubsub'),
   empty: () => scene.empty(),
 })
+
+describeSnapshots({ name: 'pubsub', open: () => scene.open('pubsub'), empty: () => scene.empty() })
 
 describe('PubSubBroker', () => {
   it('spreads keys over channels, each consumed by one server', async () => {

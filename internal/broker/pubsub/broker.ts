@@ -17,6 +17,7 @@ import type { RedisOptions } from '../redis/client.ts'
 import { RedisConnection } from '../redis/connection.ts'
 import { liveRights, RedisLiveChannel } from '../redis/live-channel.ts'
 import { allOf, type NeededRights } from '../redis/rights.ts'
+import { RedisSnapshots, snapshotRights } from '../redis/snapshots.ts'
 import { RedisCheckpoints } from './checkpoints.ts'
 import { channelNames } from './names.ts'
 import { askCutOff } from './output-limit.ts'
@@ -43,6 +44,7 @@ export class PubSubBroker implements Broker {
   readonly kind = 'pubsub'
   readonly stats = newStats()
   readonly live: RedisLiveChannel
+  readonly snapshots: RedisSnapshots
   readonly checkpoints: RedisCheckpoints
   readonly #options: PubSubOptions
   readonly #channels: readonly string[]
@@ -66,9 +68,12 @@ export class PubSubBroker implements Broker {
       cameBack: (lostAtMs) => {
         for (const { listener } of this.#subscriptions) listener.follow(lostAtMs)
         this.live.follow(lostAtMs)
+        this.snapshots.follow(lostAtMs)
       },
     })
-    this.live = new RedisLiveChannel({ redis, commands: this.#commands, stats: this.stats, logger })
+    const shared = { redis, commands: this.#commands, stats: this.stats, logger }
+    this.live = new RedisLiveChannel(shared)
+    this.snapshots = new RedisSnapshots(shared)
     this.checkpoints = new RedisCheckpoints(this.#commands, consumes)
   }
 
@@ -117,12 +122,13 @@ export class PubSubBroker implements Broker {
       const health = listener.connection.health()
       if (!health.connected) return health
     }
-    return this.live.health() ?? this.#commands.health()
+    return this.live.health() ?? this.snapshots.health() ?? this.#commands.health()
   }
 
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.close()))
     await this.live.close()
+    await this.snapshots.close()
     await this.#commands.close()
   }
 
@@ -133,6 +139,7 @@ export class PubSubBroker implements Broker {
       ...(uses.includes('publish') ? [publish] : []),
       ...(uses.includes('consume') ? [consume] : []),
       liveRights(uses),
+      snapshotRights(uses),
     ])
   }
 

@@ -30,6 +30,17 @@ export interface ConnectionOptions {
   readonly cameBack?: (lostAtMs: number) => void
 }
 
+/** What the parts of a broker on Redis share. */
+export interface SharedConnection {
+  readonly redis: RedisOptions
+  /** For commands. Belongs to the broker, and is not closed by its parts. */
+  readonly commands: RedisConnection
+  readonly stats: BrokerStats
+  readonly logger: Logger
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
 type Mode = 'connecting' | 'up' | 'closed'
 
 const TRANSITIONS: Transitions<Mode> = {

@@ -1,7 +1,5 @@
-import type { Logger } from 'pino'
 import {
   type BrokerHealth,
-  type BrokerStats,
   type BrokerUse,
   type KeptReading,
   type LatestReading,
@@ -9,8 +7,7 @@ import {
   type LiveChannel,
 } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
-import type { RedisOptions } from './client.ts'
-import type { RedisConnection } from './connection.ts'
+import type { SharedConnection } from './connection.ts'
 import { allOf, hdel, hscan, hset, type NeededRights, pexpire } from './rights.ts'
 
 const CHANNEL = 'live'
@@ -31,16 +28,6 @@ const FIELDS_A_COMMAND = 256
  */
 const STAMP_BYTES = 8
 
-export interface RedisLiveChannelOptions {
-  readonly redis: RedisOptions
-  /** Shared with the broker; not closed here. */
-  readonly commands: RedisConnection
-  readonly stats: BrokerStats
-  readonly logger: Logger
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number
-}
-
 /** The rights for the two ends of the live channel. */
 export function liveRights(uses: readonly BrokerUse[]): NeededRights {
   const announce = { commands: [HSET, PEXPIRE, HSCAN, HDEL], publishes: [CHANNEL], subscribes: [] }
@@ -50,14 +37,14 @@ export function liveRights(uses: readonly BrokerUse[]): NeededRights {
 
 /** The live channel of both engines on Redis: a Pub/Sub channel, and a hash with the latest values. */
 export class RedisLiveChannel implements LiveChannel {
-  readonly #options: RedisLiveChannelOptions
+  readonly #options: SharedConnection
   readonly #now: () => number
   readonly #listeners = new Set<ChannelListener>()
   isHeard = true
   #pendingBytes = 0
   #sweeper: NodeJS.Timeout | undefined
 
-  constructor(options: RedisLiveChannelOptions) {
+  constructor(options: SharedConnection) {
     this.#options = options
     this.#now = options.now ?? Date.now
   }

@@ -21,7 +21,8 @@ type Kind = 'pubsub' | 'streams'
 const USES: Readonly<Record<string, readonly BrokerUse[]>> = {
   agent: ['publish'],
   server: ['consume', 'announce'],
-  api: ['publish', 'watch'],
+  api: ['publish', 'watch', 'snapshot'],
+  fabric: ['publish', 'snapshot'],
 }
 
 /** The rights of each role in docs/redis.md. */

@@ -3,6 +3,7 @@ import { GROUP, type RedisScene, startRedisScene } from '../../../test/support/r
 import { sleep, until } from '../../../test/support/servers.ts'
 import { startTcpProxy } from '../../../test/support/tcp-proxy.ts'
 import { describeBroker, receiver, texts } from '../broker.contract.ts'
+import { describeSnapshots } from '../snapshots.contract.ts'
 import { streamKeys } from './names.ts'
 
 let scene: RedisScene
@@ -23,6 +24,8 @@ describeBroker({
   open: () => scene.open('streams'),
   empty: () => scene.empty(),
 })
+
+describeSnapshots({ name: 'streams', open: () => scene.open('streams'), empty: () => scene.empty() })
 
 describe('StreamsBroker', () => {
   it('delivers unacked entries again, to the same consumer, with the same tie, and acked ones never', async () => {

@@ -14,6 +14,7 @@ import type { RedisOptions } from '../redis/client.ts'
 import { RedisConnection } from '../redis/connection.ts'
 import { liveRights, RedisLiveChannel } from '../redis/live-channel.ts'
 import { allOf } from '../redis/rights.ts'
+import { RedisSnapshots, snapshotRights } from '../redis/snapshots.ts'
 import { PAYLOAD_FIELD } from './entry.ts'
 import { streamKeys } from './names.ts'
 import { consumeRights, publishRights } from './rights.ts'
@@ -73,6 +74,7 @@ export class StreamsBroker implements Broker {
   readonly kind = 'streams'
   readonly stats = newStats()
   readonly live: RedisLiveChannel
+  readonly snapshots: RedisSnapshots
   readonly #options: StreamsOptions & typeof DEFAULTS
   readonly #keys: readonly string[]
   readonly #addNames: readonly string[]
@@ -102,10 +104,16 @@ export class StreamsBroker implements Broker {
           ...(uses.includes('publish') ? [publishRights(this.#keys)] : []),
           ...(uses.includes('consume') ? [consumeRights(this.#keys, group, consumer)] : []),
           liveRights(uses),
+          snapshotRights(uses),
         ]),
-      cameBack: (lostAtMs) => this.live.follow(lostAtMs),
+      cameBack: (lostAtMs) => {
+        this.live.follow(lostAtMs)
+        this.snapshots.follow(lostAtMs)
+      },
     })
-    this.live = new RedisLiveChannel({ redis, commands: this.#commands, stats: this.stats, logger })
+    const shared = { redis, commands: this.#commands, stats: this.stats, logger }
+    this.live = new RedisLiveChannel(shared)
+    this.snapshots = new RedisSnapshots(shared)
   }
 
   whenTried(): Promise<void> {
@@ -155,12 +163,15 @@ export class StreamsBroker implements Broker {
 
   health(): BrokerHealth {
     const health = this.#commands.health()
-    return health.connected ? (this.#subscription?.health() ?? this.live.health() ?? health) : health
+    return health.connected
+      ? (this.#subscription?.health() ?? this.live.health() ?? this.snapshots.health() ?? health)
+      : health
   }
 
   async close(): Promise<void> {
     await this.#subscription?.close()
     await this.live.close()
+    await this.snapshots.close()
     await this.#commands.close()
   }
 }

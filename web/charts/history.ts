@@ -1,7 +1,6 @@
-import type { PanelData } from '../charts/panel-data.ts'
 import { ApiError, getHistory } from '../shared/api.ts'
 import type { TimeWindow } from '../shared/period.ts'
-import type { HostData } from './host-data.ts'
+import type { PanelData } from './panel-data.ts'
 
 // Rows beside those of the range: the lead buckets, and rows that hold only a gap.
 const SPARE_ROWS = 32
@@ -14,7 +13,8 @@ const LONGER = 4
 const MOST_LONGER = 64
 
 export interface HistoryOptions {
-  readonly host: string
+  /** The resource that has the history, such as `hosts/web-01`. */
+  readonly of: string
   readonly window: TimeWindow
   readonly bucketMs: number
   /** Whether live samples continue the history. */
@@ -25,13 +25,13 @@ export interface HistoryOptions {
 }
 
 /**
- * Loads the history of all charts of a host, side by side.
+ * Loads the history of charts, side by side.
  *
  * @throws the first error, once all charts are done. A chart without history begins empty and continues live.
  */
-export async function loadHistory(data: HostData, options: HistoryOptions): Promise<void> {
-  for (const panel of data.panels) panel.expectHistory()
-  const results = await Promise.allSettled(data.panels.map((panel) => loadPanel(panel, options)))
+export async function loadHistory(panels: readonly PanelData[], options: HistoryOptions): Promise<void> {
+  for (const panel of panels) panel.expectHistory()
+  const results = await Promise.allSettled(panels.map((panel) => loadPanel(panel, options)))
   options.signal.throwIfAborted()
   const failed = results.find((result) => result.status === 'rejected')
   if (failed !== undefined) throw failed.reason
@@ -51,9 +51,9 @@ async function loadPanel(data: PanelData, options: HistoryOptions): Promise<void
 
 /** A host with hundreds of disks has more values in a range than one answer may have (400). Longer buckets have fewer. */
 async function loadInBuckets(data: PanelData, options: HistoryOptions, bucketMs: number): Promise<void> {
-  const { host, window, signal } = options
+  const { of, window, signal } = options
   const { measurement, fields, aggregate, tag } = data.panel
-  const question = { host, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
+  const question = { of, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
   const endMs = aggregate === 'last' ? endOfWholeBuckets(options, bucketMs) : window.toMs
   const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs, everyMs: bucketMs }
   let samples: Awaited<ReturnType<typeof getHistory>>

@@ -1,0 +1,170 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { errorText } from '../text/error-text.ts'
+import type { AnswerBody } from './answer-body.ts'
+import type { Place } from './target.ts'
+import { TargetError } from './target-error.ts'
+
+const MAX_REDIRECTS = 3
+/** A refusal in words is cut to this length in the log. */
+const SHOWN_BYTES = 200
+
+/** By what an address knows that somebody has its newest answer. */
+interface Validators {
+  readonly etag: string | undefined
+  readonly lastModified: string | undefined
+}
+
+export interface AddressOptions {
+  readonly url: string
+  /** Whether it is asked for gzip. An answer in gzip is read in any case. */
+  readonly gzip: boolean
+}
+
+/** An address that is asked over HTTP, for what is new since the answer that was taken last. */
+export class Address implements Place {
+  readonly #url: URL
+  readonly #gzip: boolean
+  readonly #agent: HttpAgent
+  readonly #isSecure: boolean
+  #taken: Validators | undefined
+  #newest: Validators | undefined
+
+  constructor({ url, gzip }: AddressOptions) {
+    this.#url = new URL(url)
+    this.#gzip = gzip
+    this.#isSecure = this.#url.protocol === 'https:'
+    const options = { keepAlive: true, maxSockets: 1 }
+    this.#agent = this.#isSecure ? new HttpsAgent(options) : new HttpAgent(options)
+  }
+
+  /** @throws TargetError, or what the signal was aborted with */
+  async read(body: AnswerBody, signal: AbortSignal): Promise<'read' | 'nothing_new'> {
+    let url = this.#url
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#ask(url, signal)
+      const { statusCode = 0, headers } = response
+      const { location } = headers
+      if (statusCode >= 300 && statusCode < 400 && statusCode !== 304 && location !== undefined) {
+        response.resume()
+        if (redirects === MAX_REDIRECTS)
+          throw new TargetError('redirect', `it redirects more than ${MAX_REDIRECTS} times`)
+        url = this.#redirected(url, location)
+      } else return await this.#take(response, body, signal)
+    }
+  }
+
+  taken(): void {
+    this.#taken = this.#newest
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  #ask(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+    const headers: Record<string, string> = {
+      accept: 'text/csv, text/plain;q=0.9, */*;q=0.1',
+      'accept-encoding': this.#gzip ? 'gzip' : 'identity',
+      'user-agent': 'sentinelstream',
+    }
+    if (this.#taken?.etag !== undefined) headers['if-none-match'] = this.#taken.etag
+    if (this.#taken?.lastModified !== undefined) headers['if-modified-since'] = this.#taken.lastModified
+    const request = this.#isSecure ? httpsRequest : httpRequest
+    return new Promise((resolve, reject) => {
+      const asked = request(url, { agent: this.#agent, headers, signal })
+      asked.on('response', resolve)
+      asked.on('error', (cause) => reject(unreachable(cause, signal)))
+      asked.end()
+    })
+  }
+
+  #redirected(from: URL, location: string): URL {
+    const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined
+    // Another host would get the password, and might be one that nobody meant.
+    if (to?.origin !== from.origin)
+      throw new TargetError(
+        'redirect',
+        `it redirects to another host, ${to?.host ?? 'which cannot be read'}: name that address as the target`,
+      )
+    to.username = from.username
+    to.password = from.password
+    return to
+  }
+
+  async #take(response: IncomingMessage, body: AnswerBody, signal: AbortSignal): Promise<'read' | 'nothing_new'> {
+    const { statusCode = 0, headers } = response
+    if (statusCode === 304 || statusCode === 204) {
+      response.resume()
+      return 'nothing_new'
+    }
+    if (statusCode !== 200) throw new TargetError('status', `it answered ${statusCode}${await wordsOf(response)}`)
+    const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
+    const encoding = headers['content-encoding']?.toLowerCase() ?? 'identity'
+    if (encoding !== 'identity' && encoding !== 'gzip') {
+      response.destroy()
+      throw new TargetError('encoding', `it answers in ${encoding}, which nobody asked for`)
+    }
+    const received = await read(response, body, encoding === 'gzip', length, signal)
+    if (length !== undefined && received !== length)
+      throw new TargetError('cut_off', `it was cut off: ${received} of ${length} bytes came`)
+    if (body.bytes.length === 0) return 'nothing_new'
+    this.#newest = { etag: headers.etag, lastModified: headers['last-modified'] }
+    return 'read'
+  }
+}
+
+/** @returns the bytes that came over the network */
+async function read(
+  response: IncomingMessage,
+  body: AnswerBody,
+  isGzip: boolean,
+  length: number | undefined,
+  signal: AbortSignal,
+): Promise<number> {
+  let received = 0
+  try {
+    body.begin(isGzip ? 0 : length)
+    if (isGzip) {
+      response.on('data', (chunk: Buffer) => (received += chunk.length))
+      await pipeline(response, createGunzip(), async (chunks: AsyncIterable<Buffer>) => {
+        for await (const chunk of chunks) body.add(chunk)
+      })
+      return received
+    }
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      received += chunk.length
+      body.add(chunk)
+    }
+    return received
+  } catch (cause) {
+    response.destroy()
+    if (cause instanceof TargetError || signal.aborted) throw signal.aborted ? signal.reason : cause
+    const { code = '' } = cause as Partial<NodeJS.ErrnoException>
+    if (code.startsWith('Z_') && code !== 'Z_BUF_ERROR')
+      throw new TargetError('encoding', `it says that its answer is gzip, which it is not`, { cause })
+    throw new TargetError('cut_off', `it was cut off after ${received} bytes: ${errorText(cause)}`, { cause })
+  }
+}
+
+/** The first line of an error answer. */
+async function wordsOf(response: IncomingMessage): Promise<string> {
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      const [line = ''] = chunk.toString('utf8', 0, SHOWN_BYTES).split('\n')
+      return line.trim() === '' ? '' : `: ${line.trim()}`
+    }
+  } catch {
+    // It answered, and that is what counts.
+  } finally {
+    response.destroy()
+  }
+  return ''
+}
+
+function unreachable(cause: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason
+  return new TargetError('unreachable', `it cannot be asked: ${errorText(cause)}`, { cause })
+}

@@ -1,0 +1,94 @@
+import { generationId, type TargetHead } from '../../fabric/generation.ts'
+import { encodeSnapshot } from '../../fabric/snapshot-codec.ts'
+import { type Table, TableError, TableReader, type TableReaderOptions } from '../../fabric/table-reader.ts'
+import type { Clock } from '../../time/clock.ts'
+import type { Target } from '../target.ts'
+import { TARGET_PROBLEMS, TargetError, type TargetProblem } from '../target-error.ts'
+
+/** What a target gave that is new: valid until it is read again. */
+export interface Reading {
+  readonly target: FabricTarget
+  readonly table: Table
+  readonly snapshot: string
+  /** The snapshot, encoded. */
+  readonly bytes: Buffer
+  readonly takenAtUs: number
+  readonly fetchMs: number
+  readonly parseMs: number
+}
+
+/** A target with its newest good snapshot. */
+export class FabricTarget {
+  readonly target: Target
+  readonly reader: TableReader
+  /** Times that it had nothing new. */
+  nothingNew = 0
+  /** Rows taken. */
+  rows = 0
+  readonly failures = new Map<TargetProblem, number>(TARGET_PROBLEMS.map((problem) => [problem, 0]))
+  #head: Omit<TargetHead, 'target' | 'up' | 'error'> | undefined
+  /** The table of that snapshot, until the next one is read into its arrays. */
+  #table: Table | undefined
+
+  constructor(target: Target, options: TableReaderOptions) {
+    this.target = target
+    this.reader = new TableReader(options)
+  }
+
+  /** What an announcement says of it; undefined before there is a snapshot. */
+  get head(): TargetHead | undefined {
+    const { name, up, error } = this.target
+    if (this.#head === undefined) return undefined
+    return { ...this.#head, target: name, up, ...(error === undefined ? {} : { error: error.message }) }
+  }
+
+  /** Asks it, unless it rests after a failure. Never rejects. @returns undefined where there is nothing new and good */
+  async read(clock: Clock, signal: AbortSignal): Promise<Reading | undefined> {
+    const { target } = this
+    if (!target.isDue) return undefined
+    const startMs = performance.now()
+    try {
+      const body = await target.ask(signal)
+      if (body === undefined) this.nothingNew++
+      return body && (await this.#take(body, clock.now(), performance.now() - startMs))
+    } catch (error) {
+      if (error instanceof TargetError) this.failures.set(error.problem, this.failures.get(error.problem)! + 1)
+      else if (!signal.aborted) throw error
+      return undefined
+    }
+  }
+
+  /** The newest snapshot once more; undefined where its arrays have another one. */
+  encodeAgain(): Buffer | undefined {
+    return this.#table && encodeSnapshot(this.#table.snapshot)
+  }
+
+  /** The broker has lost the snapshot, and nobody has it any more. */
+  forget(): void {
+    this.#head = undefined
+  }
+
+  async #take(body: Buffer, takenAtUs: number, fetchMs: number): Promise<Reading> {
+    const startMs = performance.now()
+    this.#table = undefined
+    const table = await this.#parse(body, takenAtUs)
+    const bytes = encodeSnapshot(table.snapshot)
+    this.target.taken()
+    this.#table = table
+    const { rows } = table.snapshot
+    this.rows += rows
+    const snapshot = generationId(takenAtUs)
+    this.#head = { snapshot, bytes: bytes.length, takenAtUs, rows, badRows: table.badRows }
+    return { target: this, table, snapshot, bytes, takenAtUs, fetchMs, parseMs: performance.now() - startMs }
+  }
+
+  async #parse(body: Buffer, nowUs: number): Promise<Table> {
+    try {
+      return await this.reader.read(body, nowUs)
+    } catch (error) {
+      if (error instanceof TableError)
+        throw this.target.failed(new TargetError(error.problem, error.message, { cause: error }))
+      throw error
+    }
+  }
+}

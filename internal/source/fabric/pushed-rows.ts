@@ -1,0 +1,100 @@
+import { type GenerationHead, generationId, nameOf, type SnapshotSink } from '../../fabric/generation.ts'
+import { mergeSnapshots } from '../../fabric/merge-snapshots.ts'
+import type { Snapshot } from '../../fabric/snapshot.ts'
+import { decodeSnapshot, encodeSnapshot } from '../../fabric/snapshot-codec.ts'
+import { TableReader } from '../../fabric/table-reader.ts'
+import type { Clock } from '../../time/clock.ts'
+import { SampleSender, type SendFrame } from './sample-sender.ts'
+
+/** The target of rows that nobody asked for. */
+const TARGET = 'push'
+/** Texts that tell of a row are sent with every sixtieth push. */
+const USUAL_INTERVAL_MS = 10_000
+/** The most rows that are kept together. */
+const MOST_ROWS = 200_000
+
+export interface PushedRowsOptions {
+  readonly fabric: string
+  /** Names this process among those that announce the fabric. */
+  readonly publisher: string
+  readonly snapshots: SnapshotSink
+  readonly send: SendFrame
+  readonly clock: Clock
+}
+
+/** What was taken of a push. */
+export interface PushTaken {
+  readonly rows: number
+  readonly badRows: number
+  readonly badCells: number
+}
+
+/** There would be too many rows. */
+export class TooManyRows extends Error {
+  constructor(rows: number) {
+    super(`${rows} rows; at most ${MOST_ROWS} are taken`)
+    this.name = 'TooManyRows'
+  }
+}
+
+/** Takes the rows of a fabric that are pushed, as a source takes those that it asks for: one push after the other. */
+export class PushedRows {
+  readonly #options: PushedRowsOptions
+  readonly #reader = new TableReader({ pause: () => new Promise((resolve) => setImmediate(resolve)) })
+  readonly #sender: SampleSender
+  readonly #stop = new AbortController()
+  #newest: Snapshot | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: PushedRowsOptions) {
+    this.#options = options
+    this.#sender = new SampleSender(USUAL_INTERVAL_MS, options.send)
+  }
+
+  /**
+   * Resolves when the broker has the snapshot, and the publisher the samples.
+   *
+   * @param table CSV
+   * @param isWhole whether it has all rows; else those of the pushes before stay beside it
+   * @throws TableError where nothing of it is taken
+   * @throws TooManyRows
+   * @throws BrokerError
+   */
+  take(table: Buffer, isWhole: boolean): Promise<PushTaken> {
+    const taken = this.#last.then(() => this.#take(table, isWhole))
+    this.#last = taken.catch(() => {})
+    return taken
+  }
+
+  /** Leaves out what is not sent yet. */
+  stop(): void {
+    this.#stop.abort(new Error('the process is stopping'))
+  }
+
+  async #take(bytes: Buffer, isWhole: boolean): Promise<PushTaken> {
+    const takenAtUs = this.#options.clock.now()
+    const table = await this.#reader.read(bytes, takenAtUs)
+    const { snapshot, badRows, badCells } = table
+    const isMerged = !isWhole && this.#newest?.parts.subject === snapshot.parts.subject
+    const shown = isMerged ? mergeSnapshots(this.#newest!, snapshot) : snapshot
+    if (shown.rows > MOST_ROWS) throw new TooManyRows(shown.rows)
+    const encoded = encodeSnapshot(shown)
+    await this.#announce(encoded, { takenAtUs, rows: shown.rows, badRows })
+    // The reader reads the next table into the same arrays.
+    this.#newest = decodeSnapshot(encoded)
+    await this.#sender.sendAll(table, takenAtUs, this.#stop.signal)
+    return { rows: snapshot.rows, badRows, badCells }
+  }
+
+  async #announce(bytes: Buffer, of: { takenAtUs: number; rows: number; badRows: number }): Promise<void> {
+    const { fabric, publisher, snapshots, clock } = this.#options
+    const atUs = clock.now()
+    const target = { ...of, target: TARGET, snapshot: generationId(atUs), bytes: bytes.length, up: true }
+    const head: GenerationHead = {
+      ...{ fabric, publisher, id: generationId(atUs), atUs, checkedAtUs: atUs, intervalMs: 0, targets: [target] },
+      cycle: { fetchMs: 0, parseMs: 0, publishMs: 0 },
+    }
+    await snapshots.put(nameOf(head, target), bytes)
+    await snapshots.announce(head)
+  }
+}

@@ -1,0 +1,173 @@
+import type { Logger } from 'pino'
+import { type GenerationHead, generationId, type SnapshotSink, type TargetHead } from '../../fabric/generation.ts'
+import type { ColumnKind } from '../../fabric/snapshot.ts'
+import type { LogThrottle } from '../../observe/log-throttle.ts'
+import type { Clock } from '../../time/clock.ts'
+import type { Target } from '../target.ts'
+import type { TargetProblem } from '../target-error.ts'
+import { FabricTarget, type Reading } from './fabric-target.ts'
+import { SampleSender, type SendFrame } from './sample-sender.ts'
+
+export interface FabricSourceOptions {
+  readonly fabric: string
+  /** Whether series have the tag `fabric`: there are several. */
+  readonly isTagged: boolean
+  /** Names this agent among those that announce the fabric. */
+  readonly publisher: string
+  readonly targets: readonly Target[]
+  readonly intervalMs: number
+  readonly snapshots: SnapshotSink
+  readonly send: SendFrame
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly throttle: LogThrottle
+}
+
+/**
+ * The targets of one fabric, asked in cycles:
+ *
+ *   fetch → parse → put the snapshots, announce their generation → send the samples
+ *
+ * What the view shows goes first, as a whole, and never waits for the store. A target that fails keeps its newest good
+ * snapshot in the generations that follow, with its age. It is no `Source`: its rows leave as frames, without an object
+ * for each.
+ *
+ * The caller promises that no cycle begins while another one runs.
+ */
+export class FabricSource {
+  readonly targets: readonly FabricTarget[]
+  readonly #options: FabricSourceOptions
+  readonly #samples: SampleSender
+  readonly #stop = new AbortController()
+  readonly #hurry = new AbortController()
+  /** What keeps each target from being taken, as the log has said it. */
+  readonly #saidProblems = new Map<string, TargetProblem | undefined>()
+  /** Of the newest generation; '' before there is one. */
+  #id = ''
+  #atUs = 0
+
+  constructor(options: FabricSourceOptions) {
+    const { fabric, isTagged, targets, intervalMs, send } = options
+    this.#options = options
+    this.#samples = new SampleSender(intervalMs, send)
+    const kinds = new Map<string, ColumnKind>()
+    const tag = isTagged ? fabric : undefined
+    const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+    this.targets = targets.map((target) => new FabricTarget(target, { fabric: tag, kinds, pause }))
+  }
+
+  /** Asks each target once, and resolves when all that is new has been sent. */
+  async cycle(): Promise<void> {
+    const { clock, logger, fabric } = this.#options
+    const asked = await Promise.all(this.targets.map((target) => target.read(clock, this.#stop.signal)))
+    if (this.#stop.signal.aborted) return
+    for (const target of this.targets) this.#sayState(target)
+    const fresh = asked.filter((reading) => reading !== undefined)
+    const times = {
+      fetchMs: longest(fresh, ({ fetchMs }) => fetchMs),
+      parseMs: longest(fresh, ({ parseMs }) => parseMs),
+    }
+    const swapMs = await this.#swap(fresh, times)
+    const startMs = performance.now()
+    let leftOut = 0
+    for (const { table, takenAtUs } of fresh)
+      leftOut += await this.#samples.sendAll(table, takenAtUs, this.#hurry.signal)
+    const publishMs = tenths(performance.now() - startMs)
+    const rows = fresh.reduce((sum, { table }) => sum + table.snapshot.rows, 0)
+    const bad = {
+      badRows: fresh.reduce((sum, { table }) => sum + table.badRows, 0),
+      badCells: fresh.reduce((sum, { table }) => sum + table.badCells, 0),
+    }
+    const down = this.targets.filter(({ target }) => !target.up).length
+    logger.info({ fabric, rows, ...bad, ...(down > 0 ? { down } : {}), ...times, swapMs, publishMs }, 'fabric cycle')
+    if (leftOut > 0)
+      logger.warn(
+        { fabric, rows: leftOut },
+        'rows of the last cycle were not sent, because the time for the stop is over',
+      )
+  }
+
+  /**
+   * Asks nothing more. A cycle that has rows to send goes on until the signal.
+   */
+  stop(signal: AbortSignal): void {
+    this.#stop.abort(new Error('the source is stopped'))
+    const hurry = (): void => this.#hurry.abort()
+    if (signal.aborted) hurry()
+    else signal.addEventListener('abort', hurry, { once: true })
+    for (const { target } of this.targets) target.close()
+  }
+
+  /** Puts the snapshots that are new, and announces the generation. @returns ms */
+  async #swap(
+    fresh: readonly Reading[],
+    times: { readonly fetchMs: number; readonly parseMs: number },
+  ): Promise<number> {
+    const { clock, fabric, throttle } = this.#options
+    const startMs = performance.now()
+    if (fresh.length > 0) {
+      this.#atUs = clock.now()
+      this.#id = generationId(this.#atUs)
+    }
+    if (this.#heads.length === 0) return 0
+    try {
+      for (const { target, snapshot, bytes } of fresh) await this.#put(target, snapshot, bytes)
+      const publishMs = tenths(performance.now() - startMs)
+      const cycle = { ...times, publishMs }
+      const missing = await this.#announce(cycle)
+      if (missing.length > 0) {
+        // A broker that was emptied, or was away when they were put.
+        for (const { target: name, snapshot } of missing) {
+          const target = this.targets.find((one) => one.target.name === name)!
+          const bytes = target.encodeAgain()
+          if (bytes === undefined) target.forget()
+          else await this.#put(target, snapshot, bytes)
+        }
+        await this.#announce(cycle)
+      }
+    } catch (err) {
+      throttle.warn(
+        `fabric ${fabric}`,
+        { err, fabric },
+        'the generation could not be announced: the next cycle tries again',
+      )
+    }
+    return tenths(performance.now() - startMs)
+  }
+
+  #announce(cycle: GenerationHead['cycle']): Promise<readonly TargetHead[]> {
+    const { snapshots, clock, fabric, publisher, intervalMs } = this.#options
+    const targets = this.#heads
+    return snapshots.announce({
+      ...{ fabric, publisher, id: this.#id, atUs: this.#atUs, checkedAtUs: clock.now(), intervalMs, targets, cycle },
+    })
+  }
+
+  async #put({ target }: FabricTarget, snapshot: string, bytes: Buffer): Promise<void> {
+    const { snapshots, fabric, publisher } = this.#options
+    await snapshots.put({ fabric, publisher, target: target.name, snapshot }, bytes)
+  }
+
+  get #heads(): TargetHead[] {
+    return this.targets.flatMap(({ head }) => (head === undefined ? [] : [head]))
+  }
+
+  /** Says once that a target is not taken, and why, and once that it is taken again. */
+  #sayState({ target }: FabricTarget): void {
+    const { logger, fabric } = this.#options
+    const { name, error } = target
+    const before = this.#saidProblems.get(name)
+    if (error?.problem === before) return
+    this.#saidProblems.set(name, error?.problem)
+    if (error === undefined) logger.info({ fabric, target: name }, 'target is taken again')
+    else logger.warn({ fabric, target: name, problem: error.problem }, `target is not taken: ${error.message}`)
+  }
+}
+
+function longest(readings: readonly Reading[], of: (reading: Reading) => number): number {
+  return tenths(Math.max(0, ...readings.map(of)))
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
+}

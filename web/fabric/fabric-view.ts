@@ -1,0 +1,250 @@
+import { countOf } from '../../internal/text/count.ts'
+import { ageText } from '../../internal/text/duration.ts'
+import type { ApiError, Fabric, FabricCells, FabricMetric } from '../shared/api.ts'
+import type { ServerClock } from '../shared/clock.ts'
+import { byId, element, setAttribute, setText } from '../shared/dom.ts'
+import type { Period } from '../shared/period.ts'
+import type { Palette } from '../shared/theme.ts'
+import { type Comparison, FABRIC_VIEW, type FabricState } from '../shared/url-state.ts'
+import { FabricHistory } from './fabric-history.ts'
+import { FabricMap, textsOf } from './fabric-map.ts'
+import { type CellsQuestion, FabricPoll } from './fabric-poll.ts'
+import { valueText, WorstList } from './worst-list.ts'
+
+export interface FabricViewOptions {
+  readonly clock: ServerClock
+  readonly palette: Palette
+  /** Shows something else, as a new state of the page. */
+  readonly go: (fabric: FabricState, period?: Period) => void
+  readonly back: () => void
+  /** The API answered, or why not. */
+  readonly answered: (error?: ApiError) => void
+}
+
+/** The view of the fabrics: a cell a switch or port, the highest ones, and the history of the one that is chosen. */
+export class FabricView {
+  readonly #options: FabricViewOptions
+  readonly #poll: FabricPoll
+  readonly #map: FabricMap
+  readonly #worst: WorstList
+  readonly #history: FabricHistory
+  readonly #names = byId<HTMLSelectElement>('fabric-name')
+  readonly #metrics = byId<HTMLSelectElement>('fabric-metric')
+  #fabrics: readonly Fabric[] | undefined
+  #polledAtMs = 0
+  #cells: FabricCells | undefined
+  /** What the cells are of. */
+  #question: CellsQuestion | undefined
+  #state: FabricState = FABRIC_VIEW
+  #period: Period = { range: '5m' }
+  #isOpen = false
+
+  constructor(options: FabricViewOptions) {
+    this.#options = options
+    const { clock, palette, back } = options
+    this.#poll = new FabricPoll({
+      fabrics: (fabrics) => this.#takeFabrics(fabrics),
+      cells: (cells, question) => this.#takeCells(cells, question),
+      failed: (error) => options.answered(error),
+    })
+    const choose = (id: string): void => this.#go({ id: id === this.#state.id ? null : id })
+    this.#map = new FabricMap(palette, {
+      point: (index) => this.#describe(index),
+      choose: (index) => choose(this.#cells!.ids[index]!),
+    })
+    this.#worst = new WorstList(choose)
+    this.#history = new FabricHistory({
+      ...{ clock, palette, back },
+      zoom: (window) => options.go(this.#state, window),
+    })
+    this.#names.addEventListener('change', () => this.#go({ fabric: this.#names.value, metric: null, id: null }))
+    this.#metrics.addEventListener('change', () => this.#go({ metric: this.#metrics.value }))
+    byId('fabric-by').addEventListener('click', ({ target }) => {
+      const by = (target as HTMLElement).dataset.by as Comparison | undefined
+      if (by !== undefined) this.#go({ by })
+    })
+    byId('fabric-close').addEventListener('click', () => this.#go({ id: null }))
+  }
+
+  /** The generation's age for the status line, ms; undefined before the first. */
+  get ageMs(): number | undefined {
+    const fabric = this.#fabric
+    return fabric === undefined ? undefined : fabric.ageMs + performance.now() - this.#polledAtMs
+  }
+
+  get isStale(): boolean {
+    return this.#fabric?.stale ?? false
+  }
+
+  /** What the API knows; `unknown` until it has answered. */
+  get fabrics(): 'unknown' | 'none' | 'some' {
+    if (this.#fabrics === undefined) return 'unknown'
+    return this.#fabrics.length === 0 ? 'none' : 'some'
+  }
+
+  show(state: FabricState, period: Period): void {
+    this.#state = state
+    this.#period = period
+    this.#write()
+    if (this.#isOpen) this.#poll.soon()
+  }
+
+  open(): void {
+    if (this.#isOpen) return
+    this.#isOpen = true
+    this.#poll.start()
+  }
+
+  close(): void {
+    this.#isOpen = false
+    this.#poll.stop()
+  }
+
+  draw(): void {
+    this.#writeFacts()
+    this.#history.draw()
+  }
+
+  redraw(): void {
+    this.#map.redraw()
+    this.#history.redraw()
+  }
+
+  #go(change: Partial<FabricState>): void {
+    this.#options.go({ ...this.#state, ...change })
+  }
+
+  get #fabric(): Fabric | undefined {
+    const { fabric: name } = this.#state
+    return name === null ? this.#fabrics?.[0] : this.#fabrics?.find(({ fabric }) => fabric === name)
+  }
+
+  get #metric(): FabricMetric | undefined {
+    const metrics = this.#fabric?.metrics ?? []
+    return (
+      metrics.find(({ name }) => name === this.#state.metric) ??
+      metrics.find(({ kind }) => kind !== 'text') ??
+      metrics[0]
+    )
+  }
+
+  /** The rate of what is no counter says nothing, so its value is shown. */
+  get #by(): Comparison {
+    return this.#metric?.isCounter === true ? this.#state.by : 'value'
+  }
+
+  #takeFabrics(fabrics: readonly Fabric[]): CellsQuestion | undefined {
+    this.#fabrics = fabrics
+    this.#polledAtMs = performance.now()
+    this.#options.answered()
+    this.#write()
+    const [fabric, metric] = [this.#fabric, this.#metric]
+    return fabric === undefined || metric === undefined
+      ? undefined
+      : { fabric: fabric.fabric, metric: metric.name, by: this.#by }
+  }
+
+  #takeCells(cells: FabricCells, question: CellsQuestion): void {
+    this.#cells = cells
+    this.#question = question
+    this.#write()
+    this.#openHistory()
+  }
+
+  /** The history waits for the first cells, because the fabric they are of says what is measured. */
+  #openHistory(): void {
+    const [fabric, metric, { id }] = [this.#fabric, this.#metric, this.#state]
+    if (fabric === undefined || metric === undefined || id === null) this.#history.show(undefined)
+    else this.#history.show({ fabric, id, metric: metric.name, by: this.#by, period: this.#period })
+  }
+
+  #write(): void {
+    const [fabric, metric, cells, by] = [this.#fabric, this.#metric, this.#cells, this.#by]
+    const { id } = this.#state
+    writeChoices(this.#names, this.#fabrics?.map(({ fabric: name }) => name) ?? [], fabric?.fabric)
+    byId('fabric-name-choice').hidden = (this.#fabrics?.length ?? 0) < 2
+    writeChoices(this.#metrics, fabric?.metrics.map(({ name }) => name) ?? [], metric?.name)
+    for (const button of byId('fabric-by').querySelectorAll('button')) {
+      setAttribute(button, 'aria-pressed', String(button.dataset.by === by))
+      button.disabled = metric?.isCounter !== true
+    }
+    this.#map.show(cells, id, this.isStale)
+    this.#worst.show(cells, this.#question?.by ?? 'value', id)
+    this.#writeLegend()
+    this.#writeFacts()
+    setText(byId('fabric-chosen'), id ?? '')
+    if (id === null) this.#history.show(undefined)
+    else if (cells !== undefined) this.#openHistory()
+  }
+
+  #writeLegend(): void {
+    const { scale } = this.#map
+    const by = this.#question?.by ?? 'value'
+    const texts = textsOf(this.#cells?.values ?? [])
+    setText(byId('fabric-low'), scale === null ? (texts[0] ?? '') : valueText(scale.low, by))
+    setText(byId('fabric-high'), scale === null ? (texts.at(-1) ?? '') : valueText(scale.high, by))
+    byId('fabric-legend').hidden = scale === null && texts.length === 0
+    const what = this.#question === undefined ? '' : `${this.#question.metric}${by === 'rate' ? ', rate' : ''}`
+    setText(byId('fabric-what'), what)
+    const range =
+      scale === null ? texts.slice(0, 6).join(', ') : `${valueText(scale.low, by)} to ${valueText(scale.high, by)}`
+    setAttribute(
+      byId('fabric-canvas'),
+      'aria-label',
+      `${what} of ${countOf(this.#cells?.ids.length ?? 0, 'cell')}: ${range}`,
+    )
+  }
+
+  #writeFacts(): void {
+    const [fabric, ageMs] = [this.#fabric, this.ageMs]
+    if (fabric === undefined || ageMs === undefined) {
+      setText(byId('fabric-facts'), '')
+      return
+    }
+    const ports = fabric.subject === 'fabric_port' ? [countOf(fabric.rows, 'port')] : []
+    const away = fabric.targets.filter(({ up }) => !up)
+    const facts = [
+      ...ports,
+      countOf(fabric.switches, 'switch').replace('switchs', 'switches'),
+      `every ${ageText(fabric.intervalMs)}`,
+      `${fabric.stale ? 'stale, ' : ''}${ageText(ageMs)} old`,
+      ...away.map(({ target, error }) => `${target} does not answer${error === undefined ? '' : `: ${error}`}`),
+    ]
+    setText(byId('fabric-facts'), facts.join(' · '))
+    setAttribute(byId('fabric'), 'data-stale', String(fabric.stale))
+  }
+
+  /** Writes what is under the pointer beside it. */
+  #describe(index: number): void {
+    const tip = byId('fabric-tip')
+    const id = this.#cells?.ids[index]
+    tip.hidden = id === undefined
+    if (id === undefined) return
+    const { x, y } = this.#map.pointedCorner
+    tip.style.transform = `translate(${x}px, ${y}px)`
+    const text = valueText(this.#cells!.values[index], this.#question!.by)
+    const group = this.#groupOf(index)
+    tip.replaceChildren(
+      element('strong', { text: id }),
+      ...(group === '' ? [] : [element('span', { text: group })]),
+      element('span', { class: 'number', text }),
+    )
+    setText(byId('fabric-pointed'), `${id} ${text}`)
+  }
+
+  #groupOf(index: number): string {
+    let first = 0
+    for (const { name, count } of this.#cells!.groups) {
+      first += count
+      if (index < first) return name
+    }
+    return ''
+  }
+}
+
+function writeChoices(select: HTMLSelectElement, names: readonly string[], chosen: string | undefined): void {
+  const known = [...select.options].map(({ value }) => value)
+  if (known.length !== names.length || names.some((name, index) => name !== known[index]))
+    select.replaceChildren(...names.map((name) => element('option', { value: name, text: name })))
+  if (chosen !== undefined && select.value !== chosen) select.value = chosen
+}
