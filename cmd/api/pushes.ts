@@ -1,5 +1,6 @@
 import type { TakeCounters } from '../../internal/api/routes/telemetry/counters.ts'
 import { type Broker, BrokerError } from '../../internal/broker/broker.ts'
+import { DEFAULT_FABRIC } from '../../internal/fabric/generation.ts'
 import { TableError } from '../../internal/fabric/table-reader.ts'
 import { HttpError } from '../../internal/http/errors.ts'
 import type { Publisher } from '../../internal/publish/publisher.ts'
@@ -13,7 +14,7 @@ const RETRY_SECONDS = 5
 export function openPushes(context: Context, { snapshots }: Broker, publisher: Publisher): TakeCounters {
   const { settings, clock, releaser } = context
   const pushed = new PushedRows({
-    ...{ fabric: 'default', publisher: `api/${instanceOf(settings, 'api')}`, snapshots, clock },
+    ...{ fabric: DEFAULT_FABRIC, publisher: `api/${instanceOf(settings, 'api')}`, snapshots, clock },
     send: async (encoder, signal) => {
       publisher.send(encoder)
       await publisher.room(signal)

@@ -11,8 +11,8 @@ import { addPushMetrics, addSnapshotMetrics } from './metrics.ts'
 
 const PROFILES = { switch: SwitchProfile, fabric: FabricProfile, ufm: UfmProfile } as const
 
-/** Runs values → snapshot → HTTP, and to an intake where one is set. */
-export async function openGenerator(context: Context): Promise<void> {
+/** Runs values → snapshot → HTTP, and to an intake where one is set. @returns the URL of the counters */
+export async function openGenerator(context: Context): Promise<string> {
   const { settings, onReload, logger, throttle, clock, releaser, refusals } = context
   const { host, port, profile: name, intervalMs, mode } = settings.generator
   const seed = settings.generator.seed === 0 ? randomInt(1, 2 ** 32) : settings.generator.seed
@@ -45,6 +45,7 @@ export async function openGenerator(context: Context): Promise<void> {
   const url = `${urlOf(address)}/counters`
   logger.info({ url, profile: name, rows: profile.rows, seed, intervalMs }, 'generator answers')
   if (mode !== 'NONE') logger.warn({ mode }, 'each answer has this fault, unless a request asks for another')
+  return url
 }
 
 function openPush(context: Context): Push | undefined {

@@ -30,18 +30,20 @@ export const ROLES = named({
     description: 'Runs agent, server and api in one process, which needs neither Redis nor InfluxDB.',
     examples: [
       'sentinel up',
+      'sentinel up --fabric      # with a switch fabric that is not there',
       'sentinel up --api-port 9000 --duckdb-path /var/lib/sentinel/history.duckdb',
       'REDIS_URL=redis://127.0.0.1:6379 INFLUX_URL=http://127.0.0.1:8086 sentinel up',
     ],
     adminPort: 6060,
-    duties: ['measure', 'ingest', 'serve', 'embed'],
+    duties: ['measure', 'ingest', 'serve', 'generate', 'embed'],
     open: async (context) => (await import('../up/open.ts')).open(context),
   },
   agent: {
-    description: 'Measures this host and publishes the samples over Redis.',
+    description: 'Measures this host, asks switch fabrics, and publishes the samples over Redis.',
     examples: [
       'agent --redis-url redis://10.0.0.5:6379',
       'agent --agent-interval-ms 250ms --agent-include cpu,mem,net',
+      'agent --fabric-targets http://10.0.0.7:9001/counters,/var/lib/ufm/ports.csv   # switches and ports',
       'HOST_PROC=/host/proc HOST_SYS=/host/sys HOST_MOUNT_PREFIX=/host/root agent   # from a container',
     ],
     adminPort: 9101,

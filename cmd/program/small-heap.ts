@@ -10,6 +10,7 @@ export const SMALL_HEAP_FLAGS = [
   // The young generation stays as small as it starts. It would double with each collection of a start, to 16 MB.
   '--semi-space-growth-factor=1',
 ]
+const COMPILER_FLAGS = ['--opt', '--maglev', '--sparkplug', '--semi-space-growth-factor=2']
 /** By then a process that started has connected, and what it needed only for that is garbage. */
 const SETTLED_MS = 5_000
 
@@ -19,6 +20,14 @@ const SETTLED_MS = 5_000
  */
 export function keepHeapSmall(): void {
   for (const flag of SMALL_HEAP_FLAGS) setFlagsFromString(flag)
+}
+
+/**
+ * Takes back what `keepHeapSmall`, or the command line of a small agent, keeps from a process: the rows of a fabric are
+ * parsed twenty times faster by compiled code.
+ */
+export function useCompilers(): void {
+  for (const flag of COMPILER_FLAGS) setFlagsFromString(flag)
 }
 
 /**

@@ -1,11 +1,16 @@
 import { openAgent, openSource } from '../agent/agent.ts'
+import { openFabricSources } from '../agent/fabric.ts'
 import { openApi } from '../api/api.ts'
 import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
+import { openGenerator } from '../generator/generator.ts'
 import { openServer } from '../server/server.ts'
 
-/** What the role `up` runs: agent → server → api in one process, over one broker and one store. */
+/**
+ * What the role `up` runs: agent → server → api in one process, over one broker and one store; with `--fabric` also a
+ * generator, whose switches the agent asks.
+ */
 export async function open(context: Context): Promise<void> {
   const source = openSource(context)
   const broker = await connectBroker(context, Object.values(BROKER_USES).flat())
@@ -13,5 +18,7 @@ export async function open(context: Context): Promise<void> {
   await openServer(context, broker, writer)
   const page = await openApi(context, broker, reader)
   await openAgent(context, broker, source)
+  const played = context.settings.fabric.generator ? [await openGenerator(context)] : []
+  await openFabricSources(context, broker, played)
   process.stdout.write(`SentinelStream is up: ${page}\n`)
 }

@@ -35,12 +35,17 @@ export function addSettingFlags(
   for (const [key, setting] of settingsOf(role)) {
     if (!uses(key)) continue
     const group = GROUPS[key.slice(0, key.indexOf('.')) as keyof typeof GROUPS]
-    const short = setting.shortFlag === undefined || role.duties.length > 1 ? '' : `${setting.shortFlag}, `
+    const short = hasShortFlag(setting, role) ? `${setting.shortFlag}, ` : ''
     const option = new Option(`${short}${flagOf(key)} ${setting.placeholder}`, describe(key, setting, role))
     command.addOption(option.helpGroup(`${group}:`))
   }
   const shown = examples.map((example) => `\n  ${example}`).join('')
   return command.addHelpText('after', `${shown === '' ? '' : `\nExamples:${shown}\n`}${FOOTER}`)
+}
+
+/** `--port` alone is clear where a program has one listener. What only `up` has, nothing else can be taken for. */
+function hasShortFlag({ shortFlag, duties }: Setting<unknown>, role: Role): boolean {
+  return shortFlag !== undefined && (role.duties.length === 1 || duties?.includes('embed') === true)
 }
 
 function describe(key: string, setting: Setting<unknown>, role: Role): string {

@@ -3,7 +3,7 @@ import { MOST_ROWS, type Settings } from './settings.ts'
 
 /** The problems of settings that are valid alone but not together or not in this role, each with what to do. */
 export function conflicts(role: Role, settings: Settings): string[] {
-  const { admin, api, broker, generator, ingest, store } = settings
+  const { admin, api, broker, fabric, generator, ingest, store } = settings
   const found: string[] = []
   const embeds = hasDuty(role, 'embed')
   if (!embeds && hasDuty(role, 'measure', 'ingest', 'serve') && broker.kind === 'memory') {
@@ -23,6 +23,11 @@ export function conflicts(role: Role, settings: Settings): string[] {
     if (hasDuty(role, duty) && admin.port === port && port !== 0 && admin.host === host) {
       found.push(`admin.port and ${key} are both ${port}: change one of them`)
     }
+  }
+  if (embeds && fabric.generator && fabric.targets.length + fabric.named.length > 0) {
+    found.push(
+      'fabric.generator (--fabric) would show a fabric that is not there among those of fabric.targets or fabric.named: leave one of them out',
+    )
   }
   const ports = generator.switches * generator.portsPerSwitch
   if (hasDuty(role, 'generate') && generator.profile === 'ufm' && ports > MOST_ROWS) {

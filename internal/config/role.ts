@@ -2,7 +2,7 @@
  * What a role does, as far as its settings go. A setting names the duties that it belongs to, and a role has the
  * settings of its duties.
  *
- * - `measure`: measures this host and publishes the samples
+ * - `measure`: measures this host, asks switch fabrics, and publishes the samples
  * - `ingest`: consumes messages and writes their samples to the store
  * - `serve`: answers requests and serves the page
  * - `generate`: makes the counters of a switch fabric that is not there

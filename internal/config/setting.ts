@@ -1,6 +1,7 @@
 import { domainToASCII } from 'node:url'
 import { type Duty, hasDuty, type Role } from './role.ts'
 import { secretsInUrl, showText, showUrl } from './secret-url.ts'
+import { NAMED_TARGETS, TARGETS } from './targets.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
 /** What a default can depend on. */
@@ -19,7 +20,10 @@ export interface Setting<T> {
    * ignore it, so that one file and one environment can serve all roles.
    */
   readonly duties?: readonly Duty[]
-  /** A second flag, as short as people type it, for a program whose only duty the setting's is: `--push`. */
+  /**
+   * A second flag, as short as people type it, for a program whose only duty the setting's is (`--push`), and for what
+   * only `up` has (`--fabric`).
+   */
   readonly shortFlag?: string
   /** Further variables that set it, with names that people know from other programs. SENTINEL_… wins over them. */
   readonly alsoFrom: readonly string[]
@@ -182,6 +186,16 @@ export function texts(common: Common<readonly string[]>): Setting<readonly strin
     parse: items,
     format: (value) => showText(value.join(',')),
   })
+}
+
+/** What a source asks: URLs, and paths of files. */
+export function targets(common: Common<readonly string[]>): Setting<readonly string[]> {
+  return setting(common, TARGETS)
+}
+
+/** The same, each behind a name: `east=http://…`. */
+export function namedTargets(common: Common<readonly string[]>): Setting<readonly string[]> {
+  return setting(common, NAMED_TARGETS)
 }
 
 /** Origins of pages, as browsers write them in the header `Origin`: without user, path and the port of the scheme. */

@@ -10,6 +10,7 @@ import {
   integer,
   integers,
   isUsedBy,
+  namedTargets,
   onOff,
   optionalText,
   origins,
@@ -18,6 +19,7 @@ import {
   secret,
   secretFile,
   size,
+  targets,
   text,
   texts,
   url,
@@ -380,6 +382,53 @@ export const SCHEMA = {
       duties: ['measure'],
       description: "Where the host's root file system is mounted.",
       alsoFrom: ['HOST_MOUNT_PREFIX'],
+    }),
+  },
+  fabric: {
+    targets: targets({
+      default: [],
+      defaultText: 'none',
+      duties: ['measure'],
+      description:
+        'The switch fabric that is asked: addresses and files with a row of CSV a switch or port. Its name is default.',
+    }),
+    targetsFile: secretFile('targets', {
+      duties: ['measure'],
+      description: 'A file that holds them, one a line, for URLs with a password.',
+    }),
+    named: namedTargets({
+      default: [],
+      defaultText: 'none',
+      duties: ['measure'],
+      description:
+        'The same for several fabrics: east=http://10.0.0.7:9001/counters. All targets with one name are one fabric.',
+    }),
+    namedFile: secretFile('named', {
+      duties: ['measure'],
+      description: 'A file that holds them, one a line, for URLs with a password.',
+    }),
+    intervalMs: duration(
+      { min: 100, max: HOUR },
+      { default: 10 * SECOND, duties: ['measure'], description: 'How often each target is asked.' },
+    ),
+    timeoutMs: duration(
+      { min: 100, max: 10 * MINUTE },
+      { default: 10 * SECOND, duties: ['measure'], description: 'How long all of an answer may take.' },
+    ),
+    maxBodyBytes: size(
+      { min: KIB, max: GIB },
+      { default: 256 * MIB, duties: ['measure'], description: 'The most bytes of an answer, unpacked.' },
+    ),
+    gzip: onOff({
+      default: false,
+      duties: ['measure'],
+      description: 'Whether targets are asked for gzip: less network, more CPU.',
+    }),
+    generator: onOff({
+      default: false,
+      duties: ['embed'],
+      shortFlag: '--fabric',
+      description: 'Whether a generator runs in this process too, and is asked as a fabric.',
     }),
   },
   data: {
@@ -747,6 +796,7 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   influx: 'InfluxDB',
   duckdb: 'DuckDB',
   agent: 'Host metrics',
+  fabric: 'Switch fabrics',
   data: 'Data on disk',
   outbox: 'Outbox of the agent',
   spool: 'Spool of the server',

@@ -137,9 +137,9 @@ export class WrittenSettings {
     }
   }
 
-  /** A URL may contain a password. Files may also hold the name of a bucket, which is not a secret. */
+  /** URLs may contain a password. Files may also hold the name of a bucket, which is not a secret. */
   #isConfidential(key: string): boolean {
-    return this.#schema.get(key)?.secret === true || key.endsWith('.url')
+    return this.#schema.get(key)?.secret === true || /\.(url|targets|named)$/.test(key)
   }
 }
 

@@ -1,6 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
+/** The fabric whose targets have no name of their own. Its series have no tag `fabric`. */
+export const DEFAULT_FABRIC = 'default'
+
 const TargetHeadSchema = Type.Object({
   /** An address or file, without secrets, as operators know it. */
   target: Type.String({ minLength: 1 }),

@@ -7,7 +7,7 @@ import { rowTimeUs } from './row-time.ts'
 import type { ColumnKind, Snapshot } from './snapshot.ts'
 import { SnapshotBuilder } from './snapshot-builder.ts'
 
-/** Why a table is not taken. Each word is a label of `sentinel_fabric_refused_total`. */
+/** Why a table is not taken. Each word is a label of `sentinel_source_failures_total`. */
 export type TableProblem = 'not_a_table' | 'cut_off' | 'no_rows' | 'too_many_bad_rows'
 
 /** Why a row is left out. Each word is a label of `sentinel_fabric_bad_rows_total`. */

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { DEFAULT_FABRIC } from '../../fabric/generation.ts'
 import type { App } from '../../http/app-types.ts'
 import { cleanText } from '../../sample/border.ts'
 import type { HistoryQuery, StoreReader } from '../../store/store.ts'
@@ -117,7 +118,8 @@ export function addSwitchRoutes(app: App, { view, clock, reader, histories }: Sw
     async (request): Promise<SwitchHistoryAnswer> => {
       const { fabric, ...params } = request.query
       const id = knownId(view, request.params.id, fabric)
-      const tags = { ...tagsOf(id), ...(fabric === undefined ? {} : { fabric }) }
+      const isTagged = fabric !== undefined && fabric !== '' && fabric !== DEFAULT_FABRIC
+      const tags = { ...tagsOf(id), ...(isTagged ? { fabric } : {}) }
       const measurement = params.measurement ?? (PORT.test(id) ? 'fabric_port' : 'switch')
       // Of any time: it may have been gone for longer than the range that is asked for.
       const isKnown = async (query: HistoryQuery, signal: AbortSignal): Promise<boolean> =>

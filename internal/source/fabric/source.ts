@@ -8,6 +8,10 @@ import type { TargetProblem } from '../target-error.ts'
 import { FabricTarget, type Reading } from './fabric-target.ts'
 import { SampleSender, type SendFrame } from './sample-sender.ts'
 
+export const CYCLE_PARTS = ['fetch', 'parse', 'swap', 'publish'] as const
+/** What the parts of a cycle took, ms. */
+export type CycleTimes = { readonly [Part in (typeof CYCLE_PARTS)[number] as `${Part}Ms`]: number }
+
 export interface FabricSourceOptions {
   readonly fabric: string
   /** Whether series have the tag `fabric`: there are several. */
@@ -18,6 +22,8 @@ export interface FabricSourceOptions {
   readonly intervalMs: number
   readonly snapshots: SnapshotSink
   readonly send: SendFrame
+  /** Called after each cycle in which something was new. */
+  readonly onCycle?: (times: CycleTimes) => void
   readonly clock: Clock
   readonly logger: Logger
   readonly throttle: LogThrottle
@@ -80,6 +86,7 @@ export class FabricSource {
     }
     const down = this.targets.filter(({ target }) => !target.up).length
     logger.info({ fabric, rows, ...bad, ...(down > 0 ? { down } : {}), ...times, swapMs, publishMs }, 'fabric cycle')
+    if (fresh.length > 0) this.#options.onCycle?.({ ...times, swapMs, publishMs })
     if (leftOut > 0)
       logger.warn(
         { fabric, rows: leftOut },

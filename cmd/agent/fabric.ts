@@ -1,0 +1,65 @@
+import type { Broker } from '../../internal/broker/broker.ts'
+import { DEFAULT_FABRIC } from '../../internal/fabric/generation.ts'
+import { FabricSource } from '../../internal/source/fabric/source.ts'
+import { namedFabrics } from './named-fabrics.ts'
+import type { Clock } from '../../internal/time/clock.ts'
+import { Ticker } from '../../internal/time/ticker.ts'
+import { instanceOf } from '../parts/data-folder.ts'
+import { openPublisher } from '../parts/publisher.ts'
+import type { Context } from '../program/context.ts'
+import { addFabricMetrics, CycleLatencies } from './fabric-metrics.ts'
+
+/** The first cycle begins within so long: what a user waits for, and what spreads the agents that start together. */
+const FIRST_CYCLE_MS = 1000
+
+/**
+ * Runs targets → snapshots and samples → broker, once per interval, for each fabric. The samples have a publisher of
+ * their own: a cycle of 100,000 ports has 110 MB, and would push those of the host out of an outbox.
+ *
+ * @param more targets of the fabric without a name, beside those of the settings
+ */
+export async function openFabricSources(context: Context, broker: Broker, more: readonly string[] = []): Promise<void> {
+  const { settings, clock, logger, throttle, releaser, summary } = context
+  const { intervalMs, targets } = settings.fabric
+  const fabrics = namedFabrics({ ...settings.fabric, targets: [...targets, ...more] })
+  if (fabrics.size === 0) return
+  const { publisher, ledger } = await openPublisher(context, broker, 'fabric')
+  const latencies = new CycleLatencies()
+  const running = [...fabrics].map(([fabric, list]) => {
+    const source = new FabricSource({
+      ...{ fabric, targets: list, intervalMs, snapshots: broker.snapshots, clock, logger, throttle },
+      onCycle: latencies.record,
+      isTagged: fabric !== DEFAULT_FABRIC,
+      publisher: `agent/${instanceOf(settings, 'agent')}`,
+      send: async (encoder, signal) => {
+        publisher.send(encoder)
+        await publisher.room(signal)
+      },
+    })
+    const ticker = new Ticker({
+      intervalMs,
+      clock: spread(clock, intervalMs),
+      onTick: () => source.cycle(),
+      onError: (err) => throttle.error(`fabric ${fabric}`, { err, fabric }, 'the cycle of a fabric failed'),
+    })
+    return { fabric, source, ticker }
+  })
+  addFabricMetrics(context, running, latencies)
+  summary.push(() => ({ fabric_produced: ledger.produced, fabric_sent: ledger.sent, fabric_dropped: ledger.dropped }))
+  for (const { fabric, source, ticker } of running) {
+    ticker.start()
+    releaser.push(`fabric ${fabric}`, async (signal) => {
+      source.stop(signal)
+      await ticker.stop()
+    })
+    const names = source.targets.map(({ target }) => target.name)
+    logger.info({ fabric, targets: names, intervalMs }, 'fabric is asked')
+  }
+}
+
+/** A clock on which the next multiple of the interval is soon, and at no agent at the same moment. */
+function spread(clock: Clock, intervalMs: number): Clock {
+  const firstUs = Math.random() * Math.min(FIRST_CYCLE_MS, intervalMs) * 1000
+  const behindUs = Math.floor(clock.now() + firstUs) % (intervalMs * 1000)
+  return { now: () => clock.now() - behindUs }
+}
