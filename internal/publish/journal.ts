@@ -81,6 +81,11 @@ export class Journal {
     return number
   }
 
+  /** Resolves when there is room for more before the disk, or when the disk takes nothing. */
+  async room(): Promise<void> {
+    if (this.#log.isBehind) await this.#log.written()
+  }
+
   /** A run begins. From now on the journal has its end marker in reserve. */
   openRun(makeEndMarker: () => OutgoingMessage): void {
     if (this.#reserve.state !== 'none') throw new Error('the journal has an end marker in reserve: one run at a time')

@@ -90,9 +90,14 @@ export class Sender {
     else this.outbox.put(message)
   }
 
-  /** Resolves when few enough messages are in flight that some more find room, or at the signal. */
+  /**
+   * Resolves when few enough messages are in flight that some more find room, and the disk has taken most of what is
+   * held, or at the signal.
+   */
   async room(signal: AbortSignal): Promise<void> {
     while (this.#inFlight.isBusy && !signal.aborted) await beforeAbort(signal, this.#inFlight.oneAnswered())
+    const { journal } = this.#options
+    if (journal !== undefined && !signal.aborted) await beforeAbort(signal, journal.room())
   }
 
   /**

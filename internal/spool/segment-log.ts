@@ -192,6 +192,11 @@ export class SegmentLog {
     return { records: this.#writer.records, samples: this.#writer.samples }
   }
 
+  /** Whether half as much waits for the disk as may: `append` says `full` at twice that. */
+  get isBehind(): boolean {
+    return 2 * this.#writer.bytes > this.#maxUnwrittenBytes
+  }
+
   /** The oldest file and the numbers of its records, `[from, to)`; undefined while records are added to that file. */
   get oldest(): { readonly path: string; readonly from: number; readonly to: number } | undefined {
     const [segment] = this.#segments
