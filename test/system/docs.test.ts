@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -91,14 +91,16 @@ describe('docs/metrics.md is true of the running programs', () => {
       urls.set(role, `http://127.0.0.1:${port}`)
       programs.push(startProgram('sentinel', { env, cwd: folder, args: [role, `--admin-port=${port}`, ...args] }))
     }
+    await writeFile(join(folder, 'fabric.csv'), 'switch_id,latency_ms\nsw1,0.5\n')
     const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url }
     await start('server', env)
-    await start('agent', env)
+    await start('agent', env, `--fabric-targets=${join(folder, 'fabric.csv')}`)
     await start('api', env, `--api-port=${apiPort}`)
-    await start('up', {}, '--api-port=0')
+    await start('up', {}, '--api-port=0', '--fabric', '--generator-port=0', '--generator-push=http://127.0.0.1:9/')
     await start('generator', {}, '--port=0', '--push=http://127.0.0.1:9/')
     await api.firstHost()
     await Promise.all([3, 4].map((i) => programs[i]!.logged('started')))
+    await Promise.all([1, 3].map((i) => programs[i]!.logged('fabric cycle')))
   })
   afterAll(async () => {
     await Promise.all(programs.map((program) => program.stop()))
