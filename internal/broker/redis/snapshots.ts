@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { type GenerationHead, nameOf, parseHead, type SnapshotName, type TargetHead } from '../../fabric/generation.ts'
 import type { BrokerHealth, BrokerUse, Snapshots } from '../broker.ts'
 import { SNAPSHOTS_KEPT_MS } from '../broker.ts'
@@ -205,10 +204,7 @@ async function eachPart(
 }
 
 function keyOf({ fabric, publisher, target, snapshot }: SnapshotName): string {
-  const source = createHash('sha1')
-    .update(JSON.stringify([publisher, target]))
-    .digest('base64url')
-  return `fabric:rows:${fabric}:${source}:${snapshot}`
+  return `fabric:rows:${[fabric, publisher, target, snapshot].map((part) => encodeURIComponent(part.toWellFormed())).join(':')}`
 }
 
 function keysOf(json: string | null | undefined): string[] {
