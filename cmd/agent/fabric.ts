@@ -16,12 +16,12 @@ const FIRST_CYCLE_MS = 1000
  * Runs targets → snapshots and samples → broker, once per interval, for each fabric. The samples have a publisher of
  * their own: a cycle of 100,000 ports has 110 MB, and would push those of the host out of an outbox.
  *
- * @param more targets of the fabric without a name, beside those of the settings
+ * @param more targets with the name of their fabric, `east=http://…`, beside those of the settings
  */
 export async function openFabricSources(context: Context, broker: Broker, more: readonly string[] = []): Promise<void> {
   const { settings, clock, logger, throttle, releaser, summary } = context
-  const { intervalMs, targets } = settings.fabric
-  const fabrics = namedFabrics({ ...settings.fabric, targets: [...targets, ...more] })
+  const { intervalMs, named } = settings.fabric
+  const fabrics = namedFabrics({ ...settings.fabric, named: [...named, ...more] })
   if (fabrics.size === 0) return
   const { publisher, ledger } = await openPublisher(context, broker, 'fabric')
   const latencies = new CycleLatencies()

@@ -8,6 +8,12 @@ import { openGenerator } from '../generator/generator.ts'
 import { openServer } from '../server/server.ts'
 
 /**
+ * The fabric of the generator. Page and API say the name, and the series in the store have it as a tag: nobody takes it for
+ * a real one, also not later, beside the history of one.
+ */
+const MADE_UP = 'made-up'
+
+/**
  * What the role `up` runs: agent → server → api in one process, over one broker and one store; with `--fabric` also a
  * generator, whose switches the agent asks.
  */
@@ -18,7 +24,9 @@ export async function open(context: Context): Promise<void> {
   await openServer(context, broker, writer)
   const page = await openApi(context, broker, reader)
   await openAgent(context, broker, source)
-  const played = context.settings.fabric.generator ? [await openGenerator(context)] : []
+  const { generator: isPlayed } = context.settings.fabric
+  const played = isPlayed ? [`${MADE_UP}=${await openGenerator(context)}`] : []
   await openFabricSources(context, broker, played)
   process.stdout.write(`SentinelStream is up: ${page}\n`)
+  if (isPlayed) process.stdout.write(`Its switch fabric is made up: ${page.replace(/\/$/, '')}/?view=fabric\n`)
 }

@@ -428,7 +428,7 @@ export const SCHEMA = {
       default: false,
       duties: ['embed'],
       shortFlag: '--fabric',
-      description: 'Whether a generator runs in this process too, and is asked as a fabric.',
+      description: 'Whether a generator runs in this process too, and is asked as the fabric made-up.',
     }),
   },
   data: {

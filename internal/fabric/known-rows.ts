@@ -250,7 +250,7 @@ function plainGuid(text: string): string {
 }
 
 /** The GUID in the id of a port. */
-function nodeOf(id: string): string {
+export function nodeOf(id: string): string {
   return id.slice(0, id.lastIndexOf('_'))
 }
 

@@ -15,6 +15,8 @@ const MOST_LONGER = 64
 export interface HistoryOptions {
   /** The resource that has the history, such as `hosts/web-01`. */
   readonly of: string
+  /** The fabric of a switch. */
+  readonly fabric?: string
   readonly window: TimeWindow
   readonly bucketMs: number
   /** Whether live samples continue the history. */
@@ -51,9 +53,9 @@ async function loadPanel(data: PanelData, options: HistoryOptions): Promise<void
 
 /** A host with hundreds of disks has more values in a range than one answer may have (400). Longer buckets have fewer. */
 async function loadInBuckets(data: PanelData, options: HistoryOptions, bucketMs: number): Promise<void> {
-  const { of, window, signal } = options
+  const { of, fabric, window, signal } = options
   const { measurement, fields, aggregate, tag } = data.panel
-  const question = { of, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
+  const question = { of, fabric, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
   const endMs = aggregate === 'last' ? endOfWholeBuckets(options, bucketMs) : window.toMs
   const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs, everyMs: bucketMs }
   let samples: Awaited<ReturnType<typeof getHistory>>

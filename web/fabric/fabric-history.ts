@@ -84,10 +84,15 @@ export class FabricHistory {
     const lengthMs = lengthOf(period)
     const most = lengthMs / (INTERVALS_IN_BUCKET * fabric.intervalMs)
     const bucketMs = bucketFor(lengthMs, Math.max(1, Math.min(this.#card!.plotWidth, most)))
-    const of = `switches/${encodeURIComponent(id)}`
+    const resource = { of: `switches/${encodeURIComponent(id)}`, fabric: fabric.fabric }
     try {
       const window = this.#windowOf(period)
-      await loadHistory([this.#data!], { of, window, bucketMs, follows: false, signal, loaded: () => this.draw() })
+      await loadHistory([this.#data!], {
+        ...resource,
+        ...{ window, bucketMs, signal },
+        follows: false,
+        loaded: () => this.draw(),
+      })
     } catch (error) {
       // The card says that its history cannot be read.
       if (!signal.aborted && !(error instanceof ApiError)) throw error

@@ -11,6 +11,9 @@ import { FabricMap, textsOf } from './fabric-map.ts'
 import { type CellsQuestion, FabricPoll } from './fabric-poll.ts'
 import { valueText, WorstList } from './worst-list.ts'
 
+/** The fabric whose targets have no name of their own. */
+const UNNAMED = 'default'
+
 export interface FabricViewOptions {
   readonly clock: ServerClock
   readonly palette: Palette
@@ -204,6 +207,7 @@ export class FabricView {
     const ports = fabric.subject === 'fabric_port' ? [countOf(fabric.rows, 'port')] : []
     const away = fabric.targets.filter(({ up }) => !up)
     const facts = [
+      ...(fabric.fabric === UNNAMED ? [] : [`fabric ${fabric.fabric}`]),
       ...ports,
       countOf(fabric.switches, 'switch').replace('switchs', 'switches'),
       `every ${ageText(fabric.intervalMs)}`,

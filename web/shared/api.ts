@@ -92,6 +92,8 @@ interface MetricsAnswer {
 export interface MetricsQuestion {
   /** The resource that has the history, such as `hosts/web-01`. */
   readonly of: string
+  /** The fabric of a switch: several may have one of its name. */
+  readonly fabric?: string | undefined
   readonly measurement: string
   readonly fields: readonly string[]
   readonly aggregate: 'mean' | 'last'
@@ -197,6 +199,7 @@ export async function getHistory(question: MetricsQuestion, signal: AbortSignal)
     aggregate: question.aggregate,
   })
   if (question.tag !== undefined) query.append('tag', question.tag)
+  if (question.fabric !== undefined) query.append('fabric', question.fabric)
   const path = `api/v1/${question.of}/metrics?${query}`
   return samplesOf(question.measurement, await getJson<MetricsAnswer>(path, signal))
 }

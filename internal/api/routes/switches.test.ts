@@ -73,6 +73,24 @@ describe('GET /api/v1/fabrics', () => {
   })
 })
 
+describe('ports whose source has no name for their switch', () => {
+  it('are the ports of the switch with their GUID', async () => {
+    const fabric = await FabricScene.open()
+    const { scene } = fabric
+    const other = 'f452140300aa0001'
+    const rows = [`${GUID}_2`, `${other}_1`, `${GUID}_1`].map((id) => ({ id, atUs: 1, cells: [1, 'a'] }))
+    await fabric.show(snapshotOf('fabric_port', COLUMNS, rows))
+    expect((await scene.ask('/api/v1/fabrics')).json()).toMatchObject({ fabrics: [{ rows: 3, switches: 2 }] })
+    expect((await scene.ask('/api/v1/fabrics/cells?metric=fec_mode_active')).json()).toMatchObject({
+      groups: [
+        { name: GUID, count: 2 },
+        { name: other, count: 1 },
+      ],
+      ids: [`${GUID}_1`, `${GUID}_2`, `${other}_1`],
+    })
+  })
+})
+
 describe('GET /api/v1/switches', () => {
   it('lists the rows page by page, with a metric and what is stale', async () => {
     const fabric = await FabricScene.open()
