@@ -19,6 +19,8 @@ const TIME_BYTES = 8
 const CELL_BYTES = 9
 /** A frame of 8 MiB would take a server 30 ms, in which it does nothing else. */
 const FRAME_BYTES = 2 ** 20
+/** The most bytes of all texts of one row. Further texts are left out, so any row fits into an empty frame. */
+const MAX_ROW_TEXT_BYTES = MAX_FRAME_BYTES / 2
 
 /**
  * Encodes the rows of a table, each a sample of a series of its own: straight from bytes and numbers, with no object a
@@ -35,6 +37,8 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
   /** Where the row begins that is being written, and how many values it has. */
   #rowAt = HEAD_BYTES
   #values = 0
+  /** What the texts of the row may still take. */
+  #textRoom = 0
 
   /**
    * Begins a row.
@@ -48,7 +52,8 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
   begin(names: Uint8Array, start: number, end: number, shape: Shape, at: number, textBytes = 0): boolean {
     const fields = frameFields(shape)
     const namesBytes = end - start + fields.length
-    const most = BLOCK_FIXED_BYTES + namesBytes + TIME_BYTES + shape.width * CELL_BYTES + textBytes
+    this.#textRoom = Math.min(textBytes, MAX_ROW_TEXT_BYTES)
+    const most = BLOCK_FIXED_BYTES + namesBytes + TIME_BYTES + shape.width * CELL_BYTES + this.#textRoom
     if (this.count >= MAX_FRAME_SAMPLES || !this.#hasRoom(most)) return false
     this.#rowAt = this.#at
     this.#values = 0
@@ -77,14 +82,16 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
     this.#at += 8
   }
 
-  /** UTF-8. A text that is too long for a store is left out. */
+  /** UTF-8. A text that is too long for a store is left out, and so is one for which the row has no room. */
   text(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start > MAX_STRING_BYTES) {
+    const length = end - start
+    if (length > MAX_STRING_BYTES || length > this.#textRoom) {
       this.none()
       return
     }
+    this.#textRoom -= length
     this.#present()
-    this.#view.setUint32(this.#at, end - start, true)
+    this.#view.setUint32(this.#at, length, true)
     this.#at += 4
     for (let i = start; i < end; i++) this.#bytes[this.#at++] = bytes[i]!
   }

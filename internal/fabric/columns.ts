@@ -39,7 +39,7 @@ export interface TableColumns {
   /** Text that tells more about a row, and is no metric. */
   readonly info: readonly TableColumn[]
   readonly metrics: readonly MetricColumn[]
-  /** Names of columns that no store can keep: they stand twice, or are no names. */
+  /** Names of columns that no store can keep: they stand twice, are those of tags, or are no names. */
   readonly ignored: readonly string[]
 }
 
@@ -58,7 +58,8 @@ const DESCRIPTION = ['node_description']
 
 /** What UFM's own streaming plugin takes for constants of a port, and not for counters. */
 const INFO = new Set([
-  ...['source_id', 'tag', 'port_guid', 'sys_image_guid', 'node_description', 'm_label', 'port_label', 'port_type'],
+  ...['source_id', 'tag', 'port_guid', 'sys_image_guid', 'aport', 'node_description', 'm_label', 'port_label'],
+  'port_type',
   ...[
     'status_message',
     'device_id',
@@ -79,7 +80,22 @@ const COUNTERS = [
   /^(raw_errors_lane_\d+|symbol_errors|(phy_)?(effective|symbol)_errors|link_down(_ib)?)$/i,
   /^(packet_errors|error_crc_count)$/i,
 ]
-const TEXTS = new Set(['port_status', 'fec_mode_active'])
+/**
+ * Texts that may look like a number: a serial number may have digits alone, and a version one point. If the first row
+ * decided, another order of rows after a restart would make them another kind.
+ */
+const TEXTS = [
+  /^(port_status|fec_mode_active|active_fec|down_blame)$/i,
+  /(^|_)(sn|pn|serial(_number)?|part_number|vendor(_name)?|(fw_)?version|rev(ision)?)$/i,
+  /^cable_(type|technology|identifier)$/i,
+]
+/** Tags of the series of each subject: where a field has the name of one, a store would be asked for the wrong of the two. */
+const TAGS: Readonly<Record<Subject, readonly string[]>> = {
+  switch: ['fabric', 'switch'],
+  fabric_port: ['fabric', 'node_guid', 'port_num', 'switch'],
+}
+/** No metrics, also where they stand once more. */
+const NO_METRICS = new Set([...SWITCH_ID, ...TIMESTAMP])
 
 /**
  * What the columns of a table are for.
@@ -105,6 +121,7 @@ export function readColumns(header: readonly string[]): TableColumns | string {
   if (id < 0 && port === undefined && aggregated === undefined)
     return 'its first line names no column that says who a row is about: switch_id, or node_guid and port_num, or sys_image_guid and aport'
   const isSwitch = id >= 0
+  const subject = isSwitch ? 'switch' : 'fabric_port'
   const time = find(TIMESTAMP)
   const who = isSwitch
     ? [id]
@@ -119,7 +136,8 @@ export function readColumns(header: readonly string[]): TableColumns | string {
     if (cell === time || (who.includes(cell) && !isInfo)) continue
     if (name === '') continue
     const list = isInfo ? info : metrics
-    if (taken.has(name) || refuseFieldName(name) !== undefined || list.length >= MAX_FIELDS) {
+    const isOfRow = NO_METRICS.has(key) || TAGS[subject].includes(name)
+    if (isOfRow || taken.has(name) || refuseFieldName(name) !== undefined || list.length >= MAX_FIELDS) {
       ignored.push(name)
       continue
     }
@@ -128,7 +146,7 @@ export function readColumns(header: readonly string[]): TableColumns | string {
     else metrics.push({ cell, name, kind: kindOf(name) })
   }
   return {
-    subject: isSwitch ? 'switch' : 'fabric_port',
+    subject,
     width: names.length,
     id,
     port: isSwitch ? undefined : port,
@@ -145,5 +163,5 @@ export function readColumns(header: readonly string[]): TableColumns | string {
 /** The kind that a column has for ever, where its name tells it. */
 function kindOf(name: string): ColumnKind | undefined {
   if (COUNTERS.some((pattern) => pattern.test(name))) return 'int'
-  return TEXTS.has(name.toLowerCase()) ? 'text' : undefined
+  return TEXTS.some((pattern) => pattern.test(name)) ? 'text' : undefined
 }

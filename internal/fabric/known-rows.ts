@@ -148,7 +148,6 @@ export class KnownRows {
     const idAt = this.#keep(idBytes)
     this.#places[row * PLACES + ID] = idAt
     this.#places[row * PLACES + ID_END] = idAt + idBytes.length
-    this.#places[row * PLACES + NAMES_END] = 0
     this.#change(row, id, scanner)
     return row
   }
@@ -158,16 +157,16 @@ export class KnownRows {
     this.#places[row * PLACES + CELLS] = this.#keepCells(scanner)
     this.changed.push(row)
     const { subject, description: cell } = this.#columns
-    const description = cleanText(textOf(scanner, cell))
+    const description = usable(textOf(scanner, cell))
     const node = nodeOf(id)
     const before = this.#descriptions.get(node)
-    if (before === undefined && description !== '') this.#descriptions.set(node, description)
-    this.#switches[row] = description === '' ? undefined : description === before ? before : description
-    const hasNames = this.namesEnd(row) > 0
-    if (hasNames && (subject === 'switch' || before !== undefined || description === '')) return
+    if (before === undefined && description !== undefined) this.#descriptions.set(node, description)
+    // One text for all ports of a node.
+    this.#switches[row] = description === before ? before : description
     const tags = this.#tagsOf(id)
     if (subject === 'fabric_port') tags.push(['switch', this.#descriptions.get(node) ?? ''])
     const names = writeNames(subject, sortedTags(tags))
+    if (names.equals(this.bytes.subarray(this.namesAt(row), this.namesEnd(row)))) return
     const at = this.#keep(names)
     this.#places[row * PLACES + NAMES] = at
     this.#places[row * PLACES + NAMES_END] = at + names.length
@@ -249,9 +248,9 @@ function plainGuid(text: string): string {
   return digits === undefined ? text : digits.toLowerCase().padStart(16, '0')
 }
 
-/** The GUID in the id of a port. */
+/** The GUID in the id of a port. What is no GUID may have a `_` in it, and then the number of the port has none. */
 export function nodeOf(id: string): string {
-  return id.slice(0, id.lastIndexOf('_'))
+  return /^[\da-f]{16}(?=_)/.exec(id)?.[0] ?? id.slice(0, id.lastIndexOf('_'))
 }
 
 function usable(text: string): string | undefined {

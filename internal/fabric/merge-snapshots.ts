@@ -1,7 +1,7 @@
 import type { CellValue, Column, Snapshot } from './snapshot.ts'
 import { SnapshotBuilder } from './snapshot-builder.ts'
 
-/** All rows of both; where both have a value, or a time, the newer one's counts. Only for rows of one subject. */
+/** All rows of both; where both have a value, a name or a time, the newer one's counts. Only for rows of one subject. */
 export function mergeSnapshots(older: Snapshot, newer: Snapshot): Snapshot {
   const columns = new Map<string, Column>(older.parts.columns.map((column) => [column.name, column]))
   for (const column of newer.parts.columns) columns.set(column.name, column)
@@ -11,7 +11,8 @@ export function mergeSnapshots(older: Snapshot, newer: Snapshot): Snapshot {
   const add = (id: string, sources: readonly Place[]): void => {
     const { snapshot, row } = sources[0]!
     const name = Buffer.from(id)
-    builder.row(name, 0, name.length, snapshot.parts.atUs[row]!, snapshot.switchOf(row))
+    const switchName = sources.map((source) => source.snapshot.switchOf(source.row)).find((one) => one !== undefined)
+    builder.row(name, 0, name.length, snapshot.parts.atUs[row]!, switchName)
     for (const [i, column] of merged.entries()) set(builder, i, column, firstValue(sources, column))
   }
   for (let row = 0; row < older.rows; row++) {

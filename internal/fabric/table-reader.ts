@@ -53,8 +53,11 @@ export interface TableReaderOptions {
 const ROWS_AT_ONCE = 5_000
 /** Rows that are gone, and texts that changed, may take as much as all others, and a little more. */
 const [MIN_FORGOTTEN_ROWS, MIN_FORGOTTEN_BYTES] = [1000, 2 ** 20]
-/** Words for no value, beside the empty cell. */
-const NO_VALUE = new Set(['n/a', 'na', 'nan', 'null'])
+/** Words for no value, beside the empty cell: also what C prints of a division by zero. */
+const NO_VALUE = new Set(['n/a', 'na', 'nan', '-nan', 'inf', '-inf', 'null'])
+const LINE_FEED = 0x0a
+/** The first lines tell how many rows a table has: their mean, and a little more. */
+const [LINES_MEASURED, MORE_ROWS] = [64, 1.1]
 
 /**
  * Reads one table of a target after the other: CSV with a row a switch or a row a port. What is good is kept, what is
@@ -77,6 +80,8 @@ export class TableReader {
   /** In which read each known row was met last: no row comes twice in one. */
   #metIn = new Int32Array(0)
   #reads = 0
+  /** Rows of the table that was taken last. */
+  #rows = 0
   #badRows = 0
   #badCells = 0
   /** The text of each column in the row before, and where it is. */
@@ -93,10 +98,10 @@ export class TableReader {
    * @throws TableError where nothing of it is taken
    */
   async read(bytes: Buffer, nowUs: number): Promise<Table> {
-    if (bytes.at(-1) !== 0x0a) throw new TableError('cut_off', 'it was cut off: its last line has no end')
+    if (bytes.at(-1) !== LINE_FEED) throw new TableError('cut_off', 'it was cut off: its last line has no end')
     const scanner = new CsvScanner(bytes)
     this.#readHeader(scanner)
-    this.#begin(bytes.length - scanner.at, scanner)
+    this.#begin(scanner)
     let lastIsGood = true
     for (let rows = 0; ; rows++) {
       if (rows % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await this.#options.pause?.()
@@ -127,18 +132,15 @@ export class TableReader {
     this.#forgetRows()
   }
 
-  #begin(bytes: number, scanner: CsvScanner): void {
+  #begin(scanner: CsvScanner): void {
     const { size, bytesUsed } = this.#known
-    const before = this.#builder.rows
-    if (size > 2 * before + MIN_FORGOTTEN_ROWS || bytesUsed > 2 * this.#freshBytes + MIN_FORGOTTEN_BYTES)
-      this.#forgetRows()
+    const isFull = size > 2 * this.#rows + MIN_FORGOTTEN_ROWS || bytesUsed > 2 * this.#freshBytes + MIN_FORGOTTEN_BYTES
+    if (isFull) this.#forgetRows()
     this.#reads++
     this.#badRows = 0
     this.#badCells = 0
     this.#lastTexts = []
-    // A little more than by the length of the first row, which is rarely the shortest.
-    const firstRow = Math.max(1, scanner.bytes.indexOf(0x0a, scanner.at) + 1 - scanner.at)
-    this.#builder.clear(Math.max(before, Math.ceil((1.1 * bytes) / firstRow)))
+    this.#builder.clear(Math.max(this.#rows, rowsFrom(scanner, this.#columns.width)))
   }
 
   #forgetRows(): void {
@@ -155,6 +157,7 @@ export class TableReader {
     if (badRows > rows) throw new TableError('too_many_bad_rows', `${badRows} of its ${badRows + rows} rows are bad`)
     const { bytesUsed } = this.#known
     if (this.#freshBytes === 0) this.#freshBytes = bytesUsed
+    this.#rows = rows
     return {
       snapshot: this.#builder.build(),
       known: this.#known,
@@ -229,7 +232,7 @@ export class TableReader {
     if (isNoValue(bytes.toString('latin1', start, Math.min(end, start + 8)))) return
     const { name } = this.#columns.metrics[column]!
     const value = parseDecimal(bytes, start, end)
-    const kind = this.#kinds.get(name) ?? (value - value === 0 ? 'float' : 'text')
+    const kind = this.#kinds.get(name) ?? (Number.isNaN(value) ? 'text' : 'float')
     this.#kinds.set(name, kind)
     this.#builder.decide(column, kind)
     if (kind === 'text') this.#takeText(column, bytes, start, end)
@@ -269,6 +272,17 @@ export class TableReader {
     this.#badCells++
     this.badCellsBy.set(reason, this.badCellsBy.get(reason)! + 1)
   }
+}
+
+/**
+ * About how many rows follow. None is shorter than its commas and its end, so lines without cells, or a single short one,
+ * do not ask for the memory of millions of rows.
+ */
+function rowsFrom({ bytes, at: first }: CsvScanner, width: number): number {
+  let at = first
+  let lines = 0
+  for (; lines < LINES_MEASURED && at < bytes.length; lines++) at = bytes.indexOf(LINE_FEED, at) + 1
+  return Math.ceil((MORE_ROWS * (bytes.length - first)) / Math.max(width, (at - first) / Math.max(1, lines)))
 }
 
 function isNoValue(text: string): boolean {
