@@ -7,7 +7,7 @@ import type { PortCells, TableColumns } from './columns.ts'
 /** What `find` returns for a row that says of nobody what it has. */
 export const NOBODY = -1
 
-/** Of a cell that says who or tells more, so much is kept. */
+/** Of a cell that tells more, so much is kept; one that says who has no more. */
 const MAX_CELL_BYTES = MAX_TAG_VALUE_BYTES
 const FIRST_ROWS = 1024
 const LENGTH_BYTES = 2
@@ -230,9 +230,8 @@ function placesOf(cells: PortCells | undefined): number[] {
 }
 
 function textOf({ bytes, starts, ends }: CsvScanner, cell: number): string {
-  return cell < 0
-    ? ''
-    : bytes.toString('utf8', starts[cell], Math.min(ends[cell]!, starts[cell]! + MAX_CELL_BYTES)).trim()
+  const isUsable = cell >= 0 && ends[cell]! - starts[cell]! <= MAX_CELL_BYTES
+  return isUsable ? bytes.toString('utf8', starts[cell], ends[cell]).trim() : ''
 }
 
 /** `<guid>_<port>` */
