@@ -90,7 +90,9 @@ describe('FrameRowEncoder', () => {
     const encoder = new FrameRowEncoder()
     fc.assert(
       fc.property(fc.array(table, { minLength: 1, maxLength: 3 }), (tables) => {
-        const rows = tables.map(({ rows: of }) => of.filter(({ values }) => values.some((value) => value !== undefined)))
+        const rows = tables.map(({ rows: of }) =>
+          of.filter(({ values }) => values.some((value) => value !== undefined)),
+        )
         const frames = tables.map(({ kinds, rows: of }) => {
           const shape = shapeOf(kinds)
           for (const row of of) expect(add(encoder, shape, row)).toBe(true)

@@ -18,14 +18,22 @@ function recorded(profile: string): string {
 /** The names of metrics by their kinds, in order. */
 function namesBy({ metrics }: TableColumns): Record<string, string[]> {
   const names: Record<string, string[]> = {}
-  for (const { name, kind = 'open' } of metrics) (names[kind] ??= []).push(name)
+  for (const { name, kind = 'open' } of metrics) names[kind] = [...(names[kind] ?? []), name]
   return names
 }
 
 describe('readColumns', () => {
   it('of the generator: switches', () => {
     const columns = columnsOf(recorded('switch'))
-    expect(columns).toMatchObject({ subject: 'switch', width: 5, id: 1, port: undefined, time: 0, info: [], ignored: [] })
+    expect(columns).toMatchObject({
+      subject: 'switch',
+      width: 5,
+      id: 1,
+      port: undefined,
+      time: 0,
+      info: [],
+      ignored: [],
+    })
     expect(namesBy(columns)).toEqual({ open: ['bandwidth_mbps', 'latency_ms'], int: ['packet_errors'] })
   })
 

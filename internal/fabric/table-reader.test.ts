@@ -31,7 +31,10 @@ describe('a table of the generator', () => {
 
   /** Each cell by another way, as the exact decimal that it is. */
   function written(csv: string, idOf: (cells: readonly string[]) => string, metricsFrom: number) {
-    const [header, ...rows] = csv.trimEnd().split(/\r?\n/).map((line) => line.split(','))
+    const [header, ...rows] = csv
+      .trimEnd()
+      .split(/\r?\n/)
+      .map((line) => line.split(','))
     const names = header!.slice(metricsFrom)
     return rows.map((cells) => ({
       id: idOf(cells),
@@ -51,7 +54,11 @@ describe('a table of the generator', () => {
     const csv = bytes.toString()
     const { snapshot, badRows, badCells } = await reader.read(bytes, NOW_US)
     const expected = written(csv, idOf, metricsFrom)
-    const times = csv.trimEnd().split(/\r?\n/).slice(1).map((line) => timeOf(line.split(',')))
+    const times = csv
+      .trimEnd()
+      .split(/\r?\n/)
+      .slice(1)
+      .map((line) => timeOf(line.split(',')))
     const rows = rowsOf(snapshot)
     expect(rows.map(({ id }) => id)).toEqual(expected.map(({ id }) => id))
     expect(rows.map(({ atUs }) => atUs)).toEqual(times)
@@ -197,7 +204,19 @@ describe('rows', () => {
     const table = await read(
       reader,
       'switch_id,a',
-      ...['sw1,1', 'sw2,2,3', 'sw2', 'sw3,"x"y', ',4', 'sw1,5', 'sw4,6', `${'n'.repeat(1025)},7`, 'sw5,8', 'sw6,9', 'sw7,10'],
+      ...[
+        'sw1,1',
+        'sw2,2,3',
+        'sw2',
+        'sw3,"x"y',
+        ',4',
+        'sw1,5',
+        'sw4,6',
+        `${'n'.repeat(1025)},7`,
+        'sw5,8',
+        'sw6,9',
+        'sw7,10',
+      ],
       ...['sw8,11', 'sw9,12'],
     )
     expect([table.badRows, badOf(reader)]).toEqual([6, { cells: 2, quotes: 1, nobody: 2, twice: 1 }])
@@ -256,7 +275,14 @@ describe('rows', () => {
 
   it('without a time, or with one that cannot be, have that of the arrival', async () => {
     const reader = new TableReader()
-    const table = await read(reader, 'timestamp,switch_id,a', ',sw1,1', '0,sw2,2', 'soon,sw3,3', '1763900000123456789,sw4,4')
+    const table = await read(
+      reader,
+      'timestamp,switch_id,a',
+      ',sw1,1',
+      '0,sw2,2',
+      'soon,sw3,3',
+      '1763900000123456789,sw4,4',
+    )
     expect(rowsOf(table.snapshot).map(({ atUs }) => atUs)).toEqual([NOW_US, NOW_US, NOW_US, NOW_US])
     expect(badOf(reader)).toEqual({ time: 2 })
   })
@@ -274,7 +300,11 @@ describe('rows', () => {
     for (const value of [0.5, 1.5]) {
       const rows = rowsOf((await read(reader, 'switch_id,a,b', ...lines(value))).snapshot)
       expect(rows).toEqual(
-        Array.from({ length: 5_000 }, (_, i) => ({ id: `sw${i}`, atUs: NOW_US, cells: { a: value + i, b: `t${i % 3}` } })),
+        Array.from({ length: 5_000 }, (_, i) => ({
+          id: `sw${i}`,
+          atUs: NOW_US,
+          cells: { a: value + i, b: `t${i % 3}` },
+        })),
       )
     }
   })
@@ -291,7 +321,7 @@ describe('ports', () => {
   it('of a GUID with fewer digits have all 16, and what is no GUID stays', async () => {
     expect(await tags(['Node_GUID,Port,a', '0x2c90300,1,5', 'leaf_1,2,5', `${GUID},1_2,5`])).toEqual({
       '0000000002c90300_1': { node_guid: '0000000002c90300', port_num: '1' },
-      'leaf_1_2': { node_guid: 'leaf_1', port_num: '2' },
+      leaf_1_2: { node_guid: 'leaf_1', port_num: '2' },
       [`${ID}_1_2`]: { node_guid: ID, port_num: '1_2' },
     })
   })

@@ -64,7 +64,7 @@ export class Address implements Place {
     this.#agent.destroy()
   }
 
-  #ask(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  #ask(url: URL, signal: AbortSignal, isRepeated = false): Promise<IncomingMessage> {
     const headers: Record<string, string> = {
       accept: 'text/csv, text/plain;q=0.9, */*;q=0.1',
       'accept-encoding': this.#gzip ? 'gzip' : 'identity',
@@ -76,7 +76,12 @@ export class Address implements Place {
     return new Promise((resolve, reject) => {
       const asked = request(url, { agent: this.#agent, headers, signal })
       asked.on('response', resolve)
-      asked.on('error', (cause) => reject(unreachable(cause, signal)))
+      asked.on('error', (cause: NodeJS.ErrnoException) => {
+        // The server ended a connection that it thought idle just when it was asked over it again.
+        const wasIdle = asked.reusedSocket && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE')
+        if (wasIdle && !isRepeated && !signal.aborted) resolve(this.#ask(url, signal, true))
+        else reject(unreachable(cause, signal))
+      })
       asked.end()
     })
   }

@@ -24,9 +24,7 @@ const exponent = fc.oneof(
 )
 const fraction = digits(25).map((text) => `.${text}`)
 /** Most are numbers; some have no digit. */
-const written = fc
-  .tuple(sign, digits(25), fc.oneof(fc.constant(''), fraction), exponent)
-  .map((parts) => parts.join(''))
+const written = fc.tuple(sign, digits(25), fc.oneof(fc.constant(''), fraction), exponent).map((parts) => parts.join(''))
 /** Short texts of what numbers are made of: most are none. */
 const nearly = fc.string({ unit: fc.constantFrom(...'0019.eE+- x'), maxLength: 8 })
 
@@ -86,9 +84,24 @@ describe('parseDecimal', () => {
     ['1e-400', 0],
     ['0e99999999999999999999', 0],
     [' 12 ', 12],
-    ...['', '.', '-', '+', 'e5', '.e5', '1e', '1e+', '1.5.2', '1,5', '0x10', '1_000', 'Infinity', 'NaN', '1 2', '١'].map(
-      (text): [string, number] => [text, Number.NaN],
-    ),
+    ...[
+      '',
+      '.',
+      '-',
+      '+',
+      'e5',
+      '.e5',
+      '1e',
+      '1e+',
+      '1.5.2',
+      '1,5',
+      '0x10',
+      '1_000',
+      'Infinity',
+      'NaN',
+      '1 2',
+      '١',
+    ].map((text): [string, number] => [text, Number.NaN]),
   ])('%j is %d', (text, value) => {
     expect(decimal(text)).toBe(value)
   })

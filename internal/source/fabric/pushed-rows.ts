@@ -8,8 +8,6 @@ import { SampleSender, type SendFrame } from './sample-sender.ts'
 
 /** The target of rows that nobody asked for. */
 const TARGET = 'push'
-/** Texts that tell of a row are sent with every sixtieth push. */
-const USUAL_INTERVAL_MS = 10_000
 /** The most rows that are kept together. */
 const MOST_ROWS = 200_000
 
@@ -48,7 +46,7 @@ export class PushedRows {
 
   constructor(options: PushedRowsOptions) {
     this.#options = options
-    this.#sender = new SampleSender(USUAL_INTERVAL_MS, options.send)
+    this.#sender = new SampleSender(options.send)
   }
 
   /**

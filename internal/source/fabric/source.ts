@@ -53,9 +53,9 @@ export class FabricSource {
   #atUs = 0
 
   constructor(options: FabricSourceOptions) {
-    const { fabric, isTagged, targets, intervalMs, send } = options
+    const { fabric, isTagged, targets, send } = options
     this.#options = options
-    this.#samples = new SampleSender(intervalMs, send)
+    this.#samples = new SampleSender(send)
     const kinds = new Map<string, ColumnKind>()
     const tag = isTagged ? fabric : undefined
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
