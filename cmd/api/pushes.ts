@@ -4,7 +4,7 @@ import { DEFAULT_FABRIC } from '../../internal/fabric/generation.ts'
 import { TableError } from '../../internal/fabric/table-reader.ts'
 import { HttpError } from '../../internal/http/errors.ts'
 import type { Publisher } from '../../internal/publish/publisher.ts'
-import { PushedRows, TooManyRows } from '../../internal/source/fabric/pushed-rows.ts'
+import { PushedRows, PushTooLarge } from '../../internal/source/fabric/pushed-rows.ts'
 import { instanceOf } from '../parts/data-folder.ts'
 import type { Context } from '../program/context.ts'
 
@@ -29,7 +29,7 @@ export function openPushes(context: Context, { snapshots }: Broker, publisher: P
 
 function answerTo(cause: unknown): unknown {
   if (cause instanceof TableError) return new HttpError(400, `nothing of it is taken: ${cause.message}`, { cause })
-  if (cause instanceof TooManyRows) return new HttpError(413, cause.message, { cause })
+  if (cause instanceof PushTooLarge) return new HttpError(413, cause.message, { cause })
   if (cause instanceof BrokerError)
     return new HttpError(503, 'the broker does not take it now', { retryAfterSeconds: RETRY_SECONDS, cause })
   return cause

@@ -233,6 +233,8 @@ export interface Snapshots {
    * @throws BrokerError
    */
   announce(head: GenerationHead): Promise<readonly TargetHead[]>
+  /** The head that was announced last of a fabric by a publisher, within `SNAPSHOTS_KEPT_MS`. @throws BrokerError */
+  newest(fabric: string, publisher: string): Promise<GenerationHead | undefined>
   /**
    * The bytes of a snapshot, in memory of their own that nobody else writes to. Undefined where the engine does not have
    * all of them.

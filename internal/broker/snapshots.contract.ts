@@ -89,6 +89,22 @@ export function describeSnapshots(under: { name: string; open(): Promise<Broker>
       expect(warm).toHaveLength(2)
     })
 
+    it('are known by who announced them, also to a process that starts later', async () => {
+      await under.empty()
+      const { broker } = await start()
+      const now = nowUs()
+      expect(await broker.snapshots.newest('default', 'agent/a')).toBeUndefined()
+      const head = generationHead([targetHead('a', 1, now)], now)
+      const later = { ...head, id: generationId(now + 1), checkedAtUs: now + 1 }
+      for (const one of [head, { ...head, publisher: 'agent/b' }, { ...head, fabric: 'two' }, later]) {
+        await put(broker, one, [Buffer.from('x')])
+        await broker.snapshots.announce(one)
+      }
+      expect(await broker.snapshots.newest('default', 'agent/a')).toEqual(later)
+      expect(await broker.snapshots.newest('two', 'agent/a')).toMatchObject({ id: head.id })
+      expect(await broker.snapshots.newest('two', 'agent/b')).toBeUndefined()
+    })
+
     it('are not announced where one is missing', async () => {
       await under.empty()
       const { broker, heard } = await start()

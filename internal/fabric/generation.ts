@@ -48,8 +48,14 @@ export interface SnapshotName {
   readonly snapshot: string
 }
 
-/** Where whole snapshots go: the part of the port `Snapshots` of a broker that a source needs. */
-export interface SnapshotSink {
+/** Where the snapshots that a publisher has announced can be read: a part of the port `Snapshots` of a broker. */
+export interface SnapshotSource {
+  newest(fabric: string, publisher: string): Promise<GenerationHead | undefined>
+  read(name: SnapshotName, bytes: number): Promise<Buffer | undefined>
+}
+
+/** Where whole snapshots go, and come from after a restart: the part of the port `Snapshots` that a source needs. */
+export interface SnapshotSink extends SnapshotSource {
   put(name: SnapshotName, bytes: Buffer): Promise<void>
   announce(head: GenerationHead): Promise<readonly TargetHead[]>
 }

@@ -53,6 +53,8 @@ export interface TableReaderOptions {
 const ROWS_AT_ONCE = 5_000
 /** Rows that are gone, and texts that changed, may take as much as all others, and a little more. */
 const [MIN_FORGOTTEN_ROWS, MIN_FORGOTTEN_BYTES] = [1000, 2 ** 20]
+/** So many columns keep their kind while they are in no table: pushes may name any. */
+const MOST_KINDS = 10_000
 /** Words for no value, beside the empty cell: also what C prints of a division by zero. */
 const NO_VALUE = new Set(['n/a', 'na', 'nan', '-nan', 'inf', '-inf', 'null'])
 const LINE_FEED = 0x0a
@@ -197,18 +199,21 @@ export class TableReader {
       const start = starts[cell]!
       const end = ends[cell]!
       if (start === end) continue
-      const kind = builder.kindOf(column)
-      if (kind === 'int') {
-        const value = parseInteger(bytes, start, end)
-        if (value !== undefined) builder.int(column, value)
-        else this.#refuseInteger(bytes, start, end)
-      } else if (kind === 'float') {
-        const value = parseDecimal(bytes, start, end)
-        if (value - value === 0) builder.float(column, value)
-        else this.#refuseNumber(bytes, start, end, value)
-      } else if (kind === 'text') this.#takeText(column, bytes, start, end)
-      else this.#decide(column, bytes, start, end)
+      const kind = builder.kindOf(column) ?? this.#decide(column, bytes, start, end)
+      if (kind !== undefined) this.#takeCell(column, kind, bytes, start, end)
     }
+  }
+
+  #takeCell(column: number, kind: ColumnKind, bytes: Buffer, start: number, end: number): void {
+    if (kind === 'int') {
+      const value = parseInteger(bytes, start, end)
+      if (value !== undefined) this.#builder.int(column, value)
+      else this.#refuseInteger(bytes, start, end)
+    } else if (kind === 'float') {
+      const value = parseDecimal(bytes, start, end)
+      if (value - value === 0) this.#builder.float(column, value)
+      else this.#refuseNumber(bytes, start, end, value)
+    } else this.#takeText(column, bytes, start, end)
   }
 
   #takeText(column: number, bytes: Buffer, start: number, end: number): void {
@@ -227,17 +232,14 @@ export class TableReader {
     if (text !== '') this.#builder.text(column, text)
   }
 
-  /** The first value of a column says whether it has numbers or texts, for ever. */
-  #decide(column: number, bytes: Buffer, start: number, end: number): void {
-    if (isNoValue(bytes.toString('latin1', start, Math.min(end, start + 8)))) return
+  /** The first value of a column says whether it has numbers or texts, for ever. @returns undefined for no value */
+  #decide(column: number, bytes: Buffer, start: number, end: number): ColumnKind | undefined {
+    if (isNoValue(bytes.toString('latin1', start, Math.min(end, start + 8)))) return undefined
     const { name } = this.#columns.metrics[column]!
-    const value = parseDecimal(bytes, start, end)
-    const kind = this.#kinds.get(name) ?? (Number.isNaN(value) ? 'text' : 'float')
-    this.#kinds.set(name, kind)
+    const kind = this.#kinds.get(name) ?? (Number.isNaN(parseDecimal(bytes, start, end)) ? 'text' : 'float')
+    if (this.#kinds.size < MOST_KINDS) this.#kinds.set(name, kind)
     this.#builder.decide(column, kind)
-    if (kind === 'text') this.#takeText(column, bytes, start, end)
-    else if (value - value === 0) this.#builder.float(column, value)
-    else this.#refuseNumber(bytes, start, end, value)
+    return kind
   }
 
   #timeOf({ bytes, starts, ends }: CsvScanner, nowUs: number): number {

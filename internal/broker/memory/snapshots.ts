@@ -24,7 +24,7 @@ export class MemorySnapshots implements Snapshots {
   async announce(head: GenerationHead): Promise<readonly TargetHead[]> {
     const missing = head.targets.filter((target) => !this.#bytes.has(keyOf(nameOf(head, target))))
     if (missing.length > 0) return missing
-    const of = JSON.stringify([head.fabric, head.publisher])
+    const of = fieldOf(head.fabric, head.publisher)
     const known = this.#heads.get(of)
     // A head that is announced again is not the one before itself.
     const before = known?.head.id === head.id ? known.before : known?.head
@@ -33,6 +33,11 @@ export class MemorySnapshots implements Snapshots {
     this.#forgetOld()
     for (const listener of this.#listeners) this.#tell(listener, head)
     return []
+  }
+
+  async newest(fabric: string, publisher: string): Promise<GenerationHead | undefined> {
+    this.#forgetOld()
+    return this.#heads.get(fieldOf(fabric, publisher))?.head
   }
 
   async read(name: SnapshotName, bytes: number): Promise<Buffer | undefined> {
@@ -76,6 +81,10 @@ export class MemorySnapshots implements Snapshots {
 
 function keysOf(head: GenerationHead | undefined): string[] {
   return head === undefined ? [] : head.targets.map((target) => keyOf(nameOf(head, target)))
+}
+
+function fieldOf(fabric: string, publisher: string): string {
+  return JSON.stringify([fabric, publisher])
 }
 
 function keyOf({ fabric, publisher, target, snapshot }: SnapshotName): string {

@@ -52,6 +52,7 @@ describe('snapshots in Redis', () => {
     const heard: string[] = []
     await broker.snapshots.subscribe(({ publisher }) => heard.push(publisher))
     expect(heard).toEqual([])
+    expect(await broker.snapshots.newest('default', 'gone')).toBeUndefined()
     await announce(broker, nowUs(), { publisher: 'here' })
     await until('it is heard', () => heard.includes('here'))
     expect(await scene.admin.hkeys('fabric:generations')).toEqual(['["default","here"]'])

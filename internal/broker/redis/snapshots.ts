@@ -59,7 +59,7 @@ export class RedisSnapshots implements Snapshots {
     const kept = await Promise.all(targets.map(({ key }) => this.#expire(key, SNAPSHOTS_KEPT_MS)))
     const missing = targets.filter((_, i) => kept[i] === 0).map(({ target }) => target)
     if (missing.length > 0) return missing
-    const field = JSON.stringify([head.fabric, head.publisher])
+    const field = fieldOf(head.fabric, head.publisher)
     const json = JSON.stringify(head)
     const [before] = await commands.send(HMGET.name, (client) => client.hmget(INDEX, field))
     const keys = new Set(targets.map(({ key }) => key))
@@ -73,6 +73,13 @@ export class RedisSnapshots implements Snapshots {
       this.#sweep(),
     ])
     return []
+  }
+
+  async newest(fabric: string, publisher: string): Promise<GenerationHead | undefined> {
+    const field = fieldOf(fabric, publisher)
+    const [json] = await this.#options.commands.send(HMGET.name, (client) => client.hmget(INDEX, field))
+    const head = parseHead(json ?? '')
+    return head === undefined || this.#isOver(head) ? undefined : head
   }
 
   async read(name: SnapshotName, length: number): Promise<Buffer | undefined> {
@@ -149,13 +156,17 @@ export class RedisSnapshots implements Snapshots {
       logger.debug({ announcement: json.slice(0, 200) }, 'an announcement that is none of a generation')
       return
     }
-    // Left over from a publisher that is gone.
-    if (head.checkedAtUs / 1000 < this.#now() - SNAPSHOTS_KEPT_MS) return
+    if (this.#isOver(head)) return
     try {
       tell(head)
     } catch (error) {
       logger.error({ err: error }, 'a generation was lost because its listener threw an error')
     }
+  }
+
+  /** Left over from a publisher that is gone. */
+  #isOver(head: GenerationHead): boolean {
+    return head.checkedAtUs / 1000 < this.#now() - SNAPSHOTS_KEPT_MS
   }
 
   #expire(key: string, ms: number): Promise<number> {
@@ -201,6 +212,10 @@ async function eachPart(
     }
   }
   await Promise.all(Array.from({ length: PARTS_AT_ONCE }, takeNext))
+}
+
+function fieldOf(fabric: string, publisher: string): string {
+  return JSON.stringify([fabric, publisher])
 }
 
 function keyOf({ fabric, publisher, target, snapshot }: SnapshotName): string {

@@ -42,6 +42,11 @@ export class FabricTarget {
     return { ...this.#head, target: name, up, ...(error === undefined ? {} : { error: error.message }) }
   }
 
+  /** What an earlier process had of it is its newest snapshot, until it gives another one. */
+  takeOver({ snapshot, bytes, takenAtUs, rows, badRows }: TargetHead): void {
+    this.#head ??= { snapshot, bytes, takenAtUs, rows, badRows }
+  }
+
   /** Asks it, unless it rests after a failure. Never rejects. @returns undefined where there is nothing new and good */
   async read(clock: Clock, signal: AbortSignal): Promise<Reading | undefined> {
     const { target } = this

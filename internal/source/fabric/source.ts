@@ -5,6 +5,7 @@ import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Target } from '../target.ts'
 import type { TargetProblem } from '../target-error.ts'
+import { earlierSnapshots } from './earlier-snapshots.ts'
 import { FabricTarget, type Reading } from './fabric-target.ts'
 import { SampleSender, type SendFrame } from './sample-sender.ts'
 
@@ -48,6 +49,12 @@ export class FabricSource {
   readonly #hurry = new AbortController()
   /** What keeps each target from being taken, as the log has said it. */
   readonly #saidProblems = new Map<string, TargetProblem | undefined>()
+  /** Kinds of columns, by name: all targets of the fabric share them. */
+  readonly #kinds = new Map<string, ColumnKind>()
+  /** Whether the broker has said what an earlier process announced. */
+  #isTakenOver = false
+  /** Whether the next announcement has other snapshots than the last one. */
+  #isNew = false
   /** Of the newest generation; '' before there is one. */
   #id = ''
   #atUs = 0
@@ -56,7 +63,7 @@ export class FabricSource {
     const { fabric, isTagged, targets, send } = options
     this.#options = options
     this.#samples = new SampleSender(send)
-    const kinds = new Map<string, ColumnKind>()
+    const kinds = this.#kinds
     const tag = isTagged ? fabric : undefined
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
     this.targets = targets.map((target) => new FabricTarget(target, { fabric: tag, kinds, pause }))
@@ -65,6 +72,7 @@ export class FabricSource {
   /** Asks each target once, and resolves when all that is new has been sent. */
   async cycle(): Promise<void> {
     const { clock, logger, fabric } = this.#options
+    if (!this.#isTakenOver) await this.#takeOver()
     const asked = await Promise.all(this.targets.map((target) => target.read(clock, this.#stop.signal)))
     if (this.#stop.signal.aborted) return
     for (const target of this.targets) this.#sayState(target)
@@ -105,6 +113,27 @@ export class FabricSource {
     for (const { target } of this.targets) target.close()
   }
 
+  /**
+   * Goes on from what an earlier process of this agent announced: so a target that is down keeps its last values over a
+   * restart, and a column its kind.
+   */
+  async #takeOver(): Promise<void> {
+    const { snapshots, fabric, publisher, throttle } = this.#options
+    try {
+      for await (const { head, snapshot } of earlierSnapshots(snapshots, fabric, publisher)) {
+        const target = this.targets.find((one) => one.target.name === head.target)
+        if (target === undefined) continue
+        for (const { name, kind } of snapshot.parts.columns) if (!this.#kinds.has(name)) this.#kinds.set(name, kind)
+        target.takeOver(head)
+        this.#isNew = true
+      }
+      this.#isTakenOver = true
+    } catch (err) {
+      const words = 'what was announced before the start could not be read: the next cycle tries again'
+      throttle.warn(`fabric ${fabric} before`, { err, fabric }, words)
+    }
+  }
+
   /** Puts the snapshots that are new, and announces the generation. @returns ms */
   async #swap(
     fresh: readonly Reading[],
@@ -112,9 +141,11 @@ export class FabricSource {
   ): Promise<number> {
     const { clock, fabric, throttle } = this.#options
     const startMs = performance.now()
-    if (fresh.length > 0) {
-      this.#atUs = clock.now()
+    if (fresh.length > 0 || this.#isNew) {
+      // Never that of an earlier one, also where the clock was set back.
+      this.#atUs = Math.max(clock.now(), this.#atUs + 1)
       this.#id = generationId(this.#atUs)
+      this.#isNew = false
     }
     if (this.#heads.length === 0) return 0
     try {

@@ -117,6 +117,7 @@ describe('FabricView', () => {
     const faulty: Snapshots = {
       put: scene.snapshots.put.bind(scene.snapshots),
       announce: scene.snapshots.announce.bind(scene.snapshots),
+      newest: scene.snapshots.newest.bind(scene.snapshots),
       subscribe: scene.snapshots.subscribe.bind(scene.snapshots),
       read: async (...asked) => fault(await scene.snapshots.read(...asked)),
     }
@@ -140,7 +141,7 @@ describe('FabricView', () => {
     const scene = await Scene.open()
     let isAway = true
     const away: Snapshots = {
-      ...{ put: scene.snapshots.put, announce: scene.snapshots.announce },
+      ...{ put: scene.snapshots.put, announce: scene.snapshots.announce, newest: scene.snapshots.newest },
       subscribe: scene.snapshots.subscribe.bind(scene.snapshots),
       read: (...asked) => (isAway ? Promise.reject(new Error('away')) : scene.snapshots.read(...asked)),
     }
