@@ -64,5 +64,5 @@ export function openFabrics(context: Context, { snapshots }: Broker): OpenFabric
 }
 
 function oldestMs(view: FabricView, fabric: string): number {
-  return Math.max(0, ...view.states(fabric).map(({ ageMs }) => ageMs))
+  return Math.max(0, ...view.states(fabric).map(({ ageMs, isCovered }) => (isCovered ? 0 : ageMs)))
 }

@@ -217,6 +217,9 @@ export interface LiveChannel {
 /** How long snapshots are kept after a generation with them was last announced. */
 export const SNAPSHOTS_KEPT_MS = 24 * 3_600_000
 
+/** @param isKept whether the engine has kept the head for a while: it may be as old as its time says */
+export type HeadListener = (head: GenerationHead, isKept: boolean) => void
+
 /**
  * The way of the rows of fabrics, from those who read their targets to the APIs: whole snapshots, and announcements of
  * generations that are made of them. What is announced can be read, also by an API that starts later.
@@ -250,7 +253,7 @@ export interface Snapshots {
    * @param listener should not throw
    * @returns the undo
    */
-  subscribe(listener: (head: GenerationHead) => void): Promise<() => Promise<void>>
+  subscribe(listener: HeadListener): Promise<() => Promise<void>>
 }
 
 /**

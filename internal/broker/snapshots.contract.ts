@@ -29,7 +29,9 @@ export function describeSnapshots(under: { name: string; open(): Promise<Broker>
       const broker = await under.open()
       opened.push(broker)
       const heard: GenerationHead[] = []
-      await broker.snapshots.subscribe((head) => heard.push(head))
+      await broker.snapshots.subscribe((head, isKept) => {
+        if (!isKept) heard.push(head)
+      })
       return { broker, heard }
     }
     const put = async (broker: Broker, head: GenerationHead, contents: readonly Buffer[]): Promise<void> => {
@@ -81,7 +83,12 @@ export function describeSnapshots(under: { name: string; open(): Promise<Broker>
       expect(String(await read(broker, second, second.targets[1]!))).toBe('defg')
 
       const warm: GenerationHead[] = []
-      const leave = await broker.snapshots.subscribe((head) => warm.push(head))
+      const kept: boolean[] = []
+      const leave = await broker.snapshots.subscribe((head, isKept) => {
+        warm.push(head)
+        kept.push(isKept)
+      })
+      expect(kept).toEqual([true, true])
       expect(warm.toSorted((a, b) => a.publisher.localeCompare(b.publisher))).toEqual([second, other])
       await leave()
       await broker.snapshots.announce({ ...other, checkedAtUs: later })

@@ -20,8 +20,12 @@ const FabricsSchema = Type.Object(
         }),
         generation: Type.String({ description: 'Another one with each change.' }),
         ageMs: Type.Integer({ description: 'How long ago its oldest values were known to be true, ms.' }),
-        intervalMs: Type.Number({ description: 'How often its targets are asked; 0 where rows are pushed.' }),
-        stale: Type.Boolean({ description: 'Whether one of its targets is: see `/telemetry/stats`.' }),
+        intervalMs: Type.Number({
+          description: 'How often its targets are asked, or rows are pushed; 0 before the second push.',
+        }),
+        stale: Type.Boolean({
+          description: 'Whether one of the targets is whose rows are shown: see `/telemetry/stats`.',
+        }),
         rows: Type.Integer(),
         switches: Type.Integer(),
         metrics: Type.Array(
@@ -126,12 +130,13 @@ export function addFabricRoutes(app: App, view: FabricView): void {
 function fabricAnswer(view: FabricView, generation: FabricGeneration, groups: readonly Group[]): FabricAnswer {
   const { fabric, id, rows, metrics, targets } = generation
   const states = view.states(fabric)
+  const shown = states.filter(({ isCovered }) => !isCovered)
   const subject = targets[0]?.snapshot.parts.subject ?? 'switch'
   return {
     ...{ fabric, subject, generation: id, rows, switches: subject === 'switch' ? rows : groups.length },
-    ageMs: Math.round(Math.max(0, ...states.map(({ ageMs }) => ageMs))),
-    intervalMs: Math.max(0, ...states.map(({ head }) => head.intervalMs)),
-    stale: states.some(({ stale }) => stale),
+    ageMs: Math.round(Math.max(0, ...shown.map(({ ageMs }) => ageMs))),
+    intervalMs: Math.max(0, ...shown.map(({ intervalMs }) => intervalMs)),
+    stale: shown.some(({ stale }) => stale),
     metrics: metrics.map(({ name, kind }) => ({ name, kind, isCounter: kind === 'int' })),
     targets: states.map(({ target: { target, up, error }, ageMs }) => ({
       ...{ target, up, ageMs: Math.round(ageMs) },

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino'
 import { type GenerationHead, nameOf, type SnapshotName, type TargetHead } from '../../fabric/generation.ts'
-import { SNAPSHOTS_KEPT_MS, type Snapshots } from '../broker.ts'
+import { type HeadListener, SNAPSHOTS_KEPT_MS, type Snapshots } from '../broker.ts'
 
 /** The snapshots of one process. Its readers share the bytes. */
 export class MemorySnapshots implements Snapshots {
   readonly #logger: Logger
   readonly #now: () => number
-  readonly #listeners = new Set<(head: GenerationHead) => void>()
+  readonly #listeners = new Set<HeadListener>()
   readonly #bytes = new Map<string, Buffer>()
   /** By fabric and publisher: the newest head, the one before, which somebody may be reading, and when the newest came. */
   readonly #heads = new Map<string, { head: GenerationHead; before: GenerationHead | undefined; atMs: number }>()
@@ -31,7 +31,7 @@ export class MemorySnapshots implements Snapshots {
     this.#heads.set(of, { head, before, atMs: this.#now() })
     this.#remove(keysOf(known?.before), [...keysOf(head), ...keysOf(before)])
     this.#forgetOld()
-    for (const listener of this.#listeners) this.#tell(listener, head)
+    for (const listener of this.#listeners) this.#tell(listener, head, false)
     return []
   }
 
@@ -45,20 +45,20 @@ export class MemorySnapshots implements Snapshots {
     return found?.length === bytes ? found : undefined
   }
 
-  async subscribe(listener: (head: GenerationHead) => void): Promise<() => Promise<void>> {
+  async subscribe(listener: HeadListener): Promise<() => Promise<void>> {
     // A function of its own, so that one listener may subscribe twice.
-    const own = (head: GenerationHead): void => listener(head)
+    const own: HeadListener = (head, isKept) => listener(head, isKept)
     this.#listeners.add(own)
     this.#forgetOld()
-    for (const { head } of this.#heads.values()) this.#tell(own, head)
+    for (const { head } of this.#heads.values()) this.#tell(own, head, true)
     return async () => {
       this.#listeners.delete(own)
     }
   }
 
-  #tell(listener: (head: GenerationHead) => void, head: GenerationHead): void {
+  #tell(listener: HeadListener, head: GenerationHead, isKept: boolean): void {
     try {
-      listener(head)
+      listener(head, isKept)
     } catch (error) {
       this.#logger.error({ err: error }, 'a generation was lost because its listener threw an error')
     }

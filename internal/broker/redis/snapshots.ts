@@ -1,5 +1,5 @@
 import { type GenerationHead, nameOf, parseHead, type SnapshotName, type TargetHead } from '../../fabric/generation.ts'
-import type { BrokerHealth, BrokerUse, Snapshots } from '../broker.ts'
+import type { BrokerHealth, BrokerUse, HeadListener, Snapshots } from '../broker.ts'
 import { SNAPSHOTS_KEPT_MS } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
 import type { SharedConnection } from './connection.ts'
@@ -97,12 +97,12 @@ export class RedisSnapshots implements Snapshots {
     return isWhole ? bytes : undefined
   }
 
-  async subscribe(tell: (head: GenerationHead) => void): Promise<() => Promise<void>> {
+  async subscribe(tell: HeadListener): Promise<() => Promise<void>> {
     const { redis, stats, logger } = this.#options
     const listener = new ChannelListener(
       { redis, purpose: 'fabric', logger, stats, cameBack: () => this.#tellNewest(listener, tell) },
       [CHANNEL],
-      (payload) => this.#tell(tell, payload.toString()),
+      (payload) => this.#tell(tell, payload.toString(), false),
     )
     this.#listeners.add(listener)
     await listener.connection.whenUp()
@@ -130,7 +130,7 @@ export class RedisSnapshots implements Snapshots {
   }
 
   /** What was announced while this subscriber did not listen. Tries until Redis has answered. */
-  async #tellNewest(listener: ChannelListener, tell: (head: GenerationHead) => void): Promise<void> {
+  async #tellNewest(listener: ChannelListener, tell: HeadListener): Promise<void> {
     const { commands, logger } = this.#options
     const isLeft = (): boolean => !this.#listeners.has(listener)
     while (!isLeft()) {
@@ -138,7 +138,7 @@ export class RedisSnapshots implements Snapshots {
         await commands.whenUp()
         const heads: string[] = []
         for await (const [, json] of this.#scan()) heads.push(json)
-        if (!isLeft()) for (const json of heads) this.#tell(tell, json)
+        if (!isLeft()) for (const json of heads) this.#tell(tell, json, true)
         return
       } catch (err) {
         // The connection was lost meanwhile, or is closed, or Redis refuses: its health says so.
@@ -148,7 +148,7 @@ export class RedisSnapshots implements Snapshots {
     }
   }
 
-  #tell(tell: (head: GenerationHead) => void, json: string): void {
+  #tell(tell: HeadListener, json: string, isKept: boolean): void {
     const { logger, stats } = this.#options
     const head = parseHead(json)
     if (head === undefined) {
@@ -158,7 +158,7 @@ export class RedisSnapshots implements Snapshots {
     }
     if (this.#isOver(head)) return
     try {
-      tell(head)
+      tell(head, isKept)
     } catch (error) {
       logger.error({ err: error }, 'a generation was lost because its listener threw an error')
     }

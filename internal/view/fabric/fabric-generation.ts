@@ -25,6 +25,7 @@ export class FabricGeneration {
   readonly index: RowIndex
   /** In the order in which the targets list them. */
   readonly metrics: readonly Metric[]
+  #covered: ReadonlySet<TargetRows> | undefined
 
   /** @param heads of its publishers, in the order of their names */
   constructor(heads: readonly GenerationHead[], targets: readonly TargetRows[], index: RowIndex) {
@@ -60,6 +61,24 @@ export class FabricGeneration {
     const same = this.index.sameAs.get(row)
     if (same === undefined) return row
     return same.reduce((newest, other) => (this.atUs(other) > this.atUs(newest) ? other : newest))
+  }
+
+  /** The targets of which no row is shown, because others have newer ones of each. */
+  get covered(): ReadonlySet<TargetRows> {
+    this.#covered ??= this.#findCovered()
+    return this.#covered
+  }
+
+  #findCovered(): ReadonlySet<TargetRows> {
+    const left = new Map(this.targets.map((target) => [target, target.snapshot.rows]))
+    for (const [first, rows] of this.index.sameAs) {
+      const newest = this.newest(first)
+      for (const row of rows) {
+        const target = this.targetOf(row)
+        if (row !== newest) left.set(target, left.get(target)! - 1)
+      }
+    }
+    return new Set(this.targets.filter((target) => target.snapshot.rows > 0 && left.get(target) === 0))
   }
 
   targetOf(row: number): TargetRows {

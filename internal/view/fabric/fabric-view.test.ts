@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type FabricRow, FabricWriter, SWITCH_COLUMNS, snapshotOf, switchesOf } from '../../../test/support/fabric.ts'
 import { HandClock, silent } from '../../../test/support/live-feed.ts'
 import { until } from '../../../test/support/servers.ts'
-import type { Snapshots } from '../../broker/broker.ts'
+import type { HeadListener, Snapshots } from '../../broker/broker.ts'
 import { MemoryBroker } from '../../broker/memory/broker.ts'
 import type { GenerationHead } from '../../fabric/generation.ts'
 import type { CellValue, Column } from '../../fabric/snapshot.ts'
@@ -205,6 +205,88 @@ describe('FabricView', () => {
   })
 })
 
+describe('the age of rows', () => {
+  const SECOND = 1e6
+
+  async function pushedScene(): Promise<{ scene: Scene; push: (publisher: string, rows: number) => Promise<void> }> {
+    const scene = await Scene.open()
+    const push = async (publisher: string, rows: number): Promise<void> => {
+      const writer = new FabricWriter(scene.snapshots, { publisher, intervalMs: 0 })
+      await scene.shows(await writer.write(scene.clock.time, { push: switchesOf(rows, scene.clock.time, 1) }))
+    }
+    return { scene, push }
+  }
+
+  it('that are pushed is stale after three times the time between two pushes', async () => {
+    const { scene, push } = await pushedScene()
+    const isStaleAfter = (seconds: number): boolean => {
+      scene.clock.time += seconds * SECOND
+      const [state] = scene.view.states('default')
+      scene.clock.time -= seconds * SECOND
+      return state!.stale
+    }
+    await push('api/a', 2)
+    expect([isStaleAfter(10), isStaleAfter(10.1)]).toEqual([false, true])
+    scene.clock.time += 20 * SECOND
+    await push('api/a', 2)
+    expect([isStaleAfter(60), isStaleAfter(60.1)]).toEqual([false, true])
+    // By hand, once a day.
+    scene.clock.time += 86_400 * SECOND
+    await push('api/a', 2)
+    expect([isStaleAfter(1800), isStaleAfter(1801)]).toEqual([false, true])
+  })
+
+  it('does not count where another publisher has newer ones of all of them', async () => {
+    const { scene, push } = await pushedScene()
+    const covered = (): unknown =>
+      scene.view.states('default').map(({ publisher, isCovered }) => [publisher, isCovered])
+    await push('api/b', 3)
+    scene.clock.time += 60 * SECOND
+    await push('api/a', 2)
+    expect(covered()).toEqual([
+      ['api/b', false],
+      ['api/a', false],
+    ])
+    scene.clock.time += SECOND
+    await push('api/a', 3)
+    expect(covered()).toEqual([
+      ['api/b', true],
+      ['api/a', false],
+    ])
+    scene.clock.time += SECOND
+    await push('api/b', 1)
+    expect(covered()).toEqual([
+      ['api/b', false],
+      ['api/a', false],
+    ])
+  })
+
+  it('that were announced while the view did not listen is told by the clocks', async () => {
+    const scene = await Scene.open()
+    let tell: HeadListener = () => {}
+    const view = scene.another({
+      ...{ put: scene.snapshots.put, announce: scene.snapshots.announce, newest: scene.snapshots.newest },
+      read: scene.snapshots.read.bind(scene.snapshots),
+      subscribe: async (listener) => {
+        tell = listener
+        return async () => {}
+      },
+    })
+    await view.open()
+    await scene.write({ a: switchesOf(1, scene.clock.time, 1) })
+    const ages = (): number[] => view.states('default').map(({ ageMs }) => ageMs)
+    tell(scene.writer.headOf(scene.clock.time), false)
+    expect(ages()).toEqual([0])
+    const whileAway = scene.writer.headOf(scene.clock.time + SECOND)
+    scene.clock.time += 300 * SECOND
+    tell(whileAway, true)
+    expect(ages()).toEqual([299_000])
+    // Heard as it comes, from a publisher whose clock is an hour behind.
+    tell(scene.writer.headOf(scene.clock.time - 3_600 * SECOND), false)
+    expect(ages()).toEqual([0])
+  })
+})
+
 describe('changes', () => {
   const columns: Column[] = [
     { name: 'PortXmitDataExtended', kind: 'int' },
@@ -261,7 +343,8 @@ describe('changes', () => {
     })
     expect(changeOf(fallen, 'p1', 'PortXmitDataExtended')).toEqual({ ...none, reset: true })
     expect(changeOf(fallen, 'p2', 'PortXmitDataExtended')).toEqual({ ...none, delta: 30, rate: 30 })
-    expect(changeOf(fallen, 'p1', 'latency')).toEqual({ ...none, reset: true })
+    // No counter: it falls as it likes.
+    expect(changeOf(fallen, 'p1', 'latency')).toEqual(none)
   })
 
   it('say that a counter of 8 bits has stood at 255', async () => {

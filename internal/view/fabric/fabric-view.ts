@@ -33,6 +33,8 @@ interface Heard {
   readonly ageMs: number
   /** By the monotonic timer. */
   readonly atMs: number
+  /** How often this publisher comes, ms: as it says, or since the one before, where its rows are pushed. */
+  readonly intervalMs: number
 }
 
 /** How fresh the rows of a target are. */
@@ -43,9 +45,15 @@ export interface TargetState {
   /** How long ago the target was known to have these values, ms. */
   readonly ageMs: number
   readonly stale: boolean
+  /** How often it is asked, ms; where its rows are pushed, the time between the last two pushes. */
+  readonly intervalMs: number
+  /** Others have newer rows of all that it has: nothing of it is shown. */
+  readonly isCovered: boolean
 }
 
 const STALE_INTERVALS = 3
+/** Who pushes less often does so by hand. */
+const MOST_INTERVAL_MS = 600_000
 /** An announcement may overtake another one by a moment. One that is much older comes from a clock that was set back. */
 const OVERTAKEN_US = 10_000_000
 
@@ -86,7 +94,7 @@ export class FabricView {
 
   /** Resolves when the newest generations are known, and each later one will be. Stays pending while the broker is away. */
   async open(): Promise<void> {
-    const leave = await this.#options.snapshots.subscribe((head) => this.#hear(head))
+    const leave = await this.#options.snapshots.subscribe((head, isKept) => this.#hear(head, isKept))
     if (this.#closed) await leave()
     else this.#leave = leave
   }
@@ -112,6 +120,12 @@ export class FabricView {
     return this.#fabrics.get(fabric)?.shown
   }
 
+  /** Whether generations of a fabric were announced, and none is shown yet. */
+  isAwaited(fabric: string): boolean {
+    const known = this.#fabrics.get(fabric)
+    return known !== undefined && known.shown === undefined
+  }
+
   /** What is shown, where there is one fabric alone. */
   get only(): FabricGeneration | undefined {
     let only: FabricGeneration | undefined
@@ -125,20 +139,24 @@ export class FabricView {
 
   /** The targets of a fabric with their ages, also those that are not shown yet. */
   states(fabric: string): TargetState[] {
-    const heard = [...(this.#fabrics.get(fabric)?.heard.values() ?? [])]
-    return heard.flatMap((one) =>
+    const { heard, shown } = this.#fabrics.get(fabric) ?? {}
+    const covered = [...(shown?.covered ?? [])]
+    return [...(heard?.values() ?? [])].flatMap((one) =>
       one.head.targets.map((target): TargetState => {
         const sinceHeardMs = this.#monotonicMs() - one.atMs
         // While a target answers, its values are those of the last time that it was asked.
         const silentMs = target.up ? 0 : Math.max(0, (one.head.checkedAtUs - target.takenAtUs) / 1000)
         const ageMs = one.ageMs + silentMs + sinceHeardMs
-        const limitMs = Math.max(this.#options.staleAfterMs(), STALE_INTERVALS * one.head.intervalMs)
-        return { publisher: one.head.publisher, head: one.head, target, ageMs, stale: ageMs > limitMs }
+        const limitMs = Math.max(this.#options.staleAfterMs(), STALE_INTERVALS * one.intervalMs)
+        const { publisher } = one.head
+        const isCovered = covered.some((rows) => rows.publisher === publisher && rows.head.target === target.target)
+        const { head, intervalMs } = one
+        return { publisher, head, target, ageMs, stale: ageMs > limitMs, intervalMs, isCovered }
       }),
     )
   }
 
-  #hear(head: GenerationHead): void {
+  #hear(head: GenerationHead, isKept: boolean): void {
     if (this.#closed) return
     const { clock } = this.#options
     const fabric = this.#fabrics.get(head.fabric) ?? new ShownFabric()
@@ -146,9 +164,11 @@ export class FabricView {
     const known = fabric.heard.get(head.publisher)
     const laterByUs = head.checkedAtUs - (known?.head.checkedAtUs ?? Number.NEGATIVE_INFINITY)
     if (laterByUs < 0 && laterByUs > -OVERTAKEN_US) return
-    // The first head may have waited for this process. Later ones come at once, whatever the clocks say.
-    const ageMs = known === undefined ? Math.max(0, (clock.now() - head.checkedAtUs) / 1000) : 0
-    if (laterByUs !== 0) fabric.heard.set(head.publisher, { head, ageMs, atMs: this.#monotonicMs() })
+    // One that was kept may have waited for this process. Others come at once, whatever the clocks say.
+    const ageMs = isKept ? Math.max(0, (clock.now() - head.checkedAtUs) / 1000) : 0
+    const pushedMs = known === undefined ? 0 : Math.min(laterByUs / 1000, MOST_INTERVAL_MS)
+    const intervalMs = head.intervalMs > 0 ? head.intervalMs : Math.max(0, Math.round(pushedMs))
+    if (laterByUs !== 0) fabric.heard.set(head.publisher, { head, ageMs, atMs: this.#monotonicMs(), intervalMs })
     this.#forgetOld(fabric)
     if (fabric.parts.get(head.publisher)?.id === head.id) return
     fabric.isBehind = true

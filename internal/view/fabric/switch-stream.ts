@@ -47,11 +47,13 @@ export class SwitchClient extends StreamClient {
   /** The rows of the generations that it does not have yet. */
   #news(): string[] {
     this.#version = this.#view.version
-    return this.#view.names.flatMap((name) => {
+    const { names } = this.#view
+    return names.flatMap((name) => {
       const shown = this.#view.shown(name)!
       if (this.#sent.get(name) === shown) return []
       this.#sent.set(name, shown)
-      return [...rowsOf(shown, this.#ids)].map((row) => sampleJson(shown, row))
+      const tags: Record<string, string> = names.length > 1 ? { fabric: name } : {}
+      return [...rowsOf(shown, this.#ids)].map((row) => sampleJson(shown, row, tags))
     })
   }
 }
@@ -73,14 +75,15 @@ function rowsOf(generation: FabricGeneration, ids: ReadonlySet<string>): Set<num
   return rows
 }
 
-/** As a reading of the live feed is. */
-function sampleJson(generation: FabricGeneration, row: number): string {
+/** As a reading of the live feed is. @param more tags that tell fabrics apart, where there are several */
+function sampleJson(generation: FabricGeneration, row: number, more: Readonly<Record<string, string>>): string {
   const target = generation.targetOf(row)
   const { snapshot } = target
   const own = row - target.firstRow
   const id = snapshot.id(own)
   const name = snapshot.switchOf(own)
-  const tags = snapshot.parts.subject === 'switch' ? { switch: id } : { ...portTags(id), ...(name && { switch: name }) }
+  const who = snapshot.parts.subject === 'switch' ? { switch: id } : { ...portTags(id), ...(name && { switch: name }) }
+  const tags = { ...who, ...more }
   const about = {
     measurement: snapshot.parts.subject,
     tags,

@@ -1,5 +1,5 @@
 import type { TargetHead } from '../../fabric/generation.ts'
-import type { CellValue, Column, Snapshot } from '../../fabric/snapshot.ts'
+import type { CellValue, Column, ColumnKind, Snapshot } from '../../fabric/snapshot.ts'
 import { saturationOf } from './counter-widths.ts'
 import type { RowIndex } from './row-index.ts'
 import type { Slices } from './slices.ts'
@@ -10,7 +10,7 @@ export interface Change {
   readonly delta: number | undefined
   /** That a second, by the times of the two rows. */
   readonly rate: number | undefined
-  /** The value fell: the counter was cleared, or its device started again. */
+  /** A counter fell: it was cleared, or its device started again. Other figures fall as they like. */
   readonly reset: boolean
   /** The counter has stood at the largest value that it can hold: it may count no more. */
   readonly saturated: boolean
@@ -71,10 +71,11 @@ export class TargetRows {
     const saturated = largest !== undefined && now === largest && (before === undefined || before === largest)
     if (now === undefined || before === undefined || typeof now === 'string' || typeof before === 'string')
       return { delta: undefined, rate: undefined, reset: false, saturated }
-    const delta = growth(before, now, this.snapshot.parts.columns[column]!)
+    const { kind } = this.snapshot.parts.columns[column]!
+    const delta = growth(before, now, kind)
     const seconds = (this.snapshot.parts.atUs[row]! - this.#before!.snapshot.parts.atUs[this.#rowBefore(row)]!) / 1e6
     const rate = seconds > 0 ? delta && delta / seconds : delta === 0 ? 0 : undefined
-    return { delta, rate, reset: delta === undefined, saturated }
+    return { delta, rate, reset: delta === undefined && kind === 'int', saturated }
   }
 
   #valueBefore(row: number, column: number): CellValue | undefined {
@@ -127,7 +128,7 @@ function columnIn(snapshot: Snapshot | undefined, { name, kind }: Column): numbe
 }
 
 /** What came on top of a value; undefined where it fell, and no counter went round. */
-function growth(before: number | bigint, now: number | bigint, { kind }: Column): number | undefined {
+function growth(before: number | bigint, now: number | bigint, kind: ColumnKind): number | undefined {
   // Exact also beyond 2^53: the difference of two large counters is small.
   const delta =
     typeof before === 'bigint' || typeof now === 'bigint' ? Number(BigInt(now) - BigInt(before)) : now - before

@@ -3,7 +3,7 @@ import type { App } from '../../../http/app-types.ts'
 import { type LatencyRecorder, summarize } from '../../../observe/latency.ts'
 import type { Clock } from '../../../time/clock.ts'
 import type { FabricView } from '../../../view/fabric/fabric-view.ts'
-import { telemetryAnswers } from '../../schemas.ts'
+import { unconditionalAnswers } from '../../schemas.ts'
 
 const LatencySchema = Type.Object(
   {
@@ -26,9 +26,14 @@ const TargetSchema = Type.Object({
   }),
   ageMs: Type.Integer({ description: 'How long ago it was known to have these values, ms.' }),
   takenAt: Type.Integer({ description: 'When its newest good snapshot was taken, µs.' }),
-  intervalMs: Type.Number({ description: 'How often it is asked; 0 where rows are pushed.' }),
+  intervalMs: Type.Number({ description: 'How often it is asked, or rows are pushed; 0 before the second push.' }),
   rows: Type.Integer(),
   badRows: Type.Integer(),
+  covered: Type.Optional(
+    Type.Literal(true, {
+      description: 'There where others have newer rows of all that it has: nothing of it is shown.',
+    }),
+  ),
   fetchMs: Type.Number({ description: 'Of the last cycle of its publisher.' }),
   parseMs: Type.Number(),
   publishMs: Type.Number(),
@@ -45,8 +50,8 @@ const StatsSchema = Type.Object(
         rows: Type.Integer(),
         badRows: Type.Integer(),
         metrics: Type.Integer(),
-        stale: Type.Boolean({ description: 'Whether one of its targets is.' }),
-        ageMs: Type.Integer({ description: 'Of its oldest target.' }),
+        stale: Type.Boolean({ description: 'Whether one of its targets is whose rows are shown.' }),
+        ageMs: Type.Integer({ description: 'Of the oldest of these.' }),
         targets: Type.Array(TargetSchema),
       }),
     ),
@@ -79,7 +84,7 @@ export function addStats(app: App, { view, clock, latencies }: StatsOptions): vo
         summary: 'How fresh the values of fabrics are, and how fast they are given',
         tags: ['fabric'],
         querystring: Type.Object({}, { additionalProperties: false }),
-        response: { 200: StatsSchema, ...telemetryAnswers() },
+        response: { 200: StatsSchema, ...unconditionalAnswers() },
       },
     },
     (): Stats => ({
@@ -94,16 +99,19 @@ export function addStats(app: App, { view, clock, latencies }: StatsOptions): vo
 
 function statsOf(view: FabricView, fabric: string): Stats['fabrics'][number] {
   const { id, rows, metrics } = view.shown(fabric)!
-  const targets = view.states(fabric).map(({ publisher, head, target, ageMs, stale }) => ({
+  const states = view.states(fabric)
+  const shown = states.filter(({ isCovered }) => !isCovered)
+  const targets = states.map(({ publisher, head, target, ageMs, stale, intervalMs, isCovered }) => ({
     ...{ target: target.target, publisher, up: target.up, stale, ageMs: Math.round(ageMs) },
-    ...{ takenAt: target.takenAtUs, intervalMs: head.intervalMs, rows: target.rows, badRows: target.badRows },
+    ...{ takenAt: target.takenAtUs, intervalMs, rows: target.rows, badRows: target.badRows },
+    ...(isCovered ? { covered: true as const } : {}),
     ...head.cycle,
     ...(target.error === undefined ? {} : { error: target.error }),
   }))
   return {
     ...{ fabric, generation: id, rows, metrics: metrics.length, targets },
     badRows: targets.reduce((sum, { badRows }) => sum + badRows, 0),
-    stale: targets.some(({ stale }) => stale),
-    ageMs: Math.max(0, ...targets.map(({ ageMs }) => ageMs)),
+    stale: shown.some(({ stale }) => stale),
+    ageMs: Math.round(Math.max(0, ...shown.map(({ ageMs }) => ageMs))),
   }
 }
