@@ -115,6 +115,38 @@ describe('the view of fabrics', () => {
     expect(Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!)).toBeLessThan(24)
   })
 
+  it('looks stale too where the API has said nothing for three intervals', async () => {
+    const page = await open({ rows: 50, generation: 1 })
+    await waitForText(page, '#fabric-high', /\d/)
+    expect(await page.locator('#fabric').getAttribute('data-stale')).toBe('false')
+    api!.options = { hosts: HOSTS, status: 503 }
+    await page.locator('#fabric[data-stale=true]').waitFor()
+    await waitForText(page, '#fabric-facts', /stale, 1\d s old/)
+    const [red, green, blue] = await colourAt(page, 10, 10)
+    expect(Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!)).toBeLessThan(24)
+    api!.options = { hosts: HOSTS, fabric: { rows: 50, generation: 2 } }
+    await page.locator('#fabric[data-stale=false]').waitFor()
+  })
+
+  it('writes the name of a cell at the edge within the map', async () => {
+    const page = await open({ rows: 50, generation: 1 }, '?view=fabric', SCREENS.find(({ width }) => width === 390)!)
+    await waitForText(page, '#fabric-high', /\d/)
+    const edges = `(() => {
+      const [tip, holder] = ['fabric-tip', 'fabric-canvas-holder'].map((id) => document.getElementById(id).getBoundingClientRect())
+      return [tip.left >= holder.left, tip.right <= holder.right, tip.top >= holder.top, tip.bottom <= holder.bottom]
+    })()`
+    const last = await page.evaluate<number>('document.querySelector("#fabric-canvas").clientHeight')
+    for (const position of [
+      { x: 5, y: 5 },
+      { x: 300, y: 5 },
+      { x: 5, y: last - 5 },
+    ]) {
+      await page.locator('#fabric-canvas').hover({ position })
+      await waitForText(page, '#fabric-tip', /^sw/)
+      expect(await page.evaluate(edges), JSON.stringify(position)).toEqual([true, true, true, true])
+    }
+  })
+
   it('says what to do where there is no fabric, and where the API is away', async () => {
     const page = await open(undefined)
     await waitForText(page, '#fabric-notice h2', 'No fabric yet')

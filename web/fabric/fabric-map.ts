@@ -51,10 +51,10 @@ export class FabricMap {
     return scaleOf((this.#cells?.values ?? []).map((value) => (typeof value === 'number' ? value : null)))
   }
 
-  /** The lower left corner of the cell that is pointed at, in the holder of the canvas. */
-  get pointedCorner(): { readonly x: number; readonly y: number } {
+  /** The cell that is pointed at, in the holder of the canvas. */
+  get pointedCell(): { readonly left: number; readonly top: number; readonly bottom: number } {
     const { x, y } = cornerOf(this.#layout, this.#pointed)
-    return { x, y: y + this.#layout.cell }
+    return { left: x, top: y, bottom: y + this.#layout.cell }
   }
 
   show(cells: FabricCells | undefined, chosen: string | null, isStale: boolean): void {

@@ -13,6 +13,11 @@ import { valueText, WorstList } from './worst-list.ts'
 
 /** The fabric whose targets have no name of their own. */
 const UNNAMED = 'default'
+/** Between a cell and what is written beside it, as the style has it. */
+const TIP_GAP_PX = 8
+const STALE_INTERVALS = 3
+/** The API is asked every two seconds. */
+const LEAST_SILENT_MS = 10_000
 
 export interface FabricViewOptions {
   readonly clock: ServerClock
@@ -41,6 +46,8 @@ export class FabricView {
   #state: FabricState = FABRIC_VIEW
   #period: Period = { range: '5m' }
   #isOpen = false
+  /** As it is drawn. */
+  #wasStale = false
 
   constructor(options: FabricViewOptions) {
     this.#options = options
@@ -75,8 +82,12 @@ export class FabricView {
     return fabric === undefined ? undefined : fabric.ageMs + performance.now() - this.#polledAtMs
   }
 
+  /** Also where the API itself has said nothing for three intervals. */
   get isStale(): boolean {
-    return this.#fabric?.stale ?? false
+    const fabric = this.#fabric
+    if (fabric === undefined) return false
+    const silentMs = performance.now() - this.#polledAtMs
+    return fabric.stale || silentMs > Math.max(LEAST_SILENT_MS, STALE_INTERVALS * fabric.intervalMs)
   }
 
   /** What the API knows; `unknown` until it has answered. */
@@ -104,6 +115,7 @@ export class FabricView {
   }
 
   draw(): void {
+    if (this.isStale !== this.#wasStale) this.#write()
     this.#writeFacts()
     this.#history.draw()
   }
@@ -119,7 +131,7 @@ export class FabricView {
 
   get #fabric(): Fabric | undefined {
     const { fabric: name } = this.#state
-    return name === null ? this.#fabrics?.[0] : this.#fabrics?.find(({ fabric }) => fabric === name)
+    return this.#fabrics?.find(({ fabric }) => fabric === name) ?? this.#fabrics?.[0]
   }
 
   get #metric(): FabricMetric | undefined {
@@ -162,7 +174,9 @@ export class FabricView {
   }
 
   #write(): void {
-    const [fabric, metric, cells, by] = [this.#fabric, this.#metric, this.#cells, this.#by]
+    const [fabric, metric, by] = [this.#fabric, this.#metric, this.#by]
+    // Those of another fabric would stand under the name of this one.
+    const cells = this.#question?.fabric === fabric?.fabric ? this.#cells : undefined
     const { id } = this.#state
     writeChoices(this.#names, this.#fabrics?.map(({ fabric: name }) => name) ?? [], fabric?.fabric)
     byId('fabric-name-choice').hidden = (this.#fabrics?.length ?? 0) < 2
@@ -171,7 +185,8 @@ export class FabricView {
       setAttribute(button, 'aria-pressed', String(button.dataset.by === by))
       button.disabled = metric?.isCounter !== true
     }
-    this.#map.show(cells, id, this.isStale)
+    this.#wasStale = this.isStale
+    this.#map.show(cells, id, this.#wasStale)
     this.#worst.show(cells, this.#question?.by ?? 'value', id)
     this.#writeLegend()
     this.#writeFacts()
@@ -210,12 +225,12 @@ export class FabricView {
       ...(fabric.fabric === UNNAMED ? [] : [`fabric ${fabric.fabric}`]),
       ...ports,
       countOf(fabric.switches, 'switch').replace('switchs', 'switches'),
-      `every ${ageText(fabric.intervalMs)}`,
-      `${fabric.stale ? 'stale, ' : ''}${ageText(ageMs)} old`,
+      ...(fabric.intervalMs > 0 ? [`every ${ageText(fabric.intervalMs)}`] : []),
+      `${this.isStale ? 'stale, ' : ''}${ageText(ageMs)} old`,
       ...away.map(({ target, error }) => `${target} does not answer${error === undefined ? '' : `: ${error}`}`),
     ]
     setText(byId('fabric-facts'), facts.join(' · '))
-    setAttribute(byId('fabric'), 'data-stale', String(fabric.stale))
+    setAttribute(byId('fabric'), 'data-stale', String(this.isStale))
   }
 
   /** Writes what is under the pointer beside it. */
@@ -224,8 +239,6 @@ export class FabricView {
     const id = this.#cells?.ids[index]
     tip.hidden = id === undefined
     if (id === undefined) return
-    const { x, y } = this.#map.pointedCorner
-    tip.style.transform = `translate(${x}px, ${y}px)`
     const text = valueText(this.#cells!.values[index], this.#question!.by)
     const group = this.#groupOf(index)
     tip.replaceChildren(
@@ -233,7 +246,18 @@ export class FabricView {
       ...(group === '' ? [] : [element('span', { text: group })]),
       element('span', { class: 'number', text }),
     )
+    this.#placeTip(tip)
     setText(byId('fabric-pointed'), `${id} ${text}`)
+  }
+
+  /** Below the cell, or above it where there is no room, and never over the edge. */
+  #placeTip(tip: HTMLElement): void {
+    const holder = byId('fabric-canvas-holder')
+    const { left, top, bottom } = this.#map.pointedCell
+    const [width, height] = [tip.offsetWidth, tip.offsetHeight + 2 * TIP_GAP_PX]
+    const fits = bottom + height <= holder.scrollTop + holder.clientHeight || top < height
+    const x = Math.max(0, Math.min(left, holder.clientWidth - width))
+    tip.style.transform = `translate(${x}px, ${fits ? bottom : top - height}px)`
   }
 
   #groupOf(index: number): string {
