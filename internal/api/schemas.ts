@@ -241,6 +241,16 @@ export function problems(...statuses: number[]) {
   )
 }
 
+/** What the answers that are made of a generation carry. */
+export const GENERATION_HEADERS = {
+  ETag: Type.String({ description: 'Names the generation: ask with it in `If-None-Match`.' }),
+}
+
+/** How a client says what it has already. */
+export const ConditionSchema = Type.Object({
+  'if-none-match': Type.Optional(Type.String({ description: 'The `ETag` of an answer: 304 while it still holds.' })),
+})
+
 /** What any request for values of a fabric may be answered with: a line of text, or a problem document for who asks for JSON. */
 export function telemetryAnswers(...more: number[]) {
   const answers = problems(404, 421, 429, 500, 503, ...more)
@@ -256,9 +266,9 @@ export function telemetryAnswers(...more: number[]) {
   }
 }
 
-/** What a push may be answered with. */
-export function pushAnswers() {
-  const { 304: _kept, ...answers } = telemetryAnswers(403, 415)
+/** The same without a condition, such as those of a push. */
+export function unconditionalAnswers(...more: number[]) {
+  const { 304: _kept, ...answers } = telemetryAnswers(...more)
   return answers
 }
 
@@ -283,6 +293,6 @@ export const FabricRowSchema = Type.Object({
     Type.Literal(true, { description: 'The counter stands at the largest value that it can hold.' }),
   ),
   reset: Type.Optional(
-    Type.Literal(true, { description: 'The value fell: the counter was cleared, or its device started again.' }),
+    Type.Literal(true, { description: 'The counter fell: it was cleared, or its device started again.' }),
   ),
 })

@@ -34,6 +34,7 @@ class Stream {
   readonly lines: string[] = []
   /** Measurement and field `v` of each reading so far. */
   readonly values: Array<[string, number]> = []
+  readonly fabrics: Array<string | undefined> = []
   lastId = ''
   ended = false
   #rest = ''
@@ -57,8 +58,9 @@ class Stream {
     this.#rest = lines.pop()!
     for (const line of lines) {
       if (line.startsWith('data: [')) {
-        for (const { measurement, fields } of JSON.parse(line.slice('data: '.length))) {
+        for (const { measurement, fields, tags } of JSON.parse(line.slice('data: '.length))) {
           this.values.push([measurement, fields.v])
+          this.fabrics.push(tags.fabric)
         }
       } else {
         this.lines.push(line)
@@ -304,6 +306,21 @@ describe('the live stream of switches', () => {
     expect(one!.values).toEqual([13, 23].map((v) => ['fabric_port', v]))
     expect(all!.values).toEqual([11, 12, 21, 22].map((v) => ['fabric_port', v]))
     expect(none!.values).toEqual([])
+  })
+
+  it('takes lists, in which a comma of a name is written with a backslash', async () => {
+    const { scene, port } = await listen()
+    const fabric = new FabricScene(scene)
+    const named = (name: string, id: string) =>
+      snapshotOf('fabric_port', [{ name: 'v', kind: 'int' }], [{ id, atUs: 1, switchName: name, cells: [1] }])
+    await fabric.show(named('MF0;a,b', 'ab_1'))
+    await fabric.show(named('leaf-1', 'cd_1'), 'other')
+    const stream = await Stream.open(port, '?switch=cd_1,MF0;a%5C,b')
+    await until(() => stream.values.length === 2)
+    const refused = await scene.ask('/api/v1/live?switch=cd_1,MF0;a,b')
+    expect(refused.json()).toMatchObject({ status: 400, detail: 'there is a switch "MF0;a,b": write it as MF0;a\\,b' })
+    // Of several fabrics each row tells its own.
+    expect(stream.fabrics).toEqual(['default', 'other'])
   })
 
   it('goes with no other filter', async () => {

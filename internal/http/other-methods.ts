@@ -1,5 +1,5 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { pathOf, sendProblem } from './answer-errors.ts'
+import type { FastifyRequest } from 'fastify'
+import { pathOf } from './answer-errors.ts'
 import type { App } from './app-types.ts'
 import { MethodError } from './errors.ts'
 
@@ -42,8 +42,10 @@ const FILES = /\/\*$/
 
 function addRefusal({ scope, url, methods }: Routed): void {
   const allowed = [...methods].sort()
-  const refuse = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-    sendProblem(request, reply, new MethodError(request.method, pathOf(request.url), allowed))
+  // The scope of the path answers errors in its own way.
+  const refuse = async (request: FastifyRequest): Promise<never> => {
+    throw new MethodError(request.method, pathOf(request.url), allowed)
+  }
   const method = REFUSED.filter((name) => !methods.has(name))
   scope.route({ method, url, schema: { hide: true }, onRequest: refuse, handler: refuse })
 }

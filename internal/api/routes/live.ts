@@ -10,11 +10,11 @@ import type { LiveStreams } from '../live-streams.ts'
 import { escapeName, hiddenName, parseNames, refuseHidden } from '../names.ts'
 import { problems } from '../schemas.ts'
 
-const names = (what: string) =>
+const names = (what: string, usual = 'all') =>
   Type.Optional(
     Type.Array(Type.String({ maxLength: 8192 }), {
       maxItems: 100,
-      description: `Only these ${what}, with commas between them; may be repeated. A comma of a name is written \`\\,\`. Default: all.`,
+      description: `Only these ${what}, with commas between them; may be repeated. A comma of a name is written \`\\,\`. Default: ${usual}.`,
     }),
   )
 
@@ -22,12 +22,9 @@ const QuerySchema = Type.Object(
   {
     host: names('hosts'),
     measurement: names('measurements'),
-    switch: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 8192 }), {
-        maxItems: 100,
-        description:
-          'Only these switches or ports of fabrics, after each snapshot; of a switch whose ports are read its ports. May be repeated. It goes with no other filter.',
-      }),
+    switch: names(
+      'switches or ports of fabrics, after each snapshot; of a switch whose ports are read its ports. It goes with no other filter',
+      'none',
     ),
   },
   { additionalProperties: false },
@@ -77,9 +74,8 @@ export function addLiveRoute(app: App, { feed, table, fabrics, streams }: LiveRo
       const { host, measurement, switch: switches } = request.query
       if (switches !== undefined) {
         if ((host ?? measurement) !== undefined) throw new ParameterError('switch', 'switch goes with no other filter')
-        return streams.answer(request, reply, (sink) =>
-          feed.joinClient(() => new SwitchClient(sink, fabrics, switches)),
-        )
+        const ids = namesOf('switch', switches, () => switchesOf(fabrics)) ?? []
+        return streams.answer(request, reply, (sink) => feed.joinClient(() => new SwitchClient(sink, fabrics, ids)))
       }
       const filter = new FeedFilter(
         namesOf('host', host, () => hostsOf(table)),
@@ -105,6 +101,14 @@ function namesOf(
 
 function* hostsOf(table: LiveTable): Iterable<string> {
   for (const { host } of table.byHost.all()) yield host
+}
+
+function* switchesOf(view: FabricView): Iterable<string> {
+  for (const name of view.names) {
+    for (const { snapshot } of view.shown(name)!.targets) {
+      for (let row = 0; row < snapshot.rows; row++) yield snapshot.switchOf(row) ?? snapshot.id(row)
+    }
+  }
 }
 
 function* measurementsOf(table: LiveTable): Iterable<string> {

@@ -133,21 +133,47 @@ describe('GET /api/v1/switches/{id}/metrics', () => {
   }
 
   it.each([
-    ['sw1', 'field=v', 'switch', { switch: 'sw1' }],
-    ['SW1', 'field=v&fabric=default', 'switch', { switch: 'sw1', fabric: 'default' }],
+    ['sw1', 'field=v', 'switch', { switch: 'sw1', fabric: '' }],
+    ['SW1', 'field=v&fabric=default', 'switch', { switch: 'sw1', fabric: '' }],
     ['leaf 1', 'field=v&measurement=fabric_info', 'fabric_info', { switch: 'leaf 1' }],
-    [`${GUID}_9`, 'field=v', 'fabric_port', { node_guid: GUID, port_num: '9' }],
+    [`${GUID}_9`, 'field=v', 'fabric_port', { node_guid: GUID, port_num: '9', fabric: 'ports' }],
     [
       `0x${GUID.toUpperCase()}_9`,
       'field=v&tag=switch=leaf-10',
       'fabric_port',
-      { node_guid: GUID, port_num: '9', switch: 'leaf-10' },
+      { node_guid: GUID, port_num: '9', switch: 'leaf-10', fabric: 'ports' },
     ],
   ])('%s %s', async (id, query, measurement, tags) => {
     const [question, answer] = await asked(id, query)
     expect(question).toMatchObject({ measurement, tags, aggregate: 'mean' })
     expect(Object.keys(question.tags)).toHaveLength(Object.keys(tags).length)
     expect(answer).toMatchObject({ measurement, series: [{ points: [[1, 2]] }] })
+  })
+
+  it('is that of one fabric: the one that is asked for, or that shows it, and never of two together', async () => {
+    const fabric = await FabricScene.open()
+    const { scene } = fabric
+    await fabric.show(switchesOf(3, 1, 1), 'a')
+    scene.reader.history = async ({ tags }) =>
+      [undefined, 'a', 'b'].flatMap((name) => {
+        const isAsked = tags.fabric === undefined || tags.fabric === (name ?? '')
+        const own = { switch: tags.switch!, ...(name && { fabric: name }) }
+        return isAsked && tags.switch === 'sw1' ? [{ field: 'v', tags: own, points: [[1, 2]] }] : []
+      })
+    const ask = async (query: string, id = 'SW1') =>
+      (await scene.ask(`/api/v1/switches/${id}/metrics?field=v&${query}`)).json()
+    const fabricsOf = async (query: string) =>
+      (await ask(query)).series.map(({ tags }: { tags: { fabric?: string } }) => tags.fabric)
+    expect(await fabricsOf('')).toEqual(['a'])
+    expect(await fabricsOf('fabric=a')).toEqual(['a'])
+    expect(await ask('fabric=c')).toMatchObject({ status: 404 })
+    await fabric.show(switchesOf(3, 1, 1))
+    expect(await fabricsOf('fabric=default')).toEqual([undefined])
+    expect(await ask('')).toMatchObject({
+      ...{ status: 400, parameter: 'fabric' },
+      detail: 'several fabrics have it: add fabric=, one of a, default',
+    })
+    expect((await ask('fabric=b', 'sw1')).series).toHaveLength(1)
   })
 
   it('is empty for a switch that is shown, or has ever had that field, and 404 for another', async () => {

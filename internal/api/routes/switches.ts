@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { DEFAULT_FABRIC } from '../../fabric/generation.ts'
 import type { App } from '../../http/app-types.ts'
+import { ParameterError } from '../../http/errors.ts'
 import { cleanText } from '../../sample/border.ts'
 import type { HistoryQuery, StoreReader } from '../../store/store.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -116,16 +117,21 @@ export function addSwitchRoutes(app: App, { view, clock, reader, histories }: Sw
       },
     },
     async (request): Promise<SwitchHistoryAnswer> => {
-      const { fabric, ...params } = request.query
-      const id = knownId(view, request.params.id, fabric)
-      const isTagged = fabric !== undefined && fabric !== '' && fabric !== DEFAULT_FABRIC
-      const tags = { ...tagsOf(id), ...(isTagged ? { fabric } : {}) }
+      const { fabric = '', ...params } = request.query
+      const shownIn = fabricsWith(view, request.params.id, fabric)
+      if (shownIn.length > 1) throw new ParameterError('fabric', severalFabrics(shownIn))
+      const id = cleanText(shownIn[0]?.id ?? request.params.id)
       const measurement = params.measurement ?? (PORT.test(id) ? 'fabric_port' : 'switch')
       // Of any time: it may have been gone for longer than the range that is asked for.
       const isKnown = async (query: HistoryQuery, signal: AbortSignal): Promise<boolean> =>
-        isShown(view, id) || (await reader.history({ ...query, ...EVER, aggregate: 'last' }, signal)).length > 0
+        shownIn.length > 0 || (await reader.history({ ...query, ...EVER, aggregate: 'last' }, signal)).length > 0
       const what = `a switch or port named ${JSON.stringify(id)}`
-      const asked = { tags, params: { ...params, measurement }, isKnown, what }
+      const asked = {
+        tags: { ...tagsOf(id), ...fabricTag(fabric || shownIn[0]?.fabric) },
+        params: { ...params, measurement },
+        isKnown,
+        what,
+      }
       return { switch_id: id, ...(await histories.get(asked, request.signal)) }
     },
   )
@@ -144,15 +150,26 @@ function tagsOf(id: string): Record<string, string> {
   return guid === undefined ? { switch: id } : { node_guid: guid.toLowerCase(), port_num: port! }
 }
 
-/** The id as its source writes it: clients may write it in any case. */
-function knownId(view: FabricView, id: string, fabric: string | undefined): string {
-  const shown = fabric === undefined ? view.only : view.shown(fabric)
-  const row = shown?.find(id) ?? -1
-  return cleanText(row < 0 ? id : shown!.idOf(row))
+/** The series of one fabric alone have its name, but for those of the fabric `default`, which have none. */
+function fabricTag(fabric: string | undefined): Record<string, string> {
+  return fabric === undefined ? {} : { fabric: fabric === DEFAULT_FABRIC ? '' : fabric }
 }
 
-function isShown(view: FabricView, id: string): boolean {
-  return view.names.some((name) => view.shown(name)!.find(id) >= 0)
+/**
+ * The fabrics that show a switch or port now, each with the id as its source writes it: clients may write it in any case.
+ *
+ * @param fabric the one that is asked for; '' for any
+ */
+function fabricsWith(view: FabricView, asked: string, fabric: string): { fabric: string; id: string }[] {
+  return view.names.flatMap((name) => {
+    const shown = view.shown(name)!
+    const row = fabric === '' || fabric === name ? shown.find(asked) : -1
+    return row < 0 ? [] : [{ fabric: name, id: shown.idOf(row) }]
+  })
+}
+
+function severalFabrics(shownIn: readonly { fabric: string }[]): string {
+  return `several fabrics have it: add fabric=, one of ${shownIn.map(({ fabric }) => fabric).join(', ')}`
 }
 
 /** The heads of the targets from which nothing comes. */

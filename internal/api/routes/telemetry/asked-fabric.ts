@@ -15,7 +15,7 @@ export function askedFabric(view: FabricView, name: string | undefined): FabricG
   const shown = name === undefined || name === '' ? view.only : view.shown(name)
   if (shown !== undefined) return shown
   const { names } = view
-  if (names.length === 0) {
+  if (names.length === 0 || (name !== undefined && view.isAwaited(name))) {
     const text = 'no snapshot of a fabric has arrived yet'
     throw new TelemetryError(503, text, text, { retryAfterSeconds: RETRY_SECONDS })
   }
@@ -24,7 +24,7 @@ export function askedFabric(view: FabricView, name: string | undefined): FabricG
   throw new TelemetryError(
     404,
     'fabric does not exist',
-    `there is no fabric ${JSON.stringify(name)}: ${names.join(', ')}`,
+    `there is no fabric ${JSON.stringify(name)}, but ${names.join(', ')}`,
   )
 }
 

@@ -91,6 +91,17 @@ describe('POST /telemetry/counters', () => {
     )
   })
 
+  it('keeps all digits of an integer', async () => {
+    const { fabric, push } = await open()
+    const large = (metric: string, value: string) => `{"switch_id":"sw1","metric":"${metric}","value":${value}}`
+    const rows = [large('packet_errors', '9007199254740993'), large('PortXmitWaitExtended', '9223372036854775807')]
+    await push(`[${[...rows, large('load', '1e300'), large('name', '"value"')].join(',')}]`, 'application/json')
+    await until('it is shown', () => fabric.scene.fabrics.only !== undefined)
+    expect((await fabric.get('ListMetrics')).body).toBe(
+      '[{"sw1":{"packet_errors":9007199254740993,"PortXmitWaitExtended":9223372036854775807,"load":1e+300,"name":"value"}}]',
+    )
+  })
+
   it('counts bad rows and cells, and keeps the good', async () => {
     const { push } = await open()
     const answer = await push(`${CSV}1763856000,sw3,x,1,1\n1763856000,sw4,1\n1763856000,sw5,1,1,1\n`)
@@ -121,6 +132,22 @@ describe('POST /telemetry/counters', () => {
     expect([sent(), fabric.scene.fabrics.only]).toEqual([0, undefined])
     const problem = await push(body, type, { ...headers, accept: 'application/json' })
     expect(problem.json()).toMatchObject({ status })
+  })
+
+  it('stands in the OpenAPI document, with both kinds of bodies', async () => {
+    const { fabric } = await open()
+    const { post } = (await fabric.scene.app.inject('/docs/json')).json().paths['/telemetry/counters']
+    expect(Object.keys(post.requestBody.content)).toEqual(['text/csv', 'application/json'])
+    expect(post.requestBody.content['application/json'].schema.items.required).toEqual(['switch_id', 'metric', 'value'])
+    const statuses = ['202', '400', '403', '404', '408', '413', '414', '415', '421', '429', '431', '500', '503']
+    expect(Object.keys(post.responses)).toEqual(statuses)
+  })
+
+  it.each(['?x=1', '?fabric=a'])('refuses the parameter of %s', async (query) => {
+    const { fabric } = await open()
+    const request = { method: 'POST', url: `/telemetry/counters${query}`, payload: CSV } as const
+    const answer = await fabric.scene.app.inject({ ...request, headers: { 'content-type': 'text/csv' } })
+    expect([answer.statusCode, answer.body]).toEqual([400, `there is no parameter "${query.slice(1).split('=')[0]}"\n`])
   })
 
   it('says 503 to those beyond four that wait', async () => {

@@ -1,8 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { App } from '../../../http/app-types.ts'
-import { HttpError, OverloadError } from '../../../http/errors.ts'
-import { pushAnswers } from '../../schemas.ts'
+import { HttpError, OverloadError, ParameterError } from '../../../http/errors.ts'
+import { unconditionalAnswers } from '../../schemas.ts'
 
 /** 100,000 ports of 37 columns have 35 MB. */
 const MAX_BODY_BYTES = 64 * 2 ** 20
@@ -14,14 +14,22 @@ const TakenSchema = Type.Object(
   { description: 'The broker has the good rows.' },
 )
 
+const CsvSchema = Type.String({
+  description:
+    'All rows, as a source reads them: see docs/fabric.md. Also as `text/plain` or `application/octet-stream`.',
+  examples: ['switch_id,latency_ms\nsw1,0.5\n'],
+})
+
 const RowsSchema = Type.Array(
   Type.Object({
     switch_id: Type.String({ minLength: 1, maxLength: 1024 }),
     metric: Type.String({ minLength: 1, maxLength: 1024 }),
     value: Type.Union([Type.Number(), Type.String({ maxLength: 65_536 })]),
   }),
-  { minItems: 1 },
+  { minItems: 1, description: 'Some values, which stay beside those of before.' },
 )
+
+type Rows = Static<typeof RowsSchema>
 
 /** Columns that are no metrics. */
 const NO_METRICS: ReadonlySet<string> = new Set(['switch_id', 'timestamp'])
@@ -46,12 +54,17 @@ export function addCounters(app: App, take: TakeCounters): void {
         operationId: 'pushCounters',
         summary: 'Takes rows of the fabric `default`: CSV with all of them, or JSON with some',
         tags: ['fabric'],
-        consumes: types,
-        querystring: Type.Object({}, { additionalProperties: false }),
-        response: { 202: TakenSchema, ...pushAnswers() },
+        body: {
+          content: { 'text/csv': { schema: CsvSchema }, 'application/json': { schema: RowsSchema } },
+        },
+        response: { 202: TakenSchema, ...unconditionalAnswers(403, 415) },
       },
+      // The body is bytes, and its reader says what is wrong with them.
+      validatorCompiler: () => () => true,
     },
     async (request, reply) => {
+      for (const name in request.query as object)
+        throw new ParameterError(name, `there is no parameter ${JSON.stringify(name)}`)
       const body = request.body as Buffer | undefined
       if (body === undefined || body.length === 0) throw new HttpError(400, 'the body is empty')
       if (request.headers['content-encoding'] !== undefined) throw new HttpError(415, 'a body must not be packed')
@@ -89,19 +102,35 @@ function tableOf(body: Buffer): Buffer {
   return Buffer.from(`${[header, ...lines].join('\n')}\n`)
 }
 
-function parsed(body: Buffer) {
+function parsed(body: Buffer): Rows {
   let rows: unknown
   try {
     rows = JSON.parse(body.toString())
   } catch (cause) {
     throw new HttpError(400, 'the body is no JSON', { cause })
   }
-  if (Value.Check(RowsSchema, rows)) return rows
+  if (Value.Check(RowsSchema, rows)) return rows.some(isLarge) ? (JSON.parse(body.toString(), exact) as Rows) : rows
   const [problem] = [...Value.Errors(RowsSchema, rows)]
   throw new HttpError(
     400,
     `the body is no list of {"switch_id", "metric", "value"}: ${problem?.path ?? ''} ${problem?.message ?? ''}`,
   )
+}
+
+function isLarge({ value }: Rows[number]): boolean {
+  return Number.isInteger(value) && !Number.isSafeInteger(value)
+}
+
+/**
+ * Keeps the digits of an integer that JSON.parse has rounded: another value would be shown than the one that was sent.
+ *
+ * @param context Node.js before 21 gives none
+ */
+function exact(key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (key !== 'value' || typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  if (context?.source === undefined)
+    throw new HttpError(400, `${value} is beyond 2^53: write the digits of such an integer as a text`)
+  return /^-?\d+$/.test(context.source) ? context.source : value
 }
 
 function cellOf(value: string | number): string {

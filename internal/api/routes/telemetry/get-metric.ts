@@ -4,10 +4,10 @@ import type { LatencyRecorder } from '../../../observe/latency.ts'
 import type { FabricView } from '../../../view/fabric/fabric-view.ts'
 import { valueJson } from '../../../view/fabric/json.ts'
 import type { TargetRows } from '../../../view/fabric/target-rows.ts'
-import { telemetryAnswers } from '../../schemas.ts'
+import { ConditionSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
 import { isSentAlready, JSON_TYPE, sendShort, tagOf } from './answers.ts'
 import { askedFabric, askedRow, FabricParam } from './asked-fabric.ts'
-import { TelemetryError } from './errors.ts'
+import { missing, TelemetryError } from './errors.ts'
 
 const QuerySchema = Type.Object({
   switch_id: Type.String({ description: 'A switch, or a port: `<guid>_<port>`. In any case.', examples: ['sw5'] }),
@@ -39,8 +39,13 @@ export function addGetMetric(app: App, view: FabricView, latency: LatencyRecorde
         summary: 'One value of a switch or port, as it is now',
         tags: ['fabric'],
         querystring: QuerySchema,
+        headers: ConditionSchema,
         response: {
-          200: { description: 'The value.', content: { [JSON_TYPE]: { schema: ValueSchema } } },
+          200: {
+            description: 'The value.',
+            headers: GENERATION_HEADERS,
+            content: { [JSON_TYPE]: { schema: ValueSchema } },
+          },
           ...telemetryAnswers(),
         },
       },
@@ -70,10 +75,10 @@ function checked(asked: Asked): { switchId: string; metric: string; metricName: 
     if (Array.isArray(asked[name as keyof Asked])) throw refused(name, `${name} is given twice`)
   }
   const { switch_id: switchId, metric, metric_name: metricName } = asked as Readonly<Record<string, string | undefined>>
-  if (switchId === undefined || switchId === '') throw refused('switch_id', 'Missing switch_id parameter')
+  if (switchId === undefined || switchId === '') throw missing('switch_id')
   if (metric !== undefined && metricName !== undefined) throw refused('metric_name', 'metric_name stands in place of metric: give one of them') // biome-ignore format: one line
   const name = metricName ?? metric
-  if (name === undefined || name === '') throw refused('metric', 'Missing metric parameter')
+  if (name === undefined || name === '') throw missing('metric')
   return { switchId, metric: name, metricName }
 }
 

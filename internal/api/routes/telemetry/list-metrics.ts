@@ -10,7 +10,7 @@ import { RowWriter } from '../../../view/fabric/json.ts'
 import { naturally } from '../../../view/fabric/naturally.ts'
 import { Slices } from '../../../view/fabric/slices.ts'
 import type { TargetRows } from '../../../view/fabric/target-rows.ts'
-import { telemetryAnswers } from '../../schemas.ts'
+import { ConditionSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
 import { parseTime } from '../history-params.ts'
 import { type Answer, type Answers, isSentAlready, JSON_TYPE, sendAnswer, tagOf } from './answers.ts'
 import { askedFabric, askedRow, checkMetric, FabricParam } from './asked-fabric.ts'
@@ -67,6 +67,11 @@ const QuerySchema = Type.Object(
 )
 type Question = Static<typeof QuerySchema>
 
+const PAGE_HEADERS = {
+  ...GENERATION_HEADERS,
+  Link: Type.String({ description: 'There where more rows follow: their URL, with `rel="next"`.' }),
+}
+
 const RowSchema = Type.Record(
   Type.String(),
   Type.Record(Type.String(), Type.Unsafe<unknown>({ type: ['number', 'string'] })),
@@ -93,8 +98,9 @@ export function addListMetrics(app: App, { view, clock, answers, shape, latency 
         summary: 'The values of all switches or ports, as they are now',
         tags: ['fabric'],
         querystring: QuerySchema,
+        headers: ConditionSchema,
         response: {
-          200: { description: 'The values.', content: { [JSON_TYPE]: { schema: ListSchema } } },
+          200: { description: 'The values.', headers: PAGE_HEADERS, content: { [JSON_TYPE]: { schema: ListSchema } } },
           ...telemetryAnswers(),
         },
       },
@@ -120,9 +126,9 @@ function answerOf(
   usualShape: TelemetryShape,
   clock: Clock,
 ): Answer | Promise<Answer> {
-  for (const metric of query.metric ?? []) checkMetric(generation, metric)
   const sinceUs = query.updated_since === undefined ? Number.NEGATIVE_INFINITY : parseSince(query.updated_since, clock)
   const rows = askedRows(generation, query)
+  for (const metric of query.metric ?? []) checkMetric(generation, metric)
   const values = Math.max(1, query.metric?.length ?? generation.metrics.length)
   const most = Math.min(query.limit ?? Number.POSITIVE_INFINITY, Math.ceil(MOST_VALUES / values))
   const page = new Page(generation, query, most, sinceUs)
@@ -131,7 +137,9 @@ function answerOf(
     const body = Buffer.from(page.body(isArray))
     return page.next === undefined ? { body } : { body, next: urlOfPage(url, page.next) }
   }
-  if (Math.min(rows.length, most) * values > FEW_VALUES) return page.fillInSlices(rows, isArray).then(finished)
+  // Rows that are not new enough are walked through too.
+  const walked = sinceUs > 0 ? rows.length : Math.min(rows.length, most)
+  if (walked * values > FEW_VALUES) return page.fillInSlices(rows, isArray).then(finished)
   for (const row of rows) if (!page.add(row, isArray)) break
   return finished()
 }
@@ -210,7 +218,7 @@ export function firstAfter(generation: FabricGeneration, id: string): number {
 
 /** The answer serves for as long as its generation, so it cannot depend on the time at which it is asked for. */
 function parseSince(text: string, clock: Clock): number {
-  if (text !== 'now' && !text.startsWith('-')) return parseTime('updated_since', text, clock.now())
+  if (/^\d/.test(text)) return parseTime('updated_since', text, clock.now())
   throw new ParameterError(
     'updated_since',
     `${JSON.stringify(text)} is not a time: give an RFC 3339 time, or microseconds since 1970`,

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { SWITCH_COLUMNS, snapshotOf, switchesOf } from '../../../../test/support/fabric.ts'
+import { FabricWriter, SWITCH_COLUMNS, snapshotOf, switchesOf } from '../../../../test/support/fabric.ts'
 import { FabricScene as Fabric } from '../../../../test/support/fabric-scene.ts'
 import type { Column } from '../../../fabric/snapshot.ts'
 
@@ -125,6 +125,17 @@ describe('GET /telemetry/GetMetric', () => {
     })
     expect((await fabric.get('GetMetric?switch_id=sw-05&metric=Latency_Avg_uSec&fabric=b')).body).toBe('152.2')
   })
+
+  it('answers 503 for a fabric that is announced, and not shown yet', async () => {
+    const fabric = await Fabric.open()
+    await fabric.show(switchesOf(2, 1, 1), 'a')
+    fabric.scene.way.broker.snapshots.read = async () => undefined
+    const writer = new FabricWriter(fabric.scene.way.broker.snapshots, { fabric: 'b' })
+    await writer.write(fabric.scene.way.clock.time, { 'http://b': B_ROWS })
+    const answer = await fabric.get('GetMetric?switch_id=SW-05&metric=Port_Status&fabric=b')
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '5'])
+    expect((await fabric.get('GetMetric?switch_id=sw1&metric=latency_ms')).body).toBe('0.5')
+  })
 })
 
 describe('answers of a generation', () => {
@@ -167,6 +178,16 @@ describe('answers of a generation', () => {
     const fabric = await Fabric.open()
     const answer = await fabric.scene.app.inject({ method: 'DELETE', url: `/telemetry/${path}` })
     expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD'])
+    expect([answer.headers['content-type'], answer.body]).toEqual([PLAIN, `/telemetry/${path} does not allow DELETE\n`])
+  })
+
+  it.each(['', '/', '/none', '/getmetric?switch_id=sw1&metric=latency_ms'])('there is nothing at %s', async (path) => {
+    const fabric = await Fabric.open()
+    const ask = (accept: string) => fabric.scene.app.inject({ url: `/telemetry${path}`, headers: { accept } })
+    const plain = await ask('*/*')
+    expect([plain.statusCode, plain.headers['content-type']]).toEqual([404, PLAIN])
+    expect(plain.body).toBe(`there is nothing at /telemetry${path.split('?')[0]}\n`)
+    expect((await ask('application/json')).headers['content-type']).toBe(PROBLEM)
   })
 })
 
@@ -280,6 +301,10 @@ describe('GET /telemetry/ListMetrics', () => {
 
   it.each([
     ['switch_id=sw1&switch_id=sw9', 404, 'switch_id does not exist'],
+    ['metric=x&switch_id=sw9', 404, 'switch_id does not exist'],
+    ['metric=timestamp', 404, 'metric does not exist'],
+    ['updated_since=now', 400, '"now" is not a time: give an RFC 3339 time, or microseconds since 1970\n'],
+    ['updated_since=', 400, '"" is not a time: give an RFC 3339 time, or microseconds since 1970\n'],
     ['metric=latency_ms&metric=x', 404, 'metric does not exist'],
     ['fabric=x', 404, 'fabric does not exist'],
     ['updated_since=yesterday', 400, '"yesterday" is not a time'],
@@ -348,8 +373,8 @@ describe('GET /telemetry/top', () => {
   })
 
   it.each([
-    ['', 400, 'metric is missing'],
-    ['metric=', 400, 'metric must NOT have fewer than 1 characters'],
+    ['', 400, 'Missing metric parameter\n'],
+    ['metric=', 400, 'Missing metric parameter\n'],
     ['metric=state', 400, 'state is a text'],
     ['metric=x', 404, 'metric does not exist'],
     ['metric=PortXmitDiscardsExtended&by=size', 400, 'value, delta, rate'],

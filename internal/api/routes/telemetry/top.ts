@@ -5,7 +5,7 @@ import type { FabricGeneration } from '../../../view/fabric/fabric-generation.ts
 import type { FabricView } from '../../../view/fabric/fabric-view.ts'
 import { rowJson } from '../../../view/fabric/row-json.ts'
 import { type TopBy, topRows } from '../../../view/fabric/top-rows.ts'
-import { FabricRowSchema, telemetryAnswers } from '../../schemas.ts'
+import { ConditionSchema, FabricRowSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
 import { type Answer, type Answers, isSentAlready, JSON_TYPE, sendAnswer, tagOf } from './answers.ts'
 import { askedFabric, checkMetric, FabricParam } from './asked-fabric.ts'
 import { TelemetryError } from './errors.ts'
@@ -54,8 +54,13 @@ export function addTop(app: App, { view, answers, latency }: TopOptions): void {
         summary: 'The switches or ports with the largest figures of a metric',
         tags: ['fabric'],
         querystring: QuerySchema,
+        headers: ConditionSchema,
         response: {
-          200: { description: 'The largest first.', content: { [JSON_TYPE]: { schema: TopSchema } } },
+          200: {
+            description: 'The largest first.',
+            headers: GENERATION_HEADERS,
+            content: { [JSON_TYPE]: { schema: TopSchema } },
+          },
           ...telemetryAnswers(),
         },
       },
