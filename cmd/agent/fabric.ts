@@ -45,7 +45,13 @@ export async function openFabricSources(context: Context, broker: Broker, more: 
     return { fabric, source, ticker }
   })
   addFabricMetrics(context, running, latencies)
-  summary.push(() => ({ fabric_produced: ledger.produced, fabric_sent: ledger.sent, fabric_dropped: ledger.dropped }))
+  summary.push(() => ({
+    fabric_produced: ledger.produced,
+    fabric_taken_over: ledger.takenOver,
+    fabric_sent: ledger.sent,
+    fabric_dropped: ledger.dropped,
+    fabric_held: ledger.held,
+  }))
   for (const { fabric, source, ticker } of running) {
     ticker.start()
     releaser.push(`fabric ${fabric}`, async (signal) => {

@@ -45,7 +45,10 @@ export class CellComparison {
   row(id: string, timeNs: string, found: (metric: string) => string): void {
     const key = `${id} ${timeNs}`
     const expected = this.#expected.get(key)
-    if (expected === undefined) return this.#tell(`${key} was never made, or is stored twice`)
+    if (expected === undefined) {
+      this.#tell(`${key} was never made, or is stored twice`)
+      return
+    }
     this.#expected.delete(key)
     const { table, line } = expected
     const cells = table.cellsOf(line)

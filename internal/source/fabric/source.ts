@@ -74,9 +74,10 @@ export class FabricSource {
     const { clock, logger, fabric } = this.#options
     if (!this.#isTakenOver) await this.#takeOver()
     const asked = await Promise.all(this.targets.map((target) => target.read(clock, this.#stop.signal)))
-    if (this.#stop.signal.aborted) return
-    for (const target of this.targets) this.#sayState(target)
     const fresh = asked.filter((reading) => reading !== undefined)
+    // What was taken before the stop is still sent.
+    if (this.#stop.signal.aborted && fresh.length === 0) return
+    for (const target of this.targets) this.#sayState(target)
     const times = {
       fetchMs: longest(fresh, ({ fetchMs }) => fetchMs),
       parseMs: longest(fresh, ({ parseMs }) => parseMs),

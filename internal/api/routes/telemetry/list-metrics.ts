@@ -114,7 +114,12 @@ export function addListMetrics(app: App, { view, clock, answers, shape, latency 
         if (!isSentAlready(request, reply, tagOf(generation.id))) sendAnswer(reply, made)
         latency.record(Math.round((performance.now() - begunMs) * 1000))
       }
-      return answer instanceof Promise ? answer.then(send) : send(answer)
+      if (!(answer instanceof Promise)) return send(answer)
+      return answer.then(async (made) => {
+        send(made)
+        // Before the answer is sent, a promise of nothing would end it, empty: gzip begins it later.
+        await reply
+      })
     },
   )
 }
