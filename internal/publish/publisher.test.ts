@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Behaviour, FaultyBroker, stubCodec } from '../../test/support/faulty-broker.ts'
 import { MemoryBroker } from '../broker/memory/broker.ts'
+import type { Encoder, MessageHeader } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
@@ -363,6 +364,101 @@ describe('Publisher', () => {
     })
   })
 
+  describe('with another encoder', () => {
+    const MEBIBYTE = 2 ** 20
+
+    /** What it has gathered is one sample, in so many bytes. */
+    function gathered(value: number, bytes = 0): Pick<Encoder, 'count' | 'finish'> {
+      const finish = (header: MessageHeader): Buffer =>
+        Buffer.from(JSON.stringify({ ...header, values: [value], more: 'x'.repeat(bytes) }))
+      return { count: 1, finish }
+    }
+
+    it('sends what it has gathered as a message of its own, and leaves the one that is being made', async () => {
+      const { broker, publisher, ledger } = start()
+      publisher.add(sample(1))
+      publisher.send(gathered(7))
+      publisher.send({ ...gathered(8), count: 0 })
+      publisher.add(sample(2))
+      publisher.flush()
+      await soon()
+      expect(broker.arrived.map(({ seq, firstSample, sampleCount, values }) => [seq, firstSample, sampleCount, values])).toEqual([[0, 0, 1, [7]], [1, 1, 2, [1, 2]]]) // biome-ignore format: one line
+      expect([ledger.produced, ledger.sent, publisher.held]).toEqual([3, 3, 0])
+    })
+
+    it('holds what no server takes, and drops and counts what comes after the end of the run', async () => {
+      const { broker, publisher, ledger } = start()
+      broker.become('no subscriber')
+      publisher.send(gathered(1))
+      await soon()
+      expect([ledger.sent, publisher.held]).toEqual([0, 1])
+      broker.become('take')
+      await publisher.stop(never)
+      publisher.send(gathered(2))
+      await soon()
+      expect([sent(broker), ledger.produced, ledger.sent]).toEqual([[1], 2, 1])
+      expect(ledger.droppedBy).toEqual(new Map([['stopped', 1]]))
+    })
+
+    it('has room as long as few bytes are in flight, and then once the broker has answered', async () => {
+      const { broker, publisher } = start()
+      broker.become('hang')
+      const events: string[] = []
+      const askForRoom = (name: string, signal = never): void =>
+        void publisher.room(signal).then(() => events.push(name))
+      publisher.send(gathered(1, 2 * MEBIBYTE))
+      askForRoom('of 2 MiB')
+      await soon()
+      publisher.send(gathered(2, 3 * MEBIBYTE))
+      askForRoom('of 5 MiB')
+      const stop = new AbortController()
+      askForRoom('at the signal', stop.signal)
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(events).toEqual(['of 2 MiB'])
+      stop.abort()
+      await soon()
+      expect(events).toEqual(['of 2 MiB', 'at the signal'])
+      await publisher.room(stop.signal)
+      broker.become('take')
+      await soon()
+      expect(events).toEqual(['of 2 MiB', 'at the signal', 'of 5 MiB'])
+    })
+
+    it.each<Behaviour>(['no subscriber', 'not_sent', 'unknown: it did not', 'refused'])(
+      'has room again after the answer %s',
+      async (behaviour) => {
+        const { broker, publisher } = start()
+        broker.become('hang')
+        for (const value of [1, 2, 3]) publisher.send(gathered(value, 2 * MEBIBYTE))
+        const room = publisher.room(never)
+        broker.become(behaviour)
+        await room
+      },
+    )
+
+    it('keeps the outbox empty where each message waits for room, and fills it where none does', async () => {
+      const { broker, publisher, ledger } = start()
+      let largest = 0
+      broker.become('hang')
+      for (let value = 0; value < 20; value++) {
+        publisher.send(gathered(value, 2 * MEBIBYTE))
+        largest = Math.max(largest, publisher.outboxBytes)
+        const room = publisher.room(never)
+        if (value % 3 === 2) broker.become('take')
+        broker.become('hang')
+        if (value % 3 === 2) await room
+      }
+      broker.become('take')
+      await soon()
+      expect([sent(broker), largest, ledger.sent]).toEqual([Array.from({ length: 20 }, (_, i) => i), 0, 20])
+      broker.become('hang')
+      for (let value = 0; value < 20; value++) publisher.send(gathered(value, 2 * MEBIBYTE))
+      expect(publisher.outboxBytes).toBeGreaterThan(20 * MEBIBYTE)
+      broker.become('take')
+      await publisher.stop(never)
+    })
+  })
+
   it('balances under any faults, and sends again only what the broker may not have taken', async () => {
     const behaviours = fc.constantFrom<Behaviour[]>(
       ...([
@@ -377,6 +473,7 @@ describe('Publisher', () => {
     )
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ tick: fc.nat(9) }) },
+      { weight: 1, arbitrary: fc.record({ table: fc.nat(4) }) },
       { weight: 2, arbitrary: fc.record({ become: behaviours }) },
       { weight: 2, arbitrary: fc.record({ waitMs: fc.constantFrom(0, 20, 60, 1000, 7000) }) },
     )
@@ -388,6 +485,10 @@ describe('Publisher', () => {
           if ('tick' in one) {
             for (let i = 0; i < one.tick; i++) publisher.add(sample(1e6 + next++))
             publisher.flush()
+          } else if ('table' in one) {
+            const encoder = stubCodec().encoder()
+            for (let i = 0; i < one.table; i++) encoder.add(sample(1e6 + next++))
+            publisher.send(encoder)
           } else if ('become' in one) broker.become(one.become)
           else await vi.advanceTimersByTimeAsync(one.waitMs)
           expect(ledger.produced).toBe(next)
