@@ -265,6 +265,26 @@ describe('GET /telemetry/ListMetrics', () => {
     expect((await fabric.get('ListMetrics?cursor=zzz')).body).toBe('[]')
   })
 
+  it('gives pages over a swap, each row that stays once, in order', async () => {
+    const fabric = await Fabric.open()
+    const rows = (ids: readonly number[]) =>
+      snapshotOf(
+        'switch',
+        SWITCH_COLUMNS,
+        ids.map((id) => ({ id: `sw${id}`, atUs: 1, cells: [id, id, id] })),
+      )
+    const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
+    await fabric.show(rows(upTo(12)))
+    const first = await fabric.get('ListMetrics?limit=5&metric=packet_errors')
+    // The row at which the next page begins goes, others come before and behind it, and the target lists them another way.
+    await fabric.show(rows([14, ...upTo(12).filter((id) => id !== 5 && id !== 2), 13].toReversed()))
+    const seen = [first, await fabric.get(/<\/telemetry\/(.*)>/.exec(String(first.headers.link))![1]!)]
+    seen.push(await fabric.get(/<\/telemetry\/(.*)>/.exec(String(seen[1]!.headers.link))![1]!))
+    const ids = seen.map((page) => page.json().flatMap((row: object) => Object.keys(row)))
+    expect(ids).toEqual([upTo(5), [6, 7, 8, 9, 10], [11, 12, 13, 14]].map((page) => page.map((id) => `sw${id}`)))
+    expect(seen.map(({ headers }) => headers.etag === first.headers.etag)).toEqual([true, false, false])
+  })
+
   it('gives so many rows as have 400,000 values, whatever is asked for', async () => {
     const fabric = await Fabric.open()
     const columns: Column[] = Array.from({ length: 100 }, (_, i) => ({ name: `m${i}`, kind: 'int' }))
