@@ -84,6 +84,7 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     const text = 'what waits would be lost with the process: its data folder cannot be written to, see the log'
     yield { part: `${name} outbox`, ok: false, text }
   }
+  yield* downTargets(name, scrape)
   if (!scrape.has('received_samples_total')) return
   yield { part: `${name} stored`, ...stored(scrape) }
   const refused = [...scrape.by('refused_measurements').keys()]
@@ -110,6 +111,16 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     yield { part: `${name} dead letters`, ok: isWhole, text: deadLetters(scrape) }
   }
   if (scrape.has('broker_lag_messages')) yield { part: `${name} streams`, ok: true, text: streams(scrape) }
+}
+
+/** The targets whose last answer was not taken. */
+function* downTargets(name: string, scrape: Scrape): Generator<Finding> {
+  for (const [target, up] of scrape.by('source_up')) {
+    if (up === 1) continue
+    const ageSeconds = scrape.by('source_age_seconds').get(target)
+    const since = ageSeconds === undefined ? 'nothing yet' : `nothing since ${ageText(ageSeconds * 1000)}`
+    yield { part: `${name} fabric`, ok: false, text: `${target} gave ${since} that can be taken: see the log` }
+  }
 }
 
 /** A part of a ledger, with its count of samples. */

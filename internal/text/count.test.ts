@@ -9,10 +9,12 @@ it.each([
 ])('a count of %d is %s', (count, text) => expect(countText(count)).toBe(text))
 
 it.each([
-  [0, '0 samples'],
-  [1, '1 sample'],
-  [1234, '1,234 samples'],
-])('%d of a thing: %s', (count, text) => expect(countOf(count, 'sample')).toBe(text))
+  [0, 'sample', '0 samples'],
+  [1, 'sample', '1 sample'],
+  [1234, 'sample', '1,234 samples'],
+  [1, 'switch', '1 switch'],
+  [50, 'switch', '50 switches'],
+])('%d of a thing: %s', (count, noun, text) => expect(countOf(count, noun)).toBe(text))
 
 it.each([
   [1234.5, 2, '1,234.50'],

@@ -8,9 +8,10 @@ export function countText(count: number): string {
   return decimalText(count, 0)
 }
 
-/** `1 sample`, `24,910 samples`. */
+/** `1 sample`, `24,910 samples`, `50 switches`. */
 export function countOf(count: number, noun: string): string {
-  return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`
+  const ending = /(s|x|ch|sh)$/.test(noun) ? 'es' : 's'
+  return `${countText(count)} ${noun}${count === 1 ? '' : ending}`
 }
 
 /** `1,234.50`: always so many decimals, so that the points in a column align. An unknown number is `–`, not 0. */

@@ -9,7 +9,9 @@ import { freePort, until } from '../support/servers.ts'
 
 const PROJECT = 'sentinelstream-test'
 const SERVERS = ['redis', 'influxdb']
-const ROLES = ['agent', 'server', 'api']
+/** The roles that samples pass through, and keep some. */
+const KEEPERS = ['agent', 'server', 'api']
+const ROLES = [...KEEPERS, 'generator']
 const SERVICES = [...SERVERS, ...ROLES]
 const TOKEN = 'token-of-this-test'
 
@@ -35,11 +37,14 @@ beforeAll(async () => {
       API_ADMIN_PORT: `${await freePort()}`,
       SERVER_ADMIN_PORT: `${await freePort()}`,
       AGENT_ADMIN_PORT: `${await freePort()}`,
+      GENERATOR_PORT: `${await freePort()}`,
+      GENERATOR_ADMIN_PORT: `${await freePort()}`,
       INFLUX_TOKEN: TOKEN,
       // Empty is the same as not set: what this shell has of these names is not for the test.
       INFLUX_ORG: '',
       INFLUX_BUCKET: '',
       SENTINEL_AGENT_HOST: '',
+      SENTINEL_FABRIC_NAMED: '',
     },
   })
   await compose.remove()
@@ -99,7 +104,7 @@ describe('docker compose up --build', () => {
     })
     await until('the figures of each role are stored', async () => {
       const roles = await rows('SHOW TAG VALUES FROM sentinel_pipeline WITH KEY = "role"')
-      return ROLES.every((role) => roles.some(({ value }) => value === role))
+      return KEEPERS.every((role) => roles.some(({ value }) => value === role))
     })
   })
 
@@ -128,6 +133,18 @@ describe('docker compose up --build', () => {
     expect((await containerLog(agent)).includes('"part":"system.n_users"')).toBe(!existsSync('/run/utmp'))
   })
 
+  it('shows a fabric that is called made up', async () => {
+    await until('its switches are there', async () => {
+      const { body } = await api.json<{ fabrics: object[] }>('/api/v1/fabrics')
+      return body.fabrics.length === 1
+    })
+    const { body } = await api.json<{ fabrics: object[] }>('/api/v1/fabrics')
+    expect(body.fabrics).toMatchObject([{ fabric: 'made-up', rows: 50 }])
+    await until('their values are stored', async () => {
+      return Number(await stored("SELECT count(latency_ms) FROM switch WHERE fabric = 'made-up'", 'count')) >= 50
+    })
+  })
+
   it('serves the page on this machine only', async () => {
     expect(await (await fetch(api.url)).text()).toContain('SentinelStream')
     expect(await compose.run('port', 'api', '8080')).toBe(api.url.slice('http://'.length))
@@ -140,6 +157,7 @@ describe('docker compose up --build', () => {
     expect(status).toMatch(/^CapBnd:\t0+$/m)
     expect(status).toMatch(/^NoNewPrivs:\t1$/m)
     await expect(docker('exec', id, 'bash', '-c', ': >/app/x')).rejects.toThrow('Read-only file system')
+    if (!KEEPERS.includes(role)) return
     // What it keeps is on a volume with a name: one without would be left behind by each new container.
     const volumes = await docker('inspect', '-f', '{{range .Mounts}}{{if .Name}}{{.Name}} {{end}}{{end}}', id)
     expect(volumes.trim()).toMatch(new RegExp(`^[\\w-]+_${role}-data$`))

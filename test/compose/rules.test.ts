@@ -34,7 +34,9 @@ const compose = parse(read('docker-compose.yml'), { merge: true }) as {
 const services = Object.entries(compose.services)
 const built = services.filter(([, { build }]) => build !== undefined)
 const roles = built.filter(([name]) => name !== 'dashboards') as Array<[RoleName, Service]>
-const { influxdb, dashboards, server, api, agent, welcome } = compose.services as Record<string, Service>
+/** The roles that samples pass through. The generator keeps nothing, and knows no other. */
+const keepers = roles.filter(([name]) => name !== 'generator')
+const { influxdb, dashboards, server, api, generator, agent, welcome } = compose.services as Record<string, Service>
 
 /** `${NAME:-default}` as it is where NAME is not set. */
 function withDefaults(values: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -45,9 +47,9 @@ function withDefaults(values: Readonly<Record<string, string>> = {}): Record<str
 describe('docker-compose.yml', () => {
   it('has the servers, the roles, and two services that end', () => {
     expect(services.map(([name]) => name).sort()).toEqual([
-      ...['agent', 'api', 'dashboards', 'influxdb', 'redis', 'server', 'welcome'],
+      ...['agent', 'api', 'dashboards', 'generator', 'influxdb', 'redis', 'server', 'welcome'],
     ])
-    expect(built.map(([name]) => name)).toEqual(['dashboards', 'server', 'api', 'agent'])
+    expect(built.map(([name]) => name)).toEqual(['dashboards', 'server', 'api', 'generator', 'agent'])
     expect([dashboards?.restart, welcome?.restart]).toEqual(['on-failure:5', 'no'])
   })
 
@@ -85,7 +87,7 @@ describe('docker-compose.yml', () => {
       expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro$|^[a-z]+-data:\/app\/data$/)
   })
 
-  it.each(roles)('%s keeps what is on its disk when its container is made anew', (role, service) => {
+  it.each(keepers)('%s keeps what is on its disk when its container is made anew', (role, service) => {
     expect(service.volumes).toContain(`${role}-data:/app/data`)
     expect(Object.keys(compose.volumes)).toContain(`${role}-data`)
     const { settings } = loadSettings(ROLES[role], {}, { ...imageEnv, ...withDefaults(service.environment) })
@@ -179,6 +181,13 @@ describe('docker-compose.yml', () => {
     ])
   })
 
+  it('has a fabric that is called made up, whose generator knows the name by which the agent asks it', () => {
+    const { settings } = loadSettings(ROLES.agent, {}, { ...imageEnv, ...withDefaults(agent!.environment) })
+    expect(settings.fabric.named).toEqual(['made-up=http://generator:9001/counters'])
+    const played = loadSettings(ROLES.generator, {}, { ...imageEnv, ...withDefaults(generator!.environment) })
+    expect(played.settings.generator).toMatchObject({ hosts: ['generator'], port: 9001, push: undefined })
+  })
+
   it('keeps the token from the agent, which needs none', () => {
     expect(Object.keys(agent!.environment!).filter((name) => name.startsWith('INFLUX'))).toEqual([])
   })
@@ -210,12 +219,12 @@ describe('docker-compose.yml', () => {
     const { settings, warnings } = loadSettings(ROLES[role], {}, { ...imageEnv, ...withDefaults(service.environment) })
     expect(warnings).toEqual([])
     expect(settings).toMatchObject({
-      redis: { url: 'redis://redis:6379' },
       admin: { host: '0.0.0.0' },
       api: { host: '0.0.0.0' },
-      agent: { host: 'demo' },
+      generator: { host: '0.0.0.0' },
+      ...(role === 'generator' ? {} : { redis: { url: 'redis://redis:6379' }, agent: { host: 'demo' } }),
     })
-    if (role !== 'agent') expect(settings.influx).toMatchObject({ url: 'http://influxdb:8086', org: 'sentinel' })
+    if (role === 'server' || role === 'api') expect(settings.influx).toMatchObject({ url: 'http://influxdb:8086', org: 'sentinel' })
     const { procRoot, sysRoot, mountRoot } = settings.agent
     if (role === 'agent') {
       const machine = [`/proc:${procRoot}:ro`, `/sys:${sysRoot}:ro`, `/:${mountRoot}:ro`]
@@ -224,13 +233,14 @@ describe('docker-compose.yml', () => {
     const port = role === 'api' ? settings.api.port : settings.admin.port
     expect(service.healthcheck?.test).toEqual(['CMD', 'bash', 'deploy/docker/ready.sh', `${port}`])
     const published = service.ports!.map((mapping) => Number(mapping.split(':').at(-1)))
-    expect(published).toEqual(role === 'api' ? [settings.api.port, settings.admin.port] : [settings.admin.port])
+    const own: Partial<Record<RoleName, number>> = { api: settings.api.port, generator: settings.generator.port }
+    expect(published).toEqual([...(own[role] === undefined ? [] : [own[role]]), settings.admin.port])
     // The engine kills only after the role has given up by itself.
     expect(Number.parseInt(service.stop_grace_period!, 10) * 1000).toBeGreaterThan(settings.stop.deadlineMs)
   })
 
-  it.each(built)('%s starts once the servers that it is given answer', (_name, { environment = {}, depends_on }) => {
-    const given = Object.values(environment).flatMap((value) => /^\w+:\/\/(\w+):/.exec(value)?.[1] ?? [])
+  it.each(built)('%s starts once the servers that it is given answer', (_name, { environment, depends_on = {} }) => {
+    const given = Object.values(withDefaults(environment)).flatMap((value) => /^(?:[\w-]+=)?\w+:\/\/(\w+):/.exec(value)?.[1] ?? [])
     expect(depends_on).toEqual(Object.fromEntries(given.map((name) => [name, { condition: 'service_healthy' }])))
   })
 })

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -141,6 +141,79 @@ describe('sentinel doctor', () => {
     expect(elsewhere.code).toBe(1)
     expect(elsewhere.store).toMatch(/^FAIL store: .*sentinel\.duckdb is in use by process \d+/)
     expect(await up.stop()).toBe(0)
+  })
+})
+
+describe.concurrent('sentinel doctor asks the targets of fabrics', () => {
+  const CSV = 'switch_id,latency_ms,packet_errors\nsw1,0.5,3\n'
+  const check = async (answer: string | number, args: readonly string[] = []): Promise<[number | string, unknown]> => {
+    const target = createServer((_, response) => {
+      if (typeof answer === 'number') response.writeHead(answer)
+      response.end(typeof answer === 'number' ? 'no such page' : answer)
+    })
+    await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(target.address() as AddressInfo).port}/c`
+    const folder = await temporaryFolder()
+    const found = await doctor([`--fabric-targets=${url}`, ...args], {}, folder)
+    target.close()
+    await rm(folder, { recursive: true })
+    return [found.code, `${found.fabric}`.replace(url, 'URL')]
+  }
+
+  it.each([
+    ['a table', CSV, 0, 'ok   fabric: URL: 1 switch with 2 metrics: latency_ms, packet_errors'],
+    [
+      'a table with what is bad',
+      `${CSV}sw2,fast,0\nsw2,1,1\n`,
+      0,
+      'warn fabric: URL: 2 switches with 2 metrics: latency_ms, packet_errors; left out: 1 row (1 twice); 1 cell (1 not_a_number)',
+    ],
+    [
+      'another page',
+      '<html>\n<p>\n',
+      1,
+      'FAIL fabric: URL: its first line names no column that says who a row is about: switch_id, or node_guid and port_num, or sys_image_guid and aport: is this the address of its CSV?',
+    ],
+    [
+      'a table that is cut off',
+      'switch_id,a\nsw1,',
+      1,
+      'FAIL fabric: URL: it was cut off: its last line has no end: a source that writes a file puts it together elsewhere, and then renames it',
+    ],
+    ['an error', 404, 1, 'FAIL fabric: URL: it answered 404: no such page: is the path of its address right?'],
+    ['nothing', '', 0, 'warn fabric: URL: it answers that it has nothing new, though it was not asked before'],
+  ])('that give %s', async (_, answer, code, text) => {
+    expect(await check(answer)).toEqual([code, text])
+  })
+
+  it('that are away, and files, each by the name of its fabric', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'ports.csv'), 'node_guid,port_num,PortXmitWait\n0xb8,1,5\n')
+    const url = `http://127.0.0.1:${await freePort()}/c`
+    const found = await doctor([`--fabric-named=east=${url},west=ports.csv`], {}, folder)
+    expect(found).toMatchObject({
+      code: 1,
+      'fabric east': expect.stringMatching(/^FAIL fabric east: .*ECONNREFUSED.*: is it running, and is its address/),
+      'fabric west': 'ok   fabric west: ports.csv: 1 port with 1 metric: PortXmitWait',
+    })
+    await rm(folder, { recursive: true })
+  })
+
+  it('and an agent that gets nothing from one', async () => {
+    const [redis, folder, port] = [await startRedis(), await temporaryFolder(), await freePort()]
+    const env = { REDIS_URL: redis.url }
+    const file = join(folder, 'c.csv')
+    const args = [`--admin-port=${port}`, `--fabric-targets=${file}`]
+    const agent = startProgram('agent', { args: [...args, '--fabric-interval-ms=1s'], env, cwd: folder })
+    await agent.logged('target is not taken')
+    expect(await doctor(['agent', ...args], env, folder)).toMatchObject({
+      code: 1,
+      'agent fabric': `FAIL agent fabric: ${file} gave nothing yet that can be taken: see the log`,
+    })
+    await writeFile(file, CSV)
+    await until('it is taken', async () => !('agent fabric' in (await doctor(['agent', ...args], env, folder))))
+    await agent.stop()
+    await Promise.all([redis.stop(), rm(folder, { recursive: true })])
   })
 })
 

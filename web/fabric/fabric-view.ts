@@ -224,7 +224,7 @@ export class FabricView {
     const facts = [
       ...(fabric.fabric === UNNAMED ? [] : [`fabric ${fabric.fabric}`]),
       ...ports,
-      countOf(fabric.switches, 'switch').replace('switchs', 'switches'),
+      countOf(fabric.switches, 'switch'),
       ...(fabric.intervalMs > 0 ? [`every ${ageText(fabric.intervalMs)}`] : []),
       `${this.isStale ? 'stale, ' : ''}${ageText(ageMs)} old`,
       ...away.map(({ target, error }) => `${target} does not answer${error === undefined ? '' : `: ${error}`}`),
