@@ -224,7 +224,8 @@ describe('docker-compose.yml', () => {
       generator: { host: '0.0.0.0' },
       ...(role === 'generator' ? {} : { redis: { url: 'redis://redis:6379' }, agent: { host: 'demo' } }),
     })
-    if (role === 'server' || role === 'api') expect(settings.influx).toMatchObject({ url: 'http://influxdb:8086', org: 'sentinel' })
+    if (role === 'server' || role === 'api')
+      expect(settings.influx).toMatchObject({ url: 'http://influxdb:8086', org: 'sentinel' })
     const { procRoot, sysRoot, mountRoot } = settings.agent
     if (role === 'agent') {
       const machine = [`/proc:${procRoot}:ro`, `/sys:${sysRoot}:ro`, `/:${mountRoot}:ro`]
@@ -240,7 +241,9 @@ describe('docker-compose.yml', () => {
   })
 
   it.each(built)('%s starts once the servers that it is given answer', (_name, { environment, depends_on = {} }) => {
-    const given = Object.values(withDefaults(environment)).flatMap((value) => /^(?:[\w-]+=)?\w+:\/\/(\w+):/.exec(value)?.[1] ?? [])
+    const given = Object.values(withDefaults(environment)).flatMap(
+      (value) => /^(?:[\w-]+=)?\w+:\/\/(\w+):/.exec(value)?.[1] ?? [],
+    )
     expect(depends_on).toEqual(Object.fromEntries(given.map((name) => [name, { condition: 'service_healthy' }])))
   })
 })

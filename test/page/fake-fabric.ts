@@ -78,7 +78,8 @@ export function cellsAnswer(fabric: FakeFabric, query: URLSearchParams, nowMs: n
 /** `GET /api/v1/switches/{id}/metrics`: a point an interval. */
 export function switchHistory(id: string, query: URLSearchParams): unknown {
   const [start, end] = ['start', 'end'].map((name) => Number(query.get(name)) / 1000) as [number, number]
-  const everyMs = Math.max(INTERVAL_MS, Number.parseFloat(query.get('every') ?? '1') * 1000)
+  const every = query.get('every') ?? '1s'
+  const everyMs = Math.max(INTERVAL_MS, Number.parseFloat(every) * (every.endsWith('ms') ? 1 : 1000))
   const field = query.get('field') ?? ''
   const row = Number(/\d+$/.exec(id)?.[0] ?? 1) - 1
   const points: [number, number | string | null][] = []

@@ -1,4 +1,3 @@
-import { bucketFor } from '../charts/axis.ts'
 import { Card } from '../charts/card.ts'
 import { loadHistory } from '../charts/history.ts'
 import { PanelData } from '../charts/panel-data.ts'
@@ -8,10 +7,9 @@ import { byId } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import type { Comparison } from '../shared/url-state.ts'
+import { fabricBucket } from './fabric-bucket.ts'
 import { metricPanel } from './metric-panel.ts'
 
-/** Rows come at intervals that jitter. A bucket of one and a half of them has a value each time. */
-const INTERVALS_IN_BUCKET = 1.5
 
 export interface FabricHistoryOptions {
   readonly clock: ServerClock
@@ -81,9 +79,7 @@ export class FabricHistory {
     this.#abort.abort()
     this.#abort = new AbortController()
     const { signal } = this.#abort
-    const lengthMs = lengthOf(period)
-    const most = lengthMs / (INTERVALS_IN_BUCKET * fabric.intervalMs)
-    const bucketMs = bucketFor(lengthMs, Math.max(1, Math.min(this.#card!.plotWidth, most)))
+    const bucketMs = fabricBucket(lengthOf(period), fabric.intervalMs)
     const resource = { of: `switches/${encodeURIComponent(id)}`, fabric: fabric.fabric }
     try {
       const window = this.#windowOf(period)

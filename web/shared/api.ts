@@ -195,7 +195,7 @@ export async function getHistory(question: MetricsQuestion, signal: AbortSignal)
     field: question.fields.join(','),
     start: `${Math.round(question.startMs * 1000)}`,
     end: `${Math.round(question.endMs * 1000)}`,
-    every: `${question.everyMs / 1000}s`,
+    every: question.everyMs % 1000 === 0 ? `${question.everyMs / 1000}s` : `${question.everyMs}ms`,
     aggregate: question.aggregate,
   })
   if (question.tag !== undefined) query.append('tag', question.tag)
