@@ -47,7 +47,12 @@ try {
     '--agent-host=web-01',
     `--data-path=${join(folder, 'data')}`,
     `--duckdb-path=${join(folder, 'sentinel.duckdb')}`,
-    ...['--fabric', `--generator-port=${await freePort()}`, '--generator-profile=ufm', `--generator-switches=${SWITCHES}`],
+    ...[
+      '--fabric',
+      `--generator-port=${await freePort()}`,
+      '--generator-profile=ufm',
+      `--generator-switches=${SWITCHES}`,
+    ],
     '--generator-seed=7',
   )
   start('-e', LOAD, join(folder, 'load'))

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -125,6 +125,33 @@ describe('sentinel up --fabric: the whole pipeline with a fabric that is made up
     const before = (await history('-10m', 1))[0]?.points.filter(([at, value]) => at < stoppedAtUs && value !== null)
     expect(before?.length).toBeGreaterThan(0)
     expect(await up.stop()).toBe(0)
+  })
+})
+
+describe('the examples of the README', () => {
+  it('really answer', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const section = readme.slice(readme.indexOf('\n## Switch fabrics'), readme.indexOf('\n## With Docker Compose'))
+    const paths = [...section.matchAll(/^curl 'http:\/\/127\.0\.0\.1:8080(\S+)'/gm)].map(([, path]) => path!)
+    expect(paths.length).toBeGreaterThanOrEqual(4)
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-readme-'))
+    const port = await freePort()
+    const up = startProgram('sentinel', {
+      args: [
+        ...['up', '--fabric', '--generator-port=0', `--api-port=${port}`, `--admin-port=${await freePort()}`],
+        `--duckdb-path=${join(folder, 'sentinel.duckdb')}`,
+      ],
+    })
+    await up.logged('fabric cycle')
+    const ask = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
+    await until('the fabric is shown', async () => (await ask('/api/v1/fabrics')).includes('made-up'))
+    const [metricText, list, top, history] = await Promise.all(paths.slice(0, 4).map(ask))
+    expect(metricText).toMatch(/^[\d.]+$/)
+    expect(JSON.parse(list!)).toMatchObject([{ sw5: { packet_errors: expect.any(Number) } }, { sw7: {} }])
+    expect(JSON.parse(top!)).toMatchObject({ fabric: 'made-up', metric: 'packet_errors' })
+    expect(JSON.parse(history!)).toMatchObject({ switch_id: 'sw5', measurement: 'switch' })
+    expect(await up.stop()).toBe(0)
+    await rm(folder, { recursive: true })
   })
 })
 

@@ -16,7 +16,8 @@ describe('the rate of a counter that rises evenly', () => {
     for (const intervalMs of [everyMs, Math.min(everyMs, 10_000)]) {
       const bucketMs = fabricBucket(rangeMs, intervalMs)
       const lastOf = new Map<number, number>()
-      for (let atMs = 1_380; atMs < rangeMs; atMs += everyMs) lastOf.set(Math.floor(atMs / bucketMs) * bucketMs, 5 * atMs)
+      for (let atMs = 1_380; atMs < rangeMs; atMs += everyMs)
+        lastOf.set(Math.floor(atMs / bucketMs) * bucketMs, 5 * atMs)
       const data = new PanelData(metricPanel('switch', 'errors', 'rate'))
       const samples = Array.from(lastOf, ([atMs, errors]) => ({
         ...{ measurement: 'switch', tags: {}, fields: { errors }, at: atMs * 1000 },

@@ -10,7 +10,6 @@ import type { Comparison } from '../shared/url-state.ts'
 import { fabricBucket } from './fabric-bucket.ts'
 import { metricPanel } from './metric-panel.ts'
 
-
 export interface FabricHistoryOptions {
   readonly clock: ServerClock
   readonly palette: Palette
