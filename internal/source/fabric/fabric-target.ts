@@ -1,6 +1,7 @@
 import { generationId, type TargetHead } from '../../fabric/generation.ts'
 import { encodeSnapshot } from '../../fabric/snapshot-codec.ts'
 import { type Table, TableError, TableReader, type TableReaderOptions } from '../../fabric/table-reader.ts'
+import { errorText } from '../../text/error-text.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Target } from '../target.ts'
 import { TARGET_PROBLEMS, TargetError, type TargetProblem } from '../target-error.ts'
@@ -57,8 +58,9 @@ export class FabricTarget {
       if (body === undefined) this.nothingNew++
       return body && (await this.#take(body, clock.now(), performance.now() - startMs))
     } catch (error) {
-      if (error instanceof TargetError) this.failures.set(error.problem, this.failures.get(error.problem)! + 1)
-      else if (!signal.aborted) throw error
+      if (signal.aborted) return undefined
+      const { problem } = error instanceof TargetError ? error : this.target.failed(unforeseen(error))
+      this.failures.set(problem, this.failures.get(problem)! + 1)
       return undefined
     }
   }
@@ -96,4 +98,9 @@ export class FabricTarget {
       throw error
     }
   }
+}
+
+/** Such as a table for which there is no memory: it must not hide the other targets. */
+function unforeseen(cause: unknown): TargetError {
+  return new TargetError('unreachable', `it cannot be read: ${errorText(cause)}`, { cause })
 }
