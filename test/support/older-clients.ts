@@ -12,6 +12,9 @@ export interface OlderAnswer {
 
 export type Get = (url: string, headers?: Readonly<Record<string, string>>) => Promise<OlderAnswer>
 
+/** A hundred goroutines. The API refuses more than 1,000 connections. */
+const MOST_AT_ONCE = 100
+
 /** Asks as `http.Get` of Go does: no `Accept`, gzip on the way, connections that stay open. */
 export function goClient(): Get {
   return clientWith({ 'User-Agent': 'Go-http-client/1.1', 'Accept-Encoding': 'gzip' })
@@ -28,7 +31,7 @@ export function pythonClient(): Get {
 }
 
 function clientWith(usual: Readonly<Record<string, string>>): Get {
-  const agent = new Agent({ keepAlive: true })
+  const agent = new Agent({ keepAlive: true, maxSockets: MOST_AT_ONCE })
   return (url, headers = {}) =>
     new Promise((resolve, reject) => {
       const asked = request(url, { agent, headers: { ...usual, ...headers } }, async (response) => {
