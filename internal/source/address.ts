@@ -130,12 +130,19 @@ async function read(
   signal: AbortSignal,
 ): Promise<number> {
   let received = 0
+  let refusal: unknown
   try {
     body.begin(isGzip ? 0 : length)
     if (isGzip) {
       response.on('data', (chunk: Buffer) => (received += chunk.length))
       await pipeline(response, createGunzip(), async (chunks: AsyncIterable<Buffer>) => {
-        for await (const chunk of chunks) body.add(chunk)
+        try {
+          for await (const chunk of chunks) body.add(chunk)
+        } catch (cause) {
+          // Node.js 20 rejects with an abort of the stream in its place.
+          refusal = cause
+          throw cause
+        }
       })
       return received
     }
@@ -144,9 +151,11 @@ async function read(
       body.add(chunk)
     }
     return received
-  } catch (cause) {
+  } catch (error) {
     response.destroy()
-    if (cause instanceof TargetError || signal.aborted) throw signal.aborted ? signal.reason : cause
+    if (signal.aborted) throw signal.reason
+    const cause = refusal instanceof TargetError ? refusal : error
+    if (cause instanceof TargetError) throw cause
     const { code = '' } = cause as Partial<NodeJS.ErrnoException>
     if (code.startsWith('Z_') && code !== 'Z_BUF_ERROR')
       throw new TargetError('encoding', `it says that its answer is gzip, which it is not`, { cause })
