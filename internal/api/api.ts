@@ -3,7 +3,7 @@ import { type AppLimits, type AppOptions, createApp } from '../http/app.ts'
 import type { App } from '../http/app-types.ts'
 import type { ConnectionLimits } from '../http/connection-limit.ts'
 import { Refusals } from '../http/doorkeeper.ts'
-import { limitByAddress } from '../http/rate-limit.ts'
+import { AddressLimit, limitByAddress } from '../http/rate-limit.ts'
 import { refuseUnknownParameters } from '../http/unknown-parameters.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LiveTable } from '../live/live-table.ts'
@@ -24,9 +24,10 @@ import { addLiveRoute } from './routes/live.ts'
 import { addPage } from './routes/page.ts'
 import { addPipelineRoutes } from './routes/pipeline.ts'
 import { addSwitchRoutes } from './routes/switches.ts'
+import { Answers } from './routes/telemetry/answers.ts'
 import type { TakeCounters } from './routes/telemetry/counters.ts'
 import type { TelemetryShape } from './routes/telemetry/list-metrics.ts'
-import { addTelemetryRoutes, FabricLatencies } from './routes/telemetry/telemetry.ts'
+import { addTelemetryRoutes, FabricLatencies, readyTelemetry } from './routes/telemetry/telemetry.ts'
 import { answerOfStore } from './store-errors.ts'
 
 export interface ApiOptions {
@@ -109,7 +110,9 @@ export function buildApi(options: ApiOptions): App {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const { reader, table, clock, logger, corsOrigins = [], trustProxy = false } = options
   const { hosts = () => [], listensOn, refusals = new Refusals() } = options
-  const { storeIsAway = () => false } = options
+  const { storeIsAway = () => false, fabrics, fabricLatencies: latencies = new FabricLatencies() } = options
+  const limit = new AddressLimit(limits.requestsPerMinute)
+  const answers = new Answers()
   const faults = new LogThrottle(logger)
   const view = new HostsView(table)
   const known = new KnownHosts({ reader, clock })
@@ -129,6 +132,7 @@ export function buildApi(options: ApiOptions): App {
       trustProxy,
       refusals,
     },
+    fastLane: { limit, ready: readyTelemetry('/telemetry', { view: fabrics, answers, latencies }) },
     hosts: {
       hosts,
       ...(listensOn === undefined ? {} : { listensOn }),
@@ -138,7 +142,7 @@ export function buildApi(options: ApiOptions): App {
   return createApp(app, async (root) => {
     await addDocs(root, options.version)
     root.register(async (limited: App) => {
-      limitByAddress(limited, limits.requestsPerMinute)
+      limitByAddress(limited, limit)
       limited.register(addResources, { prefix: '/api/v1' })
       limited.register(addTelemetry, { prefix: '/telemetry' })
     })
@@ -159,8 +163,8 @@ export function buildApi(options: ApiOptions): App {
   }
 
   async function addTelemetry(telemetry: App): Promise<void> {
-    const { fabrics, telemetryShape = 'array', fabricLatencies = new FabricLatencies(), takeCounters } = options
-    const common = { view: fabrics, clock, faults, translate: answerOfStore }
-    addTelemetryRoutes(telemetry, { ...common, shape: telemetryShape, latencies: fabricLatencies, takeCounters })
+    const { telemetryShape: shape = 'array', takeCounters } = options
+    const common = { view: fabrics, clock, faults, translate: answerOfStore, answers }
+    addTelemetryRoutes(telemetry, { ...common, shape, latencies, takeCounters })
   }
 }

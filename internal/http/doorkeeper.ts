@@ -43,4 +43,9 @@ export class Doorkeeper {
     refusals.page++
     return new OtherPageError()
   }
+
+  /** Whether a GET is not refused. Counts nothing: where it is, it comes again. */
+  passes(request: IncomingMessage): boolean {
+    return !this.#options.refusesReadsOfOtherPages && this.#hosts.refusal(request, () => undefined) === undefined
+  }
 }

@@ -12,7 +12,7 @@ export const DATA_HEADERS = {
 } as const
 
 /** For data that is the same for a while: a client may keep it, and asks each time whether it still holds. */
-const KEPT_HEADERS = { ...DATA_HEADERS, 'cache-control': 'no-cache' } as const
+export const KEPT_HEADERS = { ...DATA_HEADERS, 'cache-control': 'no-cache' } as const
 
 /** For everything else: only our own scripts run, and no other page frames ours. */
 const PAGE_HEADERS = {

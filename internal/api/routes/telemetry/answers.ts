@@ -1,4 +1,6 @@
+import { gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { COMPRESSION } from '../../../http/compression.ts'
 import { hasAlready } from '../../../http/conditional.ts'
 import type { FabricGeneration } from '../../../view/fabric/fabric-generation.ts'
 
@@ -12,6 +14,15 @@ export interface Answer {
   readonly next?: string
 }
 
+export function linkTo(next: string): string {
+  return `<${next}>; rel="next"`
+}
+
+/** Of the type and the length. */
+export function headersOf(body: string | Buffer): string[] {
+  return ['content-type', JSON_TYPE, 'content-length', `${Buffer.byteLength(body)}`]
+}
+
 /** Of one generation. The longest answer has 14 MB. */
 const MOST_KEPT = 64
 const MOST_KEPT_BYTES = 64 * 2 ** 20
@@ -19,7 +30,14 @@ const MOST_KEPT_BYTES = 64 * 2 ** 20
 /** Answers by generation and question, each made once, also when many ask at the same time. They go with their generation. */
 export class Answers {
   readonly #made = new WeakMap<FabricGeneration, Map<string, Answer | Promise<Answer>>>()
+  readonly #zipped = new WeakMap<Answer, Buffer | 'begun'>()
   readonly #bytes = new WeakMap<FabricGeneration, number>()
+
+  /** What has been made already. */
+  made(generation: FabricGeneration, question: string): Answer | undefined {
+    const answer = this.#made.get(generation)?.get(question)
+    return answer instanceof Promise ? undefined : answer
+  }
 
   get(generation: FabricGeneration, question: string, make: () => Answer | Promise<Answer>): Answer | Promise<Answer> {
     const kept = this.#made.get(generation) ?? new Map<string, Answer | Promise<Answer>>()
@@ -39,6 +57,18 @@ export class Answers {
       return keeping
     }
     return this.#keep(generation, kept, question, made)
+  }
+
+  /** An answer as gzip, once it has been compressed: that begins when it is asked for. */
+  zipped(answer: Answer): Buffer | undefined {
+    const known = this.#zipped.get(answer)
+    if (known === undefined) {
+      this.#zipped.set(answer, 'begun')
+      gzip(answer.body, COMPRESSION.zlibOptions, (error, zipped) => {
+        if (error === null) this.#zipped.set(answer, zipped)
+      })
+    }
+    return known === 'begun' ? undefined : known
   }
 
   #keep(
@@ -70,7 +100,7 @@ export function isSentAlready(request: FastifyRequest, reply: FastifyReply, tag:
 }
 
 export function sendAnswer(reply: FastifyReply, { body, next }: Answer): void {
-  if (next !== undefined) reply.header('link', `<${next}>; rel="next"`)
+  if (next !== undefined) reply.header('link', linkTo(next))
   // As bytes: to the type of a text fastify would add a charset.
   reply.header('content-type', JSON_TYPE).send(body)
 }

@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../../http/app-types.ts'
+import type { Ready } from '../../../http/fast-lane.ts'
 import type { LatencyRecorder } from '../../../observe/latency.ts'
 import type { FabricView } from '../../../view/fabric/fabric-view.ts'
 import { valueJson } from '../../../view/fabric/json.ts'
 import type { TargetRows } from '../../../view/fabric/target-rows.ts'
 import { ConditionSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
-import { isSentAlready, JSON_TYPE, sendShort, tagOf } from './answers.ts'
+import { headersOf, isSentAlready, JSON_TYPE, sendShort, tagOf } from './answers.ts'
 import { askedFabric, askedRow, FabricParam } from './asked-fabric.ts'
 import { missing, TelemetryError } from './errors.ts'
 
@@ -66,6 +67,26 @@ export function addGetMetric(app: App, view: FabricView, latency: LatencyRecorde
       latency.record(Math.round((performance.now() - begunMs) * 1000))
     },
   )
+}
+
+/** As clients ask: no character that a URL writes in another way. */
+const PLAIN = /^switch_id=([\w.:~-]+)&metric=([\w.:~-]+)$/
+
+/** The same without fastify, where it is asked as clients do and there is one fabric. */
+export function readyValue(view: FabricView, latency: LatencyRecorder): Ready {
+  return (search) => {
+    const begunMs = performance.now()
+    const asked = PLAIN.exec(search)
+    const generation = asked && view.only
+    if (!asked || !generation) return undefined
+    const row = generation.find(asked[1]!)
+    if (row < 0) return undefined
+    const { snapshot, firstRow } = generation.targetOf(row)
+    const body = valueJson(snapshot.value(row - firstRow, snapshot.columnOf(asked[2]!)))
+    if (body === undefined) return undefined
+    latency.record(Math.round((performance.now() - begunMs) * 1000))
+    return { headers: ['etag', tagOf(generation.id), ...headersOf(body)], body }
+  }
 }
 
 /** @throws TelemetryError that names the first parameter that is missing: the switch comes first */

@@ -1,6 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import { acceptsGzip } from '../../../http/accepts-gzip.ts'
 import type { App } from '../../../http/app-types.ts'
+import { COMPRESSION } from '../../../http/compression.ts'
+import type { Ready } from '../../../http/fast-lane.ts'
 import { ParameterError } from '../../../http/errors.ts'
 import type { LatencyRecorder } from '../../../observe/latency.ts'
 import type { Clock } from '../../../time/clock.ts'
@@ -12,7 +15,7 @@ import { Slices } from '../../../view/fabric/slices.ts'
 import type { TargetRows } from '../../../view/fabric/target-rows.ts'
 import { ConditionSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
 import { parseTime } from '../history-params.ts'
-import { type Answer, type Answers, isSentAlready, JSON_TYPE, sendAnswer, tagOf } from './answers.ts'
+import { type Answer, type Answers, headersOf, isSentAlready, JSON_TYPE, linkTo, sendAnswer, tagOf } from './answers.ts'
 import { askedFabric, askedRow, checkMetric, FabricParam } from './asked-fabric.ts'
 
 export type TelemetryShape = 'array' | 'object'
@@ -122,6 +125,23 @@ export function addListMetrics(app: App, { view, clock, answers, shape, latency 
       })
     },
   )
+}
+
+/** The same without fastify, where the answer was made already, and compressed if the client asks for that. */
+export function readyList(view: FabricView, answers: Answers, latency: LatencyRecorder): Ready {
+  return (_search, { url, headers }) => {
+    const begunMs = performance.now()
+    const generation = view.only
+    const made = generation && answers.made(generation, url!)
+    if (made === undefined) return undefined
+    const zips = made.body.length >= COMPRESSION.threshold && acceptsGzip(headers['accept-encoding'])
+    const body = zips ? answers.zipped(made) : made.body
+    if (body === undefined) return undefined
+    const link = made.next === undefined ? [] : ['link', linkTo(made.next)]
+    const encoding = zips ? ['vary', 'accept-encoding', 'content-encoding', 'gzip'] : []
+    latency.record(Math.round((performance.now() - begunMs) * 1000))
+    return { headers: ['etag', tagOf(generation!.id), ...link, ...encoding, ...headersOf(body)], body }
+  }
 }
 
 function answerOf(

@@ -1,0 +1,102 @@
+import { get, type IncomingMessage } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { switchesOf } from '../../test/support/fabric.ts'
+import { FabricScene } from '../../test/support/fabric-scene.ts'
+import { FabricLatencies } from './routes/telemetry/telemetry.ts'
+
+/** Of the connection, and of the moment. */
+const OTHERS = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding'])
+
+describe('an answer that is ready', () => {
+  const latencies = new FabricLatencies()
+  let fabric: FabricScene
+  let port: number
+
+  beforeAll(async () => {
+    fabric = await FabricScene.open({
+      fabricLatencies: latencies,
+      trustProxy: true,
+      limits: { requestsPerMinute: 1000 },
+    })
+    await fabric.show(switchesOf(100, 1e15, 1))
+    await fabric.scene.app.listen({ host: '127.0.0.1', port: 0 })
+    port = (fabric.scene.app.server.address() as { port: number }).port
+  })
+  afterAll(() => fabric.scene.app.close())
+
+  const ask = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      get({ host: '127.0.0.1', port, path, headers, method, agent: false }, resolve).on('error', reject)
+    })
+
+  const VALUE = '/telemetry/GetMetric?switch_id=sw5&metric=latency_ms'
+  const LIST = '/telemetry/ListMetrics'
+  it.each<[what: string, path: string, headers?: Record<string, string>, method?: string]>([
+    ['a value', VALUE],
+    ['a value, switch in another case', VALUE.replace('sw5', 'SW5')],
+    ['a value with the parameters the other way', '/telemetry/GetMetric?metric=latency_ms&switch_id=sw5'],
+    ['a value in an object', VALUE.replace('metric', 'metric_name')],
+    ['a value whose id is percent-encoded', VALUE.replace('sw5', '%73w5')],
+    ['a value with a slash at the end of the path', VALUE.replace('?', '/?')],
+    ['HEAD', VALUE, {}, 'HEAD'],
+    ['another method', VALUE, {}, 'DELETE'],
+    ['a switch that is not there', VALUE.replace('sw5', 'sw500')],
+    ['a metric that is not there', VALUE.replace('latency_ms', 'toString')],
+    ['no metric', VALUE.replace('&metric=latency_ms', '')],
+    ['a parameter twice', `${VALUE}&metric=latency_ms`],
+    ['a parameter that is not there', `${VALUE}&x=1`],
+    ['what the client has already', VALUE, { 'if-none-match': '*' }],
+    ['a list', LIST],
+    ['a page of a list', `${LIST}?limit=10`],
+    ['a list in another shape', `${LIST}?shape=object`],
+    ['a list with gzip', LIST, { 'accept-encoding': 'gzip, deflate, br' }],
+    ['a short list with gzip', `${LIST}?switch_id=sw5`, { 'accept-encoding': 'gzip' }],
+    ['a list without gzip', LIST, { 'accept-encoding': 'gzip;q=0, identity' }],
+    ['a list for a name that is not ours', LIST, { host: 'elsewhere.example' }],
+    ['a value for a name that is not ours', VALUE, { 'x-forwarded-host': 'elsewhere.example' }],
+    ['a value with a body', VALUE, { 'content-length': '1' }],
+    ['a value through two proxies', VALUE, { 'x-forwarded-for': '192.0.2.1, 192.0.2.2' }],
+    ['a value through a proxy that says no address', VALUE, { 'x-forwarded-for': 'unknown' }],
+  ])('is what the route answers: %s', async (_what, url, headers = {}, method = 'GET') => {
+    const expected = await fabric.scene.app.inject({
+      url,
+      method: method as 'GET',
+      headers: { host: `127.0.0.1:${port}`, ...headers },
+    })
+    const own = (all: Readonly<Record<string, unknown>>): object =>
+      Object.fromEntries(
+        Object.entries(all)
+          .filter(([name]) => !OTHERS.has(name))
+          .map(([name, value]) => [name, String(value)]),
+      )
+    // The second answer of a list is ready, and the third is when it is compressed.
+    for (let n = 0; n < 3; n++) {
+      const answer = await ask(url, headers, method)
+      const body = await buffer(answer)
+      expect({ status: answer.statusCode, headers: own(answer.headers), body: body.toString('latin1') }).toEqual({
+        status: expected.statusCode,
+        headers: own(expected.headers),
+        body: expected.rawPayload.toString('latin1'),
+      })
+    }
+  })
+
+  it('is of the generation that is shown, and recorded', async () => {
+    const before = latencies.getMetric.recent().count
+    const tag = (await ask(VALUE)).headers.etag
+    await fabric.show(switchesOf(100, 2e15, 2))
+    const answer = await ask(VALUE)
+    expect(answer.headers.etag).not.toBe(tag)
+    expect((await buffer(answer)).toString()).toBe('1')
+    expect((await ask(LIST)).headers.etag).toBe(answer.headers.etag)
+    expect(latencies.getMetric.recent().count).toBe(before + 2)
+  })
+
+  it('counts against the limit of its address, and is refused beyond it', async () => {
+    const from = { 'x-forwarded-for': '192.0.2.77' }
+    for (let n = 0; n < 1000; n++) expect((await ask(VALUE, from)).resume().statusCode).toBe(200)
+    expect((await ask(VALUE, from)).resume().statusCode).toBe(429)
+    expect((await ask(VALUE, { 'x-forwarded-for': '192.0.2.78' })).resume().statusCode).toBe(200)
+  })
+})
