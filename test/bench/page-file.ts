@@ -9,6 +9,7 @@ export const MICRO = 'docs/benchmarks/micro.json'
 export function pageOfFiles(): string {
   return benchmarksPage({
     speed: stored('docs/benchmarks/speed.json'),
+    fabric: stored('docs/benchmarks/fabric.json'),
     sources: stored('docs/benchmarks/sources.json'),
     compare: stored('docs/benchmarks/compare.json'),
     scaling: stored('docs/benchmarks/scaling.json'),

@@ -10,6 +10,7 @@ it('docs/benchmarks.md is what the stored figures make it (npm run docs writes i
 
 const NOTHING: Figures = {
   speed: undefined,
+  fabric: undefined,
   sources: undefined,
   compare: undefined,
   scaling: undefined,

@@ -10,6 +10,7 @@ import type { Micro } from './micro.ts'
 /** What the page is made of, the files of docs/benchmarks; undefined: nobody has measured it yet. */
 export interface Figures {
   readonly speed: SpeedFile | undefined
+  readonly fabric: SpeedFile | undefined
   readonly sources: SpeedFile | undefined
   readonly compare: SpeedFile | undefined
   readonly scaling: SpeedFile | undefined
@@ -18,10 +19,11 @@ export interface Figures {
 }
 
 /** `docs/benchmarks.md`. Each figure stands there with its command, all of its runs, their median and spread, machine, Node.js and commit. */
-export function benchmarksPage({ speed, sources, compare, scaling, memory, micro }: Figures): string {
+export function benchmarksPage({ speed, fabric, sources, compare, scaling, memory, micro }: Figures): string {
   return [
     INTRODUCTION,
     section('What it has to reach, and what it does', REACH, 'npm run speed -- --write', speed, rowsSection),
+    section('Switch fabrics', FABRIC, 'npm run speed -- --rows fabric --write', fabric, rowsSection),
     section('Many agents', SOURCES, 'npm run speed -- --rows sources --write', sources, rowsSection),
     section('Beside the plain way', COMPARE, 'npm run speed -- --rows compare --write', compare, rowsSection),
     section('More servers', SCALING, 'npm run speed -- --rows scaling --write', scaling, rowsSection),
@@ -42,6 +44,8 @@ sent, not from when it was.
 
 const REACH = `Values are walks of two decimals, two to a sample, unless a row says otherwise. Nothing is lost in any of them unless it says so: the store is asked how many
 samples it has. What is not here has not been measured yet: \`npm run speed -- --help\` lists all rows.`
+
+const FABRIC = `A generator stands for the fabric. It, the agent that asks it, Redis, the server, InfluxDB and the API are processes of one machine, and share it.`
 
 const SOURCES = `Simulated agents, each with the publisher and the outbox of a real one, in one process beside Redis, InfluxDB and the server: all share the machine. Nothing is dropped or
 lost on the way unless it says so: the store is asked how many of the samples that were made it has.`

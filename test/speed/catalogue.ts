@@ -1,14 +1,18 @@
 import { agent } from './agent.ts'
 import { allocations, compareJson, comparePacked, comparePlain } from './compare.ts'
 import { cpu25, cpu100 } from './cpu.ts'
-import { getMetric } from './get-metric.ts'
+import { hosts } from './hosts.ts'
 import { latency25, latency100 } from './latency.ts'
 import { memoryOutage, memorySteady } from './memory.ts'
 import { pipelineFrames } from './pipeline-frames.ts'
+import { cycle50, cycle100k, cycleMemory } from './fabric-cycle.ts'
+import { hey50, hey100 } from './hey.ts'
 import type { Row } from './row.ts'
 import { everyday1, everyday4, SCALING } from './scaling.ts'
 import { agents5k, agents10k, agentsOverload } from './sources.ts'
 import { start } from './start.ts'
+import { swap } from './swap.ts'
+import { getMetric, listMetrics } from './telemetry.ts'
 import { frames, framesVictoria, json, packed, streams, streamsFrames } from './throughput.ts'
 
 /** Everything that can be measured, in the order of the tables. */
@@ -28,7 +32,8 @@ export const ROWS: readonly Row[] = [
     everyday4,
     pipelineFrames,
   ],
-  ...[allocations, getMetric, agent, start],
+  ...[allocations, hosts, agent, start],
+  ...[getMetric, listMetrics, hey50, hey100, cycle50, cycle100k, cycleMemory, swap],
   ...[agents5k, agents10k, agentsOverload],
   ...SCALING,
   ...[memorySteady, memoryOutage],

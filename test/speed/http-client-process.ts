@@ -9,8 +9,8 @@ const WARM_UP_MS = 1_000
 const HEAD_END = '\r\n\r\n'
 
 const [url, connections, seconds, header] = process.argv.slice(2)
-const { hostname, port, host, pathname } = new URL(url!)
-const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${header}\r\n\r\n`)
+const { hostname, port, host, pathname, search } = new URL(url!)
+const request = Buffer.from(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n${header}\r\n\r\n`)
 
 let requests = 0
 for (let n = 0; n < Number(connections); n++) ask(connect({ host: hostname, port: Number(port), noDelay: true }))

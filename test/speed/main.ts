@@ -12,8 +12,8 @@ import { type Outcome, PAGES, type Row } from './row.ts'
 
 const USAGE = `Measures what the project promises to be fast at, with real servers, each row several times. Build before: npm run build
 
-  npm run speed                                the rows of the page speed
-  npm run speed -- --rows getmetric,agent      some rows, or all of a page: ${PAGES.join(', ')}
+  npm run speed                                the rows of the pages speed and fabric
+  npm run speed -- --rows hosts,agent          some rows, or all of a page: ${PAGES.join(', ')}
   npm run speed -- --runs 1 --seconds 5        quicker, and less to be trusted (3 runs, 30 s each load)
   npm run speed -- --rows memory --minutes 5   watches the memory for so long (30 min)
   npm run speed -- --half-rate 60000           messages a second of the rows about memory: half of the highest rate (110000)
@@ -28,7 +28,7 @@ Ends with 1 when a row could not be measured, or does not reach what it has to.`
 
 const { values } = parseArgs({
   options: {
-    rows: { type: 'string', default: 'speed' },
+    rows: { type: 'string', default: 'speed,fabric' },
     runs: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '30' },
     minutes: { type: 'string', default: '30' },

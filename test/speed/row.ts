@@ -1,7 +1,7 @@
 import type { Stack } from '../../bench/stack/stack.ts'
 
 /** The file of docs/benchmarks that a row stands in. */
-export const PAGES = ['speed', 'sources', 'scaling', 'memory', 'compare'] as const
+export const PAGES = ['speed', 'fabric', 'sources', 'scaling', 'memory', 'compare'] as const
 export type Page = (typeof PAGES)[number]
 
 /** What a figure has to reach. */
