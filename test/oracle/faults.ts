@@ -130,6 +130,15 @@ export function redisEnds(signal: NodeJS.Signals): Turn {
   return (scene) => away(scene.redis, signal, AWAY_MS)
 }
 
+/** One after the other, and both together. */
+export const serverAndRedisAreKilled: Turn = async (scene) => {
+  await serverIsKilled(scene)
+  await redisEnds('SIGKILL')(scene)
+  await Promise.all([scene.server.kill(), away(scene.redis, 'SIGKILL', AWAY_MS)])
+  await scene.server.start()
+  await sleep(LIFE_MS)
+}
+
 /** With one write to disk a second, the append-only file may lack the last two seconds when Redis dies. */
 export const redisForgets: Turn = async (scene) => {
   scene.forgive(Date.now() - 2000, Date.now() + 100)

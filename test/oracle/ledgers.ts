@@ -28,9 +28,16 @@ export function imbalanceOfServer(name: string, figures: Figures): string[] {
 /** The same check on the closing line. Samples that a stop leaves on disk or in Redis are held. */
 export function imbalanceOfSummary(name: string, summary: Readonly<Record<string, unknown>>): string[] {
   const sum = (...columns: string[]): number => columns.reduce((total, column) => total + Number(summary[column]), 0)
-  const [has, ends] =
+  const ledgers =
     'received' in summary
-      ? [sum('received', 'taken_over'), sum('written', 'rejected', 'dropped', 'held')]
-      : [sum('agent_produced', 'agent_taken_over'), sum('agent_sent', 'agent_dropped', 'agent_held')]
-  return has === ends ? [] : [`the closing line of ${name} does not balance: ${JSON.stringify(summary)}`]
+      ? [[sum('received', 'taken_over'), sum('written', 'rejected', 'dropped', 'held')]]
+      : ['agent', 'fabric']
+          .filter((source) => `${source}_produced` in summary)
+          .map((source) => [
+            sum(`${source}_produced`, `${source}_taken_over`),
+            sum(`${source}_sent`, `${source}_dropped`, `${source}_held`),
+          ])
+  return ledgers.every(([has, ends]) => has === ends)
+    ? []
+    : [`the closing line of ${name} does not balance: ${JSON.stringify(summary)}`]
 }

@@ -56,6 +56,11 @@ export const MATRIX: readonly Row[] = [
 
   ...both('agent: kill -9 and SIGTERM', fault.agentEnds, { options: { agent: true, messagesPerSecond: 50 } }),
 
+  row('streams', 'a switch fabric is asked; server and Redis: kill -9', fault.serverAndRedisAreKilled, {
+    options: { ...always, fabric: true, messagesPerSecond: 100 },
+    ...short,
+  }),
+
   ...both('server: SIGTERM', fault.serverStops),
   ...both('server: kill -9', fault.serverIsKilled, short),
   ...both('server: kill -9 each second', fault.serverIsKilledEachSecond),

@@ -57,7 +57,8 @@ when they are lost, and the servers then say \`unknown\`, not 0.
   publisher that made it has ended normally. Any other sample may be missing.
 - The programs are the built ones, each in its own process, ended by signals and started again with the same settings and folders. Proxies make the faults
   of the store and of the network, with recorded answers of real servers (\`test/support\`). Disks are really full,
-  and servers really killed. For the product's own agent, Redis' \`MONITOR\` replaces the notes.
+  and servers really killed. For the product's own agent, Redis' \`MONITOR\` replaces the notes, and where it
+  asks a switch fabric, a proxy that keeps each snapshot: each cell of it is compared.
 - After the fault, a new sample must be stored, no program may hold any sample, the ledgers of [metrics.md](metrics.md#the-ledgers)
   must balance, and every program must end within 25 s of SIGTERM with exit code 0. Then the database is read. It must have each sample with all its
   fields as they were sent, and no other sample.

@@ -20,13 +20,14 @@ export interface Rest {
  * @param problems gets everything that is wrong
  */
 export async function comeToRest(scene: Scene, restMs: number, problems: string[]): Promise<Rest> {
-  const { servers, publisher } = scene
+  const { servers, publisher, agent } = scene
   const healedMs = Date.now()
   const deadlineMs = healedMs + restMs
 
   const freshAfterMs = await freshSample(scene, deadlineMs)
   if (freshAfterMs < 0) problems.push('no fresh sample was stored after the fault')
   publisher.signal('SIGUSR2')
+  await restOfFabric(scene, deadlineMs, problems)
   const isEmpty = await publisher.until((figures) => isZero(figures, 'sentinel_outbox_samples'), deadlineMs)
   if (!isEmpty) problems.push(`${publisher.name} still holds samples`)
   await restOf(servers, ['sentinel_held_samples'], deadlineMs, problems)
@@ -35,7 +36,7 @@ export async function comeToRest(scene: Scene, restMs: number, problems: string[
   const published = await publisher.look()
   if (published !== undefined) problems.push(...imbalanceOfPublisher(publisher.name, published))
   await publisher.stop()
-  await scene.agent?.stop()
+  await agent?.stop()
   await restOf(servers, ['sentinel_held_samples', 'sentinel_missing_samples'], deadlineMs, problems)
   for (const server of servers) {
     const figures = await server.look()
@@ -56,6 +57,18 @@ async function freshSample({ influx }: Scene, deadlineMs: number): Promise<numbe
     await sleep(50)
   }
   return -1
+}
+
+/** Ends what is given to the agent, and waits until it has taken and sent all that was given. */
+async function restOfFabric({ fabric, agent }: Scene, deadlineMs: number, problems: string[]): Promise<void> {
+  if (fabric === undefined || agent === undefined) return
+  await fabric.hold()
+  const hasSent = (figures: Figures): boolean =>
+    figures.get('sentinel_source_rows_total') === fabric.rows && isZero(figures, 'sentinel_outbox_samples')
+  if (!(await agent.until(hasSent, deadlineMs)))
+    problems.push(`${agent.name} has not taken and sent ${fabric.rows} rows`)
+  const figures = await agent.look()
+  if (figures !== undefined) problems.push(...imbalanceOfPublisher(agent.name, figures))
 }
 
 /** Waits until these gauges of all servers are 0. */

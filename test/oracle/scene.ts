@@ -7,6 +7,7 @@ import { startFile, startProgram } from '../support/programs.ts'
 import { freePort, startInflux, startRedis, type TestServer } from '../support/servers.ts'
 import { mountSmallDisk, unmount } from '../support/small-disk.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import { FabricFlow } from './fabric-flow.ts'
 import { Member } from './member.ts'
 import { Obligations } from './obligations.ts'
 import { Witness } from './witness.ts'
@@ -27,12 +28,15 @@ export interface SceneOptions {
   readonly publisherArgs?: readonly string[]
   /** Also runs the product's own agent, ten ticks a second, and a witness of what it publishes. */
   readonly agent?: boolean
+  /** Also runs the product's own agent, which asks a switch fabric twice a second. */
+  readonly fabric?: boolean
   /** The data folder of this role is a disk of this size. */
   readonly smallDisk?: { readonly of: 'server' | 'agent'; readonly bytes: number }
 }
 
 export const DATABASE = 'telemetry'
 const ORG = 'sentinel'
+const AGENT = 'agent'
 /** In the same folder as this file's bundle: see scripts/run-ts.mjs. */
 const PUBLISHER = fileURLToPath(new URL('./publisher-process.mjs', import.meta.url))
 
@@ -53,6 +57,7 @@ export class Scene {
   readonly refused: string[] = []
   agent: Member | undefined
   witness: Witness | undefined
+  fabric: FabricFlow | undefined
   readonly #mounts: string[] = []
   /** Number of the publisher's run → when it was killed. */
   readonly #killedAtMs = new Map<number, number>()
@@ -91,7 +96,8 @@ export class Scene {
       scene.publisher = await scene.#publisher()
       await Promise.all(scene.servers.map((server) => server.start()))
       await scene.publisher.start()
-      if (options.agent) await scene.#startAgent()
+      if (options.agent) await scene.#startWitnessed()
+      if (options.fabric) await scene.#startFabric()
       return scene
     } catch (error) {
       await scene.close()
@@ -138,6 +144,7 @@ export class Scene {
   /** @param keep keeps the output and the data folders of the programs */
   async close(keep = false): Promise<void> {
     this.witness?.close()
+    await this.fabric?.close()
     await Promise.all(this.members.map((member) => member.close()))
     if (keep) await this.#keepStories()
     await this.store.stop()
@@ -192,20 +199,24 @@ export class Scene {
     return new Member({ name, adminPort, launch, atWork: 'publishes' })
   }
 
-  async #startAgent(): Promise<void> {
-    const name = 'agent'
-    const [adminPort, data] = await Promise.all([freePort(), this.#dataFolder(name, 'agent')])
+  async #startWitnessed(): Promise<void> {
+    this.witness = await Witness.open(this.redis.port, AGENT)
+    await this.#startAgent(['--agent-interval-ms=100ms'])
+  }
+
+  async #startFabric(): Promise<void> {
+    this.fabric = await FabricFlow.open()
+    await this.#startAgent([`--fabric-targets=${this.fabric.url}`, '--fabric-interval-ms=500ms'])
+  }
+
+  async #startAgent(more: readonly string[]): Promise<void> {
+    const [adminPort, data] = await Promise.all([freePort(), this.#dataFolder(AGENT, 'agent')])
     const args = [
-      ...[`--broker-kind=${this.options.broker}`, `--redis-url=${this.redis.url}`, `--agent-host=${name}`],
-      ...[`--admin-port=${adminPort}`, `--data-path=${data}`, '--agent-interval-ms=100ms'],
+      ...[`--broker-kind=${this.options.broker}`, `--redis-url=${this.redis.url}`, `--agent-host=${AGENT}`],
+      ...[`--admin-port=${adminPort}`, `--data-path=${data}`, ...more],
     ]
-    this.witness = await Witness.open(this.redis.port, name)
-    this.agent = new Member({
-      name,
-      adminPort,
-      launch: () => startProgram('agent', { args }),
-      atWork: 'agent measures',
-    })
+    const launch = () => startProgram('agent', { args })
+    this.agent = new Member({ name: AGENT, adminPort, launch, atWork: 'agent measures' })
     await this.agent.start()
   }
 

@@ -152,10 +152,9 @@ if added then
   elseif before(last, first) then position = added - length
   elseif last == first then position = added - length + 1 end
 end
-if position and position ~= read then
-  if read and position > read then lost = position - read end
-  redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], last, 'ENTRIESREAD', position)
-end
+if position and read and position > read then lost = math.min(position - read, added - length) end
+local counted = position or read
+if added and counted then redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], last, 'ENTRIESREAD', counted) end
 local lastKnown, addedKnown, isMade = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'made'
 local isSame = lastKnown == '' or (first and not before(lastKnown, first))
 if not isSame and last_generated == lastKnown and added == addedKnown then isSame = not isMade or addedKnown > 0 end
@@ -224,7 +223,8 @@ export interface Inspection {
  *
  * That is known when the group has read everything, when the last entry that it read is the first that is left, or when
  * that entry is gone. In between, no entry can be trimmed unread that does not show later. The same step corrects the
- * group's count.
+ * group's count. It writes it each time, because XREADGROUP leaves it out of the append-only file: after a restart Redis
+ * would take all that was read since for unread, and what was trimmed long ago for trimmed unread.
  *
  * A stream that was deleted or evicted, or that Redis forgot, is made anew by the next entry or group. It is another
  * one than before when none of its entries is as old as the last one of before, though fewer were trimmed than there

@@ -6,11 +6,12 @@ import { receiver, texts } from '../broker.contract.ts'
 import type { Broker, Subscription } from '../broker.ts'
 import { streamKeys } from './names.ts'
 
+/** Trimming removes whole nodes: of 10 entries rather than 100. */
+const SMALL_NODES = ['--stream-node-max-entries', '10']
 let scene: RedisScene
 
 beforeAll(async () => {
-  // Trimming removes whole nodes: of 10 entries rather than 100.
-  scene = await startRedisScene(['--stream-node-max-entries', '10'])
+  scene = await startRedisScene(SMALL_NODES)
 })
 
 beforeEach(async () => {
@@ -124,6 +125,42 @@ describe('entries trimmed before they are read', () => {
     await until('all is read', () => received() === left)
     await until('it has been looked at', () => broker.backlog?.[0]?.lag === 0)
     expect(broker.stats.trimmedUnread).toBe(0)
+  })
+})
+
+describe('entries that were read before Redis was killed, which forgets how many a group has read', () => {
+  it.each([
+    ['none were trimmed', {}],
+    ['others were trimmed before', { maxLength: 40 }],
+  ])('are not counted as trimmed where %s', async (_, options) => {
+    const own = await startRedisScene([...SMALL_NODES, '--appendonly', 'yes', '--appendfsync', 'always'])
+    const lasting = async (): Promise<{ broker: Broker; received: () => number }> => {
+      const broker = await own.open('streams', { ...OFTEN, ...options })
+      let received = 0
+      const subscription = await broker.subscribe((_payload, { id }) => {
+        received++
+        subscription.ack(id)
+      })
+      return { broker, received: () => received }
+    }
+    const first = await lasting()
+    for (let published = 0; published < 150; published += 5) {
+      await publish(first.broker, 5)
+      await until('all is read', () => first.received() >= published + 5)
+    }
+    const looked = await own.calls('xpending')
+    await until('it has been looked at', async () => (await own.calls('xpending')) > looked + 2)
+    await own.closeBrokers()
+    await own.server.halt('SIGKILL')
+    await own.server.start()
+    const second = await lasting()
+    await publish(second.broker, 10)
+    await until('all is read', () => second.received() >= 10)
+    const before = await own.calls('xpending')
+    await until('it has been looked at again', async () => (await own.calls('xpending')) > before + 4)
+    expect(second.broker.stats.trimmedUnread).toBe(0)
+    await own.closeBrokers()
+    await own.stop()
   })
 })
 
