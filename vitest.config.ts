@@ -91,6 +91,16 @@ export default defineConfig({
       },
       {
         test: {
+          // Stands apart: takes some minutes, and a GB of memory and of disk.
+          name: 'large',
+          include: ['test/large/*.test.ts'],
+          testTimeout: 1_800_000,
+          hookTimeout: 120_000,
+          ...ALONE,
+        },
+      },
+      {
+        test: {
           // Stands apart: needs a Docker engine, and builds the images.
           name: 'compose',
           include: ['test/compose/{compose,benchmark}.test.ts'],

@@ -3,7 +3,6 @@ import { type Program, startProgram } from '../support/programs.ts'
 import { type RecordedCounters, recordCounters } from '../support/recorded-counters.ts'
 import { freePort } from '../support/servers.ts'
 import { compareStored, type StoredCells } from '../support/stored-counters.ts'
-import { DATABASE } from './scene.ts'
 
 const PORTS = 128
 const SIZE = ['--profile=ufm', '--switches=4', '--ports-per-switch=32', '--seed=42', '--interval-ms=1s']
@@ -40,9 +39,9 @@ export class FabricFlow {
     return this.#counters.hold()
   }
 
-  compare(url: string): Promise<StoredCells> {
+  compare(url: string, database: string): Promise<StoredCells> {
     const taken = this.#counters.bodies.map((body) => ({ table: new CountersTable(body) }))
-    return compareStored({ url, database: DATABASE, measurement: 'fabric_port' }, taken)
+    return compareStored({ url, database, measurement: 'fabric_port' }, taken)
   }
 
   async close(): Promise<void> {

@@ -49,7 +49,7 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   const droppedBy = [...new Set([...servers, publisher].flatMap((member) => member.dropReasons()))]
   const lostAtMost = sum('sentinel_lost_samples_total{certainty="at_most"}', 'lost_at_most')
   const witnessed = (await scene.witness?.compare(scene.influx.url, DATABASE)) ?? { sent: 0, stored: 0 }
-  const given = (await scene.fabric?.compare(scene.influx.url)) ?? { rows: 0, stored: 0, problems: [] }
+  const given = (await scene.fabric?.compare(scene.influx.url, DATABASE)) ?? { rows: 0, stored: 0, problems: [] }
   problems.push(...given.problems)
   let [sent, owedStored, inLetters] = [witnessed.sent + given.rows, witnessed.stored + given.stored, 0]
   let missing = sent - owedStored
