@@ -26,7 +26,7 @@ export async function open(context: Context): Promise<void> {
   await openAgent(context, broker, source)
   const { generator: isPlayed } = context.settings.fabric
   const played = isPlayed ? [`${MADE_UP}=${await openGenerator(context)}`] : []
-  await openFabricSources(context, broker, played)
+  await openFabricSources(context, broker, { more: played })
   process.stdout.write(`SentinelStream is up: ${page}\n`)
   if (isPlayed) process.stdout.write(`Its switch fabric is made up: ${page.replace(/\/$/, '')}/?view=fabric\n`)
 }

@@ -37,8 +37,12 @@ export class SnapshotError extends Error {
   }
 }
 
-/** The bytes of a snapshot. */
-export function encodeSnapshot({ parts }: Snapshot): Buffer {
+/**
+ * The bytes of a snapshot.
+ *
+ * @param room bytes that nobody needs any more: the snapshot is written over them, where it has room there
+ */
+export function encodeSnapshot({ parts }: Snapshot, room: Buffer = Buffer.alloc(0)): Buffer {
   const blocks = blocksOf(parts)
   const head: Head = {
     subject: parts.subject,
@@ -47,12 +51,13 @@ export function encodeSnapshot({ parts }: Snapshot): Buffer {
   }
   const json = Buffer.from(JSON.stringify(head))
   const length = blocks.reduce((end, block) => aligned(end) + block.length, HEAD_AT + json.length)
-  const bytes = Buffer.alloc(length)
+  const bytes = length <= room.length ? room.subarray(0, length) : Buffer.allocUnsafeSlow(length)
   bytes.writeUInt32LE(MAGIC, 0)
   bytes.writeUInt32LE(json.length, 4)
   bytes.set(json, HEAD_AT)
   let at = HEAD_AT + json.length
   for (const block of blocks) {
+    bytes.fill(0, at, aligned(at))
     at = aligned(at)
     bytes.set(block, at)
     at += block.length

@@ -91,7 +91,11 @@ describe('a snapshot', () => {
         }))
         const snapshot = build(made)
         expect(rowsOf(snapshot)).toEqual(expected)
-        const read = decodeSnapshot(moved(encodeSnapshot(snapshot), by))
+        const bytes = encodeSnapshot(snapshot)
+        // Also over other bytes, where there is room for it.
+        for (const room of [by, bytes.length + by])
+          expect(encodeSnapshot(snapshot, Buffer.alloc(room, 1)).equals(bytes)).toBe(true)
+        const read = decodeSnapshot(moved(bytes, by))
         expect(rowsOf(read)).toEqual(expected)
         expect(read.parts.columns).toEqual(made.columns)
         expect(read.parts.subject).toBe(made.subject)

@@ -18,7 +18,8 @@ export class MemorySnapshots implements Snapshots {
   }
 
   async put(name: SnapshotName, bytes: Buffer): Promise<void> {
-    this.#bytes.set(keyOf(name), bytes)
+    // The bytes are the caller's: it writes the next snapshot over them.
+    this.#bytes.set(keyOf(name), Buffer.from(bytes))
   }
 
   async announce(head: GenerationHead): Promise<readonly TargetHead[]> {
