@@ -127,7 +127,7 @@ function isLarge({ value }: Rows[number]): boolean {
  * @param context Node.js before 21 gives none
  */
 function exact(key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  if (key !== 'value' || typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  if (key !== 'value' || !Number.isInteger(value) || Number.isSafeInteger(value)) return value
   if (context?.source === undefined)
     throw new HttpError(400, `${value} is beyond 2^53: write the digits of such an integer as a text`)
   return /^-?\d+$/.test(context.source) ? context.source : value
