@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Behaviour, FaultyBroker, stubCodec } from '../../test/support/faulty-broker.ts'
+import type { Broker } from '../broker/broker.ts'
 import { MemoryBroker } from '../broker/memory/broker.ts'
 import type { Encoder, MessageHeader } from '../codec/codec.ts'
 import { frameCodec } from '../codec/frame.ts'
@@ -20,12 +21,15 @@ function sample(value: number | undefined): Sample {
   return { series, values: [value], at: 0, tie: 0 }
 }
 
-function start(options: Partial<PublisherOptions> = {}): {
+function start(
+  options: Partial<PublisherOptions> = {},
+  kind?: Broker['kind'],
+): {
   broker: FaultyBroker
   ledger: PublisherLedger
   publisher: Publisher
 } {
-  const broker = new FaultyBroker()
+  const broker = new FaultyBroker(kind)
   const ledger = new PublisherLedger()
   const publisher = new Publisher({
     broker,
@@ -400,8 +404,26 @@ describe('Publisher', () => {
       expect(ledger.droppedBy).toEqual(new Map([['stopped', 1]]))
     })
 
+    it('waits for the pace of a burst over Pub/Sub alone, and not beyond the signal', async () => {
+      const roomAfter = async (kind: Broker['kind'], signal: AbortSignal): Promise<number> => {
+        const { publisher } = start({}, kind)
+        for (const value of [1, 2, 3]) publisher.send(gathered(value, 2 * MEBIBYTE))
+        await soon()
+        const sinceMs = performance.now()
+        let roomMs = Number.NaN
+        void publisher.room(signal).then(() => (roomMs = performance.now() - sinceMs))
+        await vi.advanceTimersByTimeAsync(10_000)
+        await publisher.stop(never)
+        return roomMs
+      }
+      expect(await roomAfter('pubsub', never)).toBeGreaterThanOrEqual(250)
+      expect(await roomAfter('streams', never)).toBe(0)
+      expect(await roomAfter('memory', never)).toBe(0)
+      expect(await roomAfter('pubsub', AbortSignal.abort())).toBe(0)
+    })
+
     it('has room as long as few bytes are in flight, and then once the broker has answered', async () => {
-      const { broker, publisher } = start()
+      const { broker, publisher } = start({}, 'streams')
       broker.become('hang')
       const events: string[] = []
       const askForRoom = (name: string, signal = never): void =>
@@ -427,7 +449,7 @@ describe('Publisher', () => {
     it.each<Behaviour>(['no subscriber', 'not_sent', 'unknown: it did not', 'refused'])(
       'has room again after the answer %s',
       async (behaviour) => {
-        const { broker, publisher } = start()
+        const { broker, publisher } = start({}, 'streams')
         broker.become('hang')
         for (const value of [1, 2, 3]) publisher.send(gathered(value, 2 * MEBIBYTE))
         const room = publisher.room(never)
@@ -437,7 +459,7 @@ describe('Publisher', () => {
     )
 
     it('keeps the outbox empty where each message waits for room, and fills it where none does', async () => {
-      const { broker, publisher, ledger } = start()
+      const { broker, publisher, ledger } = start({}, 'streams')
       let largest = 0
       broker.become('hang')
       for (let value = 0; value < 20; value++) {

@@ -4,6 +4,7 @@ import { type Codec, NOTHING_MORE } from '../codec/codec.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { DropReason, PublisherLedger } from '../sample/ledger.ts'
 import type { Clock } from '../time/clock.ts'
+import { BurstPace } from './burst-pace.ts'
 import { FreshRate } from './fresh-rate.ts'
 import { InFlight } from './in-flight.ts'
 import type { Journal } from './journal.ts'
@@ -56,6 +57,7 @@ export class Sender {
   readonly #inFlight = new InFlight()
   readonly #freshRate = new FreshRate()
   readonly #pace = new ResendPace()
+  readonly #burst = new BurstPace()
   /** Held messages that the broker has not answered. */
   #heldInFlight = 0
   #flow: Flow = 'flowing'
@@ -86,18 +88,22 @@ export class Sender {
   send(message: OutgoingMessage): void {
     const nowMs = performance.now()
     this.#freshRate.count(nowMs)
+    this.#burst.count(message.payload.length, nowMs)
     if (this.#inFlight.hasRoom(nowMs)) this.#publish(message, message.payload, nowMs)
     else this.outbox.put(message)
   }
 
   /**
    * Resolves when few enough messages are in flight that some more find room, and the disk has taken most of what is
-   * held, or at the signal.
+   * held, or at the signal. Over Pub/Sub, which tells nobody how far a server has read, not before the pace of a burst
+   * allows it.
    */
   async room(signal: AbortSignal): Promise<void> {
     while (this.#inFlight.isBusy && !signal.aborted) await beforeAbort(signal, this.#inFlight.oneAnswered())
-    const { journal } = this.#options
+    const { journal, broker } = this.#options
     if (journal !== undefined && !signal.aborted) await beforeAbort(signal, journal.room())
+    const waitMs = broker.kind === 'pubsub' ? this.#burst.waitMs(performance.now()) : 0
+    if (waitMs > 0 && !signal.aborted) await beforeAbort(signal, new Promise((resolve) => setTimeout(resolve, waitMs)))
   }
 
   /**

@@ -59,7 +59,7 @@ export type Behaviour =
 
 /** A broker that behaves as the test sets it, and records what arrived. */
 export class FaultyBroker implements Broker {
-  readonly kind = 'pubsub'
+  readonly kind: Broker['kind']
   readonly stats = newStats()
   readonly live = {} as LiveChannel
   readonly snapshots = {} as Snapshots
@@ -68,6 +68,10 @@ export class FaultyBroker implements Broker {
   behaviour: Behaviour = 'take'
   attempts = 0
   #hanging: Array<() => void> = []
+
+  constructor(kind: Broker['kind'] = 'pubsub') {
+    this.kind = kind
+  }
 
   async publish(_key: string, payload: Buffer): Promise<number> {
     this.attempts++
