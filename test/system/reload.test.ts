@@ -98,7 +98,18 @@ describe('SIGHUP', () => {
   ]
   const OTHERS = [
     ...CANDIDATES,
-    ...['cpu', 'http://127.0.0.1:1', 'redis://127.0.0.1:1', 'streams', 'ufm', 'not-modified', 'slow', 'other'],
+    ...[
+      'cpu',
+      'http://127.0.0.1:1',
+      'redis://127.0.0.1:1',
+      'streams',
+      'ufm',
+      'not-modified',
+      'slow',
+      'east=other',
+      'object',
+      'other',
+    ],
   ]
   /**
    * A secret's file is not another value but another place; another store is refused for a role alone; two are given by a flag or
