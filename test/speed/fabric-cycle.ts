@@ -201,15 +201,6 @@ async function storedAtMs({ store }: FabricStack, agent: Part): Promise<number> 
     'all is stored',
     async () => {
       const unsent = await metric(agent.admin, 'sentinel_outbox_samples')
-      console.error(
-        Date.now() % 1e6,
-        'unsent',
-        unsent,
-        'held',
-        await metric(store!.server.admin, 'sentinel_held_samples'),
-        await metric(store!.server.admin, 'sentinel_written_samples_total'),
-        await metric(store!.server.admin, 'sentinel_lost_samples_total'),
-      )
       const held = unsent === 0 ? await metric(store!.server.admin, 'sentinel_held_samples') : unsent
       if (held > 0) await sleep(STORED_EVERY_MS)
       return held === 0
