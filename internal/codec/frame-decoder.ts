@@ -24,6 +24,7 @@ import {
   MAX_FRAME_SAMPLES,
   NONE_PRESENT,
   RUN_ID_BYTES_AT,
+  SAME_FIELDS,
   SAMPLE_COUNT_AT,
   SENT_AT_AT,
   SEQ_AT,
@@ -185,16 +186,18 @@ export class FrameDecoder implements Decoder {
     const timesAt = namesAt + nameBytes
     const timesEnd = timesAt + rows * 8
     if (rows === 0 || rows > maxRows) return malformed(`a block of ${rows} samples where 1 to ${maxRows} are left`)
-    if ((flags & ~HAS_TIES) !== 0) return malformed(`unknown block flags ${flags}`)
+    if ((flags & ~(HAS_TIES | SAME_FIELDS)) !== 0) return malformed(`unknown block flags ${flags}`)
     if (timesEnd > payload.length) return this.#truncated(`block ${this.#blockCount}`)
-    const names = this.#namesAt(namesAt, timesAt, nowUs)
+    const hasFields = (flags & SAME_FIELDS) === 0
+    const names = hasFields ? this.#namesAt(namesAt, timesAt, nowUs) : this.#namesWithFields(namesAt, timesAt, nowUs)
     if (isRefusal(names)) return names
     for (let at = timesAt; at < timesEnd; at += 8) {
       const high = view.getInt32(at + 4, true)
       if (high < -EXACT_HIGH || high >= EXACT_HIGH) return malformed('a time beyond 2^53 µs')
     }
     this.#at = timesEnd
-    if (flags === HAS_TIES) {
+    const hasTies = (flags & HAS_TIES) !== 0
+    if (hasTies) {
       this.#at += rows * 2
       if (this.#at > payload.length) return this.#truncated('a column of ties')
       for (let at = timesEnd; at < this.#at; at += 2)
@@ -203,7 +206,7 @@ export class FrameDecoder implements Decoder {
     const block = this.#nextBlock(names)
     block.rows = rows
     block.timesAt = timesAt
-    block.tiesAt = flags === HAS_TIES ? timesEnd : -1
+    block.tiesAt = hasTies ? timesEnd : -1
     block.firstColumn = this.#cursorCount
     block.plainAt = this.#plainAt(block.list, rows)
     if (block.plainAt >= 0) return undefined
@@ -373,13 +376,7 @@ export class FrameDecoder implements Decoder {
     const view = this.#view
     const series = this.#finder.find(payload, view, start, end)
     const list = series && knownColumns(series.shape, view, start + series.namesBytes, end)
-    if (series !== undefined && list !== undefined) {
-      series.usedAt = nowUs
-      this.#found ??= { series, list }
-      this.#found.series = series
-      this.#found.list = list
-      return this.#found
-    }
+    if (series !== undefined && list !== undefined) return this.#foundNames(series, list, nowUs)
     const known = this.#otherNames.get(payload, start, end)
     if (known !== undefined && !known.series.evicted) {
       known.series.usedAt = nowUs
@@ -390,6 +387,29 @@ export class FrameDecoder implements Decoder {
       this.#otherNames.set(payload, start, end, names)
     }
     return names
+  }
+
+  /** The same of names that end after the tags: the fields are those of the block before. */
+  #namesWithFields(start: number, end: number, nowUs: number): Readonly<BlockNames> | Refusal {
+    if (this.#blockCount === 0) return malformed('the first block has no fields')
+    const before = this.#blocks[this.#blockCount - 1]!
+    const { view } = before.list
+    const series = this.#finder.find(this.#payload, this.#view, start, end)
+    if (series !== undefined && series.namesBytes === end - start) {
+      const isSameShape = series.shape === before.series.shape
+      const list = isSameShape ? before.list : knownColumns(series.shape, view, 0, view.byteLength)
+      if (list !== undefined) return this.#foundNames(series, list, nowUs)
+    }
+    const fields = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+    return readNames(Buffer.concat([this.#payload.subarray(start, end), fields]), this.#table, nowUs)
+  }
+
+  #foundNames(series: Series, list: ColumnList, nowUs: number): Readonly<BlockNames> {
+    series.usedAt = nowUs
+    this.#found ??= { series, list }
+    this.#found.series = series
+    this.#found.list = list
+    return this.#found
   }
 
   #nextBlock({ series, list }: Readonly<BlockNames>): Block {

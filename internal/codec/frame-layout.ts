@@ -36,6 +36,11 @@ export const FIXED_BYTES = 72
 export const BLOCK_FIXED_BYTES = 9
 /** The block has a column of ties; without it they are all 0. */
 export const HAS_TIES = 1
+/**
+ * The names of the block end after the tags: its fields are those of the block before. Of a table with a row a series and
+ * 31 fields, their names were two thirds of a frame.
+ */
+export const SAME_FIELDS = 2
 
 /** The first byte of a column: which rows have a value. */
 export const ALL_PRESENT = 0

@@ -85,6 +85,39 @@ const table = fc
     }),
   )
 
+describe('the names of fields', () => {
+  const wide = shapeOf(Array.from({ length: 30 }, () => 'float'))
+  const row = (id: string): Row => ({ id, at: AT, values: wide.fieldNames.map(() => 1) })
+
+  it('stand in a frame once for all rows of one shape', () => {
+    const encoder = new FrameRowEncoder()
+    for (let n = 0; n < 10; n++) add(encoder, wide, row(`sw${n}`))
+    const frame = encoder.finish(HEADER)
+    expect(frame.toString('latin1').split('f29').length - 1).toBe(1)
+    expect(decodeAll([frame])[0]!.seen).toEqual(Array.from({ length: 10 }, (_, n) => seenOf(row(`sw${n}`))))
+  })
+
+  it('stand there again after another shape, after a row that had them and no value, and in the next frame', () => {
+    const encoder = new FrameRowEncoder()
+    const narrow = shapeOf(['float'])
+    const rows: Array<readonly [Shape, Row]> = [
+      [wide, { id: 'none', at: AT, values: wide.fieldNames.map(() => undefined) }],
+      [wide, row('a')],
+      [narrow, { id: 'n', at: AT, values: [undefined] }],
+      [wide, row('b')],
+      [narrow, { id: 'n', at: AT, values: [2] }],
+      [wide, row('c')],
+    ]
+    const frames = [0, 1].map(() => {
+      for (const [shape, one] of rows) add(encoder, shape, one)
+      return encoder.finish(HEADER)
+    })
+    const seen = [1, 3, 4, 5].map((i) => seenOf(rows[i]![1]))
+    expect(decodeAll(frames).map((decoded) => decoded.seen)).toEqual([seen, seen])
+    expect(frames.map((frame) => frame.toString('latin1').split('f29').length - 1)).toEqual([2, 2])
+  })
+})
+
 describe('FrameRowEncoder', () => {
   it('makes frames from which the usual decoder reads exactly the rows, one after the other', () => {
     const encoder = new FrameRowEncoder()

@@ -8,6 +8,7 @@ import {
   MAX_FRAME_BYTES,
   MAX_FRAME_SAMPLES,
   NONE_PRESENT,
+  SAME_FIELDS,
 } from './frame-layout.ts'
 import { frameFields } from './frame-names.ts'
 import { writeBlockHead, writeHeader, writeInteger } from './frame-writing.ts'
@@ -37,6 +38,9 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
   /** Where the row begins that is being written, and how many values it has. */
   #rowAt = HEAD_BYTES
   #values = 0
+  /** Of the row that is being written, and of the one before it in the frame. */
+  #rowShape: Shape | undefined
+  #shape: Shape | undefined
   /** What the texts of the row may still take. */
   #textRoom = 0
 
@@ -51,16 +55,21 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
    */
   begin(names: Uint8Array, start: number, end: number, shape: Shape, at: number, textBytes = 0): boolean {
     const fields = frameFields(shape)
-    const namesBytes = end - start + fields.length
+    const isSame = this.count > 0 && shape === this.#shape
+    const namesBytes = end - start + (isSame ? 0 : fields.length)
     this.#textRoom = Math.min(textBytes, MAX_ROW_TEXT_BYTES)
     const most = BLOCK_FIXED_BYTES + namesBytes + TIME_BYTES + shape.width * CELL_BYTES + this.#textRoom
     if (this.count >= MAX_FRAME_SAMPLES || !this.#hasRoom(most)) return false
     this.#rowAt = this.#at
     this.#values = 0
-    this.#at = writeBlockHead(this.#bytes, namesBytes, 1, 0, this.#at)
+    this.#rowShape = shape
+    this.#at = writeBlockHead(this.#bytes, namesBytes, 1, isSame ? SAME_FIELDS : 0, this.#at)
     for (let i = start; i < end; i++) this.#bytes[this.#at++] = names[i]!
-    this.#bytes.set(fields, this.#at)
-    this.#at = writeInteger(this.#bytes, at, this.#at + fields.length)
+    if (!isSame) {
+      this.#bytes.set(fields, this.#at)
+      this.#at += fields.length
+    }
+    this.#at = writeInteger(this.#bytes, at, this.#at)
     return true
   }
 
@@ -98,8 +107,10 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
 
   /** Ends a row. One without a value is no sample. */
   end(): void {
-    if (this.#values > 0) this.count++
-    else this.#at = this.#rowAt
+    if (this.#values > 0) {
+      this.count++
+      this.#shape = this.#rowShape
+    } else this.#at = this.#rowAt
   }
 
   /** The frame of all rows since the last one, in a Buffer of its own. */

@@ -66,9 +66,43 @@ function frame(
   return Buffer.from(parts.join('').replaceAll(' ', ''), 'hex')
 }
 
+/** A second block behind the first, with the fields of that one: `idle` 3, and nothing else. */
+function twoBlocks(nameBytes = '10000000', series = '0300 637075 0100 0400 686f7374 0100 62'): Buffer {
+  const counts = { counts: '0600 03000000 02000000' }
+  return frame(counts, {}, `${nameBytes} 01000000 02 ${series} 423aedf841440600 00 0000000000000840 02 02`)
+}
+
 function decodeFresh(payload: Buffer): ReturnType<typeof decode> {
   return decode(frameCodec.decoder(new SeriesTable()), payload)
 }
+
+describe('a block with the fields of the block before', () => {
+  const values = (decoder: ReturnType<typeof frameCodec.decoder>) =>
+    decode(decoder, twoBlocks()).seen.map(({ series, fields }) => [series, fields.idle])
+
+  it('is read, of a series that is new and of one that is known', () => {
+    const decoder = frameCodec.decoder(new SeriesTable())
+    const expected = [
+      ['cpu\0host\u0001a', 12.5],
+      ['cpu\0host\u0001a', 1],
+      ['cpu\0host\u0001b', 3],
+    ]
+    expect(values(decoder)).toEqual(expected)
+    expect(values(decoder)).toEqual(expected)
+  })
+
+  it('is read where its series has had other fields before', () => {
+    const decoder = frameCodec.decoder(new SeriesTable())
+    const other = {
+      lengths: '17000000 01000000 00',
+      series: '0300 637075 0100 0400 686f7374 0100 62',
+      fields: '0100 00 0200 7573',
+    }
+    const before = frame({ counts: '0600 01000000 01000000' }, { ...other, times: '403aedf841440600', ties: '', idle: '00 0000000000000840', n: '', us: '' }) // biome-ignore format: two lines
+    expect(decode(decoder, before).refusal).toBeUndefined()
+    expect(decode(decoder, twoBlocks()).refusal).toMatchObject({ reason: 'field_type' })
+  })
+})
 
 describe('a frame', () => {
   const row = (idle: number, us: Slot): Field[] => [
@@ -123,7 +157,23 @@ describe('a frame', () => {
     ['4 billion bytes of names', frame({}, { lengths: 'ffffffff 02000000 01' }), 'frame_truncated'],
     ['4 billion rows', frame({}, { lengths: '22000000 ffffffff 01' }), 'frame_malformed'],
     ['no rows', frame({}, { lengths: '22000000 00000000 01' }), 'frame_malformed'],
-    ['unknown flags of a block', frame({}, { lengths: '22000000 02000000 03' }), 'frame_malformed'],
+    ['unknown flags of a block', frame({}, { lengths: '22000000 02000000 05' }), 'frame_malformed'],
+    [
+      'fields of the block before in the first',
+      frame({}, { lengths: '10000000 02000000 03', fields: '' }),
+      'frame_malformed',
+    ],
+    [
+      'names behind the tags of such a block',
+      twoBlocks('12000000', '0300 637075 0100 0400 686f7374 0100 62 0000'),
+      'frame_malformed',
+    ],
+    ['half of a tag in such a block', twoBlocks('0f000000', '0300 637075 0100 0400 686f7374 0100'), 'frame_malformed'],
+    [
+      'a reserved tag in such a block',
+      twoBlocks('10000000', '0300 637075 0100 0400 74696d65 0100 62'),
+      'reserved_name',
+    ],
     ['names shorter than said', frame({}, { lengths: '23000000 02000000 01' }), 'frame_malformed'],
     ['names longer than said', frame({}, { lengths: '21000000 02000000 01' }), 'frame_malformed'],
     [
