@@ -240,7 +240,7 @@ export interface Snapshots {
   newest(fabric: string, publisher: string): Promise<GenerationHead | undefined>
   /**
    * The bytes of a snapshot, in memory of their own that nobody else writes to. Undefined where the engine does not have
-   * all of them.
+   * all of them. Stays pending while the engine is away.
    *
    * @throws BrokerError
    */

@@ -1,4 +1,4 @@
-import { ARRAY, BULK, begins, INCOMPLETE, LINE_END_BYTES, LINE_FEED, RespScanner } from './resp-scanner.ts'
+import { begins, INCOMPLETE, LINE_END_BYTES, RespScanner } from './resp-scanner.ts'
 
 /**
  * The beginning of a message: an array of three, whose first item is the word. The length of the channel's name
@@ -50,25 +50,8 @@ export class PushScanner extends RespScanner {
   }
 
   #other(bytes: Buffer, at: number): number {
-    const end = this.#endOfReply(bytes, at)
+    const end = this.endOfReply(bytes, at)
     if (end !== INCOMPLETE) this.#passOn(bytes.subarray(at, end))
-    return end
-  }
-
-  #endOfReply(bytes: Buffer, at: number): number {
-    const type = bytes[at]
-    if (type !== ARRAY && type !== BULK) {
-      const lineFeedAt = bytes.indexOf(LINE_FEED, at)
-      return lineFeedAt < 0 ? INCOMPLETE : lineFeedAt + 1
-    }
-    let end = this.readNumber(bytes, at + 1)
-    if (end === INCOMPLETE) return INCOMPLETE
-    const count = this.number
-    if (type === BULK) {
-      if (count >= 0) end += count + LINE_END_BYTES
-      return end <= bytes.length ? end : INCOMPLETE
-    }
-    for (let i = 0; i < count && end !== INCOMPLETE; i++) end = this.#endOfReply(bytes, end)
     return end
   }
 }

@@ -8,7 +8,7 @@ export const INCOMPLETE = -1
 const RETURN = 0x0d
 const ZERO = 0x30
 const NINE = 0x39
-const MINUS = 0x2d
+export const MINUS = 0x2d
 /** The longest value that Redis takes, unless `proto-max-bulk-len` is raised. */
 const MAX_VALUE_BYTES = 512 * 2 ** 20
 /** The most bytes of what has an unknown length: a line, or a reply that is taken as a whole. */
@@ -95,6 +95,24 @@ export abstract class RespScanner implements ReplyReader {
       else throw notRedis('a length that is not a number')
     }
     return INCOMPLETE
+  }
+
+  /** @returns where the reply of any kind ends that begins at `at`, or INCOMPLETE */
+  protected endOfReply(bytes: Buffer, at: number): number {
+    const type = bytes[at]
+    if (type !== ARRAY && type !== BULK) {
+      const lineFeedAt = bytes.indexOf(LINE_FEED, at)
+      return lineFeedAt < 0 ? INCOMPLETE : lineFeedAt + 1
+    }
+    let end = this.readNumber(bytes, at + 1)
+    if (end === INCOMPLETE) return INCOMPLETE
+    const count = this.number
+    if (type === BULK) {
+      if (count >= 0) end += count + LINE_END_BYTES
+      return end <= bytes.length ? end : INCOMPLETE
+    }
+    for (let i = 0; i < count && end !== INCOMPLETE; i++) end = this.endOfReply(bytes, end)
+    return end
   }
 
   /** The held bytes and the chunk, as soon as the part may be whole: a payload of 8 MiB comes in a hundred chunks. */

@@ -71,6 +71,20 @@ describe('snapshots in Redis', () => {
     await until('the next one is heard', () => heard.includes(again.id))
   })
 
+  it('are read to the end where their connection is lost meanwhile', async () => {
+    const broker = await scene.open('pubsub')
+    const name = { fabric: 'f', publisher: 'p', target: 't', snapshot: 's' }
+    const content = Buffer.alloc(3 * 2 ** 20 + 1, 'sentinel')
+    await broker.snapshots.put(name, content)
+    expect((await broker.snapshots.read(name, content.length))?.equals(content)).toBe(true)
+    const clients = String(await scene.admin.client('LIST'))
+    const [, id] = /^id=(\d+) .*name=sentinel:snapshots /m.exec(clients)!
+    await scene.admin.client('PAUSE', 500, 'ALL')
+    const reading = broker.snapshots.read(name, content.length)
+    await scene.admin.client('KILL', 'ID', Number(id))
+    expect((await reading)?.equals(content)).toBe(true)
+  })
+
   it('that Redis has lost are asked for again', async () => {
     const broker = await scene.open('pubsub')
     const head = await announce(broker, nowUs())

@@ -1,9 +1,11 @@
+import type { Redis } from 'ioredis'
 import { type GenerationHead, nameOf, parseHead, type SnapshotName, type TargetHead } from '../../fabric/generation.ts'
 import type { BrokerHealth, BrokerUse, HeadListener, Snapshots } from '../broker.ts'
 import { SNAPSHOTS_KEPT_MS } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
 import type { SharedConnection } from './connection.ts'
 import { allOf, hdel, hmget, hscan, hset, type NeededRights, pexpire } from './rights.ts'
+import { ValueConnection } from './value-connection.ts'
 
 const CHANNEL = 'fabric:announce'
 const PUBLISH = `PUBLISH ${CHANNEL}`
@@ -33,10 +35,12 @@ export class RedisSnapshots implements Snapshots {
   readonly #options: SharedConnection
   readonly #now: () => number
   readonly #listeners = new Set<ChannelListener>()
+  readonly #values: ValueConnection
   #sweptAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: SharedConnection) {
     this.#options = options
+    this.#values = new ValueConnection({ ...options, purpose: 'snapshots' })
     this.#now = options.now ?? Date.now
   }
 
@@ -83,18 +87,14 @@ export class RedisSnapshots implements Snapshots {
   }
 
   async read(name: SnapshotName, length: number): Promise<Buffer | undefined> {
-    const { commands } = this.#options
     const key = keyOf(name)
-    // Each part is copied when it comes: to join all at last would hold up the process for 10 ms.
     const bytes = Buffer.allocUnsafeSlow(length)
-    let isWhole = true
-    await eachPart(length, async (part, start, end) => {
-      if (!isWhole) return
-      const [found] = await commands.send(HMGET.name, (client) => client.hmgetBuffer(key, String(part)))
-      if (found?.length === end - start) bytes.set(found, start)
-      else isWhole = false
-    })
-    return isWhole ? bytes : undefined
+    for (let part = 0; part < partsOf(length); part++) {
+      const room = bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
+      const ask = (client: Redis): Promise<Array<Buffer | null>> => client.hmgetBuffer(key, String(part))
+      if (!(await this.#values.read(HMGET.name, room, ask))) return undefined
+    }
+    return bytes
   }
 
   async subscribe(tell: HeadListener): Promise<() => Promise<void>> {
@@ -116,16 +116,17 @@ export class RedisSnapshots implements Snapshots {
   /** Of the first subscriber that is not connected; undefined where all are. */
   health(): BrokerHealth | undefined {
     const healths = Array.from(this.#listeners, ({ connection }) => connection.health())
-    return healths.find(({ connected }) => !connected)
+    return [...healths, ...this.#values.healths].find(({ connected }) => !connected)
   }
 
   /** To be called when another connection was lost and came back: see `ChannelListener`. */
   follow(lostAtMs: number): void {
     for (const listener of this.#listeners) listener.follow(lostAtMs)
+    this.#values.follow(lostAtMs)
   }
 
   async close(): Promise<void> {
-    await Promise.all(Array.from(this.#listeners, (listener) => listener.close()))
+    await Promise.all([...Array.from(this.#listeners, (listener) => listener.close()), this.#values.close()])
     this.#listeners.clear()
   }
 
@@ -198,13 +199,18 @@ export class RedisSnapshots implements Snapshots {
   }
 }
 
+/** An empty snapshot has one too. */
+function partsOf(length: number): number {
+  return Math.max(1, Math.ceil(length / PART_BYTES))
+}
+
 /** Calls `take` with each part of so many bytes, some at a time. */
 async function eachPart(
   length: number,
   take: (part: number, start: number, end: number) => Promise<void>,
 ): Promise<void> {
   let next = 0
-  const parts = Math.max(1, Math.ceil(length / PART_BYTES))
+  const parts = partsOf(length)
   const takeNext = async (): Promise<void> => {
     while (next < parts) {
       const part = next++
