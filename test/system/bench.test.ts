@@ -79,7 +79,7 @@ async function over(program: Program): Promise<Run> {
 }
 
 /** The warm-up is long enough to send something while other tests take the cores. */
-const SHORT = ['--duration', '1s', '--warmup', '500ms']
+const SHORT = ['--duration', '1s', '--warmup', '1s']
 
 describe('a load', () => {
   it.each([
