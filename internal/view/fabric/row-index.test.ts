@@ -52,6 +52,22 @@ describe('RowIndex', () => {
     expect(index.isOf([['a', 'b', 'C']].map(textsOf))).toBe(false)
   })
 
+  it('holds no memory of the snapshot that it was made of', async () => {
+    const [ids, same] = [textsOf(['sw1', 'SW2']), textsOf(['sw1', 'SW2'])]
+    const index = await RowIndex.of([ids], new Slices())
+    ids.bytes.fill(0)
+    ids.starts.fill(0)
+    expect(['SW1', 'sw2', ''].map((id) => index.find(id))).toEqual([0, 1, -1])
+    expect(index.isOf([same])).toBe(true)
+  })
+
+  it('finds each of 20,000 ids, also between targets without any', async () => {
+    const ids = Array.from({ length: 20_000 }, (_, n) => `b83fd2a0${(n >> 5).toString(16).padStart(8, '0')}_${n & 31}`)
+    const index = await indexOf([], ids.slice(0, 7000), [], ids.slice(7000), [])
+    expect(ids.findIndex((id, row) => index.find(id) !== row)).toBe(-1)
+    expect(index.find('b83fd2a000000000_32')).toBe(-1)
+  })
+
   it('sorts any ids naturally, each once', async () => {
     const id = fc.string({ unit: fc.constantFrom('0', '1', '2', 'a', 'b', '_'), maxLength: 5 })
     await fc.assert(

@@ -1,4 +1,5 @@
 import type { Texts } from '../../fabric/texts.ts'
+import { IdTable } from './id-table.ts'
 import { naturally } from './naturally.ts'
 import type { Slices } from './slices.ts'
 
@@ -8,8 +9,7 @@ import type { Slices } from './slices.ts'
  */
 export class RowIndex {
   readonly #targets: readonly Texts[]
-  /** By id in lower case. */
-  readonly #rows: ReadonlyMap<string, number>
+  readonly #rows: IdTable
   /** By id as it is, of ids that differ only in case. */
   readonly #exact: ReadonlyMap<string, number>
   /** Of a row whose id several targets give: all of them. */
@@ -25,9 +25,11 @@ export class RowIndex {
     this.order = order
   }
 
-  /** @param targets the ids of each target */
-  static async of(targets: readonly Texts[], slices: Slices): Promise<RowIndex> {
-    const found = new FoundRows()
+  /** @param given the ids of each target */
+  static async of(given: readonly Texts[], slices: Slices): Promise<RowIndex> {
+    // A copy: the index stays for longer than the generation, whose 26 MB are one block.
+    const targets = given.map((texts) => texts.copy())
+    const found = new FoundRows(targets)
     const ids: string[] = []
     const order: number[] = []
     for (const texts of targets) {
@@ -43,10 +45,7 @@ export class RowIndex {
 
   /** Whether it is the index of these ids too. */
   isOf(targets: readonly Texts[]): boolean {
-    return (
-      targets.length === this.#targets.length &&
-      targets.every((ids, i) => ids === this.#targets[i] || ids.equals(this.#targets[i]!))
-    )
+    return targets.length === this.#targets.length && targets.every((ids, i) => ids.equals(this.#targets[i]!))
   }
 
   /** The row of an id, in any case, with or without the `0x` of a GUID; −1 where there is none. */
@@ -55,29 +54,35 @@ export class RowIndex {
   }
 
   #find(id: string): number | undefined {
-    return (
-      (this.#exact.size > 0 ? this.#exact.get(id) : undefined) ?? this.#rows.get(id) ?? this.#rows.get(id.toLowerCase())
-    )
+    return (this.#exact.size > 0 ? this.#exact.get(id) : undefined) ?? this.#rows.get(id.toLowerCase())
   }
 }
 
 class FoundRows {
-  readonly rows = new Map<string, number>()
+  readonly rows: IdTable
   readonly exact = new Map<string, number>()
   readonly sameAs = new Map<number, number[]>()
-  /** The ids behind `rows`, where they have capitals. */
-  readonly #written = new Map<number, string>()
+  readonly #idAt: (row: number) => string
+
+  constructor(targets: readonly Texts[]) {
+    const ends: number[] = []
+    let rows = 0
+    for (const { length } of targets) {
+      rows += length
+      ends.push(rows)
+    }
+    this.#idAt = (row) => {
+      const target = placeAfter(ends, row)
+      return targets[target]!.at(row - (ends[target - 1] ?? 0))
+    }
+    this.rows = new IdTable(rows, this.#idAt)
+  }
 
   /** @returns whether the id is a new one */
   add(id: string, row: number): boolean {
-    const lower = id.toLowerCase()
-    const first = this.rows.get(lower)
-    if (first === undefined) {
-      this.rows.set(lower, row)
-      if (lower !== id) this.#written.set(row, id)
-      return true
-    }
-    const writtenFirst = this.#written.get(first) ?? lower
+    const first = this.rows.add(id.toLowerCase(), row)
+    if (first === undefined) return true
+    const writtenFirst = this.#idAt(first)
     const same = writtenFirst === id ? first : this.exact.get(id)
     if (same !== undefined) {
       const rows = this.sameAs.get(same)
@@ -89,6 +94,18 @@ class FoundRows {
     this.exact.set(id, row)
     return true
   }
+}
+
+/** The place of the first of ascending numbers that is greater. */
+function placeAfter(ascending: readonly number[], number: number): number {
+  let from = 0
+  let to = ascending.length - 1
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if (ascending[middle]! > number) to = middle
+    else from = middle + 1
+  }
+  return from
 }
 
 /** Most targets list their rows in order: then one pass is enough. */
