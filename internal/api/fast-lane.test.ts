@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import { get, type IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -91,6 +92,25 @@ describe('an answer that is ready', () => {
     expect((await buffer(answer)).toString()).toBe('1')
     expect((await ask(LIST)).headers.etag).toBe(answer.headers.etag)
     expect(latencies.getMetric.recent().count).toBe(before + 2)
+  })
+
+  it.each<[what: string, path: string, headers: Record<string, string>, byRoute: number]>([
+    ['a value', VALUE, {}, 0],
+    ['a list', LIST, {}, 0],
+    ['what the client has already', VALUE, { 'if-none-match': '*' }, 1],
+    ['a value in an object', VALUE.replace('metric', 'metric_name'), {}, 1],
+  ])('goes past fastify: %s', async (_what, path, headers, byRoute) => {
+    ;(await ask(LIST)).resume()
+    let handled = 0
+    const { start } = tracingChannel('fastify.request.handler')
+    const count = (): void => void handled++
+    start.subscribe(count)
+    try {
+      ;(await ask(path, headers)).resume()
+    } finally {
+      start.unsubscribe(count)
+    }
+    expect(handled).toBe(byRoute)
   })
 
   it('counts against the limit of its address, and is refused beyond it', async () => {

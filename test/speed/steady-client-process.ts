@@ -63,7 +63,8 @@ const timer = setInterval(() => {
   for (const nowMs = performance.now(); ; due++) {
     const dueMs = startedAtMs + (due / Number(rate)) * 1000
     if (dueMs > nowMs) break
-    const asker = free.pop()
+    // In turns: a server ends a connection that never asks.
+    const asker = free.shift()
     if (asker === undefined) waiting.push(dueMs)
     else asker.ask(dueMs)
   }
