@@ -10,6 +10,11 @@ const BUNDLE = fileURLToPath(new URL('../../agent.cjs', import.meta.url))
  * raises its own limit, to 1 MB and more, with each large block that is freed.
  */
 const TRIM_BYTES = 128 * 1024
+/**
+ * Memory that one thread freed another can take. With an arena for each of Node.js' eight threads, an agent of 100,000
+ * ports had 226 to 255 MB in place of 203 to 211 (VmRSS, Node.js 24.22).
+ */
+const ARENAS = 1
 
 /**
  * Starts this process again as the agent in one file, with the same arguments: it has 10 MB less than from its modules
@@ -20,6 +25,7 @@ export function becomeSmallAgent(): void {
   if (!existsSync(BUNDLE)) return
   replaceProcess([...process.execArgv, ...SMALL_HEAP_FLAGS, BUNDLE, ...process.argv.slice(2)], {
     MALLOC_TRIM_THRESHOLD_: `${TRIM_BYTES}`,
+    MALLOC_ARENA_MAX: `${ARENAS}`,
     ...process.env,
   })
 }
