@@ -122,7 +122,7 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
     this.#at = HEAD_BYTES
     this.count = 0
     // An outbox counts what it holds by the bytes of its messages, so a small one must not hold a large Buffer.
-    if (2 * frame.length < this.#bytes.length) return Buffer.from(frame)
+    if (2 * frame.length < this.#bytes.length) return copied(frame)
     this.#take(0)
     return frame
   }
@@ -143,4 +143,11 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
     this.#bytes = bytes === 0 ? Buffer.alloc(0) : Buffer.allocUnsafeSlow(bytes)
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, bytes)
   }
+}
+
+/** `Buffer.from` would take it from a pool, all of which stays as long as the frame. */
+function copied(frame: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(frame.length)
+  frame.copy(copy)
+  return copy
 }
