@@ -18,7 +18,7 @@ const FRAMES_OF_GARBAGE = 8
 
 /**
  * Runs targets → snapshots and samples → broker, once per interval, for each fabric. The samples have a publisher of
- * their own: a cycle of 100,000 ports has 110 MB, and would push those of the host out of an outbox.
+ * their own: two cycles of 100,000 ports fill an outbox of 64 MiB, and would push those of the host out of it.
  *
  * @param more targets with the name of their fabric, `east=http://…`, beside those of the settings
  * @param collect for a process that does nothing else: frees what a large cycle leaves

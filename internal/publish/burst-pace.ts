@@ -6,7 +6,7 @@ const BURST_BYTES = 4 * 2 ** 20
  */
 const BYTES_PER_MS = (8 * 2 ** 20) / 1000
 
-/** Spreads what a maker of many messages sends: 100,000 ports are 33 MB, which a server has to read as fast as they come. */
+/** Spreads what a maker of many messages sends: 100,000 ports are 35 MB, which a server has to read as fast as they come. */
 export class BurstPace {
   #bytes = 0
   #atMs = 0
