@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -39,7 +39,7 @@ async function opened(options: { lettersPerSecond?: number } = {}): Promise<Dead
 
 async function stored(): Promise<StoredLetter[]> {
   const letters: StoredLetter[] = []
-  for await (const one of readLetters(folder)) letters.push(one)
+  for await (const one of readLetters({ path: folder })) letters.push(one)
   return letters
 }
 
@@ -124,7 +124,7 @@ describe('dead letters', () => {
 
   it('need no folder to be looked for', async () => {
     const found: StoredLetter[] = []
-    for await (const one of readLetters(join(folder, 'nowhere'))) found.push(one)
+    for await (const one of readLetters({ path: join(folder, 'nowhere') })) found.push(one)
     expect(found).toEqual([])
   })
 
@@ -240,9 +240,9 @@ describe('letters that somebody is done with', () => {
 })
 
 describe('dead letters that are damaged on disk', () => {
-  const damagedOf = async (): Promise<number[]> => {
+  const damagedOf = async (hasServer = async () => false): Promise<number[]> => {
     const damaged: number[] = []
-    for await (const _ of readLetters(folder, ({ letters }) => damaged.push(letters)));
+    for await (const _ of readLetters({ path: folder, hasServer }, ({ letters }) => damaged.push(letters)));
     return damaged
   }
   const flip =
@@ -279,11 +279,52 @@ describe('dead letters that are damaged on disk', () => {
     expect(await damagedOf()).toEqual([])
   })
 
-  it('are none in a file that is written to meanwhile', async () => {
-    const letters = await opened()
-    const writing = fill(letters, 0, 40)
-    for (let i = 0; i < 20; i++) expect(await damagedOf()).toEqual([])
-    await writing
-    expect(letters.damaged).toBe(0)
+  describe('a write that rests in the middle of a letter', () => {
+    const always = async (): Promise<boolean> => true
+    const never = async (): Promise<boolean> => false
+    const starting = (): (() => Promise<boolean>) => {
+      let asked = 0
+      return async () => asked++ > 0
+    }
+    const ending = (): (() => Promise<boolean>) => {
+      let asked = 0
+      return async () => asked++ === 0
+    }
+
+    // A letter of 7 KB has about 40 bytes of a header.
+    it.each<[string, number, () => Promise<boolean>, number[]]>([
+      ['is no damage while a server runs: in the payload', 3000, always, []],
+      ['is no damage while a server runs: in the header', 7010, always, []],
+      ['is no damage by a server that starts meanwhile', 3000, starting(), []],
+      ['is no damage by a server that stops meanwhile', 3000, ending(), []],
+      ['is damage once no server runs: in the payload', 3000, never, [1]],
+      ['is damage once no server runs: in the header', 7010, never, [1]],
+    ])('%s', async (_name, missingBytes, hasServer, damaged) => {
+      const letters = await opened()
+      await fill(letters, 0, 5)
+      await letters.close()
+      const path = join(folder, (await segments())[0]!)
+      await truncate(path, (await stat(path)).size - missingBytes)
+      expect(await damagedOf(hasServer)).toEqual(damaged)
+    })
+
+    it('is damage in a file that is not the newest', async () => {
+      for (const from of [0, 5]) {
+        const letters = await opened()
+        await fill(letters, from, from + 5)
+        await letters.close()
+      }
+      const path = join(folder, (await segments())[0]!)
+      await truncate(path, (await stat(path)).size - 3000)
+      expect(await damagedOf(always)).toEqual([1])
+    })
+
+    it('is none in a file that is written to meanwhile', async () => {
+      const letters = await opened()
+      const writing = fill(letters, 0, 40)
+      for (let i = 0; i < 20; i++) expect(await damagedOf(always)).toEqual([])
+      await writing
+      expect(letters.damaged).toBe(0)
+    })
   })
 })

@@ -160,7 +160,7 @@ async function countDamaged(folder: string, logger: Logger): Promise<number> {
     logger.error({ path, letters }, 'dead letters on disk are damaged: they cannot be shown or replayed')
   }
   try {
-    for await (const _ of readLetters(folder, onDamage));
+    for await (const _ of readLetters({ path: folder }, onDamage));
   } catch (err) {
     logger.error({ err, folder }, 'the dead letters cannot be read')
   }

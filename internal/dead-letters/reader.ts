@@ -22,6 +22,13 @@ interface SegmentFile {
   readonly name: SegmentName
 }
 
+/** A folder of letters, and who may be writing to it. */
+export interface LetterFolder {
+  readonly path: string
+  /** Whether a server writes to the folder now; without it, none does. */
+  readonly hasServer?: () => Promise<boolean>
+}
+
 /**
  * The letters of a folder that are not done, the oldest first. Needs no lock, because files are only appended to.
  * Letters that are appended meanwhile are left for the next call. Damaged letters are passed over, and told of. Files
@@ -30,12 +37,17 @@ interface SegmentFile {
  * @throws when the folder cannot be read; a folder that does not exist has no letters
  */
 export async function* readLetters(
-  folder: string,
+  { path, hasServer = async () => false }: LetterFolder,
   onDamage: (damaged: DamagedLetters) => void = () => {},
 ): AsyncGenerator<StoredLetter> {
-  for (const segment of await segmentFiles(folder)) {
+  // Asked before the files are listed and once more behind the newest: a server may start or stop meanwhile.
+  const hadServer = await hasServer()
+  const segments = await segmentFiles(path)
+  const newest = segments.at(-1)
+  for (const segment of segments) {
+    const mayGrow = async (): Promise<boolean> => segment === newest && (hadServer || (await hasServer()))
     try {
-      const letters = yield* readSegment(segment)
+      const letters = yield* readSegment(segment, mayGrow)
       if (letters > 0) onDamage({ path: segment.path, letters })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
@@ -72,7 +84,10 @@ export async function removeDone(folder: string): Promise<void> {
 }
 
 /** @returns how many of its letters are damaged, at least */
-async function* readSegment({ path, name }: SegmentFile): AsyncGenerator<StoredLetter, number> {
+async function* readSegment(
+  { path, name }: SegmentFile,
+  mayGrow: () => Promise<boolean>,
+): AsyncGenerator<StoredLetter, number> {
   const { size } = await stat(path)
   const done = await readDoneMarks(path)
   const reader = await SegmentReader.open(path, name)
@@ -91,11 +106,11 @@ async function* readSegment({ path, name }: SegmentFile): AsyncGenerator<StoredL
       if (letter === undefined) damaged++
       else yield { ...letter, id: number, segmentPath: path }
     }
+    // The rest may be a letter that is being written. Its size tells nothing: a write may rest in the middle for long.
+    if (await mayGrow()) return damaged
     const { known, hasUnknownTail } = reader.scanner
     passOver(known.number)
-    // The rest of a file that grows may be a letter that is being written.
-    if (hasUnknownTail && (await stat(path)).size === size) damaged++
-    return damaged
+    return hasUnknownTail ? damaged + 1 : damaged
   } finally {
     await reader.close()
   }

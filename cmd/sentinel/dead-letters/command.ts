@@ -2,7 +2,13 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { addSettingFlags, flagValues } from '../../../internal/config/cli.ts'
 import { type LoadedSettings, loadSettings } from '../../../internal/config/load.ts'
-import { markDone, readLetters, removeDone, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
+import {
+  type LetterFolder,
+  markDone,
+  readLetters,
+  removeDone,
+  type StoredLetter,
+} from '../../../internal/dead-letters/reader.ts'
 import { folderOwner } from '../../../internal/spool/folder-lock.ts'
 import { Redactor } from '../../../internal/text/redactor.ts'
 import { dataFolder } from '../../parts/data-folder.ts'
@@ -27,10 +33,8 @@ interface Options extends Selection {
 /** The letters of the server that the settings name. */
 interface Letters {
   readonly loaded: LoadedSettings
-  /** The data folder of the server; it has the server's lock. */
-  readonly serverFolder: string
-  /** The folder of the letters. */
-  readonly folder: string
+  /** The folder of the letters. The server's lock is in the one above. */
+  readonly folder: Required<LetterFolder>
 }
 
 /** Shows dead letters, writes them to the store again, or throws them away. Works while the server runs. */
@@ -115,7 +119,7 @@ async function list({ folder }: Letters, ids: readonly number[], options: Option
   if (lines.length > 0) await print(lines.join(''))
   if (rows.length > 0) await print(table(rows, process.stdout.columns ?? DEFAULT_WIDTH))
   if (found === 0)
-    process.stderr.write(`no ${process.exitCode === undefined ? '' : 'other '}dead letters in ${folder}\n`)
+    process.stderr.write(`no ${process.exitCode === undefined ? '' : 'other '}dead letters in ${folder.path}\n`)
   else if (found > entries.length) {
     process.stderr.write(`showing the newest ${entries.length} of ${found}; --limit 0 lists all\n`)
   }
@@ -128,7 +132,7 @@ async function show({ folder }: Letters, id: number, { raw, json }: Options): Pr
     return
   }
   throw new Error(
-    `there is no letter ${id} in ${folder}: it was replayed, purged, or discarded to make room for newer letters`,
+    `there is no letter ${id} in ${folder.path}: it was replayed, purged, or discarded to make room for newer letters`,
   )
 }
 
@@ -154,8 +158,8 @@ async function purge(letters: Letters, ids: readonly number[], options: Options)
 }
 
 /** Removes the files whose letters are all done. A running server does that itself. */
-async function removeDoneUnlessServed({ serverFolder, folder }: Letters): Promise<void> {
-  if ((await folderOwner(serverFolder)) === undefined) await removeDone(folder)
+async function removeDoneUnlessServed({ folder }: Letters): Promise<void> {
+  if (!(await folder.hasServer())) await removeDone(folder.path)
 }
 
 async function* limited(letters: AsyncIterable<StoredLetter>, limit = Number.POSITIVE_INFINITY) {
@@ -174,7 +178,8 @@ function withSettings(command: Command, examples: readonly string[]): Command {
 function lettersOf(command: Command): Letters {
   const loaded = loadSettings(ROLES.up, flagValues(command, ROLES.up), process.env)
   const serverFolder = dataFolder(loaded.settings, 'server')
-  return { loaded, serverFolder, folder: join(serverFolder, 'dead-letters') }
+  const hasServer = async (): Promise<boolean> => (await folderOwner(serverFolder)) !== undefined
+  return { loaded, folder: { path: join(serverFolder, 'dead-letters'), hasServer } }
 }
 
 /** Ends without an error when the reader of the output has closed it. */

@@ -1,7 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { EXIT } from '../../../internal/config/error.ts'
 import { parseDuration } from '../../../internal/config/units.ts'
-import { type DamagedLetters, readLetters, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
+import {
+  type DamagedLetters,
+  type LetterFolder,
+  readLetters,
+  type StoredLetter,
+} from '../../../internal/dead-letters/reader.ts'
 
 /** Selects the letters that meet every condition. Times are ms since the epoch. */
 export interface Selection {
@@ -41,7 +46,7 @@ export function selectsAll({ reason, source, since, until }: Selection, ids: rea
 
 /** The selected letters of a folder, oldest first. */
 export async function* select(
-  folder: string,
+  folder: LetterFolder,
   { reason, source, since = -Infinity, until = Infinity }: Selection,
   ids: readonly number[],
 ): AsyncGenerator<StoredLetter> {
