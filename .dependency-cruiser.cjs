@@ -9,6 +9,7 @@ const ORDER = {
   lifecycle: [],
   config: [],
   format: ['sample'],
+  gpu: ['sample'],
   codec: ['sample'],
   fabric: ['sample', 'format', 'codec'],
   observe: ['sample', 'time'],

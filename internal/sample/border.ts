@@ -22,6 +22,10 @@ export const REJECT_REASONS = [
   'time_in_future',
   'store_refused',
   'line_syntax',
+  'not_a_number',
+  'out_of_range',
+  'no_gpu',
+  'value_conflict',
   'poison',
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
