@@ -1,6 +1,7 @@
 import type { Broker } from '../../internal/broker/broker.ts'
-import type { Decoder } from '../../internal/codec/codec.ts'
+import type { MessageDecoder } from '../../internal/codec/detect.ts'
 import type { DeadLetters } from '../../internal/dead-letters/dead-letters.ts'
+import { gpuResults } from '../../internal/gpu/readings.ts'
 import type { Identities } from '../../internal/ingest/identities.ts'
 import type { LossTracker } from '../../internal/ingest/loss/loss.ts'
 import type { Latencies, Pipeline } from '../../internal/ingest/pipeline.ts'
@@ -16,7 +17,7 @@ import { lossKnown, lossUnknown } from './loss.ts'
 
 /** The parts of a server that its metrics are read from. */
 export interface ServerParts {
-  readonly decoder: Decoder
+  readonly decoder: MessageDecoder
   readonly ledger: ServerLedger
   readonly loss: LossTracker
   readonly identities: Identities
@@ -205,6 +206,12 @@ export function addServerMetrics(metrics: Metrics, parts: ServerParts): void {
     name: 'sentinel_cleaned_values_total',
     help: 'Values left out of samples that were taken: NaN, infinities, strings that are too long.',
     read: () => decoder.cleaned,
+  })
+  metrics.counter({
+    name: 'sentinel_gpu_message_rows_total',
+    help: 'Readings of GPUs that came in lists of rows, by what became of them.',
+    label: 'result',
+    read: () => gpuResults(decoder.gpuCounts),
   })
   addHoldingMetrics(metrics, parts)
   metrics.gauge({ name: 'sentinel_series', help: 'Series in the table.', read: () => table.size })

@@ -3,6 +3,8 @@ import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
 
 export type CodecName = 'json' | 'packed' | 'frame'
+/** Beside what has a codec: what servers read, and nothing here writes. */
+export type MessageFormat = CodecName | 'gpu-rows'
 
 /**
  * The progress of a run when a message leaves. From it a receiver knows which missing messages are lost, which may
@@ -95,14 +97,22 @@ export interface Encoder {
   finish(header: Readonly<MessageHeader>): Buffer
 }
 
+/** What a decoder leaves out of a message that it takes, as a message of its own. */
+export interface RefusedPart {
+  readonly refusal: Refusal
+  readonly payload: Buffer
+}
+
 /**
- * Turns messages into samples: all of a message, or none. `header` is complete before the first `emit`. The decoder
+ * Turns messages into samples: all of a message, or none; of a list of rows all that are good. `header` is complete before the first `emit`. The decoder
  * reuses it, and the sample that it hands to `emit`. Not for concurrent use.
  */
 export interface Decoder {
   readonly header: MessageHeader
   /** Values left out so far of samples that were emitted: NaN, the infinities, strings that are too long. */
   readonly cleaned: number
+  /** Rows of the message that was decoded last of which nothing was emitted. Without it, a format has no such rows. */
+  readonly refusedParts?: readonly RefusedPart[]
   /** @returns why nothing of the message can be used, or undefined. Never throws, whatever the bytes. */
   decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined
 }

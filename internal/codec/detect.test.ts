@@ -37,6 +37,8 @@ describe('MessageDecoder', () => {
     ['33 bytes of JSON', Buffer.from(`${JSON_OF_32}\n`), 'json'],
     ['Packed', packed(0x20), 'packed'],
     ['Packed that begins with a brace', packed(0x7b), 'packed'],
+    ['readings of GPUs', Buffer.from('[{"metric":"DCGM_FI_DEV_GPU_UTIL","uuid":"GPU-1","value":57}]'), 'gpu-rows'],
+    ['Packed that begins with a bracket', packed(0x5b, 0x5d), 'packed'],
     ['Packed that ends with a brace', packed(0x20, 0x7d), 'packed'],
   ]
   it.each(taken)('%s', (_name, payload, format) => {
@@ -50,6 +52,8 @@ describe('MessageDecoder', () => {
     ['31 bytes', packed(0x20).subarray(0, 31), 'not_a_message'],
     ['33 bytes', Buffer.alloc(33, 1), 'not_a_message'],
     ['white space before JSON', Buffer.from(` ${JSON_TEXT}`), 'not_a_message'],
+    ['a list that is not closed', Buffer.from('[{"metric":"DCGM_FI_DEV_GPU_UTIL","uuid":"GPU-1"'), 'json_syntax'],
+    ['an empty list', Buffer.from('[]'), 'json_shape'],
     ['broken JSON', Buffer.from(JSON_TEXT.slice(0, -1)), 'json_syntax'],
     ['JSON of the wrong shape', Buffer.from('{"level":"info","msg":"hello"}'), 'json_shape'],
     ['1 MB of JSON', Buffer.from(`{"cpu_usage":1,"pad":"${'x'.repeat(1_000_000)}"}`), 'too_large'],

@@ -6,7 +6,7 @@ import type { Series, SeriesTable } from '../sample/series.ts'
 import { SeriesFinder } from '../sample/series-finder.ts'
 import type { Column, ColumnList } from '../sample/shape.ts'
 import { integerFitsKind, type Slot } from '../sample/value.ts'
-import { ByteCache } from './byte-cache.ts'
+import { ByteCache } from '../sample/byte-cache.ts'
 import { type Arrival, blankHeader, type Decoder, type MessageHeader, resetHeader } from './codec.ts'
 import {
   ALL_PRESENT,

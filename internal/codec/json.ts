@@ -2,7 +2,7 @@ import { isRefusal, MAX_NAME_BYTES, type Refusal } from '../sample/border.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
 import { errorText } from '../text/error-text.ts'
-import { ByteCache } from './byte-cache.ts'
+import { ByteCache } from '../sample/byte-cache.ts'
 import {
   type Arrival,
   blankHeader,

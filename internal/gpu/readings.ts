@@ -46,6 +46,11 @@ export interface GpuCounts {
   readonly refusedBy: Map<RejectReason, number>
 }
 
+/** What became of readings, for a metric with a label: `taken`, `missing`, and the reasons of refusals. */
+export function gpuResults({ taken, missing, refusedBy }: Readonly<GpuCounts>): Array<readonly [string, number]> {
+  return [['taken', taken], ['missing', missing], ...refusedBy]
+}
+
 /** A metric of a GPU that was met before, so that its next reading costs no look at its labels. */
 export interface KnownReading {
   readonly gpu: Gpu
@@ -141,6 +146,7 @@ export class GpuReadings {
     }
     const { series, values, infos } = this.#sample(known.gpu, atUs, tie)
     const index = series === known.series ? known.index : indexIn(series, known)
+    if (isRefusal(index)) return this.refuse(index)
     const before = values[index]
     if (before !== undefined && before !== converted) {
       const detail = `${known.fieldName} is ${converted}, and was ${before} at the same time`
@@ -218,9 +224,9 @@ export class GpuReadings {
 }
 
 /** The table may have given a series up, and made another one for the same GPU, whose fields come in another order. */
-function indexIn(series: Series, known: KnownReading): number {
+function indexIn(series: Series, known: KnownReading): number | Refusal {
   const index = series.field(known.fieldName, 'float')
-  if (isRefusal(index)) throw new RangeError(`another series took ${known.fieldName}: ${index.detail}`)
+  if (isRefusal(index)) return index
   known.series = series
   known.index = index
   return index

@@ -340,6 +340,22 @@ describe('Pipeline', () => {
       await pipeline.finish(never)
     })
 
+    it('hold each bad row of a list of readings, and the others are stored', async () => {
+      const { pipeline, broker, store, ledger, letters } = await start()
+      const row = { metric: 'DCGM_FI_DEV_GPU_UTIL', time: NOW, uuid: 'GPU-1', value: 57 }
+      const rows = [row, { ...row, value: 'ERROR' }, { ...row, uuid: 'GPU-2', value: 4294967295 }]
+      broker.deliver(Buffer.from(JSON.stringify(rows)))
+      await seal()
+      store.asked[0]!.answer(STORED)
+      await seal()
+      expect(letters.map(({ kind, reason, payload }) => [kind, reason, JSON.parse(`${payload}`)])).toEqual([
+        ['message', 'not_a_number', [rows[1]]],
+        ['message', 'out_of_range', [rows[2]]],
+      ])
+      expect(ledger).toMatchObject({ received: 3, written: 1, rejected: 2 })
+      await pipeline.finish(never)
+    })
+
     it('show a sample without a value by its series', async () => {
       const { pipeline, letters } = await start()
       pipeline.take({ ...sample(-1), values: [] })

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { MessageHandler, SubscribeOptions, Subscription } from '../broker/broker.ts'
-import type { Arrival, Decoder } from '../codec/codec.ts'
+import type { Arrival, Decoder, RefusedPart } from '../codec/codec.ts'
 import type { DeadLetters } from '../dead-letters/dead-letters.ts'
 import type { LatencyRecorder } from '../observe/latency.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
@@ -235,8 +235,10 @@ export class Pipeline {
     this.#measurement = ''
     this.#ledger.messages++
     const refusal = decoder.decode(payload, this.#arrival, this.#sample)
-    if (refusal === undefined) loss.observe(decoder.header, delivery.redelivered, receivedAt)
-    else this.#refuseMessage(refusal, payload, delivery.redelivered)
+    if (refusal === undefined) {
+      loss.observe(decoder.header, delivery.redelivered, receivedAt)
+      if (decoder.refusedParts !== undefined && decoder.refusedParts.length > 0) this.#refuseParts(decoder.refusedParts)
+    } else this.#refuseMessage(refusal, payload, delivery.redelivered)
     for (let i = 0; i < this.#measurements; i++) identities?.observe(this.#firstSeries[i]!, decoder.header, receivedAt)
     const inBatchAt = this.#clock.now()
     const sentAt = this.#taken > 0 ? decoder.header.sentAt : 0
@@ -267,6 +269,14 @@ export class Pipeline {
   #account(sample: Sample, refusal: Refusal | undefined, run: string, receivedAt: number): void {
     if (refusal === undefined) this.#options.live(sample, receivedAt)
     else this.#rejects.sample(refusal, sample, run)
+  }
+
+  /** Each counts as one sample: what would have become of it is not known. */
+  #refuseParts(parts: readonly RefusedPart[]): void {
+    for (const { refusal, payload } of parts) {
+      this.#ledger.received++
+      this.#rejects.message(refusal, 1, this.#options.decoder.header.run, payload)
+    }
   }
 
   /**

@@ -25,6 +25,8 @@ export const REJECT_REASONS = [
   'not_a_number',
   'out_of_range',
   'no_gpu',
+  'row_syntax',
+  'time_syntax',
   'value_conflict',
   'poison',
 ] as const

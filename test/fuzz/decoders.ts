@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert'
 import { blankHeader, type Codec, type Decoder } from '../../internal/codec/codec.ts'
 import { MessageDecoder } from '../../internal/codec/detect.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
+import { GpuRowsDecoder } from '../../internal/codec/gpu-rows.ts'
 import { jsonCodec } from '../../internal/codec/json.ts'
 import { packedCodec } from '../../internal/codec/packed.ts'
 import { isRefusal, REJECT_REASONS } from '../../internal/sample/border.ts'
@@ -119,6 +120,17 @@ const JSON_TOKENS = [
   ...['"host"', '"seq"', '"__proto__"', '"constructor"', '[['.repeat(3000), '{"a":'.repeat(3000)],
 ]
 
+/** Nothing in them is sent only when it changes, so that they are read alike each time. */
+const GPU_ROWS_GOOD = [
+  '[{"timestamp":"2025-07-18T20:42:34Z","metric_name":"DCGM_FI_DEV_GPU_UTIL","uuid":"GPU-1","value":"57"}]',
+  '[{"metric":"DCGM_FI_DEV_FB_USED","gpu":3,"value":12},{"metric":"own","gpu":3,"value":"1e-3"},{"metric":"x"}]',
+  '["1763900000","DCGM_FI_DEV_GPU_TEMP","0","","GPU-1","","n1","","","","40",""]',
+]
+const GPU_ROWS_TOKENS = [
+  ...['[', ']', '{', '}', ',', ':', '"', '\\', 'null', 'true', '1e999', '-1', '"N/A"', '"9223372036854775794"'],
+  ...['"labels_raw":"a=\\"b\\",c"', '"nvlink":"3"', '"pod":"p"', '"time":', '"Hostname":"n2"', '[['.repeat(3000)],
+]
+
 function framesOfManyKinds(): Buffer[] {
   const table = new SeriesTable()
   const make = (measurement: string, tags: readonly Tag[], fields: ReadonlyArray<[string, FieldKind]>): Series => {
@@ -184,7 +196,7 @@ function messagesOf(codec: Codec): Buffer[] {
   })
 }
 
-/** The three decoders, and the decoder of all formats with a mixture of them. */
+/** The four decoders, and the decoder of all formats with a mixture of them. */
 export function decoderTargets(): Target[] {
   const table = (): SeriesTable => new SeriesTable({ maxSeries: MAX_SERIES })
   const frames = framesOfManyKinds()
@@ -198,12 +210,16 @@ export function decoderTargets(): Target[] {
     const bytes = mutate(random, packed)
     return random.below(8) === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(32)]).subarray(0, 32)
   }
-  const any = [makeFrame, makeJson, makePacked]
+  const gpuRows = GPU_ROWS_GOOD.map((text) => Buffer.from(text))
+  const makeGpuRows = (random: Random): Buffer =>
+    random.below(2) === 0 ? mutate(random, gpuRows) : mutateText(random, GPU_ROWS_GOOD, GPU_ROWS_TOKENS)
+  const any = [makeFrame, makeJson, makePacked, makeGpuRows]
   return [
     new DecoderTarget('frame decoder', frameCodec.decoder(table()), frames, makeFrame),
     new DecoderTarget('JSON decoder', jsonCodec.decoder(table()), json, makeJson),
     new DecoderTarget('Packed decoder', packedCodec.decoder(table()), packed, makePacked),
-    new DecoderTarget('all formats', new MessageDecoder(table()), [...frames, ...json], (random) =>
+    new DecoderTarget('decoder of rows of GPUs', new GpuRowsDecoder(table()), gpuRows, makeGpuRows),
+    new DecoderTarget('all formats', new MessageDecoder(table()), [...frames, ...json, ...gpuRows], (random) =>
       random.pick(any)(random),
     ),
   ]

@@ -1,4 +1,4 @@
-import { hashBytes, newSeed } from '../sample/hash.ts'
+import { hashBytes, newSeed } from './hash.ts'
 
 /** About what an entry takes in memory beside its bytes, with its value. */
 const ENTRY_BYTES = 128
