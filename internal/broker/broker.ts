@@ -239,12 +239,13 @@ export interface Snapshots {
   /** The head that was announced last of a fabric by a publisher, within `SNAPSHOTS_KEPT_MS`. @throws BrokerError */
   newest(fabric: string, publisher: string): Promise<GenerationHead | undefined>
   /**
-   * The bytes of a snapshot, in memory of their own that nobody else writes to. Undefined where the engine does not have
-   * all of them. Stays pending while the engine is away.
+   * The bytes of a snapshot, which nobody else writes to. Undefined where the engine does not have all of them. Stays
+   * pending while the engine is away.
    *
+   * @param roomFor gives so many bytes of memory, where the engine needs it. Default: new memory
    * @throws BrokerError
    */
-  read(name: SnapshotName, bytes: number): Promise<Buffer | undefined>
+  read(name: SnapshotName, bytes: number, roomFor?: (bytes: number) => Buffer): Promise<Buffer | undefined>
   /**
    * Calls the listener with the newest head of each fabric and publisher, then with each that is announced. After a
    * time without a connection it does both again, so a head may come twice, and an older one after a newer. Stays

@@ -82,7 +82,7 @@ export function addFabricRoutes(app: App, view: FabricView): void {
   const answers = new Answers()
   const groups = new WeakMap<FabricGeneration, Promise<readonly Group[]>>()
   const groupsNow = (generation: FabricGeneration): Promise<readonly Group[]> => {
-    const known = groups.get(generation) ?? groupsOf(generation)
+    const known = groups.get(generation) ?? generation.during(groupsOf(generation))
     groups.set(generation, known)
     return known
   }

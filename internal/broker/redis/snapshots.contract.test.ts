@@ -85,6 +85,19 @@ describe('snapshots in Redis', () => {
     expect((await reading)?.equals(content)).toBe(true)
   })
 
+  it('are read to the memory that they are given', async () => {
+    const broker = await scene.open('streams')
+    const name = { fabric: 'f', publisher: 'p', target: 't', snapshot: 's' }
+    const [first, second] = [Buffer.alloc(2 ** 20 + 1, 'first'), Buffer.alloc(2 ** 20 + 1, 'second')]
+    const room = Buffer.alloc(2 ** 21)
+    for (const content of [first, second]) {
+      await broker.snapshots.put(name, content)
+      const bytes = await broker.snapshots.read(name, content.length, (length) => room.subarray(7, 7 + length))
+      expect(bytes?.equals(content)).toBe(true)
+      expect(room.indexOf(content)).toBe(7)
+    }
+  })
+
   it('that Redis has lost are asked for again', async () => {
     const broker = await scene.open('pubsub')
     const head = await announce(broker, nowUs())

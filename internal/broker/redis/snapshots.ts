@@ -86,9 +86,13 @@ export class RedisSnapshots implements Snapshots {
     return head === undefined || this.#isOver(head) ? undefined : head
   }
 
-  async read(name: SnapshotName, length: number): Promise<Buffer | undefined> {
+  async read(
+    name: SnapshotName,
+    length: number,
+    roomFor = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes),
+  ): Promise<Buffer | undefined> {
     const key = keyOf(name)
-    const bytes = Buffer.allocUnsafeSlow(length)
+    const bytes = roomFor(length)
     for (let part = 0; part < partsOf(length); part++) {
       const room = bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
       const ask = (client: Redis): Promise<Array<Buffer | null>> => client.hmgetBuffer(key, String(part))

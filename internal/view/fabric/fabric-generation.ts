@@ -10,8 +10,9 @@ export interface Metric {
 }
 
 /**
- * All that is shown of a fabric, of one moment. It never changes: a newer generation takes its place. Whoever holds a
- * reference sees whole rows of one generation, however long that takes.
+ * All that is shown of a fabric, of one moment. A newer generation takes its place, and one that comes after that its
+ * memory: whoever reads it for longer than a turn of the event loop says so by `during`, and sees whole rows of one
+ * generation, however long that takes.
  */
 export class FabricGeneration {
   readonly fabric: string
@@ -26,6 +27,7 @@ export class FabricGeneration {
   /** In the order in which the targets list them. */
   readonly metrics: readonly Metric[]
   #covered: ReadonlySet<TargetRows> | undefined
+  #readers = 0
 
   /** @param heads of its publishers, in the order of their names */
   constructor(heads: readonly GenerationHead[], targets: readonly TargetRows[], index: RowIndex) {
@@ -39,6 +41,21 @@ export class FabricGeneration {
     for (const { snapshot } of targets)
       for (const column of snapshot.parts.columns) if (!metrics.has(column.name)) metrics.set(column.name, column)
     this.metrics = [...metrics.values()]
+  }
+
+  /** Keeps it as it is until this work, which reads it, is done. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#readers++
+    try {
+      return await work
+    } finally {
+      this.#readers--
+    }
+  }
+
+  /** Whether such work is under way. */
+  get isRead(): boolean {
+    return this.#readers > 0
   }
 
   /** Rows with different ids. */

@@ -6,6 +6,7 @@ import { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { FabricGeneration } from './fabric-generation.ts'
 import { nextGeneration, UnshownGeneration } from './next-generation.ts'
+import { Rooms } from './rooms.ts'
 
 export interface FabricViewOptions {
   readonly snapshots: Snapshots
@@ -60,6 +61,9 @@ const OVERTAKEN_US = 10_000_000
 /** One fabric, with the generation that is shown. */
 class ShownFabric {
   shown: FabricGeneration | undefined
+  /** Those before that somebody still read when another one took their place. */
+  #replaced: FabricGeneration[] = []
+  readonly rooms = new Rooms()
   /** By publisher: the newest head. */
   readonly heard = new Map<string, Heard>()
   /** By publisher: the head that is shown. */
@@ -68,6 +72,18 @@ class ShownFabric {
   readonly failed = new Map<string, string>()
   preparing = false
   isBehind = false
+
+  swap(next: FabricGeneration): void {
+    if (this.shown?.isRead) this.#replaced.push(this.shown)
+    this.shown = next
+  }
+
+  /** The memory that somebody may read. */
+  memory(): Set<ArrayBufferLike> {
+    this.#replaced = this.#replaced.filter(({ isRead }) => isRead)
+    const live = this.shown === undefined ? this.#replaced : [this.shown, ...this.#replaced]
+    return new Set(live.flatMap(({ targets }) => targets.flatMap(({ memory }) => memory)))
+  }
 }
 
 /**
@@ -190,10 +206,13 @@ export class FabricView {
     const parts = new Map(fabric.parts).set(head.publisher, head)
     const heads = [...parts.values()].sort((a, b) => (a.publisher < b.publisher ? -1 : 1))
     const { snapshots } = this.#options
+    const { shown, rooms } = fabric
+    rooms.begin(fabric.memory())
+    const roomFor = (bytes: number): Buffer => rooms.take(bytes)
     try {
-      const next = await nextGeneration(heads, fabric.shown, (snapshot, bytes) => snapshots.read(snapshot, bytes))
+      const next = await nextGeneration(heads, shown, (snapshot, bytes) => snapshots.read(snapshot, bytes, roomFor))
       fabric.parts.set(head.publisher, head)
-      fabric.shown = next
+      fabric.swap(next)
       this.#version++
       this.stats.swaps++
       this.swapLatency.record(Math.round((this.#monotonicMs() - heardAtMs) * 1000))

@@ -44,6 +44,8 @@ export async function nextGeneration(
     }
   }
   const ids = loaded.map(({ snapshot }) => snapshot.parts.ids)
+  // What decoding takes is a slice of its own.
+  await slices.pause()
   const index = shown?.index.isOf(ids) === true ? shown.index : await RowIndex.of(ids, slices)
   const targets: TargetRows[] = []
   let firstRow = 0

@@ -27,7 +27,7 @@ export class RowIndex {
 
   /** @param given the ids of each target */
   static async of(given: readonly Texts[], slices: Slices): Promise<RowIndex> {
-    // A copy: the index stays for longer than the generation, whose 26 MB are one block.
+    // A copy: the index stays for longer than the memory of its first generation, which is used again.
     const targets = given.map((texts) => texts.copy())
     const found = new FoundRows(targets)
     const ids: string[] = []

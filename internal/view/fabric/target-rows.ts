@@ -52,6 +52,11 @@ export class TargetRows {
     this.#saturation = columns.map(({ name, kind }) => (kind === 'int' ? saturationOf(name) : undefined))
   }
 
+  /** The memory that its values, and those before, are read from. */
+  get memory(): ArrayBufferLike[] {
+    return [this.snapshot, ...(this.#before ? [this.#before.snapshot] : [])].map(({ parts }) => parts.atUs.buffer)
+  }
+
   /** Names the snapshot before; '' where there is none. */
   get before(): string {
     return this.#before?.name ?? ''

@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { ApiScene } from '../../../test/support/api-scene.ts'
 import { FabricWriter, SWITCH_COLUMNS, snapshotOf } from '../../../test/support/fabric.ts'
 import { HandClock, silent } from '../../../test/support/live-feed.ts'
+import { until } from '../../../test/support/servers.ts'
 import { MemoryBroker } from '../../broker/memory/broker.ts'
+import { MemorySnapshots } from '../../broker/memory/snapshots.ts'
+import type { SnapshotName } from '../../fabric/generation.ts'
 import type { Snapshot } from '../../fabric/snapshot.ts'
 import type { App } from '../../http/app-types.ts'
 import type { FabricGeneration } from './fabric-generation.ts'
@@ -25,16 +28,47 @@ function rowsOf(generation: number, from: number, count: number, stride: number)
   return snapshotOf('switch', SWITCH_COLUMNS, rows())
 }
 
-/** Reads rows of one generation over several turns of the event loop, while others may be swapped in. */
-async function read(generation: FabricGeneration, ids: readonly number[]): Promise<Set<unknown>> {
-  const seen = new Set<unknown>()
-  for (const id of ids) {
-    const row = generation.find(`SW${id}`)
-    const target = generation.targetOf(row)
-    for (let column = 0; column < 3; column++) seen.add(target.snapshot.value(row - target.firstRow, column))
-    await nextTurn()
+const PARTS = 8
+
+/** Reads to the memory that it is given, a part a turn, as a broker over Redis does. */
+class SnapshotsInParts extends MemorySnapshots {
+  override async read(name: SnapshotName, length: number, roomFor = Buffer.alloc): Promise<Buffer | undefined> {
+    const bytes = await super.read(name, length)
+    const room = bytes && roomFor(length)
+    for (let part = 0; part < PARTS; part++) {
+      room?.set(bytes!.subarray((part / PARTS) * length, ((part + 1) / PARTS) * length), (part / PARTS) * length)
+      await nextTurn()
+    }
+    return room
   }
-  return seen
+}
+
+/** So many generations later, all memory of a generation is used again, where nobody reads it. */
+const LATER = 3
+
+/**
+ * Reads rows of a generation over several turns of the event loop, while others take its place: what they tell of the
+ * generation that they are of, and of how it differs from the one before.
+ *
+ * @param isOver asked after each round over the ids
+ */
+function read(generation: FabricGeneration, ids: readonly number[], isOver = () => true): Promise<Set<string>> {
+  const reading = async (): Promise<Set<string>> => {
+    const seen = new Set<string>()
+    do {
+      for (const id of ids) {
+        const row = generation.find(`SW${id}`)
+        const target = generation.targetOf(row)
+        for (let column = 0; column < 3; column++) {
+          const value = target.snapshot.value(row - target.firstRow, column)
+          seen.add(`${value} after ${target.change(row - target.firstRow, column).delta}`)
+        }
+        await nextTurn()
+      }
+    } while (!isOver())
+    return seen
+  }
+  return generation.during(reading())
 }
 
 /** Asks for one metric of all rows, and for the first of them: what a client sees, and of which generation it is told that it is. */
@@ -51,7 +85,7 @@ const generationOf = (tag: unknown): number => Number.parseInt(/"(.*)"/.exec(Str
 
 describe('readers during swaps of 100,000 rows', () => {
   it('see whole generations alone, and newer ones after older ones', async () => {
-    const { snapshots } = new MemoryBroker({ logger: silent })
+    const snapshots = new SnapshotsInParts(silent, Date.now)
     const view = new FabricView({ snapshots, clock: new HandClock(), logger: silent, staleAfterMs: () => 10_000 })
     await view.open()
     const writer = new FabricWriter(snapshots)
@@ -68,6 +102,7 @@ describe('readers during swaps of 100,000 rows', () => {
     })
     const { app } = new ApiScene({ fabrics: view })
     let generation = 0
+    const held: Array<Promise<Set<string>>> = []
     await fc.assert(
       fc.asyncProperty(fc.array(written, { minLength: 2, maxLength: 3 }), async (rounds) => {
         for (const { stride, less, readers } of rounds) {
@@ -92,11 +127,46 @@ describe('readers during swaps of 100,000 rows', () => {
           }
           await Promise.all(asked)
           expect(view.only.rows).toBe(ROWS - less)
-          for (const ids of readers) expect([...(await read(view.only, ids))]).toEqual([generation])
+          const sinceBefore = generation > 1 ? 1 : undefined
+          for (const ids of readers)
+            expect([...(await read(view.only, ids))]).toEqual([`${generation} after ${sinceBefore}`])
+          const last = view.version + LATER
+          held.push(read(view.only, readers[0]!, () => view.version >= last))
         }
       }),
       { numRuns: 3 },
     )
+    for (let left = LATER; left > 0; left--) {
+      generation++
+      const { id } = await writer.write(START + generation, { a: rowsOf(generation, 1, ROWS, 1) })
+      await until('it is shown', () => view.only?.id === id)
+    }
+    for (const [i, seen] of (await Promise.all(held)).entries())
+      expect([...seen]).toEqual([`${i + 1} after ${i > 0 ? 1 : undefined}`])
     expect(view.stats).toMatchObject({ missing: 0, undecodable: 0 })
   }, 120_000)
+
+  it.each([
+    'telemetry/ListMetrics',
+    'telemetry/top?metric=packet_errors',
+    'api/v1/fabrics',
+    'api/v1/fabrics/cells?metric=packet_errors',
+  ])('keep what %s is made of, until it is made', async (url) => {
+    const { snapshots } = new MemoryBroker({ logger: silent })
+    const view = new FabricView({ snapshots, clock: new HandClock(), logger: silent, staleAfterMs: () => 10_000 })
+    await view.open()
+    await new FabricWriter(snapshots).write(START, { a: rowsOf(1, 1, ROWS, 1) })
+    await until('it is shown', () => view.only !== undefined)
+    const { app } = new ApiScene({ fabrics: view })
+    let status: number | undefined
+    app.inject(`/${url}`).then(({ statusCode }) => {
+      status = statusCode
+    })
+    let wasRead = false
+    while (status === undefined) {
+      wasRead ||= view.only!.isRead
+      await nextTurn()
+    }
+    expect([status, wasRead, view.only!.isRead]).toEqual([200, true, false])
+  })
 })

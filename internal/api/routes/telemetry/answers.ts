@@ -46,7 +46,7 @@ export class Answers {
     if (known !== undefined) return known
     const made = make()
     if (made instanceof Promise) {
-      const keeping = made.then(
+      const keeping = generation.during(made).then(
         (answer) => this.#keep(generation, kept, question, answer),
         (error: unknown) => {
           kept.delete(question)
