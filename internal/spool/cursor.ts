@@ -1,6 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { mayBeReadLater } from './disk-problem.ts'
+import { type Files, type LogFile, realFiles } from './files.ts'
 import { type Place, readUInt64, writeUInt64 } from './segment-format.ts'
 
 /*
@@ -27,15 +28,20 @@ export interface CursorState {
  */
 export class Cursor {
   readonly #path: string
-  #file: FileHandle | undefined
+  readonly #files: Files
+  #file: LogFile | undefined
 
-  constructor(folder: string) {
+  constructor(folder: string, files = realFiles) {
+    this.#files = files
     this.#path = join(folder, 'cursor')
   }
 
-  /** @returns undefined when there is none, or it is damaged */
+  /**
+   * @returns undefined when there is none, or it is damaged
+   * @throws when it may be read later
+   */
   async load(): Promise<CursorState | undefined> {
-    const file = await open(this.#path, 'r').catch(() => undefined)
+    const file = await this.#files.open(this.#path, 'r').catch(noneUnlessLater)
     if (file === undefined) return undefined
     try {
       const bytes = Buffer.alloc(BYTES)
@@ -45,7 +51,8 @@ export class Cursor {
     } catch {
       return undefined
     } finally {
-      await file.close()
+      // It was only read: nothing can be lost.
+      await file.close().catch(() => {})
     }
   }
 
@@ -55,7 +62,7 @@ export class Cursor {
     writePlace(bytes, committed, 8)
     writePlace(bytes, end, 24)
     bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_AT)), CRC_AT)
-    this.#file ??= await open(this.#path, 'r+').catch(() => open(this.#path, 'w'))
+    this.#file ??= await this.#files.open(this.#path, 'r+').catch(() => this.#files.open(this.#path, 'w'))
     await this.#file.write(bytes, 0, BYTES, 0)
   }
 
@@ -74,8 +81,12 @@ export class Cursor {
  * call it.
  */
 export async function samplesLeftIn(folder: string): Promise<number> {
-  const saved = await new Cursor(folder).load()
+  const saved = await new Cursor(folder).load().catch(() => undefined)
   return saved === undefined ? 0 : Math.max(0, saved.end.samples - saved.committed.samples)
+}
+
+function noneUnlessLater(error: unknown): undefined {
+  if (mayBeReadLater(error)) throw error
 }
 
 function readPlace(bytes: Buffer, at: number): Place {

@@ -15,3 +15,10 @@ export function diskProblem(folder: string, error: unknown): string {
   const { code = '', message = String(error) } = error as NodeJS.ErrnoException
   return `nothing can be written to ${folder}: ${ADVICE[code] ?? message}`
 }
+
+const LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ESTALE', 'ETIMEDOUT'])
+
+/** Whether a fault passes or is repaired by a person. What cannot be read is not lost then. */
+export function mayBeReadLater(error: unknown): boolean {
+  return LATER.has((error as NodeJS.ErrnoException).code ?? '')
+}

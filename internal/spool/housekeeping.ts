@@ -1,11 +1,12 @@
-import { unlink } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { Cursor, CursorState } from './cursor.ts'
+import type { Files } from './files.ts'
 
 export interface HousekeepingOptions {
   readonly folder: string
   readonly cursor: Pick<Cursor, 'save' | 'sync' | 'close'>
   readonly logger: Logger
+  readonly files: Pick<Files, 'unlink'>
   /** What the cursor is to say now. */
   readonly state: () => CursorState
   /** Makes what is written survive a power cut. */
@@ -52,9 +53,9 @@ export class Housekeeping {
     this.#running = this.#run()
     await this.#running
     clearTimeout(this.#timer)
-    const { cursor } = this.#options
+    const { cursor, logger, folder } = this.#options
     await cursor.sync().catch(() => {})
-    await cursor.close()
+    await cursor.close().catch((err) => logger.warn({ err, folder }, 'the cursor was not closed'))
   }
 
   async #run(): Promise<void> {
@@ -69,7 +70,7 @@ export class Housekeeping {
   }
 
   async #removeFile(path: string): Promise<void> {
-    await unlink(path).catch((err: NodeJS.ErrnoException) => {
+    await this.#options.files.unlink(path).catch((err: NodeJS.ErrnoException) => {
       if (err.code !== 'ENOENT') this.#options.logger.warn({ err, path }, 'a segment file could not be removed')
     })
   }

@@ -1,4 +1,6 @@
 import type { Logger } from 'pino'
+import { mayBeReadLater } from './disk-problem.ts'
+import type { Files } from './files.ts'
 import type { Place, SegmentName } from './segment-format.ts'
 import { SegmentReader } from './segment-reader.ts'
 import type { StoredRecord } from './segment-scanner.ts'
@@ -14,10 +16,8 @@ export interface LogReaderOptions {
   /** Called with lost records. */
   readonly onMissing: (from: Place, to: Place) => void
   readonly logger: Logger
+  readonly files: Files
 }
-
-/** Faults that pass or that a person repairs. The records are not lost: they are read later. */
-const MAY_BE_READ_LATER = new Set(['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ESTALE', 'ETIMEDOUT'])
 
 /** Reads the records of a log in order: segment by segment, then those that wait for the disk. */
 export class LogReader {
@@ -82,7 +82,7 @@ export class LogReader {
     const moves = this.#moves
     const segment = this.#reading?.segment ?? this.#options.segments.findLast(({ name }) => this.#isBegun(name))
     if (segment === undefined) return 'nothing more'
-    this.#reading ??= { segment, file: SegmentReader.open(segment.path, segment.name) }
+    this.#reading ??= { segment, file: SegmentReader.open(segment.path, segment.name, this.#options.files) }
     try {
       const file = await this.#reading.file
       if (moves !== this.#moves) return 'not now'
@@ -100,12 +100,11 @@ export class LogReader {
   }
 
   #failed({ path }: Segment, error: unknown): 'nothing more' | 'not now' {
-    const { code = '', message } = error as NodeJS.ErrnoException
-    if (!MAY_BE_READ_LATER.has(code)) {
+    if (!mayBeReadLater(error)) {
       this.#options.logger.error({ err: error, path }, 'a segment cannot be read, its records are lost')
       return 'nothing more'
     }
-    this.#problem = `${path} cannot be read: ${message}; it is tried again`
+    this.#problem = `${path} cannot be read: ${(error as Error).message}; it is tried again`
     this.#leaveFile()
     return 'not now'
   }

@@ -19,6 +19,7 @@ import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../../test/support/servers.ts'
+import { type Files, realFiles } from './files.ts'
 import { type LogRecord, openSegmentLog, type SegmentLog, type SegmentLogOptions } from './segment-log.ts'
 
 const logger = pino({ enabled: false })
@@ -447,13 +448,13 @@ describe('what a folder may hold', () => {
 
 describe('a disk that fails', () => {
   /** Files that fail in the way that the test sets. */
-  function faultyDisk(): { code: string | undefined; roomBytes: number; open: typeof open } {
-    const disk = {
-      code: undefined as string | undefined,
-      roomBytes: Number.POSITIVE_INFINITY,
-      open: (async (...args: Parameters<typeof open>) => {
-        if (disk.code === 'EROFS') throw Object.assign(new Error('EROFS'), { code: disk.code })
-        const file = await open(...args)
+  function faultyDisk(): { code: string | undefined; roomBytes: number; files: Files } {
+    const disk = { code: undefined as string | undefined, roomBytes: Number.POSITIVE_INFINITY }
+    const files: Files = {
+      ...realFiles,
+      open: async (path, flags, mode) => {
+        if (disk.code === 'EROFS' && flags !== 'r') throw Object.assign(new Error('EROFS'), { code: disk.code })
+        const file = await open(path, flags, mode)
         const { writev } = file
         file.writev = async (buffers, position) => {
           if (disk.code !== undefined) throw Object.assign(new Error(disk.code), { code: disk.code })
@@ -463,9 +464,9 @@ describe('a disk that fails', () => {
           return { ...(await writev.call(file, [bytes], position)), buffers }
         }
         return file
-      }) as typeof open,
+      },
     }
-    return disk
+    return Object.assign(disk, { files })
   }
 
   it.each([
@@ -475,7 +476,7 @@ describe('a disk that fails', () => {
     const folder = await emptyFolder()
     const disk = faultyDisk()
     disk.code = code
-    const log = await openLog(folder, { open: disk.open })
+    const log = await openLog(folder, { files: disk.files })
     expect(log.problem).toContain(words)
     disk.code = undefined
     await log.probe()
@@ -494,7 +495,7 @@ describe('a disk that fails', () => {
   ])('says what %s means, keeps what fits into memory, and goes on by itself', async (code, words) => {
     const folder = await emptyFolder()
     const disk = faultyDisk()
-    const log = await openLog(folder, { maxUnwrittenBytes: 1000, open: disk.open })
+    const log = await openLog(folder, { maxUnwrittenBytes: 1000, files: disk.files })
     appendSome(log, 3)
     await log.written()
     expect(log.problem).toBe('')
@@ -525,7 +526,7 @@ describe('a disk that fails', () => {
     const folder = await emptyFolder()
     const disk = faultyDisk()
     disk.roomBytes = 300
-    const log = await openLog(folder, { open: disk.open })
+    const log = await openLog(folder, { files: disk.files })
     appendSome(log, 10)
     await log.written()
     expect(log.problem).toContain('the disk is full')
@@ -543,7 +544,7 @@ describe('a disk that fails', () => {
     const folder = await emptyFolder()
     const disk = faultyDisk()
     disk.code = 'ENOSPC'
-    const log = await openLog(folder, { maxUnwrittenBytes: 1000, open: disk.open })
+    const log = await openLog(folder, { maxUnwrittenBytes: 1000, files: disk.files })
     for (let i = 0; i < 7; i++) log.append([payload(i)], 2)
     await log.written()
     expect(log.dropOldest()).toEqual({ records: 7, samples: 14 })
@@ -551,6 +552,29 @@ describe('a disk that fails', () => {
     await log.close()
     expect(log.unwritten).toEqual({ records: 1, samples: 3 })
     expect(await segmentsOf(folder)).toEqual([])
+  })
+
+  it('opens, counts and ends as ever where files cannot be closed', async () => {
+    const folder = await emptyFolder()
+    const files: Files = {
+      ...realFiles,
+      open: async (path, flags, mode) => {
+        const file = await open(path, flags, mode)
+        const close = file.close.bind(file)
+        file.close = async () => {
+          await close()
+          throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        }
+        return file
+      },
+    }
+    const log = await openLog(folder, { files })
+    appendSome(log, 10)
+    await log.close()
+    const again = await openLog(folder, { files })
+    expect([again.records, again.samples]).toEqual([10, log.samples])
+    expect(numbers(await readAll(again))).toEqual(range(0, 10))
+    await again.close()
   })
 
   it('opens where a file stands in the way of the folder, and says so', async () => {
@@ -585,6 +609,47 @@ describe('a disk that fails', () => {
     const after = await openLog(folder)
     expect(numbers(await readAll(after))).toEqual(range(0, 40))
     await after.close()
+  })
+
+  it.each(['cursor', '.seg'])('leaves all to the next start where a file cannot be opened now: %s', async (name) => {
+    const folder = await emptyFolder()
+    const before = await openLog(folder)
+    appendSome(before, 40)
+    before.commit(4)
+    await before.close()
+    const open: Files['open'] = (path, flags, mode) =>
+      path.endsWith(name)
+        ? Promise.reject(Object.assign(new Error('EMFILE'), { code: 'EMFILE' }))
+        : realFiles.open(path, flags, mode)
+    const log = await openLog(folder, { files: { ...realFiles, open } })
+    expect([log.samples, log.problem]).toEqual([0, expect.stringContaining('nothing can be written')])
+    log.append([payload(1)], 1)
+    expect(await log.next()).toMatchObject({ payload: payload(1) })
+    expect(await log.next()).toBeUndefined()
+    await log.close()
+    const after = await openLog(folder)
+    expect(numbers(await readAll(after))).toEqual(range(5, 40))
+    expect(after.damaged.records).toBe(0)
+    await after.close()
+  })
+
+  it('counts the records of a last file that fails once: they do not turn up later', async () => {
+    const folder = await emptyFolder()
+    const before = await openLog(folder)
+    appendSome(before, 10)
+    await before.close()
+    let isBroken = true
+    const open: Files['open'] = (path, flags, mode) =>
+      isBroken && path.endsWith('.seg')
+        ? Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))
+        : realFiles.open(path, flags, mode)
+    const log = await openLog(folder, { files: { ...realFiles, open } })
+    isBroken = false
+    const number = log.append([payload(1)], 3)
+    const held = log.samples
+    expect(numbers(await readAll(log))).toEqual([number])
+    expect(log.damaged.samples + 3).toBe(held)
+    await log.close()
   })
 
   it('does not give up records that may be read later', async () => {

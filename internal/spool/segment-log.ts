@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import { Cursor } from './cursor.ts'
+import { Cursor, type CursorState } from './cursor.ts'
+import { type Files, realFiles } from './files.ts'
 import { Gaps, type Loss } from './gaps.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { LogReader } from './log-reader.ts'
@@ -21,8 +21,8 @@ export interface SegmentLogOptions {
   /** What may wait in memory for the disk; 8 MiB by default. */
   readonly maxUnwrittenBytes?: number
   readonly logger: Logger
-  /** Opens the files that are written; a test gives another one that fails. */
-  readonly open?: typeof open
+  /** A test gives others, which are slow or fail. */
+  readonly files?: Files
 }
 
 export interface LogRecord {
@@ -44,19 +44,20 @@ const PROBE_EVERY_MS = 10_000
  * much there is: only the last file is read, to find its end.
  */
 export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
-  const { folder, logger } = options
-  const cursor = new Cursor(folder)
-  const saved = await cursor.load()
+  const { folder, logger, files = realFiles } = options
+  const cursor = new Cursor(folder, files)
+  let saved: CursorState | undefined
   let segments: Segment[]
+  let lastEnd: Place | undefined
   try {
-    segments = await listSegments(folder)
+    saved = await cursor.load()
+    segments = await listSegments(folder, files)
+    lastEnd = await endOf(segments, saved?.end.number ?? -1, { logger, files })
   } catch (error) {
     logger.error({ err: error, folder }, 'the folder of a log cannot be read: its records wait for the next start')
     return openUnread(options, saved?.end ?? ORIGIN, error)
   }
-  const last = segments.at(-1)
-  if (last !== undefined) last.end = await endOf(last, saved?.end.number ?? -1, logger)
-  const end = later(last?.end, saved?.end)
+  const end = later(lastEnd, saved?.end)
   const committed = saved?.committed ?? segments[0]?.name.first ?? end
   const log = new SegmentLog(options, { cursor, segments, committed, end: later(end, committed) })
   await log.probe()
@@ -64,13 +65,14 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
 }
 
 /**
- * An unreadable folder is not written to, and its cursor stays: a new one would say that all records there are
- * committed.
+ * A folder that cannot be read now is not written to, and its cursor stays: a new one would say that all records there
+ * are committed.
  */
 async function openUnread(options: SegmentLogOptions, end: Place, error: unknown): Promise<SegmentLog> {
   const fail = (): Promise<never> => Promise.reject(error)
   const cursor = { save: fail, sync: async () => {}, close: async () => {} }
-  const log = new SegmentLog({ ...options, open: fail }, { cursor, segments: [], committed: end, end })
+  const files = { ...(options.files ?? realFiles), open: fail }
+  const log = new SegmentLog({ ...options, files }, { cursor, segments: [], committed: end, end })
   await log.probe()
   return log
 }
@@ -123,7 +125,7 @@ export class SegmentLog {
   #isClosed = false
 
   constructor(options: SegmentLogOptions, { cursor, segments, committed, end }: Found) {
-    const { folder, maxBytes, logger } = options
+    const { folder, maxBytes, logger, files = realFiles } = options
     this.#folder = folder
     this.#logger = logger
     this.maxBytes = maxBytes
@@ -136,8 +138,7 @@ export class SegmentLog {
     this.#writer = new SegmentWriter({
       folder,
       segmentBytes: options.segmentBytes ?? Math.min(Math.max(64 * KIB, maxBytes / 16), 32 * MIB),
-      logger,
-      open: options.open ?? open,
+      ...{ logger, files },
       onWritten: (segment, bytes) => this.#written(segment, bytes),
     })
     this.#reader = new LogReader(
@@ -146,12 +147,12 @@ export class SegmentLog {
         writer: this.#writer,
         end: () => this.#end,
         onMissing: (from, to) => this.#missing(from, to),
-        logger,
+        ...{ logger, files },
       },
       committed,
     )
     this.#housekeeping = new Housekeeping({
-      ...{ folder, cursor, logger },
+      ...{ folder, cursor, logger, files },
       state: () => ({ committed: this.#committed, end: this.#writer.first ?? this.#end }),
       sync: () => this.#writer.sync(),
     })
@@ -190,6 +191,16 @@ export class SegmentLog {
   /** What waits in memory for the disk. After `close`: what is lost because the disk did not take it. */
   get unwritten(): Loss {
     return { records: this.#writer.records, samples: this.#writer.samples }
+  }
+
+  /** Whether a record waits in memory for the disk. After `close`: whether it is lost. */
+  isUnwritten(number: number): boolean {
+    return this.#writer.get(number) !== undefined
+  }
+
+  /** Whether a record is committed, or dropped. */
+  isCommitted(number: number): boolean {
+    return number < this.#committed.number
   }
 
   /** Whether half as much waits for the disk as may: `append` says `full` at twice that. */

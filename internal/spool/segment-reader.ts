@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { type LogFile, realFiles } from './files.ts'
 import type { SegmentName } from './segment-format.ts'
 import { SegmentScanner, type StoredRecord } from './segment-scanner.ts'
 
@@ -11,17 +11,17 @@ const CHUNK_BYTES = 256 * 1024
  */
 export class SegmentReader {
   readonly scanner: SegmentScanner
-  readonly #file: FileHandle
+  readonly #file: LogFile
   #window: Buffer = Buffer.alloc(0)
   #windowAt = 0
 
-  private constructor(file: FileHandle, name: SegmentName) {
+  private constructor(file: LogFile, name: SegmentName) {
     this.#file = file
     this.scanner = new SegmentScanner(name)
   }
 
-  static async open(path: string, name: SegmentName): Promise<SegmentReader> {
-    return new SegmentReader(await open(path, 'r'), name)
+  static async open(path: string, name: SegmentName, files = realFiles): Promise<SegmentReader> {
+    return new SegmentReader(await files.open(path, 'r'), name)
   }
 
   /**

@@ -1,8 +1,7 @@
-import { type FileHandle, type open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { diskProblem } from './disk-problem.ts'
-import { makeFolder } from './make-folder.ts'
+import type { Files, LogFile } from './files.ts'
 import { type PendingRecord, PendingRecords } from './pending-records.ts'
 import {
   type Place,
@@ -30,8 +29,7 @@ export interface SegmentWriterOptions {
   readonly logger: Logger
   /** Called after each write, with the segment and the bytes by which it grew. */
   readonly onWritten: (segment: Segment, bytes: number) => void
-  /** Opens files; a test gives another one that fails. */
-  readonly open: typeof open
+  readonly files: Files
 }
 
 /** The most bytes and records of one write, so that the checksums and the other files do not wait long for it. */
@@ -50,7 +48,7 @@ const PROBE_BYTES = 4096
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions
   readonly #pending = new PendingRecords()
-  #active: { readonly segment: Segment; readonly file: FileHandle } | undefined
+  #active: { readonly segment: Segment; readonly file: LogFile } | undefined
   /** The next write is to a new file. */
   #mustSeal = false
   #writing: Promise<void> | undefined
@@ -129,16 +127,16 @@ export class SegmentWriter {
    */
   async probe(): Promise<void> {
     if (this.#writing !== undefined || this.records > 0) return
-    const { folder, open } = this.#options
+    const { folder, files } = this.#options
     const path = join(folder, 'probe')
     try {
-      await makeFolder(folder)
-      const file = await open(path, 'w', 0o640)
+      await files.makeFolder(folder)
+      const file = await files.open(path, 'w', 0o640)
       try {
         await file.writev([Buffer.alloc(PROBE_BYTES)])
       } finally {
         await file.close()
-        await unlink(path).catch(() => {})
+        await files.unlink(path).catch(() => {})
       }
       if (this.records === 0) this.#setProblem('')
     } catch (error) {
@@ -150,7 +148,7 @@ export class SegmentWriter {
   async sync(): Promise<void> {
     if (this.#isFolderUnsynced) {
       this.#isFolderUnsynced = false
-      await syncFolder(this.#options.folder)
+      await syncFolder(this.#options.folder, this.#options.files)
     }
     if (!this.#isUnsynced || this.#active === undefined) return
     this.#isUnsynced = false
@@ -233,18 +231,18 @@ export class SegmentWriter {
     if (segment.bytes > 0) this.#leave()
   }
 
-  async #activeFile(): Promise<{ readonly segment: Segment; readonly file: FileHandle }> {
+  async #activeFile(): Promise<{ readonly segment: Segment; readonly file: LogFile }> {
     const active = this.#active
     if (active !== undefined && active.segment.bytes === 0) return active
     if (active !== undefined && !this.#mustSeal && active.segment.bytes < this.#options.segmentBytes) return active
     this.#leave()
-    const { folder } = this.#options
+    const { folder, files } = this.#options
     const first = this.first!
     const name = segmentName(first)
     const path = join(folder, segmentFile(name))
     // Somebody may have removed the folder while the program runs.
-    await makeFolder(folder)
-    const file = await this.#options.open(path, 'wx', 0o640)
+    await files.makeFolder(folder)
+    const file = await files.open(path, 'wx', 0o640)
     this.#active = { segment: { path, name, end: first, bytes: 0 }, file }
     this.#mustSeal = false
     this.#isFolderUnsynced = true
@@ -261,7 +259,7 @@ export class SegmentWriter {
     this.#active = undefined
     const closing = (async () => {
       try {
-        if (segment.bytes === 0) await unlink(segment.path)
+        if (segment.bytes === 0) await this.#options.files.unlink(segment.path)
         else await file.datasync()
       } finally {
         await file.close()

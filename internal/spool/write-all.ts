@@ -1,7 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import type { Files, LogFile } from './files.ts'
 
 /** Writes all the buffers, one after the other. @returns their bytes @throws when the file takes no more */
-export async function writeAll(file: FileHandle, buffers: readonly Buffer[], position: number): Promise<number> {
+export async function writeAll(file: LogFile, buffers: readonly Buffer[], position: number): Promise<number> {
   let written = 0
   let rest = buffers
   while (rest.length > 0) {
@@ -22,8 +22,8 @@ function without(buffers: readonly Buffer[], bytes: number): readonly Buffer[] {
 }
 
 /** Makes the names in a folder survive a power cut. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
+export async function syncFolder(folder: string, files: Files): Promise<void> {
+  const handle = await files.open(folder, 'r')
   try {
     await handle.sync()
   } finally {

@@ -54,8 +54,7 @@ export class BatchSpool {
   /** It had no room when it was asked last. */
   #hasRefused = false
   #isClosing = false
-  /** The number of the last record that was put in. */
-  #newest = -1
+  #isClosed = false
   /** Samples that the disk had not taken at the end. */
   #unwrittenAtEnd = 0
   /** The part of the damaged samples that `onLoss` was told of. */
@@ -77,7 +76,8 @@ export class BatchSpool {
   }
 
   get samples(): number {
-    let samples = this.#log.samples - this.#unwrittenAtEnd
+    // Damage of which `onLoss` is not told yet is held here.
+    let samples = this.#log.samples + this.#unreportedDamage - this.#unwrittenAtEnd
     for (const out of this.#out) {
       // One that is removed is not in the log any more; one that is settled may still be there.
       if (out.isRemoved && !isSettled(out)) samples += out.samples
@@ -149,7 +149,10 @@ export class BatchSpool {
     for (;;) {
       const record = await this.#log.next()
       this.reportDamage()
-      if (record === undefined) return undefined
+      // What is found after the end stays in the log.
+      if (record === undefined || this.#isClosed) return undefined
+      // It was dropped on its way here.
+      if (this.#log.isCommitted(record.number)) continue
       try {
         const read = readSpoolRecord(record.payload, this.#options.writer)
         const spooled: SpooledBatch = { ...read, bytes: record.payload.length, state: 'waiting' }
@@ -174,39 +177,42 @@ export class BatchSpool {
 
   /** Tells `onLoss` of what the log has found damaged since the last call. */
   reportDamage(): void {
-    const { samples } = this.#log.damaged
-    if (samples > this.#reportedDamage) this.#options.onLoss('spool_damaged', samples - this.#reportedDamage)
-    this.#reportedDamage = samples
+    const samples = this.#unreportedDamage
+    this.#reportedDamage += samples
+    if (samples > 0) this.#options.onLoss('spool_damaged', samples)
   }
 
   /** Writes what waits for the disk. @returns samples that the disk did not take, which end with this process */
   async close(): Promise<number> {
+    this.#isClosed = true
     const out = this.#out
     // What the log still has though it is settled: the next process writes it once more, but here it is not held.
     this.#out = out.filter((each) => !each.isRemoved && isSettled(each))
     let lost = 0
     for (const { isRemoved, spooled, payload, samples } of out) {
       if (!isRemoved || spooled?.state === 'settled') continue
-      if (this.#append([payload], samples) !== 'kept') lost += samples
+      const answer = this.#append([payload], samples)
+      // What is dropped `onLoss` was told of.
+      if (answer === 'full' || answer === 'busy') lost += samples
     }
     await this.#log.close()
-    const { records, samples } = this.#log.unwritten
-    const settled = this.#out.filter(({ number }) => number > this.#newest - records)
+    this.reportDamage()
     // Both counts are of the newest records: those that are unwritten and yet committed were replayed from memory.
-    this.#unwrittenAtEnd =
-      Math.min(this.#log.samples, samples) - settled.reduce((sum, { samples: own }) => sum + own, 0)
-    return this.#unwrittenAtEnd + lost
+    let unwritten = Math.min(this.#log.samples, this.#log.unwritten.samples)
+    for (const { number, samples } of this.#out) if (this.#log.isUnwritten(number)) unwritten -= samples
+    this.#unwrittenAtEnd = unwritten
+    return unwritten + lost
+  }
+
+  get #unreportedDamage(): number {
+    return this.#log.damaged.samples - this.#reportedDamage
   }
 
   #append(parts: readonly Buffer[], samples: number): 'kept' | 'dropped' | 'full' | 'busy' {
     const { whenFull, maxBytes, onLoss } = this.#options
     const bytes = parts.reduce((sum, { length }) => sum + length, RECORD_HEADER_BYTES)
     for (;;) {
-      const number = this.#log.append(parts, samples)
-      if (number !== 'full') {
-        this.#newest = number
-        return 'kept'
-      }
+      if (this.#log.append(parts, samples) !== 'full') return 'kept'
       // Dropping helps against a full spool, not against a disk that takes nothing.
       const isOverBound = this.#log.bytes + bytes > maxBytes
       if (this.#log.problem === '' && !isOverBound) return 'busy'

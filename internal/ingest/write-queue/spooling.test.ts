@@ -11,6 +11,7 @@ import {
   until,
   type WriteQueueScene,
 } from '../../../test/support/write-queue-scene.ts'
+import { type Files, realFiles } from '../../spool/files.ts'
 import { openSegmentLog } from '../../spool/segment-log.ts'
 
 const logger = pino({ level: 'silent' })
@@ -451,8 +452,8 @@ describe('a spool that is full', () => {
 
 describe('a disk that takes nothing', () => {
   it('leaves all in memory and holds back; nothing is acked, nothing is lost', async () => {
-    const broken: typeof open = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
-    const scene = await setUp({ queueMaxBytes: 1200, log: { open: broken, maxUnwrittenBytes: 200 } })
+    const open: Files['open'] = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
+    const scene = await setUp({ queueMaxBytes: 1200, log: { files: { ...realFiles, open }, maxUnwrittenBytes: 200 } })
     await goAway(scene)
     scene.take(30)
     await pass(1000)
@@ -472,8 +473,8 @@ describe('a disk that takes nothing', () => {
   })
 
   it('says at the end how many samples it has not taken', async () => {
-    const broken: typeof open = () => Promise.reject(Object.assign(new Error('read-only'), { code: 'EROFS' }))
-    const scene = await setUp({ log: { open: broken, maxUnwrittenBytes: 300 } })
+    const open: Files['open'] = () => Promise.reject(Object.assign(new Error('read-only'), { code: 'EROFS' }))
+    const scene = await setUp({ log: { files: { ...realFiles, open }, maxUnwrittenBytes: 300 } })
     await goAway(scene)
     scene.take(30)
     const gone = await scene.queue.close()
