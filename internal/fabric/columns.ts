@@ -56,8 +56,8 @@ const PORT_TYPE = ['port_type']
 const TIMESTAMP = ['timestamp']
 const DESCRIPTION = ['node_description']
 
-/** What UFM's own streaming plugin takes for constants of a port, and not for counters. */
-const INFO = new Set([
+/** What UFM's own streaming plugin takes for constants of a port, and not for counters; in small letters. */
+export const TELLS_OF_PORT: ReadonlySet<string> = new Set([
   ...['source_id', 'tag', 'port_guid', 'sys_image_guid', 'aport', 'node_description', 'm_label', 'port_label'],
   'port_type',
   ...[
@@ -132,7 +132,7 @@ export function readColumns(header: readonly string[]): TableColumns | string {
   const taken = new Set<string>()
   for (const [cell, name] of names.entries()) {
     const key = name.toLowerCase()
-    const isInfo = INFO.has(key)
+    const isInfo = TELLS_OF_PORT.has(key)
     if (cell === time || (who.includes(cell) && !isInfo)) continue
     if (name === '') continue
     const list = isInfo ? info : metrics
@@ -160,8 +160,13 @@ export function readColumns(header: readonly string[]): TableColumns | string {
   }
 }
 
+/** Whether a metric of a switch or port is known for a counter, which is an integer. */
+export function isCounter(name: string): boolean {
+  return COUNTERS.some((pattern) => pattern.test(name))
+}
+
 /** The kind that a column has for ever, where its name tells it. */
 function kindOf(name: string): ColumnKind | undefined {
-  if (COUNTERS.some((pattern) => pattern.test(name))) return 'int'
+  if (isCounter(name)) return 'int'
   return TEXTS.some((pattern) => pattern.test(name)) ? 'text' : undefined
 }

@@ -242,7 +242,7 @@ function idOfPort(scanner: CsvScanner, { guid, port }: PortCells): string | unde
 }
 
 /** Sources write one GUID as `0xB83FD2`, with zeros before it, and without `0x`: here it has 16 small digits. */
-function plainGuid(text: string): string {
+export function plainGuid(text: string): string {
   const digits = /^(?:0x)?([\da-f]{1,16})$/i.exec(text)?.[1]
   return digits === undefined ? text : digits.toLowerCase().padStart(16, '0')
 }

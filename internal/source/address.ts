@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { errorText } from '../text/error-text.ts'
 import type { AnswerBody } from './answer-body.ts'
+import { type CredentialOptions, type Credentials, readCredentials } from './credentials.ts'
 import type { Place } from './target.ts'
 import { TargetError } from './target-error.ts'
 
@@ -21,27 +22,38 @@ export interface AddressOptions {
   readonly url: string
   /** Whether it is asked for gzip. An answer in gzip is read in any case. */
   readonly gzip: boolean
+  /** The header `Accept`: that of CSV unless told otherwise. */
+  readonly accept?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Whether it is asked only for what is newer than what was taken last: true unless told otherwise. */
+  readonly isConditional?: boolean
+  readonly credentials?: CredentialOptions
+  /** The name in its certificate, where that is another than the one in the URL. */
+  readonly serverName?: string | undefined
 }
+
+const ACCEPTS_CSV = 'text/csv, text/plain;q=0.9, */*;q=0.1'
 
 /** An address that is asked over HTTP, for what is new since the answer that was taken last. */
 export class Address implements Place {
   readonly #url: URL
-  readonly #gzip: boolean
-  readonly #agent: HttpAgent
+  readonly #options: AddressOptions
   readonly #isSecure: boolean
+  #agent: HttpAgent
+  #credentials: Credentials | undefined
   #taken: Validators | undefined
   #newest: Validators | undefined
 
-  constructor({ url, gzip }: AddressOptions) {
-    this.#url = new URL(url)
-    this.#gzip = gzip
+  constructor(options: AddressOptions) {
+    this.#url = new URL(options.url)
+    this.#options = options
     this.#isSecure = this.#url.protocol === 'https:'
-    const options = { keepAlive: true, maxSockets: 1 }
-    this.#agent = this.#isSecure ? new HttpsAgent(options) : new HttpAgent(options)
+    this.#agent = this.#newAgent()
   }
 
   /** @throws TargetError, or what the signal was aborted with */
   async read(body: AnswerBody, signal: AbortSignal): Promise<'read' | 'nothing_new'> {
+    await this.#renewCredentials()
     let url = this.#url
     for (let redirects = 0; ; redirects++) {
       const response = await this.#ask(url, signal)
@@ -57,19 +69,42 @@ export class Address implements Place {
   }
 
   taken(): void {
-    this.#taken = this.#newest
+    if (this.#options.isConditional ?? true) this.#taken = this.#newest
   }
 
   close(): void {
     this.#agent.destroy()
   }
 
+  /** Reads the files again. Another certificate is for new connections. */
+  async #renewCredentials(): Promise<void> {
+    const { credentials } = this.#options
+    if (credentials === undefined) return
+    const before = this.#credentials?.tls
+    this.#credentials = await readCredentials(credentials)
+    const { ca, cert, key } = this.#credentials.tls
+    if (!this.#isSecure || (before?.ca === ca && before?.cert === cert && before?.key === key)) return
+    this.#agent.destroy()
+    this.#agent = this.#newAgent()
+  }
+
+  #newAgent(): HttpAgent {
+    const options = { keepAlive: true, maxSockets: 1 }
+    if (!this.#isSecure) return new HttpAgent(options)
+    const { serverName: servername } = this.#options
+    return new HttpsAgent({ ...options, ...this.#credentials?.tls, ...(servername === undefined ? {} : { servername }) })
+  }
+
   #ask(url: URL, signal: AbortSignal, isRepeated = false): Promise<IncomingMessage> {
+    const { accept = ACCEPTS_CSV, gzip, headers: more } = this.#options
     const headers: Record<string, string> = {
-      accept: 'text/csv, text/plain;q=0.9, */*;q=0.1',
-      'accept-encoding': this.#gzip ? 'gzip' : 'identity',
+      accept,
+      'accept-encoding': gzip ? 'gzip' : 'identity',
       'user-agent': 'sentinelstream',
+      ...more,
     }
+    const authorization = this.#credentials?.authorization
+    if (authorization !== undefined) headers.authorization = authorization
     if (this.#taken?.etag !== undefined) headers['if-none-match'] = this.#taken.etag
     if (this.#taken?.lastModified !== undefined) headers['if-modified-since'] = this.#taken.lastModified
     const request = this.#isSecure ? httpsRequest : httpRequest
@@ -105,7 +140,10 @@ export class Address implements Place {
       response.resume()
       return 'nothing_new'
     }
-    if (statusCode !== 200) throw new TargetError('status', `it answered ${statusCode}${await wordsOf(response)}`)
+    if (statusCode !== 200) {
+      const words = await wordsOf(response)
+      throw new TargetError('status', `it answered ${statusCode}${this.#credentials?.hide(words) ?? words}`)
+    }
     const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
     const encoding = headers['content-encoding']?.toLowerCase() ?? 'identity'
     if (encoding !== 'identity' && encoding !== 'gzip') {

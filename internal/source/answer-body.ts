@@ -9,11 +9,14 @@ const FIRST_BYTES = 64 * 1024
  */
 export class AnswerBody {
   readonly #maxBytes: number
+  readonly #setting: string
   #buffer = Buffer.alloc(0)
   #length = 0
 
-  constructor(maxBytes: number) {
+  /** @param setting the one that bounds it, for people */
+  constructor(maxBytes: number, setting = 'fabric.maxBodyBytes') {
     this.#maxBytes = maxBytes
+    this.#setting = setting
   }
 
   /** Begins the next body. The one before is overwritten. @param bytes how many are expected @throws TargetError */
@@ -39,7 +42,7 @@ export class AnswerBody {
       this.#buffer = Buffer.alloc(0)
       throw new TargetError(
         'too_large',
-        `its answer has more than ${sizeText(this.#maxBytes)}: raise fabric.maxBodyBytes if that is right`,
+        `its answer has more than ${sizeText(this.#maxBytes)}: raise ${this.#setting} if that is right`,
       )
     }
     if (bytes <= this.#buffer.length) return

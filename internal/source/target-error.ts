@@ -10,6 +10,8 @@ export const TARGET_PROBLEMS = [
   'not_a_table',
   'no_rows',
   'too_many_bad_rows',
+  'not_metrics',
+  'credentials',
 ] as const
 export type TargetProblem = (typeof TARGET_PROBLEMS)[number]
 

@@ -25,6 +25,8 @@ export interface TargetOptions {
   /** How long all of an answer may take. */
   readonly timeoutMs: number
   readonly maxBodyBytes: number
+  /** The setting with that bound, for people: `fabric.maxBodyBytes`. */
+  readonly maxBodySetting?: string
   /** A monotonic timer, ms. */
   readonly nowMs?: () => number
 }
@@ -51,7 +53,7 @@ export class Target {
     this.name = options.name
     this.#options = options
     this.#nowMs = options.nowMs ?? (() => performance.now())
-    this.#body = new AnswerBody(options.maxBodyBytes)
+    this.#body = new AnswerBody(options.maxBodyBytes, options.maxBodySetting)
     const { intervalMs } = options
     this.#backoff = new Backoff({ firstMs: intervalMs, largestMs: LONGEST_PAUSE_INTERVALS * intervalMs })
   }
