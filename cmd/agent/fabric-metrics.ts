@@ -3,9 +3,9 @@ import { DEFAULT_FABRIC } from '../../internal/fabric/generation.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { FabricTarget } from '../../internal/source/fabric/fabric-target.ts'
 import { CYCLE_PARTS, type CycleTimes, type FabricSource } from '../../internal/source/fabric/source.ts'
-import { TARGET_PROBLEMS } from '../../internal/source/target-error.ts'
 import type { Ticker } from '../../internal/time/ticker.ts'
 import type { Context } from '../program/context.ts'
+import { addTargets } from './target-metrics.ts'
 
 interface RunningFabric {
   readonly fabric: string
@@ -22,46 +22,13 @@ export class CycleLatencies {
   }
 }
 
-export function addFabricMetrics(
-  { metrics }: Context,
-  running: readonly RunningFabric[],
-  latencies: CycleLatencies,
-): void {
+export function addFabricMetrics(context: Context, running: readonly RunningFabric[], latencies: CycleLatencies): void {
+  const { metrics } = context
   const all = running.flatMap(({ fabric, source }) =>
     source.targets.map((target) => [labelOf(fabric, target), target] as const),
   )
   const targets = all.map(([, target]) => target)
-  metrics.gauge({
-    name: 'sentinel_source_up',
-    help: '1 while the last answer of the target was good, 0 otherwise.',
-    label: 'target',
-    read: () => all.map(([label, { target }]) => [label, target.up ? 1 : 0] as const),
-  })
-  metrics.gauge({
-    name: 'sentinel_source_age_seconds',
-    help: 'How long ago the last good answer of the target came.',
-    label: 'target',
-    read: () =>
-      all.flatMap(([label, { target }]) => (target.ageMs === undefined ? [] : [[label, target.ageMs / 1000] as const])),
-  })
-  metrics.counter({
-    name: 'sentinel_source_nothing_new_total',
-    help: 'Good answers of the target without anything new.',
-    label: 'target',
-    read: () => all.map(([label, { nothingNew }]) => [label, nothingNew] as const),
-  })
-  metrics.counter({
-    name: 'sentinel_source_rows_total',
-    help: 'Rows of the target that were taken.',
-    label: 'target',
-    read: () => all.map(([label, { rows }]) => [label, rows] as const),
-  })
-  metrics.counter({
-    name: 'sentinel_source_failures_total',
-    help: 'Times that a target gave nothing that can be taken, by reason.',
-    label: 'problem',
-    read: () => TARGET_PROBLEMS.map((problem) => [problem, sum(targets, ({ failures }) => failures.get(problem))]),
-  })
+  addTargets(context, all)
   metrics.counter({
     name: 'sentinel_fabric_bad_rows_total',
     help: 'Rows that were left out, by reason.',

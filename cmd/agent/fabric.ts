@@ -2,16 +2,13 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { DEFAULT_FABRIC } from '../../internal/fabric/generation.ts'
 import { FabricSource } from '../../internal/source/fabric/source.ts'
 import { namedFabrics } from './named-fabrics.ts'
-import type { Clock } from '../../internal/time/clock.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import { instanceOf } from '../parts/data-folder.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 import type { Collect } from '../program/small-heap.ts'
 import { addFabricMetrics, CycleLatencies } from './fabric-metrics.ts'
-
-/** The first cycle begins within so long: what a user waits for, and what spreads the agents that start together. */
-const FIRST_CYCLE_MS = 1000
+import { spread } from './spread.ts'
 
 /** So many frames are 10 MB. */
 const FRAMES_OF_GARBAGE = 8
@@ -81,11 +78,4 @@ export async function openFabricSources(
     const names = source.targets.map(({ target }) => target.name)
     logger.info({ fabric, targets: names, intervalMs }, 'fabric is asked')
   }
-}
-
-/** A clock on which the next multiple of the interval is soon, and at no agent at the same moment. */
-function spread(clock: Clock, intervalMs: number): Clock {
-  const firstUs = Math.random() * Math.min(FIRST_CYCLE_MS, intervalMs) * 1000
-  const behindUs = Math.floor(clock.now() + firstUs) % (intervalMs * 1000)
-  return { now: () => clock.now() - behindUs }
 }

@@ -1,8 +1,9 @@
-import { isUrl, namedTarget, showTarget } from '../../internal/config/targets.ts'
+import { isUrl, namedTarget } from '../../internal/config/targets.ts'
 import { DEFAULT_FABRIC } from '../../internal/fabric/generation.ts'
 import { Address } from '../../internal/source/address.ts'
 import { FilePlace } from '../../internal/source/file-place.ts'
 import { Target } from '../../internal/source/target.ts'
+import { distinctNames } from './distinct-names.ts'
 
 export interface FabricSettings {
   readonly targets: readonly string[]
@@ -31,14 +32,4 @@ export function namedFabrics(settings: FabricSettings): ReadonlyMap<string, read
       return [fabric, [...list].map((target, i) => open(target, names[i]!))]
     }),
   )
-}
-
-/**
- * What people call the targets, without secrets. The shards of one address differ in parameters alone, which may be
- * secrets: they get numbers.
- */
-function distinctNames(targets: readonly string[]): string[] {
-  const shown = targets.map((target) => showTarget(target).replace(/\?\*{3}$/, ''))
-  const isAlone = (name: string): boolean => shown.filter((other) => other === name).length === 1
-  return shown.map((name, i) => (isAlone(name) ? name : `${name}#${shown.slice(0, i + 1).filter((one) => one === name).length}`)) // biome-ignore format: one line
 }

@@ -3,17 +3,19 @@ import type { Context } from '../program/context.ts'
 import { collectOnceSettled, garbageCollector, keepHeapSmall, useCompilers } from '../program/small-heap.ts'
 import { openAgent, openSource } from './agent.ts'
 
-/** What the role `agent` runs: host → publisher → broker, and fabrics beside it where there are any. */
+/** What the role `agent` runs: host → publisher → broker, and beside it fabrics and other targets where there are any. */
 export async function open(context: Context): Promise<void> {
-  const { targets, named } = context.settings.fabric
-  const asksFabrics = targets.length + named.length > 0
+  const { fabric, scrape } = context.settings
+  const asksFabrics = fabric.targets.length + fabric.named.length > 0
+  const scrapes = scrape.targets.length > 0
   // `sentinel agent` comes here without the flags.
-  if (asksFabrics) useCompilers()
+  if (asksFabrics || scrapes) useCompilers()
   else keepHeapSmall()
   const source = openSource(context)
   const broker = await connectBroker(context, BROKER_USES.measure)
   await openAgent(context, broker, source)
   if (asksFabrics)
     await (await import('./fabric.ts')).openFabricSources(context, broker, { collect: garbageCollector() })
-  else collectOnceSettled()
+  if (scrapes) await (await import('./scrape.ts')).openScrapeSources(context, broker)
+  if (!asksFabrics && !scrapes) collectOnceSettled()
 }

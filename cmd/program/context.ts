@@ -8,6 +8,8 @@ import type { LogThrottle } from '../../internal/observe/log-throttle.ts'
 import type { Metrics } from '../../internal/observe/metrics.ts'
 import type { Publisher } from '../../internal/publish/publisher.ts'
 import type { PublisherLedger } from '../../internal/sample/ledger.ts'
+import type { Target } from '../../internal/source/target.ts'
+import type { TargetProblem } from '../../internal/source/target-error.ts'
 import type { Redactor } from '../../internal/text/redactor.ts'
 import type { Clock } from '../../internal/time/clock.ts'
 
@@ -38,6 +40,8 @@ export interface Context {
   readonly metrics: Metrics
   /** The publishers of this process: one for each role that publishes. */
   readonly publishers: OpenPublisher[]
+  /** What the sources of this process ask again and again, by the value of the label `target` in metrics. */
+  readonly targets: Array<readonly [label: string, target: AskedTarget]>
   /** The ledger and latencies of the pipeline of this process; empty in a process that ingests nothing. */
   readonly pipelines: PipelineMetrics[]
   /** Each function returns what keeps a part from its work, or ''. `/ready` shows them. */
@@ -46,6 +50,16 @@ export interface Context {
   readonly droppedAtStop: Array<() => number>
   /** Each function returns columns of the closing `summary` line. */
   readonly summary: Array<() => Record<string, number | string>>
+}
+
+/** What metrics say of a target. */
+export interface AskedTarget {
+  readonly target: Target
+  /** Good answers without anything new. */
+  readonly nothingNew: number
+  /** Rows or lines that were taken. */
+  readonly rows: number
+  readonly failures: ReadonlyMap<TargetProblem, number>
 }
 
 export interface OpenPublisher {

@@ -24,6 +24,7 @@ export function quietContext({ settings, secrets }: LoadedSettings): Context {
     refusals: new Refusals(),
     metrics: new Metrics(),
     publishers: [],
+    targets: [],
     pipelines: [],
     readiness: [],
     droppedAtStop: [],

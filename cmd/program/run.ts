@@ -46,6 +46,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     refusals: new Refusals(),
     metrics: new Metrics(),
     publishers: [],
+    targets: [],
     pipelines: [],
     readiness: [],
     droppedAtStop: [],

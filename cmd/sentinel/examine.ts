@@ -15,6 +15,7 @@ import { quietContext } from '../program/quiet-context.ts'
 import { cutOffVerdict } from './cut-off.ts'
 import type { Finding, Verdict } from './finding.ts'
 import { adminUrl, findRunning } from './running.ts'
+import { checkScrapeTargets } from './scrape-targets.ts'
 import { checkTargets } from './targets.ts'
 
 const TIMEOUT_MS = 15_000
@@ -41,7 +42,7 @@ export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> 
   if (hasDuty(role, 'generate') && settings.generator.push !== undefined) {
     yield { part: 'intake', ...(await checkIntake(settings.generator.push)) }
   }
-  if (hasDuty(role, 'measure')) yield* await checkTargets(loaded)
+  if (hasDuty(role, 'measure')) yield* [...(await checkTargets(loaded)), ...(await checkScrapeTargets(loaded))]
   for (const problem of await dataProblems(loaded)) yield { part: 'data', ...bad(problem) }
   yield* findRunning(loaded)
 }

@@ -1,9 +1,11 @@
 import { hasDuty, type Role } from './role.ts'
 import { MOST_ROWS, type Settings } from './settings.ts'
+import { showTarget } from './targets.ts'
+import { formatDuration } from './units.ts'
 
 /** The problems of settings that are valid alone but not together or not in this role, each with what to do. */
 export function conflicts(role: Role, settings: Settings): string[] {
-  const { admin, api, broker, fabric, generator, ingest, store } = settings
+  const { admin, api, broker, fabric, generator, ingest, scrape, store } = settings
   const found: string[] = []
   const embeds = hasDuty(role, 'embed')
   if (!embeds && hasDuty(role, 'measure', 'ingest', 'serve') && broker.kind === 'memory') {
@@ -29,6 +31,7 @@ export function conflicts(role: Role, settings: Settings): string[] {
       'fabric.generator (--fabric) would show a fabric that is not there among those of fabric.targets or fabric.named: leave one of them out',
     )
   }
+  if (hasDuty(role, 'measure')) found.push(...lateAnswers(scrape))
   const ports = generator.switches * generator.portsPerSwitch
   if (hasDuty(role, 'generate') && generator.profile === 'ufm' && ports > MOST_ROWS) {
     found.push(
@@ -45,6 +48,19 @@ export function conflicts(role: Role, settings: Settings): string[] {
     found.push(
       `broker.consumes names partition ${beyond}, but broker.partitions is ${broker.partitions}, and partitions are counted from 0`,
     )
+  }
+  return found
+}
+
+/** An answer that may take longer than until the next question. */
+function lateAnswers({ targets, timeoutMs, intervalMs }: Settings['scrape']): string[] {
+  const late = (whose: string, timeout: number, interval: number): string =>
+    `scrape.timeoutMs (${formatDuration(timeout)})${whose} must not be above scrape.intervalMs (${formatDuration(interval)}): lower it, or raise the other`
+  const found = timeoutMs > intervalMs ? [late('', timeoutMs, intervalMs)] : []
+  for (const target of targets) {
+    const interval = target.intervalMs ?? intervalMs
+    if (target.timeoutMs !== undefined && target.timeoutMs > interval)
+      found.push(late(` of the target ${target.name ?? showTarget(target.url)}`, target.timeoutMs, interval))
   }
   return found
 }

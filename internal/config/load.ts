@@ -71,6 +71,7 @@ function parse(key: string, setting: Setting<unknown>, written: WrittenValue): {
   const text = setting.secret ? written.text : written.text.trim()
   const value = setting.parse(text)
   if (value !== undefined) return { value }
+  if (setting.explain !== undefined) return `${key} (from ${written.origin.where}): ${setting.explain(text)}`
   const shown = setting.secret ? 'the value' : JSON.stringify(setting.show(text))
   return `${key}: ${shown} (from ${written.origin.where}) must be ${setting.allowed}`
 }

@@ -1,6 +1,7 @@
 import { domainToASCII } from 'node:url'
 import { type Duty, hasDuty, type Role } from './role.ts'
 import { secretsInUrl, showText, showUrl } from './secret-url.ts'
+import { SCRAPE_TARGETS, type ScrapeTarget } from './scrape-targets.ts'
 import { NAMED_TARGETS, TARGETS } from './targets.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
@@ -48,6 +49,8 @@ export interface Setting<T> {
   format(value: T): string
   /** The same for a text that `parse` refuses, for the error message. */
   show(text: string): string
+  /** What is wrong with such a text, and what to do, where that is more than what is allowed. It has no secrets in it. */
+  explain?(text: string): string
   /** What of a value no output may show, such as the password in a URL. */
   secretsIn(value: T): readonly string[]
 }
@@ -196,6 +199,11 @@ export function targets(common: Common<readonly string[]>): Setting<readonly str
 /** The same, each behind a name: `east=http://…`. */
 export function namedTargets(common: Common<readonly string[]>): Setting<readonly string[]> {
   return setting(common, NAMED_TARGETS)
+}
+
+/** Addresses with metrics in Prometheus' text. */
+export function scrapeTargets(common: Common<readonly ScrapeTarget[]>): Setting<readonly ScrapeTarget[]> {
+  return setting(common, SCRAPE_TARGETS)
 }
 
 /** Origins of pages, as browsers write them in the header `Origin`: without user, path and the port of the scheme. */

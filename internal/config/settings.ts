@@ -16,6 +16,7 @@ import {
   origins,
   port,
   type Setting,
+  scrapeTargets,
   secret,
   secretFile,
   size,
@@ -431,6 +432,55 @@ export const SCHEMA = {
       description: 'Whether a generator runs in this process too, and is asked as the fabric made-up.',
     }),
   },
+  scrape: {
+    targets: scrapeTargets({
+      default: [],
+      defaultText: 'none',
+      duties: ['measure'],
+      description:
+        "Addresses with metrics in Prometheus' text, as those of dcgm-exporter, UFM or node_exporter: db=http://10.0.0.7:9100/metrics.",
+    }),
+    targetsFile: secretFile('targets', {
+      duties: ['measure'],
+      description: 'A file that holds them: one a line, or YAML with interval, host, credentials and TLS of each.',
+    }),
+    intervalMs: duration(
+      { min: 100, max: HOUR },
+      { default: 15 * SECOND, duties: ['measure'], description: 'How often each target is asked.' },
+    ),
+    timeoutMs: duration(
+      { min: 100, max: HOUR },
+      {
+        default: ({ given }) => Math.min(10 * SECOND, Number(given('scrape.intervalMs') ?? Infinity)),
+        defaultText: '10s, or scrape.intervalMs where that is shorter',
+        duties: ['measure'],
+        description: 'How long all of an answer may take.',
+      },
+    ),
+    maxBodyBytes: size(
+      { min: KIB, max: GIB },
+      { default: 64 * MIB, duties: ['measure'], description: 'The most bytes of an answer, unpacked.' },
+    ),
+    maxSeries: integer(
+      { min: 1, max: 5_000_000 },
+      {
+        default: 250_000,
+        duties: ['measure'],
+        description: 'The most series of a target; lines of further ones are left out and counted.',
+      },
+    ),
+    tagLabels: texts({
+      default: [],
+      defaultText: 'none',
+      duties: ['measure'],
+      description: 'Labels of GPUs that become tags too, beside those that name the GPU.',
+    }),
+    gzip: onOff({
+      default: true,
+      duties: ['measure'],
+      description: 'Whether targets are asked for gzip: less network, more CPU.',
+    }),
+  },
   data: {
     path: text({
       default: './data',
@@ -797,6 +847,7 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   duckdb: 'DuckDB',
   agent: 'Host metrics',
   fabric: 'Switch fabrics',
+  scrape: "Metrics in Prometheus' text",
   data: 'Data on disk',
   outbox: 'Outbox of the agent',
   spool: 'Spool of the server',

@@ -92,7 +92,11 @@ export class Address implements Place {
     const options = { keepAlive: true, maxSockets: 1 }
     if (!this.#isSecure) return new HttpAgent(options)
     const { serverName: servername } = this.#options
-    return new HttpsAgent({ ...options, ...this.#credentials?.tls, ...(servername === undefined ? {} : { servername }) })
+    return new HttpsAgent({
+      ...options,
+      ...this.#credentials?.tls,
+      ...(servername === undefined ? {} : { servername }),
+    })
   }
 
   #ask(url: URL, signal: AbortSignal, isRepeated = false): Promise<IncomingMessage> {

@@ -119,9 +119,11 @@ const sample = fc.record({
 })
 
 /** Text as a client library writes it; with blanks where they may be. */
-function written({ name, labels, value, atMs }: typeof sample extends fc.Arbitrary<infer T> ? T : never, blank: string) {
-  const escaped = (text: string): string =>
-    text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+function written(
+  { name, labels, value, atMs }: typeof sample extends fc.Arbitrary<infer T> ? T : never,
+  blank: string,
+) {
+  const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
   const list = labels.map(([key, text]) => `${blank}${key}${blank}=${blank}"${escaped(text)}"${blank}`).join(',')
   const number = Number.isNaN(value) ? 'NaN' : `${value}`.replace('Infinity', 'Inf')
   return `${name}${list === '' ? '' : `{${list}}`} ${blank}${number}${atMs === undefined ? '' : ` ${atMs}`}${blank}`

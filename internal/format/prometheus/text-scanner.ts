@@ -128,7 +128,7 @@ export class TextScanner {
 
   /** What a line of HELP or TYPE says of the metric. */
   get text(): string {
-    return unescape(this.bytes.toString('utf8', this.textStart, this.textEnd))
+    return unescaped(this.bytes.toString('utf8', this.textStart, this.textEnd))
   }
 
   /** The beginning of the line, for people. */
@@ -277,7 +277,7 @@ export class TextScanner {
 
   #text(start: number, end: number): string {
     const text = this.bytes.toString('utf8', start, end)
-    return this.#hasEscapes ? unescape(text) : text
+    return this.#hasEscapes ? unescaped(text) : text
   }
 
   #bad(reason: BadLineReason): 'bad' {
@@ -292,7 +292,7 @@ export class TextScanner {
   }
 }
 
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.includes('\\')
     ? text.replace(/\\(\\|"|n)/g, (_, character: string) => (character === 'n' ? '\n' : character))
     : text

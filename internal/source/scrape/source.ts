@@ -34,7 +34,8 @@ export class ScrapeSource {
   nothingNew = 0
   /** Since the start, by answers that were taken. */
   lines = 0
-  values = 0
+  /** Lines that gave a value. */
+  rows = 0
   bad = 0
   readonly failures = new Map<TargetProblem, number>(TARGET_PROBLEMS.map((problem) => [problem, 0]))
   readonly #options: ScrapeSourceOptions
@@ -76,7 +77,8 @@ export class ScrapeSource {
       }
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      const failure = error instanceof TargetError ? error : new TargetError('unreachable', errorText(error), { cause: error })
+      const failure =
+        error instanceof TargetError ? error : new TargetError('unreachable', errorText(error), { cause: error })
       if (target.error !== failure) target.failed(failure)
       this.failures.set(failure.problem, this.failures.get(failure.problem)! + 1)
     } finally {
@@ -98,7 +100,7 @@ export class ScrapeSource {
     const { target, logger } = this.#options
     const { name } = target
     this.lines += lines
-    this.values += values
+    this.rows += values
     this.bad += bad
     logger.debug({ target: name, lines, values, missing, bad }, 'target is scraped')
     if (bad > 0) this.#problems.report(name, `${bad} of ${lines} lines of the target are left out: ${firstBad}`)

@@ -35,16 +35,7 @@ const METRICS = ['GPU_UTIL', 'MEM_COPY_UTIL', 'FB_USED', 'FB_FREE', 'GPU_TEMP', 
 const gpus = Array.from({ length: LINES }, (_, i) => `DCGM_FI_DEV_${METRICS[Math.floor(i / 1000)]}{gpu="${i % 8}",UUID="GPU-${i % 1000}",pci_bus_id="00000000:0${i % 8}:00.0",device="nvidia${i % 8}",modelName="NVIDIA H200",Hostname="n${i % 1000 >> 3}",container="c",namespace="n",pod="p-${i % 1000}"} ${i % 90}\n`) // biome-ignore format: one line
 
 describe('an answer of a target, read and encoded', () => {
-  bench(
-    'a series a line',
-    counted(LINES, 'line', reads(narrow.join(''))),
-  )
-  bench(
-    'ports of a fabric, with times',
-    counted(LINES, 'line', reads(ports.join(''))),
-  )
-  bench(
-    'GPUs',
-    counted(LINES, 'line', reads(gpus.join(''))),
-  )
+  bench('a series a line', counted(LINES, 'line', reads(narrow.join(''))))
+  bench('ports of a fabric, with times', counted(LINES, 'line', reads(ports.join(''))))
+  bench('GPUs', counted(LINES, 'line', reads(gpus.join(''))))
 })

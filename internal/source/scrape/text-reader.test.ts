@@ -32,7 +32,13 @@ class Scene {
 
   constructor({ tags = TAGS, maxSeries = 100_000 }: { tags?: TargetTags; maxSeries?: number } = {}) {
     this.gpus = new GpuReadings({ table: new SeriesTable(), host: tags.host, nowUs: () => this.atUs })
-    this.reader = new TextReader({ tags, maxSeries, gpus: this.gpus, encoder: this.#encoder, send: async () => this.#take() })
+    this.reader = new TextReader({
+      tags,
+      maxSeries,
+      gpus: this.gpus,
+      encoder: this.#encoder,
+      send: async () => this.#take(),
+    })
   }
 
   async read(...lines: readonly string[]): Promise<Reading> {
@@ -90,7 +96,11 @@ describe('lines of any exporter', () => {
     const scene = new Scene({ tags: { url: 'u', target: 'db', host: 'n1' } })
     await scene.read('a{host="n7"} 1', 'a{host=""} 2', 'a{url="x",target="y"} 3')
     expect(scene.sent.map(({ series }) => series)).toEqual([
-      ...['prometheus,host=n7,target=db,url=u', 'prometheus,host=n1,target=db,url=u', 'prometheus,host=n1,target=y,url=x'],
+      ...[
+        'prometheus,host=n7,target=db,url=u',
+        'prometheus,host=n1,target=db,url=u',
+        'prometheus,host=n1,target=y,url=x',
+      ],
     ])
   })
 
@@ -265,11 +275,11 @@ describe('lines of GPUs', () => {
   it('have the unit that HELP says now, also where it said another one before', async () => {
     const scene = new Scene()
     const line = `DCGM_FI_DEV_GPU_UTIL_RATIO{${labels}} 0.5`
-    const valueOf = (): unknown => scene.sent[0]!.fields.utilization_percent
+    const utilization = (): unknown => scene.sent[0]!.fields.utilization_percent
     await scene.read('# HELP DCGM_FI_DEV_GPU_UTIL_RATIO GPU utilization (in %).', line)
-    expect(valueOf()).toBe(0.5)
+    expect(utilization()).toBe(0.5)
     await scene.read('# HELP DCGM_FI_DEV_GPU_UTIL_RATIO GPU utilization ratio (0.0-1.0).', line)
-    expect(valueOf()).toBe(50)
+    expect(utilization()).toBe(50)
   })
 
   it('without a host are of the host of their target', async () => {
