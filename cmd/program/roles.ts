@@ -39,11 +39,13 @@ export const ROLES = named({
     open: async (context) => (await import('../up/open.ts')).open(context),
   },
   agent: {
-    description: 'Measures this host, asks switch fabrics, and publishes the samples over Redis.',
+    description:
+      'Measures this host, asks switch fabrics and targets with metrics, and publishes the samples over Redis.',
     examples: [
       'agent --redis-url redis://10.0.0.5:6379',
       'agent --agent-interval-ms 250ms --agent-include cpu,mem,net',
       'agent --fabric-targets http://10.0.0.7:9001/counters,/var/lib/ufm/ports.csv   # switches and ports',
+      'agent --scrape-targets http://127.0.0.1:9400/metrics   # GPUs, or any metrics for Prometheus',
       'HOST_PROC=/host/proc HOST_SYS=/host/sys HOST_MOUNT_PREFIX=/host/root agent   # from a container',
     ],
     adminPort: 9101,

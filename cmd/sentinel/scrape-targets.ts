@@ -37,7 +37,9 @@ async function checkTarget({ target, tags }: OpenScrapeTarget, maxSeries: number
     if (body === undefined) return { ok: true, warns: true, text: 'it answers, and has nothing to say' }
     const reader = new TextReader({ tags, maxSeries, gpus, encoder, send })
     const reading = await reader.read(body, Date.now() * 1000)
-    gpus.flush(({ series }) => void (found += series.measurement === 'gpu' ? 1 : 0))
+    gpus.flush(({ series }) => {
+      if (series.measurement === 'gpu') found++
+    })
     return verdictOf(reading, reader, found)
   } catch (error) {
     if (!(error instanceof TargetError)) throw error

@@ -94,9 +94,18 @@ describe('docs/metrics.md is true of the running programs', () => {
     await writeFile(join(folder, 'fabric.csv'), 'switch_id,latency_ms\nsw1,0.5\n')
     const env = { REDIS_URL: redis.url, INFLUX_URL: influx.url }
     await start('server', env)
-    await start('agent', env, `--fabric-targets=${join(folder, 'fabric.csv')}`)
+    const scrapes = `--scrape-targets=${urls.get('server')}/metrics`
+    await start('agent', env, `--fabric-targets=${join(folder, 'fabric.csv')}`, scrapes)
     await start('api', env, `--api-port=${apiPort}`)
-    await start('up', {}, '--api-port=0', '--fabric', '--generator-port=0', '--generator-push=http://127.0.0.1:9/')
+    await start(
+      'up',
+      {},
+      '--api-port=0',
+      '--fabric',
+      '--generator-port=0',
+      '--generator-push=http://127.0.0.1:9/',
+      scrapes,
+    )
     await start('generator', {}, '--port=0', '--push=http://127.0.0.1:9/')
     await api.firstHost()
     await Promise.all([3, 4].map((i) => programs[i]!.logged('started')))
