@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import { pino } from 'pino'
 import { vi } from 'vitest'
 import { BatchSpool, type WhenFull } from '../../internal/ingest/write-queue/batch-spool.ts'
@@ -5,6 +6,7 @@ import { WriteQueue } from '../../internal/ingest/write-queue/write-queue.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
+import { type Files, type LogFile, realFiles } from '../../internal/spool/files.ts'
 import { openSegmentLog, type SegmentLogOptions } from '../../internal/spool/segment-log.ts'
 import type { WriteResult } from '../../internal/store/store.ts'
 import { ScriptedStore } from './scripted-store.ts'
@@ -34,7 +36,8 @@ export async function openWriteQueueScene(
   const store = new ScriptedStore()
   store.limits.replays = replays
   const maxBytes = rest.log?.maxBytes ?? 1e6
-  const log = await openSegmentLog({ folder, maxBytes, segmentBytes: 300, logger, ...rest.log })
+  const files = watched<Files>(rest.log?.files ?? realFiles)
+  const log = await openSegmentLog({ folder, maxBytes, segmentBytes: 300, logger, ...rest.log, files })
   const events = { settled: [] as number[], acked: [] as number[], full: [] as boolean[], times: [] as number[] }
   const lost: Record<string, number> = {}
   const onLoss = (reason: string, samples: number): void => {
@@ -98,13 +101,37 @@ export async function openWriteQueueScene(
   }
 }
 
-/** Lets time pass, and waits until the disk is idle. */
+/** Lets time pass, and waits until the disk is idle, however slow it is. */
 export async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms)
-  for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let idle = 0; idle < IDLE_TURNS; idle = callsUnderWay > 0 ? 0 : idle + 1) await nextTurn()
 }
 
 /** Waits for a condition that depends on the disk alone. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+  while (!condition()) await nextTurn()
+}
+
+/** What waits to be written is written in the turn after: with no call for so many turns none will follow. */
+const IDLE_TURNS = 3
+let callsUnderWay = 0
+const nextTurn = promisify(setImmediate)
+
+/** The same disk or file, whose calls under way are counted. */
+function watched<T extends Files | LogFile>(target: T): T {
+  return new Proxy(target, {
+    get: (of, name) => {
+      const member: unknown = Reflect.get(of, name, of)
+      if (typeof member !== 'function') return member
+      return async (...given: unknown[]): Promise<unknown> => {
+        callsUnderWay++
+        try {
+          const answer: unknown = await member.apply(of, given)
+          return name === 'open' ? watched(answer as LogFile) : answer
+        } finally {
+          callsUnderWay--
+        }
+      }
+    },
+  })
 }
