@@ -24,6 +24,7 @@ const ORDER = {
   view: ['sample', 'fabric', 'time', 'observe', 'broker', 'store', 'live'],
   http: ['observe'],
   generator: ['time', 'format', 'observe', 'http'],
+  queue: ['time', 'observe', 'broker', 'spool', 'http'],
   api: ['sample', 'fabric', 'time', 'observe', 'store', 'live', 'view', 'http'],
 }
 /** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */

@@ -36,7 +36,7 @@ const seldomNeeded = {
     }))
     builder.onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: '' }))
     // The table of roles names them all.
-    builder.onResolve({ filter: /^\.\.\/(up|server|api|generator)\/open\.ts$/ }, ({ path }) => ({
+    builder.onResolve({ filter: /^\.\.\/(up|server|api|generator|queue)\/open\.ts$/ }, ({ path }) => ({
       path: path.replace('..', './cmd').replace('.ts', '.js'),
       external: true,
     }))

@@ -11,6 +11,7 @@ export const BROKER_USES: Readonly<Record<Duty, readonly BrokerUse[]>> = {
   ingest: ['consume', 'announce'],
   serve: ['publish', 'watch', 'snapshot'],
   generate: [],
+  queue: [],
   embed: [],
 }
 

@@ -86,6 +86,18 @@ export const ROLES = named({
     duties: ['generate'],
     open: async (context) => (await import('../generator/open.ts')).open(context),
   },
+  queue: {
+    description: 'Takes and hands out messages over HTTP, with Redis Streams behind it and its disk beside it.',
+    examples: [
+      'queue --redis-url redis://10.0.0.5:6379                # http://127.0.0.1:8081',
+      'queue --queue-topics telemetry,events --broker-partitions 8',
+      'curl -X POST --data-binary @message "http://127.0.0.1:8081/produce?topic=telemetry&partition=0"',
+      'curl -N "http://127.0.0.1:8081/consume?topic=telemetry&group=mine"',
+    ],
+    adminPort: 6063,
+    duties: ['queue'],
+    open: async (context) => (await import('../queue/open.ts')).open(context),
+  },
 })
 
 export type RoleName = keyof typeof ROLES

@@ -5,7 +5,7 @@ import { formatDuration } from './units.ts'
 
 /** The problems of settings that are valid alone but not together or not in this role, each with what to do. */
 export function conflicts(role: Role, settings: Settings): string[] {
-  const { admin, api, broker, fabric, generator, ingest, scrape, store } = settings
+  const { admin, api, broker, fabric, generator, ingest, queue, scrape, store } = settings
   const found: string[] = []
   const embeds = hasDuty(role, 'embed')
   if (!embeds && hasDuty(role, 'measure', 'ingest', 'serve') && broker.kind === 'memory') {
@@ -21,6 +21,7 @@ export function conflicts(role: Role, settings: Settings): string[] {
   for (const [key, duty, { host, port }] of [
     ['api.port', 'serve', api],
     ['generator.port', 'generate', generator],
+    ['queue.port', 'queue', queue],
   ] as const) {
     if (hasDuty(role, duty) && admin.port === port && port !== 0 && admin.host === host) {
       found.push(`admin.port and ${key} are both ${port}: change one of them`)
@@ -41,6 +42,11 @@ export function conflicts(role: Role, settings: Settings): string[] {
   if (ingest.flushMinMs > ingest.flushMaxMs) {
     found.push(
       `ingest.flushMinMs (${ingest.flushMinMs}) must not be above ingest.flushMaxMs (${ingest.flushMaxMs}): lower it, or raise the other`,
+    )
+  }
+  if (hasDuty(role, 'queue') && broker.partitions > queue.maxPartitions) {
+    found.push(
+      `broker.partitions (${broker.partitions}) must not be above queue.maxPartitions (${queue.maxPartitions}): lower it, or raise the other`,
     )
   }
   const beyond = broker.consumes.find((partition) => partition >= broker.partitions)

@@ -81,7 +81,7 @@ test('the table for the README has a row for each setting', () => {
   const rows = configTable(Object.values(ROLES)).trim().split('\n').slice(2)
   expect(rows).toHaveLength(allSettings().length)
   expect(rows).toContain(
-    '| `redis.url` | `SENTINEL_REDIS_URL` `REDIS_URL` | redis://127.0.0.1:6379; with up none | up, agent, server, api | The Redis server; rediss:// for TLS. With up, a URL here replaces the memory broker. |',
+    '| `redis.url` | `SENTINEL_REDIS_URL` `REDIS_URL` | redis://127.0.0.1:6379; with up none | up, agent, server, api, queue | The Redis server; rediss:// for TLS. With up, a URL here replaces the memory broker. |',
   )
   for (const row of rows) expect(row.split('|')).toHaveLength(7)
 })

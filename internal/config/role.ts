@@ -6,9 +6,10 @@
  * - `ingest`: consumes messages and writes their samples to the store
  * - `serve`: answers requests and serves the page
  * - `generate`: makes the counters of a switch fabric that is not there
+ * - `queue`: takes and hands out messages over HTTP
  * - `embed`: can run without Redis and InfluxDB, with a broker and a store inside its own process
  */
-export type Duty = 'measure' | 'ingest' | 'serve' | 'generate' | 'embed'
+export type Duty = 'measure' | 'ingest' | 'serve' | 'generate' | 'queue' | 'embed'
 
 /** A kind of process, as far as its settings go. `cmd/program/roles.ts` lists all of them. */
 export interface Role {

@@ -36,6 +36,8 @@ const GIB = 1024 * MIB
 
 /** What a role does with samples, for which it needs a broker and a place on disk. */
 const PIPELINE: readonly Duty[] = ['measure', 'ingest', 'serve']
+/** What stands between Redis and the disk. */
+const REDIS_AND_DISK: readonly Duty[] = [...PIPELINE, 'queue']
 /** The most rows of a snapshot: ports of a large fabric. */
 export const MOST_ROWS = 100_000
 /** Of a switch of 400 Gbit/s with half of its ports in use. */
@@ -92,24 +94,24 @@ export const SCHEMA = {
       {
         default: (context) => (usesRedis(context) ? 'redis://127.0.0.1:6379' : undefined),
         defaultText: 'redis://127.0.0.1:6379; with up none',
-        duties: PIPELINE,
+        duties: REDIS_AND_DISK,
         description: 'The Redis server; rediss:// for TLS. With up, a URL here replaces the memory broker.',
         alsoFrom: ['REDIS_URL'],
       },
       /^\/?\d*$/,
     ),
     urlFile: secretFile('url', {
-      duties: PIPELINE,
+      duties: REDIS_AND_DISK,
       description: 'A file that holds the URL, for a URL with a password.',
       alsoFrom: ['REDIS_URL_FILE'],
     }),
     password: secret({
-      duties: PIPELINE,
+      duties: REDIS_AND_DISK,
       description: 'The password of Redis; wins over a password in the URL.',
       alsoFrom: ['REDIS_PASSWORD'],
     }),
     passwordFile: secretFile('password', {
-      duties: PIPELINE,
+      duties: REDIS_AND_DISK,
       description: 'A file that holds the password.',
       alsoFrom: ['REDIS_PASSWORD_FILE'],
     }),
@@ -126,14 +128,16 @@ export const SCHEMA = {
       default: 'telemetry',
       duties: PIPELINE,
       description: 'The topic in the names of the streams: queue:{topic:partition}.',
+      alsoFrom: ['MSG_QUEUE_TOPIC'],
     }),
     partitions: integer(
       { min: 1, max: 256 },
       {
-        default: ({ given }) => (given('broker.kind') === 'streams' ? 4 : 1),
+        default: ({ role, given }) => (given('broker.kind') === 'streams' || hasDuty(role, 'queue') ? 4 : 1),
         defaultText: '4 with streams, 1 with pubsub',
-        duties: PIPELINE,
+        duties: REDIS_AND_DISK,
         description: 'The number of streams or channels that publishers are spread over; the same in every role.',
+        alsoFrom: ['PARTITIONS_PER_TOPIC'],
       },
     ),
     consumes: integers(
@@ -158,6 +162,7 @@ export const SCHEMA = {
       default: 'sentinel',
       duties: ['ingest'],
       description: 'The consumer group of streams; the servers of one group share the work.',
+      alsoFrom: ['MSG_QUEUE_GROUP', 'REDIS_GROUP'],
     }),
     consumer: text({
       default: () => hostname(),
@@ -334,7 +339,7 @@ export const SCHEMA = {
     host: text({
       default: () => hostname(),
       defaultText: 'the host name',
-      duties: PIPELINE,
+      duties: REDIS_AND_DISK,
       description: 'The tag host of this machine.',
     }),
     intervalMs: duration(
@@ -484,8 +489,8 @@ export const SCHEMA = {
   data: {
     path: text({
       default: './data',
-      duties: PIPELINE,
-      description: 'The folder for samples that wait (outbox, spool) and for dead letters.',
+      duties: REDIS_AND_DISK,
+      description: 'The folder for what waits (outbox, spool, overflow of the queue) and for dead letters.',
     }),
   },
   outbox: {
@@ -817,6 +822,97 @@ export const SCHEMA = {
       description: 'The URL of an intake, which is sent each snapshot too.',
     }),
   },
+  queue: {
+    host: text({
+      default: '127.0.0.1',
+      duties: ['queue'],
+      description: 'The address that serves /produce, /consume and /ack.',
+    }),
+    port: port({ default: 8081, duties: ['queue'], description: 'The port of that address; 0 takes a free port.' }),
+    hosts: hostNames({
+      default: [],
+      defaultText: 'none',
+      duties: ['queue'],
+      reloads: true,
+      description: 'The names in URLs of that address, beside localhost and IP addresses; other names are refused.',
+    }),
+    topics: texts({
+      default: ['telemetry'],
+      duties: ['queue'],
+      description: 'The topics that are there from the start. Others are there once someone asks for them.',
+      alsoFrom: ['TOPICS'],
+    }),
+    maxTopics: integer(
+      { min: 1, max: 1000 },
+      { default: 16, duties: ['queue'], description: 'The most topics that there may be.' },
+    ),
+    maxPartitions: integer(
+      { min: 1, max: 256 },
+      {
+        default: 64,
+        duties: ['queue'],
+        description:
+          'The most partitions of a topic. It begins with broker.partitions, and others are there once someone asks for them.',
+        alsoFrom: ['MAX_PARTITIONS'],
+      },
+    ),
+    maxUnacked: integer(
+      { min: 10, max: 10_000_000 },
+      {
+        default: 2000,
+        duties: ['queue'],
+        reloads: true,
+        description:
+          'The most messages of a partition in Redis that some group has not acknowledged; what comes beyond waits on the disk of the gateway.',
+        alsoFrom: ['QUEUE_SIZE'],
+      },
+    ),
+    visibilityMs: duration(
+      { min: SECOND, max: HOUR },
+      {
+        default: 30 * SECOND,
+        duties: ['queue'],
+        reloads: true,
+        description: 'How long a consumer may take to acknowledge a message before another one gets it.',
+        alsoFrom: ['VISIBILITY_TIMEOUT'],
+      },
+    ),
+    maxInFlight: integer(
+      { min: 1, max: 100_000 },
+      {
+        default: 256,
+        duties: ['queue'],
+        reloads: true,
+        description: 'The most messages that a consumer has without having acknowledged them.',
+      },
+    ),
+    maxBytes: size(
+      { min: MIB, max: 1024 * GIB },
+      {
+        default: GIB,
+        duties: ['queue'],
+        reloads: true,
+        description: 'The most bytes that wait on the disk of the gateway; beyond them it answers 507.',
+      },
+    ),
+    maxBodyBytes: size(
+      { min: KIB, max: 64 * MIB },
+      { default: 8 * MIB, duties: ['queue'], description: 'The most bytes of a message.' },
+    ),
+    maxConsumers: integer(
+      { min: 1, max: 10_000 },
+      { default: 500, duties: ['queue'], reloads: true, description: 'The most consumers at the same time.' },
+    ),
+    maxConnectionsPerAddress: integer(
+      { min: 1, max: 10_000 },
+      {
+        default: 512,
+        duties: ['queue'],
+        reloads: true,
+        description: 'The most connections of one client address (IPv6: of one /64); this machine has no limit.',
+      },
+    ),
+  },
   stop: {
     deadlineMs: duration(
       { min: SECOND, max: 10 * MINUTE },
@@ -857,6 +953,7 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   live: 'Live feed',
   api: 'API and page',
   generator: 'Generator',
+  queue: 'Queue',
   stop: 'Stop',
 }
 

@@ -10,7 +10,7 @@ import { freePort, until } from '../support/servers.ts'
 const PROJECT = 'sentinelstream-test'
 const SERVERS = ['redis', 'influxdb']
 /** The roles that samples pass through, and keep some. */
-const KEEPERS = ['agent', 'server', 'api']
+const KEEPERS = ['agent', 'server', 'api', 'queue']
 const ROLES = [...KEEPERS, 'generator']
 const SERVICES = [...SERVERS, ...ROLES]
 const TOKEN = 'token-of-this-test'
@@ -37,6 +37,8 @@ beforeAll(async () => {
       API_ADMIN_PORT: `${await freePort()}`,
       SERVER_ADMIN_PORT: `${await freePort()}`,
       AGENT_ADMIN_PORT: `${await freePort()}`,
+      QUEUE_PORT: `${await freePort()}`,
+      QUEUE_ADMIN_PORT: `${await freePort()}`,
       GENERATOR_PORT: `${await freePort()}`,
       GENERATOR_ADMIN_PORT: `${await freePort()}`,
       INFLUX_TOKEN: TOKEN,

@@ -47,9 +47,9 @@ function withDefaults(values: Readonly<Record<string, string>> = {}): Record<str
 describe('docker-compose.yml', () => {
   it('has the servers, the roles, and two services that end', () => {
     expect(services.map(([name]) => name).sort()).toEqual([
-      ...['agent', 'api', 'dashboards', 'generator', 'influxdb', 'redis', 'server', 'welcome'],
+      ...['agent', 'api', 'dashboards', 'generator', 'influxdb', 'queue', 'redis', 'server', 'welcome'],
     ])
-    expect(built.map(([name]) => name)).toEqual(['dashboards', 'server', 'api', 'generator', 'agent'])
+    expect(built.map(([name]) => name)).toEqual(['dashboards', 'server', 'api', 'generator', 'queue', 'agent'])
     expect([dashboards?.restart, welcome?.restart]).toEqual(['on-failure:5', 'no'])
   })
 
@@ -95,6 +95,7 @@ describe('docker-compose.yml', () => {
       server: settings.broker.consumer,
       agent: settings.agent.host,
       api: settings.agent.host,
+      queue: settings.agent.host,
     }
     expect(names[role]).not.toBe(hostname())
   })
@@ -222,6 +223,7 @@ describe('docker-compose.yml', () => {
       admin: { host: '0.0.0.0' },
       api: { host: '0.0.0.0' },
       generator: { host: '0.0.0.0' },
+      queue: { host: '0.0.0.0' },
       ...(role === 'generator' ? {} : { redis: { url: 'redis://redis:6379' }, agent: { host: 'demo' } }),
     })
     if (role === 'server' || role === 'api')
@@ -234,7 +236,11 @@ describe('docker-compose.yml', () => {
     const port = role === 'api' ? settings.api.port : settings.admin.port
     expect(service.healthcheck?.test).toEqual(['CMD', 'bash', 'deploy/docker/ready.sh', `${port}`])
     const published = service.ports!.map((mapping) => Number(mapping.split(':').at(-1)))
-    const own: Partial<Record<RoleName, number>> = { api: settings.api.port, generator: settings.generator.port }
+    const own: Partial<Record<RoleName, number>> = {
+      api: settings.api.port,
+      generator: settings.generator.port,
+      queue: settings.queue.port,
+    }
     expect(published).toEqual([...(own[role] === undefined ? [] : [own[role]]), settings.admin.port])
     // The engine kills only after the role has given up by itself.
     expect(Number.parseInt(service.stop_grace_period!, 10) * 1000).toBeGreaterThan(settings.stop.deadlineMs)
@@ -285,7 +291,7 @@ describe('the image', () => {
   it('exposes the ports of all roles', () => {
     const ports = Object.values(ROLES).flatMap((role) => {
       const { settings } = loadSettings(role, {}, imageEnv)
-      return [settings.admin.port, settings.api.port, settings.generator.port]
+      return [settings.admin.port, settings.api.port, settings.generator.port, settings.queue.port]
     })
     const exposed = final
       .find((line) => line.startsWith('EXPOSE '))!

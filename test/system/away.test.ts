@@ -237,11 +237,15 @@ describe.concurrent('a signal while a program starts', () => {
   const complaints = (program: Program): Array<Record<string, unknown>> =>
     program.log().filter(({ level }) => level !== 'info')
 
-  it.each(['agent', 'server', 'api'])('ends the %s well, though Redis never answers', async (role) => {
+  it.each(['agent', 'server', 'api', 'queue'])('ends the %s well, though Redis never answers', async (role) => {
     const silent = await startSilentServer()
     const program = startProgram(role, {
       env: { REDIS_URL: `redis://${silent.address}` },
-      args: ['--admin-port=0', '--stop-deadline-ms=10s', ...(role === 'api' ? ['--api-port=0'] : [])],
+      args: [
+        '--admin-port=0',
+        '--stop-deadline-ms=10s',
+        ...(role === 'api' || role === 'queue' ? [`--${role}-port=0`] : []),
+      ],
     })
     await until('it waits for Redis', () => silent.connections > 0)
     expect(await program.stop()).toBe(0)
@@ -249,27 +253,31 @@ describe.concurrent('a signal while a program starts', () => {
     await silent.stop()
   })
 
-  it.each(['agent', 'server', 'api', 'up', 'generator'])('ends %s well, though it has hardly begun', async (role) => {
-    const folder = await mkdtemp(join(tmpdir(), 'sentinel-start-'))
-    const silent = await startSilentServer()
-    const program = startProgram('sentinel', {
-      cwd: folder,
-      env: role === 'up' ? {} : { REDIS_URL: `redis://${silent.address}` },
-      args: [
-        ...[role, '--admin-port=0'],
-        ...(role === 'api' || role === 'up' ? ['--api-port=0'] : []),
-        ...(role === 'generator' ? ['--port=0'] : []),
-      ],
-    })
-    await program.logged('admin listener')
-    const code = await program.stop()
-    // On a busy machine it may take over a second to load the rest of the program, and that is said: nothing can cut it off.
-    const isLoading = complaints(program).some(({ msg }) => `${msg}`.startsWith('stopped, but'))
-    expect(complaints(program).filter(({ msg }) => !`${msg}`.startsWith('stopped, but'))).toEqual([])
-    // Modules are loaded in threads, and an older Node.js whose threads are busy for long can only be killed (`exitNow`).
-    const mayBeKilled = isLoading && !('execve' in process)
-    expect([0, ...(mayBeKilled ? ['SIGKILL'] : [])]).toContain(code)
-    await silent.stop()
-    await rm(folder, { recursive: true, force: true })
-  })
+  it.each(['agent', 'server', 'api', 'up', 'generator', 'queue'])(
+    'ends %s well, though it has hardly begun',
+    async (role) => {
+      const folder = await mkdtemp(join(tmpdir(), 'sentinel-start-'))
+      const silent = await startSilentServer()
+      const program = startProgram('sentinel', {
+        cwd: folder,
+        env: role === 'up' ? {} : { REDIS_URL: `redis://${silent.address}` },
+        args: [
+          ...[role, '--admin-port=0'],
+          ...(role === 'api' || role === 'up' ? ['--api-port=0'] : []),
+          ...(role === 'generator' ? ['--port=0'] : []),
+          ...(role === 'queue' ? ['--queue-port=0'] : []),
+        ],
+      })
+      await program.logged('admin listener')
+      const code = await program.stop()
+      // On a busy machine it may take over a second to load the rest of the program, and that is said: nothing can cut it off.
+      const isLoading = complaints(program).some(({ msg }) => `${msg}`.startsWith('stopped, but'))
+      expect(complaints(program).filter(({ msg }) => !`${msg}`.startsWith('stopped, but'))).toEqual([])
+      // Modules are loaded in threads, and an older Node.js whose threads are busy for long can only be killed (`exitNow`).
+      const mayBeKilled = isLoading && !('execve' in process)
+      expect([0, ...(mayBeKilled ? ['SIGKILL'] : [])]).toContain(code)
+      await silent.stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  )
 })

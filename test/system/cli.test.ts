@@ -82,7 +82,7 @@ describe.concurrent('a wrong command line ends with 2, and says on stderr what w
     [['tail', 'now'], "too many arguments for 'tail'"],
     [['up', '--redis-url'], "option '--redis-url <url>' argument missing"],
     [['agent', '--influx-url', 'http://h'], "unknown option '--influx-url'"],
-    [['validate', 'servre'], 'Allowed choices are up, agent, server, api, generator'],
+    [['validate', 'servre'], 'Allowed choices are up, agent, server, api, generator, queue'],
     [['tail', '--api', 'localhost:8080'], 'It must be a URL, such as http://127.0.0.1:8080'],
     [[], 'Usage: sentinel'],
     [['dashboards'], 'Usage: sentinel dashboards'],

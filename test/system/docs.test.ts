@@ -107,8 +107,9 @@ describe('docs/metrics.md is true of the running programs', () => {
       scrapes,
     )
     await start('generator', {}, '--port=0', '--push=http://127.0.0.1:9/')
+    await start('queue', env, '--queue-port=0')
     await api.firstHost()
-    await Promise.all([3, 4].map((i) => programs[i]!.logged('started')))
+    await Promise.all([3, 4, 5].map((i) => programs[i]!.logged('started')))
     await Promise.all([1, 3].map((i) => programs[i]!.logged('fabric cycle')))
   })
   afterAll(async () => {
@@ -116,7 +117,7 @@ describe('docs/metrics.md is true of the running programs', () => {
     await Promise.all([redis?.stop(), influx?.stop(), rm(folder, { recursive: true, force: true })])
   })
 
-  it.each(['agent', 'server', 'api', 'up', 'generator'])(
+  it.each(['agent', 'server', 'api', 'up', 'generator', 'queue'])(
     'names the metrics of %s, each with its type and label',
     async (role) => {
       const described = describedFor(role)
@@ -270,7 +271,7 @@ describe('docs/metrics.md is true of the code', () => {
 
   it('speaks of no metric and no setting that is not there', () => {
     const known = new Set(
-      ['agent', 'server', 'api', 'up', 'generator'].flatMap((role) => [...describedFor(role).keys()]),
+      ['agent', 'server', 'api', 'up', 'generator', 'queue'].flatMap((role) => [...describedFor(role).keys()]),
     )
     const spoken = [...page.matchAll(/\b(?:sentinel|nodejs|process)_\w+/g)].map(([name]) =>
       name.replace(/_bucket$/, ''),

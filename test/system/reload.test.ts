@@ -122,14 +122,14 @@ describe('SIGHUP', () => {
   const isLeftOut = (key: string, holds: string | undefined): boolean =>
     holds !== undefined || ['store.kind', 'admin.port', 'data.path'].includes(key)
 
-  it.each(['agent', 'server', 'api', 'generator'] as const)(
+  it.each(['agent', 'server', 'api', 'generator', 'queue'] as const)(
     'takes over in the %s what is marked, and names the rest',
     async (role) => {
       const influx = 'http://127.0.0.1:9'
       const free = { redis: { url: redis.url }, ...(role === 'agent' ? {} : { influx: { url: influx } }) }
       const started = await startReloadable(role, {
         ...free,
-        ...(role === 'api' || role === 'generator' ? { [role]: { port: 0 } } : {}),
+        ...(role === 'api' || role === 'generator' || role === 'queue' ? { [role]: { port: 0 } } : {}),
       })
       const { settings } = loadSettings(ROLES[role], {}, { REDIS_URL: redis.url, INFLUX_URL: influx })
       const changed: Groups = {}

@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
 import { until } from '../../../test/support/servers.ts'
+import { openGateway } from '../../../test/support/queue-scene.ts'
 import { receiver, texts } from '../broker.contract.ts'
-import type { Broker, BrokerUse } from '../broker.ts'
+import { LogThrottle } from '../../observe/log-throttle.ts'
+import type { Gateway } from '../../queue/gateway.ts'
+import type { Broker, BrokerHealth, BrokerUse } from '../broker.ts'
+import type { RedisOptions } from './client.ts'
 
 let scene: RedisScene
 
@@ -12,7 +16,12 @@ beforeAll(async () => {
   scene = await startRedisScene()
 })
 
-afterEach(() => scene.closeBrokers())
+const gateways: Gateway[] = []
+
+afterEach(async () => {
+  await scene.closeBrokers()
+  for (const gateway of gateways.splice(0)) await gateway.close()
+})
 
 afterAll(() => scene.stop())
 
@@ -57,13 +66,41 @@ async function setRights(rights: readonly string[]): Promise<void> {
   await scene.admin.acl('SETUSER', 'tester', 'reset', 'on', '>secret', ...rights)
 }
 
+interface Opened {
+  health(): BrokerHealth
+  readonly logged: string[]
+}
+
+/** What a role opens, as the user `tester`, with what it logs. */
+async function openAs(kind: Kind, role: string): Promise<Opened> {
+  return role === 'queue' ? openQueue() : open(kind, role)
+}
+
+async function openQueue(): Promise<Opened> {
+  const { logger, logged } = noting()
+  const gateway = await openGateway({ redis: tester(), logger, throttle: new LogThrottle(logger) })
+  gateways.push(gateway)
+  return {
+    logged,
+    health: () => ({ connected: gateway.redisProblem === '', problem: gateway.redisProblem }),
+  }
+}
+
 /** A broker of the user `tester`, with what it logs. */
 async function open(kind: Kind, role: string): Promise<Broker & { readonly logged: string[] }> {
+  const { logger, logged } = noting()
+  const broker = await scene.open(kind, { redis: tester(), logger, uses: USES[role]! })
+  return Object.assign(broker, { logged })
+}
+
+function tester(): RedisOptions {
+  return { url: `redis://tester:secret@127.0.0.1:${scene.server.port}`, pingIntervalMs: 200 }
+}
+
+function noting(): { readonly logger: Logger; readonly logged: string[] } {
   const logged: string[] = []
   const logger = pino({ level: 'info' }, { write: (line) => logged.push((JSON.parse(line) as { msg: string }).msg) })
-  const redis = { url: `redis://tester:secret@127.0.0.1:${scene.server.port}`, pingIntervalMs: 200 }
-  const broker = await scene.open(kind, { redis, logger, uses: USES[role]! })
-  return Object.assign(broker, { logged })
+  return { logger, logged }
 }
 
 describe.each(DOCUMENTED)('the rights of docs/redis.md for $role over $kind', ({ kind, role, rights }) => {
@@ -71,7 +108,7 @@ describe.each(DOCUMENTED)('the rights of docs/redis.md for $role over $kind', ({
     await scene.empty()
     await setRights(rights)
     await scene.admin.acl('LOG', 'RESET')
-    const broker = await open(kind, role)
+    const broker = await openAs(kind, role)
     expect(broker.health()).toEqual({ connected: true, problem: '' })
     expect(await scene.admin.acl('LOG')).toEqual([])
     expect(await scene.admin.dbsize()).toBe(0)
@@ -79,7 +116,7 @@ describe.each(DOCUMENTED)('the rights of docs/redis.md for $role over $kind', ({
 
   it.each(rights.filter((right) => !OPTIONAL.includes(right)))('are named where %s is missing', async (missing) => {
     await setRights(rights.filter((right) => right !== missing))
-    const broker = await open(kind, role)
+    const broker = await openAs(kind, role)
     const { connected, problem } = broker.health()
     expect(connected).toBe(false)
     if (missing === '+ping') expect(problem).toMatch(/NOPERM.*'ping' command: give the user this permission/)

@@ -8,7 +8,14 @@ export function serversKey(firstKey: string): string {
   return `${firstKey}:servers`
 }
 
-/** The key of each partition's stream. The braces keep all keys of a partition in one slot of a Redis Cluster. */
+/** A hash: topic → how many partitions it has by now. Gateways of the queue write it. */
+export const TOPICS_KEY = 'queue:topics'
+
+/** The key of a partition's stream. The braces keep all keys of a partition in one slot of a Redis Cluster. */
+export function streamKey(topic: string, partition: number): string {
+  return `queue:{${topic}:${partition}}`
+}
+
 export function streamKeys(topic: string, partitions: number): string[] {
-  return Array.from({ length: partitions }, (_, partition) => `queue:{${topic}:${partition}}`)
+  return Array.from({ length: partitions }, (_, partition) => streamKey(topic, partition))
 }

@@ -6,14 +6,14 @@ import type { RawEntry } from './entry.ts'
  * the keys of one partition. They are sent as text: all are rare, so EVALSHA would save little, and costs a second
  * round trip when Redis has forgotten the script.
  */
-const FIELDS = `
+export const FIELDS = `
 local function fields(reply)
   local named = {}
   for i = 1, #reply, 2 do named[reply[i]] = reply[i + 1] end
   return named
 end`
 
-const BEFORE = `
+export const BEFORE = `
 local function before(a, b)
   local aMs, aSeq = string.match(a, '(%d+)-(%d+)')
   local bMs, bSeq = string.match(b, '(%d+)-(%d+)')

@@ -1,0 +1,189 @@
+import type { Redis } from 'ioredis'
+import { PAYLOAD_FIELD } from '../broker/streams/entry.ts'
+import { BEFORE, FIELDS } from '../broker/streams/scripts.ts'
+import { type PartitionKeys, TOPICS_KEY } from './names.ts'
+
+/** Beside the payload of an entry that came from a gateway's disk: its mark, and when it was taken, ms. */
+export const MARK_FIELD = 'i'
+export const TAKEN_FIELD = 't'
+
+/** How long Redis knows what a gateway that is gone has fed. */
+const FED_KEPT_MS = 24 * 3_600_000
+
+const TAKE_STOCK = `${FIELDS}${BEFORE}
+local function after(id)
+  local ms, seq = string.match(id, '(%d+)-(%d+)')
+  return ms .. '-' .. string.format('%.0f', tonumber(seq) + 1)
+end
+if redis.call('EXISTS', KEYS[1]) == 0 then return {0, 0, 0} end
+local groups, keepFrom = {}, nil
+for _, reply in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = fields(reply)
+  local pending = redis.call('XPENDING', KEYS[1], group.name)
+  local last = group['last-delivered-id']
+  local oldest = after(last)
+  if pending[1] > 0 and before(pending[2], oldest) then oldest = pending[2] end
+  if not keepFrom or before(oldest, keepFrom) then keepFrom = oldest end
+  groups[#groups + 1] = {last = last, pending = pending[1], lag = group.lag}
+end
+local trimmed = keepFrom and redis.call('XTRIM', KEYS[1], 'MINID', keepFrom) or 0
+local stream = fields(redis.call('XINFO', 'STREAM', KEYS[1]))
+local length, first = stream.length, stream['first-entry'] and stream['first-entry'][1]
+local unacked = #groups == 0 and length or 0
+for _, group in ipairs(groups) do
+  local lag = group.lag or length
+  if not first or not before(group.last, stream['last-generated-id']) then lag = 0
+  elseif before(group.last, first) then lag = length
+  elseif group.last == first then lag = length - 1 end
+  unacked = math.max(unacked, math.min(length, group.pending + lag))
+end
+if trimmed > 0 and redis.call('EXISTS', KEYS[2]) == 1 then
+  local known, gone = redis.call('HGETALL', KEYS[2]), {}
+  for i = 1, #known, 2 do
+    if not first or before(known[i + 1], first) then gone[#gone + 1] = known[i] end
+    if #gone == 1000 or (i + 2 > #known and #gone > 0) then
+      redis.call('HDEL', KEYS[2], unpack(gone))
+      gone = {}
+    end
+  end
+end
+return {length, unacked, trimmed}`
+
+export interface Stock {
+  /** Entries in the stream. */
+  readonly length: number
+  /** Entries that the slowest group has not acked; all where there is no group. */
+  readonly unacked: number
+  /** Entries that all groups had acked, and that are gone now. */
+  readonly trimmed: number
+}
+
+/**
+ * Removes the entries before the oldest one that some group has not acked, and counts those that are left. Without a
+ * group nobody has acked anything, so nothing is removed.
+ */
+export async function takeStock(client: Redis, { stream, ids }: PartitionKeys): Promise<Stock> {
+  const [length, unacked, trimmed] = (await client.eval(TAKE_STOCK, 2, stream, ids)) as [number, number, number]
+  return { length, unacked, trimmed }
+}
+
+const FEED = `
+local epoch, last = ARGV[1], tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '-1')
+for i = 3, #ARGV, 3 do
+  local number = tonumber(ARGV[i])
+  if number > last then
+    local mark = epoch .. '-' .. ARGV[i]
+    local id = redis.call('XADD', KEYS[1], '*', '${PAYLOAD_FIELD}', ARGV[i + 2], '${MARK_FIELD}', mark, '${TAKEN_FIELD}', ARGV[i + 1])
+    redis.call('HSET', KEYS[2], mark, id)
+    last = number
+  end
+end
+redis.call('HSET', KEYS[3], epoch, last)
+redis.call('PEXPIRE', KEYS[3], ARGV[2])
+return last`
+
+/** A message on its way back from the disk. */
+export interface Kept {
+  readonly epoch: string
+  /** Rising within the epoch. */
+  readonly number: number
+  /** Milliseconds since the epoch. */
+  readonly takenAtMs: number
+  readonly payload: Buffer
+}
+
+/**
+ * Adds messages of one epoch in their order, each once: Redis remembers how far it was, so that a feed whose answer was
+ * lost may be repeated.
+ */
+export async function feed(client: Redis, keys: PartitionKeys, messages: readonly Kept[]): Promise<void> {
+  const args = messages.flatMap(({ number, takenAtMs, payload }) => [number, takenAtMs, payload])
+  const epoch = messages[0]!.epoch
+  await client.eval(FEED, 3, keys.stream, keys.ids, keys.fed, epoch, FED_KEPT_MS, ...args)
+}
+
+const GROW = `
+local partitions = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+local wanted = tonumber(ARGV[2])
+if partitions == 0 and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return -1 end
+if partitions < wanted then
+  redis.call('HSET', KEYS[1], ARGV[1], wanted)
+  partitions = wanted
+end
+return partitions`
+
+/**
+ * Notes that a topic has at least so many partitions.
+ *
+ * @returns how many it has; −1 where there are too many topics for another one
+ */
+export async function grow(client: Redis, topic: string, partitions: number, maxTopics: number): Promise<number> {
+  return (await client.eval(GROW, 1, TOPICS_KEY, topic, partitions, maxTopics)) as number
+}
+
+const LOOK_AT_GROUPS = `${FIELDS}${BEFORE}
+if redis.call('EXISTS', KEYS[1]) == 0 then return {0, {}} end
+local stream = fields(redis.call('XINFO', 'STREAM', KEYS[1]))
+local first, now = stream['first-entry'] and stream['first-entry'][1], redis.call('TIME')
+local function age(id)
+  return math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(id, '%d+')))
+end
+local found = {}
+for _, reply in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = fields(reply)
+  local last, lag = group['last-delivered-id'], group.lag or -1
+  if not first or not before(last, stream['last-generated-id']) then lag = 0
+  elseif before(last, first) then lag = stream.length
+  elseif last == first then lag = stream.length - 1 end
+  local pending = redis.call('XPENDING', KEYS[1], group.name)
+  local oldest = pending[1] > 0 and pending[2]
+  local unread = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1)[1]
+  if unread and (not oldest or before(unread[1], oldest)) then oldest = unread[1] end
+  local idle, consumers = -1, {}
+  for _, each in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group.name)) do
+    local consumer = fields(each)
+    if idle < 0 or consumer.idle < idle then idle = consumer.idle end
+    consumers[#consumers + 1] = {consumer.name, consumer.pending, consumer.idle}
+  end
+  found[#found + 1] = {group.name, lag, pending[1], oldest and age(oldest) or 0, idle, consumers}
+end
+return {stream.length, found}`
+
+type GroupReply = [
+  name: string,
+  lag: number,
+  pending: number,
+  oldestAgeMs: number,
+  idleMs: number,
+  consumers: Array<[name: string, pending: number, idleMs: number]>,
+]
+
+export interface GroupState {
+  readonly group: string
+  /** Entries that no consumer has read yet; undefined where Redis does not know. */
+  readonly lag: number | undefined
+  /** Entries that were read and not acked. */
+  readonly pending: number
+  /** How long ago the oldest one without an ack was added; 0 where there is none. */
+  readonly oldestAgeMs: number
+  /** How long ago anyone last asked for entries; undefined where nobody ever did. */
+  readonly idleMs: number | undefined
+  /** Gateways and servers that read for the group, or did so of late. */
+  readonly readers: ReadonlyArray<{ readonly name: string; readonly pending: number; readonly idleMs: number }>
+}
+
+export async function lookAtGroups(
+  client: Redis,
+  { stream }: PartitionKeys,
+): Promise<{ readonly length: number; readonly groups: GroupState[] }> {
+  const [length, found] = (await client.eval(LOOK_AT_GROUPS, 1, stream)) as [number, GroupReply[]]
+  const groups = found.map(([group, lag, pending, oldestAgeMs, idleMs, consumers]) => ({
+    group,
+    lag: lag < 0 ? undefined : lag,
+    pending,
+    oldestAgeMs,
+    idleMs: idleMs < 0 ? undefined : idleMs,
+    readers: consumers.map(([name, held, idle]) => ({ name, pending: held, idleMs: idle })),
+  }))
+  return { length, groups }
+}
