@@ -3,13 +3,15 @@ import type { Context } from '../program/context.ts'
 import { collectOnceSettled, garbageCollector, keepHeapSmall, useCompilers } from '../program/small-heap.ts'
 import { openAgent, openSource } from './agent.ts'
 
-/** What the role `agent` runs: host → publisher → broker, and beside it fabrics and other targets where there are any. */
+/** What the role `agent` runs: host → publisher → broker, and beside it fabrics, other targets and files where there are any. */
 export async function open(context: Context): Promise<void> {
-  const { fabric, scrape } = context.settings
+  const { fabric, scrape, gpu } = context.settings
   const asksFabrics = fabric.targets.length + fabric.named.length > 0
   const scrapes = scrape.targets.length > 0
+  const readsGpus = gpu.csv.length > 0
+  const isSmall = !asksFabrics && !scrapes && !readsGpus
   // `sentinel agent` comes here without the flags.
-  if (asksFabrics || scrapes) useCompilers()
+  if (!isSmall) useCompilers()
   else keepHeapSmall()
   const source = openSource(context)
   const broker = await connectBroker(context, BROKER_USES.measure)
@@ -17,5 +19,6 @@ export async function open(context: Context): Promise<void> {
   if (asksFabrics)
     await (await import('./fabric.ts')).openFabricSources(context, broker, { collect: garbageCollector() })
   if (scrapes) await (await import('./scrape.ts')).openScrapeSources(context, broker)
-  if (!asksFabrics && !scrapes) collectOnceSettled()
+  if (readsGpus) await (await import('./gpu.ts')).openGpuCsv(context, broker)
+  if (isSmall) collectOnceSettled()
 }

@@ -31,6 +31,7 @@ export const ROLES = named({
     examples: [
       'sentinel up',
       'sentinel up --fabric      # with a switch fabric that is not there',
+      'sentinel up --gpu gpus.csv      # plays a file with readings of GPUs',
       'sentinel up --api-port 9000 --duckdb-path /var/lib/sentinel/history.duckdb',
       'REDIS_URL=redis://127.0.0.1:6379 INFLUX_URL=http://127.0.0.1:8086 sentinel up',
     ],
@@ -40,12 +41,13 @@ export const ROLES = named({
   },
   agent: {
     description:
-      'Measures this host, asks switch fabrics and targets with metrics, and publishes the samples over Redis.',
+      'Measures this host, asks switch fabrics and targets with metrics, reads files of GPU readings, and publishes the samples over Redis.',
     examples: [
       'agent --redis-url redis://10.0.0.5:6379',
       'agent --agent-interval-ms 250ms --agent-include cpu,mem,net',
       'agent --fabric-targets http://10.0.0.7:9001/counters,/var/lib/ufm/ports.csv   # switches and ports',
       'agent --scrape-targets http://127.0.0.1:9400/metrics   # GPUs, or any metrics for Prometheus',
+      "agent --gpu '/var/log/dcgm/*.csv'                                             # readings of GPUs",
       'HOST_PROC=/host/proc HOST_SYS=/host/sys HOST_MOUNT_PREFIX=/host/root agent   # from a container',
     ],
     adminPort: 9101,

@@ -54,6 +54,10 @@ const usesInflux = ({ role, given }: DefaultContext): boolean =>
     ? !hasDuty(role, 'embed') || given('influx.url') !== undefined
     : given('store.kind') === 'influx'
 
+/** Files of readings are played again and again by `up`, which shows them, unless it is told otherwise. */
+const isLooped = ({ role, given }: DefaultContext): boolean =>
+  (given('gpu.csvMode') ?? (hasDuty(role, 'embed') ? 'loop' : 'follow')) === 'loop'
+
 /**
  * Every setting of every role: one long table. A setting has the key `group.name`. The flag `--group-name`, the
  * variable `SENTINEL_GROUP_NAME`, the type `Settings`, the help and the README's table follow from the table, so a new
@@ -484,6 +488,54 @@ export const SCHEMA = {
       default: true,
       duties: ['measure'],
       description: 'Whether targets are asked for gzip: less network, more CPU.',
+    }),
+  },
+  gpu: {
+    csv: texts({
+      default: [],
+      defaultText: 'none',
+      duties: ['measure', 'embed'],
+      shortFlag: '--gpu',
+      description: 'Files with a reading of a GPU a row, folders of such files, and patterns with * and ?.',
+      alsoFrom: ['CSV_PATH'],
+    }),
+    csvMode: choice(['follow', 'once', 'loop'], {
+      default: (context) => (isLooped(context) ? 'loop' : 'follow'),
+      defaultText: 'follow; with up loop',
+      duties: ['measure'],
+      description:
+        'follow reads files to their end, goes on as they grow, and after a restart where it stopped; once ends there; loop begins again.',
+    }),
+    csvTime: choice(['recorded', 'now'], {
+      default: (context) => (isLooped(context) ? 'now' : 'recorded'),
+      defaultText: 'recorded; with gpu.csvMode loop now',
+      duties: ['measure'],
+      description: 'The time that readings get: their own, or that of now.',
+    }),
+    csvPace: choice(['full', 'recorded'], {
+      default: (context) => (isLooped(context) ? 'recorded' : 'full'),
+      defaultText: 'full; with gpu.csvMode loop recorded',
+      duties: ['measure'],
+      description: 'Whether rows follow each other as fast as they are taken, or as they were recorded.',
+    }),
+    csvRowsPerSecond: integer(
+      { min: 0, max: 10_000_000 },
+      { default: 0, duties: ['measure'], description: 'The most rows a second; 0: as many as are taken.' },
+    ),
+    csvDelayMs: duration(
+      { min: 0, max: MINUTE },
+      {
+        default: 0,
+        duties: ['measure'],
+        description: 'The same as a pause after each row: 10ms are 100 rows a second.',
+        alsoFrom: ['CSV_DELAY_MS'],
+      },
+    ),
+    tagLabels: texts({
+      default: [],
+      defaultText: 'none',
+      duties: ['measure'],
+      description: 'Labels of readings that become tags, beside those that name a GPU.',
     }),
   },
   data: {
@@ -944,6 +996,7 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   agent: 'Host metrics',
   fabric: 'Switch fabrics',
   scrape: "Metrics in Prometheus' text",
+  gpu: 'Readings of GPUs',
   data: 'Data on disk',
   outbox: 'Outbox of the agent',
   spool: 'Spool of the server',
