@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { HashRing } from '../broker/hash-ring.ts'
 import type { RedisConnection } from '../broker/redis/connection.ts'
+import { makeGroup } from '../broker/streams/scripts.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
-import { isTopic, TOPICS_KEY } from './names.ts'
+import { isTopic, partitionKeys, TOPICS_KEY } from './names.ts'
 import type { DiskBudget } from './overflow.ts'
 import { Partition } from './partition.ts'
-import { grow } from './scripts.ts'
+import { grow, lookAtGroups } from './scripts.ts'
 
 export interface TopicsOptions {
   readonly connection: RedisConnection
@@ -181,6 +182,7 @@ export class Topics {
 
   async #register(topic: string, wanted: number): Promise<void> {
     const { connection, maxTopics } = this.#options
+    const known = this.count(topic)
     let count = wanted
     try {
       count = await connection.send(`EVAL ${TOPICS_KEY}`, (client) => grow(client, topic, wanted, maxTopics))
@@ -190,7 +192,22 @@ export class Topics {
       return
     }
     if (count < 0) throw new TooManyTopics()
+    for (let partition = known; partition < count && known > 0; partition++) await this.#copyGroups(topic, partition)
     this.#know(topic, count).registered = count
+  }
+
+  /** The groups of a topic have each message of a new partition, though they find it some seconds later. Never fails. */
+  async #copyGroups(topic: string, partition: number): Promise<void> {
+    const { connection, logger } = this.#options
+    const [first, { stream }] = [partitionKeys(topic, 0), partitionKeys(topic, partition)]
+    try {
+      const { groups } = await connection.send(`EVAL ${first.stream}`, (client) => lookAtGroups(client, first))
+      for (const { group } of groups) {
+        await connection.send(`EVAL ${stream}`, (client) => makeGroup(client, stream, group, true))
+      }
+    } catch (err) {
+      logger.debug({ err, topic, partition }, 'the groups of a new partition are made when they are read')
+    }
   }
 
   #know(topic: string, count: number): Topic {

@@ -18,6 +18,8 @@ export interface BacklogOptions {
   readonly intervalMs: number
   /** Consumers idle for this long and without pending entries are removed from the group. */
   readonly forgetAfterMs: number
+  /** Called before each look: a topic may have more partitions by now. Never fails. */
+  readonly findPartitions: () => Promise<void>
   readonly options: Pick<SubscribeOptions, 'positions' | 'onSettled'>
 }
 
@@ -111,6 +113,7 @@ export class Backlog {
     const nowMs = performance.now()
     const forget = nowMs >= this.#forgetAtMs
     try {
+      await this.#options.findPartitions()
       await this.#namesake.look()
       await Promise.all(keys.map((key, partition) => this.#pollOne(key, partition, forget)))
       this.#polledAtMs = performance.now()

@@ -140,7 +140,7 @@ export class StreamsBroker implements Broker {
     const subscription = new StreamsSubscription({
       ...this.#options,
       stats: this.stats,
-      keys: this.#keys,
+      keys: [...this.#keys],
       commands: this.#commands,
       handler,
       options,

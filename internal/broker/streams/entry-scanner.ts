@@ -44,7 +44,7 @@ const NONE = -2
  */
 export class EntryScanner extends RespScanner {
   /** How each stream begins in the reply. */
-  readonly #heads: readonly Buffer[]
+  readonly #heads: Buffer[]
   readonly #on: EntryEvents
   readonly #passOn: (reply: Buffer) => void
   #streamsLeft = 0
@@ -68,8 +68,13 @@ export class EntryScanner extends RespScanner {
   constructor(keys: readonly string[], on: EntryEvents, passOn: (reply: Buffer) => void) {
     super()
     this.#on = on
-    this.#heads = keys.map((key) => Buffer.concat([PAIR, bulkOf(key)]))
+    this.#heads = keys.map(headOf)
     this.#passOn = passOn
+  }
+
+  /** Another stream may be read from now on: that of the next partition. */
+  addStream(key: string): void {
+    this.#heads.push(headOf(key))
   }
 
   protected override part(bytes: Buffer, at: number): number {
@@ -228,4 +233,9 @@ export class EntryScanner extends RespScanner {
     else this.#elementsLeft += (type === ARRAY ? Math.max(this.number, 0) : 0) - 1
     return end
   }
+}
+
+/** How a stream begins in the reply. */
+function headOf(key: string): Buffer {
+  return Buffer.concat([PAIR, bulkOf(key)])
 }

@@ -70,7 +70,8 @@ const MAX_COUNT = 3000
 export class StreamsReader {
   readonly connection: RedisConnection
   readonly #options: ReaderOptions
-  readonly #partitions: readonly Partition[]
+  readonly #partitions: Partition[]
+  #scanner: EntryScanner | undefined
   readonly #pace = new ReadPace()
   #lastCommand = { streams: 0, count: 0, mayBlock: false, bytes: Buffer.alloc(0) as Buffer }
   #mode: Mode = 'created'
@@ -90,16 +91,24 @@ export class StreamsReader {
   #running: Promise<void> | undefined
 
   constructor(options: ReaderOptions) {
-    const { redis, logger, stats, keys, partitionOptions } = options
+    const { redis, logger, stats, keys } = options
     this.#options = options
-    this.#partitions = keys.map(
-      (key, partition) => new Partition({ ...partitionOptions(key, partition), maxBytes: TARGET_READ_BYTES }),
-    )
+    this.#partitions = keys.map((key, partition) => this.#newPartition(key, partition))
     this.connection = new RedisConnection({
       ...{ redis, purpose: 'queue', logger, stats },
       setUp: (client) => Promise.all(this.#partitions.map((partition) => partition.connected(client))),
-      newReader: (passOn) => new EntryScanner(keys, this.#on, passOn),
+      newReader: (passOn) => {
+        const read = this.#partitions.map(({ key }) => key)
+        this.#scanner = new EntryScanner(read, this.#on, passOn)
+        return this.#scanner
+      },
     })
+  }
+
+  /** Reads another stream too, from the next round on: that of the next partition. */
+  addPartition(key: string): void {
+    this.#partitions.push(this.#newPartition(key, this.#partitions.length))
+    this.#scanner?.addStream(key)
   }
 
   start(): void {
@@ -126,6 +135,10 @@ export class StreamsReader {
   undeliveredIds(partition: number): string[] {
     const waiting = this.#undelivered.slice(this.#next).filter((each) => each.partition === partition)
     return waiting.map(({ id }) => idIn(id, 0, id.length))
+  }
+
+  #newPartition(key: string, partition: number): Partition {
+    return new Partition({ ...this.#options.partitionOptions(key, partition), maxBytes: TARGET_READ_BYTES })
   }
 
   async #run(): Promise<void> {

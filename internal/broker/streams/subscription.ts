@@ -14,6 +14,7 @@ import type { RedisConnection } from '../redis/connection.ts'
 import { AckSender } from './ack-sender.ts'
 import { Backlog } from './backlog.ts'
 import { bulkOf, idIn, tieOf } from './entry.ts'
+import { streamKey, TOPICS_KEY } from './names.ts'
 import { ReadGate } from './read-gate.ts'
 import { StreamsReader } from './reader.ts'
 import { MAX_RENEWED, renew } from './scripts.ts'
@@ -21,12 +22,16 @@ import { Trials } from './trials.ts'
 import { Unacked } from './unacked.ts'
 
 const LOG_EVERY_MS = 60_000
+/** As many as a setting allows. */
+const MAX_PARTITIONS = 256
 
 export interface SubscriptionOptions {
   readonly redis: RedisOptions
   readonly logger: Logger
   readonly stats: BrokerStats
-  readonly keys: readonly string[]
+  readonly topic: string
+  /** Of the partitions that are known. It grows. */
+  readonly keys: string[]
   readonly group: string
   readonly consumer: string
   readonly visibilityMs: number
@@ -108,7 +113,12 @@ export class StreamsSubscription implements Subscription {
         suspect: (id, deliveries) => this.#trials.add(partition, id, deliveries, ''),
       }),
     })
-    this.#backlog = new Backlog({ ...options, throttle: this.#throttle, intervalMs: options.backlogIntervalMs })
+    this.#backlog = new Backlog({
+      ...options,
+      throttle: this.#throttle,
+      intervalMs: options.backlogIntervalMs,
+      findPartitions: () => this.#findPartitions(),
+    })
     this.#renewal = setInterval(() => this.#renew(), options.visibilityMs / 3).unref()
   }
 
@@ -196,6 +206,22 @@ export class StreamsSubscription implements Subscription {
 
   #updateGate(): void {
     this.#gate.set(!this.#paused && !this.#trials.holdsBack && this.#unacked.size < this.#options.maxUnacked)
+  }
+
+  /** A gateway of the queue makes partitions when someone asks for them. */
+  async #findPartitions(): Promise<void> {
+    const { commands, topic, keys, logger } = this.#options
+    // Past the refusals: a user of Redis that may not see it reads the partitions of the settings.
+    const [count] = commands.up ? await commands.client.hmget(TOPICS_KEY, topic).catch(() => []) : []
+    const partitions = Math.min(Number(count ?? 0), MAX_PARTITIONS)
+    if (!(partitions > keys.length) || this.#stopped !== undefined) return
+    logger.info({ topic, before: keys.length, partitions }, 'the topic has more partitions: they are read too')
+    while (keys.length < partitions) {
+      const key = streamKey(topic, keys.length)
+      this.#unacked.addPartition()
+      keys.push(key)
+      this.#reader.addPartition(key)
+    }
   }
 
   /** Also without entries: the command shows other consumers that this one is alive. */

@@ -15,7 +15,7 @@ const BYTES_MASK = (1 << BYTES_BITS) - 1
  */
 export class Unacked {
   /** By partition: the ids of its entries, first those that are acking. */
-  readonly #ids: readonly IdLog[]
+  readonly #ids: IdLog[]
   /** By partition: acked entries whose XACK must be sent, or is on its way. */
   readonly #acking: number[]
   #ackingCount = 0
@@ -33,6 +33,12 @@ export class Unacked {
   constructor(partitions: number) {
     this.#ids = Array.from({ length: partitions }, () => new IdLog())
     this.#acking = Array.from({ length: partitions }, () => 0)
+  }
+
+  /** Makes room for another partition. */
+  addPartition(): void {
+    this.#ids.push(new IdLog())
+    this.#acking.push(0)
   }
 
   get size(): number {
