@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connect, payloadsOf, type QueueScene, startQueueScene, untilReceived } from '../../test/support/queue-scene.ts'
-import { until } from '../../test/support/servers.ts'
+import { sleep, until } from '../../test/support/servers.ts'
 import type { Gateway } from './gateway.ts'
 
 let scene: QueueScene
@@ -168,6 +168,54 @@ describe('a gateway of the queue', () => {
     await untilReceived(consumer, 3)
     expect(near.topics.counts).toEqual(new Map([['gpu', 10]]))
     expect(await scene.admin.hgetall('queue:topics')).toEqual({ gpu: '10' })
+  })
+
+  it('gives the groups of a topic every message of a partition that is new, though another group acks them first', async () => {
+    const gateway = await scene.open()
+    await scene.admin.xgroup('CREATE', 'queue:{gpu:0}', 'servers', '$', 'MKSTREAM')
+    const quick = await connect(gateway, 'gpu', 'quick')
+    const [id] = await produceAll(gateway, 'gpu', 5, ['first'])
+    await untilReceived(quick, 1)
+    expect(await gateway.ack('gpu', 5, 'quick', [id!])).toEqual([])
+    await sleep(1500)
+    const late = await connect(gateway, 'gpu', 'servers', 5)
+    await untilReceived(late, 1)
+    expect(payloadsOf(late)).toEqual(['first'])
+  })
+
+  it('keeps what one message holds back that nobody acks within bounds, and loses no other', async () => {
+    const gateway = await scene.open({ queueSize: () => 400 })
+    const consumer = await connect(gateway, 'gpu', 'one', 0)
+    await scene.admin.xgroup('CREATE', 'queue:{gpu:0}', 'two', '0', 'MKSTREAM')
+    const other = await connect(gateway, 'gpu', 'two', 0)
+    const produced = produceAll(gateway, 'gpu', 0, texts(0, 6000))
+    const seen: string[] = []
+    let most = 0
+    let length = 0
+    const acks = async (each: typeof consumer, group: string): Promise<void> => {
+      const some = each.received.splice(0).filter(({ payload }) => group === 'two' || payload !== '7')
+      if (group === 'one') seen.push(...some.map(({ payload }) => payload))
+      if (some.length > 0)
+        expect(
+          await gateway.ack(
+            'gpu',
+            0,
+            group,
+            some.map(({ id }) => id),
+          ),
+        ).toEqual([])
+    }
+    await until('all others have come', async () => {
+      await acks(consumer, 'one')
+      await acks(other, 'two')
+      length = await scene.admin.xlen('queue:{gpu:0}')
+      most = Math.max(most, length)
+      return seen.length === 5999 && length < 1500
+    })
+    await produced
+    expect(new Set(seen).size).toBe(5999)
+    expect(most).toBeLessThan(4000)
+    expect(await scene.admin.xrange('queue:{gpu:0}', '-', '+', 'COUNT', 1)).toEqual([[expect.any(String), ['d', '7']]])
   })
 
   it('puts messages of one key into one partition, and gives all gateways the same', async () => {

@@ -6,7 +6,7 @@ import type { LogThrottle } from '../observe/log-throttle.ts'
 import { messageId } from './message-id.ts'
 import { type PartitionKeys, partitionKeys } from './names.ts'
 import { type DiskBudget, Overflow } from './overflow.ts'
-import { feed, type Stock, takeStock } from './scripts.ts'
+import { feed, type Stock, sweep, takeStock } from './scripts.ts'
 
 export interface PartitionOptions {
   readonly topic: string
@@ -36,6 +36,8 @@ const NO_ROOM_MS = 50
 const RETRY_MS = 250
 /** Stock is taken with each such part of what Redis may have. */
 const PARTS = 4
+/** Entries that all groups have acked, and that stay because an older one is not acked: beyond so many they are removed. */
+const MAX_ACKED = 1000
 
 /**
  * Takes the messages of one partition: Redis first, the disk where Redis is away, refuses, or has as much as it may.
@@ -56,6 +58,8 @@ export class Partition {
   #sentAtStock = 0
   #stockTaking: Promise<void> | undefined
   #mayHaveChanged = true
+  /** Where the last sweep ended; '' where the next one begins at the first entry. */
+  #swept = ''
   #feeding: Promise<void> | undefined
   #wake: () => void = () => {}
   #isClosed = false
@@ -168,10 +172,17 @@ export class Partition {
     try {
       this.#stock = await taken
       this.#sentAtStock = sent
+      if (this.#stock.length - this.#stock.unacked > MAX_ACKED) await this.#sweep()
     } catch (error) {
       this.#mayHaveChanged = true
       throw error
     }
+  }
+
+  async #sweep(): Promise<void> {
+    const { connection } = this.#options
+    this.#swept = await connection.send(this.#stockName, (client) => sweep(client, this.keys, this.#swept))
+    this.#mayHaveChanged = true
   }
 
   #feedSoon(): void {

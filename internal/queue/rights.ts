@@ -25,6 +25,7 @@ export function queueRights(topic: string, partitions: number): NeededRights {
       harmless('XCLAIM', stream, NOBODY, NOBODY, '0', '0-0'),
       harmless('XAUTOCLAIM', stream, NOBODY, NOBODY, '0', '0-0'),
       harmless('XTRIM', stream, 'MINID', 'x'),
+      harmless('XDEL', stream, '0-0'),
       harmless('XRANGE', stream, '1', '0'),
       harmless('EXISTS', stream),
       { ...harmless('XINFO', 'STREAM', stream, 'FULL', 'COUNT', 'x'), name: `XINFO STREAM ${stream}` },

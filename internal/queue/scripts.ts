@@ -67,6 +67,46 @@ export async function takeStock(client: Redis, { stream, ids }: PartitionKeys): 
   return { length, unacked, trimmed }
 }
 
+const SWEEP = `${FIELDS}${BEFORE}
+local groups, upTo = redis.call('XINFO', 'GROUPS', KEYS[1]), nil
+for _, reply in ipairs(groups) do
+  local last = fields(reply)['last-delivered-id']
+  if not upTo or before(last, upTo) then upTo = last end
+end
+local entries = upTo and redis.call('XRANGE', KEYS[1], ARGV[1], upTo, 'COUNT', ARGV[2]) or {}
+if #entries == 0 then return {0, ''} end
+local pending, from, to = {}, entries[1][1], entries[#entries][1]
+for _, reply in ipairs(groups) do
+  for _, each in ipairs(redis.call('XPENDING', KEYS[1], fields(reply).name, from, to, ARGV[2])) do
+    pending[each[1]] = true
+  end
+end
+local removed = 0
+for _, entry in ipairs(entries) do
+  if not pending[entry[1]] then
+    removed = removed + redis.call('XDEL', KEYS[1], entry[1])
+    for i = 1, #entry[2], 2 do
+      if entry[2][i] == '${MARK_FIELD}' then redis.call('HDEL', KEYS[2], entry[2][i + 1]) end
+    end
+  end
+end
+return {removed, #entries == tonumber(ARGV[2]) and to or ''}`
+
+const SWEPT_ENTRIES = 1000
+
+/**
+ * Removes, among the next 1,000 entries, those that all groups have acked, though an older one is not acked: trimming
+ * ends there.
+ *
+ * @param from where the sweep before ended; '' for the first
+ * @returns where this one ended; '' when it has come to the end
+ */
+export async function sweep(client: Redis, { stream, ids }: PartitionKeys, from: string): Promise<string> {
+  const begin = from === '' ? '-' : `(${from}`
+  const [, next] = (await client.eval(SWEEP, 2, stream, ids, begin, SWEPT_ENTRIES)) as [number, string]
+  return next
+}
+
 const FEED = `
 local epoch, last = ARGV[1], tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '-1')
 for i = 3, #ARGV, 3 do
