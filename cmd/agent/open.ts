@@ -1,3 +1,4 @@
+import type { Broker } from '../../internal/broker/broker.ts'
 import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import type { Context } from '../program/context.ts'
 import { collectOnceSettled, garbageCollector, keepHeapSmall, useCompilers } from '../program/small-heap.ts'
@@ -14,11 +15,17 @@ export async function open(context: Context): Promise<void> {
   if (!isSmall) useCompilers()
   else keepHeapSmall()
   const source = openSource(context)
-  const broker = await connectBroker(context, BROKER_USES.measure)
+  const broker = context.settings.broker.useHttp
+    ? await openHttp(context)
+    : await connectBroker(context, BROKER_USES.measure)
   await openAgent(context, broker, source)
   if (asksFabrics)
     await (await import('./fabric.ts')).openFabricSources(context, broker, { collect: garbageCollector() })
   if (scrapes) await (await import('./scrape.ts')).openScrapeSources(context, broker)
   if (readsGpus) await (await import('./gpu.ts')).openGpuCsv(context, broker)
   if (isSmall) collectOnceSettled()
+}
+
+async function openHttp(context: Context): Promise<Broker> {
+  return (await import('./http-broker.ts')).openHttpBroker(context)
 }

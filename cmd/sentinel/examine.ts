@@ -12,6 +12,7 @@ import { dataFolderProblem } from '../parts/data-folder.ts'
 import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
 import { quietContext } from '../program/quiet-context.ts'
+import { checkGateway, checkQueueRedis } from './check-queue.ts'
 import { cutOffVerdict } from './cut-off.ts'
 import type { Finding, Verdict } from './finding.ts'
 import { adminUrl, findRunning } from './running.ts'
@@ -25,7 +26,12 @@ const BETWEEN_READINGS_MS = 100
 const LOOK_BACK_US = 3_600e6
 
 /** Which role keeps data for a duty. */
-const ROLE_OF_DUTY: Readonly<Partial<Record<Duty, string>>> = { measure: 'agent', ingest: 'server', serve: 'api' }
+const ROLE_OF_DUTY: Readonly<Partial<Record<Duty, string>>> = {
+  measure: 'agent',
+  ingest: 'server',
+  serve: 'api',
+  queue: 'queue',
+}
 
 const good = (text: string): Verdict => ({ ok: true, text })
 const bad = (text: string): Verdict => ({ ok: false, text })
@@ -38,6 +44,7 @@ export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> 
   const { role, settings } = loaded
   if (hasDuty(role, 'measure')) yield { part: 'host', ...(await checkHost(loaded)) }
   if (hasDuty(role, 'measure', 'ingest', 'serve')) yield { part: 'broker', ...(await checkBroker(loaded)) }
+  if (hasDuty(role, 'queue')) yield { part: 'queue', ...(await checkQueueRedis(loaded)) }
   if (hasDuty(role, 'ingest', 'serve')) yield { part: 'store', ...(await checkStore(loaded)) }
   if (hasDuty(role, 'generate') && settings.generator.push !== undefined) {
     yield { part: 'intake', ...(await checkIntake(settings.generator.push)) }
@@ -80,7 +87,8 @@ async function checkHost({ settings }: LoadedSettings): Promise<Verdict> {
 }
 
 async function checkBroker(loaded: LoadedSettings): Promise<Verdict> {
-  const { kind } = loaded.settings.broker
+  const { kind, useHttp } = loaded.settings.broker
+  if (useHttp && !hasDuty(loaded.role, 'ingest', 'serve')) return checkGateway(loaded)
   if (kind === 'memory') return good('memory, inside the process')
   const context = quietContext(loaded)
   try {

@@ -39,6 +39,11 @@ export function conflicts(role: Role, settings: Settings): string[] {
       `generator.switches (${generator.switches}) times generator.portsPerSwitch (${generator.portsPerSwitch}) is more than ${MOST_ROWS} rows: lower one of them`,
     )
   }
+  if (broker.useHttp && hasDuty(role, 'measure') && !embeds && fabric.targets.length + fabric.named.length > 0) {
+    found.push(
+      'broker.useHttp cannot carry the rows of fabrics, which APIs read from Redis: leave out fabric.targets and fabric.named, or set broker.useHttp to false',
+    )
+  }
   if (ingest.flushMinMs > ingest.flushMaxMs) {
     found.push(
       `ingest.flushMinMs (${ingest.flushMinMs}) must not be above ingest.flushMaxMs (${ingest.flushMaxMs}): lower it, or raise the other`,

@@ -147,6 +147,31 @@ test.each([
   expect(load({ role: 'generator', flags }).settings.generator.portsPerSwitch).toBe(ports)
 })
 
+test.each([
+  ['queue:8081', 'http://queue:8081'],
+  ['10.0.0.8:8081', 'http://10.0.0.8:8081'],
+  ['https://queue.example/gateway', 'https://queue.example/gateway'],
+])('the address of a queue may be written %s', (written, url) => {
+  const { broker } = load({ role: 'agent', env: { USE_HTTP_QUEUE: 'true', MSG_QUEUE_ADDR: written } }).settings
+  expect(broker).toMatchObject({ useHttp: true, httpUrl: url })
+})
+
+test('a queue understands the variables of an older system', () => {
+  const env = {
+    TOPICS: 'a,b',
+    PARTITIONS_PER_TOPIC: '6',
+    MAX_PARTITIONS: '8',
+    QUEUE_SIZE: '500',
+    VISIBILITY_TIMEOUT: '5s',
+  }
+  const { queue, broker } = load({ role: 'queue', env }).settings
+  expect(queue).toMatchObject({ topics: ['a', 'b'], maxPartitions: 8, maxUnacked: 500, visibilityMs: 5000 })
+  expect(broker.partitions).toBe(6)
+  expect(load({ role: 'queue' }).settings.broker.partitions).toBe(4)
+  const { group, topic } = load({ env: { MSG_QUEUE_GROUP: 'g', MSG_QUEUE_TOPIC: 't' } }).settings.broker
+  expect([group, topic]).toEqual(['g', 't'])
+})
+
 test.each(['huge', 'HUGE', 'Huge'])('the mode of a generator may be written %s', (mode) => {
   expect(load({ role: 'generator', env: { SENTINEL_GENERATOR_MODE: mode } }).settings.generator.mode).toBe('HUGE')
 })
@@ -344,6 +369,26 @@ describe('an invalid setting is refused, with where it was written and what to d
       'bounds the wrong way round',
       { flags: { 'ingest.flushMinMs': '1s' } },
       /^ingest\.flushMinMs \(1000\) must not be above/,
+    ],
+    [
+      'an address of a queue that is none',
+      { role: 'agent', env: { MSG_QUEUE_ADDR: 'queue one' } },
+      /^broker\.httpUrl: /,
+    ],
+    [
+      'one port for two of a queue',
+      { role: 'queue', flags: { 'admin.port': '8081' } },
+      /^admin\.port and queue\.port are both 8081/,
+    ],
+    [
+      'more partitions than a topic may have',
+      { role: 'queue', flags: { 'broker.partitions': '65' } },
+      /^broker\.partitions \(65\) must not be above queue\.maxPartitions \(64\)/,
+    ],
+    [
+      'a fabric that cannot travel over HTTP',
+      { role: 'agent', flags: { 'broker.useHttp': 'true', 'fabric.targets': 'http://h/counters' } },
+      /^broker\.useHttp cannot carry the rows of fabrics/,
     ],
     [
       'a partition that is not there',

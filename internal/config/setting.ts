@@ -133,6 +133,17 @@ export function url(
   })
 }
 
+/** The address of a server over HTTP: a URL, or host and port alone, which stand for `http://`. */
+export function address(common: Common<string>): Setting<string> {
+  const { parse, ...kind } = url(['http', 'https'], { ...common, default: undefined })
+  return setting<string>(common, {
+    ...{ allowed: kind.allowed, placeholder: kind.placeholder, show: kind.show },
+    parse: (written) => parse(written.includes('://') ? written : `http://${written}`),
+    format: kind.format,
+    secretsIn: kind.secretsIn,
+  })
+}
+
 function canDecode(text: string): boolean {
   try {
     decodeURIComponent(text)

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { type Duty, hasDuty, type Role } from './role.ts'
 import {
+  address,
   choice,
   choiceInAnyCase,
   choices,
@@ -127,6 +128,19 @@ export const SCHEMA = {
       duties: PIPELINE,
       description:
         'How messages travel: pubsub is fastest and counts losses; streams delivers at least once; memory stays inside one process (up only).',
+    }),
+    useHttp: onOff({
+      default: false,
+      duties: ['measure'],
+      description:
+        'Whether an agent publishes through a gateway of the queue, for agents that reach no Redis. It cannot ask switch fabrics then.',
+      alsoFrom: ['USE_HTTP_QUEUE'],
+    }),
+    httpUrl: address({
+      default: 'http://127.0.0.1:8081',
+      duties: ['measure'],
+      description: 'The gateway of the queue that it publishes through.',
+      alsoFrom: ['MSG_QUEUE_ADDR'],
     }),
     topic: text({
       default: 'telemetry',

@@ -229,6 +229,69 @@ describe('a message of the topic telemetry', () => {
   })
 })
 
+describe('an agent that publishes through the queue', () => {
+  it('keeps its samples while no gateway is there, and all are stored in the end', async () => {
+    const [redis, influx] = await Promise.all([startRedis({ args: AOF }), startInflux()])
+    const ports = await Promise.all([freePort(), freePort()])
+    const [agentAdmin, serverAdmin] = await Promise.all([freePort(), freePort()])
+    const args = [`--data-path=${await folder()}`]
+    const first = await start(redis, args, ports)
+    const server = startProgram('server', {
+      env: { REDIS_URL: redis.url, INFLUX_URL: influx.url, SENTINEL_BROKER_KIND: 'streams' },
+      args: [`--admin-port=${serverAdmin}`],
+    })
+    const agent = startProgram('agent', {
+      env: { USE_HTTP_QUEUE: 'true', MSG_QUEUE_ADDR: `127.0.0.1:${ports[0]}` },
+      args: [`--admin-port=${agentAdmin}`, '--agent-interval-ms=100ms', '--agent-include=mem', '--agent-host=gpu-7'],
+    })
+    programs.push(server, agent)
+    const sent = (): Promise<number> => metric(`http://127.0.0.1:${agentAdmin}`, 'sentinel_sent_samples_total')
+    const held = (): Promise<number> => metric(`http://127.0.0.1:${agentAdmin}`, 'sentinel_outbox_samples')
+    await agent.logged('started')
+    await until('samples are sent', async () => (await sent()) > 10)
+    first.program.signal('SIGKILL')
+    await until('some are held', async () => (await held()) > 20)
+    const ready = (await (await fetch(`http://127.0.0.1:${agentAdmin}/ready`)).json()) as { reasons: string[] }
+    expect(ready.reasons.join()).toContain(`the queue at 127.0.0.1:${ports[0]}`)
+    await start(redis, args, ports)
+    await until('none is held', async () => (await held()) < 5)
+    expect(await agent.stop()).toBe(0)
+    const { agent_sent, agent_dropped, agent_held } = agent.log().at(-1) as Record<string, number>
+    expect({ agent_dropped, agent_held }).toEqual({ agent_dropped: 0, agent_held: 0 })
+    const written = (): Promise<number> => metric(`http://127.0.0.1:${serverAdmin}`, 'sentinel_written_samples_total')
+    await until('all are stored', async () => (await written()) >= agent_sent!)
+    expect(await influxCount(influx.url, 'telemetry', 'mem', 'used_percent')).toBeGreaterThan(30)
+    expect(await server.stop()).toBe(0)
+    await Promise.all([redis.stop(), influx.stop()])
+  })
+
+  it('is examined by doctor, which asks the gateway, as that is', async () => {
+    const redis = await startRedis()
+    const { url, program } = await start(redis)
+    const doctor = async (...args: string[]): Promise<string> => {
+      const env = { REDIS_URL: redis.url, SENTINEL_ADMIN_PORT: `${await freePort()}`, USE_HTTP_QUEUE: 'true' }
+      return (await run('sentinel', { args: ['doctor', ...args], env, cwd: await folder() })).stdout
+    }
+    const host = url.replace('http://', '')
+    expect(await doctor('agent', `--broker-http-url=${host}`)).toContain(`ok   broker: the queue at ${host} is ready\n`)
+    expect(await doctor('queue')).toContain('ok   queue: streams over Redis answers\n')
+    await redis.halt()
+    await until('it is noticed', async () => (await fetch(`${url}/ready`)).status === 503)
+    expect(await doctor('agent', `--broker-http-url=${host}`)).toMatch(/FAIL broker: .* answers 503: Redis at /)
+    expect(await doctor('queue')).toMatch(/FAIL queue: Redis at .* refuses the connection/)
+    expect(await program.stop()).toBe(0)
+    expect(await doctor('agent', `--broker-http-url=${host}`)).toMatch(/FAIL broker: the queue at .* does not answer/)
+    await redis.stop()
+  })
+
+  it('asks no fabric, and says so at its start', async () => {
+    const args = ['validate', 'agent', '--broker-use-http', '--fabric-targets=http://127.0.0.1:9/counters']
+    const { code, stderr } = await run('sentinel', { args })
+    expect(code).toBe(78)
+    expect(stderr).toContain('broker.useHttp cannot carry the rows of fabrics')
+  })
+})
+
 describe('what was answered with 200', () => {
   /** Posts at full speed until told to stop. @returns the payloads that were taken */
   function flood(

@@ -1,0 +1,15 @@
+import type { Broker } from '../../internal/broker/broker.ts'
+import { HttpBroker } from '../../internal/broker/http/broker.ts'
+import { addBrokerMetrics } from '../parts/broker-metrics.ts'
+import type { Context } from '../program/context.ts'
+
+/** Publishes through a gateway of the queue. It closes after all that is opened from now on. */
+export function openHttpBroker({ settings, releaser, readiness, metrics, logger }: Context): Broker {
+  const { httpUrl: url, topic } = settings.broker
+  const broker = new HttpBroker({ url, topic })
+  releaser.push('broker', () => broker.close())
+  readiness.push(() => broker.health().problem)
+  addBrokerMetrics(metrics, broker)
+  logger.info({ host: new URL(url).host, topic }, 'agent publishes through a queue')
+  return broker
+}
