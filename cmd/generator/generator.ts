@@ -1,5 +1,8 @@
 import { randomInt } from 'node:crypto'
+import type { Settings } from '../../internal/config/settings.ts'
+import { DcgmProfile } from '../../internal/generator/dcgm.ts'
 import { FabricProfile } from '../../internal/generator/fabric.ts'
+import type { Profile } from '../../internal/generator/profile.ts'
 import { Push } from '../../internal/generator/push.ts'
 import { buildGenerator } from '../../internal/generator/server.ts'
 import { Snapshots } from '../../internal/generator/snapshots.ts'
@@ -9,14 +12,23 @@ import { listen, urlOf } from '../../internal/http/listen.ts'
 import type { Context } from '../program/context.ts'
 import { addPushMetrics, addSnapshotMetrics } from './metrics.ts'
 
-const PROFILES = { switch: SwitchProfile, fabric: FabricProfile, ufm: UfmProfile } as const
+type Generated = Settings['generator']
+
+/** From a seed that is not 0. */
+const PROFILES = {
+  switch: (options: Generated) => new SwitchProfile(options),
+  fabric: (options: Generated) => new FabricProfile(options),
+  ufm: (options: Generated) => new UfmProfile(options),
+  dcgm: (options: Generated) => new DcgmProfile({ ...options, generation: 'to48' }),
+  'dcgm-4.9': (options: Generated) => new DcgmProfile({ ...options, generation: 'from49' }),
+} satisfies Record<Generated['profile'], (options: Generated) => Profile>
 
 /** Runs values → snapshot → HTTP, and to an intake where one is set. @returns the URL of the counters */
 export async function openGenerator(context: Context): Promise<string> {
   const { settings, onReload, logger, throttle, clock, releaser, refusals } = context
   const { host, port, profile: name, intervalMs, mode } = settings.generator
   const seed = settings.generator.seed === 0 ? randomInt(1, 2 ** 32) : settings.generator.seed
-  const profile = new PROFILES[name]({ ...settings.generator, seed })
+  const profile: Profile = PROFILES[name]({ ...settings.generator, seed })
   const push = openPush(context)
   const snapshots = new Snapshots({
     ...{ profile, intervalMs, clock },
@@ -42,7 +54,7 @@ export async function openGenerator(context: Context): Promise<string> {
     portSetting: '--generator-port or SENTINEL_GENERATOR_PORT',
     hostSetting: '--generator-host or SENTINEL_GENERATOR_HOST',
   })
-  const url = `${urlOf(address)}/counters`
+  const url = `${urlOf(address)}${profile.path ?? '/counters'}`
   logger.info({ url, profile: name, rows: profile.rows, seed, intervalMs }, 'generator answers')
   if (mode !== 'NONE') logger.warn({ mode }, 'each answer has this fault, unless a request asks for another')
   return url

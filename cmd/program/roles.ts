@@ -76,10 +76,12 @@ export const ROLES = named({
     open: async (context) => (await import('../api/open.ts')).open(context),
   },
   generator: {
-    description: 'Plays a switch fabric: serves the counters of its switches or ports as CSV, and faults on request.',
+    description:
+      'Plays a switch fabric, or GPUs: serves the counters of its switches or ports as CSV, and faults on request.',
     examples: [
       'generator                                              # 50 switches: http://127.0.0.1:9001/counters',
       'generator --profile ufm --switches 3125 --seed 7       # 100,000 ports, the same ones at each start',
+      "generator --profile dcgm --gpus 1000                   # GPUs in Prometheus' text: http://127.0.0.1:9001/metrics",
       'generator --repeat not-modified --mode SLOW',
       'generator --push http://127.0.0.1:8080/telemetry/counters',
       'curl "http://127.0.0.1:9001/counters?mode=PARTIAL"     # one answer goes wrong',

@@ -33,6 +33,12 @@ export function conflicts(role: Role, settings: Settings): string[] {
     )
   }
   if (hasDuty(role, 'measure')) found.push(...lateAnswers(scrape))
+  const asCsv = embeds && fabric.generator ? 'fabric.generator (--fabric)' : generator.push === undefined ? '' : 'generator.push' // biome-ignore format: one line
+  if (hasDuty(role, 'generate') && asCsv !== '' && /^dcgm/.test(generator.profile)) {
+    found.push(
+      `generator.profile ${generator.profile} is no CSV of a fabric, which ${asCsv} wants: take switch, fabric or ufm, or leave ${asCsv} out`,
+    )
+  }
   const ports = generator.switches * generator.portsPerSwitch
   if (hasDuty(role, 'generate') && generator.profile === 'ufm' && ports > MOST_ROWS) {
     found.push(

@@ -41,6 +41,8 @@ const PIPELINE: readonly Duty[] = ['measure', 'ingest', 'serve']
 const REDIS_AND_DISK: readonly Duty[] = [...PIPELINE, 'queue']
 /** The most rows of a snapshot: ports of a large fabric. */
 export const MOST_ROWS = 100_000
+/** Of a made-up dcgm-exporter: 100,000 lines and more. */
+const MOST_GPUS = 10_000
 /** Of a switch of 400 Gbit/s with half of its ports in use. */
 const PORTS_PER_SWITCH = 32
 
@@ -823,12 +825,12 @@ export const SCHEMA = {
       reloads: true,
       description: 'The names in URLs of that address, beside localhost and IP addresses; other names are refused.',
     }),
-    profile: choice(['switch', 'fabric', 'ufm'], {
+    profile: choice(['switch', 'fabric', 'ufm', 'dcgm', 'dcgm-4.9'], {
       default: 'switch',
       duties: ['generate'],
       shortFlag: '--profile',
       description:
-        'The columns: switch and fabric have a row a switch, ufm a row a port with 31 figures, as the telemetry of UFM.',
+        "The columns: switch and fabric have a row a switch, ufm a row a port with 31 figures, as the telemetry of UFM. dcgm and dcgm-4.9 are GPUs in Prometheus' text at /metrics, as dcgm-exporter has them up to 4.8 and from 4.9 on.",
     }),
     switches: integer(
       { min: 1, max: MOST_ROWS },
@@ -846,6 +848,10 @@ export const SCHEMA = {
         shortFlag: '--ports-per-switch',
         description: 'How many rows each switch has with ufm, at most 100,000 in all.',
       },
+    ),
+    gpus: integer(
+      { min: 1, max: MOST_GPUS },
+      { default: 8, duties: ['generate'], shortFlag: '--gpus', description: 'How many GPUs there are with dcgm.' },
     ),
     intervalMs: duration(
       { min: SECOND, max: HOUR },

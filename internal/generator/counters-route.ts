@@ -16,7 +16,7 @@ import type { Snapshot } from './snapshot.ts'
 export type Repeat = 'full' | 'not-modified'
 
 export interface CountersOptions {
-  readonly profile: Pick<Profile, 'header' | 'names'>
+  readonly profile: Pick<Profile, 'header' | 'names' | 'path' | 'contentType'>
   readonly snapshot: () => Snapshot
   /** What is answered to requests that name no mode. Asked at each request, as the next one. */
   readonly mode: () => Mode
@@ -53,7 +53,7 @@ export function addCountersRoute(app: App, options: CountersOptions): void {
   const askers = new Askers()
   app.route({
     method: ['GET', 'HEAD'],
-    url: '/counters',
+    url: profile.path ?? '/counters',
     // A snapshot is compressed once for all, and not again for each request.
     compress: false,
     schema: { querystring: QUERY },
@@ -83,7 +83,7 @@ export function addCountersRoute(app: App, options: CountersOptions): void {
       const headers: Headers = {
         ...common,
         ...validatorHeaders(validators),
-        'content-type': 'text/csv; charset=utf-8',
+        'content-type': profile.contentType ?? 'text/csv; charset=utf-8',
         ...(zips ? { 'content-encoding': 'gzip' } : {}),
       }
       reply.hijack()
@@ -112,7 +112,9 @@ function modeFor(asked: string | undefined, otherwise: Mode): Mode {
 /** As UFM's telemetry divides its rows. @returns undefined for all rows */
 function shardFor(query: ShardQuery, { header, names }: CountersOptions['profile']): Shard | undefined {
   const { num_shards: count, shard: index, sharding_field: field = names[0] } = query
-  if (!names.includes(field)) {
+  if (field === undefined || !names.includes(field)) {
+    if (names.length === 0 && count === undefined && index === undefined && field === undefined) return undefined
+    if (names.length === 0) throw new ParameterError('num_shards', 'num_shards and shard are for profiles with CSV')
     throw new ParameterError('sharding_field', `sharding_field must be one of ${names.join(', ')}`)
   }
   if (count === undefined && index === undefined) return undefined

@@ -1,14 +1,18 @@
 import type { Target } from './cells.ts'
 
-/** How a fabric is told: which columns a row has, and how they are written. It keeps the values, and moves them. */
+/** How a fabric, or GPUs, are told: which columns a row has, and how they are written. It keeps the values, and moves them. */
 export interface Profile {
-  /** The first line, with its end. */
+  /** The first line, with its end; '' where there is none. */
   readonly header: string
+  /** Where it is served: `/counters` unless told otherwise. */
+  readonly path?: string
+  /** That of CSV unless told otherwise. */
+  readonly contentType?: string
   readonly rows: number
   /** Bytes that no row exceeds. */
   readonly mostRowBytes: number
-  /** The columns by which rows can be divided: those that say who. The first is the default. */
-  readonly names: readonly [string, ...string[]]
+  /** The columns by which rows can be divided: those that say who. The first is the default. None: they cannot be. */
+  readonly names: readonly string[]
   /**
    * Begins the next snapshot: `writeRow` is then called once for each row, in order.
    *
