@@ -121,10 +121,7 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
     writeHeader(frame, header, this.count, this.count)
     this.#at = HEAD_BYTES
     this.count = 0
-    // An outbox counts what it holds by the bytes of its messages, so a small one must not hold a large Buffer.
-    if (2 * frame.length < this.#bytes.length) return copied(frame)
-    this.#take(0)
-    return frame
+    return copied(frame)
   }
 
   #present(): void {
@@ -140,12 +137,15 @@ export class FrameRowEncoder implements Pick<Encoder, 'count' | 'finish'> {
   }
 
   #take(bytes: number): void {
-    this.#bytes = bytes === 0 ? Buffer.alloc(0) : Buffer.allocUnsafeSlow(bytes)
+    this.#bytes = Buffer.allocUnsafeSlow(bytes)
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, bytes)
   }
 }
 
-/** `Buffer.from` would take it from a pool, all of which stays as long as the frame. */
+/**
+ * A Buffer of the right size, which becomes garbage while it is young. What rows are written into has become old by then, and V8
+ * frees old garbage late. `Buffer.from` would take a small one from a pool, all of which stays as long as the frame.
+ */
 function copied(frame: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(frame.length)
   frame.copy(copy)

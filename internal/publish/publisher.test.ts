@@ -80,6 +80,27 @@ describe('Publisher', () => {
     expect([ledger.produced, ledger.sent, ledger.held, publisher.held]).toEqual([9, 9, 0, 0])
   })
 
+  it.each<[string, Broker['kind'], Behaviour, boolean]>([
+    ['and Redis took it', 'pubsub', 'take', true],
+    ['and Redis took it', 'streams', 'take', true],
+    ['and another part of the process may still read it', 'memory', 'take', false],
+    ['and nobody listens', 'pubsub', 'no subscriber', false],
+    ['and nobody knows whether it arrived', 'pubsub', 'unknown: it arrived', false],
+  ])('frees the bytes of a large message only once it is sent, %s (%s)', async (_, kind, behaviour, isFreed) => {
+    const { broker, publisher } = start({}, kind)
+    broker.become(behaviour)
+    const payload = Buffer.allocUnsafeSlow(100_000).fill(' ')
+    payload.write('{"values":[1]}')
+    publisher.send({ count: 1, finish: () => payload })
+    expect(payload).toHaveLength(100_000)
+    await soon()
+    expect(payload).toHaveLength(isFreed ? 0 : 100_000)
+    if (isFreed || kind === 'memory') return
+    broker.become('take')
+    await publisher.stop(never)
+    expect(sent(broker)).toContain(1)
+  })
+
   it('leaves out samples without a value, and counts one that fits no message as dropped', async () => {
     const { broker, publisher, ledger } = start()
     publisher.add(sample(undefined))

@@ -5,6 +5,7 @@ import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { DropReason, PublisherLedger } from '../sample/ledger.ts'
 import type { Clock } from '../time/clock.ts'
 import { BurstPace } from './burst-pace.ts'
+import { freeBytes } from './free-bytes.ts'
 import { FreshRate } from './fresh-rate.ts'
 import { InFlight } from './in-flight.ts'
 import type { Journal } from './journal.ts'
@@ -211,6 +212,8 @@ export class Sender {
     if (message.isEndMarker) message.run.moveTo('ended')
     this.#ledger.sent += message.samples
     this.outbox.forget(message)
+    // A memory broker may still hand it on, and a disk may still write what was held.
+    if (this.#options.broker.kind !== 'memory' && message.record === undefined) freeBytes(message.payload)
     this.#options.onSent(Math.max(0, this.#options.clock.now() - message.madeAt))
     this.#setFlow('flowing')
     this.#scheduleHeld()

@@ -16,6 +16,7 @@ import { ChannelListener } from '../redis/channel-listener.ts'
 import type { RedisOptions } from '../redis/client.ts'
 import { RedisConnection } from '../redis/connection.ts'
 import { liveRights, RedisLiveChannel } from '../redis/live-channel.ts'
+import { sendPayload } from '../redis/prepared-command.ts'
 import { allOf, type NeededRights } from '../redis/rights.ts'
 import { RedisSnapshots, snapshotRights } from '../redis/snapshots.ts'
 import { RedisCheckpoints } from './checkpoints.ts'
@@ -84,7 +85,9 @@ export class PubSubBroker implements Broker {
   publish(key: string, payload: Buffer): Promise<number> {
     const partition = this.#ring.partitionOf(key)
     const channel = this.#channels[partition]!
-    return this.#commands.send(this.#publishNames[partition]!, (client) => client.publish(channel, payload))
+    return this.#commands.send(this.#publishNames[partition]!, (client) =>
+      sendPayload<number>(client, 'publish', [channel], payload),
+    )
   }
 
   async subscribe(handler: MessageHandler, options: SubscribeOptions = {}): Promise<Subscription> {

@@ -4,6 +4,7 @@ import type { BrokerHealth, BrokerUse, HeadListener, Snapshots } from '../broker
 import { SNAPSHOTS_KEPT_MS } from '../broker.ts'
 import { ChannelListener } from './channel-listener.ts'
 import type { SharedConnection } from './connection.ts'
+import { sendPayload } from './prepared-command.ts'
 import { allOf, hdel, hmget, hscan, hset, type NeededRights, pexpire } from './rights.ts'
 import { ValueConnection } from './value-connection.ts'
 
@@ -49,7 +50,9 @@ export class RedisSnapshots implements Snapshots {
     const key = keyOf(name)
     await eachPart(bytes.length, async (part, start, end) => {
       const sent: Array<Promise<unknown>> = [
-        commands.send(HSET.name, (client) => client.hset(key, String(part), bytes.subarray(start, end))),
+        commands.send(HSET.name, (client) =>
+          sendPayload(client, 'hset', [key, String(part)], bytes.subarray(start, end)),
+        ),
       ]
       // At once, so that nothing stays for ever where the process ends in between.
       if (part === 0) sent.push(this.#expire(key, SNAPSHOTS_KEPT_MS))

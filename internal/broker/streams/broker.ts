@@ -13,6 +13,7 @@ import { HashRing } from '../hash-ring.ts'
 import type { RedisOptions } from '../redis/client.ts'
 import { RedisConnection } from '../redis/connection.ts'
 import { liveRights, RedisLiveChannel } from '../redis/live-channel.ts'
+import { sendPayload } from '../redis/prepared-command.ts'
 import { allOf } from '../redis/rights.ts'
 import { RedisSnapshots, snapshotRights } from '../redis/snapshots.ts'
 import { PAYLOAD_FIELD } from './entry.ts'
@@ -124,11 +125,10 @@ export class StreamsBroker implements Broker {
     const partition = this.#ring.partitionOf(key)
     const stream = this.#keys[partition]!
     const { maxLength, maxAgeMs } = this.#options
-    const bound = maxAgeMs > 0 ? Math.max(0, this.#redisTimeMs - maxAgeMs) : maxLength
+    const [kind, bound] = maxAgeMs > 0 ? ['MINID', Math.max(0, this.#redisTimeMs - maxAgeMs)] : ['MAXLEN', maxLength]
+    const args = [stream, kind, '~', `${bound}`, '*', PAYLOAD_FIELD]
     const id = await this.#commands.send(this.#addNames[partition]!, (client) =>
-      maxAgeMs > 0
-        ? client.xadd(stream, 'MINID', '~', bound, '*', PAYLOAD_FIELD, payload)
-        : client.xadd(stream, 'MAXLEN', '~', bound, '*', PAYLOAD_FIELD, payload),
+      sendPayload<string | null>(client, 'xadd', args, payload),
     )
     if (maxAgeMs > 0) this.#redisTimeMs = Number.parseInt(id ?? '0', 10)
     return 1
