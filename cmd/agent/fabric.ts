@@ -10,8 +10,10 @@ import type { Collect } from '../program/small-heap.ts'
 import { addFabricMetrics, CycleLatencies } from './fabric-metrics.ts'
 import { spread } from './spread.ts'
 
-/** So many frames are 10 MB. */
-const FRAMES_OF_GARBAGE = 8
+/** So much may lie outside of V8's heap, unused, before it is freed. */
+const GARBAGE_BYTES = 4 * 2 ** 20
+/** The most that a frame of a table has, in general. */
+const FRAME_BYTES = 2 ** 20
 
 /**
  * Runs targets → snapshots and samples → broker, once per interval, for each fabric. The samples have a publisher of
@@ -27,12 +29,19 @@ export async function openFabricSources(
 ): Promise<void> {
   const { settings, clock, logger, throttle, releaser, summary } = context
   const { intervalMs, named } = settings.fabric
-  const fabrics = namedFabrics({ ...settings.fabric, named: [...named, ...more] })
+  /** V8 sees a small heap, and what lies outside of it late: the pieces of an answer, and frames that Redis has taken. */
+  let [garbageBytes, cycleBytes] = [0, 0]
+  const discard = (bytes: number): void => {
+    garbageBytes += bytes
+    cycleBytes += bytes
+    if (garbageBytes < GARBAGE_BYTES) return
+    garbageBytes = 0
+    collect('minor')
+  }
+  const fabrics = namedFabrics({ ...settings.fabric, named: [...named, ...more] }, discard)
   if (fabrics.size === 0) return
   const { publisher, ledger } = await openPublisher(context, broker, 'fabric')
   const latencies = new CycleLatencies()
-  /** Of the cycle that runs. */
-  let frames = 0
   const running = [...fabrics].map(([fabric, list]) => {
     const source = new FabricSource({
       ...{ fabric, targets: list, intervalMs, snapshots: broker.snapshots, clock, logger, throttle },
@@ -41,21 +50,18 @@ export async function openFabricSources(
       publisher: `agent/${instanceOf(settings, 'agent')}`,
       send: async (encoder, signal) => {
         publisher.send(encoder)
-        frames++
-        // V8 sees a small heap, and not the frames outside of it that Redis has taken: with 100,000 ports the agent had 300 to
-        // 340 MB without these two, and has 240 to 260.
-        if (frames % FRAMES_OF_GARBAGE === 0) collect('minor')
         await publisher.room(signal)
+        discard(FRAME_BYTES)
       },
     })
     const ticker = new Ticker({
       intervalMs,
       clock: spread(clock, intervalMs),
       onTick: async () => {
-        frames = 0
+        cycleBytes = 0
         await source.cycle()
-        // The pieces of the answer and of the snapshot that Redis got, and what the rows took on the heap.
-        if (frames >= FRAMES_OF_GARBAGE) collect('major')
+        // What the rows took on the heap.
+        if (cycleBytes >= GARBAGE_BYTES) collect('major')
       },
       onError: (err) => throttle.error(`fabric ${fabric}`, { err, fabric }, 'the cycle of a fabric failed'),
     })

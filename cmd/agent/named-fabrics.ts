@@ -14,8 +14,15 @@ export interface FabricSettings {
   readonly gzip: boolean
 }
 
-/** The targets of each fabric that the settings name, in their order. */
-export function namedFabrics(settings: FabricSettings): ReadonlyMap<string, readonly Target[]> {
+/**
+ * The targets of each fabric that the settings name, in their order.
+ *
+ * @param onBytes told of the bytes of their answers as they come
+ */
+export function namedFabrics(
+  settings: FabricSettings,
+  onBytes?: (bytes: number) => void,
+): ReadonlyMap<string, readonly Target[]> {
   const { targets, named, intervalMs, timeoutMs, maxBodyBytes, gzip } = settings
   const written = new Map<string, Set<string>>()
   const add = (fabric: string, target: string): void => {
@@ -23,7 +30,7 @@ export function namedFabrics(settings: FabricSettings): ReadonlyMap<string, read
   }
   for (const target of targets) add(DEFAULT_FABRIC, target)
   for (const [fabric, target] of named.map(namedTarget)) add(fabric, target)
-  const limits = { intervalMs, timeoutMs, maxBodyBytes }
+  const limits = { intervalMs, timeoutMs, maxBodyBytes, onBytes }
   const open = (target: string, name: string): Target =>
     new Target({ name, place: isUrl(target) ? new Address({ url: target, gzip }) : new FilePlace(target), ...limits })
   return new Map(

@@ -2,6 +2,8 @@ import { type Column, type ColumnCells, type ColumnKind, NO_INT, NO_TEXT, Snapsh
 import { TextsBuilder } from './texts.ts'
 
 const FIRST_ROWS = 1024
+/** So much more room than for the rows that are expected: another guess would else need all arrays anew, beside those before. */
+const MORE_ROWS = 1.1
 /** Texts of cells that are remembered, so that each stands once: a fabric has few, such as `Up` and `Down`. */
 const MOST_REMEMBERED = 100_000
 
@@ -53,7 +55,7 @@ export class SnapshotBuilder {
     this.#texts.clear()
     this.#places.clear()
     this.#row = -1
-    if (rows > this.#capacity) this.#grow(rows)
+    if (rows > this.#capacity) this.#grow(Math.ceil(MORE_ROWS * rows))
   }
 
   /** What kind a column has. */

@@ -310,6 +310,20 @@ describe('rows', () => {
   })
 })
 
+it('a table with a few more rows, or shorter lines, is read into the arrays of the one before', async () => {
+  const reader = new TableReader()
+  const buffersOf = async (rows: number, value: string): Promise<unknown[]> => {
+    const lines = Array.from({ length: rows }, (_, i) => `sw${i},${value}`)
+    return (await read(reader, 'switch_id,packet_errors', ...lines)).snapshot.parts.cells.map(({ buffer }) => buffer)
+  }
+  const [first] = await buffersOf(5_000, '100000')
+  for (const [rows, value] of [
+    [5_200, '100000'],
+    [5_000, '99999'],
+  ] as const)
+    expect((await buffersOf(rows, value))[0]).toBe(first)
+})
+
 describe('ports', () => {
   const tags = async (lines: readonly string[], options: TableReaderOptions = {}) =>
     tagsOf(await read(new TableReader(options), ...lines))

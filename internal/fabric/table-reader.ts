@@ -58,8 +58,8 @@ const MOST_KINDS = 10_000
 /** Words for no value, beside the empty cell: also what C prints of a division by zero. */
 const NO_VALUE = new Set(['n/a', 'na', 'nan', '-nan', 'inf', '-inf', 'null'])
 const LINE_FEED = 0x0a
-/** The first lines tell how many rows a table has: their mean, and a little more. */
-const [LINES_MEASURED, MORE_ROWS] = [64, 1.1]
+/** The first lines tell how many rows a table has, by their mean. */
+const LINES_MEASURED = 64
 
 /**
  * Reads one table of a target after the other: CSV with a row a switch or a row a port. What is good is kept, what is
@@ -284,7 +284,7 @@ function rowsFrom({ bytes, at: first }: CsvScanner, width: number): number {
   let at = first
   let lines = 0
   for (; lines < LINES_MEASURED && at < bytes.length; lines++) at = bytes.indexOf(LINE_FEED, at) + 1
-  return Math.ceil((MORE_ROWS * (bytes.length - first)) / Math.max(width, (at - first) / Math.max(1, lines)))
+  return Math.ceil((bytes.length - first) / Math.max(width, (at - first) / Math.max(1, lines)))
 }
 
 function isNoValue(text: string): boolean {

@@ -8,6 +8,10 @@ import { AnswerBody } from './answer-body.ts'
 import { TargetError } from './target-error.ts'
 
 const MAX_BYTES = 100_000
+/** More than a socket reads at once. */
+const LONG = Array.from({ length: 15_000 }, (_, i) => i)
+  .join(',')
+  .slice(0, MAX_BYTES)
 const CSV = `switch_id,a\n${Array.from({ length: 500 }, (_, i) => `sw${i},${i}\n`).join('')}`
 
 const closers: Array<() => Promise<void>> = []
@@ -76,6 +80,7 @@ describe('an address', () => {
       response.write(CSV.slice(0, 100))
       response.end(CSV.slice(100))
     }, CSV],
+    ['all of it, in several reads', answerWith(LONG), LONG],
     ['all of it, until the connection ends', ({ socket }) => socket.end(`HTTP/1.0 200 OK\r\n\r\n${CSV}`), CSV],
     ['gzip, which was not asked for', answerWith(gzipSync(CSV), { 'content-encoding': 'gzip' }), CSV],
     ['nothing but a status', answerWith(''), 'nothing new'],

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { errorText } from '../text/error-text.ts'
@@ -11,6 +12,8 @@ import { TargetError } from './target-error.ts'
 const MAX_REDIRECTS = 3
 /** A refusal in words is cut to this length in the log. */
 const SHOWN_BYTES = 200
+/** The most bytes that libuv reads at once. */
+const READ_BYTES = 64 * 1024
 
 /** By what an address knows that somebody has its newest answer. */
 interface Validators {
@@ -89,7 +92,7 @@ export class Address implements Place {
   }
 
   #newAgent(): HttpAgent {
-    const options = { keepAlive: true, maxSockets: 1 }
+    const options = { keepAlive: true, maxSockets: 1, onread: intoOneBuffer() }
     if (!this.#isSecure) return new HttpAgent(options)
     const { serverName: servername } = this.#options
     return new HttpsAgent({
@@ -160,6 +163,21 @@ export class Address implements Place {
     if (body.bytes.length === 0) return 'nothing_new'
     this.#newest = { etag: headers.etag, lastModified: headers['last-modified'] }
     return 'read'
+  }
+}
+
+/**
+ * How a socket reads: into the same bytes again and again, of which the parser of HTTP takes copies. Node.js would take 64 KiB
+ * for each read, 30 MB for 100,000 ports, and V8 learns late of what lies outside of its heap.
+ */
+function intoOneBuffer(): { buffer: Buffer; callback(this: Socket, length: number): boolean } {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  return {
+    buffer,
+    callback(length) {
+      this.emit('data', buffer.subarray(0, length))
+      return true
+    },
   }
 }
 

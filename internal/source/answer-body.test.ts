@@ -17,14 +17,25 @@ describe('an answer body', () => {
     }
   })
 
-  it('keeps its buffer from body to body', () => {
+  it('keeps its buffer from body to body, also where one is a little larger', () => {
     const body = new AnswerBody(1_000_000)
     body.begin(300_000)
     body.add(Buffer.alloc(300_000))
     const { buffer } = body.bytes
-    body.begin(200_000)
-    body.add(Buffer.alloc(200_000))
-    expect(body.bytes.buffer).toBe(buffer)
+    for (const length of [200_000, 330_000]) {
+      body.begin(length)
+      body.add(Buffer.alloc(length))
+      expect(body.bytes.buffer).toBe(buffer)
+    }
+  })
+
+  it('tells of each chunk that it has taken', () => {
+    const told: number[] = []
+    const body = new AnswerBody(1000, undefined, (bytes) => void told.push(bytes))
+    body.begin(3)
+    for (const chunk of ['ab', 'c']) body.add(Buffer.from(chunk))
+    expect(() => body.add(Buffer.alloc(1000))).toThrow(/more than/)
+    expect(told).toEqual([2, 1])
   })
 
   it('takes its most, and no byte more', () => {

@@ -27,6 +27,8 @@ export interface TargetOptions {
   readonly maxBodyBytes: number
   /** The setting with that bound, for people: `fabric.maxBodyBytes`. */
   readonly maxBodySetting?: string
+  /** Told of the bytes of an answer as they come. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
   /** A monotonic timer, ms. */
   readonly nowMs?: () => number
 }
@@ -53,7 +55,7 @@ export class Target {
     this.name = options.name
     this.#options = options
     this.#nowMs = options.nowMs ?? (() => performance.now())
-    this.#body = new AnswerBody(options.maxBodyBytes, options.maxBodySetting)
+    this.#body = new AnswerBody(options.maxBodyBytes, options.maxBodySetting, options.onBytes)
     const { intervalMs } = options
     this.#backoff = new Backoff({ firstMs: intervalMs, largestMs: LONGEST_PAUSE_INTERVALS * intervalMs })
   }
