@@ -21,9 +21,14 @@ beforeEach(async () => {
 })
 afterEach(() => redis.stop())
 
-async function youngMiBOf(options: string): Promise<number> {
-  const server = startProgram('server', {
+async function youngMiBOf(
+  options: string,
+  [program, started] = ['server', 'server consumes'],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const running = startProgram(program!, {
     env: {
+      ...env,
       REDIS_URL: redis.url,
       INFLUX_URL: 'http://127.0.0.1:1',
       SENTINEL_ADMIN_PORT: '0',
@@ -31,21 +36,26 @@ async function youngMiBOf(options: string): Promise<number> {
     },
   })
   try {
-    await until('it consumes', () => server.stderr().includes('server consumes'))
-    process.kill(server.pid, 'SIGUSR2')
+    await until('it consumes', () => running.stderr().includes(started!))
+    process.kill(running.pid, 'SIGUSR2')
     let mib: string | undefined
     await until('it has grown', () => {
-      mib = /young (\d+) MiB/.exec(server.stderr())?.[1]
+      mib = /young (\d+) MiB/.exec(running.stderr())?.[1]
       return mib !== undefined
     })
     return Number(mib)
   } finally {
-    await server.stop()
+    await running.stop()
   }
 }
 
 it('the young generation of a server stays at 16 MiB, whatever lives on', async () => {
   expect(await youngMiBOf('')).toBeLessThanOrEqual(16)
+})
+
+it('that of an agent stays as small as it starts, also where it asks a fabric', async () => {
+  const env = { SENTINEL_FABRIC_TARGETS: '/nowhere/ports.csv' }
+  expect(await youngMiBOf('', ['agent', 'fabric is asked'], env)).toBeLessThanOrEqual(2)
 })
 
 it('is as large as the user of Node.js says', async () => {
