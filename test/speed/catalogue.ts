@@ -7,6 +7,7 @@ import { memoryOutage, memorySteady } from './memory.ts'
 import { pipelineFrames } from './pipeline-frames.ts'
 import { cycle50, cycle100k, cycleMemory } from './fabric-cycle.ts'
 import { hey50, hey100 } from './hey.ts'
+import { queue1, queue4, queue16 } from './queue.ts'
 import type { Row } from './row.ts'
 import { everyday1, everyday4, SCALING } from './scaling.ts'
 import { agents5k, agents10k, agentsOverload } from './sources.ts'
@@ -34,6 +35,7 @@ export const ROWS: readonly Row[] = [
   ],
   ...[allocations, hosts, agent, start],
   ...[getMetric, listMetrics, hey50, hey100, cycle50, cycle100k, cycleMemory, swap],
+  ...[queue1, queue4, queue16],
   ...[agents5k, agents10k, agentsOverload],
   ...SCALING,
   ...[memorySteady, memoryOutage],
