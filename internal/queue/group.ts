@@ -41,7 +41,9 @@ const LOOK_MS = 1000
 const FULL_LOOK_MS = 50
 const BLOCK_MS = 250
 const RETRY_MS = 200
-/** Of one partition and one read. */
+/** COUNT limits entries, and an entry may have megabytes. So COUNT follows the size of the entries that come. */
+const TARGET_READ_BYTES = 2 * 2 ** 20
+const FIRST_COUNT = 16
 const MAX_COUNT = 256
 const MAX_CLAIMS = 10
 const PENDING_COUNT = 2000
@@ -61,6 +63,8 @@ export class Group {
   /** Partitions whose group exists, as far as this connection knows. */
   readonly #ready = new Set<number>()
   #lookDueAtMs = 0
+  /** The entries to ask for in one read. */
+  #count = FIRST_COUNT
   /** Resolves at the next change: a consumer came, left, acked, or takes bytes again. */
   #change: Deferred<void> = deferred()
   /** The partitions of the read that Redis holds back now. */
@@ -200,7 +204,7 @@ export class Group {
   async #read(readable: ReadonlyArray<readonly [partition: number, room: number]>): Promise<void> {
     const { topic, group, reader } = this.#options
     const room = Math.min(...readable.map(([, each]) => each))
-    const count = Math.max(1, Math.min(MAX_COUNT, Math.floor(room / readable.length)))
+    const count = Math.max(1, Math.min(Math.floor(this.#count / readable.length), Math.floor(room / readable.length)))
     const byKey = new Map(readable.map(([partition]) => [partitionKeys(topic, partition).stream, partition]))
     const keys = [...byKey.keys()]
     const ids = keys.map(() => '>')
@@ -215,6 +219,15 @@ export class Group {
       this.#blocked = undefined
     }
     for (const [key, entries] of reply ?? []) this.#deliver(byKey.get(key.toString())!, entries, false)
+    this.#fitCount((reply ?? []).flatMap(([, entries]) => entries))
+  }
+
+  /** At most twice as many as last time, so that one small message before many large ones does not raise COUNT too far. */
+  #fitCount(entries: readonly RawEntry[]): void {
+    if (entries.length === 0) return
+    const bytes = entries.reduce((sum, entry) => sum + payloadOf(entry).length, 0) / entries.length
+    const fitting = Math.ceil(TARGET_READ_BYTES / Math.max(1, bytes))
+    this.#count = Math.max(1, Math.min(MAX_COUNT, this.#count * 2, fitting))
   }
 
   /** Sends entries to consumers, in their order. Those that nobody is there for become visible to others. */
@@ -275,7 +288,7 @@ export class Group {
       for (let claims = 0; claims < MAX_CLAIMS; claims++) {
         const room = this.#readable().find(([each]) => each === partition)?.[1] ?? 0
         if (room === 0) break
-        const args = [stream, group, reader, visibilityMs(), from, 'COUNT', Math.min(room, MAX_COUNT)]
+        const args = [stream, group, reader, visibilityMs(), from, 'COUNT', Math.min(room, this.#count)]
         const [next, entries] = await this.#connection.send(
           `XAUTOCLAIM ${stream}`,
           async (client) => (await client.callBuffer('XAUTOCLAIM', args)) as [Buffer, Array<RawEntry | null>],

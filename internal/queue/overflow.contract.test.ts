@@ -36,6 +36,7 @@ async function produceAll(gateway: Gateway, payloads: string[], partition = 0): 
 async function consumeAll(gateway: Gateway, count: number, group = 'one'): Promise<Map<string, string>> {
   const consumer = await connect(gateway, 'gpu', group, 0)
   const seen = new Map<string, string>()
+  const unacked = new Set<string>()
   let next = 0
   await until(
     `${count} messages have come`,
@@ -44,7 +45,10 @@ async function consumeAll(gateway: Gateway, count: number, group = 'one'): Promi
       const some = received.slice(next)
       next += some.length
       for (const { payload, id } of some) if (!seen.has(payload)) seen.set(payload, id)
-      if (some.length > 0) await gateway.ack('gpu', 0, group, [...new Set(some.map(({ id }) => id))])
+      for (const { id } of some) unacked.add(id)
+      // While Redis is away they wait.
+      const acked = await gateway.ack('gpu', 0, group, [...unacked]).catch(() => 'away')
+      if (acked !== 'away') unacked.clear()
       return seen.size >= count
     },
     60_000,

@@ -154,9 +154,11 @@ export class Topics {
     return opened
   }
 
-  /** A message of it was acked. */
+  /** A message of it was acked: what all groups have acked is to be removed, also where this gateway has produced nothing. */
   acked(topic: string, partition: number): void {
-    this.#opened.get(`${topic}:${partition}`)?.acked()
+    const opened = this.#opened.get(`${topic}:${partition}`)
+    if (opened !== undefined) opened.acked()
+    else void this.partition(topic, partition).then((each) => each.acked())
   }
 
   /** Tells Redis of topics that it does not know, and learns of those that other gateways have made. Never fails. */
