@@ -7,7 +7,7 @@ import { influxCount } from '../support/influx.ts'
 import { type Program, run, startProgram } from '../support/programs.ts'
 import { type ConsumeStream, QueueClient } from '../support/queue-client.ts'
 import { json } from '../support/raw-redis.ts'
-import { freePort, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
+import { freePort, startInflux, startRedis, startRedisCluster, type TestServer, until } from '../support/servers.ts'
 
 const AOF = ['--appendonly', 'yes', '--appendfsync', 'always']
 
@@ -160,6 +160,20 @@ describe('the program queue', () => {
     const rest = await next.client.consume('topic=stops&partition=0&group=one')
     await received(rest, 4)
     expect(rest.received.map(({ payload }) => payload)).toEqual(['1', '2', '3', '4'])
+  })
+})
+
+describe('a queue that cannot begin', () => {
+  it('says why, and ends with 78: a node of a Redis Cluster, and a topic that cannot be a key', async () => {
+    const nodes = await startRedisCluster()
+    const env = { REDIS_URL: nodes[0]!.url }
+    const cluster = await run('queue', { env, args: ['--admin-port=0', '--queue-port=0'] })
+    expect(cluster.code).toBe(78)
+    expect(cluster.stderr).toContain('is a node of a Redis Cluster, which is not supported')
+    await Promise.all(nodes.map((node) => node.stop()))
+    const topic = await run('queue', { args: ['--admin-port=0', '--queue-port=0', '--queue-topics=a/b'] })
+    expect(topic.code).toBe(78)
+    expect(topic.stderr).toContain('queue.topics: "a/b" must be a letter or digit')
   })
 })
 
