@@ -9,8 +9,7 @@ export async function open(context: Context): Promise<void> {
   const { fabric, scrape, gpu } = context.settings
   const asksFabrics = fabric.targets.length + fabric.named.length > 0
   const scrapes = scrape.targets.length > 0
-  const readsGpus = gpu.csv.length > 0
-  const isSmall = !asksFabrics && !scrapes && !readsGpus
+  const isSmall = !asksFabrics && !scrapes && gpu.csv.length === 0
   // `sentinel agent` comes here without the flags.
   if (!isSmall) useCompilers()
   else keepHeapSmall()
@@ -22,7 +21,7 @@ export async function open(context: Context): Promise<void> {
   if (asksFabrics)
     await (await import('./fabric.ts')).openFabricSources(context, broker, { collect: garbageCollector() })
   if (scrapes) await (await import('./scrape.ts')).openScrapeSources(context, broker)
-  if (readsGpus) await (await import('./gpu.ts')).openGpuCsv(context, broker)
+  if (gpu.csv.length > 0 || gpu.nvidiaSmi) await (await import('./gpu.ts')).openGpuSources(context, broker)
   if (isSmall) collectOnceSettled()
 }
 

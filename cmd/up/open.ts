@@ -1,7 +1,7 @@
 import { openAgent, openSource } from '../agent/agent.ts'
 import { openFabricSources } from '../agent/fabric.ts'
 import { openScrapeSources } from '../agent/scrape.ts'
-import { openGpuCsv } from '../agent/gpu.ts'
+import { openGpuSources } from '../agent/gpu.ts'
 import { openApi } from '../api/api.ts'
 import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import { connectStore } from '../parts/store.ts'
@@ -30,7 +30,7 @@ export async function open(context: Context): Promise<void> {
   const played = isPlayed ? [`${MADE_UP}=${await openGenerator(context)}`] : []
   await openFabricSources(context, broker, { more: played })
   await openScrapeSources(context, broker)
-  await openGpuCsv(context, broker)
+  await openGpuSources(context, broker)
   process.stdout.write(`SentinelStream is up: ${page}\n`)
   if (isPlayed) process.stdout.write(`Its switch fabric is made up: ${page.replace(/\/$/, '')}/?view=fabric\n`)
 }

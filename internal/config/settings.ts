@@ -547,6 +547,20 @@ export const SCHEMA = {
         alsoFrom: ['CSV_DELAY_MS'],
       },
     ),
+    nvidiaSmi: onOff({
+      default: false,
+      duties: ['measure'],
+      description: 'Whether the GPUs of this host are measured with nvidia-smi.',
+    }),
+    nvidiaSmiPath: text({
+      default: 'nvidia-smi',
+      duties: ['measure'],
+      description: 'The program: a path, or a name that is looked for.',
+    }),
+    nvidiaSmiIntervalMs: duration(
+      { min: SECOND, max: HOUR },
+      { default: 10 * SECOND, duties: ['measure'], description: 'How often it says a line a GPU, in whole seconds.' },
+    ),
     tagLabels: texts({
       default: [],
       defaultText: 'none',

@@ -96,8 +96,8 @@ describe('docs/metrics.md is true of the running programs', () => {
     await start('server', env)
     const scrapes = `--scrape-targets=${urls.get('server')}/metrics`
     await writeFile(join(folder, 'gpus.csv'), 'time,metric,uuid,value\n0,DCGM_FI_DEV_GPU_UTIL,GPU-1,5\n')
-    const gpus = `--gpu=${join(folder, 'gpus.csv')}`
-    await start('agent', env, `--fabric-targets=${join(folder, 'fabric.csv')}`, scrapes, gpus)
+    const gpus = [`--gpu=${join(folder, 'gpus.csv')}`, '--gpu-nvidia-smi', '--gpu-nvidia-smi-path=/nowhere/nvidia-smi']
+    await start('agent', env, `--fabric-targets=${join(folder, 'fabric.csv')}`, scrapes, ...gpus)
     await start('api', env, `--api-port=${apiPort}`)
     await start(
       'up',
@@ -107,7 +107,7 @@ describe('docs/metrics.md is true of the running programs', () => {
       '--generator-port=0',
       '--generator-push=http://127.0.0.1:9/',
       scrapes,
-      gpus,
+      ...gpus,
     )
     await start('generator', {}, '--port=0', '--push=http://127.0.0.1:9/')
     await start('queue', env, '--queue-port=0')
