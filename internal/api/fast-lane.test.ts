@@ -1,9 +1,11 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { get, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { switchesOf } from '../../test/support/fabric.ts'
 import { FabricScene } from '../../test/support/fabric-scene.ts'
+import { until } from '../../test/support/servers.ts'
 import { FabricLatencies } from './routes/telemetry/telemetry.ts'
 
 /** Of the connection, and of the moment. */
@@ -111,6 +113,20 @@ describe('an answer that is ready', () => {
       start.unsubscribe(count)
     }
     expect(handled).toBe(byRoute)
+  })
+
+  it('is closed when its client reads nothing for two minutes', async () => {
+    const sockets: Socket[] = []
+    fabric.scene.app.server.once('connection', (socket: Socket) => sockets.push(socket))
+    ;(await ask(VALUE)).resume()
+    // One that was read at once needs no timer: there is that between two requests alone.
+    expect(sockets[0]!.timeout).not.toBe(120_000)
+    fabric.scene.app.server.once('connection', (socket: Socket) => sockets.unshift(socket))
+    const client = connect(port, '127.0.0.1')
+    client.pause()
+    client.write(`GET ${LIST} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(5_000))
+    await until('answers wait', () => sockets[0]?.timeout === 120_000)
+    client.destroy()
   })
 
   it('counts against the limit of its address, and is refused beyond it', async () => {

@@ -367,7 +367,8 @@ describe('a connection', () => {
   })
 
   it('aborts the query when the client closes it', async () => {
-    const { scene, port } = await listen()
+    // Its own timeout aborts it too.
+    const { scene, port } = await listen({ limits: { queryTimeoutMs: 3_600_000 } })
     scene.way.send('cpu', { host: 'a' }, { v: 1 })
     let asked = false
     let aborted = false

@@ -4,10 +4,13 @@ export class Texts {
   readonly starts: Uint32Array
   /** UTF-8. */
   readonly bytes: Uint8Array
+  /** The same bytes: to make a view for each text would take longer than to read it. */
+  readonly #readable: Buffer
 
   constructor(starts: Uint32Array, bytes: Uint8Array) {
     this.starts = starts
     this.bytes = bytes
+    this.#readable = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   get length(): number {
@@ -15,9 +18,7 @@ export class Texts {
   }
 
   at(place: number): string {
-    const { buffer, byteOffset } = this.bytes
-    const start = this.starts[place]!
-    return Buffer.from(buffer, byteOffset + start, this.starts[place + 1]! - start).toString()
+    return this.#readable.toString('utf8', this.starts[place]!, this.starts[place + 1]!)
   }
 
   /** The same in memory of its own. */

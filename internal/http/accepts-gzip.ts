@@ -3,8 +3,9 @@
  * whose encoding its route chooses; every other answer is compressed by the app.
  */
 export function acceptsGzip(accepted: string | readonly string[] | undefined): boolean {
+  if (accepted === undefined) return false
   const weights = new Map<string, number>()
-  for (const part of String(accepted ?? '').split(',')) {
+  for (const part of String(accepted).split(',')) {
     const [, name, weight = '1'] = /^\s*([\w*-]+)\s*(?:;\s*q=([\d.]+)\s*)?$/i.exec(part) ?? []
     if (name !== undefined) weights.set(name.toLowerCase(), Number(weight))
   }

@@ -30,9 +30,9 @@ export async function startBare({ headers, body }: RawAnswer, signal: AbortSigna
   return start('bare-http', [body.toString('base64'), JSON.stringify(headers)], signal)
 }
 
-/** A fastify whose one route answers a constant text. */
-export async function startFastify({ body }: RawAnswer, signal: AbortSignal): Promise<PlainServer> {
-  return start('bare-fastify', [body.toString('base64')], signal)
+/** A fastify whose one route answers a constant text, under these headers besides its own. */
+export async function startFastify({ headers, body }: RawAnswer, signal: AbortSignal): Promise<PlainServer> {
+  return start('bare-fastify', [body.toString('base64'), JSON.stringify(headers)], signal)
 }
 
 async function start(name: string, args: readonly string[], signal: AbortSignal): Promise<PlainServer> {

@@ -17,7 +17,7 @@ function rowOf(id: string, name: string, path: string): Row {
   return {
     id,
     page: 'fabric',
-    what: `${name} as a client of the network gets it, through a proxy and with its limits counted, ${CONNECTIONS} connections, while a cycle a second goes through the whole pipeline; beside a bare node:http that answers the same headers and bytes, and a fastify that answers a constant`,
+    what: `${name} as a client of the network gets it, through a proxy and with its limits counted, ${CONNECTIONS} connections, while a cycle a second goes through the whole pipeline; beside a bare node:http and a fastify that answer a constant: the same headers and bytes`,
     command: `npm run speed -- --rows ${id}`,
     figures: [
       { name: 'beside bare', unit: '×', decimals: 3, reach: { atLeast: 0.6 } },

@@ -1,12 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import type { App } from '../../../http/app-types.ts'
-import type { Ready } from '../../../http/fast-lane.ts'
+import type { Ready, ReadyAnswer } from '../../../http/fast-lane.ts'
 import type { LatencyRecorder } from '../../../observe/latency.ts'
+import type { FabricGeneration } from '../../../view/fabric/fabric-generation.ts'
 import type { FabricView } from '../../../view/fabric/fabric-view.ts'
 import { valueJson } from '../../../view/fabric/json.ts'
 import type { TargetRows } from '../../../view/fabric/target-rows.ts'
 import { ConditionSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
-import { headersOf, isSentAlready, JSON_TYPE, sendShort, tagOf } from './answers.ts'
+import { isSentAlready, JSON_TYPE, readyAnswer, ShortAnswers, sendShort, tagOf } from './answers.ts'
 import { askedFabric, askedRow, FabricParam } from './asked-fabric.ts'
 import { missing, TelemetryError } from './errors.ts'
 
@@ -70,23 +71,28 @@ export function addGetMetric(app: App, view: FabricView, latency: LatencyRecorde
 }
 
 /** As clients ask: no character that a URL writes in another way. */
-const PLAIN = /^switch_id=([\w.:~-]+)&metric=([\w.:~-]+)$/
+const PLAIN = /^[^?]*\?switch_id=([\w.:~-]+)&metric=([\w.:~-]+)$/
 
 /** The same without fastify, where it is asked as clients do and there is one fabric. */
 export function readyValue(view: FabricView, latency: LatencyRecorder): Ready {
-  return (search) => {
+  const answers = new ShortAnswers()
+  return (request) => {
     const begunMs = performance.now()
-    const asked = PLAIN.exec(search)
-    const generation = asked && view.only
-    if (!asked || !generation) return undefined
-    const row = generation.find(asked[1]!)
-    if (row < 0) return undefined
-    const { snapshot, firstRow } = generation.targetOf(row)
-    const body = valueJson(snapshot.value(row - firstRow, snapshot.columnOf(asked[2]!)))
-    if (body === undefined) return undefined
-    latency.record(Math.round((performance.now() - begunMs) * 1000))
-    return { headers: ['etag', tagOf(generation.id), ...headersOf(body)], body }
+    const url = request.url!
+    const generation = view.only
+    const answer = generation && answers.get(generation, url, () => plainAnswer(generation, url))
+    if (answer !== undefined) latency.record(Math.round((performance.now() - begunMs) * 1000))
+    return answer
   }
+}
+
+function plainAnswer(generation: FabricGeneration, url: string): ReadyAnswer | undefined {
+  const [, switchId, metric] = PLAIN.exec(url) ?? []
+  const row = switchId === undefined ? -1 : generation.find(switchId)
+  if (row < 0) return undefined
+  const { snapshot, firstRow } = generation.targetOf(row)
+  const value = valueJson(snapshot.value(row - firstRow, snapshot.columnOf(metric!)))
+  return value === undefined ? undefined : readyAnswer(generation, value)
 }
 
 /** @throws TelemetryError that names the first parameter that is missing: the switch comes first */

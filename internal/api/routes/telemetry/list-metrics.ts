@@ -15,7 +15,16 @@ import { Slices } from '../../../view/fabric/slices.ts'
 import type { TargetRows } from '../../../view/fabric/target-rows.ts'
 import { ConditionSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
 import { parseTime } from '../history-params.ts'
-import { type Answer, type Answers, headersOf, isSentAlready, JSON_TYPE, linkTo, sendAnswer, tagOf } from './answers.ts'
+import {
+  type Answer,
+  type Answers,
+  isSentAlready,
+  JSON_TYPE,
+  linkTo,
+  readyAnswer,
+  sendAnswer,
+  tagOf,
+} from './answers.ts'
 import { askedFabric, askedRow, checkMetric, FabricParam } from './asked-fabric.ts'
 
 export type TelemetryShape = 'array' | 'object'
@@ -129,10 +138,11 @@ export function addListMetrics(app: App, { view, clock, answers, shape, latency 
 
 /** The same without fastify, where the answer was made already, and compressed if the client asks for that. */
 export function readyList(view: FabricView, answers: Answers, latency: LatencyRecorder): Ready {
-  return (_search, { url, headers }) => {
+  return ({ url, headers }) => {
     const begunMs = performance.now()
     const generation = view.only
-    const made = generation && answers.made(generation, url!)
+    if (generation === undefined) return undefined
+    const made = answers.made(generation, url!)
     if (made === undefined) return undefined
     const zips = made.body.length >= COMPRESSION.threshold && acceptsGzip(headers['accept-encoding'])
     const body = zips ? answers.zipped(made) : made.body
@@ -140,7 +150,7 @@ export function readyList(view: FabricView, answers: Answers, latency: LatencyRe
     const link = made.next === undefined ? [] : ['link', linkTo(made.next)]
     const encoding = zips ? ['vary', 'accept-encoding', 'content-encoding', 'gzip'] : []
     latency.record(Math.round((performance.now() - begunMs) * 1000))
-    return { headers: ['etag', tagOf(generation!.id), ...link, ...encoding, ...headersOf(body)], body }
+    return readyAnswer(generation, body, [...link, ...encoding])
   }
 }
 
