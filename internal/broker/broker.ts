@@ -284,6 +284,12 @@ export interface Broker {
    */
   publish(key: string, payload: Buffer): Promise<number>
   /**
+   * Where a message that `publish` answers may still be lost with the process (memory): resolves only when the message is
+   * acked, which means stored, a dead letter, or in the spool; with 0 when nobody listens, or the subscriber ended first.
+   * It was delivered by then, or waits: after 0 it may come a second time.
+   */
+  publishUntilAcked?(key: string, payload: Buffer): Promise<number>
+  /**
    * Resolves when messages come. Stays pending while the engine is away (`health` says why); rejects when the broker is
    * closed.
    */

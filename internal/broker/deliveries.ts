@@ -21,6 +21,11 @@ export class Deliveries {
     this.#logger = logger
   }
 
+  /** The number of the newest delivery. */
+  get lastId(): number {
+    return this.#delivery.id
+  }
+
   /**
    * @param tie of the message, where the engine may deliver it again; otherwise −1
    * @returns what the handler threw, for people; '' when it took the message
@@ -42,10 +47,17 @@ export class Deliveries {
     }
   }
 
-  /** Delivers a message that the engine delivers once only. If the handler throws on it, it is poison at once. */
-  deliverOnce(payload: Buffer): void {
+  /**
+   * Delivers a message that the engine delivers once only. If the handler throws on it, it is poison at once.
+   *
+   * @returns for poison, a promise that settles as `poison` does: its rejection counts as handled
+   */
+  deliverOnce(payload: Buffer): Promise<void> | undefined {
     const problem = this.deliver(payload)
-    if (problem !== '') this.poison(Buffer.from(payload), '', 1, problem).catch(() => {})
+    if (problem === '') return undefined
+    const kept = this.poison(Buffer.from(payload), '', 1, problem)
+    kept.catch(() => {})
+    return kept
   }
 
   /** Hands a poison message to `onPoison`. Rejects when that fails: then the message should stay in the engine. */

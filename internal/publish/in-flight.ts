@@ -12,16 +12,30 @@ const FOR_HELD = 0.5
  * Redis that has answered nothing for so long gets nothing more until it does: it stands still, and would hand on all at
  * once what thousands of publishers have sent meanwhile.
  */
-const SILENT_MS = 1000
+export const SILENT_MS = 1000
 
 /** Messages that the broker has not answered. */
-export class InFlight {
+export class InFlight implements Iterable<OutgoingMessage> {
+  readonly #silentMs: number
   /** Each with a promise that resolves when its answer has been dealt with. */
   readonly #messages = new Map<OutgoingMessage, Promise<void>>()
   #bytes = 0
   #samples = 0
   /** When the last answer came, or the first message that waits for one left. */
   #silentSinceMs = 0
+
+  /** @param silentMs an answer that is the ack of a store comes when it comes: then Infinity */
+  constructor(silentMs = SILENT_MS) {
+    this.#silentMs = silentMs
+  }
+
+  [Symbol.iterator](): Iterator<OutgoingMessage> {
+    return this.#messages.keys()
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
 
   get size(): number {
     return this.#messages.size
@@ -32,7 +46,7 @@ export class InFlight {
   }
 
   hasRoom(nowMs: number): boolean {
-    return !this.#isSilent(nowMs) && this.#messages.size < MAX_MESSAGES && this.#bytes < MAX_BYTES
+    return !this.isSilent(nowMs) && this.#messages.size < MAX_MESSAGES && this.#bytes < MAX_BYTES
   }
 
   get isBusy(): boolean {
@@ -40,7 +54,7 @@ export class InFlight {
   }
 
   hasRoomForHeld(nowMs: number): boolean {
-    if (this.#isSilent(nowMs)) return false
+    if (this.isSilent(nowMs)) return false
     return this.#messages.size < MAX_MESSAGES * FOR_HELD && this.#bytes < MAX_BYTES * FOR_HELD
   }
 
@@ -85,7 +99,8 @@ export class InFlight {
     await Promise.all(this.#messages.values())
   }
 
-  #isSilent(nowMs: number): boolean {
-    return this.#messages.size > 0 && nowMs - this.#silentSinceMs >= SILENT_MS
+  /** Whether the broker owes answers, and has given none for a while. */
+  isSilent(nowMs: number): boolean {
+    return this.#messages.size > 0 && nowMs - this.#silentSinceMs >= this.#silentMs
   }
 }

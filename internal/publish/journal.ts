@@ -81,6 +81,26 @@ export class Journal {
     return number
   }
 
+  /** Whether so much waits for the disk that a part of it must be written before there is room for more. */
+  get isBehind(): boolean {
+    return this.#log.isBehind
+  }
+
+  /** Whether the disk takes nothing. */
+  get isRefused(): boolean {
+    return this.#log.problem !== ''
+  }
+
+  /** Resolves when what was added before the call has reached the file system, or the disk refuses it. */
+  written(): Promise<void> {
+    return this.#log.written()
+  }
+
+  /** Whether the file system has a record: then it survives the end of this process. */
+  hasWritten(record: number): boolean {
+    return this.#log.hasWritten(record)
+  }
+
   /** Resolves when there is room for more before the disk, or when the disk takes nothing. */
   async room(): Promise<void> {
     if (this.#log.isBehind) await this.#log.written()

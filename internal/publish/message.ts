@@ -1,6 +1,14 @@
 import { checkTransition, type Transitions } from '../lifecycle/transition.ts'
 import type { Run } from './run.ts'
 
+/** What keeps a message that a `kill -9` of this process must not take: the broker, or this process's journal. */
+export type Durable = 'broker' | 'disk'
+
+/** Neither the broker nor the disk has a message for certain. It may still arrive: sending its samples again is safe. */
+export class NotDurableError extends Error {
+  override readonly name = 'NotDurableError'
+}
+
 export type MessageState = 'made' | 'inFlight' | 'held' | 'sent' | 'withdrawn'
 
 const TRANSITIONS: Transitions<MessageState> = {
@@ -30,6 +38,10 @@ const TRANSITIONS: Transitions<MessageState> = {
  * - held → withdrawn: `Outbox`, when the message is too old or has no room; and a stop without a disk to leave it on.
  *
  * What is held when the process ends stays in the journal. The next process takes it over as a held message of its own.
+ *
+ * Who sent a message may wait until it is durable (`onDurable`, called once): `sent` makes it so, and so does its record
+ * in the journal once it is written, in whatever state the message is then (`DiskKeeper`). `withdrawn`, or a disk that
+ * does not take the record, make it not durable.
  */
 export class OutgoingMessage {
   /** Empty for an end marker: its bytes are made when it is sent. */
@@ -47,6 +59,8 @@ export class OutgoingMessage {
   /** Its record in the journal, if it has one. */
   record: number | undefined
   #state: MessageState = 'made'
+  #onDurable: ((result: Durable | NotDurableError) => void) | undefined
+  #isDurable = false
 
   constructor(parts: {
     readonly payload: Buffer
@@ -57,6 +71,7 @@ export class OutgoingMessage {
     readonly madeAt: number
     readonly madeAtUptimeUs: number
     readonly record?: number
+    readonly onDurable?: ((result: Durable | NotDurableError) => void) | undefined
   }) {
     this.payload = parts.payload
     this.run = parts.run
@@ -66,6 +81,7 @@ export class OutgoingMessage {
     this.madeAt = parts.madeAt
     this.madeAtUptimeUs = parts.madeAtUptimeUs
     this.record = parts.record
+    this.#onDurable = parts.onDurable
   }
 
   get state(): MessageState {
@@ -76,8 +92,30 @@ export class OutgoingMessage {
     return this.payload.length === 0
   }
 
+  /** Whether its sender waits to hear that it is durable. */
+  get isAwaited(): boolean {
+    return this.#onDurable !== undefined
+  }
+
+  /** Whether its sender was told that it is durable. Such a message must not be given up. */
+  get isDurable(): boolean {
+    return this.#isDurable
+  }
+
   moveTo(state: MessageState): void {
-    if (checkTransition('a message', TRANSITIONS, this.#state, state)) this.#state = state
+    if (!checkTransition('a message', TRANSITIONS, this.#state, state)) return
+    this.#state = state
+    if (state === 'sent') this.settle('broker')
+    else if (state === 'withdrawn') this.settle(new NotDurableError('the message was given up'))
+  }
+
+  /** Tells the sender what became of it. Only the first call counts. */
+  settle(result: Durable | NotDurableError): void {
+    const tell = this.#onDurable
+    if (tell === undefined) return
+    this.#onDurable = undefined
+    this.#isDurable = !(result instanceof NotDurableError)
+    tell(result)
   }
 }
 

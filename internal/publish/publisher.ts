@@ -9,7 +9,7 @@ import type { SegmentLog } from '../spool/segment-log.ts'
 import type { Clock } from '../time/clock.ts'
 import { machineUptimeUs } from '../time/uptime.ts'
 import { Journal } from './journal.ts'
-import { endMarker, OutgoingMessage } from './message.ts'
+import { type Durable, endMarker, NotDurableError, OutgoingMessage } from './message.ts'
 import type { OutboxBounds } from './outbox.ts'
 import { Run } from './run.ts'
 import { Sender } from './sender.ts'
@@ -29,6 +29,11 @@ export interface PublisherOptions {
   /** Bounds of the outbox: 64 MiB and one hour unless told otherwise. */
   readonly outboxMaxBytes?: number
   readonly outboxMaxAgeMs?: number
+  /**
+   * Whether it takes messages by `sendDurably`. Then nothing is given up for its age or for room: the caller asks for
+   * `pendingBytes` before it sends. Needs a log, and a broker that keeps messages or tells of acks (streams, memory).
+   */
+  readonly isDurable?: boolean
   /**
    * Keeps what is held on disk, over the end of the process; for a codec of frames. Without it, what is held at the end
    * is dropped, and counted.
@@ -96,7 +101,10 @@ export class Publisher {
   #heartbeat: NodeJS.Timeout | undefined
 
   constructor(options: PublisherOptions) {
-    const { broker, codec, key, clock, logger, throttle, ledger, onSent } = options
+    const { broker, codec, key, clock, logger, throttle, ledger, onSent, isDurable = false } = options
+    if (isDurable && (broker.kind === 'pubsub' || options.log === undefined)) {
+      throw new Error('a durable publisher needs a log, and a broker that keeps messages or tells of acks')
+    }
     this.#options = options
     this.#ledger = ledger
     this.#encoder = codec.encoder()
@@ -105,7 +113,10 @@ export class Publisher {
     this.#run = new Run(options.runId, Infinity, 'running')
     this.#sender = new Sender({
       ...{ broker, codec, key, clock, uptimeUs: this.#uptimeUs, logger, throttle, ledger, journal: this.#journal },
-      outboxBounds: { maxBytes: options.outboxMaxBytes ?? 64 * 2 ** 20, maxAgeMs: options.outboxMaxAgeMs ?? 3_600_000 },
+      isDurable,
+      outboxBounds: isDurable
+        ? { maxBytes: Infinity, maxAgeMs: Infinity }
+        : { maxBytes: options.outboxMaxBytes ?? 64 * 2 ** 20, maxAgeMs: options.outboxMaxAgeMs ?? 3_600_000 },
       onSent: (publishUs) => {
         this.#heartbeat?.refresh()
         onSent?.(publishUs)
@@ -128,6 +139,11 @@ export class Publisher {
   /** Bytes in the outbox. */
   get outboxBytes(): number {
     return this.#sender.outbox.bytes
+  }
+
+  /** Bytes of all messages that no server has for certain. */
+  get pendingBytes(): number {
+    return this.#sender.pendingBytes
   }
 
   /**
@@ -182,6 +198,26 @@ export class Publisher {
   }
 
   /**
+   * Sends what an encoder of frames has gathered, of a durable publisher. Resolves once a `kill -9` cannot take it: the
+   * broker has answered that it keeps it, or the journal has it on disk. From then on it is never given up. It may be
+   * sent twice.
+   *
+   * @throws NotDurableError neither is certain: it may arrive or not, and sending the samples again is safe
+   */
+  sendDurably(encoder: FinishedBy): Promise<Durable> {
+    if (!this.#run.isRunning) {
+      this.#dropUnfinished(encoder)
+      return Promise.reject(new NotDurableError('the process is stopping'))
+    }
+    return new Promise((resolve, reject) => {
+      const message = this.#finishMessage(encoder, (result) =>
+        result instanceof NotDurableError ? reject(result) : resolve(result),
+      )
+      this.#sender.send(message)
+    })
+  }
+
+  /**
    * For who makes many messages at once: resolves when some more of them find room, or at the signal. What is sent
    * without waiting goes to the outbox, and over its bound.
    */
@@ -217,7 +253,10 @@ export class Publisher {
   }
 
   /** The message of all samples that were added since the last one. */
-  #finishMessage(encoder: FinishedBy = this.#encoder): OutgoingMessage {
+  #finishMessage(
+    encoder: FinishedBy = this.#encoder,
+    onDurable?: (result: Durable | NotDurableError) => void,
+  ): OutgoingMessage {
     const run = this.#run
     this.#sender.updateStanding(run)
     const { header } = run
@@ -227,7 +266,8 @@ export class Publisher {
     const payload = encoder.finish(header)
     run.countMessage(samples)
     this.#ledger.produced += samples
-    return new OutgoingMessage({ payload, run, seq, firstSample, samples, madeAt, madeAtUptimeUs: this.#uptimeUs() })
+    const madeAtUptimeUs = this.#uptimeUs()
+    return new OutgoingMessage({ payload, run, seq, firstSample, samples, madeAt, madeAtUptimeUs, onDurable })
   }
 
   #dropUnfinished(encoder: FinishedBy): void {

@@ -5,6 +5,7 @@ import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { DropReason, PublisherLedger } from '../sample/ledger.ts'
 import type { Clock } from '../time/clock.ts'
 import { BurstPace } from './burst-pace.ts'
+import { DiskKeeper } from './disk-keeper.ts'
 import { freeBytes } from './free-bytes.ts'
 import { FreshRate } from './fresh-rate.ts'
 import { InFlight } from './in-flight.ts'
@@ -26,6 +27,8 @@ export interface SenderOptions {
   readonly ledger: PublisherLedger
   readonly outboxBounds: OutboxBounds
   readonly journal: Journal | undefined
+  /** Whether messages are awaited to be durable, and never given up once they are. Needs a journal. */
+  readonly isDurable: boolean
   /** Called for each message that is sent, with the time from its making to the broker's answer, µs. */
   readonly onSent: (publishUs: number) => void
 }
@@ -55,7 +58,10 @@ export class Sender {
   readonly outbox: Outbox
   readonly #options: SenderOptions
   readonly #ledger: PublisherLedger
-  readonly #inFlight = new InFlight()
+  readonly #inFlight: InFlight
+  readonly #disk: DiskKeeper | undefined
+  /** The broker is only memory: each message is on disk before it leaves, until the server has acked it. */
+  readonly #diskFirst: boolean
   readonly #freshRate = new FreshRate()
   readonly #pace = new ResendPace()
   readonly #burst = new BurstPace()
@@ -68,6 +74,11 @@ export class Sender {
   constructor(options: SenderOptions) {
     this.#options = options
     this.#ledger = options.ledger
+    this.#diskFirst = options.isDurable && options.broker.publishUntilAcked !== undefined
+    this.#inFlight = new InFlight(this.#diskFirst ? Infinity : undefined)
+    if (options.isDurable && options.journal !== undefined) {
+      this.#disk = new DiskKeeper(options.journal, this.#inFlight)
+    }
     this.outbox = new Outbox({
       ...options.outboxBounds,
       onDrop: (reason, message) => this.#withdraw(reason, message),
@@ -80,6 +91,11 @@ export class Sender {
     return this.#inFlight.samples + this.outbox.samples
   }
 
+  /** Bytes in flight and in the outbox. */
+  get pendingBytes(): number {
+    return this.#inFlight.bytes + this.outbox.bytes
+  }
+
   /** Nothing is in flight, and the outbox is empty. */
   get isEmpty(): boolean {
     return this.#inFlight.size === 0 && this.outbox.size === 0
@@ -90,8 +106,10 @@ export class Sender {
     const nowMs = performance.now()
     this.#freshRate.count(nowMs)
     this.#burst.count(message.payload.length, nowMs)
+    if (this.#diskFirst) this.#disk?.keep(message)
     if (this.#inFlight.hasRoom(nowMs)) this.#publish(message, message.payload, nowMs)
-    else this.outbox.put(message)
+    else this.#putAside(message)
+    this.#disk?.watch()
   }
 
   /**
@@ -145,6 +163,7 @@ export class Sender {
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#nextBurst)
+    this.#disk?.close()
   }
 
   /**
@@ -188,7 +207,7 @@ export class Sender {
   }
 
   #publish(message: OutgoingMessage, payload: Buffer, nowMs: number, onAnswer?: () => void): void {
-    const answered = this.#options.broker.publish(this.#options.key ?? message.run.id, payload).then(
+    const answered = this.#deliver(this.#options.key ?? message.run.id, payload).then(
       (receivers) => {
         onAnswer?.()
         if (!this.#inFlight.remove(message)) return
@@ -198,13 +217,19 @@ export class Sender {
       (error: unknown) => {
         onAnswer?.()
         if (!this.#inFlight.remove(message)) return
-        if (error instanceof BrokerError && error.kind === 'refused') this.#refused(message, error)
+        const isRefused = error instanceof BrokerError && error.kind === 'refused'
+        if (isRefused && !message.isDurable) this.#refused(message, error)
         // After `unknown` the broker may have taken the message. Sending it again then makes a duplicate, which its seq
         // shows.
         else this.#hold(message, 'away', error)
       },
     )
     this.#inFlight.add(message, answered, nowMs)
+  }
+
+  #deliver(key: string, payload: Buffer): Promise<number> {
+    const { broker } = this.#options
+    return (this.#diskFirst ? broker.publishUntilAcked?.(key, payload) : undefined) ?? broker.publish(key, payload)
   }
 
   #sent(message: OutgoingMessage): void {
@@ -220,8 +245,13 @@ export class Sender {
   }
 
   #hold(message: OutgoingMessage, flow: 'noSubscriber' | 'away', error?: unknown): void {
-    this.outbox.put(message)
+    this.#putAside(message)
     this.#setFlow(flow, error)
+  }
+
+  #putAside(message: OutgoingMessage): void {
+    this.outbox.put(message)
+    this.#disk?.keep(message)
   }
 
   #refused(message: OutgoingMessage, error: BrokerError): void {
@@ -284,7 +314,7 @@ export class Sender {
   /** Waits for the work, but not beyond the signal. What the broker has not answered then is held again. */
   async #untilAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     await beforeAbort(signal, work())
-    for (const message of this.#inFlight.removeAll()) this.outbox.put(message)
+    for (const message of this.#inFlight.removeAll()) this.#putAside(message)
   }
 }
 

@@ -281,6 +281,12 @@ export class SegmentLog {
     return this.#writer.written()
   }
 
+  /** Whether the file system has a record that `append` returned: then it survives the end of this process. */
+  hasWritten(number: number): boolean {
+    const { first } = this.#writer
+    return first === undefined || number < first.number
+  }
+
   /**
    * Writes what waits, syncs, and saves the commit. What the disk does not take now is lost: `unwritten` says how much.
    */

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { type GenerationHead, nameOf } from '../../fabric/generation.ts'
+import { deferred } from '../../time/deferred.ts'
 import { describeBroker, receiver, texts } from '../broker.contract.ts'
 import { LIVE_KEPT_MS, SNAPSHOTS_KEPT_MS } from '../broker.ts'
 import { describeSnapshots, generationHead, targetHead } from '../snapshots.contract.ts'
@@ -44,6 +45,42 @@ describe('MemoryBroker', () => {
     await subscription.stop()
     expect(await sent).toBe(0)
     expect(received.payloads).toEqual([])
+  })
+
+  it('answers a publish that waits for the ack when its message is acked, and with 0 when the subscriber ends first', async () => {
+    const broker = new MemoryBroker({ logger })
+    expect(await broker.publishUntilAcked('key', Buffer.from('nobody listens'))).toBe(0)
+    const ids: number[] = []
+    const poison = deferred()
+    const subscription = await broker.subscribe(
+      (payload, { id }) => {
+        if (String(payload) === 'bad') throw new Error('a bug')
+        if (String(payload) === 'at once') subscription.ack(id)
+        ids.push(id)
+      },
+      { onPoison: () => poison.promise },
+    )
+    const answers: Array<[string, number]> = []
+    const send = (text: string): void =>
+      void broker.publishUntilAcked('key', Buffer.from(text)).then((receivers) => answers.push([text, receivers]))
+    for (const text of ['a', 'b', 'bad', 'at once', 'c']) send(text)
+    subscription.pause()
+    send('waits')
+    await expect.poll(() => answers.length).toBe(3)
+    expect(new Map(answers)).toEqual(
+      new Map([
+        ['a', 1],
+        ['b', 1],
+        ['at once', 1],
+      ]),
+    )
+    poison.resolve()
+    await expect.poll(() => answers.at(-1)).toEqual(['bad', 1])
+    subscription.resume()
+    subscription.ack(ids.at(-2)!)
+    await expect.poll(() => answers.at(-1)).toEqual(['c', 1])
+    await subscription.close()
+    await expect.poll(() => answers.at(-1)).toEqual(['waits', 0])
   })
 
   it('forgets live values after a day', async () => {

@@ -38,7 +38,12 @@ export class MemoryBroker implements Broker {
 
   async publish(_key: string, payload: Buffer): Promise<number> {
     if (this.#closed) throw new BrokerError('not_sent', 'the broker is closed')
-    return this.#subscription?.take(payload) ?? 0
+    return this.#subscription?.take(payload, 'delivered') ?? 0
+  }
+
+  async publishUntilAcked(_key: string, payload: Buffer): Promise<number> {
+    if (this.#closed) throw new BrokerError('not_sent', 'the broker is closed')
+    return this.#subscription?.take(payload, 'acked') ?? 0
   }
 
   async subscribe(handler: MessageHandler, options: SubscribeOptions = {}): Promise<Subscription> {

@@ -2,10 +2,19 @@ import { type Deferred, deferred } from '../../time/deferred.ts'
 import type { Subscription } from '../broker.ts'
 import type { Deliveries } from '../deliveries.ts'
 
+/** When a `publish` is answered. */
+type AnsweredWhen = 'delivered' | 'acked'
+
 interface WaitingMessage {
   readonly payload: Buffer
+  readonly when: AnsweredWhen
   /** Resolves its `publish` with the number of servers that took it. */
   readonly taken: Deferred<number>
+}
+
+interface UnackedMessage {
+  readonly delivery: number
+  readonly acked: Deferred<number>
 }
 
 /**
@@ -15,8 +24,11 @@ export class MemorySubscription implements Subscription {
   readonly #deliveries: Deliveries
   readonly #leave: () => void
   readonly #waiting: WaitingMessage[] = []
-  /** `running` and `paused` follow each other; `stopped` is the end. */
-  #mode: 'running' | 'paused' | 'stopped' = 'running'
+  /** Delivered messages whose publishers wait for the ack, in the order of their deliveries. */
+  readonly #unacked: UnackedMessage[] = []
+  #ackedUpTo = 0
+  /** `running` and `paused` follow each other; `stopped` and then `closed` are the end. */
+  #mode: 'running' | 'paused' | 'stopped' | 'closed' = 'running'
 
   /** @param leave called once, when it stops */
   constructor(deliveries: Deliveries, leave: () => void) {
@@ -25,16 +37,12 @@ export class MemorySubscription implements Subscription {
   }
 
   /**
-   * @returns what `publish` answers: at once while it runs, when the message was delivered or refused while it is
-   * paused
+   * @returns what the publisher is answered: when the message was delivered, or acked; at once where it is refused
    */
-  take(payload: Buffer): number | Promise<number> {
-    if (this.#mode === 'running' && this.#waiting.length === 0) {
-      this.#deliveries.deliverOnce(payload)
-      return 1
-    }
+  take(payload: Buffer, when: AnsweredWhen): number | Promise<number> {
+    if (this.#mode === 'running' && this.#waiting.length === 0) return this.#deliver(payload, when)
     const taken = deferred<number>()
-    this.#waiting.push({ payload, taken })
+    this.#waiting.push({ payload, when, taken })
     return taken.promise
   }
 
@@ -43,25 +51,49 @@ export class MemorySubscription implements Subscription {
   }
 
   resume(): void {
-    if (this.#mode === 'stopped') return
+    if (this.#mode === 'stopped' || this.#mode === 'closed') return
     this.#mode = 'running'
     // A handler may pause again at any message.
     for (let next = this.#nextWaiting(); next !== undefined; next = this.#nextWaiting()) {
-      this.#deliveries.deliverOnce(next.payload)
-      next.taken.resolve(1)
+      const { payload, when, taken } = next
+      const answer = this.#deliver(payload, when)
+      if (typeof answer === 'number') taken.resolve(answer)
+      else void answer.then((receivers) => taken.resolve(receivers))
     }
+  }
+
+  #deliver(payload: Buffer, when: AnsweredWhen): number | Promise<number> {
+    const poisoned = this.#deliveries.deliverOnce(payload)
+    if (when === 'delivered') return 1
+    if (poisoned !== undefined) {
+      return poisoned.then(
+        () => 1,
+        () => 0,
+      )
+    }
+    const { lastId } = this.#deliveries
+    if (lastId <= this.#ackedUpTo) return 1
+    const acked = deferred<number>()
+    this.#unacked.push({ delivery: lastId, acked })
+    return acked.promise
   }
 
   #nextWaiting(): WaitingMessage | undefined {
     return this.#mode === 'running' ? this.#waiting.shift() : undefined
   }
 
-  ack(): void {}
+  ack(upTo: number): void {
+    this.#ackedUpTo = Math.max(this.#ackedUpTo, upTo)
+    const firstLeft = this.#unacked.findIndex(({ delivery }) => delivery > upTo)
+    const acked = this.#unacked.splice(0, firstLeft < 0 ? this.#unacked.length : firstLeft)
+    for (const message of acked) message.acked.resolve(1)
+  }
+
   storeAway(): void {}
 
   /** Messages that wait are not delivered: their publishers learn that no server took them, and keep them. */
   async stop(): Promise<void> {
-    if (this.#mode === 'stopped') return
+    if (this.#mode === 'stopped' || this.#mode === 'closed') return
     this.#mode = 'stopped'
     this.#leave()
     for (const { taken } of this.#waiting.splice(0)) taken.resolve(0)
@@ -69,5 +101,7 @@ export class MemorySubscription implements Subscription {
 
   async close(): Promise<void> {
     await this.stop()
+    this.#mode = 'closed'
+    for (const { acked } of this.#unacked.splice(0)) acked.resolve(0)
   }
 }
