@@ -212,9 +212,11 @@ describe('a durable publisher over the memory broker', () => {
     const broker = new MemoryBroker({ logger })
     const received: number[] = []
     let newest = 0
+    let acksAtOnce = false
     const subscription = await broker.subscribe((payload, { id }) => {
       received.push(...valuesOf(payload))
       newest = id
+      if (acksAtOnce) subscription.ack(id)
     })
     const folder = await newFolder()
     const { publisher, log } = await start(broker, folder, { codec: frameCodec })
@@ -227,6 +229,7 @@ describe('a durable publisher over the memory broker', () => {
     await expect.poll(() => publisher.held).toBe(1)
     const copy = await newFolder()
     await cp(folder, copy, { recursive: true })
+    acksAtOnce = true
     subscription.ack(newest)
     await expect.poll(() => publisher.held).toBe(0)
     await publisher.stop(never)
