@@ -237,7 +237,10 @@ describe('a durable publisher over the memory broker', () => {
 
     const other = new MemoryBroker({ logger })
     const again: number[] = []
-    await other.subscribe((payload) => void again.push(...valuesOf(payload)))
+    const acker = await other.subscribe((payload, { id }) => {
+      again.push(...valuesOf(payload))
+      acker.ack(id)
+    })
     const next = await start(other, copy, { codec: frameCodec })
     await expect.poll(() => again).toContain(3)
     expect(next.ledger.dropped).toBe(0)
