@@ -157,6 +157,13 @@ function clear(block: Block): void {
   }
 }
 
+/** The most bytes by which a sample makes a frame longer. */
+export function mostFrameBytes(sample: Sample): number {
+  const { namesBytes, shape } = sample.series
+  const fieldBytes = frameFields(shape).length + shape.width * (1 + CELL_BYTES)
+  return BLOCK_FIXED_BYTES + namesBytes + fieldBytes + ROW_BYTES + Math.max(0, stringBytes(sample))
+}
+
 /** Bytes of a sample's strings, or -1 when it has no value at all. */
 function stringBytes({ series, values }: Sample): number {
   let bytes = 0
