@@ -6,22 +6,39 @@ import { Publisher } from '../../internal/publish/publisher.ts'
 import { runId } from '../../internal/publish/run-id.ts'
 import { type DropReason, PublisherLedger } from '../../internal/sample/ledger.ts'
 import { openSegmentLog } from '../../internal/spool/segment-log.ts'
+import type { Settings } from '../../internal/config/settings.ts'
 import type { Context, OpenPublisher } from '../program/context.ts'
 import { openDataFolder } from './data-folder.ts'
 
 /** Disk space of an outbox log beyond the outbox itself: messages in flight, and files that are not removed yet. */
 const LOG_MARGIN_BYTES = 32 * 2 ** 20
 
+/** What a publisher keeps while the broker takes nothing. */
+export interface Keeps {
+  /** The key of its bounds in the settings. */
+  readonly key: 'outbox' | 'intake.maxHeldBytes'
+  readonly bounds: (settings: Settings) => { readonly maxBytes: number; readonly maxAgeMs: number }
+  /** Whether what it was given is never given up: see `Publisher.sendDurably`. */
+  readonly isDurable?: boolean
+}
+
+const OUTBOX: Keeps = { key: 'outbox', bounds: ({ outbox }) => outbox }
+
 /**
  * Starts a publisher of frames for a role, as a run of its own, with the samples that the run before left on disk. It
  * stops after everything that is opened later. A disk that cannot be written to neither stops the publisher nor makes
  * the process unready: a metric shows it.
  */
-export async function openPublisher(context: Context, broker: Broker, role: string): Promise<OpenPublisher> {
+export async function openPublisher(
+  context: Context,
+  broker: Broker,
+  role: string,
+  { key, bounds, isDurable = false }: Keeps = OUTBOX,
+): Promise<OpenPublisher> {
   const { settings, onReload, clock, logger, throttle, releaser } = context
   const log = await openSegmentLog({
     folder: join(await openDataFolder(context, role), 'outbox'),
-    maxBytes: settings.outbox.maxBytes + LOG_MARGIN_BYTES,
+    maxBytes: bounds(settings).maxBytes + LOG_MARGIN_BYTES,
     logger,
   })
   const ledger = new PublisherLedger()
@@ -34,14 +51,15 @@ export async function openPublisher(context: Context, broker: Broker, role: stri
     logger,
     throttle,
     ledger,
-    outboxMaxBytes: settings.outbox.maxBytes,
-    outboxMaxAgeMs: settings.outbox.maxAgeMs,
+    outboxMaxBytes: bounds(settings).maxBytes,
+    outboxMaxAgeMs: bounds(settings).maxAgeMs,
     log,
+    isDurable,
     onSent: (publishUs) => publishLatency.record(publishUs),
   })
-  onReload(['outbox'], ({ outbox }) => {
-    log.maxBytes = outbox.maxBytes + LOG_MARGIN_BYTES
-    publisher.setOutboxBounds(outbox)
+  onReload([key], (changed) => {
+    log.maxBytes = bounds(changed).maxBytes + LOG_MARGIN_BYTES
+    if (!isDurable) publisher.setOutboxBounds(bounds(changed))
   })
   context.droppedAtStop.push(() => ledger.droppedBy.get('stopped') ?? 0)
   releaser.push(`${role} publisher`, (signal) => publisher.stop(signal))

@@ -819,6 +819,77 @@ export const SCHEMA = {
         'Whether the address of a client comes from X-Forwarded-For, and the name in its URL from X-Forwarded-Host; only behind a proxy that sets both, and that nobody can go around.',
     }),
   },
+  intake: {
+    enabled: onOff({
+      default: true,
+      duties: ['serve'],
+      description:
+        'Whether the API takes samples over HTTP; over pubsub it answers 503, because Redis keeps no message there.',
+    }),
+    maxHeldBytes: size(
+      { min: MIB, max: 4 * GIB },
+      {
+        default: 128 * MIB,
+        duties: ['serve'],
+        reloads: true,
+        description:
+          'The most bytes of taken samples that wait for the broker, in memory and on disk; beyond it requests get 429.',
+      },
+    ),
+    maxBodyBytes: size(
+      { min: KIB, max: GIB },
+      { default: 32 * MIB, duties: ['serve'], reloads: true, description: 'The largest body of a request, unpacked.' },
+    ),
+    maxPackedBytes: size(
+      { min: KIB, max: GIB },
+      {
+        default: 16 * MIB,
+        duties: ['serve'],
+        reloads: true,
+        description: 'The largest body of a request as it is sent, where it is packed.',
+      },
+    ),
+    maxReadingBytes: size(
+      { min: MIB, max: 16 * GIB },
+      {
+        default: 128 * MIB,
+        duties: ['serve'],
+        reloads: true,
+        description:
+          'The most bytes of all bodies that are read at the same time; further ones wait in their connections.',
+      },
+    ),
+    maxLines: integer(
+      { min: 1, max: 100_000_000 },
+      {
+        default: 200_000,
+        duties: ['serve'],
+        reloads: true,
+        description: 'The most lines, rows or samples of a request.',
+      },
+    ),
+    maxLineBytes: size(
+      { min: 100, max: MIB },
+      { default: 256 * KIB, duties: ['serve'], reloads: true, description: 'The longest line.' },
+    ),
+    maxSeries: integer(
+      { min: 1000, max: 10_000_000 },
+      {
+        default: 1_000_000,
+        duties: ['serve'],
+        description: 'The most series that are written to at the same time; samples of further ones are refused.',
+      },
+    ),
+    requestsPerMinute: integer(
+      { min: 1, max: 1_000_000_000 },
+      {
+        default: 60_000,
+        duties: ['serve'],
+        reloads: true,
+        description: 'The most requests with samples of one client address in a minute; this machine has no limit.',
+      },
+    ),
+  },
   generator: {
     host: text({
       default: '127.0.0.1',
@@ -1039,6 +1110,7 @@ export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   stats: 'Latency lines in the log',
   live: 'Live feed',
   api: 'API and page',
+  intake: 'Intake of samples over HTTP',
   generator: 'Generator',
   queue: 'Queue',
   stop: 'Stop',

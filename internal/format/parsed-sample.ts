@@ -6,14 +6,14 @@ import type { ParsedLine } from './line/parse.ts'
 /**
  * A parsed line as a sample of its own.
  *
- * @param arrivedAtUs the time of a line that has none
+ * @param arrivedAtUs the time of a line that has none; the series counts as used then
  * @returns a refusal when the border refuses a name, or `field_type` when the series knows a field as another kind
  */
 export function parsedSample(line: ParsedLine, table: SeriesTable, arrivedAtUs = 0): Sample | Refusal {
   const { measurement, tags, fields, timeNs = BigInt(arrivedAtUs) * 1000n } = line
   const tie = Number(((timeNs % 1000n) + 1000n) % 1000n)
   const at = Number((timeNs - BigInt(tie)) / 1000n)
-  const series = table.intern(measurement, tags, at)
+  const series = table.intern(measurement, tags, arrivedAtUs || at)
   if (isRefusal(series)) return series
   const sample: Sample = { series, values: [], at, tie }
   for (const { name, kind, value } of fields) {

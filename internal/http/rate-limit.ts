@@ -24,10 +24,15 @@ interface Window {
 export class AddressLimit {
   readonly #windows = new Windows()
   readonly #perMinute: () => number
+  readonly #setting: string
 
-  /** @param perMinute a function is asked at each request */
-  constructor(perMinute: number | (() => number)) {
+  /**
+   * @param perMinute a function is asked at each request
+   * @param setting that allows more
+   */
+  constructor(perMinute: number | (() => number), setting = SETTING) {
     this.#perMinute = typeof perMinute === 'number' ? () => perMinute : perMinute
+    this.#setting = setting
   }
 
   /** Counts a request. @returns why it is refused */
@@ -42,7 +47,7 @@ export class AddressLimit {
     const most = this.#perMinute()
     if (++window.requests <= most) return undefined
     const seconds = Math.max(1, Math.ceil((window.endsAtMs - nowMs) / 1000))
-    return new AddressLimitError(address, `this address may ask ${most} times a minute`, SETTING, seconds)
+    return new AddressLimitError(address, `this address may ask ${most} times a minute`, this.#setting, seconds)
   }
 }
 

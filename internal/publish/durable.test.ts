@@ -50,7 +50,7 @@ class FaultyDisk {
     const { writev } = file
     file.writev = async (buffers, position) => {
       if (this.code !== undefined) throw Object.assign(new Error(this.code), { code: this.code })
-      return writev.call(file, buffers, position)
+      return { ...(await writev.call(file, buffers, position)), buffers }
     }
     return file
   }) as typeof open

@@ -38,6 +38,8 @@ export interface ParseOptions {
    * What one unit of the times in the text is worth, ns: 1 (unless told otherwise), 1000, 1_000_000 or 1_000_000_000.
    */
   readonly unitNs?: number
+  /** The number of the first line: 1 unless told otherwise. */
+  readonly firstLine?: number
 }
 
 /** InfluxDB's bound on measurement and tags together, bytes as they stand in the line. */
@@ -73,7 +75,7 @@ const BACKSLASH = 0x5c
 export function* parseLines(body: Buffer | string, options: ParseOptions = {}): Generator<ParsedLine | BadLine> {
   const text = typeof body === 'string' ? body : body.toString('utf8')
   const unitNs = BigInt(options.unitNs ?? 1)
-  let lineNumber = 1
+  let lineNumber = options.firstLine ?? 1
   for (let start = 0; start < text.length; ) {
     const first = skipBlanks(text, start, text.length)
     const isComment = text.charCodeAt(first) === HASH
@@ -321,7 +323,7 @@ function endOfComment(text: string, from: number): number {
  * quote counts only in the value of a field, which is where more equals signs than commas have come since the first
  * space.
  */
-function endOfLine(text: string, from: number): number {
+export function endOfLine(text: string, from: number): number {
   let inFields = false
   let inQuotes = false
   let awaited = 0
@@ -341,7 +343,8 @@ function endOfLine(text: string, from: number): number {
   return at
 }
 
-function countLineFeeds(text: string, from: number, end: number): number {
+/** How many line feeds there are in `[from, end)`. */
+export function countLineFeeds(text: string, from: number, end: number): number {
   let count = 0
   for (let at = text.indexOf('\n', from); at >= 0 && at < end; at = text.indexOf('\n', at + 1)) count++
   return count
