@@ -10,6 +10,7 @@ import type { StoreReader } from '../../internal/store/store.ts'
 import { openOwnMetrics } from '../parts/own-metrics.ts'
 import { type Context, reasons } from '../program/context.ts'
 import { openFabrics } from './fabric.ts'
+import { openIntake } from './intake.ts'
 import { openPushes } from './pushes.ts'
 
 /**
@@ -53,6 +54,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     live_clients: ['int', () => feed.stats.clients],
     live_lost: ['int', () => feed.stats.lost],
   })
+  const intake = await openIntake(context, broker)
   const app = buildApi({
     reader: breaker,
     storeIsAway: () => breaker.isAway,
@@ -62,6 +64,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     fabricLatencies: fabrics.latencies,
     telemetryShape: api.telemetryShape,
     takeCounters: openPushes(context, broker, publisher),
+    ...(intake === undefined ? {} : { intake }),
     clock,
     logger,
     version,

@@ -20,6 +20,7 @@ import { addFabricRoutes } from './routes/fabrics.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addHistoryRoute, Histories } from './routes/history.ts'
 import { addHostsRoute } from './routes/hosts.ts'
+import { addIntakeRoutes, type IntakeRoutesOptions } from './routes/intake/intake.ts'
 import { addLiveRoute } from './routes/live.ts'
 import { addPage } from './routes/page.ts'
 import { addPipelineRoutes } from './routes/pipeline.ts'
@@ -43,6 +44,8 @@ export interface ApiOptions {
   readonly telemetryShape?: TelemetryShape
   /** Takes rows of fabrics that are pushed; without it nobody may push. */
   readonly takeCounters?: TakeCounters
+  /** Takes samples of other senders; without it there are no such routes. */
+  readonly intake?: IntakeRoutesOptions
   readonly clock: Clock
   readonly logger: Logger
   /** What keeps the process from its work, in words; empty when it is ready. */
@@ -146,6 +149,9 @@ export function buildApi(options: ApiOptions): App {
       limited.register(addResources, { prefix: '/api/v1' })
       limited.register(addTelemetry, { prefix: '/telemetry' })
     })
+    const { intake } = options
+    // Outside of the limit of queries: it has one of its own.
+    if (intake !== undefined) root.register(async (scope: App) => addIntakeRoutes(scope, intake))
     addHealthRoutes(root, options)
     await addPage(root, options.webRoot)
   })

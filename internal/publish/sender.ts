@@ -233,6 +233,8 @@ export class Sender {
   }
 
   #sent(message: OutgoingMessage): void {
+    // What a broker of memory answers is the ack of the server: the store has it, or the spool.
+    if (this.#diskFirst) message.settle('disk')
     message.moveTo('sent')
     if (message.isEndMarker) message.run.moveTo('ended')
     this.#ledger.sent += message.samples

@@ -1,0 +1,70 @@
+import type { IntakeRoutesOptions } from '../../internal/api/routes/intake/intake.ts'
+import type { Broker } from '../../internal/broker/broker.ts'
+import { frameCodec } from '../../internal/codec/frame.ts'
+import type { Settings } from '../../internal/config/settings.ts'
+import { formatDuration } from '../../internal/config/units.ts'
+import { Desk } from '../../internal/intake/desk.ts'
+import { Intake } from '../../internal/intake/intake.ts'
+import { SeriesTable } from '../../internal/sample/series.ts'
+import { type Keeps, openPublisher } from '../parts/publisher.ts'
+import type { Context } from '../program/context.ts'
+
+/** What was answered is never given up: the intake itself refuses what has no room. */
+const EVERYTHING: Keeps = {
+  key: 'intake.maxHeldBytes',
+  bounds: ({ intake }) => ({ maxBytes: intake.maxHeldBytes, maxAgeMs: Infinity }),
+  isDurable: true,
+}
+
+/**
+ * Opens the intake of the API: a publisher of its own, with a folder of its own for what the broker does not take.
+ *
+ * @returns undefined where the settings want none
+ */
+export async function openIntake(context: Context, broker: Broker): Promise<IntakeRoutesOptions | undefined> {
+  const { settings, onReload, clock, metrics } = context
+  if (!settings.intake.enabled) return undefined
+  onReload([
+    ...(['intake.maxBodyBytes', 'intake.maxPackedBytes', 'intake.maxReadingBytes'] as const),
+    ...(['intake.maxLines', 'intake.maxLineBytes', 'intake.requestsPerMinute'] as const),
+  ])
+  const limits = (): Settings['intake'] => context.settings.intake
+  if (broker.kind === 'pubsub') return { desk: undefined, limits }
+  const { publisher } = await openPublisher(context, broker, 'intake', EVERYTHING)
+  const table = new SeriesTable({ maxSeries: settings.intake.maxSeries })
+  const intake = new Intake({
+    ...{ publisher, encoder: frameCodec.encoder(), maxHeldBytes: () => limits().maxHeldBytes },
+  })
+  const { retentionMs } = settings.duckdb
+  const desk = new Desk({
+    ...{ intake, table, clock, limits },
+    retention: settings.store.kind === 'duckdb' ? { ms: retentionMs, words: formatDuration(retentionMs) } : undefined,
+  })
+  metrics.counter({
+    name: 'sentinel_intake_requests_total',
+    help: 'Requests with samples, by what became of them.',
+    label: 'outcome',
+    read: () => desk.requests,
+  })
+  metrics.counter({
+    name: 'sentinel_intake_samples_total',
+    help: 'Samples of requests that were durable when they were answered.',
+    read: () => desk.samples,
+  })
+  metrics.counter({
+    name: 'sentinel_intake_refused_samples_total',
+    help: 'Lines, rows and samples that were not taken, as the sender was told.',
+    read: () => desk.refused,
+  })
+  metrics.gauge({
+    name: 'sentinel_intake_held_bytes',
+    help: 'Bytes of taken samples that wait for the broker.',
+    read: () => intake.heldBytes,
+  })
+  metrics.gauge({
+    name: 'sentinel_intake_series',
+    help: 'Series that were written to of late.',
+    read: () => table.size,
+  })
+  return { desk, limits }
+}
