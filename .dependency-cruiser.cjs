@@ -18,6 +18,7 @@ const ORDER = {
   spool: ['observe'],
   store: ['sample', 'time', 'lifecycle', 'format', 'observe'],
   publish: ['sample', 'time', 'lifecycle', 'codec', 'observe', 'source', 'broker', 'spool'],
+  intake: ['sample', 'time', 'format', 'gpu', 'codec', 'publish'],
   'dead-letters': ['sample', 'time', 'format', 'codec', 'spool', 'store'],
   ingest: ['sample', 'time', 'format', 'codec', 'observe', 'broker', 'spool', 'store', 'dead-letters'],
   live: ['sample', 'time', 'codec', 'observe', 'broker'],
@@ -25,7 +26,7 @@ const ORDER = {
   http: ['observe'],
   generator: ['time', 'format', 'observe', 'http'],
   queue: ['time', 'observe', 'broker', 'spool', 'http'],
-  api: ['sample', 'fabric', 'time', 'observe', 'store', 'live', 'view', 'http'],
+  api: ['sample', 'fabric', 'time', 'observe', 'intake', 'store', 'live', 'view', 'http'],
 }
 /** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */
 const PAGE = {

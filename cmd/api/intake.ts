@@ -22,14 +22,27 @@ const EVERYTHING: Keeps = {
  * @returns undefined where the settings want none
  */
 export async function openIntake(context: Context, broker: Broker): Promise<IntakeRoutesOptions | undefined> {
-  const { settings, onReload, clock, metrics } = context
+  const { settings, onReload } = context
   if (!settings.intake.enabled) return undefined
   onReload([
     ...(['intake.maxBodyBytes', 'intake.maxPackedBytes', 'intake.maxReadingBytes'] as const),
     ...(['intake.maxLines', 'intake.maxLineBytes', 'intake.requestsPerMinute'] as const),
   ])
   const limits = (): Settings['intake'] => context.settings.intake
-  if (broker.kind === 'pubsub') return { desk: undefined, limits }
+  const opened = broker.kind === 'pubsub' ? undefined : await openDesk(context, broker)
+  addIntakeMetrics(context, opened)
+  return { desk: opened?.desk, limits }
+}
+
+interface OpenDesk {
+  readonly desk: Desk
+  readonly intake: Intake
+  readonly table: SeriesTable
+}
+
+async function openDesk(context: Context, broker: Broker): Promise<OpenDesk> {
+  const { settings, clock } = context
+  const limits = (): Settings['intake'] => context.settings.intake
   const { publisher } = await openPublisher(context, broker, 'intake', EVERYTHING)
   const table = new SeriesTable({ maxSeries: settings.intake.maxSeries })
   const intake = new Intake({
@@ -40,31 +53,34 @@ export async function openIntake(context: Context, broker: Broker): Promise<Inta
     ...{ intake, table, clock, limits },
     retention: settings.store.kind === 'duckdb' ? { ms: retentionMs, words: formatDuration(retentionMs) } : undefined,
   })
+  return { desk, intake, table }
+}
+
+function addIntakeMetrics({ metrics }: Context, opened: OpenDesk | undefined): void {
   metrics.counter({
     name: 'sentinel_intake_requests_total',
     help: 'Requests with samples, by what became of them.',
     label: 'outcome',
-    read: () => desk.requests,
+    read: () => opened?.desk.requests ?? [],
   })
   metrics.counter({
     name: 'sentinel_intake_samples_total',
     help: 'Samples of requests that were durable when they were answered.',
-    read: () => desk.samples,
+    read: () => opened?.desk.samples ?? 0,
   })
   metrics.counter({
     name: 'sentinel_intake_refused_samples_total',
     help: 'Lines, rows and samples that were not taken, as the sender was told.',
-    read: () => desk.refused,
+    read: () => opened?.desk.refused ?? 0,
   })
   metrics.gauge({
     name: 'sentinel_intake_held_bytes',
     help: 'Bytes of taken samples that wait for the broker.',
-    read: () => intake.heldBytes,
+    read: () => opened?.intake.heldBytes ?? 0,
   })
   metrics.gauge({
     name: 'sentinel_intake_series',
     help: 'Series that were written to of late.',
-    read: () => table.size,
+    read: () => opened?.table.size ?? 0,
   })
-  return { desk, limits }
 }

@@ -1,5 +1,6 @@
 import { Argument, Command } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
+import { notes } from '../../internal/config/conflicts.ts'
 import { describeSettings } from '../../internal/config/describe.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import { EVERY_ROLE, ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
@@ -18,6 +19,7 @@ export function validateCommand(): Command {
   return command.action((name: RoleName) => {
     const loaded = loadSettings(ROLES[name], flagValues(command, EVERY_ROLE), process.env)
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
+    for (const note of notes(ROLES[name], loaded.settings)) process.stderr.write(`note: ${note}\n`)
     process.stdout.write(describeSettings(loaded))
     process.stderr.write(`valid settings for ${name}\n`)
   })

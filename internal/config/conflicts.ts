@@ -3,6 +3,14 @@ import { MOST_ROWS, type Settings } from './settings.ts'
 import { showTarget } from './targets.ts'
 import { formatDuration } from './units.ts'
 
+/** What works and may not be what was meant, as lines for people who check their settings. */
+export function notes(role: Role, { broker, intake }: Settings): string[] {
+  if (!hasDuty(role, 'serve') || !intake.enabled || broker.kind !== 'pubsub') return []
+  return [
+    'the intake (POST /api/v2/write, /write) answers 503 over broker.kind pubsub, where nothing would be durable: for it run every role with broker.kind streams, or set intake.enabled to false',
+  ]
+}
+
 /** The problems of settings that are valid alone but not together or not in this role, each with what to do. */
 export function conflicts(role: Role, settings: Settings): string[] {
   const { admin, api, broker, fabric, generator, ingest, queue, scrape, store } = settings

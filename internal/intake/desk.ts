@@ -1,8 +1,7 @@
-import { type Durable, NotDurableError } from '../publish/message.ts'
 import type { Sample } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
 import type { Clock } from '../time/clock.ts'
-import { IntakeError } from './errors.ts'
+import { IntakeError, type KeptBy } from './errors.ts'
 import type { Intake } from './intake.ts'
 import { type LineLimits, LineReader, type ReadBody } from './line-reader.ts'
 
@@ -17,19 +16,19 @@ export interface DeskOptions {
 }
 
 /** What became of a request: each counts in one. */
-export type Outcome = Durable | 'bad' | 'full' | 'too_large' | 'not_durable'
+export type Outcome = KeptBy | IntakeError['kind']
 
 export interface TakenLines extends Omit<ReadBody, 'samples'> {
   /** Samples that are durable. */
   readonly taken: number
-  readonly durable: Durable
+  readonly durable: KeptBy
 }
 
 /**
  * Takes bodies in the formats of others: reads them, and answers when their samples are durable. Nothing of a body is
  * taken that is over a bound.
  *
- * Every method throws an IntakeError or a NotDurableError, as `Intake.take` does.
+ * Every method throws an IntakeError.
  */
 export class Desk {
   readonly requests = new Map<Outcome, number>()
@@ -59,7 +58,7 @@ export class Desk {
     })
   }
 
-  async #take(samples: readonly Sample[]): Promise<Durable> {
+  async #take(samples: readonly Sample[]): Promise<KeptBy> {
     const durable = await this.#options.intake.take(samples)
     this.samples += samples.length
     return durable
@@ -72,14 +71,13 @@ export class Desk {
     return { atUs: nowUs - retention.ms * 1000, words }
   }
 
-  async #count<T extends { readonly taken: number; readonly durable: Durable }>(work: () => Promise<T>): Promise<T> {
+  async #count<T extends { readonly taken: number; readonly durable: KeptBy }>(work: () => Promise<T>): Promise<T> {
     try {
       const done = await work()
       this.#note(done.taken === 0 ? 'bad' : done.durable)
       return done
     } catch (error) {
       if (error instanceof IntakeError) this.#note(error.kind)
-      else if (error instanceof NotDurableError) this.#note('not_durable')
       throw error
     }
   }

@@ -7,6 +7,7 @@ import { type Durable, NotDurableError } from '../publish/message.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable, seriesApart } from '../sample/series.ts'
 import { type Deferred, deferred } from '../time/deferred.ts'
+import type { KeptBy } from './errors.ts'
 import { Intake } from './intake.ts'
 
 /** A publisher whose messages become durable when the test says so. */
@@ -61,7 +62,7 @@ describe('Intake', () => {
       else durable.resolve(by)
       await answer
     }
-    expect(answers).toEqual(['broker', 'disk', expect.any(NotDurableError)])
+    expect(answers).toEqual(['redis', 'disk', expect.objectContaining({ kind: 'not_durable' })])
   })
 
   it('gathers the requests of one turn, and those that come while a message is under way', async () => {
@@ -89,7 +90,7 @@ describe('Intake', () => {
     const { publisher, intake } = start()
     const text = 'x'.repeat(60_000)
     const large = Array.from({ length: 30 }, (_, at): Sample => ({ series, values: [at, text], at, tie: 0 }))
-    let answer: Durable | undefined
+    let answer: KeptBy | undefined
     void intake.take(large).then((by) => (answer = by))
     await expect.poll(() => publisher.messages.length).toBeGreaterThan(2)
     await expect.poll(() => values(publisher).flat()).toEqual(large.map(({ at }) => at))

@@ -1,10 +1,10 @@
 import type { Encoder } from '../codec/codec.ts'
 import { mostFrameBytes } from '../codec/frame-encoder.ts'
-import type { Durable } from '../publish/message.ts'
+import { type Durable, NotDurableError } from '../publish/message.ts'
 import type { Publisher } from '../publish/publisher.ts'
 import type { Sample } from '../sample/sample.ts'
 import { type Deferred, deferred } from '../time/deferred.ts'
-import { IntakeError } from './errors.ts'
+import { IntakeError, type KeptBy } from './errors.ts'
 
 export interface IntakeOptions {
   /** Of frames, and durable. */
@@ -55,11 +55,10 @@ export class Intake {
    * Takes samples, which it reads during the call only. Resolves when a `kill -9` of this process cannot take any of them:
    * with `disk` where at least one is there alone.
    *
-   * @throws IntakeError `full`: nothing is taken
-   * @throws NotDurableError it is uncertain whether they arrive; sending them again is safe
+   * @throws IntakeError `full`: nothing is taken; `not_durable`: it is uncertain whether they arrive
    */
-  async take(samples: readonly Sample[]): Promise<Durable> {
-    if (samples.length === 0) return 'broker'
+  async take(samples: readonly Sample[]): Promise<KeptBy> {
+    if (samples.length === 0) return 'redis'
     const bytes = samples.reduce((sum, sample) => sum + mostFrameBytes(sample), 0)
     const maxBytes = this.#options.maxHeldBytes()
     if (this.heldBytes + bytes > maxBytes) {
@@ -67,8 +66,14 @@ export class Intake {
     }
     const messages = this.#add(samples, bytes)
     this.#schedule()
-    const results = await Promise.all(messages.map(({ durable }) => durable.promise))
-    return results.includes('disk') ? 'disk' : 'broker'
+    try {
+      const results = await Promise.all(messages.map(({ durable }) => durable.promise))
+      return results.includes('disk') ? 'disk' : 'redis'
+    } catch (cause) {
+      if (!(cause instanceof NotDurableError)) throw cause
+      const detail = `neither the broker nor the disk has the samples for certain, send them again: ${cause.message}`
+      throw new IntakeError('not_durable', detail, { cause })
+    }
   }
 
   /** Sends what waits to be gathered. */

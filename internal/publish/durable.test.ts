@@ -10,6 +10,7 @@ import { frameCodec } from '../codec/frame.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { PublisherLedger } from '../sample/ledger.ts'
 import { SeriesTable, seriesApart } from '../sample/series.ts'
+import { type Files, realFiles } from '../spool/files.ts'
 import { openSegmentLog, type SegmentLog, type SegmentLogOptions } from '../spool/segment-log.ts'
 import { NotDurableError } from './message.ts'
 import { Publisher, type PublisherOptions } from './publisher.ts'
@@ -45,15 +46,18 @@ async function newFolder(): Promise<string> {
 /** A disk that refuses writes while it is told to. */
 class FaultyDisk {
   code: string | undefined
-  readonly open = (async (...args: Parameters<typeof open>) => {
-    const file = await open(...args)
-    const { writev } = file
-    file.writev = async (buffers, position) => {
-      if (this.code !== undefined) throw Object.assign(new Error(this.code), { code: this.code })
-      return { ...(await writev.call(file, buffers, position)), buffers }
-    }
-    return file
-  }) as typeof open
+  readonly files: Files = {
+    ...realFiles,
+    open: async (path, flags, mode) => {
+      const file = await open(path, flags, mode)
+      const { writev } = file
+      file.writev = async (buffers, position) => {
+        if (this.code !== undefined) throw Object.assign(new Error(this.code), { code: this.code })
+        return { ...(await writev.call(file, buffers as unknown as Buffer[], position)), buffers }
+      }
+      return file
+    },
+  }
 }
 
 interface Opened {
@@ -107,7 +111,7 @@ describe('a durable publisher over a broker that keeps messages', () => {
     async (behaviour, code, by) => {
       const broker = new FaultyBroker('streams')
       const disk = new FaultyDisk()
-      const { publisher } = await start(broker, await newFolder(), { disk: { open: disk.open } })
+      const { publisher } = await start(broker, await newFolder(), { disk: { files: disk.files } })
       broker.become(behaviour)
       disk.code = code
       expect(await settled(publisher.sendDurably(one(1)))).toBe(by)

@@ -1,4 +1,4 @@
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import type { App } from '../../http/app-types.ts'
 import { problems, type ReadyAnswer, ReadySchema } from '../schemas.ts'
 
@@ -7,6 +7,19 @@ export interface HealthOptions {
   ready(): readonly string[]
   /** Prometheus' text format. */
   metrics(): Promise<string>
+}
+
+const HealthSchema = Type.Object({
+  name: Type.String(),
+  message: Type.String(),
+  status: Type.Literal('pass'),
+  checks: Type.Array(Type.Unknown()),
+})
+const HEALTHY: Static<typeof HealthSchema> = {
+  name: 'sentinelstream',
+  message: 'ready for writes',
+  status: 'pass',
+  checks: [],
 }
 
 /**
@@ -22,13 +35,17 @@ export function addHealthRoutes(app: App, options: HealthOptions): void {
         summary: 'Whether the process is alive',
         tags: ['process'],
         response: {
-          200: { description: 'The text `OK`.', content: { 'text/plain': { schema: Type.String() } } },
+          200: {
+            description: 'The text `OK`; to who asks for JSON, what clients of InfluxDB look for.',
+            content: { 'text/plain': { schema: Type.String() }, 'application/json': { schema: HealthSchema } },
+          },
           ...problems(),
         },
       },
     },
-    (_request, reply): void => {
-      reply.type('text/plain; charset=utf-8').send('OK')
+    (request, reply): void => {
+      if (request.headers.accept?.includes('application/json') === true) reply.send(HEALTHY)
+      else reply.type('text/plain; charset=utf-8').send('OK')
     },
   )
 

@@ -19,14 +19,6 @@ export class Room {
     this.#maxBytes = maxBytes
   }
 
-  get usedBytes(): number {
-    return this.#usedBytes
-  }
-
-  get waiting(): number {
-    return this.#waiting.length
-  }
-
   /** @returns false when there was no room in time. Otherwise `free` is to be called with the same number. */
   async take(bytes: number): Promise<boolean> {
     if (this.#waiting.length === 0 && this.#fits(bytes)) {

@@ -7,7 +7,7 @@ import { STATUS_CODES } from '../../../http/node-http.ts'
 import type { Desk, TakenLines } from '../../../intake/desk.ts'
 import type { LineProblem, LineProblems } from '../../../intake/line-reader.ts'
 import { problems } from '../../schemas.ts'
-import { answerOfIntake, DURABLE_HEADER, DURABLE_WORDS } from './answers.ts'
+import { answerOfIntake, DURABLE_HEADER } from './answers.ts'
 
 /** Reads the body of a request, and has it taken. */
 export type TakeBody = <T>(request: FastifyRequest, take: (desk: Desk, body: Buffer) => Promise<T>) => Promise<T>
@@ -89,7 +89,7 @@ function addWriteRoute(app: App, dialect: Dialect, takeBody: TakeBody): void {
         response: {
           204: {
             description: 'All lines are durable.',
-            headers: { [DURABLE_HEADER]: { schema: Type.String({ enum: Object.values(DURABLE_WORDS) }) } },
+            headers: { [DURABLE_HEADER]: { schema: Type.String({ enum: ['redis', 'disk'] }) } },
             content: {},
           },
           ...common,
@@ -112,7 +112,7 @@ function addWriteRoute(app: App, dialect: Dialect, takeBody: TakeBody): void {
           throw answerOfIntake(error)
         },
       )
-      reply.header(DURABLE_HEADER, DURABLE_WORDS[done.durable])
+      if (done.taken > 0) reply.header(DURABLE_HEADER, done.durable)
       const refusal = refusalOf(done, dialect)
       if (refusal !== undefined) throw refusal
       return reply.code(204).send()
