@@ -11,6 +11,12 @@ export interface LineLimits {
   readonly maxLineBytes: number
 }
 
+/** Samples before this time are refused, µs, in these words. */
+export interface Oldest {
+  readonly atUs: number
+  readonly words: string
+}
+
 export interface ReadOptions extends LineLimits {
   /** What one unit of the times is worth, ns. */
   readonly unitNs: number
@@ -18,8 +24,7 @@ export interface ReadOptions extends LineLimits {
   readonly nowUs: number
   /** Whether one bad line makes all others useless too (InfluxDB 2). */
   readonly allOrNothing: boolean
-  /** Samples before this time are refused, µs, in these words. */
-  readonly oldest?: { readonly atUs: number; readonly words: string } | undefined
+  readonly oldest?: Oldest | undefined
 }
 
 /** A line that is not taken. */

@@ -1,10 +1,14 @@
+import type { FastifyRequest } from 'fastify'
 import type { App } from '../../../http/app-types.ts'
 import { HttpError } from '../../../http/errors.ts'
 import { AddressLimit } from '../../../http/rate-limit.ts'
 import type { Desk } from '../../../intake/desk.ts'
 import { type BodyLimits, withBody } from './body.ts'
+import { addCsvRoute } from './csv.ts'
 import { addPingRoute } from './ping.ts'
+import { addRemoteWriteRoute } from './remote-write.ts'
 import { Room } from './room.ts'
+import { addTelemetryRoute } from './telemetry.ts'
 import { addWriteRoutes, type TakeBody } from './write.ts'
 
 export interface IntakeRoutesOptions {
@@ -25,12 +29,23 @@ export function addIntakeRoutes(app: App, { desk, limits }: IntakeRoutesOptions)
   app.removeAllContentTypeParsers()
   // The route reads the body itself when there is room for it. Senders give it any type, or none.
   app.addContentTypeParser('*', (_request, _body, done) => done(null))
-  const takeBody: TakeBody = async (request, take) => {
-    const refusal = limit.refusal(request.ip)
+  const deskFor = ({ ip }: FastifyRequest): Desk => {
+    const refusal = limit.refusal(ip)
     if (refusal !== undefined) throw refusal
     if (desk === undefined) throw new HttpError(503, NO_DESK)
-    return withBody(request.raw, limits(), room, (body) => take(desk, body))
+    return desk
   }
+  const takeBody: TakeBody = async (request, take) => {
+    const open = deskFor(request)
+    return withBody(request.raw, limits(), room, (body) => take(open, body))
+  }
+  // A body that nobody has read stays on the connection, so no other request can follow it.
+  app.addHook('onError', async (request, reply) => {
+    if (!request.raw.complete) reply.header('connection', 'close')
+  })
   addPingRoute(app)
   addWriteRoutes(app, takeBody)
+  addTelemetryRoute(app, takeBody)
+  addRemoteWriteRoute(app, { takeBody, maxBodyBytes: () => limits().maxBodyBytes })
+  addCsvRoute(app, deskFor)
 }

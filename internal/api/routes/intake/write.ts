@@ -141,7 +141,7 @@ function refusalOf(
   return new HttpError(partialStatus, `${before}partial write: ${words} dropped=${refused.count}`)
 }
 
-function listOf({ first, count }: LineProblems, words: (problem: LineProblem) => string): string {
+export function listOf({ first, count }: LineProblems, words: (problem: LineProblem) => string): string {
   const more = count > first.length ? [`and ${count - first.length} more`] : []
   return [...first.map(words), ...more].join('\n')
 }
@@ -150,8 +150,6 @@ function listOf({ first, count }: LineProblems, words: (problem: LineProblem) =>
 function sendRefusal(request: FastifyRequest, reply: FastifyReply, answer: HttpError): void {
   const { status, detail } = answer
   const code = CODES[status] ?? 'internal error'
-  // A body that nobody has read stays on the connection, so no other request can follow it.
-  if (!request.raw.complete) reply.header('connection', 'close')
   reply
     .code(status)
     .headers(answer.headers())
