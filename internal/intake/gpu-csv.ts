@@ -36,15 +36,6 @@ export class GpuCsvBody {
     return this.#readings.counts.taken - this.old.count
   }
 
-  get missing(): number {
-    return this.#readings.counts.missing
-  }
-
-  /** Rows so far, with headers. */
-  get rows(): number {
-    return this.#row
-  }
-
   /** @returns the samples that are whole. @throws IntakeError `too_large`: a row without an end */
   add(part: Buffer): Sample[] {
     this.#parts.push(part)

@@ -147,7 +147,10 @@ class WideSamples {
 
   put(series: Series, index: number, at: number, value: number): void {
     let times = this.#open.get(series)
-    if (times === undefined) this.#open.set(series, (times = new Map()))
+    if (times === undefined) {
+      times = new Map()
+      this.#open.set(series, times)
+    }
     let sample = times.get(at)
     if (sample === undefined || sample.values[index] !== undefined) {
       sample = { series, values: [], at, tie: 0 }
