@@ -658,7 +658,7 @@ describe('the documentation', () => {
     const problemsOf = (path: string, ...more: string[]): string[][] =>
       ['400', '408', '413', '414', '431', ...more].sort().map((status) => [path, status, problem])
     expect(answers).toEqual([
-      ['/health', '200', plain],
+      ['/health', '200', plain, 'application/json'],
       ...problemsOf('/health'),
       ['/ready', '200', json],
       ...problemsOf('/ready', '503').map(([path, status, type]) => [path, status, status === '503' ? json : type]),
