@@ -24,12 +24,13 @@ export async function openDataFolder(
   role: string,
 ): Promise<string> {
   const folder = dataFolder(settings, role)
-  try {
-    releaser.push(`lock of ${folder}`, await lockFolder(folder))
-  } catch (error) {
+  const unlock = await lockFolder(folder).catch((error: unknown) => {
     if (error instanceof FolderInUseError) throw inUse(error, role)
     logger.error({ err: error, folder }, 'the data folder cannot be written to: nothing that waits survives a restart')
-  }
+    return undefined
+  })
+  // Not in the same breath: after a stop it throws, which says nothing of the folder.
+  if (unlock !== undefined) releaser.push(`lock of ${folder}`, unlock)
   await warnOfOtherNames(folder, role, logger)
   return folder
 }

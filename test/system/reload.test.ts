@@ -108,11 +108,15 @@ describe('SIGHUP', () => {
       'slow',
       'east=other',
       'object',
+      'once',
+      'recorded',
+      'now',
+      'false',
       'other',
     ],
   ]
   /**
-   * A secret's file is not another value but another place; another store is refused for a role alone; two are given by a flag or
+   * A secret's file is not another value but another place; another store is refused for a role alone, and HTTP beside a fabric; two are given by a flag or
    * a variable here, which win over the file.
    */
   const isOther = (setting: ReturnType<typeof settingsOf>[number][1], text: string, now: string): boolean => {
@@ -120,7 +124,7 @@ describe('SIGHUP', () => {
     return value !== undefined && setting.format(value) !== now
   }
   const isLeftOut = (key: string, holds: string | undefined): boolean =>
-    holds !== undefined || ['store.kind', 'admin.port', 'data.path'].includes(key)
+    holds !== undefined || ['store.kind', 'admin.port', 'data.path', 'broker.useHttp'].includes(key)
 
   it.each(['agent', 'server', 'api', 'generator', 'queue'] as const)(
     'takes over in the %s what is marked, and names the rest',
