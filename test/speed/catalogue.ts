@@ -11,6 +11,7 @@ import { queue1, queue4, queue16 } from './queue.ts'
 import type { Row } from './row.ts'
 import { everyday1, everyday4, SCALING } from './scaling.ts'
 import { agents5k, agents10k, agentsOverload } from './sources.ts'
+import { scrapeGpus, scrapeSeries } from './scrape.ts'
 import { start } from './start.ts'
 import { swap } from './swap.ts'
 import { getMetric, listMetrics } from './telemetry.ts'
@@ -36,7 +37,7 @@ export const ROWS: readonly Row[] = [
   ...[allocations, hosts, agent, start],
   ...[getMetric, listMetrics, hey50, hey100, cycle50, cycle100k, cycleMemory, swap],
   ...[queue1, queue4, queue16],
-  ...[agents5k, agents10k, agentsOverload],
+  ...[agents5k, agents10k, agentsOverload, scrapeSeries, scrapeGpus],
   ...SCALING,
   ...[memorySteady, memoryOutage],
   ...[comparePlain, compareJson, comparePacked],

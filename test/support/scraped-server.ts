@@ -2,15 +2,17 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Serves a text as metrics. */
+/** Serves a text as metrics, or the one of each question. */
 export interface ScrapedServer {
   readonly url: string
   close(): Promise<void>
 }
 
-export async function serveMetrics(text: string): Promise<ScrapedServer> {
+export async function serveMetrics(text: string | (() => string)): Promise<ScrapedServer> {
   const server = createServer((_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text)
+    response
+      .writeHead(200, { 'content-type': 'text/plain; version=0.0.4' })
+      .end(typeof text === 'string' ? text : text())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
