@@ -163,3 +163,32 @@ describe('files of GPU readings', () => {
       expect([reason, reasons.filter((each) => each === reason).length]).toEqual([reason, await rows(reason)])
   })
 })
+
+it('sentinel up plays a file of readings again and again, at its pace and with the times of now', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sentinel-gpu-'))
+  const path = join(folder, 'gpus.csv')
+  makeGpuFile(path, ['--gpus=2', '--rows=60', '--interval-ms=1000'])
+  const { values } = await readGpuFile(path)
+  const [[uuid, of]] = [...values] as [[string, Map<string, number>]]
+  const played = [...of].filter(([key]) => key.endsWith('power_watts')).map(([, watts]) => watts)
+  expect(played).toHaveLength(3)
+  const apiPort = await freePort()
+  const args = ['up', `--gpu=${path}`, `--api-port=${apiPort}`, '--admin-port=0', `--data-path=${folder}`]
+  const beganUs = Date.now() * 1000
+  const up = startProgram('sentinel', { args: [...args, `--duckdb-path=${join(folder, 'h.duckdb')}`] })
+  interface Answer {
+    readonly series?: ReadonlyArray<{ tags: Record<string, string>; points: Array<[number, number]> }>
+  }
+  const history = 'hosts/mtv5-dgx1-hgpu-001/metrics?measurement=gpu&field=power_watts&start=-1m&every=100ms'
+  let points: Array<[number, number]> = []
+  await until('it begins again', async () => {
+    const answer = await fetch(`http://127.0.0.1:${apiPort}/api/v1/${history}`).catch(() => undefined)
+    const { series = [] } = ((await answer?.json()) ?? {}) as Answer
+    points = series.find(({ tags }) => tags.uuid === uuid)?.points ?? []
+    return points.length >= 4
+  })
+  expect(points.map(([, watts]) => watts).slice(0, 4)).toEqual([...played, played[0]])
+  expect(points.every(([atUs]) => atUs >= beganUs - 1e6)).toBe(true)
+  expect(await up.stop()).toBe(0)
+  await rm(folder, { recursive: true })
+})
