@@ -520,7 +520,7 @@ export const SCHEMA = {
       defaultText: 'follow; with up loop',
       duties: ['measure'],
       description:
-        'follow reads files to their end, goes on as they grow, and after a restart where it stopped; once ends there; loop begins again.',
+        'How files are read: follow to their end, as they grow, and after a restart on from there; once to their end; loop again and again.',
     }),
     csvTime: choice(['recorded', 'now'], {
       default: (context) => (isLooped(context) ? 'now' : 'recorded'),
