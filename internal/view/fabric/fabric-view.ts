@@ -7,6 +7,7 @@ import type { Clock } from '../../time/clock.ts'
 import type { FabricGeneration } from './fabric-generation.ts'
 import { nextGeneration, UnshownGeneration } from './next-generation.ts'
 import { Rooms } from './rooms.ts'
+import { Slices } from './slices.ts'
 
 export interface FabricViewOptions {
   readonly snapshots: Snapshots
@@ -216,6 +217,7 @@ export class FabricView {
       this.#version++
       this.stats.swaps++
       this.swapLatency.record(Math.round((this.#monotonicMs() - heardAtMs) * 1000))
+      if (shown === undefined) await rooms.touch(new Slices())
     } catch (error) {
       this.#failed(fabric, head, error)
     }

@@ -1,9 +1,12 @@
+import type { Slices } from './slices.ts'
+
 /** Of a snapshot: the one that is shown, the one before it, and the next. */
 const ROOMS_OF_A_SNAPSHOT = 3
 /** A snapshot with some more rows still has room. */
 const SPARE = 1 / 16
 /** Memory that nobody uses, beside that of the generations that somebody may read: more is left of larger ones. */
 const MOST_FREE = 2
+const PAGE_BYTES = 4096
 
 /**
  * The memory that the snapshots of a fabric are read to, again when nobody needs what was there before. A generation of
@@ -41,6 +44,16 @@ export class Rooms {
     this.#free.splice(this.#free.indexOf(room), 1)
     this.#taken.push(room)
     return room.subarray(0, bytes)
+  }
+
+  /** Has the kernel give the pages of what is free: else they come while a generation is read to it. */
+  async touch(slices: Slices): Promise<void> {
+    for (const room of this.#free) {
+      for (let at = 0; at < room.length; at += PAGE_BYTES) {
+        room[at] = 0
+        if (slices.isOver) await slices.pause()
+      }
+    }
   }
 }
 
