@@ -3,7 +3,7 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { formatDuration } from '../../internal/config/units.ts'
-import { Desk } from '../../internal/intake/desk.ts'
+import { Desk, OUTCOMES } from '../../internal/intake/desk.ts'
 import { Intake } from '../../internal/intake/intake.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { type Keeps, openPublisher } from '../parts/publisher.ts'
@@ -61,7 +61,7 @@ function addIntakeMetrics({ metrics }: Context, opened: OpenDesk | undefined): v
     name: 'sentinel_intake_requests_total',
     help: 'Requests with samples, by what became of them.',
     label: 'outcome',
-    read: () => opened?.desk.requests ?? [],
+    read: () => OUTCOMES.map((outcome) => [outcome, opened?.desk.requests.get(outcome) ?? 0] as const),
   })
   metrics.counter({
     name: 'sentinel_intake_samples_total',

@@ -21,7 +21,10 @@ export interface DeskOptions {
 }
 
 /** What became of a request: each counts in one. */
-export type Outcome = KeptBy | IntakeError['kind']
+export const OUTCOMES = ['redis', 'disk', 'bad', 'full', 'too_large', 'not_durable'] as const satisfies ReadonlyArray<
+  KeptBy | IntakeError['kind']
+>
+type Outcome = (typeof OUTCOMES)[number]
 
 export interface TakenLines extends Omit<ReadBody, 'samples'> {
   /** Samples that are durable. */

@@ -1,4 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -6,7 +8,8 @@ import { InfluxDB, Point } from '@influxdata/influxdb-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { influxQuery } from '../support/influx.ts'
 import { type Program, startProgram } from '../support/programs.ts'
-import { freePort, sleep, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
+import { packedSeries, packSnappy, type TestSeries } from '../support/remote-write.ts'
+import { findProgram, freePort, sleep, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
 
 /** The first second of the numbered lines: each has a second of its own. */
 const FROM_S = Math.floor(Date.now() / 1000) - 3 * 3600
@@ -178,6 +181,89 @@ describe('the intake over streams', () => {
     }
     await write.close()
     await until('all points are stored', async () => (await stored('client')).size === 500)
+  })
+
+  it('takes what vmagent writes by remote write 1.0', async () => {
+    const own = await freePort()
+    const config = join(folder, 'scrape.yml')
+    // It scrapes itself.
+    const jobs = `scrape_configs:\n- job_name: self\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['127.0.0.1:${own}']\n`
+    await writeFile(config, jobs)
+    const vmagent = spawn(
+      findProgram('vmagent', 'victoria-metrics'),
+      [
+        ...[`-httpListenAddr=127.0.0.1:${own}`, `-promscrape.config=${config}`, '-remoteWrite.flushInterval=100ms'],
+        ...[`-remoteWrite.url=${url()}/api/v1/prom/write`, `-remoteWrite.tmpDataPath=${join(folder, 'vmagent')}`],
+      ],
+      { stdio: 'ignore' },
+    )
+    try {
+      await until('what it scraped is stored', async () => {
+        const query = `SELECT last(up) FROM prometheus WHERE job = 'self'`
+        const rows = await influxQuery(influx.url, 'telemetry', query).catch(() => [])
+        return rows[0]?.last === 1
+      })
+    } finally {
+      vmagent.kill('SIGKILL')
+      await once(vmagent, 'exit')
+    }
+  })
+
+  it('takes remote write 2.0, and says how much is written', async () => {
+    const series = (name: string, histograms = 0): TestSeries => ({
+      labels: [
+        ['__name__', name],
+        ['job', 'two'],
+      ],
+      samples: histograms === 0 ? [[1.5, FROM_S * 1000]] : [],
+      ...{ histograms, exemplars: 0 },
+    })
+    const post = (some: readonly TestSeries[]): Promise<Response> =>
+      fetch(`${url()}/api/v1/prom/write`, {
+        method: 'POST',
+        body: new Uint8Array(packSnappy(packedSeries(some, '2.0'))),
+        headers: {
+          'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+          ...{ 'content-encoding': 'snappy', 'x-prometheus-remote-write-version': '2.0.0' },
+        },
+      })
+    const written = ({ headers }: Response): unknown[] =>
+      ['samples', 'histograms', 'exemplars'].map((what) => headers.get(`x-prometheus-remote-write-${what}-written`))
+    const good = await post([series('two_a'), series('two_b')])
+    expect([good.status, ...written(good)]).toEqual([204, '2', '0', '0'])
+    const partly = await post([series('two_c'), series('two_native', 3)])
+    expect([partly.status, ...written(partly)]).toEqual([400, '1', '0', '0'])
+    expect(await partly.text()).toContain('two_native: native histograms are not taken')
+    await until('all values are stored', async () => {
+      const query = `SELECT two_a, two_b, two_c FROM prometheus WHERE job = 'two'`
+      const rows = await influxQuery(influx.url, 'telemetry', query).catch(() => [])
+      return rows.length === 1 && rows[0]!.two_a === 1.5 && rows[0]!.two_c === 1.5
+    })
+  })
+
+  it('takes readings of GPUs as JSON and as CSV', async () => {
+    const at = (i: number): string => new Date((FROM_S + i) * 1000).toISOString()
+    const record = { metric: 'DCGM_FI_DEV_GPU_TEMP', value: 61, time: at(0), uuid: 'GPU-J', gpu_id: '0' }
+    const saved = await fetch(`${url()}/telemetry`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify({ ...record, model_name: 'H100', hostname: 'n1', pod: 'p1' }),
+    })
+    expect([saved.status, await saved.json()]).toEqual([200, { status: 'success', points_saved: 1 }])
+    const rows = [
+      'timestamp,metric_name,gpu_id,device,uuid,modelName,Hostname,container,pod,namespace,value,labels_raw',
+      ...Array.from(
+        { length: 5000 },
+        (_, i) => `${at(i)},DCGM_FI_DEV_GPU_TEMP,0,nvidia0,GPU-C,H100,n1,,,,${i % 100},"a=""b"""`,
+      ),
+    ]
+    const file = await fetch(`${url()}/api/v1/ingest/csv`, { method: 'POST', body: rows.join('\n') })
+    expect([file.status, await file.json()]).toEqual([200, { status: 'success', points_saved: 5000 }])
+    await until('all of them are stored', async () => {
+      const query = 'SELECT count(temperature_celsius) FROM gpu GROUP BY uuid'
+      const counts = await influxQuery(influx.url, 'telemetry', query).catch(() => [])
+      const of = (uuid: string): unknown => counts.find((row) => row.uuid === uuid)?.count
+      return of('GPU-C') === 5000 && of('GPU-J') === 1
+    })
   })
 
   it('answers bodies that are packed, empty, wrong or too large in the words that senders know', async () => {
