@@ -3,17 +3,19 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 
-const { values: options } = parseArgs({
-  options: {
-    gpus: { type: 'string', default: '250' },
-    rows: { type: 'string', default: '100000' },
-    seed: { type: 'string', default: '1' },
-    start: { type: 'string', default: '2025-07-18T20:42:34Z' },
-    'interval-ms': { type: 'string', default: '10000' },
-    // Beside good rows those that files have too: no value, absurd values, rows that are no rows.
-    awkward: { type: 'boolean', default: false },
-  },
-})
+const HELP = `Writes readings of GPUs to stdout, a row a figure, as dumps of dcgm-exporter have them.
+
+  --gpus <n>          how many GPUs, 8 a host (default: 250)
+  --rows <n>          how many rows (default: 100000)
+  --seed <n>          the same rows from the same seed (default: 1)
+  --start <time>      the time of the first rows (default: 2025-07-18T20:42:34Z)
+  --interval-ms <ms>  the time between two readings of a GPU (default: 10000)
+  --awkward           also what files have beside good rows: no value, absurd values, rows that are no rows
+
+  npm run -s gpu-sample -- --gpus 250 --rows 1000000 > gpus.csv
+`
+
+const options = readOptions()
 const [gpus, rows, intervalMs] = [options.gpus, options.rows, options['interval-ms']].map(Number)
 const GPUS_A_NODE = 8
 const HEADER = 'timestamp,metric_name,gpu_id,device,uuid,modelName,Hostname,container,pod,namespace,value,labels_raw\n'
@@ -149,3 +151,32 @@ process.stdout.on('error', (error) => {
   process.exit(0)
 })
 await write()
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        gpus: { type: 'string', default: '250' },
+        rows: { type: 'string', default: '100000' },
+        seed: { type: 'string', default: '1' },
+        start: { type: 'string', default: '2025-07-18T20:42:34Z' },
+        'interval-ms': { type: 'string', default: '10000' },
+        awkward: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(HELP)
+      process.exit(0)
+    }
+    for (const name of ['gpus', 'rows', 'seed', 'interval-ms']) {
+      if (!/^[0-9]{1,10}$/.test(values[name])) throw new Error(`--${name} must be a whole number, not "${values[name]}"`)
+    }
+    if (values.gpus === '0') throw new Error('--gpus must be at least 1')
+    if (Number.isNaN(Date.parse(values.start))) throw new Error(`--start must be a time, not "${values.start}"`)
+    return values
+  } catch (error) {
+    process.stderr.write(`${error.message}; see --help\n`)
+    process.exit(2)
+  }
+}
