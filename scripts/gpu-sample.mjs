@@ -170,7 +170,8 @@ function readOptions() {
       process.exit(0)
     }
     for (const name of ['gpus', 'rows', 'seed', 'interval-ms']) {
-      if (!/^[0-9]{1,10}$/.test(values[name])) throw new Error(`--${name} must be a whole number, not "${values[name]}"`)
+      if (!/^[0-9]{1,10}$/.test(values[name]))
+        throw new Error(`--${name} must be a whole number, not "${values[name]}"`)
     }
     if (values.gpus === '0') throw new Error('--gpus must be at least 1')
     if (Number.isNaN(Date.parse(values.start))) throw new Error(`--start must be a time, not "${values.start}"`)
