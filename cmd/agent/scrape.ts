@@ -3,6 +3,7 @@ import { FrameRowEncoder } from '../../internal/codec/frame-rows.ts'
 import { GpuReadings } from '../../internal/gpu/readings.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
+import { encodeGpu } from '../../internal/source/scrape/gpu-rows.ts'
 import { ScrapeSource } from '../../internal/source/scrape/source.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import { openPublisher } from '../parts/publisher.ts'
@@ -37,8 +38,12 @@ export async function openScrapeSources(context: Context, broker: Broker): Promi
         await publisher.room(signal)
       },
       sendGpus: () => {
-        gpus.flush((sample) => publisher.add(sample))
-        publisher.flush()
+        gpus.flush((sample) => {
+          if (encodeGpu(sample, encoder)) return
+          publisher.send(encoder)
+          encodeGpu(sample, encoder)
+        })
+        publisher.send(encoder)
       },
     })
     const ticker = new Ticker({

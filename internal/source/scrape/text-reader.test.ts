@@ -9,6 +9,7 @@ import { MAX_FIELDS } from '../../sample/shape.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { TargetError } from '../target-error.ts'
 import type { TargetTags } from './destination.ts'
+import { encodeGpu } from './gpu-rows.ts'
 import { LEFT_OUT_LINES, type Reading, TextReader } from './text-reader.ts'
 
 const NOW_US = 1_763_900_000_000_000
@@ -44,10 +45,8 @@ class Scene {
   async read(...lines: readonly string[]): Promise<Reading> {
     this.sent = []
     const reading = await this.reader.read(Buffer.from(lines.map((line) => `${line}\n`).join('')), this.atUs)
-    this.gpus.flush(({ series, at, values }) => {
-      const fields = Object.fromEntries(series.fieldNames.map((name, i) => [name, values[i]]))
-      this.sent.push({ series: named(series.key), at, fields })
-    })
+    this.gpus.flush((sample) => expect(encodeGpu(sample, this.#encoder)).toBe(true))
+    if (this.#encoder.count > 0) this.#take()
     return reading
   }
 
@@ -280,6 +279,15 @@ describe('lines of GPUs', () => {
     expect(utilization()).toBe(0.5)
     await scene.read('# HELP DCGM_FI_DEV_GPU_UTIL_RATIO GPU utilization ratio (0.0-1.0).', line)
     expect(utilization()).toBe(50)
+  })
+
+  it('have what tells of them as texts, beside it', async () => {
+    const scene = new Scene()
+    await scene.read('DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",pod="train-é",namespace="n"} 5')
+    expect(scene.sent).toEqual([
+      { series: 'gpu,gpu=0,host=n1,uuid=GPU-1', at: NOW_US, fields: { utilization_percent: 5 } },
+      { series: 'gpu_info,gpu=0,host=n1,uuid=GPU-1', at: NOW_US, fields: { pod: 'train-é', namespace: 'n' } },
+    ])
   })
 
   it('without a host are of the host of their target', async () => {
