@@ -12,7 +12,7 @@ export function addPingRoute(app: App): void {
         operationId: 'ping',
         summary: 'Whether the process takes requests, as InfluxDB answers it',
         tags: ['intake'],
-        response: { 204: { description: 'It does.', content: {} } },
+        response: { 204: { description: 'It does.', type: 'null' } },
       },
     },
     (_request, reply) => {

@@ -29,12 +29,12 @@ export function addRemoteWriteRoute(
           204: {
             description: 'All values are durable.',
             headers: {
-              [DURABLE_HEADER]: { schema: Type.String({ enum: ['redis', 'disk'] }) },
-              [`${WRITTEN}-samples-written`]: { schema: Type.Integer({ description: 'Version 2.0.' }) },
-              [`${WRITTEN}-histograms-written`]: { schema: Type.Integer() },
-              [`${WRITTEN}-exemplars-written`]: { schema: Type.Integer() },
+              [DURABLE_HEADER]: Type.String({ enum: ['redis', 'disk'] }),
+              [`${WRITTEN}-samples-written`]: Type.Integer({ description: 'Version 2.0.' }),
+              [`${WRITTEN}-histograms-written`]: Type.Integer(),
+              [`${WRITTEN}-exemplars-written`]: Type.Integer(),
             },
-            content: {},
+            type: 'null',
           },
           ...problems(403, 415, 421, 500, 503),
         },

@@ -89,8 +89,8 @@ function addWriteRoute(app: App, dialect: Dialect, takeBody: TakeBody): void {
         response: {
           204: {
             description: 'All lines are durable.',
-            headers: { [DURABLE_HEADER]: { schema: Type.String({ enum: ['redis', 'disk'] }) } },
-            content: {},
+            headers: { [DURABLE_HEADER]: Type.String({ enum: ['redis', 'disk'] }) },
+            type: 'null',
           },
           ...common,
           ...Object.fromEntries(
