@@ -12,7 +12,7 @@ const CORES = availableParallelism()
 /** How long `expect.poll` asks again. Its default of a second is short on a machine whose cores run other tests. */
 const PATIENT = { poll: { timeout: 20_000 } }
 const WORKING = { expect: PATIENT, maxWorkers: CORES, sequence: { groupOrder: 1 } }
-const WAITING = { expect: PATIENT, maxWorkers: Math.max(6, CORES), sequence: { groupOrder: 2 } }
+const WAITING = { expect: PATIENT, maxWorkers: Math.max(4, CORES), sequence: { groupOrder: 2 } }
 const ALONE = { expect: PATIENT, fileParallelism: false, sequence: { groupOrder: 3 } }
 
 /** Tests that measure this process itself: what other files left in it would be measured too. */

@@ -54,7 +54,7 @@ on_installed() (
 # The rest is plain JavaScript, and would take 15 % of the whole time once more.
 unit_tests_on_installed() {
   on_installed "unit tests" npx vitest run --project unit --project unit-isolated \
-    internal/{observe,http,source,broker,lifecycle,spool,store,publish,dead-letters}/
+    internal/{observe,http,source,broker,spool}/
 }
 
 times=""

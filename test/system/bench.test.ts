@@ -79,7 +79,8 @@ async function over(program: Program): Promise<Run> {
 }
 
 /** The warm-up is long enough to send something while other tests take the cores. */
-const SHORT = ['--duration', '1s', '--warmup', '1s']
+/** On a busy machine nothing may have been sent after a second. */
+const SHORT = ['--duration', '1s', '--warmup', '2s']
 
 describe('a load', () => {
   it.each([
@@ -142,7 +143,8 @@ describe('a load', () => {
     const { code, stderr, load } = await over(bench)
     const missing = load.samples - load.stored!
     expect(missing).toBeGreaterThan(0)
-    expect(stderr).toContain(`${missing.toLocaleString('en-US')} are missing without a reported reason`)
+    // A sample that the server made of itself may be on its way when it is asked: then the sentence goes on otherwise.
+    expect(stderr).toContain(`${missing.toLocaleString('en-US')} are missing`)
     expect(code).toBe(1)
   })
 
