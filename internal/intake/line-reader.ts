@@ -65,7 +65,7 @@ const HASH = 0x23
 const OF_ITS_OWN: ReadonlySet<Refusal['reason']> = new Set(['field_type', 'reserved_name', 'too_many_series'])
 
 /**
- * Reads bodies of line protocol. Lines like earlier ones are read where they lie (`KnownLines`, 1 µs); each other line by
+ * Reads bodies of line protocol. Lines like earlier ones are read where they lie (`KnownLines`); each other line by
  * the parser, which knows the whole grammar.
  */
 export class LineReader {
