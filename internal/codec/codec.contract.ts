@@ -51,6 +51,8 @@ export function bySeries(all: readonly Seen[]): Seen[] {
 
 export interface Decoded {
   readonly seen: Seen[]
+  /** Of samples that were left out. */
+  readonly refused: Array<{ readonly reason: string; readonly sample: Seen }>
   readonly refusal: Refusal | undefined
   readonly header: MessageHeader
 }
@@ -58,7 +60,10 @@ export interface Decoded {
 export function decode(decoder: Decoder, payload: Buffer, arrival = ARRIVAL): Decoded {
   const seen: Seen[] = []
   const refusal = decoder.decode(payload, arrival, (sample) => seen.push(see(sample)))
-  return { seen, refusal, header: { ...decoder.header } }
+  const refused = (decoder.refusedParts ?? []).flatMap((part) =>
+    'sample' in part ? [{ reason: part.refusal.reason, sample: see(part.sample) }] : [],
+  )
+  return { seen, refused, refusal, header: { ...decoder.header } }
 }
 
 export function encode(codec: Codec, samples: readonly Sample[], header = blankHeader()): Buffer {
@@ -185,7 +190,7 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
       }
     })
 
-    it('never throws, gives all or nothing, and reads the next message unharmed', () => {
+    it('never throws, gives or refuses each sample, or nothing, and reads the next message unharmed', () => {
       const decoder = codec.decoder(new SeriesTable())
       const change = fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) })
       const mutated = fc.tuple(message, fc.array(change, { minLength: 1, maxLength: 4 })).map(([some, changes]) => {
@@ -197,8 +202,8 @@ export function codecContract({ codec, samples, seen }: CodecCase): void {
       const good = fc.sample(message, 1)[0]!
       const goodPayload = encode(codec, good)
       const check = (payload: Buffer): void => {
-        const { seen: got, refusal, header } = decode(decoder, payload)
-        expect(got).toHaveLength(refusal === undefined ? header.sampleCount : 0)
+        const { seen: got, refused, refusal, header } = decode(decoder, payload)
+        expect(got.length + refused.length).toBe(refusal === undefined ? header.sampleCount : 0)
         expect(bySeries(decode(decoder, goodPayload).seen)).toEqual(bySeries(good.map(see)))
       }
       fc.assert(fc.property(fc.oneof({ weight: 3, arbitrary: mutated }, noise), check), { numRuns: 1000 })

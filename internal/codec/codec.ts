@@ -98,20 +98,28 @@ export interface Encoder {
 }
 
 /** What a decoder leaves out of a message that it takes, as a message of its own. */
-export interface RefusedPart {
+export interface RefusedMessage {
   readonly refusal: Refusal
   readonly payload: Buffer
 }
 
+/** A sample that it leaves out, with the names and the kinds that the message gives it. */
+export interface RefusedSample {
+  readonly refusal: Refusal
+  readonly sample: Sample
+}
+
+export type RefusedPart = RefusedMessage | RefusedSample
+
 /**
- * Turns messages into samples: all of a message, or none; of a list of rows all that are good. `header` is complete before the first `emit`. The decoder
+ * Turns messages into samples: none of a message that cannot be read, and of others all that are good. `header` is complete before the first `emit`. The decoder
  * reuses it, and the sample that it hands to `emit`. Not for concurrent use.
  */
 export interface Decoder {
   readonly header: MessageHeader
   /** Values left out so far of samples that were emitted: NaN, the infinities, strings that are too long. */
   readonly cleaned: number
-  /** Rows of the message that was decoded last of which nothing was emitted. Without it, a format has no such rows. */
+  /** Parts of the message that was decoded last of which nothing was emitted. Without it, a format has no such parts. */
   readonly refusedParts?: readonly RefusedPart[]
   /** @returns why nothing of the message can be used, or undefined. Never throws, whatever the bytes. */
   decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined

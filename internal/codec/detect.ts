@@ -66,12 +66,16 @@ export class MessageDecoder implements Decoder {
 
   decode(payload: Buffer, arrival: Readonly<Arrival>, emit: SampleSink): Refusal | undefined {
     if (payload.length > this.#maxMessageBytes) {
+      this.#refusedParts = NONE
       resetHeader(this.header)
       return { reason: 'too_large', detail: `a message of ${payload.length} bytes, at most ${this.#maxMessageBytes}` }
     }
     const format = detectFormat(payload)
-    this.#refusedParts = format === 'gpu-rows' ? this.#decoders['gpu-rows'].refusedParts : NONE
-    if (format !== undefined) return this.#decoders[format].decode(payload, arrival, emit)
+    if (format !== undefined) {
+      this.#refusedParts = this.#decoders[format].refusedParts ?? NONE
+      return this.#decoders[format].decode(payload, arrival, emit)
+    }
+    this.#refusedParts = NONE
     resetHeader(this.header)
     return { reason: 'not_a_message', detail: describe(payload) }
   }

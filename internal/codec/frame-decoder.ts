@@ -7,7 +7,14 @@ import { SeriesFinder } from '../sample/series-finder.ts'
 import type { Column, ColumnList } from '../sample/shape.ts'
 import { integerFitsKind, type Slot } from '../sample/value.ts'
 import { ByteCache } from '../sample/byte-cache.ts'
-import { type Arrival, blankHeader, type Decoder, type MessageHeader, resetHeader } from './codec.ts'
+import {
+  type Arrival,
+  blankHeader,
+  type Decoder,
+  type MessageHeader,
+  type RefusedSample,
+  resetHeader,
+} from './codec.ts'
 import {
   ALL_PRESENT,
   BLOCK_COUNT_AT,
@@ -37,6 +44,7 @@ import {
   WITHDRAWN_SAMPLES_AT,
 } from './frame-layout.ts'
 import { type BlockNames, knownColumns, readNames } from './frame-names.ts'
+import { fittingValues, type UnfitBlock, unfitBlock } from './unfit-block.ts'
 
 /** The high half of an int64 that a double holds exactly is within ± this. */
 const EXACT_HIGH = 2 ** 21
@@ -71,7 +79,8 @@ interface Cursor {
 
 /**
  * Reads a frame twice: first to check every byte, so that a bad frame gives no sample, then to emit the samples. What a
- * frame claims is compared with its length before anything is allocated for it.
+ * frame claims is compared with its length before anything is allocated for it. Rows that are read well, but do not fit the
+ * table, cost themselves alone.
  *
  * This file is long because the check and the emission share their cursors, and V8 keeps these fields fast as long as
  * they belong to one object. Split into two classes, each value would be read through one more object.
@@ -79,6 +88,10 @@ interface Cursor {
 export class FrameDecoder implements Decoder {
   readonly header: MessageHeader
   cleaned = 0
+  /** Of the frame that was read last. */
+  readonly refusedParts: RefusedSample[] = []
+  /** Blocks of the frame that are emitted row by row, in their order. Nearly every frame has none. */
+  readonly #unfit: UnfitBlock[] = []
   readonly #table: SeriesTable
   readonly #finder: SeriesFinder
   /** Names that are not sorted or not clean. The table finds all others by their bytes. */
@@ -108,8 +121,9 @@ export class FrameDecoder implements Decoder {
     this.#view = viewOf(payload)
     this.#blockCount = 0
     this.#cursorCount = 0
+    if (this.#unfit.length > 0) this.#unfit.length = this.refusedParts.length = 0
     const refusal = this.#checkHeader() ?? this.#checkBlocks(arrival.receivedAt)
-    if (refusal === undefined) for (let i = 0; i < this.#blockCount; i++) this.#emitBlock(this.#blocks[i]!, emit)
+    if (refusal === undefined) this.#emitBlocks(emit)
     if (this.#cursors.length > MAX_KEPT_CURSORS) this.#cursors.length = MAX_KEPT_CURSORS
     return refusal
   }
@@ -178,7 +192,8 @@ export class FrameDecoder implements Decoder {
     const payload = this.#payload
     const view = this.#view
     const start = this.#at
-    if (start + BLOCK_FIXED_BYTES > payload.length) return this.#truncated(`block ${this.#blockCount}`)
+    const index = this.#blockCount
+    if (start + BLOCK_FIXED_BYTES > payload.length) return this.#truncated(`block ${index}`)
     const nameBytes = view.getUint32(start, true)
     const rows = view.getUint32(start + 4, true)
     const flags = payload[start + 8]!
@@ -187,10 +202,15 @@ export class FrameDecoder implements Decoder {
     const timesEnd = timesAt + rows * 8
     if (rows === 0 || rows > maxRows) return malformed(`a block of ${rows} samples where 1 to ${maxRows} are left`)
     if ((flags & ~(HAS_TIES | SAME_FIELDS)) !== 0) return malformed(`unknown block flags ${flags}`)
-    if (timesEnd > payload.length) return this.#truncated(`block ${this.#blockCount}`)
+    if (timesEnd > payload.length) return this.#truncated(`block ${index}`)
     const hasFields = (flags & SAME_FIELDS) === 0
-    const names = hasFields ? this.#namesAt(namesAt, timesAt, nowUs) : this.#namesWithFields(namesAt, timesAt, nowUs)
-    if (isRefusal(names)) return names
+    let names = hasFields ? this.#namesAt(namesAt, timesAt, nowUs) : this.#namesWithFields(namesAt, timesAt, nowUs)
+    if (isRefusal(names)) {
+      const before = hasFields ? undefined : this.#blocks[index - 1]
+      const unfit = this.#noteUnfit(index, payload.subarray(namesAt, timesAt), before, nowUs, names)
+      if (unfit === undefined) return names
+      names = { series: unfit.apart, list: unfit.list }
+    }
     for (let at = timesAt; at < timesEnd; at += 8) {
       const high = view.getInt32(at + 4, true)
       if (high < -EXACT_HIGH || high >= EXACT_HIGH) return malformed('a time beyond 2^53 µs')
@@ -210,11 +230,34 @@ export class FrameDecoder implements Decoder {
     block.firstColumn = this.#cursorCount
     block.plainAt = this.#plainAt(block.list, rows)
     if (block.plainAt >= 0) return undefined
+    let misfit: Refusal | undefined
     for (const column of block.list.columns) {
       const refusal = this.#checkColumn(column, rows)
-      if (refusal !== undefined) return refusal
+      if (refusal !== undefined && refusal.reason !== 'field_type') return refusal
+      misfit ??= refusal
     }
-    return undefined
+    if (misfit === undefined) return undefined
+    const before = hasFields ? undefined : block
+    return this.#noteUnfit(index, payload.subarray(namesAt, timesAt), before, nowUs, misfit) ? undefined : misfit
+  }
+
+  /**
+   * Has a block emitted row by row.
+   *
+   * @param before a block with the same fields, where the names have none
+   * @returns undefined where its names cannot be read
+   */
+  #noteUnfit(
+    index: number,
+    names: Buffer,
+    before: Block | undefined,
+    nowUs: number,
+    refusal: Refusal,
+  ): UnfitBlock | undefined {
+    const whole = before === undefined ? names : withFields(names, before.list.view)
+    const unfit = unfitBlock(index, whole, this.#table, nowUs, refusal)
+    if (unfit !== undefined) this.#unfit.push(unfit)
+    return unfit
   }
 
   /**
@@ -290,6 +333,32 @@ export class FrameDecoder implements Decoder {
       }
     }
     return undefined
+  }
+
+  #emitBlocks(emit: SampleSink): void {
+    let next = 0
+    for (let i = 0; i < this.#blockCount; i++) {
+      if (next < this.#unfit.length && this.#unfit[next]!.index === i) this.#emitFitting(this.#unfit[next++]!, emit)
+      else this.#emitBlock(this.#blocks[i]!, emit)
+    }
+  }
+
+  /** Emits the rows of a block that fit the table. The others are refused. */
+  #emitFitting(unfit: UnfitBlock, emit: SampleSink): void {
+    const { rows, timesAt, tiesAt, firstColumn } = this.#blocks[unfit.index]!
+    const { apart, home, list } = unfit
+    for (let row = 0; row < rows; row++) {
+      const values = list.columns.map((column, c) => this.#nextValue(column, this.#cursors[firstColumn + c]!, row))
+      const at = this.#exactInteger(timesAt + row * 8)
+      const tie = tiesAt < 0 ? 0 : this.#view.getUint16(tiesAt + row * 2, true)
+      const fitting = isRefusal(home) ? home : fittingValues(home, list, values)
+      if (isRefusal(home) || isRefusal(fitting)) {
+        this.refusedParts.push({ refusal: fitting as Refusal, sample: { series: apart, values, at, tie } })
+        continue
+      }
+      this.#sample ??= { series: home, values: fitting, at, tie }
+      emit(Object.assign(this.#sample, { series: home, values: fitting, at, tie }))
+    }
   }
 
   #emitBlock({ series, list, rows, timesAt, tiesAt, firstColumn, plainAt }: Block, emit: SampleSink): void {
@@ -400,8 +469,7 @@ export class FrameDecoder implements Decoder {
       const list = isSameShape ? before.list : knownColumns(series.shape, view, 0, view.byteLength)
       if (list !== undefined) return this.#foundNames(series, list, nowUs)
     }
-    const fields = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-    return readNames(Buffer.concat([this.#payload.subarray(start, end), fields]), this.#table, nowUs)
+    return readNames(withFields(this.#payload.subarray(start, end), view), this.#table, nowUs)
   }
 
   #foundNames(series: Series, list: ColumnList, nowUs: number): Readonly<BlockNames> {
@@ -433,6 +501,11 @@ export class FrameDecoder implements Decoder {
   #truncated(where: string): Refusal {
     return { reason: 'frame_truncated', detail: `a frame of ${this.#payload.length} bytes ends within ${where}` }
   }
+}
+
+/** Names that end after the tags, with the fields of another block. */
+function withFields(names: Buffer, { buffer, byteOffset, byteLength }: DataView): Buffer {
+  return Buffer.concat([names, new Uint8Array(buffer, byteOffset, byteLength)])
 }
 
 function malformed(detail: string): Refusal {

@@ -15,32 +15,52 @@ export interface BlockNames {
   list: ColumnList
 }
 
+/** What the names of a block say, before any series is looked for. */
+export interface SaidNames {
+  readonly measurement: string
+  readonly tags: readonly Tag[]
+  readonly fields: ReadonlyArray<{ readonly name: string; readonly kind: FieldKind }>
+  /** Where the fields begin in the bytes. */
+  readonly fieldsAt: number
+}
+
 /** Reads the names and finds, or makes, their series. */
 export function readNames(bytes: Buffer, table: SeriesTable, nowUs: number): BlockNames | Refusal {
-  const reader = new NameReader(bytes)
-  const measurement = reader.text()
-  const tags: Tag[] = []
-  for (let left = reader.uint16(); left > 0 && !reader.failed; left--) tags.push([reader.text(), reader.text()])
-  const fieldsAt = reader.at
-  const fields: Array<{ name: string; kind: FieldKind | undefined }> = []
-  for (let left = reader.uint16(); left > 0 && !reader.failed; left--) {
-    fields.push({ kind: KINDS[reader.uint8()], name: reader.text() })
-  }
-  if (reader.failed || reader.left > 0) return malformed('names whose lengths do not add up, or are not UTF-8')
-  if (fields.length === 0) return malformed('a series without fields')
+  const said = parseNames(bytes)
+  if (isRefusal(said)) return said
+  const { measurement, tags, fields, fieldsAt } = said
   if (fields.length > MAX_FIELDS)
     return { reason: 'too_many_fields', detail: `${fields.length} fields, at most ${MAX_FIELDS}` }
   const series = table.intern(measurement, tags, nowUs)
   if (isRefusal(series)) return series
   const columns: Column[] = []
   for (const { name, kind } of fields) {
-    if (kind === undefined) return malformed(`an unknown kind of field ${name}`)
     const column = columnOf(series, name, kind)
     if (isRefusal(column)) return column
     columns.push(column)
   }
   if (new Set(columns.map((column) => column.index)).size < columns.length) return malformed('a field stands twice')
   return { series, list: columnList(series.shape, bytes.subarray(fieldsAt), columns) }
+}
+
+/** @returns `frame_malformed`, and no other refusal: names that can be read say how long the block is */
+export function parseNames(bytes: Buffer): SaidNames | Refusal {
+  const reader = new NameReader(bytes)
+  const measurement = reader.text()
+  const tags: Tag[] = []
+  for (let left = reader.uint16(); left > 0 && !reader.failed; left--) tags.push([reader.text(), reader.text()])
+  const fieldsAt = reader.at
+  const fields: Array<{ name: string; kind: FieldKind }> = []
+  let hasUnknownKind = false
+  for (let left = reader.uint16(); left > 0 && !reader.failed; left--) {
+    const kind = KINDS[reader.uint8()]
+    hasUnknownKind ||= kind === undefined
+    fields.push({ kind: kind ?? 'float', name: reader.text() })
+  }
+  if (reader.failed || reader.left > 0) return malformed('names whose lengths do not add up, or are not UTF-8')
+  if (fields.length === 0) return malformed('a series without fields')
+  if (hasUnknownKind) return malformed('an unknown kind of a field')
+  return { measurement, tags, fields, fieldsAt }
 }
 
 /** The list of fields that a message has in these bytes, if any series of the shape came with it before. */
@@ -98,12 +118,15 @@ function columnOf(series: Series, name: string, kind: FieldKind): Column | Refus
   if (isRefusal(index)) return index
   const target = series.fieldKinds[index]!
   const isConverted = target !== kind
-  const isPossible =
-    (kind === 'int' || kind === 'uint') && (target === 'float' || target === 'int' || target === 'uint')
-  if (isConverted && !isPossible) {
+  if (isConverted && !isConvertible(kind, target)) {
     return { reason: 'field_type', detail: `field ${name} of ${series.measurement} is ${kind}, known as ${target}` }
   }
   return { name, kind, target, isConverted, index, absent: undefined }
+}
+
+/** Whether values of a kind may be in a field of another kind: each must still keep its value (`integerFitsKind`). */
+export function isConvertible(kind: FieldKind, target: FieldKind): boolean {
+  return (kind === 'int' || kind === 'uint') && (target === 'float' || target === 'int' || target === 'uint')
 }
 
 function malformed(detail: string): Refusal {

@@ -1,13 +1,14 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { arbitrarySample } from '../../test/support/arbitrary-samples.ts'
-import { encodeLine } from '../format/line/encode.ts'
+import { arbitrarySample, arbitraryValue } from '../../test/support/arbitrary-samples.ts'
+import { encodeLine, encodeLineText } from '../format/line/encode.ts'
 import { isRefusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import { SeriesTable, seriesApart } from '../sample/series.ts'
 import { Shape } from '../sample/shape.ts'
-import type { FieldKind, Slot, Tag } from '../sample/value.ts'
-import { codecContract, decode, encode } from './codec.contract.ts'
-import { blankHeader, type MessageHeader, NOTHING_MORE } from './codec.ts'
+import { type FieldKind, hasValue, integerFitsKind, type Slot, type Tag } from '../sample/value.ts'
+import { codecContract, decode, encode, type Seen, see } from './codec.contract.ts'
+import { blankHeader, type MessageHeader, NOTHING_MORE, type RefusedSample } from './codec.ts'
 import { frameCodec } from './frame.ts'
 
 codecContract({
@@ -100,7 +101,20 @@ describe('a block with the fields of the block before', () => {
     }
     const before = frame({ counts: '0600 01000000 01000000' }, { ...other, times: '403aedf841440600', ties: '', idle: '00 0000000000000840', n: '', us: '' }) // biome-ignore format: two lines
     expect(decode(decoder, before).refusal).toBeUndefined()
-    expect(decode(decoder, twoBlocks()).refusal).toMatchObject({ reason: 'field_type' })
+    expect(decode(decoder, twoBlocks())).toMatchObject({ refusal: undefined, refused: [] })
+  })
+
+  it('is read where nothing of that block is taken', () => {
+    const table = new SeriesTable()
+    const known = table.intern('cpu', [['host', 'a']], 0)
+    if (isRefusal(known)) throw new Error(known.detail)
+    known.field('idle', 'bool')
+    const { seen, refused } = decode(frameCodec.decoder(table), twoBlocks())
+    expect(seen).toMatchObject([{ series: 'cpu\0host\u0001b', fields: { idle: 3 } }])
+    expect(refused.map(({ reason, sample }) => [reason, sample.fields])).toEqual([
+      ['field_type', { idle: 12.5 }],
+      ['field_type', { idle: 1, us: 'é' }],
+    ])
   })
 })
 
@@ -124,6 +138,7 @@ describe('a frame', () => {
         { series: 'cpu\0host\u0001a', fields: { idle: 12.5 }, at: AT, tie: 0 },
         { series: 'cpu\0host\u0001a', fields: { idle: 1, us: 'é' }, at: AT + 1, tie: 7 },
       ],
+      refused: [],
       header: { ...HEADER, sampleCount: 2 },
     })
   })
@@ -169,11 +184,6 @@ describe('a frame', () => {
       'frame_malformed',
     ],
     ['half of a tag in such a block', twoBlocks('0f000000', '0300 637075 0100 0400 686f7374 0100'), 'frame_malformed'],
-    [
-      'a reserved tag in such a block',
-      twoBlocks('10000000', '0300 637075 0100 0400 74696d65 0100 62'),
-      'reserved_name',
-    ],
     ['names shorter than said', frame({}, { lengths: '23000000 02000000 01' }), 'frame_malformed'],
     ['names longer than said', frame({}, { lengths: '21000000 02000000 01' }), 'frame_malformed'],
     [
@@ -182,13 +192,6 @@ describe('a frame', () => {
       'frame_malformed',
     ],
     ['more tags than there are', frame({}, { series: '0300 637075 ffff 0400 686f7374 0100 61' }), 'frame_malformed'],
-    ['a reserved tag', frame({}, { series: '0300 637075 0100 0400 74696d65 0100 61' }), 'reserved_name'],
-    [
-      'an empty measurement',
-      frame({}, { lengths: '1f000000 02000000 01', series: '0000 0100 0400 686f7374 0100 61' }),
-      'bad_name',
-    ],
-    ['a field named time', frame({}, { fields: '0300 00 0400 74696d65 01 0100 6e 04 0200 7573' }), 'reserved_name'],
     [
       'a kind of field that there is not',
       frame({}, { fields: '0300 05 0400 69646c65 01 0100 6e 04 0200 7573' }),
@@ -208,6 +211,40 @@ describe('a frame', () => {
     expect(decodeFresh(payload)).toMatchObject({ refusal: { reason }, seen: [] })
   })
 
+  const unfit: Array<[string, Buffer, Array<[reason: string, series: string, idle: unknown]>]> = [
+    [
+      'a reserved tag',
+      frame({}, { series: '0300 637075 0100 0400 74696d65 0100 61' }),
+      [
+        ['reserved_name', 'cpu\0time\u0001a', 12.5],
+        ['reserved_name', 'cpu\0time\u0001a', 1],
+      ],
+    ],
+    [
+      'a reserved tag in a block with the fields of the block before',
+      twoBlocks('10000000', '0300 637075 0100 0400 74696d65 0100 62'),
+      [['reserved_name', 'cpu\0time\u0001b', 3]],
+    ],
+    [
+      'an empty measurement',
+      frame({}, { lengths: '1f000000 02000000 01', series: '0000 0100 0400 686f7374 0100 61' }),
+      [
+        ['bad_name', '\0host\u0001a', 12.5],
+        ['bad_name', '\0host\u0001a', 1],
+      ],
+    ],
+    [
+      'a field named time, of which only one row has a value',
+      frame({}, { fields: '0300 00 0400 69646c65 01 0100 6e 04 0400 74696d65', lengths: '24000000 02000000 01' }),
+      [['reserved_name', 'cpu\0host\u0001a', 1]],
+    ],
+  ]
+  it.each(unfit)('with %s is taken without the rows of that', (_name, payload, want) => {
+    const { seen, refused, refusal, header } = decodeFresh(payload)
+    expect(refused.map(({ reason, sample }) => [reason, sample.series, sample.fields.idle])).toEqual(want)
+    expect([refusal, seen.length]).toEqual([undefined, header.sampleCount - want.length])
+  })
+
   it('says in its header, where that could be read, what is refused', () => {
     expect(decodeFresh(frame({}, {}, '00')).header).toEqual({ ...HEADER, sampleCount: 2 })
     expect(decodeFresh(frame({ counts: '0600 ffffffff 01000000' })).header).toEqual(blankHeader())
@@ -223,7 +260,9 @@ describe('a frame', () => {
 
   it('says how far its run is, without samples too', () => {
     const payload = frameCodec.encoder().finish(HEADER)
-    expect(decodeFresh(payload)).toEqual({ refusal: undefined, seen: [], header: { ...HEADER, sampleCount: 0 } })
+    expect(decodeFresh(payload)).toEqual({
+      ...{ refusal: undefined, seen: [], refused: [], header: { ...HEADER, sampleCount: 0 } },
+    })
   })
 
   it('without a seq is not counted in its run', () => {
@@ -273,22 +312,67 @@ describe('a field that is known as another kind', () => {
     const series = table.intern('m', [], 0)
     if (isRefusal(series)) throw new Error(series.detail)
     series.field('f', known)
-    const { seen, refusal } = decode(
+    const { seen, refused } = decode(
       frameCodec.decoder(table),
       encode(frameCodec, [sampleOf('m', [], [['f', kind, value]])]),
     )
-    expect(refusal?.reason ?? seen[0]?.fields.f).toBe(want)
+    expect(refused[0]?.reason ?? seen[0]?.fields.f).toBe(want)
   })
 
-  it('refuses the whole frame, other series too', () => {
-    const table = new SeriesTable()
-    const decoder = frameCodec.decoder(table)
-    const good = sampleOf('good', [], [['f', 'float', 1]])
-    decode(decoder, encode(frameCodec, [sampleOf('m', [], [['f', 'string', 'text']])]))
-    expect(decode(decoder, encode(frameCodec, [good, sampleOf('m', [], [['f', 'float', 1]])]))).toMatchObject({
-      refusal: { reason: 'field_type' },
-      seen: [],
-    })
+  it('costs the rows that have a value of it, whatever else is in the frame', () => {
+    const NAMES = ['a', 'b', 'c']
+    const kinds = fc.constantFrom<FieldKind>('float', 'int', 'uint', 'bool', 'string')
+    const cell = kinds.chain((kind) => fc.record({ kind: fc.constant(kind), value: fc.option(arbitraryValue[kind]) }))
+    const row = fc.record({ series: fc.nat(2), cells: fc.tuple(cell, cell, cell) })
+    const knownKinds = fc.array(fc.tuple(kinds, kinds, kinds), { minLength: 3, maxLength: 3 })
+    const check = (
+      known: FieldKind[][],
+      rows: Array<{ series: number; cells: Array<{ kind: FieldKind; value: Slot | null }> }>,
+    ) => {
+      const table = new SeriesTable()
+      for (const [i, fields] of known.entries()) {
+        const series = table.intern(`m${i}`, [], 0)
+        if (isRefusal(series)) throw new Error(series.detail)
+        for (const [f, kind] of fields.entries()) series.field(NAMES[f]!, kind)
+      }
+      const samples = rows.map(({ series, cells }, i) =>
+        sampleOf(
+          `m${series}`,
+          [],
+          cells.map(({ kind, value }, f) => [NAMES[f]!, kind, value ?? undefined]),
+          AT + i,
+        ),
+      )
+      const written = samples.filter((sample) => sample.values.some(hasValue))
+      const fits = ({ series, values }: Sample): boolean =>
+        values.every((value, f) => {
+          const [kind, target] = [series.fieldKinds[f]!, known[Number(series.measurement[1])]![f]!]
+          if (!hasValue(value) || kind === target) return true
+          return (kind === 'int' || kind === 'uint') && integerFitsKind(value as number | bigint, target)
+        })
+      const { seen, refused, refusal } = decode(frameCodec.decoder(table), encode(frameCodec, written))
+      expect(refusal).toBeUndefined()
+      const times = (all: ReadonlyArray<{ at: number }>): number[] => all.map(({ at }) => at).sort((a, b) => a - b)
+      expect(times(seen)).toEqual(times(written.filter(fits)))
+      const inOrder = (all: readonly Seen[]): Seen[] => all.toSorted((a, b) => a.at - b.at)
+      expect(inOrder(refused.map(({ sample }) => sample))).toEqual(written.filter((one) => !fits(one)).map(see))
+      for (const { sample } of refused) expect(sample.series).toMatch(/^m\d$/)
+    }
+    fc.assert(fc.property(knownKinds, fc.array(row, { minLength: 1, maxLength: 8 }), check), { numRuns: 300 })
+  })
+
+  it('is told of as line protocol can write it, whatever the names', () => {
+    const decoder = frameCodec.decoder(new SeriesTable())
+    const check = (measurement: string, tags: Tag[], name: string): void => {
+      const payload = encode(frameCodec, [sampleOf(measurement, tags, [[name, 'float', 1]])])
+      decoder.decode(payload, { receivedAt: AT, tie: 0 }, () => {})
+      for (const { sample } of decoder.refusedParts as RefusedSample[]) expect(encodeLineText(sample)).not.toBe('')
+    }
+    const name = fc.oneof(
+      fc.constantFrom('time', '', '#', '\n'.repeat(65_000), 'é'.repeat(32_000)),
+      fc.string({ unit: 'binary' }),
+    )
+    fc.assert(fc.property(name, fc.array(fc.tuple(name, name), { maxLength: 3 }), name, check), { numRuns: 50 })
   })
 })
 

@@ -4,7 +4,14 @@ import { isRefusal, type Refusal } from '../sample/border.ts'
 import type { Sample, SampleSink } from '../sample/sample.ts'
 import type { SeriesTable } from '../sample/series.ts'
 import { errorText } from '../text/error-text.ts'
-import { type Arrival, blankHeader, type Decoder, type MessageHeader, type RefusedPart, resetHeader } from './codec.ts'
+import {
+  type Arrival,
+  blankHeader,
+  type Decoder,
+  type MessageHeader,
+  type RefusedMessage,
+  resetHeader,
+} from './codec.ts'
 
 /**
  * Reads lists of readings of GPUs in JSON: of each row an object by the names of the columns, or a list of all columns;
@@ -14,7 +21,7 @@ export class GpuRowsDecoder implements Decoder {
   readonly header: MessageHeader
   readonly cleaned = 0
   /** Of the message that was read last. */
-  readonly refusedParts: RefusedPart[] = []
+  readonly refusedParts: RefusedMessage[] = []
   readonly #readings: GpuReadings
   #nowUs = 0
 

@@ -94,6 +94,11 @@ describe('LetterReplay', () => {
     ['an empty line', letter(0, 'line', ''), 'line_syntax'],
     ['a name that no store takes', letter(0, 'line', `m,${'k'.repeat(300)}=1 v=1`), 'bad_name'],
     ['a time beyond the bounds', letter(0, 'line', 'm v=1 1'), 'time_too_old'],
+    [
+      'a list of readings of which one is bad',
+      letter(0, 'message', '[{"metric":"DCGM_FI_DEV_GPU_UTIL","uuid":"G","value":"x"}]'),
+      'not_a_number',
+    ],
     ['a value that the batch refuses', lines(0, -1), 'no_fields'],
     ['a sample larger than a batch', letter(0, 'line', 'm v="text"'), 'no_fields'],
     ['a payload that was cut', { ...lines(0, 1), payloadBytes: 1e7 }, 'too_large'],

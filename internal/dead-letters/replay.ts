@@ -80,7 +80,8 @@ export class LetterReplay {
       return { reason: 'too_large', detail: `only ${letter.payload.length} of ${letter.payloadBytes} bytes were kept` }
     }
     if (letter.kind === 'message') {
-      return this.#decoder.decode(letter.payload, { receivedAt: arrivedAtUs, tie: NO_TIE }, take)
+      const refusal = this.#decoder.decode(letter.payload, { receivedAt: arrivedAtUs, tie: NO_TIE }, take)
+      return refusal ?? this.#decoder.refusedParts[0]?.refusal
     }
     return readLines(letter.payload, arrivedAtUs, take)
   }

@@ -230,6 +230,10 @@ describe('Pipeline', () => {
 
   describe('what cannot be stored', () => {
     const cut = (payload: Buffer): Buffer => payload.subarray(0, payload.length - 1)
+    const asText = new SeriesTable().intern('m', [], 0)
+    if (isRefusal(asText)) throw new Error(asText.detail)
+    asText.field('v', 'string')
+    const otherKind: Sample = { series: asText, values: ['text'], at: NOW, tie: 0 }
     const WRONG_TIMES = frame([sample(1, OLD), sample(2), sample(3, OLD)])
     const cases: Array<[string, Buffer, Array<[string, number]>]> = [
       ['rubbish counts as one', Buffer.from('rubbish'), [['not_a_message', 1]]],
@@ -237,6 +241,7 @@ describe('Pipeline', () => {
       ['one that claims none counts as one', cut(frameOf()), [['frame_truncated', 1]]],
       ['samples from long ago', WRONG_TIMES, [['time_too_old', 2]]],
       ['samples that no store takes', frameOf(-1, 2, -3), [['no_fields', 2]]],
+      ['a sample of which a field has another kind', frame([sample(1), otherKind, sample(2)]), [['field_type', 1]]],
     ]
     it.each(cases)('%s', async (_name, payload, rejected) => {
       const { pipeline, broker, store, ledger, live } = await start()

@@ -271,11 +271,13 @@ export class Pipeline {
     else this.#rejects.sample(refusal, sample, run)
   }
 
-  /** Each counts as one sample: what would have become of it is not known. */
+  /** Each counts as one sample: of a part that is none, what would have become of it is not known. */
   #refuseParts(parts: readonly RefusedPart[]): void {
-    for (const { refusal, payload } of parts) {
+    const { run } = this.#options.decoder.header
+    for (const part of parts) {
       this.#ledger.received++
-      this.#rejects.message(refusal, 1, this.#options.decoder.header.run, payload)
+      if ('sample' in part) this.#rejects.sample(part.refusal, part.sample, run)
+      else this.#rejects.message(part.refusal, 1, run, part.payload)
     }
   }
 
