@@ -207,7 +207,7 @@ describe('FrameRowEncoder', () => {
     add(encoder, shape, { id: 'a', at: AT, values: [undefined, undefined, undefined] })
     expect(encoder.count).toBe(0)
     expect(decodeAll([encoder.finish(HEADER)])[0]).toEqual({
-      ...{ seen: [], refusal: undefined, header: { ...HEADER, sampleCount: 0 } },
+      ...{ seen: [], refused: [], refusal: undefined, header: { ...HEADER, sampleCount: 0 } },
     })
     add(encoder, shape, { id: 'a', at: AT, values: [undefined, undefined, undefined] })
     add(encoder, shape, { id: 'b', at: AT, values: [1, undefined, undefined] })

@@ -38,6 +38,7 @@ describe('a JSON message', () => {
     const text = `{"timestamp":1763900000,"cpu_usage":12.5,"mem_usage":63.1,${SENT},"host":"web-01","source":"a/1","seq":17}`
     expect(decodeText(text)).toEqual({
       refusal: undefined,
+      refused: [],
       seen: [{ series: 'system_stats\0host\u0001web-01', fields: { cpu: 12.5, mem: 63.1 }, at: SENT_AT, tie: 7 }],
       header: {
         ...blankHeader(),

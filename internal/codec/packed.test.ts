@@ -26,6 +26,7 @@ describe('a Packed message', () => {
     const at = 1_763_900_000_123_456
     expect(decode(packedCodec.decoder(new SeriesTable()), packed(12.5, 63.1, 1_763_900_000_123_456_789n))).toEqual({
       refusal: undefined,
+      refused: [],
       seen: [{ series: 'system_stats', fields: { cpu: 12.5, mem: 63.1 }, at, tie: 7 }],
       header: { ...blankHeader(), sentAt: at, sampleCount: 1 },
     })
