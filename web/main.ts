@@ -14,7 +14,7 @@ import { connectKeys } from './shared/keys.ts'
 import { isLive, type Period, RANGES } from './shared/period.ts'
 import { LiveStream } from './shared/stream.ts'
 import { connectTheme, Palette } from './shared/theme.ts'
-import { Address, FABRIC_VIEW, type PageState } from './shared/url-state.ts'
+import { Address, type PageState, type ViewName } from './shared/url-state.ts'
 
 // Wires the frame of the page and its views. The address says what is shown: `go` changes it, `show` follows it.
 
@@ -61,10 +61,27 @@ const fabricView = new FabricView({
     heartbeat.nudge()
   },
 })
-const links = new ViewLinks({
-  hosts: () => goTo({ fabric: null }),
-  fabric: () => goTo({ fabric: address.state.fabric ?? FABRIC_VIEW }),
-})
+const links = new ViewLinks((view) => goTo({ view }))
+
+/** A view as the frame drives it: `show` follows a new state of the page while the view is open. */
+interface View {
+  show(state: PageState): void
+  close(): void
+  draw(): void
+}
+const views: Readonly<Record<ViewName, View>> = {
+  // Its stream stays open beside other views: the page comes back to numbers that are fresh.
+  hosts: { show: (state) => hostsView.show(state), close: () => {}, draw: drawHosts },
+  fabric: {
+    show({ fabric, period }) {
+      fabricView.show(fabric, period)
+      fabricView.open()
+      document.title = 'Fabric · SentinelStream'
+    },
+    close: () => fabricView.close(),
+    draw: drawFabric,
+  },
+}
 
 function go(host: string | null, period: Period): void {
   goTo({ host, period })
@@ -81,31 +98,24 @@ function back(): void {
 
 /** Shows what the address says. */
 function show(): void {
-  const { period, fabric } = address.state
-  ranges.show(period)
-  links.show(address.state)
-  if (fabric === null) {
-    fabricView.close()
-    hostsView.show(address.state)
-  } else {
-    fabricView.show(fabric, period)
-    fabricView.open()
-    document.title = 'Fabric · SentinelStream'
-  }
+  const { state } = address
+  ranges.show(state.period)
+  links.show(state)
+  for (const [name, view] of Object.entries(views)) if (name !== state.view) view.close()
+  views[state.view].show(state)
 }
 
 /** A page that was opened without a host shows the first one that is alive. */
 function showFirstHost(): void {
   const host = hostsView.firstHost
-  if (address.state.host !== null || host === null || address.state.fabric !== null) return
+  if (address.state.host !== null || host === null || address.state.view !== 'hosts') return
   address.replace({ ...address.state, host })
   show()
 }
 
 function draw(): void {
   strip.draw(clock.now())
-  if (address.state.fabric === null) drawHosts()
-  else drawFabric()
+  views[address.state.view].draw()
 }
 
 function drawFabric(): void {
@@ -148,7 +158,7 @@ function start(): void {
 
 function stop(): void {
   hostsView.close()
-  fabricView.close()
+  for (const view of Object.values(views)) view.close()
   pipelineStream?.close()
   hostsPoll.stop()
   heartbeat.stop()
@@ -163,7 +173,7 @@ connectTheme(themeButton, () => {
 connectKeys({
   filter: () => hostsView.focusFilter(),
   neighbour(step) {
-    if (address.state.fabric !== null) return
+    if (address.state.view !== 'hosts') return
     const host = hostsView.neighbour(step)
     if (host !== null && host !== address.state.host) go(host, address.state.period)
   },

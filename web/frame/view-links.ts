@@ -1,35 +1,33 @@
 import { byId, setAttribute } from '../shared/dom.ts'
-import { FABRIC_VIEW, formatState, type PageState } from '../shared/url-state.ts'
+import { formatState, type PageState, VIEWS, type ViewName } from '../shared/url-state.ts'
 
-const VIEWS = ['hosts', 'fabric'] as const
-type ViewName = (typeof VIEWS)[number]
+/** The element of each view that the first link of the page skips to. */
+const MAINS: Readonly<Record<ViewName, string>> = { hosts: 'view', fabric: 'fabric' }
 
 /** The names of the views in the top bar. Each is a link, so it can be opened in a tab of its own. */
 export class ViewLinks {
   readonly #skip = document.querySelector('.skip')!
 
-  constructor(open: Readonly<Record<ViewName, () => void>>) {
+  constructor(open: (view: ViewName) => void) {
     for (const name of VIEWS) {
       byId(`to-${name}`).addEventListener('click', (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return
         event.preventDefault()
-        open[name]()
+        open(name)
       })
     }
   }
 
   /** Shows the view that the state names, and hides the others. */
   show(state: PageState): void {
-    const shown: ViewName = state.fabric === null ? 'hosts' : 'fabric'
     for (const name of VIEWS) {
       const link = byId(`to-${name}`)
-      byId(`${name}-view`).hidden = name !== shown
-      if (name === shown) setAttribute(link, 'aria-current', 'page')
+      byId(`${name}-view`).hidden = name !== state.view
+      if (name === state.view) setAttribute(link, 'aria-current', 'page')
       else link.removeAttribute('aria-current')
+      setAttribute(link, 'href', formatState({ ...state, view: name }))
     }
-    setAttribute(byId('to-hosts'), 'href', formatState({ ...state, fabric: null }))
-    setAttribute(byId('to-fabric'), 'href', formatState({ ...state, fabric: state.fabric ?? FABRIC_VIEW }))
-    setAttribute(this.#skip, 'href', shown === 'hosts' ? '#view' : '#fabric')
-    byId('picker').hidden = shown !== 'hosts'
+    setAttribute(this.#skip, 'href', `#${MAINS[state.view]}`)
+    byId('picker').hidden = state.view !== 'hosts'
   }
 }

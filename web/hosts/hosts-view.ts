@@ -49,7 +49,7 @@ export class HostsView {
     this.#state = state
     this.#clock = clock
     this.#list = new HostsList({
-      linkTo: (host) => formatState({ host, period: this.#state.period, fabric: null }),
+      linkTo: (host) => formatState({ ...this.#state, view: 'hosts', host }),
       choose: (host) => go(host, this.#state.period),
     })
     this.#feed = new HostFeed(clock, () => this.#view.plotWidth, {

@@ -1,20 +1,27 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lengthOf, RANGES } from './period.ts'
-import { COMPARISONS, formatState, parseState } from './url-state.ts'
+import { COMPARISONS, FABRIC_VIEW, formatState, parseState, VIEWS } from './url-state.ts'
 
 const FROM = Date.parse('2025-11-23T12:00:00Z')
 
 describe('a link', () => {
   it.each([
     ['', { host: null, period: { range: '5m' } }],
+    ['?view=nothing', { host: null, period: { range: '5m' } }],
     [
       '?view=fabric',
-      { host: null, period: { range: '5m' }, fabric: { fabric: null, metric: null, by: 'value', id: null } },
+      {
+        view: 'fabric',
+        host: null,
+        period: { range: '5m' },
+        fabric: { fabric: null, metric: null, by: 'value', id: null },
+      },
     ],
     [
       '?view=fabric&fabric=ib&metric=PortXmitWait&id=0x1_2&by=rate&host=web-01&range=1h',
       {
+        view: 'fabric',
         host: 'web-01',
         period: { range: '1h' },
         fabric: { fabric: 'ib', metric: 'PortXmitWait', by: 'rate', id: '0x1_2' },
@@ -30,7 +37,7 @@ describe('a link', () => {
     ['?host=x&range=90y', { host: 'x', period: { range: '5m' } }],
     ['?host=x&from=yesterday&to=today&range=6h', { host: 'x', period: { range: '6h' } }],
     ['?from=2025-11-23T12:00:00Z&to=2025-11-23T11:00:00Z', { host: null, period: { range: '5m' } }],
-  ])('%s', (query, state) => expect(parseState(query)).toEqual({ fabric: null, ...state }))
+  ])('%s', (query, state) => expect(parseState(query)).toEqual({ view: 'hosts', fabric: FABRIC_VIEW, ...state }))
 
   it('brings back the state that it was made from', () => {
     const range = fc.constantFrom(...RANGES.map(({ name }) => ({ range: name })))
@@ -40,8 +47,13 @@ describe('a link', () => {
     const name = fc.string({ minLength: 1, unit: 'grapheme' })
     const orNone = fc.option(name)
     const by = fc.constantFrom(...COMPARISONS)
-    const fabric = fc.option(fc.record({ fabric: orNone, metric: orNone, id: orNone, by }))
-    const state = fc.record({ host: name, period: fc.oneof(range, span), fabric })
+    const fabric = fc.record({ fabric: orNone, metric: orNone, id: orNone, by })
+    const common = { host: name, period: fc.oneof(range, span) }
+    const others = fc.constantFrom(...VIEWS.filter((view) => view !== 'fabric'))
+    const state = fc.oneof(
+      fc.record({ ...common, view: fc.constant('fabric' as const), fabric }),
+      fc.record({ ...common, view: others, fabric: fc.constant(FABRIC_VIEW) }),
+    )
     fc.assert(
       fc.property(state, (made) => {
         expect(parseState(formatState(made))).toEqual(made)
@@ -51,7 +63,7 @@ describe('a link', () => {
 
   it('reads well', () => {
     const period = { fromMs: FROM, toMs: FROM + 1000 }
-    expect(formatState({ host: 'web-01', period, fabric: null })).toBe(
+    expect(formatState({ view: 'hosts', host: 'web-01', period, fabric: FABRIC_VIEW })).toBe(
       '?host=web-01&from=2025-11-23T12:00:00.000Z&to=2025-11-23T12:00:01.000Z',
     )
     expect(lengthOf(period)).toBe(1000)

@@ -13,12 +13,16 @@ export interface FabricState {
   readonly id: string | null
 }
 
-/** What the page shows, as a link names it. */
+/** The views of the page. A link without one shows the hosts. */
+export const VIEWS = ['hosts', 'fabric'] as const
+export type ViewName = (typeof VIEWS)[number]
+
+/** What the page shows, as a link names it. Of the views, a link has the state of the one that it shows. */
 export interface PageState {
+  readonly view: ViewName
   readonly host: string | null
   readonly period: Period
-  /** Null where the page shows the hosts. */
-  readonly fabric: FabricState | null
+  readonly fabric: FabricState
 }
 
 export const FABRIC_VIEW: FabricState = { fabric: null, metric: null, by: 'value', id: null }
@@ -26,10 +30,12 @@ const DEFAULT_PERIOD: Period = { range: '5m' }
 
 export function parseState(query: string): PageState {
   const parameters = new URLSearchParams(query)
+  const view = VIEWS.find((name) => name === parameters.get('view')) ?? 'hosts'
   return {
+    view,
     host: parameters.get('host') || null,
     period: parsePeriod(parameters),
-    fabric: parameters.get('view') === 'fabric' ? parseFabric(parameters) : null,
+    fabric: view === 'fabric' ? parseFabric(parameters) : FABRIC_VIEW,
   }
 }
 
@@ -51,10 +57,10 @@ function parsePeriod(parameters: URLSearchParams): Period {
 }
 
 /** The query of a link that shows the same. */
-export function formatState({ host, period, fabric }: PageState): string {
+export function formatState({ view, host, period, fabric }: PageState): string {
   const parameters = new URLSearchParams()
-  if (fabric !== null) {
-    parameters.set('view', 'fabric')
+  if (view !== 'hosts') parameters.set('view', view)
+  if (view === 'fabric') {
     for (const name of ['fabric', 'metric', 'id'] as const) {
       const value = fabric[name]
       if (value !== null) parameters.set(name, value)
