@@ -7,6 +7,7 @@ import { Feed } from '../../internal/live/feed.ts'
 import { LiveTable } from '../../internal/live/live-table.ts'
 import { ReadBreaker } from '../../internal/store/read-breaker.ts'
 import type { StoreReader } from '../../internal/store/store.ts'
+import { QueueView } from '../../internal/view/queue/queue-view.ts'
 import { openOwnMetrics } from '../parts/own-metrics.ts'
 import { type Context, reasons } from '../program/context.ts'
 import { openFabrics } from './fabric.ts'
@@ -61,6 +62,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     table,
     feed,
     fabrics: fabrics.view,
+    queue: new QueueView(broker),
     fabricLatencies: fabrics.latencies,
     telemetryShape: api.telemetryShape,
     takeCounters: openPushes(context, broker, publisher),

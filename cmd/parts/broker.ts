@@ -5,11 +5,14 @@ import type { Duty } from '../../internal/config/role.ts'
 import type { Context } from '../program/context.ts'
 import { addBrokerMetrics } from './broker-metrics.ts'
 
-/** What each duty does with the broker. The API's own metrics are samples too, and it takes rows of fabrics that are pushed to it. */
+/**
+ * What each duty does with the broker. The API's own metrics are samples too, it takes rows of fabrics that are pushed to it, and it
+ * shows what waits.
+ */
 export const BROKER_USES: Readonly<Record<Duty, readonly BrokerUse[]>> = {
   measure: ['publish'],
   ingest: ['consume', 'announce'],
-  serve: ['publish', 'watch', 'snapshot'],
+  serve: ['publish', 'watch', 'snapshot', 'look'],
   generate: [],
   queue: [],
   embed: [],

@@ -630,6 +630,7 @@ describe('an unknown parameter', () => {
       ['/api/v1/live', 400, 'field'],
       ['/api/v1/pipeline', 400, 'measurement'],
       ['/api/v1/pipeline/live', 400, 'measurement'],
+      ['/api/v1/queue', 400, 'measurement'],
       ['/telemetry/GetMetric', 400, 'measurement'],
       ['/telemetry/ListMetrics', 400, 'measurement'],
       // It needs one, and that comes first.
@@ -680,6 +681,9 @@ describe('the documentation', () => {
       ...problemsOf('/api/v1/pipeline', '421', '429', '500'),
       ['/api/v1/pipeline/live', '200', 'text/event-stream'],
       ...problemsOf('/api/v1/pipeline/live', '421', '429', '503'),
+      ['/api/v1/queue', '200', json],
+      ['/api/v1/queue', '304'],
+      ...problemsOf('/api/v1/queue', '421', '429', '500', '503'),
       ...['GetMetric', 'ListMetrics', 'top', 'stats'].flatMap((name) => [
         [`/telemetry/${name}`, '200', json],
         ...(name === 'stats' ? [] : [[`/telemetry/${name}`, '304']]),

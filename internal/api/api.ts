@@ -14,6 +14,7 @@ import type { FabricView } from '../view/fabric/fabric-view.ts'
 import { HostsView } from '../view/hosts/hosts-view.ts'
 import { KnownHosts } from '../view/hosts/known-hosts.ts'
 import { PipelineView } from '../view/pipeline/pipeline-view.ts'
+import type { QueueView } from '../view/queue/queue-view.ts'
 import { addDocs } from './docs.ts'
 import { LiveStreams } from './live-streams.ts'
 import { addFabricRoutes } from './routes/fabrics.ts'
@@ -24,6 +25,7 @@ import { addIntakeRoutes, type IntakeRoutesOptions } from './routes/intake/intak
 import { addLiveRoute } from './routes/live.ts'
 import { addPage } from './routes/page.ts'
 import { addPipelineRoutes } from './routes/pipeline.ts'
+import { addQueueRoute } from './routes/queue.ts'
 import { addSwitchRoutes } from './routes/switches.ts'
 import { Answers } from './routes/telemetry/answers.ts'
 import type { TakeCounters } from './routes/telemetry/counters.ts'
@@ -39,6 +41,8 @@ export interface ApiOptions {
   /** The app closes it. */
   readonly feed: Feed
   readonly fabrics: FabricView
+  /** What waits for those who read it. */
+  readonly queue: QueueView
   /** Where the durations of requests for values of fabrics are recorded. */
   readonly fabricLatencies?: FabricLatencies
   readonly telemetryShape?: TelemetryShape
@@ -166,6 +170,7 @@ export function buildApi(options: ApiOptions): App {
     const streams = new LiveStreams(api, options.feed, limits.maxLiveClientsPerAddress)
     addLiveRoute(api, { feed: options.feed, table, fabrics: options.fabrics, streams })
     addPipelineRoutes(api, { view: new PipelineView(table), feed: options.feed, streams })
+    addQueueRoute(api, options.queue)
   }
 
   async function addTelemetry(telemetry: App): Promise<void> {

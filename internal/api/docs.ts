@@ -34,6 +34,7 @@ export async function addDocs(app: App, version: string): Promise<void> {
         { name: 'hosts', description: 'Hosts and their history' },
         { name: 'fabric', description: 'Switches and their ports' },
         { name: 'pipeline', description: 'Servers, agents and what became of the samples' },
+        { name: 'queue', description: 'What waits, and who reads it' },
         { name: 'intake', description: 'Samples of other senders' },
         { name: 'live', description: 'Changes as they happen' },
         { name: 'process', description: 'For operators' },

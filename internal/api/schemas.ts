@@ -8,7 +8,7 @@ import type { PipelineSummary } from '../view/pipeline/figures.ts'
  * A figure that may be unknown. The type is `[T, 'null']`, because fastify's serializer validates each value of an
  * `anyOf`, which takes time.
  */
-function nullable<T extends TSchema>(schema: T) {
+export function nullable<T extends TSchema>(schema: T) {
   return Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] })
 }
 

@@ -1,4 +1,5 @@
 import type { GenerationHead, SnapshotName, TargetHead } from '../fabric/generation.ts'
+import type { QueueReader } from './queue-state.ts'
 
 /** The number and the traits of one delivery. The object is reused: it is valid only during the call. */
 export interface Delivery {
@@ -172,8 +173,9 @@ export interface CutOff {
  * - `consume`: receives them
  * - `announce`, `watch`: publishes to the live channel, and listens to it and to the generations of fabrics
  * - `snapshot`: puts snapshots, and announces generations
+ * - `look`: looks at what waits (streams)
  */
-export type BrokerUse = 'publish' | 'consume' | 'announce' | 'watch' | 'snapshot'
+export type BrokerUse = 'publish' | 'consume' | 'announce' | 'watch' | 'snapshot' | 'look'
 
 /** State of the connection, for `/ready` and the log. */
 export interface BrokerHealth {
@@ -307,6 +309,8 @@ export interface Broker {
    * Redis is away.
    */
   readonly backlog?: readonly PartitionBacklog[]
+  /** Streams: what waits there, whoever reads it. The other engines keep nothing that nobody has taken. */
+  readonly queue?: QueueReader
   /** Pub/Sub: what the subscriber has not read yet; undefined without one. */
   readonly unread?: Unread | undefined
   /**

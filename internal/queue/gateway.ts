@@ -1,7 +1,9 @@
 import type { Logger } from 'pino'
 import { type BrokerStats, newStats } from '../broker/broker.ts'
+import type { GroupState } from '../broker/queue-state.ts'
 import type { RedisOptions } from '../broker/redis/client.ts'
 import { RedisConnection } from '../broker/redis/connection.ts'
+import { lookAtGroups } from '../broker/streams/groups.ts'
 import { LatencyRecorder } from '../observe/latency.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { Consumer, type ConsumerSink } from './consumer.ts'
@@ -9,8 +11,8 @@ import { Group } from './group.ts'
 import { type MessageId, parseMessageId } from './message-id.ts'
 import { partitionKeys } from './names.ts'
 import type { Produced } from './partition.ts'
+import { Reports } from './reports.ts'
 import { queueRights } from './rights.ts'
-import { type GroupState, lookAtGroups } from './scripts.ts'
 import { Topics } from './topics.ts'
 
 export interface GatewayOptions {
@@ -104,6 +106,7 @@ export class Gateway {
   readonly #options: GatewayOptions
   readonly #brokerStats: BrokerStats = newStats()
   readonly #connection: RedisConnection
+  readonly #reports: Reports
   readonly #groups = new Map<string, Group>()
   readonly #closing = new Set<Promise<void>>()
   #consumers = 0
@@ -119,6 +122,10 @@ export class Gateway {
       rights: () => queueRights(topics[0] ?? 'telemetry', partitions),
     })
     this.topics = new Topics({ ...options, connection: this.#connection })
+    this.#reports = new Reports({
+      ...{ connection: this.#connection, name: options.name, topics: this.topics, maxBytes: options.maxBytes, logger },
+      connected: () => this.connected(),
+    })
     this.topics.onGrown = () => {
       for (const group of this.#groups.values()) group.changed()
     }
@@ -242,10 +249,12 @@ export class Gateway {
     const partitions = Array.from({ length: this.topics.count(topic) }, (_, partition) => partition)
     return Promise.all(
       partitions.map(async (partition) => {
-        const keys = partitionKeys(topic, partition)
-        const found = await this.#connection.send(`EVAL ${keys.stream}`, (client) => lookAtGroups(client, keys))
+        const { stream } = partitionKeys(topic, partition)
+        const { length, groups } = await this.#connection.send(`EVAL ${stream}`, (client) =>
+          lookAtGroups(client, stream),
+        )
         const { messages = 0, bytes = 0 } = open.get(partition) ?? {}
-        return { partition, ...found, overflow: messages, overflowBytes: bytes }
+        return { partition, length, groups, overflow: messages, overflowBytes: bytes }
       }),
     )
   }
@@ -265,6 +274,7 @@ export class Gateway {
     this.#groups.clear()
     await Promise.all(this.#closing)
     await this.#ticking
+    await this.#reports.leave()
     await this.topics.close()
     await this.#connection.close()
   }
@@ -313,6 +323,7 @@ export class Gateway {
     const isDue = this.#ticks++ % EVERY_TICKS === 0
     await this.topics.refresh()
     await Promise.all(this.topics.open.map((partition) => partition.tidy(isDue)))
+    await this.#reports.say()
     if (isDue) await this.#nameIdleGroups()
   }
 
@@ -322,7 +333,9 @@ export class Gateway {
     for (const { topic, partition, keys, overflow } of this.topics.open) {
       if (overflow.messages === 0 || !this.#connection.up) continue
       try {
-        const { groups } = await this.#connection.send(`EVAL ${keys.stream}`, (client) => lookAtGroups(client, keys))
+        const { groups } = await this.#connection.send(`EVAL ${keys.stream}`, (client) =>
+          lookAtGroups(client, keys.stream),
+        )
         for (const { group, lag = 1, pending, idleMs, oldestAgeMs } of groups) {
           if (lag + pending === 0 || (idleMs ?? oldestAgeMs) < idleGroupMs) continue
           throttle.warn(

@@ -1,7 +1,7 @@
 import { streamKey } from '../broker/streams/names.ts'
 
-/** A hash: topic → how many partitions it has. Gateways write it, servers find new partitions in it. */
-export { TOPICS_KEY } from '../broker/streams/names.ts'
+/** Gateways write both; servers find new partitions in the one of the topics. */
+export { GATEWAYS_KEY, TOPICS_KEY } from '../broker/streams/names.ts'
 
 /** The keys of a partition, all in the slot of its stream. */
 export interface PartitionKeys {

@@ -1,7 +1,7 @@
 import { type HarmlessCommand, hdel, hset, type NeededRights, pexpire } from '../broker/redis/rights.ts'
 import { streamKeys } from '../broker/streams/names.ts'
 import { publishRights } from '../broker/streams/rights.ts'
-import { partitionKeys, TOPICS_KEY } from './names.ts'
+import { GATEWAYS_KEY, partitionKeys, TOPICS_KEY } from './names.ts'
 
 /** Before the first message there is no stream, and before the first consumer no group. */
 const NOT_THERE_YET = /^NOGROUP|no such key|requires the key to exist|Invalid stream ID|not an integer/
@@ -37,7 +37,7 @@ export function queueRights(topic: string, partitions: number): NeededRights {
       { name: 'CLIENT UNBLOCK', args: ['CLIENT', 'UNBLOCK', '0'] },
       { name: `HGETALL ${TOPICS_KEY}`, args: ['HGETALL', TOPICS_KEY] },
       { name: `HGET ${ids}`, args: ['HGET', ids, '(no such field)'] },
-      ...[hset(TOPICS_KEY), hset(ids), hdel(ids), hset(fed), pexpire(fed)],
+      ...[hset(TOPICS_KEY), hset(GATEWAYS_KEY), hdel(GATEWAYS_KEY), hset(ids), hdel(ids), hset(fed), pexpire(fed)],
     ],
     publishes: [],
     subscribes: [],

@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { HashRing } from '../broker/hash-ring.ts'
 import type { RedisConnection } from '../broker/redis/connection.ts'
+import { lookAtGroups } from '../broker/streams/groups.ts'
 import { makeGroup } from '../broker/streams/scripts.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { isTopic, partitionKeys, TOPICS_KEY } from './names.ts'
 import type { DiskBudget } from './overflow.ts'
 import { Partition } from './partition.ts'
-import { grow, lookAtGroups } from './scripts.ts'
+import { grow } from './scripts.ts'
 
 export interface TopicsOptions {
   readonly connection: RedisConnection
@@ -201,9 +202,9 @@ export class Topics {
   /** The groups of a topic have each message of a new partition, though they find it some seconds later. Never fails. */
   async #copyGroups(topic: string, partition: number): Promise<void> {
     const { connection, logger } = this.#options
-    const [first, { stream }] = [partitionKeys(topic, 0), partitionKeys(topic, partition)]
+    const [{ stream: first }, { stream }] = [partitionKeys(topic, 0), partitionKeys(topic, partition)]
     try {
-      const { groups } = await connection.send(`EVAL ${first.stream}`, (client) => lookAtGroups(client, first))
+      const { groups } = await connection.send(`EVAL ${first}`, (client) => lookAtGroups(client, first))
       for (const { group } of groups) {
         await connection.send(`EVAL ${stream}`, (client) => makeGroup(client, stream, group, true))
       }

@@ -7,6 +7,7 @@ import type { App } from '../../internal/http/app-types.ts'
 import { Feed, type FeedOptions } from '../../internal/live/feed.ts'
 import type { HistorySeries, KnownHost, StoreReader } from '../../internal/store/store.ts'
 import { FabricView } from '../../internal/view/fabric/fabric-view.ts'
+import { QueueView } from '../../internal/view/queue/queue-view.ts'
 import { LiveWay, silent } from './live-feed.ts'
 
 /** A store that answers, or fails, as a test wants. */
@@ -48,6 +49,7 @@ export class ApiScene {
       table: this.way.table,
       feed: this.feed,
       fabrics: this.fabrics,
+      queue: new QueueView(broker),
       clock: this.way.clock,
       logger: pino({ level: 'info' }, lines),
       ready: () => this.reasons,

@@ -18,6 +18,7 @@ import { allOf } from '../redis/rights.ts'
 import { RedisSnapshots, snapshotRights } from '../redis/snapshots.ts'
 import { PAYLOAD_FIELD } from './entry.ts'
 import { streamKeys } from './names.ts'
+import { lookRights, StreamsQueue } from './queue-reader.ts'
 import { consumeRights, publishRights } from './rights.ts'
 import { StreamsSubscription } from './subscription.ts'
 
@@ -76,6 +77,7 @@ export class StreamsBroker implements Broker {
   readonly stats = newStats()
   readonly live: RedisLiveChannel
   readonly snapshots: RedisSnapshots
+  readonly queue: StreamsQueue
   readonly #options: StreamsOptions & typeof DEFAULTS
   readonly #keys: readonly string[]
   readonly #addNames: readonly string[]
@@ -104,6 +106,7 @@ export class StreamsBroker implements Broker {
         allOf([
           ...(uses.includes('publish') ? [publishRights(this.#keys)] : []),
           ...(uses.includes('consume') ? [consumeRights(this.#keys, group, consumer)] : []),
+          ...(uses.includes('look') ? [lookRights(this.#keys)] : []),
           liveRights(uses),
           snapshotRights(uses),
         ]),
@@ -115,6 +118,9 @@ export class StreamsBroker implements Broker {
     const shared = { redis, commands: this.#commands, stats: this.stats, logger }
     this.live = new RedisLiveChannel(shared)
     this.snapshots = new RedisSnapshots(shared)
+    const { topic, partitions, maxLength, maxAgeMs } = this.#options
+    const trimsAt = maxAgeMs > 0 ? undefined : maxLength
+    this.queue = new StreamsQueue({ commands: this.#commands, topic, partitions, trimsAt })
   }
 
   whenTried(): Promise<void> {

@@ -3,7 +3,7 @@ import { notesKey } from './names.ts'
 
 const NOT_A_NUMBER = /not an integer/
 /** Before the first message there is no stream, and before the first server no group. */
-const NOT_THERE_YET = /^NOGROUP|no such key|requires the key to exist|Invalid stream ID|not an integer/
+export const NOT_THERE_YET = /^NOGROUP|no such key|requires the key to exist|Invalid stream ID|not an integer/
 
 /** What a publisher sends to each partition. */
 export function publishRights(keys: readonly string[]): NeededRights {
