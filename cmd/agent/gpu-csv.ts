@@ -1,18 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Settings } from '../../internal/config/settings.ts'
 import { gpuResults } from '../../internal/gpu/readings.ts'
+import { hashBytes } from '../../internal/sample/hash.ts'
 import { Positions } from '../../internal/source/gpu-csv/positions.ts'
 import { GpuCsvSource } from '../../internal/source/gpu-csv/source.ts'
 import { makeFolder } from '../../internal/spool/make-folder.ts'
 import { dataFolder } from '../parts/data-folder.ts'
 import type { Context } from '../program/context.ts'
 import type { GpuParts } from './gpu-parts.ts'
+import type { SourceLetters } from './source-letters.ts'
 
 /** How often it is asked whether the broker has what was sent. */
 const SETTLED_POLL_MS = 10
 
 /** Reads files of readings. @returns what writes down how far they are read, for when the publisher has stopped */
-export async function openGpuCsv(context: Context, parts: GpuParts): Promise<() => Promise<void>> {
+export async function openGpuCsv(
+  context: Context,
+  parts: GpuParts,
+  letters: SourceLetters,
+): Promise<() => Promise<void>> {
   const { settings, clock, logger, throttle, releaser, summary } = context
   const { publisher, ledger, readings, onRefused } = parts
   const { csv: paths, csvMode: mode, csvTime, csvPace } = settings.gpu
@@ -32,9 +38,13 @@ export async function openGpuCsv(context: Context, parts: GpuParts): Promise<() 
     },
     settled: async (signal) => {
       while (publisher.held > 0 && !signal.aborted) await sleep(SETTLED_POLL_MS)
+      await letters.written()
     },
     dropped: () => ledger.dropped,
-    onRefused: (refusal, row, file) => onRefused(refusal, row(), file),
+    onRefused: (refusal, row, file) => {
+      const text = row()
+      onRefused(refusal, text, file, mode === 'loop' ? keyOf(`${file}\n${text}`) : undefined)
+    },
   })
   addMetrics(context, source, parts)
   summary.push(() => ({
@@ -50,7 +60,16 @@ export async function openGpuCsv(context: Context, parts: GpuParts): Promise<() 
     await running
   })
   logger.info({ paths, mode, time: csvTime, pace: csvPace }, 'files of GPU readings are read')
-  return () => source.close()
+  return async () => {
+    await letters.written()
+    await source.close()
+  }
+}
+
+/** A file that is played again and again has the same bad rows each time. */
+function keyOf(text: string): number {
+  const bytes = Buffer.from(text)
+  return hashBytes(bytes, 0, bytes.length, 0)
 }
 
 /** Rows a second; 0: as many as are taken. */

@@ -1,4 +1,6 @@
 import { gpuResults } from '../../internal/gpu/readings.ts'
+import { rowOf } from '../../internal/gpu/rows.ts'
+import { hashBytes } from '../../internal/sample/hash.ts'
 import { NvidiaSmiSource } from '../../internal/source/nvidia-smi/source.ts'
 import type { Context } from '../program/context.ts'
 import type { GpuParts } from './gpu-parts.ts'
@@ -8,7 +10,11 @@ export function openNvidiaSmi(context: Context, { publisher, readings, onRefused
   const { settings, clock, logger, throttle, releaser, metrics } = context
   const { nvidiaSmiPath: path, nvidiaSmiIntervalMs: intervalMs } = settings.gpu
   const source = new NvidiaSmiSource({
-    ...{ path, intervalMs, readings, onRefused, clock, logger, throttle },
+    ...{ path, intervalMs, readings, clock, logger, throttle },
+    onRefused: (refusal, reading) => {
+      const key = Buffer.from(`${refusal.reason} ${reading.metric} ${reading.labels.get('uuid')}`)
+      onRefused(refusal, rowOf(reading, settings.agent.host), undefined, hashBytes(key, 0, key.length, 0))
+    },
     flush: () => {
       readings.flush((sample) => publisher.add(sample))
       publisher.flush()

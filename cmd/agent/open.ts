@@ -20,8 +20,8 @@ export async function open(context: Context): Promise<void> {
   await openAgent(context, broker, source)
   if (asksFabrics)
     await (await import('./fabric.ts')).openFabricSources(context, broker, { collect: garbageCollector() })
-  if (scrapes) await (await import('./scrape.ts')).openScrapeSources(context, broker)
-  if (gpu.csv.length > 0 || gpu.nvidiaSmi) await (await import('./gpu.ts')).openGpuSources(context, broker)
+  const readsGpus = gpu.csv.length > 0 || gpu.nvidiaSmi
+  if (scrapes || readsGpus) await (await import('./reading-sources.ts')).openReadingSources(context, broker)
   if (isSmall) collectOnceSettled()
 }
 

@@ -9,17 +9,18 @@ import { Ticker } from '../../internal/time/ticker.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 import { addScrapeMetrics } from './scrape-metrics.ts'
+import { Repeats } from './repeats.ts'
 import { openScrapeTargets } from './scrape-targets.ts'
+import type { SourceLetters } from './source-letters.ts'
 import { spread } from './spread.ts'
 
 /**
  * Runs targets → samples → broker, each target once per interval of its own. The samples have a publisher of their own,
  * so that they never push those of the host out of its outbox.
  */
-export async function openScrapeSources(context: Context, broker: Broker): Promise<void> {
+export async function openScrapeSources(context: Context, broker: Broker, letters: SourceLetters): Promise<void> {
   const { settings, clock, logger, throttle, releaser, summary } = context
   const targets = openScrapeTargets(settings)
-  if (targets.length === 0) return
   const { publisher, ledger } = await openPublisher(context, broker, 'scrape')
   const table = new SeriesTable()
   const encoder = new FrameRowEncoder()
@@ -31,8 +32,15 @@ export async function openScrapeSources(context: Context, broker: Broker): Promi
       onUnknownUnit: (metric, help) =>
         logger.warn({ target: target.name, metric, help }, 'nothing says the unit of a metric: it is kept as it comes'),
     })
+    const repeats = new Repeats()
     const source = new ScrapeSource({
       ...{ target, tags, maxSeries, clock, logger, gpus, encoder },
+      onBad: ({ reason, detail, series, text }) => {
+        if (!repeats.isNew(series, performance.now())) return
+        const payload = text()
+        const kind = payload.startsWith('[') ? 'message' : 'text'
+        letters.keep({ kind, reason, detail, source: `scrape ${target.name}`, payload })
+      },
       send: async (full, signal) => {
         publisher.send(full)
         await publisher.room(signal)

@@ -20,9 +20,11 @@ export interface Keeps {
   readonly bounds: (settings: Settings) => { readonly maxBytes: number; readonly maxAgeMs: number }
   /** Whether what it was given is never given up: see `Publisher.sendDurably`. */
   readonly isDurable?: boolean
+  /** Runs once it has stopped, while its data folder is still locked. */
+  readonly afterStop?: () => Promise<void>
 }
 
-const OUTBOX: Keeps = { key: 'outbox', bounds: ({ outbox }) => outbox }
+export const OUTBOX: Keeps = { key: 'outbox', bounds: ({ outbox }) => outbox }
 
 /**
  * Starts a publisher of frames for a role, as a run of its own, with the samples that the run before left on disk. It
@@ -33,11 +35,13 @@ export async function openPublisher(
   context: Context,
   broker: Broker,
   role: string,
-  { key, bounds, isDurable = false }: Keeps = OUTBOX,
+  { key, bounds, isDurable = false, afterStop }: Keeps = OUTBOX,
 ): Promise<OpenPublisher> {
   const { settings, onReload, clock, logger, throttle, releaser } = context
+  const folder = await openDataFolder(context, role)
+  if (afterStop !== undefined) releaser.push(`what ${role} remembers`, afterStop)
   const log = await openSegmentLog({
-    folder: join(await openDataFolder(context, role), 'outbox'),
+    folder: join(folder, 'outbox'),
     maxBytes: bounds(settings).maxBytes + LOG_MARGIN_BYTES,
     logger,
   })

@@ -1,7 +1,6 @@
 import { openAgent, openSource } from '../agent/agent.ts'
 import { openFabricSources } from '../agent/fabric.ts'
-import { openScrapeSources } from '../agent/scrape.ts'
-import { openGpuSources } from '../agent/gpu.ts'
+import { openReadingSources } from '../agent/reading-sources.ts'
 import { openApi } from '../api/api.ts'
 import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import { connectStore } from '../parts/store.ts'
@@ -29,8 +28,7 @@ export async function open(context: Context): Promise<void> {
   const { generator: isPlayed } = context.settings.fabric
   const played = isPlayed ? [`${MADE_UP}=${await openGenerator(context)}`] : []
   await openFabricSources(context, broker, { more: played })
-  await openScrapeSources(context, broker)
-  await openGpuSources(context, broker)
+  await openReadingSources(context, broker)
   process.stdout.write(`SentinelStream is up: ${page}\n`)
   if (isPlayed) process.stdout.write(`Its switch fabric is made up: ${page.replace(/\/$/, '')}/?view=fabric\n`)
 }

@@ -623,7 +623,7 @@ export const SCHEMA = {
       { min: MIB, max: 64 * GIB },
       {
         default: 64 * MIB,
-        duties: ['ingest'],
+        duties: ['ingest', 'measure'],
         reloads: true,
         description: 'The most bytes of dead letters that are kept; the oldest go first.',
       },

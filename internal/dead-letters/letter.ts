@@ -2,12 +2,16 @@
 export interface DeadLetter {
   /** When it was rejected, ms since the Unix epoch. */
   readonly at: number
-  /** `message`: bytes as a broker delivered them; `line`: a sample as line protocol. */
-  readonly kind: 'message' | 'line'
+  /**
+   * `message`: bytes as a broker delivers them; `line`: a sample as line protocol; `text`: what a source could not read,
+   * as it came.
+   */
+  readonly kind: 'message' | 'line' | 'text'
   readonly reason: string
   readonly detail: string
   /**
-   * The run id of its publisher; '' where it is unknown. The name is older than the word run; stored letters have it.
+   * The run id of its publisher; '' where it is unknown. Of a letter of an agent: its source, and the file or the target.
+   * The name is older than the word run; stored letters have it.
    */
   readonly source: string
   /** Copied: must be valid only during the call. */
@@ -62,5 +66,6 @@ function isHeader(value: unknown): value is Omit<KeptLetter, 'payload'> {
   if (typeof value !== 'object' || value === null) return false
   const { at, kind, reason, detail, source, payloadBytes } = value as Record<string, unknown>
   const hasTexts = [reason, detail, source].every((text) => typeof text === 'string')
-  return hasTexts && (kind === 'message' || kind === 'line') && [at, payloadBytes].every(Number.isFinite)
+  const isKnown = kind === 'message' || kind === 'line' || kind === 'text'
+  return hasTexts && isKnown && [at, payloadBytes].every(Number.isFinite)
 }

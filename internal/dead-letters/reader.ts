@@ -8,6 +8,8 @@ import { decodeLetter, type KeptLetter } from './letter.ts'
 /** A letter in a folder, and its file. */
 export interface StoredLetter extends KeptLetter {
   readonly id: number
+  /** The id behind the prefix of the folder. */
+  readonly name: string
   readonly segmentPath: string
 }
 
@@ -25,6 +27,8 @@ interface SegmentFile {
 /** A folder of letters, and who may be writing to it. */
 export interface LetterFolder {
   readonly path: string
+  /** What stands before the ids of its letters, where several folders are read; nothing by default. */
+  readonly prefix?: string
   /** Whether a server writes to the folder now; without it, none does. */
   readonly hasServer?: () => Promise<boolean>
 }
@@ -37,7 +41,7 @@ export interface LetterFolder {
  * @throws when the folder cannot be read; a folder that does not exist has no letters
  */
 export async function* readLetters(
-  { path, hasServer = async () => false }: LetterFolder,
+  { path, prefix = '', hasServer = async () => false }: LetterFolder,
   onDamage: (damaged: DamagedLetters) => void = () => {},
 ): AsyncGenerator<StoredLetter> {
   // Asked before the files are listed and once more behind the newest: a server may start or stop meanwhile.
@@ -47,7 +51,7 @@ export async function* readLetters(
   for (const segment of segments) {
     const mayGrow = async (): Promise<boolean> => segment === newest && (hadServer || (await hasServer()))
     try {
-      const letters = yield* readSegment(segment, mayGrow)
+      const letters = yield* readSegment(segment, prefix, mayGrow)
       if (letters > 0) onDamage({ path: segment.path, letters })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
@@ -86,6 +90,7 @@ export async function removeDone(folder: string): Promise<void> {
 /** @returns how many of its letters are damaged, at least */
 async function* readSegment(
   { path, name }: SegmentFile,
+  prefix: string,
   mayGrow: () => Promise<boolean>,
 ): AsyncGenerator<StoredLetter, number> {
   const { size } = await stat(path)
@@ -104,7 +109,7 @@ async function* readSegment(
       if (done.has(number)) continue
       const letter = decodeLetter(record.payload)
       if (letter === undefined) damaged++
-      else yield { ...letter, id: number, segmentPath: path }
+      else yield { ...letter, id: number, name: `${prefix}${number}`, segmentPath: path }
     }
     // The rest may be a letter that is being written. Its size tells nothing: a write may rest in the middle for long.
     if (await mayGrow()) return damaged

@@ -12,10 +12,11 @@ function lines(id: number, ...values: number[]): StoredLetter {
   return letter(id, 'line', values.map((value) => `m,host=a v=${value} ${NOW_MS}000000`).join('\n'))
 }
 
-function letter(id: number, kind: 'line' | 'message', content: string | Buffer): StoredLetter {
+function letter(id: number, kind: StoredLetter['kind'], content: string | Buffer): StoredLetter {
   const payload = Buffer.from(content)
   return {
     id,
+    name: `${id}`,
     kind,
     at: NOW_MS,
     reason: 'r',
@@ -90,6 +91,7 @@ describe('LetterReplay', () => {
 
   const unreadable: Array<[string, StoredLetter, string]> = [
     ['a message that is none', letter(0, 'message', 'rubbish'), 'not_a_message'],
+    ['what a source could not read', letter(0, 'text', 'm v=1'), 'row_syntax'],
     ['a line that is none', letter(0, 'line', 'm,host=a'), 'line_syntax'],
     ['an empty line', letter(0, 'line', ''), 'line_syntax'],
     ['a name that no store takes', letter(0, 'line', `m,${'k'.repeat(300)}=1 v=1`), 'bad_name'],

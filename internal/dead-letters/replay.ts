@@ -79,6 +79,8 @@ export class LetterReplay {
     if (letter.payload.length < letter.payloadBytes) {
       return { reason: 'too_large', detail: `only ${letter.payload.length} of ${letter.payloadBytes} bytes were kept` }
     }
+    if (letter.kind === 'text')
+      return { reason: 'row_syntax', detail: 'a source could not read it: nothing of it can be sent' }
     if (letter.kind === 'message') {
       const refusal = this.#decoder.decode(letter.payload, { receivedAt: arrivedAtUs, tie: NO_TIE }, take)
       return refusal ?? this.#decoder.refusedParts[0]?.refusal

@@ -3,7 +3,7 @@ import { BROKEN_ROW, CsvScanner, MAX_CELLS, NO_ROW } from '../format/csv/scanner
 import { isRefusal, quote, type Refusal } from '../sample/border.ts'
 import { ByteCache } from '../sample/byte-cache.ts'
 import type { GpuReadings, KnownReading } from './readings.ts'
-import { ROW_COLUMNS, readHeader } from './rows.ts'
+import { ROW_COLUMNS, readHeader, withHost } from './rows.ts'
 import { type ReadTime, readTime } from './times.ts'
 
 /** Enough for 25,000 metrics of GPUs with 300 bytes of labels each. */
@@ -160,8 +160,8 @@ export class GpuCsvReader {
 
   /** As a message of one row, which a server understands when it is sent again. */
   #rowOf({ bytes, starts, ends }: CsvScanner): string {
-    const cells = this.#header.map((name, i) => [name, bytes.toString('utf8', starts[i], ends[i])])
-    return JSON.stringify([Object.fromEntries(cells)])
+    const cells = this.#header.map((name, i) => [name, bytes.toString('utf8', starts[i], ends[i])] as const)
+    return JSON.stringify([withHost(Object.fromEntries(cells), this.#options.readings.host)])
   }
 }
 

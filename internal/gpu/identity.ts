@@ -2,9 +2,11 @@ import type { Refusal } from '../sample/border.ts'
 import type { Tag } from '../sample/value.ts'
 import { parseLabels, writeLabels } from './labels-raw.ts'
 
+export const HOST_LABELS = ['Hostname', 'hostname', 'host'] as const
+
 /** What names a GPU for years: the tags of `gpu` and `gpu_info`, and the labels that say them, the best first. */
 const TAGS = {
-  host: ['Hostname', 'hostname', 'host'],
+  host: HOST_LABELS,
   uuid: ['UUID', 'uuid', 'gpu_uuid', 'device_id'],
   gpu: ['gpu', 'gpu_id'],
   model: ['modelName', 'model_name', 'model'],

@@ -92,6 +92,11 @@ export class GpuReadings {
     this.#nowUs = options.nowUs ?? (() => Date.now() * 1000)
   }
 
+  /** The host of readings without a label for it. */
+  get host(): string | undefined {
+    return this.#options.host
+  }
+
   /** Samples that are gathered. A caller with readings without end has to `flush` now and then. */
   get size(): number {
     return this.#samples.length

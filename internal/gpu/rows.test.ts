@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readingOf } from './rows.ts'
+import { readingOf, rowOf } from './rows.ts'
 
 const AT = Date.parse('2025-09-25T10:30:00Z') * 1000
 
@@ -51,4 +51,31 @@ describe('readingOf', () => {
     [{ metric: 'M', value: true }, 'not_a_number'],
     [{ metric: 'M', value: 5, time: 'soon' }, 'time_syntax'],
   ])('refuses %j', (row, reason) => expect(readingOf(row, 7)).toMatchObject({ reason }))
+})
+
+describe('rowOf', () => {
+  const labels = new Map([
+    ['uuid', 'GPU-1'],
+    ['pod', 'a "b"'],
+  ])
+  it.each([75.5, '9223372036854775794', 'ERROR', 1e21, Number.POSITIVE_INFINITY, Number.NaN])(
+    'gives %s back, with what names the reading',
+    (value) => {
+      const reading = { metric: 'M', value, labels, atUs: AT }
+      const [row] = JSON.parse(rowOf(reading, 'n1')) as unknown[]
+      const written = Number.isFinite(value) ? value : String(value)
+      expect(readingOf(row, 0)).toEqual({
+        ...reading,
+        value: written,
+        labels: new Map([...labels, ['Hostname', 'n1']]),
+        tie: 0,
+      })
+    },
+  )
+
+  it('keeps the host that the reading names', () => {
+    const named = new Map([...labels, ['hostname', 'w']])
+    const [row] = JSON.parse(rowOf({ metric: 'M', value: 1, labels: named, atUs: AT }, 'n1')) as unknown[]
+    expect(readingOf(row, 0)).toMatchObject({ labels: named })
+  })
 })

@@ -1,4 +1,5 @@
 import { quote, type Refusal } from '../sample/border.ts'
+import { HOST_LABELS } from './identity.ts'
 import type { GpuReading } from './readings.ts'
 import { readTime } from './times.ts'
 
@@ -56,6 +57,26 @@ export function readingOf(row: unknown, arrivedAtUs: number): GpuReading | Refus
     labels.set(name, String(cell))
   }
   return { metric, value, labels, ...time }
+}
+
+/**
+ * A reading as a message of one row, of which `readingOf` makes the same reading.
+ *
+ * @param host of a reading without a label for it
+ */
+export function rowOf({ metric, value, labels, atUs }: GpuReading, host?: string): string {
+  return JSON.stringify([
+    {
+      ...withHost(Object.fromEntries(labels), host),
+      ...{ timestamp: atUs, metric_name: metric, value: Number.isFinite(value) ? value : String(value) },
+    },
+  ])
+}
+
+/** The labels of a reading that is to be read elsewhere. */
+export function withHost(labels: Readonly<Record<string, string>>, host = ''): Readonly<Record<string, string>> {
+  const isNamed = HOST_LABELS.some((name) => (labels[name] ?? '') !== '')
+  return isNamed || host === '' ? labels : { ...labels, Hostname: host }
 }
 
 function cellsOf(row: unknown): Readonly<Record<string, unknown>> | undefined {

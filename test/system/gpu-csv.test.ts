@@ -80,6 +80,19 @@ describe('files of GPU readings', () => {
     expect(summary).toMatchObject({ gpu_rows: rows, gpu_rows_taken: stored, gpu_held: 0, gpu_dropped: 0 })
     for (const reason of ['row_syntax', 'time_syntax', 'not_a_number', 'out_of_range', 'missing'])
       expect([reason, Number(summary[`gpu_rows_${reason}`]) > 0]).toEqual([reason, true])
+    // Rows read = stored + refused, each with its letter and its reason + missing.
+    const letters = await lettersOf(join(folder, 'agent'))
+    const refusedBy = Object.fromEntries(
+      Object.entries(summary)
+        .filter(([key]) => /^gpu_rows_(?!taken|missing)/.test(key))
+        .map(([key, count]) => [key.slice('gpu_rows_'.length), count]),
+    )
+    expect(countBy(letters.map(({ reason }) => reason))).toEqual(refusedBy)
+    expect(stored + letters.length + Number(summary.gpu_rows_missing)).toBe(rows)
+    expect(new Set(letters.map(({ source }) => source))).toEqual(new Set([`gpu-csv ${path}`]))
+    const text = await readFile(path, 'utf8')
+    for (const { kind, payload } of letters.filter(({ kind }) => kind === 'text'))
+      expect([kind, text.includes(payload)]).toEqual(['text', true])
     const info = await influxQuery(influx.url, 'telemetry', 'SELECT driver_version, pod FROM gpu_info GROUP BY uuid')
     expect(new Set(info.map(({ uuid }) => uuid)).size).toBe(16)
     expect(new Set(info.map(({ driver_version }) => driver_version))).toEqual(new Set(['535.129.03']))
@@ -152,17 +165,34 @@ describe('files of GPU readings', () => {
     expect(await rows('taken')).toBe(
       [...(await readGpuFile(path)).values.values()].reduce((sum, of) => sum + of.size, 0),
     )
-    const letters = await run('sentinel', {
-      args: ['dead-letters', 'list', '--json', `--data-path=${join(folder, 'server')}`, '--limit=100'],
-    })
-    const reasons = letters.stdout
-      .trim()
-      .split('\n')
-      .map((line) => (JSON.parse(line) as { reason: string }).reason)
+    const reasons = (await lettersOf(join(folder, 'server'))).map(({ reason }) => reason)
     for (const reason of ['time_syntax', 'not_a_number', 'out_of_range'])
       expect([reason, reasons.filter((each) => each === reason).length]).toEqual([reason, await rows(reason)])
   })
 })
+
+interface Letter {
+  readonly reason: string
+  readonly source: string
+  readonly kind: string
+  readonly payload: string
+}
+
+async function lettersOf(data: string): Promise<Letter[]> {
+  const { stdout } = await run('sentinel', {
+    args: ['dead-letters', 'list', '--json', `--data-path=${data}`, '--limit=0'],
+  })
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Letter)
+}
+
+function countBy(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const word of words) counts[word] = (counts[word] ?? 0) + 1
+  return counts
+}
 
 it('sentinel up plays a file of readings again and again, at its pace and with the times of now', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-gpu-'))

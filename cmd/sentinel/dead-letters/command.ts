@@ -2,19 +2,22 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { addSettingFlags, flagValues } from '../../../internal/config/cli.ts'
 import { type LoadedSettings, loadSettings } from '../../../internal/config/load.ts'
-import {
-  type LetterFolder,
-  markDone,
-  readLetters,
-  removeDone,
-  type StoredLetter,
-} from '../../../internal/dead-letters/reader.ts'
+import { type LetterFolder, markDone, removeDone, type StoredLetter } from '../../../internal/dead-letters/reader.ts'
 import { folderOwner } from '../../../internal/spool/folder-lock.ts'
 import { Redactor } from '../../../internal/text/redactor.ts'
 import { dataFolder } from '../../parts/data-folder.ts'
 import { ROLES } from '../../program/roles.ts'
 import { OutputClosed, Progress, print } from '../output.ts'
-import { addLimit, addSelection, letterId, reportDamage, type Selection, select, selectsAll } from './selection.ts'
+import {
+  addLimit,
+  addSelection,
+  allLetters,
+  letterId,
+  OF_AGENT,
+  type Selection,
+  select,
+  selectsAll,
+} from './selection.ts'
 import { asJson, details, rowOf, table } from './text.ts'
 
 const DEFAULT_LIMIT = 100
@@ -30,17 +33,17 @@ interface Options extends Selection {
   readonly raw?: boolean
 }
 
-/** The letters of the server that the settings name. */
+/** The letters of the server, and those of the agent, that the settings name. */
 interface Letters {
   readonly loaded: LoadedSettings
-  /** The folder of the letters. The server's lock is in the one above. */
-  readonly folder: Required<LetterFolder>
+  /** The lock of whoever writes to a folder is in the one above. */
+  readonly folders: ReadonlyArray<Required<LetterFolder>>
 }
 
 /** Shows dead letters, writes them to the store again, or throws them away. Works while the server runs. */
 export function deadLettersCommand(): Command {
   return new Command('dead-letters')
-    .description('Shows what a server rejected and why, writes it to the store again, or throws it away.')
+    .description('Shows what a server or an agent refused and why, writes it to the store again, or throws it away.')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(replayCommand())
@@ -52,18 +55,18 @@ function listCommand(): Command {
   addLimit(addSelection(command), `the most letters to list, the newest; 0 for all (default: ${DEFAULT_LIMIT})`)
   command.option('--json', 'one JSON object per line, with the whole payload')
   return withSettings(command, ['sentinel dead-letters list --reason field_type --since 1h']).action(
-    quietly(async (ids: number[] = [], options: Options) => list(lettersOf(command), ids, options)),
+    quietly(async (ids: string[] = [], options: Options) => list(lettersOf(command), ids, options)),
   )
 }
 
 function showCommand(): Command {
   const command = new Command('show')
     .description('Shows everything about one dead letter.')
-    .argument('<id>', 'the number of the letter', letterId)
+    .argument('<id>', 'the id of the letter', letterId)
     .option('--raw', 'only the payload, as it arrived')
     .option('--json', 'a JSON object')
   return withSettings(command, ['sentinel dead-letters show 42 --raw > message.bin']).action(
-    quietly(async (id: number, options: Options) => show(lettersOf(command), id, options)),
+    quietly(async (id: string, options: Options) => show(lettersOf(command), id, options)),
   )
 }
 
@@ -74,10 +77,10 @@ function replayCommand(): Command {
   addLimit(addSelection(command), 'the most letters, the oldest')
   command.option('--json', 'one JSON object per line: the outcome of each letter')
   return withSettings(command, ['INFLUX_URL=http://10.0.0.6:8086 sentinel dead-letters replay --since 1d']).action(
-    quietly(async (ids: number[] = [], options: Options) => {
+    quietly(async (ids: string[] = [], options: Options) => {
       const { replay } = await import('./replay.ts')
       const letters = lettersOf(command)
-      await replay(letters.loaded, limited(select(letters.folder, options, ids), options.limit), options).catch(
+      await replay(letters.loaded, limited(select(letters.folders, options, ids), options.limit), options).catch(
         (error: unknown) => {
           throw new Redactor(letters.loaded.secrets).hideIn(error)
         },
@@ -93,7 +96,7 @@ function purgeCommand(): Command {
   command.option('--all', 'all letters; required when nothing else selects some')
   command.option('--json', 'the count as a JSON object')
   return withSettings(command, ['sentinel dead-letters purge --until 7d', 'sentinel dead-letters purge --all']).action(
-    quietly(async (ids: number[] = [], options: Options) => {
+    quietly(async (ids: string[] = [], options: Options) => {
       if (selectsAll(options, ids) && !options.all) {
         command.error('error: select letters by id or by an option such as --reason, or all letters by --all')
       }
@@ -102,14 +105,14 @@ function purgeCommand(): Command {
   )
 }
 
-async function list({ folder }: Letters, ids: readonly number[], options: Options): Promise<void> {
+async function list({ folders }: Letters, ids: readonly string[], options: Options): Promise<void> {
   const { limit = DEFAULT_LIMIT } = options
   const maxEntries = limit === 0 ? Number.POSITIVE_INFINITY : limit
   const nowMs = Date.now()
   const entryOf = (letter: StoredLetter) => (options.json ? `${asJson(letter)}\n` : rowOf(letter, nowMs))
   const entries: Array<ReturnType<typeof entryOf>> = []
   let found = 0
-  for await (const letter of select(folder, options, ids)) {
+  for await (const letter of select(folders, options, ids)) {
     found++
     entries.push(entryOf(letter))
     if (entries.length > maxEntries) entries.shift()
@@ -119,24 +122,24 @@ async function list({ folder }: Letters, ids: readonly number[], options: Option
   if (lines.length > 0) await print(lines.join(''))
   if (rows.length > 0) await print(table(rows, process.stdout.columns ?? DEFAULT_WIDTH))
   if (found === 0)
-    process.stderr.write(`no ${process.exitCode === undefined ? '' : 'other '}dead letters in ${folder.path}\n`)
+    process.stderr.write(`no ${process.exitCode === undefined ? '' : 'other '}dead letters in ${pathsOf(folders)}\n`)
   else if (found > entries.length) {
     process.stderr.write(`showing the newest ${entries.length} of ${found}; --limit 0 lists all\n`)
   }
 }
 
-async function show({ folder }: Letters, id: number, { raw, json }: Options): Promise<void> {
-  for await (const letter of readLetters(folder, reportDamage)) {
-    if (letter.id !== id) continue
+async function show({ folders }: Letters, id: string, { raw, json }: Options): Promise<void> {
+  for await (const letter of allLetters(folders)) {
+    if (letter.name !== id) continue
     await print(raw ? letter.payload : json ? `${asJson(letter)}\n` : details(letter, Date.now()))
     return
   }
   throw new Error(
-    `there is no letter ${id} in ${folder.path}: it was replayed, purged, or discarded to make room for newer letters`,
+    `there is no letter ${id} in ${pathsOf(folders)}: it was replayed, purged, or discarded to make room for newer letters`,
   )
 }
 
-async function purge(letters: Letters, ids: readonly number[], options: Options): Promise<void> {
+async function purge(letters: Letters, ids: readonly string[], options: Options): Promise<void> {
   const progress = new Progress()
   let purged = 0
   let chosen: StoredLetter[] = []
@@ -145,7 +148,7 @@ async function purge(letters: Letters, ids: readonly number[], options: Options)
     purged += chosen.length
     chosen = []
   }
-  for await (const letter of limited(select(letters.folder, options, ids), options.limit)) {
+  for await (const letter of limited(select(letters.folders, options, ids), options.limit)) {
     // The payload is no longer needed, and would keep a chunk of its file in memory.
     chosen.push({ ...letter, payload: Buffer.alloc(0) })
     if (chosen.length >= MARK_BATCH) await mark()
@@ -157,9 +160,13 @@ async function purge(letters: Letters, ids: readonly number[], options: Options)
   await print(options.json ? `${JSON.stringify({ purged })}\n` : `letters purged: ${purged}\n`)
 }
 
-/** Removes the files whose letters are all done. A running server does that itself. */
-async function removeDoneUnlessServed({ folder }: Letters): Promise<void> {
-  if (!(await folder.hasServer())) await removeDone(folder.path)
+/** Removes the files whose letters are all done. Whoever writes to them does that itself. */
+async function removeDoneUnlessServed({ folders }: Letters): Promise<void> {
+  for (const { path, hasServer } of folders) if (!(await hasServer())) await removeDone(path)
+}
+
+function pathsOf(folders: readonly LetterFolder[]): string {
+  return folders.map(({ path }) => path).join(' and ')
 }
 
 async function* limited(letters: AsyncIterable<StoredLetter>, limit = Number.POSITIVE_INFINITY) {
@@ -177,9 +184,12 @@ function withSettings(command: Command, examples: readonly string[]): Command {
 
 function lettersOf(command: Command): Letters {
   const loaded = loadSettings(ROLES.up, flagValues(command, ROLES.up), process.env)
-  const serverFolder = dataFolder(loaded.settings, 'server')
-  const hasServer = async (): Promise<boolean> => (await folderOwner(serverFolder)) !== undefined
-  return { loaded, folder: { path: join(serverFolder, 'dead-letters'), hasServer } }
+  const folderOf = (role: string, prefix: string): Required<LetterFolder> => {
+    const owned = dataFolder(loaded.settings, role)
+    const hasServer = async (): Promise<boolean> => (await folderOwner(owned)) !== undefined
+    return { path: join(owned, 'dead-letters'), prefix, hasServer }
+  }
+  return { loaded, folders: [folderOf('server', ''), folderOf('agent', OF_AGENT)] }
 }
 
 /** Ends without an error when the reader of the output has closed it. */

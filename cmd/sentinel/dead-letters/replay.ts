@@ -9,7 +9,7 @@ import { connectStore } from '../../parts/store.ts'
 import type { Context } from '../../program/context.ts'
 import { quietContext } from '../../program/quiet-context.ts'
 import { Progress, print } from '../output.ts'
-import { safeJson, shown } from './text.ts'
+import { idOf, safeJson, shown } from './text.ts'
 
 const CLOSE_TIMEOUT_MS = 15_000
 const CHECK_TIMEOUT_MS = 15_000
@@ -66,13 +66,13 @@ async function replayInto(
     onStored: async (done) => {
       await markDone(done)
       stored += done.length
-      if (json) for (const { id } of done) lines.push(safeJson({ id, outcome: 'stored' }))
+      if (json) for (const letter of done) lines.push(safeJson({ id: idOf(letter), outcome: 'stored' }))
     },
-    onRefused: ({ id }, { reason, detail }) => {
+    onRefused: (letter, { reason, detail }) => {
       const known = refused.get(reason)
       if (known === undefined) refused.set(reason, { letters: 1, detail })
       else known.letters++
-      if (json) lines.push(safeJson({ id, outcome: 'refused', reason, detail }))
+      if (json) lines.push(safeJson({ id: idOf(letter), outcome: 'refused', reason, detail }))
     },
   })
   const printLines = async (): Promise<void> => {

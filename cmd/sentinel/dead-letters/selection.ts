@@ -19,9 +19,9 @@ export interface Selection {
 /** Adds the arguments and options that select letters. */
 export function addSelection(command: Command): Command {
   return command
-    .argument('[ids...]', 'only these letters', (text: string, ids: number[] = []) => [...ids, letterId(text)])
+    .argument('[ids...]', 'only these letters', (text: string, ids: string[] = []) => [...ids, letterId(text)])
     .option('--reason <reasons>', 'only these reasons, separated by commas', (text: string) => text.split(','))
-    .option('--source <text>', 'only letters whose source contains this text')
+    .option('--source <text>', 'only letters whose source contains this text: a run id, gpu-csv, nvidia-smi, scrape')
     .option('--since <time>', 'only from this time on: 2026-01-31T12:00:00Z, or 10m for ten minutes ago', time)
     .option('--until <time>', 'only before this time', time)
 }
@@ -33,27 +33,52 @@ export function addLimit(command: Command, description: string): Command {
   })
 }
 
+/** What stands before the ids of letters of an agent. Those of a server are numbers. */
+export const OF_AGENT = 'agent-'
+
 /** Parses a letter's id on the command line. */
-export function letterId(text: string): number {
-  const id = Number(text)
-  if (/^\d+$/.test(text) && Number.isSafeInteger(id)) return id
-  throw new InvalidArgumentError('It must be the number of a letter, as `list` shows it.')
+export function letterId(text: string): string {
+  const digits = text.startsWith(OF_AGENT) ? text.slice(OF_AGENT.length) : text
+  const id = Number(digits)
+  if (/^\d+$/.test(digits) && Number.isSafeInteger(id)) return digits === text ? `${id}` : `${OF_AGENT}${id}`
+  throw new InvalidArgumentError('It must be the id of a letter, as `list` shows it.')
 }
 
-export function selectsAll({ reason, source, since, until }: Selection, ids: readonly number[]): boolean {
+export function selectsAll({ reason, source, since, until }: Selection, ids: readonly string[]): boolean {
   return ids.length === 0 && [reason, source, since, until].every((option) => option === undefined)
 }
 
-/** The selected letters of a folder, oldest first. */
+/** The letters of all folders, the oldest first. */
+export async function* allLetters(folders: readonly LetterFolder[]): AsyncGenerator<StoredLetter> {
+  const open = await Promise.all(
+    folders.map(async (folder) => {
+      const letters = readLetters(folder, reportDamage)
+      return { letters, head: await letters.next() }
+    }),
+  )
+  try {
+    for (;;) {
+      const heads = open.flatMap((of) => (of.head.done === true ? [] : [{ of, letter: of.head.value }]))
+      if (heads.length === 0) return
+      const { of, letter } = heads.reduce((oldest, next) => (next.letter.at < oldest.letter.at ? next : oldest))
+      yield letter
+      of.head = await of.letters.next()
+    }
+  } finally {
+    for (const { letters } of open) await letters.return(undefined)
+  }
+}
+
+/** The selected letters of all folders, the oldest first. */
 export async function* select(
-  folder: LetterFolder,
+  folders: readonly LetterFolder[],
   { reason, source, since = -Infinity, until = Infinity }: Selection,
-  ids: readonly number[],
+  ids: readonly string[],
 ): AsyncGenerator<StoredLetter> {
   const wanted = new Set(ids)
-  for await (const letter of readLetters(folder, reportDamage)) {
+  for await (const letter of allLetters(folders)) {
     const isSelected =
-      (wanted.size === 0 || wanted.has(letter.id)) &&
+      (wanted.size === 0 || wanted.has(letter.name)) &&
       (reason === undefined || reason.includes(letter.reason)) &&
       (source === undefined || letter.source.includes(source)) &&
       letter.at >= since &&

@@ -15,6 +15,7 @@ function letter(changes: Partial<StoredLetter> = {}): StoredLetter {
     detail: 'it ends too soon',
     source: 'web-01/agent/5f3a',
     payloadBytes: payload.length,
+    name: `${changes.id ?? 7}`,
     segmentPath: '',
     ...changes,
     payload,

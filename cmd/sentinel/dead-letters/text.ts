@@ -47,7 +47,7 @@ const HEAD: Row = {
 
 export function rowOf(letter: StoredLetter, nowMs: number): Row {
   return {
-    id: String(letter.id),
+    id: letter.name,
     time: timeOf(letter).replace(/\.\d+/, ''),
     age: ageText(nowMs - letter.at),
     reason: shown(letter.reason),
@@ -71,10 +71,10 @@ export function table(rows: readonly Row[], width: number): string {
 
 /** Everything about a letter, with its payload. */
 export function details(letter: StoredLetter, nowMs: number): string {
-  const { id, at, kind, reason, detail, source, payload, payloadBytes } = letter
+  const { name: id, at, kind, reason, detail, source, payload, payloadBytes } = letter
   const isCut = payload.length < payloadBytes
   const lines = [
-    ['id', String(id)],
+    ['id', id],
     ['time', `${timeOf(letter)} (${ageText(nowMs - at)} ago)`],
     ['kind', kind],
     ['reason', shown(reason)],
@@ -86,11 +86,16 @@ export function details(letter: StoredLetter, nowMs: number): string {
   return `${head}\n${isText(payload) ? asText(payload) : hexDump(payload)}`
 }
 
+/** An id for JSON: a number where it is one. */
+export function idOf({ name }: Pick<StoredLetter, 'name'>): number | string {
+  return /^\d+$/.test(name) ? Number(name) : name
+}
+
 /** A letter as JSON. The payload is text if it can be, else base64. */
 export function asJson(letter: StoredLetter): string {
-  const { id, kind, reason, detail, source, payload, payloadBytes } = letter
+  const { kind, reason, detail, source, payload, payloadBytes } = letter
   const content = isText(payload) ? { payload: payload.toString() } : { payloadBase64: payload.toString('base64') }
-  return safeJson({ id, time: timeOf(letter), kind, reason, detail, source, payloadBytes, ...content })
+  return safeJson({ id: idOf(letter), time: timeOf(letter), kind, reason, detail, source, payloadBytes, ...content })
 }
 
 /** JSON that is safe for a terminal: `JSON.stringify` leaves many characters unescaped that a terminal acts on. */

@@ -27,10 +27,11 @@ export interface GpuCsvOptions {
   readonly emit: SampleSink
   /** Sends that message, and resolves when there is room for more, or at the signal. */
   readonly send: (signal: AbortSignal) => Promise<void>
-  /** Resolves when all that was sent is where the end of this process does not take it away, or at the signal. */
+  /** Resolves when all that was sent, or refused, is where the end of this process does not take it away, or at the signal. */
   readonly settled: (signal: AbortSignal) => Promise<void>
   /** Samples that were given up on their way. */
   readonly dropped: () => number
+  /** Told of each row of which nothing is taken: a message of one row, or the line as it came where the reason is `row_syntax`. */
   readonly onRefused: (refusal: Refusal, row: () => string, path: string) => void
   readonly clock: Clock
   readonly logger: Logger
@@ -138,7 +139,7 @@ export class GpuCsvSource {
       while (!signal.aborted) {
         const bytes = await file.lines()
         if (bytes === undefined) break
-        if (bytes === 'too_long') this.#refuseLine(file, `a line of more than ${CHUNK_BYTES} bytes`)
+        if (bytes === 'too_long') this.#refuseLine(file, `a line of more than ${CHUNK_BYTES} bytes`, '')
         else rows += await this.#readLines(file, bytes, signal)
       }
     } catch (err) {
@@ -272,7 +273,7 @@ export class GpuCsvSource {
     const end = file.offset + (await file.unread())
     if (rest !== undefined) {
       // Half a number is a number.
-      if (file.header.at(-1) === 'value') this.#refuseLine(file, 'the last line has no end')
+      if (file.header.at(-1) === 'value') this.#refuseLine(file, 'the last line has no end', rest.toString().trimEnd())
       else await this.#readLines(file, rest, NEVER)
       file.offset = end
     }
@@ -293,12 +294,12 @@ export class GpuCsvSource {
     return false
   }
 
-  #refuseLine(file: TailedFile, detail: string): void {
+  #refuseLine(file: TailedFile, detail: string, line: string): void {
     const { readings, onRefused } = this.#options
     const refusal = readings.refuse({ reason: 'row_syntax', detail })
     file.counts.read++
     file.counts.refused++
-    onRefused(refusal, () => '', file.path)
+    onRefused(refusal, () => line, file.path)
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {

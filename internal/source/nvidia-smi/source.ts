@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { GpuReadings } from '../../gpu/readings.ts'
+import type { GpuReading, GpuReadings } from '../../gpu/readings.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Refusal } from '../../sample/border.ts'
 import { errorText } from '../../text/error-text.ts'
@@ -17,7 +17,7 @@ export interface NvidiaSmiOptions {
   readonly readings: GpuReadings
   /** Sends what the readings have gathered. */
   readonly flush: () => void
-  readonly onRefused: (refusal: Refusal, line: string) => void
+  readonly onRefused: (refusal: Refusal, reading: GpuReading) => void
   readonly clock: Clock
   readonly logger: Logger
   readonly throttle: LogThrottle
@@ -120,9 +120,10 @@ export class NvidiaSmiSource {
     if (this.#round.has(gpu)) this.#endRound()
     if (this.#round.size === 0) this.#roundAtUs = clock.now()
     this.#round.add(gpu)
-    for (const reading of found) {
-      const answer = readings.add({ ...reading, atUs: this.#roundAtUs })
-      if (typeof answer === 'object') onRefused(answer, line)
+    for (const one of found) {
+      const reading = { ...one, atUs: this.#roundAtUs }
+      const answer = readings.add(reading)
+      if (typeof answer === 'object') onRefused(answer, reading)
     }
     if (!this.isUp) logger.info({ program: path }, 'nvidia-smi gives readings')
     this.isUp = true

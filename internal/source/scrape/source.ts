@@ -7,7 +7,7 @@ import { ProblemThrottle } from '../source.ts'
 import type { Target } from '../target.ts'
 import { TARGET_PROBLEMS, TargetError, type TargetProblem } from '../target-error.ts'
 import type { TargetTags } from './destination.ts'
-import { type Reading, TextReader } from './text-reader.ts'
+import { type BadLine, type Reading, TextReader } from './text-reader.ts'
 
 export interface ScrapeSourceOptions {
   readonly target: Target
@@ -15,6 +15,7 @@ export interface ScrapeSourceOptions {
   readonly maxSeries: number
   readonly clock: Clock
   readonly logger: Logger
+  readonly onBad?: (line: BadLine) => void
   /** Takes the readings of GPUs. */
   readonly gpus: GpuReadings
   /** Sends what the readings of GPUs of one answer have come to. */
@@ -46,12 +47,12 @@ export class ScrapeSource {
 
   constructor(options: ScrapeSourceOptions) {
     this.#options = options
-    const { tags, maxSeries, gpus, encoder, send, logger } = options
+    const { tags, maxSeries, gpus, encoder, send, logger, onBad } = options
     this.#problems = new ProblemThrottle('scrape', ({ part, message, unsaid }) => {
       logger.warn({ target: part, ...(unsaid > 0 ? { unsaid } : {}) }, message)
     })
     this.reader = new TextReader({
-      ...{ tags, maxSeries, gpus, encoder },
+      ...{ tags, maxSeries, gpus, encoder, onBad },
       send: () => send(encoder, this.#hurry.signal),
       pause: () => new Promise((resolve) => setImmediate(resolve)),
     })

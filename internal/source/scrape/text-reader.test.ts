@@ -4,7 +4,8 @@ import { decode } from '../../codec/codec.contract.ts'
 import { blankHeader } from '../../codec/codec.ts'
 import { frameCodec } from '../../codec/frame.ts'
 import { FrameRowEncoder } from '../../codec/frame-rows.ts'
-import { GpuReadings } from '../../gpu/readings.ts'
+import { type GpuReading, GpuReadings } from '../../gpu/readings.ts'
+import { readingOf } from '../../gpu/rows.ts'
 import { MAX_FIELDS } from '../../sample/shape.ts'
 import { SeriesTable } from '../../sample/series.ts'
 import { TargetError } from '../target-error.ts'
@@ -27,6 +28,7 @@ interface Sent {
 class Scene {
   atUs = NOW_US
   sent: Sent[] = []
+  readonly badLines: Array<{ reason: string; series: number; text: string }> = []
   readonly gpus: GpuReadings
   readonly reader: TextReader
   readonly #encoder = new FrameRowEncoder()
@@ -37,6 +39,7 @@ class Scene {
       tags,
       maxSeries,
       gpus: this.gpus,
+      onBad: ({ reason, series, text }) => void this.badLines.push({ reason, series, text: text() }),
       encoder: this.#encoder,
       send: async () => this.#take(),
     })
@@ -269,6 +272,12 @@ describe('lines of GPUs', () => {
     }
     expect(scene.leftOut).toEqual({ gpu_missing: 2, gpu_refused: 2, labels: 2 })
     expect(scene.gpus.counts).toMatchObject({ read: 8, taken: 4, missing: 2 })
+    const [refused, unreadable, ...again] = scene.badLines
+    expect([refused!.reason, unreadable!.reason, unreadable!.text]).toEqual(['out_of_range', 'labels', lines[5]])
+    // What is kept of a reading is understood as a message, and refused for the same reason.
+    const [row] = JSON.parse(refused!.text) as unknown[]
+    expect(scene.gpus.add(readingOf(row, 0) as GpuReading)).toMatchObject({ reason: 'out_of_range' })
+    expect(again.map(({ series }) => series)).toEqual([refused!.series, unreadable!.series])
   })
 
   it('have the unit that HELP says now, also where it said another one before', async () => {

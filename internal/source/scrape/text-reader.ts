@@ -3,7 +3,9 @@ import { parseInteger } from '../../format/csv/numbers.ts'
 import { BAD_LINE_REASONS, TextScanner } from '../../format/prometheus/text-scanner.ts'
 import { isGpuMetric } from '../../gpu/metrics.ts'
 import type { GpuReadings, KnownReading } from '../../gpu/readings.ts'
-import { isRefusal, type Refusal } from '../../sample/border.ts'
+import { rowOf } from '../../gpu/rows.ts'
+import { isRefusal, type Refusal, type RejectReason } from '../../sample/border.ts'
+import { hashBytes } from '../../sample/hash.ts'
 import { viewOf } from '../../sample/same-bytes.ts'
 import { TargetError } from '../target-error.ts'
 import { destinationOf, type TargetTags } from './destination.ts'
@@ -27,10 +29,12 @@ export interface TextReaderOptions {
   /** Lines of further series are left out. */
   readonly maxSeries: number
   /** Takes the readings of GPUs. */
-  readonly gpus: Pick<GpuReadings, 'find' | 'put' | 'refuse'>
+  readonly gpus: Pick<GpuReadings, 'find' | 'put' | 'refuse' | 'host'>
   readonly encoder: FrameRowEncoder
   /** Sends what the encoder has gathered, and waits until there is room for more. */
   readonly send: () => Promise<void>
+  /** Told of each line that is bad. */
+  readonly onBad?: ((line: BadLine) => void) | undefined
   /** Lets others run, after some thousand lines. */
   readonly pause?: () => Promise<void>
 }
@@ -45,11 +49,24 @@ export interface Reading {
   readonly firstBad: string
 }
 
+/** A line that is left out though it has a value, and what there is of it. */
+export interface BadLine {
+  readonly reason: LeftOutLine | RejectReason
+  readonly detail: string
+  /** The same number for the same metric and labels in each answer: lines that cannot be read have one as a whole. */
+  readonly series: number
+  /** As it came; of a reading of a GPU a message of one row. */
+  readonly text: () => string
+}
+
+const LINE_FEED = 0x0a
 /** They take some milliseconds. */
 const LINES_AT_ONCE = 10_000
 /** Lines that are gone may be as many as all others, and some more. */
 const MIN_FORGOTTEN_LINES = 1000
 const SHOWN_CHARACTERS = 120
+/** What is kept of a line that is too long. */
+const KEPT_CHARACTERS = 8192
 
 /** What a line means: all that its bytes up to the value say. */
 type KnownLine =
@@ -201,7 +218,12 @@ export class TextReader {
     const answer = isRefusal(line.reading) ? gpus.refuse(line.reading) : gpus.put(line.reading, exact, atUs)
     if (answer === 'taken') this.#values++
     else if (answer === 'missing') this.#leaveOut('gpu_missing', scanner)
-    else this.#leaveOut('gpu_refused', scanner, answer.detail)
+    else {
+      this.#leaveOut('gpu_refused', scanner, answer.detail)
+      this.#tell(scanner, answer, () =>
+        rowOf({ metric: line.metric, labels: line.labels, value: exact, atUs }, gpus.host),
+      )
+    }
   }
 
   /** Finds out what a line means that comes for the first time. */
@@ -236,8 +258,18 @@ export class TextReader {
       return
     }
     this.#bad++
+    if (reason !== 'gpu_refused') this.#tell(scanner, { reason, detail }, () => scanner.shown(KEPT_CHARACTERS))
     if (this.#firstBad !== '') return
     const why = detail === '' ? reason : `${reason}: ${detail}`
     this.#firstBad = `line ${scanner.line} (${why}): ${scanner.shown(SHOWN_CHARACTERS)}`
+  }
+
+  #tell(scanner: TextScanner, { reason, detail }: Pick<BadLine, 'reason' | 'detail'>, text: () => string): void {
+    const { onBad } = this.#options
+    if (onBad === undefined) return
+    const { bytes, lineStart, seriesEnd } = scanner
+    // What ends before the line begins is of the line before.
+    const end = seriesEnd > lineStart ? seriesEnd : bytes.indexOf(LINE_FEED, lineStart)
+    onBad({ reason, detail, series: hashBytes(bytes, lineStart, end, 0), text })
   }
 }
