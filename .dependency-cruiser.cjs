@@ -23,10 +23,11 @@ const ORDER = {
   ingest: ['sample', 'time', 'format', 'codec', 'observe', 'broker', 'spool', 'store', 'dead-letters'],
   live: ['sample', 'time', 'codec', 'observe', 'broker'],
   view: ['sample', 'fabric', 'time', 'observe', 'broker', 'store', 'live'],
-  http: ['observe'],
+  tls: [],
+  http: ['observe', 'tls'],
   generator: ['time', 'format', 'observe', 'http'],
-  queue: ['time', 'observe', 'broker', 'spool', 'http'],
-  api: ['sample', 'fabric', 'time', 'observe', 'intake', 'store', 'live', 'view', 'http'],
+  queue: ['time', 'observe', 'broker', 'spool', 'tls', 'http'],
+  api: ['sample', 'fabric', 'time', 'observe', 'intake', 'store', 'live', 'view', 'tls', 'http'],
 }
 /** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */
 const PAGE = {

@@ -10,6 +10,7 @@ import type { LiveTable } from '../live/live-table.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import type { StoreReader } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
+import type { WatchedTls } from '../tls/watched.ts'
 import type { FabricView } from '../view/fabric/fabric-view.ts'
 import { HostsView } from '../view/hosts/hosts-view.ts'
 import { KnownHosts } from '../view/hosts/known-hosts.ts'
@@ -68,6 +69,8 @@ export interface ApiOptions {
   /** Where it listens. */
   readonly listensOn?: string
   readonly refusals?: Refusals
+  /** With it the API speaks TLS alone. */
+  readonly tls?: WatchedTls | undefined
   readonly limits?: Partial<ApiLimits>
 }
 
@@ -138,6 +141,7 @@ export function buildApi(options: ApiOptions): App {
       corsOrigins,
       trustProxy,
       refusals,
+      tls: options.tls,
     },
     fastLane: { limit, ready: readyTelemetry('/telemetry', { view: fabrics, answers, latencies }) },
     hosts: {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { DebugSources } from '../observe/debug-metrics.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { Profiler, type Profiles } from '../observe/profiling/profiler.ts'
+import type { WatchedTls } from '../tls/watched.ts'
 import { type Answer, json, type Route, refusal } from './answer.ts'
 import { hasBody } from './body.ts'
 import { answerClientError, CONNECTIONS_CHECKING_INTERVAL_MS, refuseExpectations } from './client-error.ts'
@@ -13,6 +14,7 @@ import { BodyError, HttpError, InternalError, MethodError, StoppingError, Unknow
 import { type ListenPlace, listen, urlOf } from './listen.ts'
 import { createServer } from './node-http.ts'
 import { DATA_HEADERS } from './security-headers.ts'
+import { secure } from './tls/secure.ts'
 
 export interface AdminOptions extends ListenPlace {
   /** The name of the program in `/health`. */
@@ -24,6 +26,8 @@ export interface AdminOptions extends ListenPlace {
   /** Names that the listener answers to, beside those of loopback. Asked at each request. */
   readonly hosts: () => readonly string[]
   readonly refusals: Refusals
+  /** With it the listener speaks TLS alone. */
+  readonly tls?: WatchedTls | undefined
   /** What keeps the process from its work, in words; empty when it is ready. */
   ready(): readonly string[]
   /** Makes Prometheus' text format. A registry of prom-client fits. */
@@ -150,8 +154,10 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   )
   server.on('clientError', answerClientError)
   refuseExpectations(server)
+  const { tls, refusals, faults } = options
+  const secured = tls && secure(server, { tls, refusals, faults, handshakeTimeoutMs: REQUEST_TIMEOUT_MS })
   limitConnections(server, { total: () => MAX_CONNECTIONS, perAddress: () => MAX_CONNECTIONS_PER_ADDRESS }, options)
-  const url = urlOf(await listen(server, options))
+  const url = urlOf(await listen(server, options), tls && 'https')
   options.logger.info({ url, host: options.host }, 'admin listener')
 
   return {
@@ -161,7 +167,10 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
       for (const controller of running) controller.abort()
-      const grace = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
+      const grace = setTimeout(() => {
+        server.closeAllConnections()
+        secured?.destroy()
+      }, CLOSE_GRACE_MS)
       await closed
       clearTimeout(grace)
     },

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import fastifyCompress from '@fastify/compress'
 import fastifyCors from '@fastify/cors'
-import Fastify, { LogController } from 'fastify'
+import Fastify, { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import type { LogThrottle } from '../observe/log-throttle.ts'
+import type { WatchedTls } from '../tls/watched.ts'
 import { answerErrors, answerTo, sendProblem, type Translate } from './answer-errors.ts'
 import type { App } from './app-types.ts'
 import type { HostRules } from './asked-host.ts'
@@ -15,7 +16,8 @@ import { Doorkeeper, type Refusals } from './doorkeeper.ts'
 import { BodyError, type HttpError, StoppingError, UrlTooLongError } from './errors.ts'
 import { type FastLaneOptions, openFastLane } from './fast-lane.ts'
 import { refuseOtherMethods } from './other-methods.ts'
-import { securityHeaders } from './security-headers.ts'
+import { HSTS, securityHeaders } from './security-headers.ts'
+import { secure } from './tls/secure.ts'
 
 export interface AppOptions {
   readonly logger: Logger
@@ -34,6 +36,8 @@ export interface AppOptions {
   readonly refusals: Refusals
   /** Answers that are ready, under `/telemetry`. */
   readonly fastLane?: FastLaneOptions
+  /** With it the server speaks TLS alone, HTTP/2 too. */
+  readonly tls?: WatchedTls | undefined
 }
 
 export interface AppLimits {
@@ -63,7 +67,8 @@ const CLOSE_GRACE_MS = 1_000
  * @param addRoutes adds the routes; it is called before the app is ready
  */
 export function createApp(options: AppOptions, addRoutes: (root: App) => Promise<void>): App {
-  const { logger, faults, translate, limits, corsOrigins, trustProxy, hosts, refusals } = options
+  const { logger, faults, translate, limits, corsOrigins, trustProxy, hosts, refusals, tls } = options
+  const moreHeaders = tls === undefined ? {} : HSTS
   const app: App = Fastify({
     // A dashboard asks every few seconds. A line for each request would bury the others.
     logController: new LogController({ disableRequestLogging: true }),
@@ -84,14 +89,20 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
     // A URL that cannot be decoded never reaches the hooks, so it is given its headers here.
     frameworkErrors: (error, request, reply) => {
-      reply.headers(securityHeaders(request.url))
+      reply.headers(securityHeaders(request.url)).headers(moreHeaders)
       sendProblem(request, reply, answerTo(error))
     },
     clientErrorHandler: answerClientError,
   })
   answerErrors(app, faults, translate)
   refuseExpectations(app.server)
-  limitConnections(app.server, limits.connections, { refusals, faults })
+  const secured =
+    tls &&
+    secure(app.server, {
+      ...{ tls, refusals, faults, handshakeTimeoutMs: limits.requestTimeoutMs },
+      http2: { ...limits, idleTimeoutMs: IDLE_TIMEOUT_MS, answer: (request, response) => app.routing(request, response) },
+    })
+  limitConnections(app.server, limits.connections, { refusals, faults, tls })
   // Not by `connectionTimeout`: the fast lane, whose answers leave at once, is spared a timer for each, a tenth of its time.
   app.server.prependListener('request', ({ socket }: IncomingMessage) => socket.setTimeout(IDLE_TIMEOUT_MS))
   const doorkeeper = new Doorkeeper({ ...hosts, trustProxy, refusals, refusesReadsOfOtherPages: false })
@@ -100,6 +111,7 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
   if (options.fastLane !== undefined && corsOrigins.length === 0) {
     openFastLane(app.server, {
       ...{ ...options.fastLane, trustProxy, idleTimeoutMs: IDLE_TIMEOUT_MS },
+      moreHeaders: Object.entries<string>(moreHeaders).flat(),
       passes: (request) => !closing && request.url!.length <= limits.maxUrlLength && doorkeeper.passes(request),
     })
   }
@@ -111,9 +123,10 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     const { raw } = request
     const url = raw.url!
     reply.headers(securityHeaders(url))
+    if (tls !== undefined) reply.headers(moreHeaders)
     // A body that nobody reads stays on the connection, so no other request can follow it.
     const body = hasBody(raw)
-    if (body && request.routeOptions.config.takesBody !== true) reply.header('connection', 'close')
+    if (body && request.routeOptions.config.takesBody !== true) endConnection(request, reply)
     done(refusalOf())
 
     function refusalOf(): HttpError | undefined {
@@ -128,7 +141,12 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
   // timeout.
   app.addHook('preClose', async () => {
     closing = true
-    setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
+    secured?.close()
+    const end = (): void => {
+      app.server.closeAllConnections()
+      secured?.destroy()
+    }
+    setTimeout(end, CLOSE_GRACE_MS).unref()
   })
   if (corsOrigins.length > 0) app.register(fastifyCors, { origin: [...corsOrigins], methods: ['GET', 'HEAD'] })
   app.register(fastifyCompress, COMPRESSION)
@@ -136,4 +154,9 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
   app.register(addRoutes)
   app.register(refuseOthers)
   return app
+}
+
+/** Lets no other request follow on the connection of this one. In HTTP/2 each has a stream of its own. */
+export function endConnection(request: FastifyRequest, reply: FastifyReply): void {
+  if (request.raw.httpVersionMajor < 2) reply.header('connection', 'close')
 }

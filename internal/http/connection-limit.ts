@@ -18,14 +18,14 @@ const FAREWELL_MS = 1_000
 
 /**
  * Limits the connections of a server, in all and by address. One more gets 503 with the reason, before any request, and
- * is closed. Loopback counts only for the total: a proxy on this machine brings all its clients from there.
+ * is closed; over TLS it is closed without a word. Loopback counts only for the total: a proxy on this machine brings all its clients from there.
  *
  * @param server it does not listen yet
  */
 export function limitConnections(
   server: Server,
   limits: ConnectionLimits,
-  { refusals, faults }: { readonly refusals: Refusals; readonly faults: LogThrottle },
+  { refusals, faults, tls }: { readonly refusals: Refusals; readonly faults: LogThrottle; readonly tls?: unknown },
 ): void {
   const counts = new AddressCounts()
   const advice = limits.setting === undefined ? '' : `; ${limits.setting} allows more of one address`
@@ -39,7 +39,9 @@ export function limitConnections(
     if (refusal !== undefined) {
       refusals.connections++
       faults.warn('connections', { address }, `a connection was refused: ${refusal}${advice}`)
-      refuse(socket, refusal)
+      // Words would need the handshake, which is what a refusal is to spare.
+      if (tls === undefined) refuse(socket, refusal)
+      else socket.destroy()
       return
     }
     all++

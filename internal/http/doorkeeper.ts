@@ -11,6 +11,12 @@ export class Refusals {
   page = 0
   /** Connections of an address that had too many, or beyond those of the whole listener. */
   connections = 0
+  /** Connections without TLS to a port that speaks TLS alone. */
+  plain = 0
+  /** Connections that could not be encrypted. */
+  tls = 0
+  /** Connections without a certificate of the client, where one is wanted. */
+  certificate = 0
 }
 
 export interface DoorkeeperOptions extends HostRules {

@@ -24,6 +24,8 @@ export interface FastLaneRules extends FastLaneOptions {
   readonly trustProxy: boolean
   /** A connection on which nothing of an answer moves for this long is closed. */
   readonly idleTimeoutMs: number
+  /** Names and values of further headers. */
+  readonly moreHeaders: readonly string[]
 }
 
 /**
@@ -34,6 +36,7 @@ export interface FastLaneRules extends FastLaneOptions {
  * @param server it does not listen yet
  */
 export function openFastLane(server: Server, rules: FastLaneRules): void {
+  const { moreHeaders } = rules
   const usual = server.listeners('request') as Array<(request: IncomingMessage, response: ServerResponse) => void>
   server.removeAllListeners('request')
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -42,7 +45,8 @@ export function openFastLane(server: Server, rules: FastLaneRules): void {
       for (const listener of usual) listener.call(server, request, response)
       return
     }
-    response.writeHead(200, answer.headers as string[]).end(answer.body)
+    const headers = moreHeaders.length === 0 ? answer.headers : answer.headers.concat(moreHeaders)
+    response.writeHead(200, headers as string[]).end(answer.body)
     // What has not left at once waits for a client that may never read it.
     if (response.writableLength > 0) request.socket.setTimeout(rules.idleTimeoutMs)
   })

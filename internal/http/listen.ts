@@ -47,7 +47,7 @@ export function explainListenError(error: NodeJS.ErrnoException, place: ListenPl
  * `http://127.0.0.1:6060`, or `http://[::1]:6060`: as a browser of this machine opens it. The address for all addresses
  * of a machine (0.0.0.0) is none that a browser can open everywhere, so loopback takes its place.
  */
-export function urlOf({ address, family, port }: AddressInfo): string {
-  if (family === 'IPv6') return `http://[${address === '::' ? '::1' : address}]:${port}`
-  return `http://${address === '0.0.0.0' ? '127.0.0.1' : address}:${port}`
+export function urlOf({ address, family, port }: AddressInfo, scheme: 'http' | 'https' = 'http'): string {
+  if (family === 'IPv6') return `${scheme}://[${address === '::' ? '::1' : address}]:${port}`
+  return `${scheme}://${address === '0.0.0.0' ? '127.0.0.1' : address}:${port}`
 }

@@ -3,6 +3,7 @@ import { createApp } from '../../http/app.ts'
 import type { App } from '../../http/app-types.ts'
 import type { Refusals } from '../../http/doorkeeper.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
+import type { WatchedTls } from '../../tls/watched.ts'
 import type { Gateway } from '../gateway.ts'
 import { addAckRoute } from './ack.ts'
 import { answerOfQueue } from './answers.ts'
@@ -27,6 +28,8 @@ export interface QueueServerOptions {
   /** Where it listens. */
   readonly listensOn: string
   readonly refusals: Refusals
+  /** With it the gateway speaks TLS alone. */
+  readonly tls?: WatchedTls | undefined
   readonly logger: Logger
   readonly faults: LogThrottle
 }
@@ -39,7 +42,7 @@ export function buildQueueServer(options: QueueServerOptions): App {
   const { gateway, maxPartitions, maxBodyBytes, maxConsumers, logger, faults, hosts, listensOn, refusals } = options
   return createApp(
     {
-      ...{ logger, faults, refusals, translate: answerOfQueue },
+      ...{ logger, faults, refusals, translate: answerOfQueue, tls: options.tls },
       limits: {
         maxBodyBytes,
         maxHeaderBytes: 8 * 1024,

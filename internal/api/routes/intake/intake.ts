@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { endConnection } from '../../../http/app.ts'
 import type { App } from '../../../http/app-types.ts'
 import { HttpError } from '../../../http/errors.ts'
 import { AddressLimit } from '../../../http/rate-limit.ts'
@@ -41,7 +42,7 @@ export function addIntakeRoutes(app: App, { desk, limits }: IntakeRoutesOptions)
   }
   // A body that nobody has read stays on the connection, so no other request can follow it.
   app.addHook('onError', async (request, reply) => {
-    if (!request.raw.complete) reply.header('connection', 'close')
+    if (!request.raw.complete) endConnection(request, reply)
   })
   addPingRoute(app)
   addWriteRoutes(app, takeBody)
