@@ -30,7 +30,7 @@ export class RedisLine {
   /** Connects, and logs in. @throws Error in words for people */
   static async open(redis: RedisOptions, timeoutMs = CONNECT_TIMEOUT_MS): Promise<RedisLine> {
     const { address, host, port, secure } = parseRedisUrl(redis.url)
-    const socket = secure ? connectTls({ ...redis.tls, host, port, servername: host }) : connect({ host, port })
+    const socket = secure ? connectTls({ servername: host, ...redis.tls, host, port }) : connect({ host, port })
     socket.setNoDelay(true)
     const logIn = logInCommands(redis)
     return new Promise((resolve, reject) => {

@@ -9,6 +9,7 @@ import { ReadBreaker } from '../../internal/store/read-breaker.ts'
 import type { StoreReader } from '../../internal/store/store.ts'
 import { QueueView } from '../../internal/view/queue/queue-view.ts'
 import { openOwnMetrics } from '../parts/own-metrics.ts'
+import { openListenerTls } from '../parts/tls.ts'
 import { type Context, reasons } from '../program/context.ts'
 import { openFabrics } from './fabric.ts'
 import { openIntake } from './intake.ts'
@@ -56,6 +57,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     live_lost: ['int', () => feed.stats.lost],
   })
   const intake = await openIntake(context, broker)
+  const tls = await openListenerTls(context, 'api')
   const app = buildApi({
     reader: breaker,
     storeIsAway: () => breaker.isAway,
@@ -78,6 +80,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     hosts: () => context.settings.api.hosts,
     listensOn: api.host,
     refusals: context.refusals,
+    tls,
     limits: {
       requestsPerMinute: () => context.settings.api.requestsPerMinute,
       maxConnectionsPerAddress: () => context.settings.api.maxConnectionsPerAddress,
@@ -135,5 +138,5 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     portSetting: '--api-port or SENTINEL_API_PORT',
     hostSetting: '--api-host or SENTINEL_API_HOST',
   })
-  return api.browserUrl ?? urlOf(address)
+  return api.browserUrl ?? urlOf(address, tls && 'https')
 }

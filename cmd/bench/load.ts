@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises'
+import type { ConnectionOptions } from 'node:tls'
 import { type LoadOptions, type LoadResult, runLoad } from '../../bench/load/load.ts'
 import { storeCount } from '../../bench/load/store-count.ts'
 import { LatencyLog, writeHistograms } from '../../bench/report/histogram-files.ts'
@@ -12,6 +13,7 @@ import type { Settings } from '../../internal/config/settings.ts'
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { Redactor } from '../../internal/text/redactor.ts'
 import { influxServer } from '../parts/influx.ts'
+import { readClientTls } from '../parts/tls.ts'
 import type { LoadFlags } from './load-flags.ts'
 import { Progress } from './progress.ts'
 
@@ -23,11 +25,13 @@ export async function playLoad(flags: LoadFlags, { settings, warnings, secrets }
   // Opened first, so that a run of an hour does not end with a file that cannot be written.
   const file = flags.json === undefined ? undefined : await open(flags.json, 'w').catch(cannotWrite(flags.json))
   const hdrFolder = flags.hdr === undefined ? undefined : await openOutFolder(flags.hdr, '--hdr')
-  const transport = new InfluxTransport(influxServer(settings.influx, redactor))
+  const influxTls = await readClientTls(settings, 'influx')
+  const transport = new InfluxTransport(influxServer(settings.influx, redactor, influxTls))
+  const redisTls = await readClientTls(settings, 'redis')
   try {
     return await interruptible(
       async (signal) => {
-        const options = loadOptions(flags, settings, transport, progress)
+        const options = loadOptions(flags, settings, transport, progress, redisTls)
         const log = hdrFolder === undefined ? undefined : new LatencyLog()
         const load = await runLoad({ ...options, onLatencies: log && ((interval) => log.add(interval)) }, signal)
         progress.clear()
@@ -55,10 +59,11 @@ function loadOptions(
   { redis, broker, influx }: Settings,
   transport: InfluxTransport,
   progress: Progress,
+  tls: ConnectionOptions | undefined,
 ): LoadOptions {
   const { topic, partitions, maxLength } = broker
   return {
-    redis: { url: redis.url ?? '', password: redis.password },
+    redis: { url: redis.url ?? '', password: redis.password, tls },
     // The settings of the role `server` allow only these two of the three kinds.
     broker: { kind: broker.kind === 'streams' ? 'streams' : 'pubsub', topic, partitions, maxLength },
     format: flags.format,

@@ -4,6 +4,7 @@ import { ConfigError } from '../../internal/config/error.ts'
 import type { Duty } from '../../internal/config/role.ts'
 import type { Context } from '../program/context.ts'
 import { addBrokerMetrics } from './broker-metrics.ts'
+import { redisOf } from './tls.ts'
 
 /**
  * What each duty does with the broker. The API's own metrics are samples too, it takes rows of fabrics that are pushed to it, and it
@@ -24,13 +25,11 @@ export const BROKER_USES: Readonly<Record<Duty, readonly BrokerUse[]>> = {
  * @param uses what the process does with it: it is not ready while its user of Redis may not
  * @throws ConfigError when the server of the settings can never be the broker
  */
-export async function connectBroker(
-  { settings, logger, releaser, metrics, readiness }: Context,
-  uses: readonly BrokerUse[] = [],
-): Promise<Broker> {
+export async function connectBroker(context: Context, uses: readonly BrokerUse[] = []): Promise<Broker> {
+  const { settings, logger, releaser, metrics, readiness } = context
   const { kind, topic, consumes, partitions, group, consumer, maxLength, maxAgeMs, visibilityMs, gatherMs } =
     settings.broker
-  const redis = { url: settings.redis.url ?? '', password: settings.redis.password, gatherMs }
+  const redis = { ...(await redisOf(context)), gatherMs }
   const broker = await openBroker(
     kind === 'memory'
       ? { kind, logger }

@@ -15,7 +15,8 @@ interface ConnectedStore {
 export async function connectStore(context: Context): Promise<ConnectedStore> {
   if (context.settings.store.kind === 'influx') {
     const { connectInfluxReader, connectInfluxWriter } = await import('./influx.ts')
-    return { writer: connectInfluxWriter(context), reader: connectInfluxReader(context), retentionProblem: '' }
+    const [writer, reader] = [await connectInfluxWriter(context), await connectInfluxReader(context)]
+    return { writer, reader, retentionProblem: '' }
   }
   const { openDuckDb } = await import('../../internal/store/duckdb/open.ts')
   const { clock, logger, settings, releaser, metrics } = context

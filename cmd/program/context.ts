@@ -12,6 +12,7 @@ import type { Target } from '../../internal/source/target.ts'
 import type { TargetProblem } from '../../internal/source/target-error.ts'
 import type { Redactor } from '../../internal/text/redactor.ts'
 import type { Clock } from '../../internal/time/clock.ts'
+import type { WatchedTls } from '../../internal/tls/watched.ts'
 
 /** What all parts of one process share. `run` makes one, and the parts add to its lists when they open. */
 export interface Context {
@@ -42,6 +43,8 @@ export interface Context {
   readonly publishers: OpenPublisher[]
   /** What the sources of this process ask again and again, by the value of the label `target` in metrics. */
   readonly targets: Array<readonly [label: string, target: AskedTarget]>
+  /** The files of TLS of this process, by what they are for: the value of the label `of` in metrics. */
+  readonly tls: Array<readonly [of: string, files: WatchedTls]>
   /** The ledger and latencies of the pipeline of this process; empty in a process that ingests nothing. */
   readonly pipelines: PipelineMetrics[]
   /** Each function returns what keeps a part from its work, or ''. `/ready` shows them. */

@@ -25,6 +25,7 @@ export function quietContext({ settings, secrets }: LoadedSettings): Context {
     metrics: new Metrics(),
     publishers: [],
     targets: [],
+    tls: [],
     pipelines: [],
     readiness: [],
     droppedAtStop: [],

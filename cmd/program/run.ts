@@ -14,6 +14,7 @@ import { Metrics } from '../../internal/observe/metrics.ts'
 import { addProcessMetrics } from '../../internal/observe/process-metrics.ts'
 import { Redactor } from '../../internal/text/redactor.ts'
 import { WallClock } from '../../internal/time/clock.ts'
+import { addTlsMetrics, openListenerTls } from '../parts/tls.ts'
 import { type Context, reasons } from './context.ts'
 import { readVersion } from './version.ts'
 
@@ -47,6 +48,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     metrics: new Metrics(),
     publishers: [],
     targets: [],
+    tls: [],
     pipelines: [],
     readiness: [],
     droppedAtStop: [],
@@ -64,6 +66,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     label: 'reason',
     read: () => Object.entries(context.refusals),
   })
+  addTlsMetrics(context)
   await runUntilSignal({
     logger,
     get deadlineMs() {
@@ -74,7 +77,9 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
       releaser.push('log', () => context.throttle.flush())
       const gcPauses = new LatencyRecorder()
       releaser.push('process metrics', addProcessMetrics(context.metrics, gcPauses))
+      const tls = await openListenerTls(context, 'admin')
       const admin = await startAdmin({
+        ...{ tls },
         ...loaded.settings.admin,
         portSetting: '--admin-port or SENTINEL_ADMIN_PORT',
         hostSetting: '--admin-host or SENTINEL_ADMIN_HOST',

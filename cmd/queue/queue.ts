@@ -7,17 +7,18 @@ import { buildQueueServer } from '../../internal/queue/http/server.ts'
 import { isTopic, TOPIC_RULE } from '../../internal/queue/names.ts'
 import { randomHex } from '../../internal/text/random-hex.ts'
 import { instanceOf, openDataFolder } from '../parts/data-folder.ts'
+import { openListenerTls, redisOf } from '../parts/tls.ts'
 import { type Context, reasons } from '../program/context.ts'
 import { addQueueMetrics } from './metrics.ts'
 
 /** Runs HTTP → gateway → Redis Streams. @throws ConfigError when Redis can never be the broker */
 export async function openQueue(context: Context): Promise<void> {
   const { settings, onReload, logger, throttle, releaser, readiness, metrics, refusals } = context
-  const { queue, broker, redis } = settings
+  const { queue, broker } = settings
   const wrong = queue.topics.find((topic) => !isTopic(topic))
   if (wrong !== undefined) throw new ConfigError([`queue.topics: ${JSON.stringify(wrong)} must be ${TOPIC_RULE}`])
   const gateway = new Gateway({
-    redis: { url: redis.url ?? '', password: redis.password },
+    redis: await redisOf(context),
     topics: queue.topics,
     partitions: broker.partitions,
     maxPartitions: queue.maxPartitions,
@@ -44,8 +45,9 @@ export async function openQueue(context: Context): Promise<void> {
     () => gateway.topics.problem,
   )
   addQueueMetrics(context, gateway)
+  const tls = await openListenerTls(context, 'queue')
   const app = buildQueueServer({
-    ...{ gateway, logger, refusals, faults: throttle, listensOn: queue.host },
+    ...{ gateway, logger, refusals, faults: throttle, listensOn: queue.host, tls },
     maxPartitions: queue.maxPartitions,
     maxBodyBytes: queue.maxBodyBytes,
     maxConsumers: () => context.settings.queue.maxConsumers,
@@ -61,5 +63,5 @@ export async function openQueue(context: Context): Promise<void> {
     portSetting: '--queue-port or SENTINEL_QUEUE_PORT',
     hostSetting: '--queue-host or SENTINEL_QUEUE_HOST',
   })
-  logger.info({ url: urlOf(address), topics: queue.topics, partitions: broker.partitions }, 'queue answers')
+  logger.info({ url: urlOf(address, tls && 'https'), topics: queue.topics, partitions: broker.partitions }, 'queue answers')
 }

@@ -3,6 +3,7 @@ import { RedisConnection } from '../../internal/broker/redis/connection.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { queueRights } from '../../internal/queue/rights.ts'
 import { errorText } from '../../internal/text/error-text.ts'
+import { redisOf } from '../parts/tls.ts'
 import { quietContext } from '../program/quiet-context.ts'
 import type { Verdict } from './finding.ts'
 
@@ -10,10 +11,11 @@ const TIMEOUT_MS = 5000
 
 /** Whether Redis answers and grants what a gateway of the queue needs. */
 export async function checkQueueRedis(loaded: LoadedSettings): Promise<Verdict> {
-  const { redis, queue, broker } = loaded.settings
+  const { queue, broker } = loaded.settings
+  const context = quietContext(loaded)
   const connection = new RedisConnection({
-    redis: { url: redis.url ?? '', password: redis.password },
-    ...{ purpose: 'doctor', logger: quietContext(loaded).logger, stats: newStats() },
+    redis: await redisOf(context),
+    ...{ purpose: 'doctor', logger: context.logger, stats: newStats() },
     rights: () => queueRights(queue.topics[0] ?? broker.topic, broker.partitions),
   })
   try {

@@ -5,6 +5,7 @@ import { loadSettings } from '../../internal/config/load.ts'
 import { applyDashboards } from '../../internal/store/influx/dashboards.ts'
 import { Redactor } from '../../internal/text/redactor.ts'
 import { influxServer } from '../parts/influx.ts'
+import { readClientTls } from '../parts/tls.ts'
 import { ROLES } from '../program/roles.ts'
 
 const TIMEOUT_MS = 60_000
@@ -32,8 +33,9 @@ function applyCommand(): Command {
     const { settings, secrets } = loadSettings(ROLES.server, flagValues(command, ROLES.server), process.env)
     const redactor = new Redactor(secrets)
     const { org, bucket } = settings.influx
+    const server = influxServer(settings.influx, redactor, await readClientTls(settings, 'influx'))
     const { action, dashboards } = await applyDashboards({
-      ...{ server: { ...influxServer(settings.influx, redactor), answerTimeoutMs: ANSWER_TIMEOUT_MS }, org, bucket },
+      ...{ server: { ...server, answerTimeoutMs: ANSWER_TIMEOUT_MS }, org, bucket },
       templateText: await readFile(template, 'utf8'),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     }).catch((error: unknown) => {

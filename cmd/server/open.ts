@@ -8,5 +8,5 @@ import { openServer } from './server.ts'
 export async function open(context: Context): Promise<void> {
   boundYoungGeneration()
   const broker = await connectBroker(context, BROKER_USES.ingest)
-  await openServer(context, broker, connectInfluxWriter(context))
+  await openServer(context, broker, await connectInfluxWriter(context))
 }

@@ -35,6 +35,7 @@ export function conflicts(role: Role, settings: Settings): string[] {
       found.push(`admin.port and ${key} are both ${port}: change one of them`)
     }
   }
+  found.push(...tlsConflicts(role, settings))
   if (embeds && fabric.generator && fabric.targets.length + fabric.named.length > 0) {
     found.push(
       'fabric.generator (--fabric) would show a fabric that is not there among those of fabric.targets or fabric.named: leave one of them out',
@@ -76,6 +77,42 @@ export function conflicts(role: Role, settings: Settings): string[] {
   }
   return found
 }
+
+/** Settings of TLS that have no effect without another one. */
+function tlsConflicts(role: Role, { admin, api, queue, redis, influx, broker }: Settings): string[] {
+  const found: string[] = []
+  const listeners = [
+    ['admin', admin, true],
+    ['api', api, hasDuty(role, 'serve')],
+    ['queue', queue, hasDuty(role, 'queue')],
+  ] as const
+  for (const [group, { tlsCert, tlsKey, tlsClientCa }, isUsed] of listeners) {
+    if (!isUsed) continue
+    if ((tlsCert === undefined) !== (tlsKey === undefined))
+      found.push(`${group}.tlsCert and ${group}.tlsKey belong together: name both or none`)
+    if (tlsClientCa !== undefined && tlsCert === undefined)
+      found.push(`${group}.tlsClientCa is for a port with TLS: set ${group}.tlsCert and ${group}.tlsKey too`)
+  }
+  const clients = [
+    ['redis.', redis, redis.url, 'rediss:', hasDuty(role, 'measure', 'ingest', 'serve', 'queue')],
+    ['influx.', influx, influx.url, 'https:', hasDuty(role, 'ingest', 'serve')],
+    ['broker.http', httpTls(broker), broker.httpUrl, 'https:', hasDuty(role, 'measure') && broker.useHttp],
+  ] as const
+  for (const [prefix, { caFile, certFile, keyFile }, url = '', scheme, isUsed] of clients) {
+    if (!isUsed) continue
+    const name = (key: string): string => (prefix.endsWith('.') ? prefix + key : `${prefix}${key[0]!.toUpperCase()}${key.slice(1)}`) // biome-ignore format: one line
+    if ((certFile === undefined) !== (keyFile === undefined))
+      found.push(`${name('certFile')} and ${name('keyFile')} belong together: name both or none`)
+    const [given] = Object.entries({ caFile, certFile }).find(([, value]) => value !== undefined) ?? []
+    if (given !== undefined && url !== '' && !url.toLowerCase().startsWith(scheme))
+      found.push(`${name(given)} is for ${scheme}// alone: change ${name('url')}, or leave it out`)
+  }
+  return found
+}
+
+const httpTls = ({ httpCaFile, httpCertFile, httpKeyFile }: Settings['broker']) => ({
+  ...{ caFile: httpCaFile, certFile: httpCertFile, keyFile: httpKeyFile },
+})
 
 /** An answer that may take longer than until the next question. */
 function lateAnswers({ targets, timeoutMs, intervalMs }: Settings['scrape']): string[] {

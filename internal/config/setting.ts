@@ -109,6 +109,11 @@ export function secretFile(
   return { ...optionalText(common), holds, placeholder: '<path>' }
 }
 
+/** The path of a file that is read again and again. */
+export function path(common: Omit<Common<string | undefined>, 'default'>): Setting<string | undefined> {
+  return { ...optionalText(common), placeholder: '<path>' }
+}
+
 /** The URL of a server, with one of these schemes and a path that matches. */
 export function url(
   schemes: readonly string[],

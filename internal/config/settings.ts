@@ -15,6 +15,7 @@ import {
   onOff,
   optionalText,
   origins,
+  path,
   port,
   type Setting,
   scrapeTargets,
@@ -61,6 +62,33 @@ const usesInflux = ({ role, given }: DefaultContext): boolean =>
 const isLooped = ({ role, given }: DefaultContext): boolean =>
   (given('gpu.csvMode') ?? (hasDuty(role, 'embed') ? 'loop' : 'follow')) === 'loop'
 
+/** Of a listener. A new content of the files takes effect at once. */
+const listenerTls = (duties?: readonly Duty[]) => {
+  const of = duties === undefined ? {} : { duties }
+  return {
+    tlsCert: path({
+      ...of,
+      description: 'The certificate of that address, and those of the authorities between it and the root, in PEM: with it the port speaks TLS alone.', // biome-ignore format: one line
+    }),
+    tlsKey: path({ ...of, description: 'The key of that certificate, in PEM.' }),
+    tlsClientCa: path({
+      ...of,
+      description: 'An authority, in PEM: then clients must show a certificate that it has signed.',
+    }),
+  }
+}
+
+/** Of a client. A new content of the files takes effect with the next connection. */
+const clientTls = (whom: string, duties: readonly Duty[]) => ({
+  caFile: path({ duties, description: `The authority of ${whom}'s certificate, in PEM, in place of the public ones.` }),
+  certFile: path({ duties, description: `The certificate that is shown to ${whom}, in PEM.` }),
+  keyFile: path({ duties, description: 'The key of that certificate, in PEM.' }),
+  serverName: optionalText({
+    duties,
+    description: `The name in ${whom}'s certificate, where that is another than the one in the URL.`,
+  }),
+})
+
 /**
  * Every setting of every role: one long table. A setting has the key `group.name`. The flag `--group-name`, the
  * variable `SENTINEL_GROUP_NAME`, the type `Settings`, the help and the README's table follow from the table, so a new
@@ -94,6 +122,7 @@ export const SCHEMA = {
       reloads: true,
       description: 'The names in URLs of that address, beside localhost and IP addresses; other names are refused.',
     }),
+    ...listenerTls(),
   },
   redis: {
     url: url(
@@ -122,6 +151,7 @@ export const SCHEMA = {
       description: 'A file that holds the password.',
       alsoFrom: ['REDIS_PASSWORD_FILE'],
     }),
+    ...clientTls('Redis', REDIS_AND_DISK),
   },
   broker: {
     kind: choice(['memory', 'pubsub', 'streams'], {
@@ -144,6 +174,12 @@ export const SCHEMA = {
       description: 'The gateway of the queue that it publishes through.',
       alsoFrom: ['MSG_QUEUE_ADDR'],
     }),
+    httpCaFile: path({
+      duties: ['measure'],
+      description: "The authority of that gateway's certificate, in PEM, in place of the public ones.",
+    }),
+    httpCertFile: path({ duties: ['measure'], description: 'The certificate that is shown to that gateway, in PEM.' }),
+    httpKeyFile: path({ duties: ['measure'], description: 'The key of that certificate, in PEM.' }),
     topic: text({
       default: 'telemetry',
       duties: PIPELINE,
@@ -301,6 +337,7 @@ export const SCHEMA = {
       description: 'A file that holds the password.',
       alsoFrom: ['INFLUX_PASSWORD_FILE', 'INFLUXDB_PASSWORD_FILE'],
     }),
+    ...clientTls('InfluxDB', ['ingest', 'serve']),
     writePath: choice(['auto', 'v1', 'v2'], {
       default: 'auto',
       duties: ['ingest'],
@@ -734,6 +771,7 @@ export const SCHEMA = {
       description: 'The address that serves the API and the page.',
     }),
     port: port({ default: 8080, duties: ['serve'], description: 'The port of that address; 0 takes a free port.' }),
+    ...listenerTls(['serve']),
     hosts: hostNames({
       default: [],
       defaultText: 'none',
@@ -986,6 +1024,7 @@ export const SCHEMA = {
       description: 'The address that serves /produce, /consume and /ack.',
     }),
     port: port({ default: 8081, duties: ['queue'], description: 'The port of that address; 0 takes a free port.' }),
+    ...listenerTls(['queue']),
     hosts: hostNames({
       default: [],
       defaultText: 'none',

@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConnectionOptions } from 'node:tls'
 import { Backoff } from '../../time/backoff.ts'
 import { type Broker, BrokerError, type BrokerHealth, type LiveChannel, newStats, type Snapshots } from '../broker.ts'
 
@@ -8,6 +9,8 @@ export interface HttpBrokerOptions {
   /** Of a gateway of the queue: `http://127.0.0.1:8081`. */
   readonly url: string
   readonly topic: string
+  /** For `https://`: authority and certificate, where they are not those of Node.js. They may change. */
+  readonly tls?: ConnectionOptions | undefined
   /** How long an answer may take, ms. */
   readonly timeoutMs?: number
   /** The first pause between two tries, ms. */
@@ -100,13 +103,13 @@ export class HttpBroker implements Broker {
   }
 
   #post(path: string, payload: Buffer): Promise<Answer> {
-    const { timeoutMs = TIMEOUT_MS } = this.#options
+    const { timeoutMs = TIMEOUT_MS, tls = {} } = this.#options
     const base = this.#place.href.replace(/\/?$/, '/')
     const send = this.#place.protocol === 'https:' ? secureRequest : request
     const headers = { 'content-type': 'application/octet-stream', 'content-length': payload.length }
     return new Promise((resolve, reject) => {
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)])
-      const asked = send(`${base}${path}`, { method: 'POST', agent: this.#agent, headers, signal }, (answer) =>
+      const asked = send(`${base}${path}`, { ...tls, method: 'POST', agent: this.#agent, headers, signal }, (answer) =>
         read(answer).then(resolve, reject),
       )
       asked.on('error', reject)

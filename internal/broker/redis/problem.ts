@@ -150,13 +150,13 @@ function describeFailure(text: string, code: string, at: string, secure: boolean
   if (code === 'ETIMEDOUT' || code === 'EHOSTUNREACH')
     return `${at} cannot be reached (${code}): check host and firewall`
   if (UNTRUSTED.test(code)) {
-    return `${at} has a certificate that is not trusted (${code}): name the file of its authority in NODE_EXTRA_CA_CERTS`
+    return `${at} has a certificate that is not trusted (${code}): name the file of its authority in redis.caFile (SENTINEL_REDIS_CA_FILE)`
   }
   if (code.startsWith('ERR_TLS_CERT') || code.startsWith('CERT_')) {
     return `${at} has a certificate that does not fit (${code}): ${text}`
   }
   if (text.includes('certificate required')) {
-    return `${at} asks for a certificate of the client, which is not supported: set tls-auth-clients no in Redis`
+    return `${at} asks for a certificate of the client: name one in redis.certFile and redis.keyFile`
   }
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
     return `${at} does not speak TLS (${code}): use redis:// in REDIS_URL, or its TLS port`

@@ -1,4 +1,5 @@
 import type { Agent, ClientRequest, RequestOptions } from 'node:http'
+import type { ConnectionOptions } from 'node:tls'
 import {
   describeError,
   exchange,
@@ -32,6 +33,8 @@ export interface InfluxServer {
   /** For InfluxDB 1.x; ignored when there is a token. */
   readonly username?: string
   readonly password?: string
+  /** For `https://`: authority, certificate and name, where they are not those of Node.js. */
+  readonly tls?: ConnectionOptions | undefined
   readonly connectTimeoutMs?: number
   /** From the start of a request to the last byte of its answer. */
   readonly answerTimeoutMs?: number
@@ -65,6 +68,7 @@ export class InfluxTransport {
   readonly #kept: KeptConnections | undefined
   readonly #host: string
   readonly #basic: string
+  readonly #tls: ConnectionOptions
   #head: { readonly post: RepeatedPost; readonly authorization: string; readonly text: string } | undefined
   #knownToken: string | undefined
   #pending = 0
@@ -84,9 +88,10 @@ export class InfluxTransport {
       connectMs: server.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       answerMs: server.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
     }
+    this.#tls = server.tls ?? {}
     const options = { keepAlive: true, maxSockets: server.maxConnections ?? MAX_CONNECTIONS }
     const isSecure = base.protocol === 'https:'
-    this.#agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options)
+    this.#agent = isSecure ? new HttpsAgent({ ...options, ...this.#tls }) : new HttpAgent(options)
     this.#request = isSecure ? httpsRequest : httpRequest
     // Only a URL puts brackets around an IPv6 address.
     const hostname = base.hostname.replace(/^\[(.*)\]$/, '$1')
@@ -197,7 +202,9 @@ export class InfluxTransport {
     const headers: Record<string, string | number> = headersOf(request, authorization)
     if (request.body !== undefined) headers['content-length'] = Buffer.byteLength(request.body)
     const path = `${this.#base.path}${request.path}`
-    return this.#request({ ...this.#base, ...options, path, method: request.method, headers })
+    // Without the agent a request needs them itself.
+    const tls = options.agent === false ? this.#tls : {}
+    return this.#request({ ...this.#base, ...tls, ...options, path, method: request.method, headers })
   }
 
   /** All of a request before its body but the length. A writer has one post, so one is kept. */
