@@ -96,8 +96,10 @@ async function openTls(context: Context, use: TlsUse): Promise<WatchedTls | unde
   const { logger, throttle, releaser } = context
   const watched = await WatchedTls.open({
     files,
-    onRefused: (problem) => logger.error(`the new files of TLS for ${use} are not taken, the old ones stay: ${problem}`),
-    onTaken: () => logger.info({ certificate: watched.validity(Date.now())?.text }, `new files of TLS for ${use} are in use`),
+    onRefused: (problem) =>
+      logger.error(`the new files of TLS for ${use} are not taken, the old ones stay: ${problem}`),
+    onTaken: () =>
+      logger.info({ certificate: watched.validity(Date.now())?.text }, `new files of TLS for ${use} are in use`),
   }).catch(inSettings(use))
   context.tls.push([use, watched])
   const mode = await keyModeProblem(files)

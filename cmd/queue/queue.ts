@@ -63,5 +63,8 @@ export async function openQueue(context: Context): Promise<void> {
     portSetting: '--queue-port or SENTINEL_QUEUE_PORT',
     hostSetting: '--queue-host or SENTINEL_QUEUE_HOST',
   })
-  logger.info({ url: urlOf(address, tls && 'https'), topics: queue.topics, partitions: broker.partitions }, 'queue answers')
+  logger.info(
+    { url: urlOf(address, tls && 'https'), topics: queue.topics, partitions: broker.partitions },
+    'queue answers',
+  )
 }

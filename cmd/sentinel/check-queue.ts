@@ -1,9 +1,10 @@
 import { newStats } from '../../internal/broker/broker.ts'
 import { RedisConnection } from '../../internal/broker/redis/connection.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
+import { askText } from '../../internal/http/ask.ts'
 import { queueRights } from '../../internal/queue/rights.ts'
 import { errorText } from '../../internal/text/error-text.ts'
-import { redisOf } from '../parts/tls.ts'
+import { readClientTls, redisOf } from '../parts/tls.ts'
 import { quietContext } from '../program/quiet-context.ts'
 import type { Verdict } from './finding.ts'
 
@@ -34,8 +35,9 @@ export async function checkGateway({ settings }: LoadedSettings): Promise<Verdic
   const url = new URL('/ready', settings.broker.httpUrl)
   const at = `the queue at ${url.host}`
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    const { ready, reasons = [] } = (await answer.json()) as { ready?: boolean; reasons?: string[] }
+    const tls = await readClientTls(settings, 'gateway')
+    const answer = await askText(url, { tls, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const { ready, reasons = [] } = JSON.parse(answer.body) as { ready?: boolean; reasons?: string[] }
     if (ready === true) return { ok: true, text: `${at} is ready` }
     return {
       ok: false,

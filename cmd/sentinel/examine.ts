@@ -1,5 +1,6 @@
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { type Duty, hasDuty } from '../../internal/config/role.ts'
+import { askText } from '../../internal/http/ask.ts'
 import { isRefusal } from '../../internal/sample/border.ts'
 import type { Sample } from '../../internal/sample/sample.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -13,6 +14,7 @@ import { connectStore } from '../parts/store.ts'
 import type { Context } from '../program/context.ts'
 import { quietContext } from '../program/quiet-context.ts'
 import { checkGateway, checkQueueRedis } from './check-queue.ts'
+import { adminTls, checkTls } from './check-tls.ts'
 import { cutOffVerdict } from './cut-off.ts'
 import type { Finding, Verdict } from './finding.ts'
 import { adminUrl, findRunning } from './running.ts'
@@ -42,6 +44,7 @@ const bad = (text: string): Verdict => ({ ok: false, text })
  */
 export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const { role, settings } = loaded
+  yield* await checkTls(loaded)
   if (hasDuty(role, 'measure')) yield { part: 'host', ...(await checkHost(loaded)) }
   if (hasDuty(role, 'measure', 'ingest', 'serve')) yield { part: 'broker', ...(await checkBroker(loaded)) }
   if (hasDuty(role, 'queue')) yield { part: 'queue', ...(await checkQueueRedis(loaded)) }
@@ -215,8 +218,10 @@ async function checkIntake(url: string): Promise<Verdict> {
 async function askRunning({ settings }: LoadedSettings, locked: StoreError): Promise<Verdict> {
   const { host, port } = settings.admin
   try {
-    const response = await fetch(`${adminUrl(host, port)}/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    const { ready, reasons } = (await response.json()) as { ready: boolean; reasons: string[] }
+    const tls = await adminTls(settings)
+    const url = `${adminUrl(host, port, tls !== undefined)}/ready`
+    const { body } = await askText(url, { tls, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const { ready, reasons } = JSON.parse(body) as { ready: boolean; reasons: string[] }
     return ready
       ? good(`the running process on port ${port} uses ${settings.duckdb.path} and is ready`)
       : bad(`the running process on port ${port} is not ready: ${reasons.join('; ')}`)

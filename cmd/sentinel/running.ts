@@ -1,10 +1,13 @@
 import { isIPv6 } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { formatSize } from '../../internal/config/units.ts'
+import { askText } from '../../internal/http/ask.ts'
 import { countOf, countText } from '../../internal/text/count.ts'
 import { ageText } from '../../internal/text/duration.ts'
 import { sizeText } from '../../internal/text/size.ts'
 import { ROLES } from '../program/roles.ts'
+import { adminTls } from './check-tls.ts'
 import type { Finding, Verdict } from './finding.ts'
 import { parseScrape, type Scrape } from './scrape.ts'
 
@@ -27,8 +30,10 @@ interface Running {
  */
 export async function* findRunning(loaded: LoadedSettings): AsyncGenerator<Finding> {
   const found: Running[] = []
+  // Where its files cannot be used, a finding of their own says so.
+  const tls = await adminTls(loaded.settings).catch(() => ({}))
   for (const port of adminPorts(loaded)) {
-    const running = await ask(loaded.settings.admin.host, port)
+    const running = await askAdmin(loaded.settings.admin.host, port, tls)
     if (typeof running === 'string') yield { part: `port ${port}`, ok: false, text: running }
     if (typeof running !== 'object') continue
     found.push(running)
@@ -45,8 +50,8 @@ function adminPorts({ role, settings, origins }: LoadedSettings): number[] {
 }
 
 /** The URL of an admin listener. */
-export function adminUrl(host: string, port: number): string {
-  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
+export function adminUrl(host: string, port: number, isSecure: boolean): string {
+  return `http${isSecure ? 's' : ''}://${isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 
 /** Said, as otherwise nobody would notice that the programs were not asked. */
@@ -57,16 +62,19 @@ function noneText(loaded: LoadedSettings): string {
 }
 
 /** @returns undefined when no role listens there; a problem in words when something listens but does not answer */
-async function ask(host: string, port: number): Promise<Running | string | undefined> {
-  const get = (path: string): Promise<Response> =>
-    fetch(`${adminUrl(host, port)}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+async function askAdmin(host: string, port: number, tls?: ConnectionOptions): Promise<Running | string | undefined> {
+  const url = adminUrl(host, port, tls !== undefined)
+  const get = async (path: string): Promise<string> =>
+    (await askText(`${url}${path}`, { tls, signal: AbortSignal.timeout(TIMEOUT_MS) })).body
   try {
-    const { name } = (await (await get('/health')).json()) as { name?: unknown }
+    const { name } = JSON.parse(await get('/health')) as { name?: unknown }
     if (typeof name !== 'string' || !Object.hasOwn(ROLES, name)) return undefined
-    const { reasons } = (await (await get('/ready')).json()) as { reasons: string[] }
-    const scrape = parseScrape(await (await get('/metrics')).text())
+    const { reasons } = JSON.parse(await get('/ready')) as { reasons: string[] }
+    const scrape = parseScrape(await get('/metrics'))
     return { name, port, reasons, scrape }
   } catch (error) {
+    const isUntrusted = error instanceof Error && /certificate|CERT/.test(`${error.message}`)
+    if (isUntrusted) return `something listens there whose certificate is not that of admin.tlsCert: ${error.message}`
     const hangs = error instanceof Error && error.name === 'TimeoutError'
     return hangs ? `something listens there, but does not answer within ${TIMEOUT_MS / 1000} s` : undefined
   }

@@ -1,7 +1,10 @@
+import type { IncomingMessage } from 'node:http'
 import { Command, Option } from 'commander'
 import { secretsInUrl, showUrl } from '../../internal/config/secret-url.ts'
-import { API_URL_VARIABLE } from '../../internal/config/written.ts'
+import { API_CA_VARIABLE, API_URL_VARIABLE } from '../../internal/config/written.ts'
+import { ask } from '../../internal/http/ask.ts'
 import { Redactor } from '../../internal/text/redactor.ts'
+import { readMaterial } from '../../internal/tls/material.ts'
 import { OutputClosed, print } from './output.ts'
 
 /** The pause before it connects again, as in a browser. */
@@ -12,17 +15,24 @@ interface TailOptions {
   readonly host?: string
   readonly measurement?: string
   readonly once?: boolean
+  readonly tlsCa?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
 }
 
 /** Follows the live stream of an API and prints one JSON line per reading. */
 export function tailCommand(): Command {
   const api = new Option('--api <url>', 'the address of the API').default('http://127.0.0.1:8080').env(API_URL_VARIABLE)
+  const ca = new Option('--tls-ca <path>', "the authority of the API's certificate, in PEM").env(API_CA_VARIABLE)
   return new Command('tail')
     .description('Prints each new reading of the live stream as a line of JSON.')
     .addOption(api)
     .option('--host <names>', 'only these hosts, separated by commas; a comma of a name is written \\,')
     .option('--measurement <names>', 'only these measurements, separated by commas; a comma of a name is written \\,')
     .option('--once', 'end after the first snapshot')
+    .addOption(ca)
+    .option('--tls-cert <path>', 'a certificate that is shown to the API, in PEM')
+    .option('--tls-key <path>', 'the key of that certificate, in PEM')
     .addHelpText('after', '\nExample:\n  sentinel tail --measurement cpu | jq .fields.usage_idle')
     .action(async (options: TailOptions, command: Command) => {
       refuseNoUrl(command, options.api)
@@ -52,14 +62,15 @@ function refuseNoUrl(command: Command, api: string): void {
 }
 
 /** @param position where to resume the stream; kept up to date */
-async function follow({ api, host, measurement, once }: TailOptions, position: { eventId: string }): Promise<void> {
+async function follow(options: TailOptions, position: { eventId: string }): Promise<void> {
+  const { api, host, measurement, once } = options
   const url = new URL('/api/v1/live', api)
   if (host !== undefined) url.searchParams.set('host', host)
   if (measurement !== undefined) url.searchParams.set('measurement', measurement)
-  const response = await open(url, position.eventId)
+  const response = await open(url, position.eventId, options)
   let text = ''
-  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-    text += chunk
+  for await (const chunk of response) {
+    text += String(chunk)
     const events = text.split('\n\n')
     text = events.pop()!
     for (const event of events) {
@@ -73,28 +84,31 @@ async function follow({ api, host, measurement, once }: TailOptions, position: {
   }
 }
 
-async function open(url: URL, resumeFrom: string): Promise<Response> {
-  const headers = new Headers(resumeFrom === '' ? {} : { 'last-event-id': resumeFrom })
+async function open(url: URL, resumeFrom: string, options: TailOptions): Promise<IncomingMessage> {
+  const headers: Record<string, string> = resumeFrom === '' ? {} : { 'last-event-id': resumeFrom }
+  const { tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile } = options
+  const tls = await readMaterial({ caFile, certFile, keyFile })
   const secrets = secretsInUrl(url.href)
   const { username, password } = url
   if (username !== '' || password !== '') {
-    // For a proxy that asks for credentials. `fetch` refuses them in a URL, and its error would show them.
+    // For a proxy that asks for credentials.
     const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`)
+    headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
     url.username = url.password = ''
   }
-  let response: Response
+  let response: IncomingMessage
   try {
-    response = await fetch(url, { headers })
+    response = (await ask(url, { headers, tls })).setEncoding('utf8')
   } catch (cause) {
     throw new Error(`no API at ${url.origin} (${describe(cause)}): is "sentinel up" or "api" running? see --api`, {
       cause,
     })
   }
-  if (response.ok) return response
+  if (response.statusCode === 200) return response
+  let said = ''
+  for await (const chunk of response) said += String(chunk)
   // A proxy may repeat the header in its answer.
-  const said = new Redactor(secrets).hide(await response.text())
-  throw new Error(`${url.origin} answers ${response.status}: ${said}`)
+  throw new Error(`${url.origin} answers ${response.statusCode}: ${new Redactor(secrets).hide(said)}`)
 }
 
 function describe(error: unknown): string {

@@ -3,6 +3,7 @@ import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { notes } from '../../internal/config/conflicts.ts'
 import { describeSettings } from '../../internal/config/describe.ts'
 import { loadSettings } from '../../internal/config/load.ts'
+import { checkTls } from './check-tls.ts'
 import { EVERY_ROLE, ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
 
 /**
@@ -16,10 +17,14 @@ export function validateCommand(): Command {
     'sentinel validate --config /etc/sentinel.yaml',
     'INFLUX_URL=http://10.0.0.6:8086 sentinel validate server',
   ])
-  return command.action((name: RoleName) => {
+  return command.action(async (name: RoleName) => {
     const loaded = loadSettings(ROLES[name], flagValues(command, EVERY_ROLE), process.env)
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
     for (const note of notes(ROLES[name], loaded.settings)) process.stderr.write(`note: ${note}\n`)
+    const tls = await checkTls(loaded)
+    for (const { part, ok, warns, text } of tls) {
+      if (!ok || warns) process.stderr.write(`warning: ${part}: ${text}\n`)
+    }
     process.stdout.write(describeSettings(loaded))
     process.stderr.write(`valid settings for ${name}\n`)
   })

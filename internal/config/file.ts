@@ -33,7 +33,7 @@ export function parseSettingsFile(content: string, path: string): FileContent {
   const take = (key: string, keyNode: ParsedNode, valueNode: ParsedNode | null): void => {
     const node = resolve(valueNode)
     // `tls: { cert: … }` stands for `tlsCert: …`.
-    if (isMap(node) && node.items.length > 0) {
+    if (isMap(node) && key.endsWith('.tls')) {
       for (const pair of node.items) {
         const name = nameOf(pair.key)
         take(`${key}${name.slice(0, 1).toUpperCase()}${name.slice(1)}`, pair.key as ParsedNode, pair.value as ParsedNode | null) // biome-ignore format: one line

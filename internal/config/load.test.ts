@@ -333,6 +333,36 @@ describe('an invalid setting is refused, with where it was written and what to d
       /^sentinel\.yaml:2: agent\.host must be a text, not a list$/,
     ],
     ['a map for a value', file('agent:\n  host: { a: b }\n'), /^sentinel\.yaml:2: agent\.host has no value/],
+    [
+      'TLS without a key',
+      file('admin:\n  tls: { cert: /c.pem }\n'),
+      /^admin\.tlsCert and admin\.tlsKey belong together: name both or none$/,
+    ],
+    [
+      'an authority of clients without TLS',
+      { env: { SENTINEL_ADMIN_TLS_CLIENT_CA: '/ca.pem' } },
+      /^admin\.tlsClientCa is for a port with TLS: set admin\.tlsCert and admin\.tlsKey too$/,
+    ],
+    [
+      'an authority of a server without TLS',
+      { env: { REDIS_URL: 'redis://h', SENTINEL_REDIS_CA_FILE: '/ca.pem' } },
+      /^redis\.caFile is for rediss:\/\/ alone: change redis\.url, or leave it out$/,
+    ],
+    [
+      'a certificate without its key',
+      { env: { INFLUX_URL: 'https://h', SENTINEL_INFLUX_CERT_FILE: '/c.pem' } },
+      /^influx\.certFile and influx\.keyFile belong together: name both or none$/,
+    ],
+    [
+      'an authority of a gateway without TLS',
+      { role: 'agent', env: { SENTINEL_BROKER_USE_HTTP: 'true', SENTINEL_BROKER_HTTP_CA_FILE: '/ca.pem' } },
+      /^broker\.httpCaFile is for https:\/\/ alone: change broker\.httpUrl, or leave it out$/,
+    ],
+    [
+      'what TLS has not',
+      file('api: { tls: { cret: a } }\n'),
+      /there is no setting api\.tlsCret, did you mean api\.tlsCert\?$/,
+    ],
     ['a key that stands twice', file('agent:\n  host: a\n  host: b\n'), /^sentinel\.yaml:3: Map keys must be unique/],
     ['a file that is not YAML', file('agent: [\n'), /^sentinel\.yaml:\d: /],
     ['a file that is a list', file('- a\n'), /^sentinel\.yaml:1: a settings file has groups/],

@@ -80,12 +80,15 @@ const listenerTls = (duties?: readonly Duty[]) => {
 
 /** Of a client. A new content of the files takes effect with the next connection. */
 const clientTls = (whom: string, duties: readonly Duty[]) => ({
-  caFile: path({ duties, description: `The authority of ${whom}'s certificate, in PEM, in place of the public ones.` }),
+  caFile: path({
+    duties,
+    description: `The authority of the certificate of ${whom}, in PEM, in place of the public ones.`,
+  }),
   certFile: path({ duties, description: `The certificate that is shown to ${whom}, in PEM.` }),
   keyFile: path({ duties, description: 'The key of that certificate, in PEM.' }),
   serverName: optionalText({
     duties,
-    description: `The name in ${whom}'s certificate, where that is another than the one in the URL.`,
+    description: `The name in the certificate of ${whom}, where that is another than the one in the URL.`,
   }),
 })
 

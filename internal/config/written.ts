@@ -28,6 +28,9 @@ export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`
 /** The URL of the API for `sentinel tail`: an option of that command, not a setting of a role. */
 export const API_URL_VARIABLE = `${VARIABLE_PREFIX}API_URL`
 
+/** The authority of that API's certificate, likewise. */
+export const API_CA_VARIABLE = `${VARIABLE_PREFIX}API_CA_FILE`
+
 /** The places that settings are written in. */
 export interface Inputs {
   readonly flags: FlagValues
@@ -88,7 +91,7 @@ export class WrittenSettings {
 
   #readVariables(): void {
     const { env } = this.#inputs
-    const known = new Set([CONFIG_VARIABLE, API_URL_VARIABLE])
+    const known = new Set([CONFIG_VARIABLE, API_URL_VARIABLE, API_CA_VARIABLE])
     for (const [key, setting] of this.#schema) {
       const own = variableOf(key)
       known.add(own)

@@ -100,7 +100,11 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     tls &&
     secure(app.server, {
       ...{ tls, refusals, faults, handshakeTimeoutMs: limits.requestTimeoutMs },
-      http2: { ...limits, idleTimeoutMs: IDLE_TIMEOUT_MS, answer: (request, response) => app.routing(request, response) },
+      http2: {
+        ...limits,
+        idleTimeoutMs: IDLE_TIMEOUT_MS,
+        answer: (request, response) => app.routing(request, response),
+      },
     })
   limitConnections(app.server, limits.connections, { refusals, faults, tls })
   // Not by `connectionTimeout`: the fast lane, whose answers leave at once, is spared a timer for each, a tenth of its time.

@@ -68,7 +68,9 @@ function checkMaterial({ cert, key, ca }: TlsMaterial, { certFile = '', keyFile 
 
 /** Each certificate of a PEM text. */
 export function certificatesIn(pem: string): string[] {
-  return pem.match(/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g) ?? []
+  return (
+    pem.match(/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g) ?? []
+  )
 }
 
 async function contentOf(path: string | undefined): Promise<string | undefined> {

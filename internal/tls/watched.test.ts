@@ -40,7 +40,10 @@ describe('files of TLS', () => {
     const cases: Array<[TlsFiles, RegExp]> = [
       [{ certFile: '/none.pem' }, /^\/none\.pem cannot be read: ENOENT/],
       [{ caFile: empty }, /empty\.pem is empty$/],
-      [{ ...files, keyFile: other.keyFile }, /^the key in .*other\.key is not that of the certificate in .*server\.pem$/],
+      [
+        { ...files, keyFile: other.keyFile },
+        /^the key in .*other\.key is not that of the certificate in .*server\.pem$/,
+      ],
       [{ ...files, certFile: cut }, /cut\.pem has no certificate in PEM$/],
       [{ ...files, certFile: files.keyFile }, /server\.key has no certificate in PEM$/],
       [{ ...files, certFile: damaged }, /damaged\.pem has no certificate in PEM that can be read: /],

@@ -12,7 +12,7 @@ export interface WatchedTlsOptions {
 }
 
 /** Files are looked at by their state, not by events: Kubernetes and certbot change links above them. */
-const POLL_MS = 5_000
+const POLL_MS = 2_000
 
 /**
  * What is in files of TLS, which are read again when they change. New ones are taken once they have stayed the same from one look

@@ -10,6 +10,7 @@ import { lookUpProgram } from '../../bench/stack/find-programs.ts'
 import { startKeeper } from '../../bench/stack/keeper.ts'
 import { LOCAL_STORES, type LocalStore, type Place } from '../../bench/stack/local-stores.ts'
 import { freePort } from '../../bench/stack/ports.ts'
+import { askText } from '../../internal/http/ask.ts'
 
 export { freePort }
 
@@ -63,6 +64,17 @@ export async function startRedisCluster(): Promise<TestServer[]> {
 /** InfluxDB 1.6 of Debian: `/write` and `/query`, no authorization unless the environment (`INFLUXDB_HTTP_…`) asks for it. */
 export function startInflux(options: { env?: Record<string, string> } = {}): Promise<TestServer> {
   return startServer(kindOf(LOCAL_STORES.influx, findProgram('influxd', 'influxdb'), options.env))
+}
+
+/** The same over TLS. @param ca of its certificate, in PEM */
+export function startSecureInflux(certFile: string, keyFile: string, ca: string): Promise<TestServer> {
+  const [cert, key] = ['INFLUXDB_HTTP_HTTPS_CERTIFICATE', 'INFLUXDB_HTTP_HTTPS_PRIVATE_KEY']
+  const env = { INFLUXDB_HTTP_HTTPS_ENABLED: 'true', [cert]: certFile, [key]: keyFile }
+  return startServer({
+    ...kindOf(LOCAL_STORES.influx, findProgram('influxd', 'influxdb'), env),
+    scheme: 'https',
+    ask: ({ port }, signal) => askText(`https://127.0.0.1:${port}/ping`, { tls: { ca }, signal }),
+  })
 }
 
 /** InfluxDB 2.x, not yet set up, from a program that Debian does not have. */

@@ -133,8 +133,8 @@ describe('docs/metrics.md is true of the running programs', () => {
       expect(types).toEqual(Object.fromEntries(Array.from(described, ([name, { type }]) => [name, type])))
       const onPage = Array.from(described, ([name, { label }]) => `${name} ${label}`)
       expect(onPage).toEqual(expect.arrayContaining([...labels]))
-      // What has no reason, measurement or fabric yet has no label yet, and pubsub has no backlog.
-      const expected = onPage.filter((pair) => !/ (reason|partition|runs|measurement|fabric)?$/.test(pair))
+      // What has no reason, measurement, fabric or certificate yet has no label yet, and pubsub has no backlog.
+      const expected = onPage.filter((pair) => !/ (reason|partition|runs|measurement|fabric|of)?$/.test(pair))
       expect([...labels]).toEqual(expect.arrayContaining(expected))
     },
   )

@@ -1,22 +1,10 @@
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { ApiClient, metric } from '../support/api.ts'
 import { type Program, run, startProgram } from '../support/programs.ts'
-import {
-  findProgram,
-  freePort,
-  startInflux,
-  startRedis,
-  startRedisCluster,
-  type TestServer,
-  until,
-} from '../support/servers.ts'
+import { freePort, startInflux, startRedis, startRedisCluster, type TestServer, until } from '../support/servers.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 const ROLES = ['agent', 'server', 'api'] as const
@@ -205,39 +193,3 @@ describe('a right that is missing', () => {
     expect(await figure(agent, 'sentinel_unsent_samples_total')).toBe(0)
   })
 })
-
-it('a certificate of an own authority is trusted with NODE_EXTRA_CA_CERTS, and named without', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'sentinel-tls-'))
-  await makeCertificates(folder)
-  const tlsPort = await freePort()
-  const file = (name: string): string => join(folder, name)
-  const redis = await startRedis({
-    args: [
-      ...['--tls-port', `${tlsPort}`, '--tls-auth-clients', 'no', '--tls-ca-cert-file', file('ca.pem')],
-      ...['--tls-cert-file', file('redis.pem'), '--tls-key-file', file('redis.key')],
-    ],
-  })
-  onTestFinished(async () => {
-    await redis.stop()
-    await rm(folder, { recursive: true })
-  })
-  const env = { REDIS_URL: `rediss://127.0.0.1:${tlsPort}` }
-  expect(await doctor('agent', env)).toMatch(
-    /^FAIL broker: .* certificate that is not trusted .*: name the file of its authority in NODE_EXTRA_CA_CERTS$/,
-  )
-  const trusting = { ...env, NODE_EXTRA_CA_CERTS: file('ca.pem') }
-  expect(await doctor('agent', trusting)).toMatch(/^ok {3}broker: pubsub over Redis answers/)
-  await untilReady(await start('agent', trusting))
-})
-
-/** An authority, and a certificate for 127.0.0.1 that it has signed. */
-async function makeCertificates(folder: string): Promise<void> {
-  const openssl = (...args: string[]): Promise<unknown> =>
-    promisify(execFile)(findProgram('openssl', 'openssl'), args, { cwd: folder })
-  const key = ['-newkey', 'rsa:2048', '-nodes']
-  await writeFile(join(folder, 'names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n')
-  await openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=Own CA')
-  await openssl('req', ...key, '-keyout', 'redis.key', '-out', 'redis.csr', '-subj', '/CN=redis')
-  const signed = ['-in', 'redis.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'redis.pem']
-  await openssl('x509', '-req', ...signed, '-days', '2', '-extfile', 'names')
-}

@@ -9,6 +9,8 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ApiScene } from '../../../test/support/api-scene.ts'
 import { type IssuedFiles, TestAuthority } from '../../../test/support/certificates.ts'
+import { switchesOf } from '../../../test/support/fabric.ts'
+import { FabricScene } from '../../../test/support/fabric-scene.ts'
 import type { ApiOptions } from '../../api/api.ts'
 import { LogThrottle } from '../../observe/log-throttle.ts'
 import { readMaterial, type TlsFiles } from '../../tls/material.ts'
@@ -110,10 +112,32 @@ describe('a server over TLS', () => {
     expect((await scene.app.inject('/%zz')).headers).toMatchObject({ 'strict-transport-security': 'max-age=86400' })
   })
 
+  it('gives answers that are ready past the router, with the same headers', async () => {
+    const fabric = await FabricScene.open({ tls: await watch(server) })
+    onTestFinished(() => fabric.scene.app.close())
+    await fabric.show(switchesOf(10, 1e15, 1))
+    await fabric.scene.app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = fabric.scene.app.server.address() as AddressInfo
+    const path = '/telemetry/GetMetric?switch_id=sw5&metric=latency_ms'
+    const [ready, usual] = [await ask(port, path), await ask(port, path, { headers: { 'if-none-match': '"x"' } })]
+    const overHttp2 = await askHttp2(session(port), path)
+    expect([ready.status, ready.body]).toEqual([200, usual.body])
+    for (const name of Object.keys(usual.headers)) {
+      if (name === 'date') continue
+      expect([name, ready.headers[name]]).toEqual([name, usual.headers[name]])
+      if (!/^(connection|keep-alive|content-length)$/.test(name))
+        expect([name, overHttp2.headers[name]]).toEqual([name, usual.headers[name]])
+    }
+    expect(ready.headers['strict-transport-security']).toBe('max-age=86400')
+    expect(overHttp2.body).toBe(usual.body)
+  })
+
   it('says so to plain HTTP, and asks nothing of what is neither', async () => {
     const { port, refusals } = await open()
     const answer = await plain(port, 'GET /api/v1/hosts HTTP/1.1\r\nHost: localhost\r\nX-API-Key: secret\r\n\r\n')
-    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*"detail":"this port speaks TLS alone: use https:\/\/ here/s)
+    expect(answer).toMatch(
+      /^HTTP\/1\.1 400 Bad Request\r\n.*"detail":"this port speaks TLS alone: use https:\/\/ here/s,
+    )
     expect(await plain(port, '\u0016no handshake')).not.toContain('HTTP')
     await plain(port, '\u0016\u0003\u0001\u0000\u0005hello')
     expect([refusals.plain, refusals.tls]).toEqual([1, 2])
@@ -201,10 +225,22 @@ describe('HTTP/2', () => {
     const tls = await watch(server)
     const app = createApp(
       {
-        ...{ logger: silent, faults: new LogThrottle(silent), refusals: new Refusals(), translate: () => undefined, tls },
+        ...{
+          logger: silent,
+          faults: new LogThrottle(silent),
+          refusals: new Refusals(),
+          translate: () => undefined,
+          tls,
+        },
         ...{ hosts: { hosts: () => [], setting: '--hosts' }, corsOrigins: [], trustProxy: false },
         limits: {
-          ...{ maxBodyBytes: 100, maxHeaderBytes: 1000, maxUrlLength: 100, maxPathPartLength: 100, requestTimeoutMs: 300 },
+          ...{
+            maxBodyBytes: 100,
+            maxHeaderBytes: 1000,
+            maxUrlLength: 100,
+            maxPathPartLength: 100,
+            requestTimeoutMs: 300,
+          },
           connections: { total: () => 100, perAddress: () => undefined },
         },
       },

@@ -63,7 +63,11 @@ export function secure(server: Server, options: SecureOptions): Secured {
     if (tls.material.ca !== undefined && !hasShownCertificate(socket)) {
       refusals.certificate++
       const address = socket.remoteAddress ?? ''
-      faults.warn('client certificate', { address, cause: socket.authorizationError }, `a connection was refused: ${NO_CERTIFICATE}`)
+      faults.warn(
+        'client certificate',
+        { address, cause: socket.authorizationError },
+        `a connection was refused: ${NO_CERTIFICATE}`,
+      )
       if (isHttp2) sessions!.open(socket, { status: 403, detail: NO_CERTIFICATE })
       else refuse(socket, 403, NO_CERTIFICATE)
     } else if (isHttp2) sessions!.open(socket)
@@ -74,7 +78,11 @@ export function secure(server: Server, options: SecureOptions): Secured {
     // A probe of TCP that says nothing, or a client that went away.
     if (error.code === 'ECONNRESET') return
     refusals.tls++
-    faults.warn(`tls ${error.code}`, { address: socket.remoteAddress, err: error }, 'a connection could not be encrypted')
+    faults.warn(
+      `tls ${error.code}`,
+      { address: socket.remoteAddress, err: error },
+      'a connection could not be encrypted',
+    )
   })
 
   server.on('connection', (socket: Socket) => {
