@@ -91,9 +91,7 @@ describe('a client over TLS', () => {
     onTestFinished(() => broker.close())
     await broker.publish('a', Buffer.from('x'))
     await put('second')
-    const [[, watched]] = context.tls as [[string, { look(): Promise<void> }]]
-    await watched.look()
-    await watched.look()
+    for (let n = 0; n < 2; n++) await context.tls[0]![1].look()
     await broker.publish('a', Buffer.from('x'))
     expect(shown.splice(0)).toEqual(['first', 'second'])
   })

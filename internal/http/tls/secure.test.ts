@@ -155,7 +155,9 @@ describe('a server over TLS', () => {
     const most = 1000 + scene.feed.maxClients
     expect(most).toBeGreaterThan(0)
     const sockets = Array.from({ length: most }, () => connectTcp(port, '127.0.0.1'))
-    onTestFinished(() => sockets.forEach((socket) => socket.destroy()))
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy()
+    })
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
     expect(await plain(port, '')).toBe('')
     expect(refusals.connections).toBe(1)
