@@ -33,8 +33,11 @@ const ORDER = {
 const PAGE = {
   shared: [],
   charts: ['shared'],
+  cells: ['shared'],
   frame: ['shared'],
   hosts: ['shared', 'charts'],
+  fabric: ['shared', 'charts', 'cells'],
+  gpus: ['shared', 'charts', 'cells'],
 }
 /** The shapes of what the API answers: files without imports. The page may import their types, but no value. */
 const FIGURES = 'internal/view/\\w+/figures\\.ts'

@@ -1,9 +1,10 @@
 import { FabricView } from './fabric/fabric-view.ts'
-import { fabricNoticeOf, NoticeBoard, noticeOf } from './frame/notice.ts'
+import { fabricNoticeOf, gpusNoticeOf, NoticeBoard, noticeOf } from './frame/notice.ts'
 import { PipelineStrip } from './frame/pipeline-strip.ts'
 import { RangeButtons } from './frame/range-buttons.ts'
 import { StatusLine } from './frame/status-line.ts'
 import { ViewLinks } from './frame/view-links.ts'
+import { GpusView } from './gpus/gpus-view.ts'
 import { HostsPoll } from './hosts/hosts-poll.ts'
 import { HostsView } from './hosts/hosts-view.ts'
 import { ServerClock } from './shared/clock.ts'
@@ -14,7 +15,7 @@ import { connectKeys } from './shared/keys.ts'
 import { isLive, type Period, RANGES } from './shared/period.ts'
 import { LiveStream } from './shared/stream.ts'
 import { connectTheme, Palette } from './shared/theme.ts'
-import { Address, type PageState, type ViewName } from './shared/url-state.ts'
+import { Address, GPUS_VIEW, type PageState, type ViewName } from './shared/url-state.ts'
 
 // Wires the frame of the page and its views. The address says what is shown: `go` changes it, `show` follows it.
 
@@ -27,6 +28,7 @@ const status = new StatusLine()
 const ranges = new RangeButtons((range) => goTo({ period: { range } }))
 const notices = new NoticeBoard('view', 'notice')
 const fabricNotices = new NoticeBoard('fabric', 'fabric-notice')
+const gpusNotices = new NoticeBoard('gpus', 'gpus-notice')
 const strip = new PipelineStrip()
 const hostsView = new HostsView(address.state, {
   ...{ clock, palette, heartbeat, go, back },
@@ -61,6 +63,15 @@ const fabricView = new FabricView({
     heartbeat.nudge()
   },
 })
+const gpusView = new GpusView({
+  ...{ clock, palette, back },
+  go: (gpus, period = address.state.period) => goTo({ gpus, period }),
+  become(gpus) {
+    address.replace({ ...address.state, gpus })
+    show()
+  },
+  changed: () => heartbeat.nudge(),
+})
 const links = new ViewLinks((view) => goTo({ view }))
 
 /** A view as the frame drives it: `show` follows a new state of the page while the view is open. */
@@ -81,10 +92,15 @@ const views: Readonly<Record<ViewName, View>> = {
     close: () => fabricView.close(),
     draw: drawFabric,
   },
+  gpus: { show: ({ gpus, period }) => gpusView.show(gpus, period), close: () => gpusView.close(), draw: drawGpus },
 }
 
 function go(host: string | null, period: Period): void {
   goTo({ host, period })
+}
+
+function showGpus(host: string): void {
+  goTo({ view: 'gpus', gpus: { ...GPUS_VIEW, filter: host } })
 }
 
 function goTo(change: Partial<PageState>): void {
@@ -93,7 +109,10 @@ function goTo(change: Partial<PageState>): void {
 }
 
 function back(): void {
-  if (!isLive(address.state.period) && !address.back()) goTo({ period: { range: '5m' } })
+  const { view, period } = address.state
+  if (!isLive(period)) {
+    if (!address.back()) goTo({ period: { range: '5m' } })
+  } else if (view === 'gpus') gpusView.closeGpu()
 }
 
 /** Shows what the address says. */
@@ -127,13 +146,23 @@ function drawFabric(): void {
   fabricNotices.show(fabricNoticeOf(status.api, fabrics))
 }
 
+function drawGpus(): void {
+  const nowMs = clock.now()
+  gpusView.draw()
+  const { stream, newestAtMs, isStale, gpus } = gpusView
+  status.draw({ stream, newestAtMs, isStale, nowMs })
+  gpusNotices.show(gpusNoticeOf(status.api, gpus))
+}
+
 function drawHosts(): void {
   const nowMs = clock.now()
   const { hosts, isPolled, shownHost, host, stream, newestAtMs, loadError, isEmpty } = hostsView
   hostsView.draw(nowMs)
   status.draw({ stream, newestAtMs, isStale: host?.stale ?? false, nowMs })
   const { period } = address.state
-  notices.show(noticeOf({ api: status.api, isPolled, hosts, shownHost, host, loadError, isEmpty, period, go }))
+  notices.show(
+    noticeOf({ api: status.api, isPolled, hosts, shownHost, host, loadError, isEmpty, period, go, showGpus }),
+  )
 }
 
 function openPipelineStream(): LiveStream {
@@ -169,10 +198,12 @@ connectTheme(themeButton, () => {
   palette.forget()
   hostsView.redraw()
   fabricView.redraw()
+  gpusView.redraw()
 })
 connectKeys({
-  filter: () => hostsView.focusFilter(),
+  filter: () => (address.state.view === 'gpus' ? gpusView : hostsView).focusFilter(),
   neighbour(step) {
+    if (address.state.view === 'gpus') gpusView.neighbour(step)
     if (address.state.view !== 'hosts') return
     const host = hostsView.neighbour(step)
     if (host !== null && host !== address.state.host) go(host, address.state.period)

@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
-import type { HostFigures } from '../../internal/view/hosts/figures.ts'
+import { type HostFigures, NO_FIGURES } from '../../internal/view/hosts/figures.ts'
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 import { cellsAnswer, type FakeFabric, fabricsAnswer, switchHistory } from './fake-fabric.ts'
+import { eventsAnswer, type FakeGpus, gpuFigures, gpuHistory, gpuList, gpuSamples } from './fake-gpus.ts'
 
 /** A host of the fake API. */
 export interface FakeHost {
@@ -15,6 +16,8 @@ export interface FakeHost {
   readonly disks?: number
   /** How long the host has sent nothing; 10 s and more make it stale. */
   readonly silentMs?: number
+  /** Of an exporter alone: no agent measures the host. */
+  readonly gpusAlone?: number
 }
 
 export interface FakeApiOptions {
@@ -34,6 +37,7 @@ export interface FakeApiOptions {
   /** Own metrics of the server that differ from those of a healthy one. */
   readonly pipeline?: Partial<PipelineSummary>
   readonly fabric?: FakeFabric
+  readonly gpus?: FakeGpus
 }
 
 const CSP = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -50,11 +54,18 @@ const MEASUREMENTS = ['cpu', 'mem', 'system', 'disk', 'diskio', 'net']
 /** Before the first program reports. */
 const NO_PROGRAM: Partial<PipelineSummary> = { programs: 0, servers: 0, seenAt: null }
 
+const NO_GPUS: FakeGpus = { count: 0 }
+
 /** What a stream shall bring. */
 interface Wants {
   readonly hosts: string[] | undefined
   readonly measurements: string[] | undefined
   readonly pipeline: boolean
+  /** All GPUs. */
+  readonly gpus: boolean
+  /** One GPU. */
+  readonly gpu: string | null
+  readonly port: string | null
 }
 
 interface FakeSeries {
@@ -70,7 +81,8 @@ function wave(seed: number, atMs: number): number {
   return slow + (noise - Math.floor(noise) - 0.5) * 0.5
 }
 
-function seriesOf({ name, cpu, disks = 2 }: FakeHost, measurement: string): FakeSeries[] {
+function seriesOf({ name, cpu, disks = 2, gpusAlone }: FakeHost, measurement: string): FakeSeries[] {
+  if (gpusAlone !== undefined) return []
   const seed = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 1000
   const around = (middle: number, spread: number, atMs: number, salt = 0) => middle + spread * wave(seed + salt, atMs)
   const counter = (rate: number, atMs: number, salt: number) =>
@@ -143,13 +155,13 @@ export class FakeApi {
   options: FakeApiOptions
   readonly #server: Server
   readonly #streams = new Set<ServerResponse>()
-  readonly #startedAtMs: number
+  readonly startedAtMs: number
   readonly #timer: NodeJS.Timeout
   #generation = 0
 
   private constructor(options: FakeApiOptions) {
     this.options = options
-    this.#startedAtMs = this.#now
+    this.startedAtMs = this.#now
     this.#server = createServer((request, response) => this.#answer(request, response))
     this.#timer = setInterval(() => this.#tick(), 1000)
   }
@@ -185,6 +197,11 @@ export class FakeApi {
     if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts(url.searchParams))
     if (url.pathname === '/api/v1/live') return this.#live(url, request, response)
     if (url.pathname === '/api/v1/pipeline/live') return this.#live(url, request, response)
+    if (url.pathname === '/api/v1/gpus/live') return this.#live(url, request, response)
+    if (url.pathname === '/api/v1/events') return json(response, eventsAnswer(this.options.gpus, this.startedAtMs))
+    const ofGpu = /^\/api\/v1\/gpus\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
+    if (ofGpu?.startsWith('unknown')) return problem(response, 404, 'There is no such GPU.')
+    if (ofGpu !== undefined) return json(response, gpuHistory(decodeURIComponent(ofGpu), url.searchParams, this.#now))
     const { fabric } = this.options
     if (url.pathname === '/api/v1/fabrics') return json(response, fabricsAnswer(fabric, this.#now))
     if (url.pathname === '/api/v1/fabrics/cells')
@@ -220,10 +237,10 @@ export class FakeApi {
     const to = from + Number(question.get('limit') ?? 10_000)
     const hosts = matching.slice(from, to).map((host) => {
       const at = this.#newestAt(host)
-      const cpu = seriesOf(host, 'cpu')[0]!.fields(at)
+      const cpu = seriesOf(host, 'cpu')[0]?.fields(at)
       const stale = (host.silentMs ?? 0) > 10_000
       const figures: HostFigures = {
-        cpuPercent: 100 - cpu.usage_idle!,
+        cpuPercent: 100 - (cpu?.usage_idle ?? 0),
         memPercent: 41,
         load1: 0.42,
         cores: 8,
@@ -233,15 +250,16 @@ export class FakeApi {
         conflict: null,
       }
       const ageMs = this.#now - at
-      const { cpuPercent } = figures
+      const cpuPercent = host.gpusAlone === undefined ? figures.cpuPercent : null
       if (question.get('brief') === 'true') return { host: host.name, ageMs, stale, cpuPercent }
       return {
+        gpu_count: host.gpusAlone ?? 0,
         host: host.name,
         lastSeenAt: at * 1000,
         ageMs,
         stale,
         clockOffsetMs: 0,
-        ...figures,
+        ...(host.gpusAlone === undefined ? figures : NO_FIGURES),
       }
     })
     const next = to < matching.length ? matching[to - 1]!.name : null
@@ -251,7 +269,7 @@ export class FakeApi {
   #metrics(host: FakeHost, query: URLSearchParams) {
     const everyMs = Number.parseFloat(query.get('every') ?? '1') * 1000
     const [start, end] = ['start', 'end'].map((name) => Number(query.get(name)) / 1000) as [number, number]
-    const from = Math.max(start, this.#startedAtMs - (this.options.historyMs ?? 7 * 86_400_000))
+    const from = Math.max(start, this.startedAtMs - (this.options.historyMs ?? 7 * 86_400_000))
     const to = Math.min(end, this.#newestAt(host) + 1)
     const gap = this.options.gap
     const fields = (query.get('field') ?? '').split(',')
@@ -261,7 +279,7 @@ export class FakeApi {
         .map((field) => {
           const points: [number, number][] = []
           for (let at = Math.ceil(from / everyMs) * everyMs; at < to; at += everyMs) {
-            const age = this.#startedAtMs - at
+            const age = this.startedAtMs - at
             if (gap !== undefined && age < gap.fromMs && age > gap.toMs) continue
             points.push([at * 1000, valuesAt(at)[field]!])
           }
@@ -275,9 +293,12 @@ export class FakeApi {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
     response.write('retry: 1000\n\n')
     const [hosts, measurements] = ['host', 'measurement'].map((name) => url.searchParams.get(name)?.split(','))
-    Object.assign(response, { wants: { hosts, measurements, pipeline: url.pathname.includes('pipeline') } })
+    const [gpu, port] = ['gpu', 'switch'].map((name) => url.searchParams.get(name))
+    const [pipeline, gpus] = ['pipeline', 'gpus'].map((part) => url.pathname.includes(part))
+    Object.assign(response, { wants: { hosts, measurements, pipeline, gpus, gpu, port } })
     this.#streams.add(response)
     request.on('close', () => this.#streams.delete(response))
+    if (gpus) response.write(`event: gpus\ndata: ${JSON.stringify(gpuList(this.options.gpus ?? NO_GPUS))}\n\n`)
     this.#send(response)
   }
 
@@ -286,8 +307,21 @@ export class FakeApi {
     for (const response of this.#streams) this.#send(response)
   }
 
+  #sendGpus(response: ServerResponse, all: boolean, one: string | null): void {
+    const gpus = this.options.gpus ?? NO_GPUS
+    const nowMs = Math.floor(this.#now / 1000) * 1000
+    const [event, data] = all
+      ? ['figures', gpuFigures(gpus, nowMs)]
+      : ['samples', one === null ? [] : gpuSamples(gpus, one, nowMs)]
+    response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+  }
+
   #send(response: ServerResponse): void {
-    const { hosts, measurements, pipeline } = (response as ServerResponse & { wants: Wants }).wants
+    const { hosts, measurements, pipeline, gpus, gpu, port } = (response as ServerResponse & { wants: Wants }).wants
+    if (gpus || gpu !== null || port !== null) {
+      this.#sendGpus(response, gpus, gpu)
+      return
+    }
     if (pipeline) {
       const summary = pipelineSummary(this.options.hosts.length > 0 ? this.options.pipeline : NO_PROGRAM)
       response.write(`event: pipeline\ndata: ${JSON.stringify(summary)}\n\n`)

@@ -3,6 +3,8 @@ export interface FakeFabric {
   readonly rows: number
   /** Where rows are ports: how many a switch has. */
   readonly portsOfSwitch?: number
+  /** What their nodes are described as; `leaf-1` … by default. */
+  readonly nodes?: readonly string[]
   readonly stale?: boolean
   /** Its target does not answer, for this reason. */
   readonly error?: string
@@ -11,7 +13,13 @@ export interface FakeFabric {
 }
 
 const INTERVAL_MS = 2_000
-const COUNTERS = new Set(['packet_errors', 'PortXmitDataExtended'])
+const COUNTERS = new Set([
+  'packet_errors',
+  'PortXmitDataExtended',
+  'PortRcvDataExtended',
+  'PortXmitWait',
+  'LinkDownedCounterExtended',
+])
 
 /** The number of the generation of now. */
 function generationOf({ generation }: FakeFabric, nowMs: number): number {
@@ -26,7 +34,7 @@ export function fabricsAnswer(fabric: FakeFabric | undefined, nowMs: number): un
   const names =
     portsOfSwitch === undefined
       ? ['bandwidth_mbps', 'latency_ms', 'packet_errors', 'port_status']
-      : ['PortXmitDataExtended', 'PortXmitWait']
+      : ['PortXmitDataExtended', 'PortRcvDataExtended', 'PortXmitWait', 'LinkDownedCounterExtended']
   return {
     fabrics: [
       {
@@ -51,8 +59,11 @@ export function fabricsAnswer(fabric: FakeFabric | undefined, nowMs: number): un
 function cellOf(metric: string, row: number, atMs: number, by: string): number | string | null {
   if (metric === 'port_status') return row % 17 === 3 ? 'Down' : 'Active'
   if (row % 23 === 11) return null
-  const wave = 50 + 40 * Math.sin(row / 7 + atMs / 30_000) + ((row * 37) % 11)
-  return COUNTERS.has(metric) && by === 'value' ? Math.round(wave * 1e6 + (atMs / 1000) * wave) : wave
+  const phase = row / 7 + atMs / 30_000
+  const level = 50 + ((row * 37) % 11)
+  // A counter whose rate is the wave.
+  if (COUNTERS.has(metric) && by === 'value') return Math.round(level * (atMs / 1000) - 40 * 30 * Math.cos(phase))
+  return level + 40 * Math.sin(phase)
 }
 
 /** `GET /api/v1/fabrics/cells`. */
@@ -61,7 +72,7 @@ export function cellsAnswer(fabric: FakeFabric, query: URLSearchParams, nowMs: n
   const generation = generationOf(fabric, nowMs)
   const [metric, by] = [query.get('metric') ?? '', query.get('by') ?? 'value']
   const groups = Array.from({ length: Math.ceil(rows / (portsOfSwitch ?? rows)) }, (_, group) => ({
-    name: portsOfSwitch === undefined ? '' : `leaf-${group + 1}`,
+    name: portsOfSwitch === undefined ? '' : (fabric.nodes?.[group] ?? `leaf-${group + 1}`),
     count: Math.min(portsOfSwitch ?? rows, rows - group * (portsOfSwitch ?? rows)),
   }))
   const idOf = (row: number) =>
@@ -80,10 +91,12 @@ export function switchHistory(id: string, query: URLSearchParams): unknown {
   const [start, end] = ['start', 'end'].map((name) => Number(query.get(name)) / 1000) as [number, number]
   const every = query.get('every') ?? '1s'
   const everyMs = Math.max(INTERVAL_MS, Number.parseFloat(every) * (every.endsWith('ms') ? 1 : 1000))
-  const field = query.get('field') ?? ''
   const row = Number(/\d+$/.exec(id)?.[0] ?? 1) - 1
-  const points: [number, number | string | null][] = []
-  for (let at = Math.ceil(start / everyMs) * everyMs; at < end; at += everyMs)
-    points.push([at * 1000, cellOf(field, row, at, 'value')])
-  return { series: [{ field, tags: { switch: id }, points }] }
+  const series = (query.get('field') ?? '').split(',').map((field) => {
+    const points: [number, number | string | null][] = []
+    for (let at = Math.ceil(start / everyMs) * everyMs; at < end; at += everyMs)
+      points.push([at * 1000, cellOf(field, row, at, 'value')])
+    return { field, tags: { switch: id }, points }
+  })
+  return { series }
 }

@@ -3,8 +3,9 @@ import { element, setAttribute, setText } from '../shared/dom.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { dayText, spanText, timeText } from '../shared/times.ts'
-import { Chart, type ChartEvents } from './chart.ts'
+import { Chart, type ChartEvents, type ChartLook, type Point } from './chart.ts'
 import { COLOURS, linesToDraw } from './lines.ts'
+import { type Mark, namesOf } from './marks.ts'
 import type { Headline, Line } from './panel.ts'
 import type { PanelData } from './panel-data.ts'
 import type { Table } from './table.ts'
@@ -26,6 +27,8 @@ export class Card {
   readonly #time = element('span', { class: 'at' })
   readonly #plot = element('div', { class: 'plot', role: 'img', 'aria-label': 'Chart without data yet' })
   readonly #noData = element('p', { class: 'nothing', hidden: '' })
+  /** What happened where the crosshair is. */
+  readonly #happened = element('p', { class: 'happened', hidden: '' })
   readonly #chart: Chart
   #data: PanelData
   /** The lines of the chart and of the legend. The headline knows all. */
@@ -34,14 +37,16 @@ export class Card {
   #live = true
   #isDrawnEmpty = false
   #pointMs: number | null = null
+  #marks: readonly Mark[] = []
+  #about = ''
   #summarisedTable: Table | undefined
   #summarisedAtMs = -Infinity
 
-  constructor(data: PanelData, palette: Palette, events: Omit<ChartEvents, 'point'>) {
+  constructor(data: PanelData, palette: Palette, events: Omit<ChartEvents, 'point'>, look?: ChartLook) {
     this.#data = data
     this.#title = element('h3', { text: data.panel.title })
     const head = element('div', { class: 'card-head' }, this.#title, this.#time)
-    const plotHolder = element('div', { class: 'plot-holder' }, this.#plot, this.#noData)
+    const plotHolder = element('div', { class: 'plot-holder' }, this.#plot, this.#noData, this.#happened)
     this.root = element(
       'section',
       { class: 'card', id: `card-${data.panel.id}` },
@@ -50,27 +55,34 @@ export class Card {
       this.#legend,
       plotHolder,
     )
-    this.#chart = new Chart(this.#plot, data.panel, palette, {
-      ...events,
-      point: (atMs) => {
-        this.#pointMs = atMs
-        this.#writeLegend()
-      },
-    })
+    const point = (at: Point): void => {
+      this.#pointMs = at.atMs
+      this.#nameMarks(at)
+      this.#writeLegend()
+    }
+    this.#chart = new Chart(this.#plot, data.panel, palette, { ...events, point }, look)
   }
 
   get plotWidth(): number {
     return this.#chart.plotWidth
   }
 
-  /** Shows the data of another host. */
+  /** Shows the data of something else. */
   use(data: PanelData): void {
     this.#data = data
+    this.#chart.use(data.panel)
   }
 
-  drawChart(window: TimeWindow, nowMs: number): void {
+  /** Names what the chart is about, where charts of several things stand together. */
+  about(name: string): void {
+    this.#about = name
+  }
+
+  /** @param marks what happened, oldest first */
+  drawChart(window: TimeWindow, nowMs: number, marks: readonly Mark[] = []): void {
+    this.#marks = marks.filter(({ atMs }) => atMs >= window.fromMs && atMs <= window.toMs)
     this.#chooseLines()
-    this.#chart.draw(this.#data.table, this.#lines, window)
+    this.#chart.draw(this.#data.table, this.#lines, window, this.#marks)
     const { isLoaded, hasHistory, table } = this.#data
     this.#isDrawnEmpty = table.times.length === 0
     this.#noData.hidden = !isLoaded || !this.#isDrawnEmpty
@@ -96,7 +108,8 @@ export class Card {
     writeHeadline(this.#headline, headlines, live ? '' : 'mean')
     const drawn = this.#lines.length
     const part = drawn < lines.length ? `, the ${drawn} highest of ${lines.length}` : ''
-    setText(this.#title, `${panel.title}${part}`)
+    const about = this.#about === '' ? '' : ` of ${this.#about}`
+    setText(this.#title, `${panel.title}${about}${part}`)
     this.#writeLegend()
   }
 
@@ -144,6 +157,17 @@ export class Card {
     this.#legend.replaceChildren(...items)
   }
 
+  /** The style shows it on the chart under the pointer alone: all of them have the crosshair. */
+  #nameMarks({ marks, leftPx }: Point): void {
+    this.#happened.hidden = marks.length === 0
+    if (marks.length === 0) return
+    setText(this.#happened, namesOf(marks))
+    const isRight = leftPx > this.plotWidth / 2
+    setAttribute(this.#happened, 'data-side', isRight ? 'right' : 'left')
+    const fromRight = this.plotWidth - leftPx
+    this.#happened.style.translate = isRight ? `${-Math.round(fromRight)}px` : `${Math.round(leftPx)}px`
+  }
+
   #summary(window: TimeWindow): string {
     const { panel, table } = this.#data
     const parts = this.#lines.map(({ column, label }) => {
@@ -155,7 +179,8 @@ export class Card {
       return `${label} between ${low} and ${high}, last ${last}`
     })
     const span = spanText(window.fromMs, window.toMs)
-    return `${panel.title}, ${span}: ${parts.length === 0 ? 'no data' : parts.join('; ')}`
+    const happened = this.#marks.length === 0 ? '' : `. Happened: ${namesOf(this.#marks)}`
+    return `${panel.title}, ${span}: ${parts.length === 0 ? 'no data' : parts.join('; ')}${happened}`
   }
 }
 

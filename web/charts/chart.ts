@@ -4,6 +4,7 @@ import type { Palette } from '../shared/theme.ts'
 import { dayText, timeText } from '../shared/times.ts'
 import { axisEnd, decimalSteps, markText, uncutTexts } from './axis.ts'
 import { COLOURS } from './lines.ts'
+import { type Mark, marksNear, NEAR_PX } from './marks.ts'
 import type { Line, Panel } from './panel.ts'
 import type { Cell, Table } from './table.ts'
 
@@ -11,26 +12,53 @@ export interface ChartEvents {
   /** The reader dragged over a window of time. */
   zoom(window: TimeWindow): void
   zoomBack(): void
-  /** The crosshair is at a row of the table, named by its time in ms; null when it has left the chart. */
-  point(atMs: number | null): void
+  /** The crosshair is elsewhere. */
+  point(point: Point): void
 }
+
+/** Where the crosshair is. */
+export interface Point {
+  /** The time of the row of the table there, ms; null when it has left the chart. */
+  readonly atMs: number | null
+  /** The marks there, and how far the crosshair is from the left of the plot, CSS pixels. */
+  readonly marks: readonly Mark[]
+  readonly leftPx: number
+}
+
+export interface ChartLook {
+  /** Where the times stand. Charts one below the other need them once. */
+  readonly times: 'below' | 'above' | 'nowhere'
+}
+
+const NOWHERE: Point = { atMs: null, marks: [], leftPx: 0 }
 
 const DAY_MS = 86_400_000
 const SMALLEST_ZOOM_PX = 6
 /** Room for `2.5 MB/s`. It is the same on all charts, so that one moment has one place in a column of them. */
 const AXIS_PX = 62
 const RIGHT_PX = 8
+/** Half of the lowest mark of the axis, where no times are below it. */
+const BELOW_PX = 6
 
 /** One chart. All charts of the page share the crosshair and the drag through uPlot's sync. */
 export class Chart {
   readonly #holder: HTMLElement
-  readonly #panel: Panel
+  #panel: Panel
   readonly #palette: Palette
   readonly #events: ChartEvents
+  readonly #look: ChartLook
   #plot: uPlot | undefined
   #lines: readonly Line[] = []
+  #marks: readonly Mark[] = []
 
-  constructor(holder: HTMLElement, panel: Panel, palette: Palette, events: ChartEvents) {
+  constructor(
+    holder: HTMLElement,
+    panel: Panel,
+    palette: Palette,
+    events: ChartEvents,
+    look: ChartLook = { times: 'below' },
+  ) {
+    this.#look = look
     this.#holder = holder
     this.#panel = panel
     this.#palette = palette
@@ -47,7 +75,16 @@ export class Chart {
     return this.#plot?.over.clientWidth ?? this.#holder.clientWidth - AXIS_PX - RIGHT_PX
   }
 
-  draw(table: Table, lines: readonly Line[], window: TimeWindow): void {
+  /** Draws another panel from now on. */
+  use(panel: Panel): void {
+    if (panel === this.#panel) return
+    this.#panel = panel
+    this.#plot?.destroy()
+    this.#plot = undefined
+  }
+
+  draw(table: Table, lines: readonly Line[], window: TimeWindow, marks: readonly Mark[] = []): void {
+    this.#marks = marks
     const data = this.#dataOf(table, lines)
     if (this.#plot === undefined || !sameLines(lines, this.#lines)) this.#rebuild(lines)
     const plot = this.#plot!
@@ -79,7 +116,7 @@ export class Chart {
       width: Math.max(width, 1),
       height: Math.max(height, 1),
       ms: 1,
-      padding: [8, RIGHT_PX, 0, 0],
+      padding: [8, RIGHT_PX, this.#look.times === 'below' ? 0 : BELOW_PX, 0],
       legend: { show: false },
       series: [{}, ...drawnLines.map((index) => this.#series(index))],
       scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => this.#range(max) } },
@@ -98,15 +135,31 @@ export class Chart {
       },
       hooks: {
         setSelect: [(plot) => this.#zoom(plot)],
-        setCursor: [
-          (plot) => {
-            const { idx, left } = plot.cursor
-            this.#events.point(idx == null || left === undefined || left < 0 ? null : (plot.data[0][idx] ?? null))
-          },
-        ],
+        setCursor: [(plot) => this.#events.point(this.#pointOf(plot))],
+        draw: [(plot) => this.#drawMarks(plot)],
       },
     }
     this.#plot = new uPlot(options, undefined, this.#holder)
+  }
+
+  #pointOf(plot: uPlot): Point {
+    const { idx, left } = plot.cursor
+    if (left === undefined || left < 0) return NOWHERE
+    const msOfPixel = plot.posToVal(1, 'x') - plot.posToVal(0, 'x')
+    const marks = marksNear(this.#marks, plot.posToVal(left, 'x'), NEAR_PX * msOfPixel)
+    return { atMs: idx == null ? null : (plot.data[0][idx] ?? null), marks, leftPx: left }
+  }
+
+  /** Lines of one pixel from top to bottom, over the values: what happened is seen where it shows. */
+  #drawMarks({ ctx, bbox: { left, top, width, height }, valToPos }: uPlot): void {
+    for (const { atMs, colour } of this.#marks) {
+      const x = Math.round(valToPos(atMs, 'x', true))
+      if (x < left || x > left + width) continue
+      ctx.fillStyle = this.#palette.colour(colour)
+      const thin = Math.max(1, Math.round(devicePixelRatio))
+      ctx.fillRect(x, top, thin, height)
+      ctx.fillRect(x - 2 * thin, top, 5 * thin, 3 * thin)
+    }
   }
 
   #series(index: number): uPlot.Series {
@@ -137,6 +190,8 @@ export class Chart {
     return [
       {
         ...shared,
+        show: this.#look.times !== 'nowhere',
+        side: this.#look.times === 'above' ? 0 : 2,
         size: 24,
         gap: 8,
         space: 52,

@@ -15,8 +15,8 @@ const MOST_LONGER = 64
 export interface HistoryOptions {
   /** The resource that has the history, such as `hosts/web-01`. */
   readonly of: string
-  /** The fabric of a switch. */
-  readonly fabric?: string
+  /** What more tells which one it is: the fabric of a switch, the host of a GPU. */
+  readonly narrowed?: Readonly<Record<string, string>>
   readonly window: TimeWindow
   readonly bucketMs: number
   /** Whether live samples continue the history. */
@@ -53,9 +53,9 @@ async function loadPanel(data: PanelData, options: HistoryOptions): Promise<void
 
 /** A host with hundreds of disks has more values in a range than one answer may have (400). Longer buckets have fewer. */
 async function loadInBuckets(data: PanelData, options: HistoryOptions, bucketMs: number): Promise<void> {
-  const { of, fabric, window, signal } = options
+  const { of, narrowed, window, signal } = options
   const { measurement, fields, aggregate, tag } = data.panel
-  const question = { of, fabric, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
+  const question = { of, narrowed, measurement, fields, aggregate, ...(tag === undefined ? {} : { tag }) }
   const endMs = aggregate === 'last' ? endOfWholeBuckets(options, bucketMs) : window.toMs
   const range = { startMs: window.fromMs - LEAD_BUCKETS * bucketMs, endMs, everyMs: bucketMs }
   let samples: Awaited<ReturnType<typeof getHistory>>

@@ -38,12 +38,17 @@ export class PanelData {
    * follows live samples, these are the columns that are still measured; a window of the past has all of its columns.
    */
   get lines(): readonly Line[] {
-    if (this.panel.lines.length > 0) return this.panel.lines
+    if (this.panel.lines.length > 0)
+      return this.panel.lines.filter(({ column, isOptional }) => isOptional !== true || this.#has(column))
     const isPast = this.isLoaded && !this.#follows
     const columns = isPast
       ? this.table.names
       : [...new Set([...this.table.names, ...this.#newest.columns])].filter((column) => !this.#newest.isGone(column))
     return columns.map((column) => ({ column, label: column })).sort(byLabel)
+  }
+
+  #has(column: string): boolean {
+    return this.table.cells(column).length > 0 || typeof this.#newest.of(column) === 'number'
   }
 
   /** The newest value, in full resolution even when the chart shows means of half hours. */

@@ -17,6 +17,8 @@ export interface Line {
   readonly hint?: string
   /** The rest of a whole, such as free memory: a line without an area. */
   readonly isRest?: boolean
+  /** Not all that is measured has it: the line is left out where there is no value. */
+  readonly isOptional?: boolean
 }
 
 /** A figure of the headline: a mark before it ("↓"), words after its unit ("of 15.6 GiB"), a level where it has thresholds. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { HostData } from '../hosts/host-data.ts'
 import { PANELS } from '../hosts/panels.ts'
 import type { LiveSample } from '../shared/api.ts'
+import { FeedData } from './feed-data.ts'
 import { PanelData } from './panel-data.ts'
 
 const START_US = 1_763_900_000_000_000
@@ -44,7 +44,7 @@ describe('a figure whose series is stale', () => {
   })
 
   it('is unknown on a page that is opened after a restart of an API, which no longer knows the series', () => {
-    const data = new HostData()
+    const data = new FeedData(PANELS)
     const memory = data.panels.find(({ panel: { id } }) => id === 'memory')!
     memory.load([mem(0), mem(1)], { bucketMs: 1000, rows: 100, untilMs: START_US / 1000, follows: true })
     data.opened()
@@ -54,7 +54,7 @@ describe('a figure whose series is stale', () => {
   })
 
   it('is unknown once an API is back that was started anew, and does not know the series', () => {
-    const data = new HostData()
+    const data = new FeedData(PANELS)
     const [memory, load] = ['memory', 'load'].map((id) => data.panels.find(({ panel }) => panel.id === id)!)
     const system = (second: number) => sample('system', { host: 'a' }, { load1: second }, second)
     data.opened()

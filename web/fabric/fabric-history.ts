@@ -1,14 +1,14 @@
 import { Card } from '../charts/card.ts'
 import { loadHistory } from '../charts/history.ts'
+import { metricPanel } from '../charts/metric-panel.ts'
 import { PanelData } from '../charts/panel-data.ts'
+import { slowBucket } from '../charts/slow-bucket.ts'
 import { ApiError, type Fabric } from '../shared/api.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import { byId } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import type { Comparison } from '../shared/url-state.ts'
-import { fabricBucket } from './fabric-bucket.ts'
-import { metricPanel } from './metric-panel.ts'
 
 export interface FabricHistoryOptions {
   readonly clock: ServerClock
@@ -70,7 +70,8 @@ export class FabricHistory {
   #open({ fabric, metric, by }: Shown): void {
     const { palette, zoom, back } = this.#options
     this.#data = new PanelData(metricPanel(fabric.subject, metric, by))
-    this.#card = new Card(this.#data, palette, { zoom, zoomBack: back })
+    this.#card ??= new Card(this.#data, palette, { zoom, zoomBack: back })
+    this.#card.use(this.#data)
     byId('fabric-chart').replaceChildren(this.#card.root)
   }
 
@@ -78,8 +79,8 @@ export class FabricHistory {
     this.#abort.abort()
     this.#abort = new AbortController()
     const { signal } = this.#abort
-    const bucketMs = fabricBucket(lengthOf(period), fabric.intervalMs)
-    const resource = { of: `switches/${encodeURIComponent(id)}`, fabric: fabric.fabric }
+    const bucketMs = slowBucket(lengthOf(period), fabric.intervalMs)
+    const resource = { of: `switches/${encodeURIComponent(id)}`, narrowed: { fabric: fabric.fabric } }
     try {
       const window = this.#windowOf(period)
       await loadHistory([this.#data!], {

@@ -1,20 +1,20 @@
 import { countOf } from '../../internal/text/count.ts'
 import { ageText } from '../../internal/text/duration.ts'
+import { CellMap } from '../cells/cell-map.ts'
+import { textsOf } from '../cells/cells.ts'
+import { highest, MOST_WORST, WorstList, type WorstRow } from '../cells/worst-list.ts'
+import { valueText } from '../charts/metric-panel.ts'
 import type { ApiError, Fabric, FabricCells, FabricMetric } from '../shared/api.ts'
 import type { ServerClock } from '../shared/clock.ts'
-import { byId, element, setAttribute, setText } from '../shared/dom.ts'
+import { byId, setAttribute, setText, writeChoices } from '../shared/dom.ts'
 import type { Period } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { type Comparison, FABRIC_VIEW, type FabricState } from '../shared/url-state.ts'
 import { FabricHistory } from './fabric-history.ts'
-import { FabricMap, textsOf } from './fabric-map.ts'
 import { type CellsQuestion, FabricPoll } from './fabric-poll.ts'
-import { valueText, WorstList } from './worst-list.ts'
 
 /** The fabric whose targets have no name of their own. */
 const UNNAMED = 'default'
-/** Between a cell and what is written beside it, as the style has it. */
-const TIP_GAP_PX = 8
 const STALE_INTERVALS = 3
 /** The API is asked every two seconds. */
 const LEAST_SILENT_MS = 10_000
@@ -33,7 +33,7 @@ export interface FabricViewOptions {
 export class FabricView {
   readonly #options: FabricViewOptions
   readonly #poll: FabricPoll
-  readonly #map: FabricMap
+  readonly #map: CellMap
   readonly #worst: WorstList
   readonly #history: FabricHistory
   readonly #names = byId<HTMLSelectElement>('fabric-name')
@@ -58,11 +58,14 @@ export class FabricView {
       failed: (error) => options.answered(error),
     })
     const choose = (id: string): void => this.#go({ id: id === this.#state.id ? null : id })
-    this.#map = new FabricMap(palette, {
-      point: (index) => this.#describe(index),
-      choose: (index) => choose(this.#cells!.ids[index]!),
+    this.#map = new CellMap({
+      ...{ name: 'fabric', palette, namesGroups: false, choose },
+      describe: (index) => ({
+        name: this.#cells!.ids[index]!,
+        text: valueText(this.#cells!.values[index], this.#question!.by),
+      }),
     })
-    this.#worst = new WorstList(choose)
+    this.#worst = new WorstList('fabric-worst', choose)
     this.#history = new FabricHistory({
       ...{ clock, palette, back },
       zoom: (window) => options.go(this.#state, window),
@@ -186,13 +189,21 @@ export class FabricView {
       button.disabled = metric?.isCounter !== true
     }
     this.#wasStale = this.isStale
-    this.#map.show(cells, id, this.#wasStale)
-    this.#worst.show(cells, this.#question?.by ?? 'value', id)
+    this.#map.show(cells, { chosen: id, isStale: this.#wasStale })
+    this.#worst.show(this.#highest(cells), id)
     this.#writeLegend()
     this.#writeFacts()
     setText(byId('fabric-chosen'), id ?? '')
     if (id === null) this.#history.show(undefined)
     else if (cells !== undefined) this.#openHistory()
+  }
+
+  #highest(cells: FabricCells | undefined): WorstRow[] {
+    const by = this.#question?.by ?? 'value'
+    return highest(cells?.values ?? [], MOST_WORST).map((index) => {
+      const id = cells!.ids[index]!
+      return { id, name: id, text: valueText(cells!.values[index], by) }
+    })
   }
 
   #writeLegend(): void {
@@ -232,47 +243,4 @@ export class FabricView {
     setText(byId('fabric-facts'), facts.join(' · '))
     setAttribute(byId('fabric'), 'data-stale', String(this.isStale))
   }
-
-  /** Writes what is under the pointer beside it. */
-  #describe(index: number): void {
-    const tip = byId('fabric-tip')
-    const id = this.#cells?.ids[index]
-    tip.hidden = id === undefined
-    if (id === undefined) return
-    const text = valueText(this.#cells!.values[index], this.#question!.by)
-    const group = this.#groupOf(index)
-    tip.replaceChildren(
-      element('strong', { text: id }),
-      ...(group === '' ? [] : [element('span', { text: group })]),
-      element('span', { class: 'number', text }),
-    )
-    this.#placeTip(tip)
-    setText(byId('fabric-pointed'), `${id} ${text}`)
-  }
-
-  /** Below the cell, or above it where there is no room, and never over the edge. */
-  #placeTip(tip: HTMLElement): void {
-    const holder = byId('fabric-canvas-holder')
-    const { left, top, bottom } = this.#map.pointedCell
-    const [width, height] = [tip.offsetWidth, tip.offsetHeight + 2 * TIP_GAP_PX]
-    const fits = bottom + height <= holder.scrollTop + holder.clientHeight || top < height
-    const x = Math.max(0, Math.min(left, holder.clientWidth - width))
-    tip.style.transform = `translate(${x}px, ${fits ? bottom : top - height}px)`
-  }
-
-  #groupOf(index: number): string {
-    let first = 0
-    for (const { name, count } of this.#cells!.groups) {
-      first += count
-      if (index < first) return name
-    }
-    return ''
-  }
-}
-
-function writeChoices(select: HTMLSelectElement, names: readonly string[], chosen: string | undefined): void {
-  const known = [...select.options].map(({ value }) => value)
-  if (known.length !== names.length || names.some((name, index) => name !== known[index]))
-    select.replaceChildren(...names.map((name) => element('option', { value: name, text: name })))
-  if (chosen !== undefined && select.value !== chosen) select.value = chosen
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ApiError, type Host } from '../shared/api.ts'
-import { noticeOf, type Situation } from './notice.ts'
+import { gpusNoticeOf, noticeOf, type Situation } from './notice.ts'
 
 const host = (name: string, silentMs = 0): Host => ({
   host: name,
@@ -23,6 +23,8 @@ const host = (name: string, silentMs = 0): Host => ({
 const WEB = host('web-01')
 const SILENT = host('old-7', 3 * 3_600_000)
 
+const GPUS_ALONE: Host = { ...WEB, cpuPercent: null, memPercent: null, gpu_count: 8 }
+
 /** A page that shows web-01 live and has drawn its charts. */
 const WELL: Situation = {
   api: 'ok',
@@ -34,6 +36,7 @@ const WELL: Situation = {
   isEmpty: false,
   period: { range: '5m' },
   go: () => {},
+  showGpus: () => {},
 }
 
 const STORE_AWAY = new ApiError(503, 'The store is away.')
@@ -55,6 +58,8 @@ describe('the notice in place of the charts', () => {
     ['the store is away', { loadError: STORE_AWAY, isEmpty: true }, 'History is not available now'],
     ['the store is away, and live samples have come', { loadError: STORE_AWAY }, undefined],
     ['the range has no samples', { isEmpty: true }, 'Nothing recorded here'],
+    ['an exporter of GPUs is all there is', { isEmpty: true, host: GPUS_ALONE }, '8 GPUs, and no agent'],
+    ['the exporter is silent', { isEmpty: true, host: { ...GPUS_ALONE, stale: true } }, 'Nothing recorded here'],
     ['history did not come', { isEmpty: true, loadError: new ApiError(0, 'broken') }, 'Nothing recorded here'],
   ])('%s', (_, differs, title) => expect(noticeOf({ ...WELL, ...differs })?.title).toBe(title))
 
@@ -72,4 +77,22 @@ describe('the notice in place of the charts', () => {
       ['old-7', { range: '5m' }],
     ])
   })
+
+  it('leads from a host with an exporter alone to its GPUs', () => {
+    const went: string[] = []
+    const notice = noticeOf({ ...WELL, host: GPUS_ALONE, isEmpty: true, showGpus: (name) => went.push(name) })
+    for (const { act } of notice?.actions ?? []) act()
+    expect(went).toEqual(['web-01'])
+  })
+})
+
+describe('the notice in place of the GPUs', () => {
+  it.each([
+    ['ok', 'some', undefined],
+    ['ok', 'unknown', undefined],
+    ['ok', 'none', 'No GPU yet'],
+    ['away', 'unknown', 'The API does not answer'],
+    ['away', 'some', undefined],
+    ['locked', 'some', 'This server wants a key'],
+  ] as const)('%s, %s', (api, gpus, title) => expect(gpusNoticeOf(api, gpus)?.title).toBe(title))
 })

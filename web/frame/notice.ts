@@ -1,3 +1,4 @@
+import { countOf } from '../../internal/text/count.ts'
 import { ageText } from '../../internal/text/duration.ts'
 import type { ApiError, ApiState, Host, HostRow } from '../shared/api.ts'
 import { noticedOffset } from '../shared/clock.ts'
@@ -30,6 +31,7 @@ export interface Situation {
   readonly isEmpty: boolean
   readonly period: Period
   readonly go: (host: string | null, period: Period) => void
+  readonly showGpus: (host: string) => void
 }
 
 /** The notice for a situation; null when there are charts to draw. */
@@ -40,6 +42,7 @@ export function noticeOf(situation: Situation): Notice | null {
   if (shownHost === null) return hosts.length === 0 ? WAITING : null
   if (loadError?.status === 404 && host === undefined) return unknownHost(shownHost, situation)
   if (!isEmpty) return null
+  if (hasGpusAlone(host)) return gpusAlone(host, situation)
   return loadError === null || loadError.status === 0 ? emptyRange(shownHost, situation) : storeAway(loadError)
 }
 
@@ -67,11 +70,40 @@ const NO_FABRIC: Notice = {
   text: 'Name the address of a fabric manager to an agent with --fabric-targets, or see made-up switches with sentinel up --fabric. Its rows show here with the first cycle.',
 }
 
+const NO_GPU: Notice = {
+  kind: 'waiting',
+  title: 'No GPU yet',
+  text: 'An agent on a host with GPUs asks them with --gpu-nvidia-smi, asks an exporter with --scrape, or reads files with --gpu. They show here with the first reading.',
+}
+
+/** The notice of the view of GPUs; null when there are cells or charts to draw. */
+export function gpusNoticeOf(api: ApiState, gpus: 'unknown' | 'none' | 'some'): Notice | null {
+  if (api === 'locked') return LOCKED
+  if (gpus === 'unknown') return api === 'away' ? API_AWAY : null
+  return gpus === 'none' ? NO_GPU : null
+}
+
 /** The notice of the view of fabrics; null when there are cells to draw. */
 export function fabricNoticeOf(api: ApiState, fabrics: 'unknown' | 'none' | 'some'): Notice | null {
   if (api === 'locked') return LOCKED
   if (fabrics === 'unknown') return api === 'away' ? API_AWAY : null
   return fabrics === 'none' ? NO_FABRIC : null
+}
+
+/** Whether the API knows its GPUs, and nothing that an agent measures. */
+function hasGpusAlone(host: Host | undefined): host is Host {
+  if (host === undefined || host.stale) return false
+  return (host.gpu_count ?? 0) > 0 && host.cpuPercent === null && host.memPercent === null
+}
+
+function gpusAlone({ host, gpu_count = 0 }: Host, { showGpus }: Situation): Notice {
+  const gpus = countOf(gpu_count, 'GPU')
+  return {
+    kind: 'empty',
+    title: `${gpus}, and no agent`,
+    text: `What is known of ${host} comes from an exporter of its GPUs. An agent on it sends CPU, memory, disks and network.`,
+    actions: [{ label: gpu_count === 1 ? 'Show its GPU' : 'Show its GPUs', act: () => showGpus(host) }],
+  }
 }
 
 function storeAway(error: ApiError): Notice {

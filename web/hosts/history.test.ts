@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { FeedData } from '../charts/feed-data.ts'
 import { loadHistory } from '../charts/history.ts'
-import { HostData } from './host-data.ts'
+import { PANELS } from './panels.ts'
 
 const BUCKET_MS = 10_000
 /** A moment at which a bucket begins, long ago. */
@@ -28,7 +29,7 @@ function stubApi(): void {
 }
 
 async function ratesOf(id: string, column: string, fromMs: number, toMs: number, follows: boolean): Promise<number[]> {
-  const data = new HostData()
+  const data = new FeedData(PANELS)
   const { signal } = new AbortController()
   await loadHistory(data.panels, {
     ...{ of: 'hosts/web', window: { fromMs, toMs }, bucketMs: BUCKET_MS, follows, signal },

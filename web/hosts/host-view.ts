@@ -1,44 +1,34 @@
 import { countOf } from '../../internal/text/count.ts'
 import { ageText } from '../../internal/text/duration.ts'
 import { Card } from '../charts/card.ts'
+import type { FeedData } from '../charts/feed-data.ts'
+import { once } from '../charts/once.ts'
 import type { Host } from '../shared/api.ts'
 import { noticedOffset } from '../shared/clock.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
 import { spanText } from '../shared/times.ts'
-import type { HostData } from './host-data.ts'
 
 /** The chosen host: its header and its charts. */
 export class HostView {
   readonly #cards: Card[]
   readonly #view = byId('view')
-  #zooming = false
 
-  constructor(data: HostData, options: { palette: Palette; zoom: (window: TimeWindow) => void; back: () => void }) {
-    const events = { zoom: (window: TimeWindow) => this.#zoomOnce(window, options.zoom), zoomBack: options.back }
+  constructor(data: FeedData, options: { palette: Palette; zoom: (window: TimeWindow) => void; back: () => void }) {
+    const events = { zoom: once(options.zoom), zoomBack: options.back }
     this.#cards = data.panels.map((panel) => new Card(panel, options.palette, events))
     byId('cards').replaceChildren(...this.#cards.map((card) => card.root))
     byId('zoom-back').addEventListener('click', options.back)
   }
 
   /** Shows the data of another host. */
-  show(host: string, data: HostData): void {
+  show(host: string, data: FeedData): void {
     this.#cards.forEach((card, index) => {
       card.use(data.panels[index]!)
     })
     setText(byId('host-name'), host)
     document.title = `${host} · SentinelStream`
-  }
-
-  /** Every chart reports the same drag, the one under the pointer first. A second report would zoom into the zoomed window. */
-  #zoomOnce(window: TimeWindow, zoom: (window: TimeWindow) => void): void {
-    if (this.#zooming) return
-    this.#zooming = true
-    queueMicrotask(() => {
-      this.#zooming = false
-      zoom(window)
-    })
   }
 
   /** The width of the narrowest plot, CSS pixels. More buckets than that are not worth asking for. */

@@ -197,7 +197,7 @@ export class HostsList {
   #write(row: Row, known: HostRow): void {
     const host = this.#newestOf(known)
     setText(row.value, shownValue(host))
-    setAttribute(row.item, 'data-level', host.stale ? 'stale' : levelOf(host.cpuPercent ?? 0))
+    setAttribute(row.item, 'data-level', host.stale ? 'stale' : levelNow(host))
     setAttribute(row.link, 'href', this.#linkTo(host.host))
     row.meter.style.width = `${host.stale ? 0 : Math.min(host.cpuPercent ?? 0, 100)}%`
     if (host.host === this.#chosen) setAttribute(row.link, 'aria-current', 'true')
@@ -216,9 +216,18 @@ export class HostsList {
   }
 }
 
+function levelNow({ cpuPercent }: HostRow): string {
+  return cpuPercent === null ? 'unknown' : levelOf(cpuPercent)
+}
+
+/** Of an exporter of GPUs alone nothing is known but these: no figure of its CPU, which is not 0 %. */
+function gpusOf(host: HostRow): number {
+  return host.gpu_count ?? 0
+}
+
 function shownValue(host: HostRow): string {
   if (host.stale) return `stale ${ageText(host.ageMs)}`
-  if (host.cpuPercent === null) return UNKNOWN
+  if (host.cpuPercent === null) return gpusOf(host) > 0 ? countOf(gpusOf(host), 'GPU') : UNKNOWN
   const warns = levelOf(host.cpuPercent) === 'ok' ? '' : ' !'
   return `${figureText(percentFigure(host.cpuPercent))}${warns}`
 }

@@ -1,3 +1,6 @@
+import { Feed } from '../charts/feed.ts'
+import { hostSubject } from '../charts/host-subject.ts'
+import { busyPercent, CPU } from '../charts/machine-panels.ts'
 import type { ApiError, Host, HostRow } from '../shared/api.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import type { Heartbeat } from '../shared/heartbeat.ts'
@@ -5,9 +8,9 @@ import { isLive, type Period } from '../shared/period.ts'
 import type { StreamState } from '../shared/stream.ts'
 import type { Palette } from '../shared/theme.ts'
 import { formatState, type PageState } from '../shared/url-state.ts'
-import { HostFeed } from './host-feed.ts'
 import { HostView } from './host-view.ts'
 import { HostsList } from './hosts-list.ts'
+import { PANELS } from './panels.ts'
 
 // A chart of long buckets changes by less than a pixel a second. It is drawn anew after this time at the latest.
 const LONGEST_REDRAW_MS = 10_000
@@ -29,7 +32,7 @@ export class HostsView {
   readonly #clock: ServerClock
   readonly #list: HostsList
   readonly #view: HostView
-  readonly #feed: HostFeed
+  readonly #feed: Feed
   readonly #followed: HostsViewOptions['followed']
   #hosts: ReadonlyArray<Host | HostRow> = []
   /** How many hosts there are beside these. */
@@ -52,7 +55,7 @@ export class HostsView {
       linkTo: (host) => formatState({ ...this.#state, view: 'hosts', host }),
       choose: (host) => go(host, this.#state.period),
     })
-    this.#feed = new HostFeed(clock, () => this.#view.plotWidth, {
+    this.#feed = new Feed(clock, PANELS, () => this.#view.plotWidth, {
       changed: () => heartbeat.nudge(),
       ready: () => heartbeat.beat(),
       loaded: () => this.#drawCharts(),
@@ -111,7 +114,7 @@ export class HostsView {
     if (host !== null && host !== this.#shownHost) {
       this.#shownHost = host
       this.#drawnCpu = null
-      this.#feed.follow(host)
+      this.#feed.follow(hostSubject(host, PANELS))
       this.#view.show(host, this.#feed.data)
       this.#followed(host, !this.#isPolled || this.host !== undefined)
     }
@@ -140,6 +143,13 @@ export class HostsView {
     if (this.host !== undefined) this.#feed.checkStream(this.host.lastSeenAt / 1000)
   }
 
+  /** The CPU use that the card shows; null before the first live sample, and for a host that sends none. */
+  get #cpuPercent(): number | null {
+    const { panels, newestAtMs } = this.#feed.data
+    const cpu = panels.find(({ panel }) => panel === CPU)!
+    return newestAtMs === 0 ? null : busyPercent((column) => cpu.newest(column))
+  }
+
   /** The API's answers come every two seconds. The shown host has the number of its card. */
   #withLiveCpu(host: Host): HostRow {
     const cpuPercent = this.#drawnCpu
@@ -166,7 +176,7 @@ export class HostsView {
     const seenAtMs = Math.max(this.newestAtMs, (host?.lastSeenAt ?? 0) / 1000)
     this.#view.writeHeader(host, seenAtMs, nowMs)
     this.#view.drawNumbers(isShownLive)
-    this.#drawnCpu = this.#feed.data.cpuPercent
+    this.#drawnCpu = this.#cpuPercent
     if (host !== undefined) this.#list.refresh(this.#withLiveCpu(host))
     const redrawMs = Math.min(this.#feed.bucketMs / 4, LONGEST_REDRAW_MS)
     const isDue = performance.now() - this.#chartsDrawnAtMs >= redrawMs || this.#view.hasFirstValues

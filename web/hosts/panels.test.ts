@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { FeedData } from '../charts/feed-data.ts'
 import type { LiveSample } from '../shared/api.ts'
-import { HostData } from './host-data.ts'
+import { PANELS } from './panels.ts'
 
 const AT = 1_763_900_000_000
 
@@ -9,16 +10,16 @@ function sample(measurement: string, tags: LiveSample['tags'], fields: LiveSampl
 }
 
 /** The data of a host after its (empty) history and these live samples. */
-function dataAfter(...samples: LiveSample[]): HostData {
-  const data = new HostData()
+function dataAfter(...samples: LiveSample[]): FeedData {
+  const data = new FeedData(PANELS)
   for (const panel of data.panels) panel.load([], { bucketMs: 1000, rows: 100, untilMs: AT, follows: true })
   data.takeLive(samples)
   return data
 }
 
-const panelOf = (data: HostData, id: string) => data.panels.find(({ panel }) => panel.id === id)!
+const panelOf = (data: FeedData, id: string) => data.panels.find(({ panel }) => panel.id === id)!
 
-function headlineOf(data: HostData, id: string): string[] {
+function headlineOf(data: FeedData, id: string): string[] {
   const panel = panelOf(data, id)
   return panel.panel
     .headline((column) => panel.newest(column), panel.lines)
@@ -114,7 +115,7 @@ describe('the panels', () => {
   describe('of disks', () => {
     const disk = (path: string, percent: number, second = 0, tags: LiveSample['tags'] = {}) =>
       sample('disk', { device: 'sda1', path, fstype: 'ext4', ...tags }, { used_percent: percent }, AT + second * 1000)
-    const labelsOf = (data: HostData) => panelOf(data, 'disk').lines.map(({ label }) => label)
+    const labelsOf = (data: FeedData) => panelOf(data, 'disk').lines.map(({ label }) => label)
 
     it('have a line for each path, also where two have one device name, and name the fullest', () => {
       const data = dataAfter(
@@ -130,7 +131,7 @@ describe('the panels', () => {
     it.each([17, 40, 400])('name the fullest of %d', (count) => {
       const disks = Array.from({ length: count }, (_, index) => disk(`/data${index}`, index === count - 1 ? 93 : 40))
       expect(headlineOf(dataAfter(...disks), 'disk')).toEqual([`93.0 % used on /data${count - 1}`])
-      const fromHistory = new HostData()
+      const fromHistory = new FeedData(PANELS)
       panelOf(fromHistory, 'disk').load(disks, { bucketMs: 1000, rows: 100, untilMs: AT, follows: true })
       expect(headlineOf(fromHistory, 'disk')).toEqual([`93.0 % used on /data${count - 1}`])
     })
@@ -161,7 +162,7 @@ describe('the panels', () => {
   })
 
   it('put live values that came while history was on its way after that history', () => {
-    const data = new HostData()
+    const data = new FeedData(PANELS)
     const load = panelOf(data, 'load')
     load.expectHistory()
     data.takeLive([sample('system', {}, { load1: 3 }, AT + 1000)])
@@ -171,7 +172,7 @@ describe('the panels', () => {
   })
 
   it('add no live values to a window of the past', () => {
-    const data = new HostData()
+    const data = new FeedData(PANELS)
     const load = panelOf(data, 'load')
     load.load([sample('system', {}, { load1: 2 })], { bucketMs: 1000, rows: 10, untilMs: AT + 1, follows: false })
     data.takeLive([sample('system', {}, { load1: 3 }, AT + 1000)])

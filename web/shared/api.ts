@@ -6,6 +6,8 @@ export interface HostRow extends Pick<HostFigures, 'cpuPercent'> {
   readonly host: string
   readonly ageMs: number
   readonly stale: boolean
+  /** How many GPUs it has; absent where that is not asked for. */
+  readonly gpu_count?: number
 }
 
 /** One host of `GET /api/v1/hosts`, with its figures. */
@@ -81,6 +83,42 @@ export interface FabricCells {
   readonly groups: readonly { readonly name: string; readonly count: number }[]
 }
 
+/** A GPU, or a part of one that is used as one, as `/api/v1/gpus/live` tells of it. Null is what nobody told. */
+export interface GpuTexts {
+  /** Names it on that stream alone. */
+  readonly n: number
+  readonly uuid: string | null
+  /** Its index on its host. */
+  readonly gpu_id: string | null
+  readonly model_name: string | null
+  readonly hostname: string | null
+  readonly mig: string | null
+  /** What runs on it; several have commas between them. */
+  readonly pod: string | null
+  readonly namespace: string | null
+}
+
+export interface GpuList {
+  /** Whether there are no others. */
+  readonly whole: boolean
+  readonly gpus: readonly GpuTexts[]
+}
+
+/** Rows of figures: which column is what, its head says. A figure that is unknown is null. */
+export interface GpuFigures {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly (number | null)[])[]
+}
+
+/** Something that happened to a host, a GPU or a switch. */
+export interface ApiEvent {
+  /** The start of the bucket in which it was seen, µs. */
+  readonly at: number
+  readonly kind: 'xid' | 'link_down' | 'host_restart' | 'agent_restart'
+  readonly text: string
+  readonly gpu: string | null
+}
+
 interface MetricsAnswer {
   readonly series: readonly {
     readonly field: string
@@ -92,8 +130,8 @@ interface MetricsAnswer {
 export interface MetricsQuestion {
   /** The resource that has the history, such as `hosts/web-01`. */
   readonly of: string
-  /** The fabric of a switch: several may have one of its name. */
-  readonly fabric?: string | undefined
+  /** What more tells which one it is: several fabrics may have a switch of that name. */
+  readonly narrowed?: Readonly<Record<string, string>> | undefined
   readonly measurement: string
   readonly fields: readonly string[]
   readonly aggregate: 'mean' | 'last'
@@ -188,9 +226,21 @@ export function getCells(
   return getJson(`api/v1/fabrics/cells?${new URLSearchParams(question)}`, signal)
 }
 
+/** What happened, oldest first, to what the question names: `host`, `gpu`, `switch`. */
+export async function getEvents(
+  question: Readonly<Record<string, string>>,
+  window: { readonly startMs: number; readonly endMs: number },
+  signal: AbortSignal,
+): Promise<readonly ApiEvent[]> {
+  const [start, end] = [window.startMs, window.endMs].map((atMs) => `${Math.round(atMs * 1000)}`) as [string, string]
+  const query = new URLSearchParams({ ...question, start, end })
+  return (await getJson<{ readonly events: readonly ApiEvent[] }>(`api/v1/events?${query}`, signal)).events
+}
+
 /** History in the shape of live samples, oldest first, so that the page reads both with the same code. */
 export async function getHistory(question: MetricsQuestion, signal: AbortSignal): Promise<LiveSample[]> {
   const query = new URLSearchParams({
+    ...question.narrowed,
     measurement: question.measurement,
     field: question.fields.join(','),
     start: `${Math.round(question.startMs * 1000)}`,
@@ -199,7 +249,6 @@ export async function getHistory(question: MetricsQuestion, signal: AbortSignal)
     aggregate: question.aggregate,
   })
   if (question.tag !== undefined) query.append('tag', question.tag)
-  if (question.fabric !== undefined) query.append('fabric', question.fabric)
   const path = `api/v1/${question.of}/metrics?${query}`
   return samplesOf(question.measurement, await getJson<MetricsAnswer>(path, signal))
 }

@@ -35,3 +35,16 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   if (found === null) throw new Error(`index.html has no #${id}`)
   return found as T
 }
+
+/** Writes the options of a select, only where they changed: an open one would be closed. */
+export function writeChoices(
+  select: HTMLSelectElement,
+  choices: readonly (string | { readonly value: string; readonly text: string })[],
+  chosen: string | undefined,
+): void {
+  const wanted = choices.map((choice) => (typeof choice === 'string' ? { value: choice, text: choice } : choice))
+  const known = [...select.options]
+  if (known.length !== wanted.length || wanted.some(({ value }, index) => value !== known[index]!.value))
+    select.replaceChildren(...wanted.map(({ value, text }) => element('option', { value, text })))
+  if (chosen !== undefined && select.value !== chosen) select.value = chosen
+}

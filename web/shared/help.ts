@@ -1,10 +1,10 @@
 import { byId, element } from './dom.ts'
 
 const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
-  [['/'], 'filter the hosts'],
-  [['j', 'k'], 'next and previous host'],
+  [['/'], 'filter the hosts, or the GPUs'],
+  [['j', 'k'], 'next and previous host or GPU'],
   [['↓', '↑'], 'along the list, from the filter'],
-  [['←', '→', '↑', '↓', 'Enter'], 'along the cells of a fabric, and open one'],
+  [['←', '→', '↑', '↓', 'Enter'], 'along the cells of a map, and open one'],
   [['1', '2', '3', '4', '5'], 'range: 5 min, 1 h, 6 h, 24 h, 7 d'],
   [['drag'], 'zoom all charts into a part of the time'],
   [['double click', 'Esc'], 'back to the previous view'],

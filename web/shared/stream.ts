@@ -1,5 +1,5 @@
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
-import type { LiveSample } from './api.ts'
+import type { GpuFigures, GpuList, LiveSample } from './api.ts'
 
 export type StreamState = 'connecting' | 'live' | 'reconnecting'
 
@@ -8,6 +8,10 @@ export interface StreamEvents {
   /** @param table names the start of the API's table: the part before the dash of the last id */
   samples(samples: readonly LiveSample[], table: string): void
   pipeline?(summary: PipelineSummary): void
+  /** All GPUs, or those of which something changed that is no figure. */
+  gpus?(list: GpuList): void
+  /** The figures of GPUs that changed. */
+  figures?(figures: GpuFigures): void
   state(state: StreamState): void
   /** Samples may be missing: the stream is back after a break, or the server says that this client was too slow. */
   missed(): void
@@ -61,6 +65,8 @@ export class LiveStream {
       this.#events.samples(JSON.parse(event.data), event.lastEventId.split('-', 1)[0]!)
     })
     source.addEventListener('pipeline', (event) => this.#events.pipeline?.(JSON.parse(event.data)))
+    source.addEventListener('gpus', (event) => this.#events.gpus?.(JSON.parse(event.data)))
+    source.addEventListener('figures', (event) => this.#events.figures?.(JSON.parse(event.data)))
     source.addEventListener('lost', () => this.#events.missed())
     source.addEventListener('end', () => this.#events.state('reconnecting'))
     source.addEventListener('error', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lengthOf, RANGES } from './period.ts'
-import { COMPARISONS, FABRIC_VIEW, formatState, parseState, VIEWS } from './url-state.ts'
+import { COMPARISONS, FABRIC_VIEW, formatState, GPU_METRIC_NAMES, GPUS_VIEW, parseState, VIEWS } from './url-state.ts'
 
 const FROM = Date.parse('2025-11-23T12:00:00Z')
 
@@ -27,6 +27,16 @@ describe('a link', () => {
         fabric: { fabric: 'ib', metric: 'PortXmitWait', by: 'rate', id: '0x1_2' },
       },
     ],
+    [
+      '?view=gpus&metric=power&order=worst&filter=train&gpu=node-7/GPU-1&port=0x1_2&fabric=ib&range=1h',
+      {
+        view: 'gpus',
+        host: null,
+        period: { range: '1h' },
+        gpus: { metric: 'power', order: 'worst', filter: 'train', gpu: 'node-7/GPU-1', port: '0x1_2', fabric: 'ib' },
+      },
+    ],
+    ['?view=gpus&metric=noise', { view: 'gpus', host: null, period: { range: '5m' } }],
     ['?host=web-01', { host: 'web-01', period: { range: '5m' } }],
     ['?host=web-01&range=7d', { host: 'web-01', period: { range: '7d' } }],
     ['?host=a%26b%20c&range=1h', { host: 'a&b c', period: { range: '1h' } }],
@@ -37,7 +47,9 @@ describe('a link', () => {
     ['?host=x&range=90y', { host: 'x', period: { range: '5m' } }],
     ['?host=x&from=yesterday&to=today&range=6h', { host: 'x', period: { range: '6h' } }],
     ['?from=2025-11-23T12:00:00Z&to=2025-11-23T11:00:00Z', { host: null, period: { range: '5m' } }],
-  ])('%s', (query, state) => expect(parseState(query)).toEqual({ view: 'hosts', fabric: FABRIC_VIEW, ...state }))
+  ])('%s', (query, state) =>
+    expect(parseState(query)).toEqual({ view: 'hosts', fabric: FABRIC_VIEW, gpus: GPUS_VIEW, ...state }),
+  )
 
   it('brings back the state that it was made from', () => {
     const range = fc.constantFrom(...RANGES.map(({ name }) => ({ range: name })))
@@ -49,10 +61,15 @@ describe('a link', () => {
     const by = fc.constantFrom(...COMPARISONS)
     const fabric = fc.record({ fabric: orNone, metric: orNone, id: orNone, by })
     const common = { host: name, period: fc.oneof(range, span) }
-    const others = fc.constantFrom(...VIEWS.filter((view) => view !== 'fabric'))
+    const metric = fc.constantFrom(...GPU_METRIC_NAMES)
+    const order = fc.constantFrom('host' as const, 'worst' as const)
+    const gpus = fc.record({ metric, order, filter: fc.string(), gpu: orNone, port: orNone, fabric: orNone })
+    const [noFabric, noGpus] = [fc.constant(FABRIC_VIEW), fc.constant(GPUS_VIEW)]
+    const others = fc.constantFrom(...VIEWS.filter((view) => view !== 'fabric' && view !== 'gpus'))
     const state = fc.oneof(
-      fc.record({ ...common, view: fc.constant('fabric' as const), fabric }),
-      fc.record({ ...common, view: others, fabric: fc.constant(FABRIC_VIEW) }),
+      fc.record({ ...common, view: fc.constant('fabric' as const), fabric, gpus: noGpus }),
+      fc.record({ ...common, view: fc.constant('gpus' as const), fabric: noFabric, gpus }),
+      fc.record({ ...common, view: others, fabric: noFabric, gpus: noGpus }),
     )
     fc.assert(
       fc.property(state, (made) => {
@@ -63,7 +80,7 @@ describe('a link', () => {
 
   it('reads well', () => {
     const period = { fromMs: FROM, toMs: FROM + 1000 }
-    expect(formatState({ view: 'hosts', host: 'web-01', period, fabric: FABRIC_VIEW })).toBe(
+    expect(formatState({ view: 'hosts', host: 'web-01', period, fabric: FABRIC_VIEW, gpus: GPUS_VIEW })).toBe(
       '?host=web-01&from=2025-11-23T12:00:00.000Z&to=2025-11-23T12:00:01.000Z',
     )
     expect(lengthOf(period)).toBe(1000)

@@ -13,8 +13,25 @@ export interface FabricState {
   readonly id: string | null
 }
 
+/** What GPUs are coloured by. */
+export const GPU_METRIC_NAMES = ['utilization', 'memory', 'temperature', 'power'] as const
+export type GpuMetricName = (typeof GPU_METRIC_NAMES)[number]
+
+/** What the view of GPUs shows. */
+export interface GpusState {
+  readonly metric: GpuMetricName
+  /** The hosts by name, or those with the worst GPU first. */
+  readonly order: 'host' | 'worst'
+  readonly filter: string
+  /** The GPU whose charts are open. */
+  readonly gpu: string | null
+  /** The switch port beside them, and its fabric; null where the page chooses. */
+  readonly port: string | null
+  readonly fabric: string | null
+}
+
 /** The views of the page. A link without one shows the hosts. */
-export const VIEWS = ['hosts', 'fabric'] as const
+export const VIEWS = ['hosts', 'fabric', 'gpus'] as const
 export type ViewName = (typeof VIEWS)[number]
 
 /** What the page shows, as a link names it. Of the views, a link has the state of the one that it shows. */
@@ -23,9 +40,13 @@ export interface PageState {
   readonly host: string | null
   readonly period: Period
   readonly fabric: FabricState
+  readonly gpus: GpusState
 }
 
 export const FABRIC_VIEW: FabricState = { fabric: null, metric: null, by: 'value', id: null }
+export const GPUS_VIEW: GpusState = {
+  ...{ metric: 'utilization', order: 'host', filter: '', gpu: null, port: null, fabric: null },
+}
 const DEFAULT_PERIOD: Period = { range: '5m' }
 
 export function parseState(query: string): PageState {
@@ -36,6 +57,7 @@ export function parseState(query: string): PageState {
     host: parameters.get('host') || null,
     period: parsePeriod(parameters),
     fabric: view === 'fabric' ? parseFabric(parameters) : FABRIC_VIEW,
+    gpus: view === 'gpus' ? parseGpus(parameters) : GPUS_VIEW,
   }
 }
 
@@ -48,6 +70,25 @@ function parseFabric(parameters: URLSearchParams): FabricState {
   }
 }
 
+function parseGpus(parameters: URLSearchParams): GpusState {
+  return {
+    metric: GPU_METRIC_NAMES.find((name) => name === parameters.get('metric')) ?? GPUS_VIEW.metric,
+    order: parameters.get('order') === 'worst' ? 'worst' : 'host',
+    filter: parameters.get('filter') ?? '',
+    gpu: parameters.get('gpu') || null,
+    port: parameters.get('port') || null,
+    fabric: parameters.get('fabric') || null,
+  }
+}
+
+/** Only what is not the default, so that a link is short. */
+function formatGpus(gpus: GpusState, parameters: URLSearchParams): void {
+  for (const name of ['metric', 'order', 'filter', 'gpu', 'port', 'fabric'] as const) {
+    const value = gpus[name]
+    if (value !== null && value !== GPUS_VIEW[name]) parameters.set(name, value)
+  }
+}
+
 function parsePeriod(parameters: URLSearchParams): Period {
   const fromMs = Date.parse(parameters.get('from') ?? '')
   const toMs = Date.parse(parameters.get('to') ?? '')
@@ -57,7 +98,7 @@ function parsePeriod(parameters: URLSearchParams): Period {
 }
 
 /** The query of a link that shows the same. */
-export function formatState({ view, host, period, fabric }: PageState): string {
+export function formatState({ view, host, period, fabric, gpus }: PageState): string {
   const parameters = new URLSearchParams()
   if (view !== 'hosts') parameters.set('view', view)
   if (view === 'fabric') {
@@ -67,14 +108,15 @@ export function formatState({ view, host, period, fabric }: PageState): string {
     }
     if (fabric.by !== 'value') parameters.set('by', fabric.by)
   }
+  if (view === 'gpus') formatGpus(gpus, parameters)
   if (host !== null) parameters.set('host', host)
   if (isLive(period)) parameters.set('range', period.range)
   else {
     parameters.set('from', new Date(period.fromMs).toISOString())
     parameters.set('to', new Date(period.toMs).toISOString())
   }
-  // A colon is allowed in a query (RFC 3986, section 3.4), and a time reads better with it.
-  return `?${parameters.toString().replaceAll('%3A', ':')}`
+  // A colon and a slash are allowed in a query (RFC 3986, section 3.4), and a time and a name read better with them.
+  return `?${parameters.toString().replaceAll('%3A', ':').replaceAll('%2F', '/')}`
 }
 
 /** Keeps the state in the address bar. `push` adds an entry to the history of the browser, `replace` changes the present entry. */

@@ -1,7 +1,7 @@
-import { type Figure, scaled, threeDigits } from '../../internal/text/figure.ts'
-import { millisecondsOf, numberOf, type Panel, type Reader } from '../charts/panel.ts'
-import { CounterRates } from '../charts/rates.ts'
+import { type Figure, figureText, scaled, threeDigits, UNKNOWN } from '../../internal/text/figure.ts'
 import type { Comparison } from '../shared/url-state.ts'
+import { millisecondsOf, numberOf, type Panel, type Reader } from './panel.ts'
+import { CounterRates } from './rates.ts'
 
 const PREFIXES = ['', ' k', ' M', ' G', ' T', ' P', ' E']
 /** From here on a number is written with its power of ten: no prefix is known for it. */
@@ -21,6 +21,12 @@ export function metricFigure(value: number): Figure {
 export function rateFigure(value: number): Figure {
   const { text, unit } = metricFigure(value)
   return { text, unit: `${unit}/s` }
+}
+
+/** A value as a map and a list say it. */
+export function valueText(value: number | string | null | undefined, by: Comparison): string {
+  if (typeof value === 'number') return figureText((by === 'rate' ? rateFigure : metricFigure)(value))
+  return value ?? UNKNOWN
 }
 
 /** The chart of one metric of one switch or port. */

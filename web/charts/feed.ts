@@ -1,33 +1,47 @@
-import { bucketFor } from '../charts/axis.ts'
-import { loadHistory } from '../charts/history.ts'
 import { ApiError } from '../shared/api.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
 import { LiveStream, type StreamState } from '../shared/stream.ts'
-import { HostData } from './host-data.ts'
-import { PANELS } from './panels.ts'
+import { bucketFor } from './axis.ts'
+import { FeedData } from './feed-data.ts'
+import { loadHistory } from './history.ts'
+import type { Panel } from './panel.ts'
+import { slowBucket } from './slow-bucket.ts'
 
 // History is loaded again at most this often: after an error of the store, and after missed samples.
 const RELOAD_MS = 5000
 // When the API knows a sample that came later by this much, the stream looks alive and brings nothing.
 const SILENT_STREAM_MS = 10_000
 
-export interface HostFeedEvents {
+/** What a feed follows. */
+export interface Subject {
+  /** The resource that has the history, such as `hosts/web-01`. */
+  readonly of: string
+  /** What more tells which one it is: the fabric of a switch, the host of a GPU. */
+  readonly narrowed?: Readonly<Record<string, string>>
+  /** The path of its live stream. */
+  readonly live: string
+  /** How often its values come, where they are counters that come in intervals of many buckets. */
+  readonly intervalMs?: number
+}
+
+export interface FeedEvents {
   /** Live samples came, or the state of the stream changed. */
   changed(): void
-  /** There are numbers to draw at once: the first of the host, or the history of all charts (or its error). */
+  /** There are numbers to draw at once: the first ones, or the history of all charts (or its error). */
   ready(): void
   /** The history of a chart is there. */
   loaded(): void
 }
 
-/** Feeds the data of one host: its history, then its live samples, then its history again where samples were missed. */
-export class HostFeed {
+/** Feeds the data of one host, GPU or port: its history, then its live samples, then its history again where samples were missed. */
+export class Feed {
   readonly #clock: ServerClock
   readonly #plotWidth: () => number
-  readonly #events: HostFeedEvents
-  data = new HostData()
-  #host: string | null = null
+  readonly #events: FeedEvents
+  readonly #panels: readonly Panel[]
+  data: FeedData
+  #subject: Subject | undefined
   #stream: LiveStream | undefined
   #streamState: StreamState = 'connecting'
   #period: Period | null = null
@@ -39,8 +53,10 @@ export class HostFeed {
   #bucketMs = 1000
 
   /** @param plotWidth of the charts, CSS pixels */
-  constructor(clock: ServerClock, plotWidth: () => number, events: HostFeedEvents) {
+  constructor(clock: ServerClock, panels: readonly Panel[], plotWidth: () => number, events: FeedEvents) {
     this.#clock = clock
+    this.#panels = panels
+    this.data = new FeedData(panels)
     this.#plotWidth = plotWidth
     this.#events = events
   }
@@ -59,21 +75,18 @@ export class HostFeed {
     return this.#bucketMs
   }
 
-  /** Begins anew with another host. */
-  follow(host: string): void {
-    this.data = new HostData()
-    this.#host = host
+  /** Begins anew with another subject. */
+  follow(subject: Subject): void {
+    this.data = new FeedData(this.#panels)
+    this.#subject = subject
     this.open()
   }
 
-  /** Opens the live stream of the host, if there is a host. */
+  /** Opens the live stream of the subject, if there is one. */
   open(): void {
     this.close()
-    if (this.#host === null) return
-    const measurements = PANELS.map(({ measurement }) => measurement).join(',')
-    // A comma of the name would make it two names.
-    const query = new URLSearchParams({ host: this.#host.replaceAll(',', '\\,'), measurement: measurements })
-    this.#stream = new LiveStream(`api/v1/live?${query}`, {
+    if (this.#subject === undefined) return
+    this.#stream = new LiveStream(this.#subject.live, {
       samples: (samples, table) => {
         const isFirst = samples.length > 0 && this.data.newestAtMs === 0
         if (this.data.takeLive(samples, table)) this.#reloadSoon()
@@ -121,16 +134,19 @@ export class HostFeed {
     this.#period = null
   }
 
-  /** Loads the history of the host, in buckets of about a pixel, in place of what the charts show. Live samples continue a live period. */
+  /** Loads the history of the subject, in buckets of about a pixel, in place of what the charts show. Live samples continue a live period. */
   async load(period: Period): Promise<void> {
     this.cancelLoad()
-    if (this.#host === null) return
+    const subject = this.#subject
+    if (subject === undefined) return
     this.#loadAbort = new AbortController()
     this.#period = period
     this.#loadedAtMs = performance.now()
     const { signal } = this.#loadAbort
     const window = this.windowOf(period)
-    this.#bucketMs = bucketFor(lengthOf(period), this.#plotWidth())
+    const { of, narrowed, intervalMs } = subject
+    const rangeMs = lengthOf(period)
+    this.#bucketMs = intervalMs === undefined ? bucketFor(rangeMs, this.#plotWidth()) : slowBucket(rangeMs, intervalMs)
     // The newest live sample may be newer than the whole second at which the window ends.
     const asked = isLive(period) ? { fromMs: window.fromMs, toMs: this.#hostNowMs } : window
     this.#loadError = null
@@ -138,8 +154,8 @@ export class HostFeed {
     loaded()
     try {
       const [bucketMs, follows] = [this.#bucketMs, isLive(period)]
-      const of = `hosts/${encodeURIComponent(this.#host)}`
-      await loadHistory(this.data.panels, { of, window: asked, bucketMs, follows, signal, loaded })
+      const resource = { of, ...(narrowed === undefined ? {} : { narrowed }) }
+      await loadHistory(this.data.panels, { ...resource, window: asked, bucketMs, follows, signal, loaded })
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof ApiError)) throw error

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { highest, valueText } from './worst-list.ts'
+import { highest } from './worst-list.ts'
 
 it('finds the highest numbers, the first of equal ones first', () => {
   const value = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constant(null), fc.constant('Up'))
@@ -12,10 +12,3 @@ it('finds the highest numbers, the first of equal ones first', () => {
     }),
   )
 })
-
-it.each([
-  [1234, 'value', '1.23 k'],
-  [1234, 'rate', '1.23 k/s'],
-  ['Active', 'value', 'Active'],
-  [null, 'value', '–'],
-] as const)('%s by %s reads %s', (value, by, text) => expect(valueText(value, by)).toBe(text))

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { MAX_BUCKETS } from '../../internal/api/routes/history-params.ts'
-import { PanelData } from '../charts/panel-data.ts'
-import { fabricBucket } from './fabric-bucket.ts'
 import { metricPanel } from './metric-panel.ts'
+import { PanelData } from './panel-data.ts'
+import { slowBucket } from './slow-bucket.ts'
 
 const HOUR_MS = 3_600_000
 const RANGES_MS = [300_000, HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 7 * 24 * HOUR_MS]
@@ -14,7 +14,7 @@ describe('the rate of a counter that rises evenly', () => {
   it.each(cases)('is even in its history, where it comes every %d ms in a range of %d ms', (everyMs, rangeMs) => {
     // The source is asked as often as that, or every 10 s and has nothing new sometimes.
     for (const intervalMs of [everyMs, Math.min(everyMs, 10_000)]) {
-      const bucketMs = fabricBucket(rangeMs, intervalMs)
+      const bucketMs = slowBucket(rangeMs, intervalMs)
       const lastOf = new Map<number, number>()
       for (let atMs = 1_380; atMs < rangeMs; atMs += everyMs)
         lastOf.set(Math.floor(atMs / bucketMs) * bucketMs, 5 * atMs)
@@ -32,5 +32,5 @@ describe('the rate of a counter that rises evenly', () => {
 
 it.each(RANGES_MS)('a range of %d ms has no more buckets than the API gives', (rangeMs) => {
   for (const intervalMs of [0, 250, 10_000, 600_000])
-    expect(rangeMs / fabricBucket(rangeMs, intervalMs)).toBeLessThan(MAX_BUCKETS - 4)
+    expect(rangeMs / slowBucket(rangeMs, intervalMs)).toBeLessThan(MAX_BUCKETS - 4)
 })

@@ -1,4 +1,4 @@
-import { bucketFor } from '../charts/axis.ts'
+import { bucketFor } from './axis.ts'
 
 /** The API answers with at most 11,000, and some come before the range. */
 const MOST_BUCKETS = 10_000
@@ -9,7 +9,7 @@ const BUCKETS_OF_INTERVAL = 10
  * is, and no more: a rate is the change between two values over the distance of their buckets. In buckets of 15 s a counter
  * that comes every 10 s would change by that of 10 s and of 20 s in turns, so that its rate would be a third too low or too high.
  */
-export function fabricBucket(rangeMs: number, intervalMs: number): number {
+export function slowBucket(rangeMs: number, intervalMs: number): number {
   const fineMs = intervalMs / BUCKETS_OF_INTERVAL
   return fineMs >= rangeMs / MOST_BUCKETS ? Math.ceil(fineMs) : bucketFor(rangeMs, MOST_BUCKETS)
 }

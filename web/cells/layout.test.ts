@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cellAt, cornerOf, layoutCells } from './layout.ts'
+import { cellAt, cornerOf, layoutCells, widthOf } from './layout.ts'
 
 const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0)
 
@@ -29,8 +29,10 @@ describe('the cells of a map', () => {
         groups,
         fc.integer({ min: 40, max: 1_000 }),
         fc.integer({ min: 40, max: 800 }),
-        (counts, width, height) => {
-          const layout = layoutCells(counts, width, height)
+        fc.constantFrom(0, 16),
+        (counts, width, height, line) => {
+          const layout = layoutCells(counts, width, height, line)
+          for (const block of layout.blocks) expect(block.y).toBeGreaterThanOrEqual(line)
           for (let index = 0; index < sum(counts); index++) {
             const { x, y } = cornerOf(layout, index)
             expect(x + layout.cell).toBeLessThanOrEqual(Math.max(width, layout.cell))
@@ -42,6 +44,18 @@ describe('the cells of a map', () => {
       ),
       { numRuns: 50 },
     )
+  })
+
+  it.each([
+    [8, 4],
+    [40, 8],
+    [50, 10],
+    [7, 3],
+    [1, 1],
+  ])('%d of a group stand in %d columns', (count, columns) => {
+    const layout = layoutCells([count, count], 900, 560)
+    expect(layout.blocks.map((block) => block.columns)).toEqual([columns, columns])
+    expect(widthOf(layout, layout.blocks[0]!)).toBe(columns * (layout.cell + layout.gap) - layout.gap)
   })
 
   it('have nothing before the first and behind the last', () => {

@@ -1,17 +1,21 @@
-import { PanelData } from '../charts/panel-data.ts'
 import type { LiveSample } from '../shared/api.ts'
 import { noticedOffset } from '../shared/clock.ts'
-import { busyPercent, CPU, PANELS } from './panels.ts'
+import type { Panel } from './panel.ts'
+import { PanelData } from './panel-data.ts'
 
-/** The data of one host: that of all its charts. */
-export class HostData {
-  readonly panels: readonly PanelData[] = PANELS.map((panel) => new PanelData(panel))
+/** The data of all charts of one host, GPU or port. */
+export class FeedData {
+  readonly panels: readonly PanelData[]
   /** When the newest live sample arrived, ms by the clock of the server; 0 before the first. */
   newestAtMs = 0
   /** How far the clock of the host is ahead of the server's, ms; 0 where it is right, or nobody would notice. */
   clockOffsetMs = 0
   /** The start of the API's table of which the samples come. */
   #table = ''
+
+  constructor(panels: readonly Panel[]) {
+    this.panels = panels.map((panel) => new PanelData(panel))
+  }
 
   /** The live stream has a new connection. */
   opened(): void {
@@ -34,12 +38,6 @@ export class HostData {
     if (table !== this.#table) for (const data of this.panels) data.hasAll()
     this.#table = table
     return wasSetBack
-  }
-
-  /** The CPU use that the card shows; null before the first live sample, and for a host that sends none. */
-  get cpuPercent(): number | null {
-    const cpu = this.panels.find(({ panel }) => panel === CPU)!
-    return this.newestAtMs === 0 ? null : busyPercent((column) => cpu.newest(column))
   }
 
   /** Whether all history was answered, and there was none. */

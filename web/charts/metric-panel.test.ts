@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { figureText } from '../../internal/text/figure.ts'
-import { metricFigure, metricPanel, rateFigure } from './metric-panel.ts'
+import { metricFigure, metricPanel, rateFigure, valueText } from './metric-panel.ts'
 
 describe('a value of a metric', () => {
   it.each([
@@ -20,6 +20,13 @@ describe('a value of a metric', () => {
     expect(figureText(rateFigure(5))).toBe('5 /s')
   })
 })
+
+it.each([
+  [1234, 'value', '1.23 k'],
+  [1234, 'rate', '1.23 k/s'],
+  ['Active', 'value', 'Active'],
+  [null, 'value', '–'],
+] as const)('%s by %s reads %s', (value, by, text) => expect(valueText(value, by)).toBe(text))
 
 describe('the chart of a metric', () => {
   const read = (by: 'value' | 'rate', values: readonly (number | string)[]): (number | null)[] => {
