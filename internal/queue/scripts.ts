@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { PAYLOAD_FIELD } from '../broker/streams/entry.ts'
-import { BEFORE, FIELDS } from '../broker/streams/scripts.ts'
+import { BEFORE, FIELDS, NOTE_READ } from '../broker/streams/scripts.ts'
 import { type PartitionKeys, TOPICS_KEY } from './names.ts'
 
 /** Beside the payload of an entry that came from a gateway's disk: its mark, and when it was taken, ms. */
@@ -10,13 +10,13 @@ export const TAKEN_FIELD = 't'
 /** How long Redis knows what a gateway that is gone has fed. */
 const FED_KEPT_MS = 24 * 3_600_000
 
-const TAKE_STOCK = `${FIELDS}${BEFORE}
+const TAKE_STOCK = `${FIELDS}${BEFORE}${NOTE_READ}
 local function after(id)
   local ms, seq = string.match(id, '(%d+)-(%d+)')
   return ms .. '-' .. string.format('%.0f', tonumber(seq) + 1)
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then return {0, 0, 0} end
-local groups, keepFrom = {}, nil
+local groups, keepFrom, all = {}, nil, {}
 for _, reply in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local group = fields(reply)
   local pending = redis.call('XPENDING', KEYS[1], group.name)
@@ -25,9 +25,11 @@ for _, reply in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   if pending[1] > 0 and before(pending[2], oldest) then oldest = pending[2] end
   if not keepFrom or before(oldest, keepFrom) then keepFrom = oldest end
   groups[#groups + 1] = {last = last, pending = pending[1], lag = group.lag}
+  all[#all + 1] = group
 end
 local trimmed = keepFrom and redis.call('XTRIM', KEYS[1], 'MINID', keepFrom) or 0
 local stream = fields(redis.call('XINFO', 'STREAM', KEYS[1]))
+if trimmed > 0 then note_read(KEYS[1], all, stream, trimmed) end
 local length, first = stream.length, stream['first-entry'] and stream['first-entry'][1]
 local unacked = #groups == 0 and length or 0
 for _, group in ipairs(groups) do
@@ -67,17 +69,19 @@ export async function takeStock(client: Redis, { stream, ids }: PartitionKeys): 
   return { length, unacked, trimmed }
 }
 
-const SWEEP = `${FIELDS}${BEFORE}
-local groups, upTo = redis.call('XINFO', 'GROUPS', KEYS[1]), nil
-for _, reply in ipairs(groups) do
-  local last = fields(reply)['last-delivered-id']
+const SWEEP = `${FIELDS}${BEFORE}${NOTE_READ}
+local groups, upTo = {}, nil
+for _, reply in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = fields(reply)
+  groups[#groups + 1] = group
+  local last = group['last-delivered-id']
   if not upTo or before(last, upTo) then upTo = last end
 end
 local entries = upTo and redis.call('XRANGE', KEYS[1], ARGV[1], upTo, 'COUNT', ARGV[2]) or {}
 if #entries == 0 then return {0, ''} end
 local pending, from, to = {}, entries[1][1], entries[#entries][1]
-for _, reply in ipairs(groups) do
-  for _, each in ipairs(redis.call('XPENDING', KEYS[1], fields(reply).name, from, to, ARGV[2])) do
+for _, group in ipairs(groups) do
+  for _, each in ipairs(redis.call('XPENDING', KEYS[1], group.name, from, to, ARGV[2])) do
     pending[each[1]] = true
   end
 end
@@ -90,6 +94,7 @@ for _, entry in ipairs(entries) do
     end
   end
 end
+if removed > 0 then note_read(KEYS[1], groups, fields(redis.call('XINFO', 'STREAM', KEYS[1])), removed) end
 return {removed, #entries == tonumber(ARGV[2]) and to or ''}`
 
 const SWEPT_ENTRIES = 1000

@@ -21,6 +21,24 @@ local function before(a, b)
   return #aSeq < #bSeq or (#aSeq == #bSeq and aSeq < bSeq)
 end`
 
+/**
+ * For scripts that remove entries which all groups have read: `removed` of them, as `stream` is afterwards. Writes the
+ * count of the read ones of each group: the append-only file lacks it, and after a restart of Redis these entries would
+ * look as if nobody had read them. A group that had not read all that was gone before keeps its count, which shows it.
+ */
+export const NOTE_READ = `
+local function note_read(key, groups, stream, removed)
+  local added = stream['entries-added']
+  if not added then return end
+  local gone = added - stream.length
+  for _, group in ipairs(groups) do
+    local read = group['entries-read']
+    if read and read >= gone - removed then
+      redis.call('XGROUP', 'SETID', key, group.name, group['last-delivered-id'], 'ENTRIESREAD', math.max(read, gone))
+    end
+  end
+end`
+
 /** Trimmed entries are found before XCLAIM, which would drop them silently. */
 const CLAIM = `${FIELDS}
 local group, consumer, from, idle, room, bare = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'ids'
@@ -152,10 +170,17 @@ if added then
   elseif before(last, first) then position = added - length
   elseif last == first then position = added - length + 1 end
 end
-if position and read and position > read then lost = math.min(position - read, added - length) end
+local server = redis.pcall('INFO', 'server')
+local run = type(server) == 'string' and string.match(server, 'run_id:(%x+)') or ''
+local knownRun, isMade = ARGV[6], ARGV[4] == 'made'
+if position and read and position > read then
+  lost = math.min(position - read, added - length)
+  if knownRun ~= '' and run ~= knownRun then lost = math.min(lost, math.max(0, added - length - read)) end
+end
+if not position and knownRun ~= '' then run = knownRun end
 local counted = position or read
 if added and counted then redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], last, 'ENTRIESREAD', counted) end
-local lastKnown, addedKnown, isMade = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 'made'
+local lastKnown, addedKnown = ARGV[2], tonumber(ARGV[3])
 local isSame = lastKnown == '' or (first and not before(lastKnown, first))
 if not isSame and last_generated == lastKnown and added == addedKnown then isSame = not isMade or addedKnown > 0 end
 if not isSame and not isMade then isSame = not added or added - length >= addedKnown end
@@ -178,12 +203,14 @@ local function age(id)
   return math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(id, '%d+')))
 end
 local ages = {oldest and age(oldest) or 0, unread and age(unread[1]) or 0}
-return {lost, lag, pending[1], ages[1], ages[2], others, isSame and 1 or 0, last_generated, added or 0, reading}`
+return {lost, lag, pending[1], ages[1], ages[2], others, isSame and 1 or 0, last_generated, added or 0, reading, run}`
 
 /** How far a stream was: its last entry, and how many were ever added to it (0 before Redis 7.0). */
 export interface StreamPosition {
   readonly lastId: string
   readonly added: number
+  /** The process of Redis in which the group's count of read entries was right; '' where Redis does not say. */
+  readonly run: string
 }
 
 export interface InspectOptions {
@@ -224,24 +251,39 @@ export interface Inspection {
  * That is known when the group has read everything, when the last entry that it read is the first that is left, or when
  * that entry is gone. In between, no entry can be trimmed unread that does not show later. The same step corrects the
  * group's count. It writes it each time, because XREADGROUP leaves it out of the append-only file: after a restart Redis
- * would take all that was read since for unread, and what was trimmed long ago for trimmed unread.
+ * would take all that was read since for unread, and what was trimmed long ago for trimmed unread. What was read between
+ * the last look and the end of Redis shows in the same way. So in another process of Redis than that of the last look
+ * only so many count as are trimmed beyond the count of the read ones, until that is corrected. Who trims entries that
+ * were read writes the count too (`internal/queue`).
  *
  * A stream that was deleted or evicted, or that Redis forgot, is made anew by the next entry or group. It is another
  * one than before when none of its entries is as old as the last one of before, though fewer were trimmed than there
  * were; and, since the group goes with its stream, when the group was missing.
  */
 export async function inspect(client: Redis, options: InspectOptions): Promise<Inspection> {
-  const { key, group, consumer, known = { lastId: '', added: 0 }, wasMade } = options
-  const [trimmedUnread, lag, pending, oldestAgeMs, unreadAgeMs, othersIdleMs, isSame, lastId, added, othersReading] =
-    (await client.eval(
-      ...([INSPECT, 1, key, group, known.lastId, known.added, wasMade ? 'made' : '', consumer] as const),
-    )) as [number, number, number, number, number, number, number, string, number, number]
+  const { key, group, consumer, known = { lastId: '', added: 0, run: '' }, wasMade } = options
+  const { lastId: lastKnown, added: addedKnown, run: runKnown } = known
+  const [
+    trimmedUnread,
+    lag,
+    pending,
+    oldestAgeMs,
+    unreadAgeMs,
+    othersIdleMs,
+    isSame,
+    lastId,
+    added,
+    othersReading,
+    run,
+  ] = (await client.eval(
+    ...([INSPECT, 1, key, group, lastKnown, addedKnown, wasMade ? 'made' : '', consumer, runKnown] as const),
+  )) as [number, number, number, number, number, number, number, string, number, number, string]
   return {
     ...{ trimmedUnread, lag: lag < 0 ? undefined : lag, pending, oldestAgeMs, unreadAgeMs },
     othersIdleMs: othersIdleMs < 0 ? undefined : othersIdleMs,
     othersReading,
     hasVanished: isSame === 0,
-    position: { lastId, added },
+    position: { lastId, added, run },
   }
 }
 

@@ -33,12 +33,12 @@ export class StreamPositions {
   }
 
   set(key: string, position: StreamPosition): void {
-    const { lastId, added } = position
+    const { lastId, added, run } = position
     this.#made.delete(key)
     const before = this.#known.get(key)
-    if (before?.lastId === lastId && before.added === added) return
+    if (before?.lastId === lastId && before.added === added && before.run === run) return
     this.#known.set(key, position)
-    this.#unsaved.set(key, `${lastId} ${added}`)
+    this.#unsaved.set(key, `${lastId} ${added} ${run}`)
   }
 
   groupMade(key: string): void {
@@ -59,6 +59,6 @@ export class StreamPositions {
 
 /** @returns undefined for text that is no position */
 function parse(text: string): StreamPosition | undefined {
-  const [, lastId, added] = /^(\d+-\d+) (\d+)$/.exec(text) ?? []
-  return lastId === undefined ? undefined : { lastId, added: Number(added) }
+  const [, lastId, added, run = ''] = /^(\d+-\d+) (\d+)(?: ([\da-f]*))?$/.exec(text) ?? []
+  return lastId === undefined ? undefined : { lastId, added: Number(added), run }
 }

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { GROUP, type RedisScene, startRedisScene } from '../../../test/support/redis-brokers.ts'
 import { until } from '../../../test/support/servers.ts'
 import { receiver, texts } from '../broker.contract.ts'
-import type { Broker, Subscription } from '../broker.ts'
+import type { Broker, CheckpointStore, Subscription } from '../broker.ts'
 import { streamKeys } from './names.ts'
 
 /** Trimming removes whole nodes: of 10 entries rather than 100. */
@@ -159,6 +159,59 @@ describe('entries that were read before Redis was killed, which forgets how many
     const before = await own.calls('xpending')
     await until('it has been looked at again', async () => (await own.calls('xpending')) > before + 4)
     expect(second.broker.stats.trimmedUnread).toBe(0)
+    await own.closeBrokers()
+    await own.stop()
+  })
+
+  it('are not counted as trimmed where nobody looked after they were read, and what was trimmed unread then is', async () => {
+    const own = await startRedisScene([...SMALL_NODES, '--appendonly', 'yes', '--appendfsync', 'always'])
+    const known = new Map<string, string>()
+    const positions: CheckpointStore = {
+      load: async () => new Map(known),
+      save: async (changed) => void changed.forEach((text, key) => void known.set(key, text)),
+    }
+    const serveFrom = async (backlogIntervalMs: number): Promise<{ broker: Broker; received: () => number }> => {
+      const broker = await own.open('streams', { partitions: 1, backlogIntervalMs, maxLength: 40 })
+      let received = 0
+      const subscription = await broker.subscribe(
+        (_payload, { id }) => {
+          received++
+          subscription.ack(id)
+        },
+        { positions },
+      )
+      return { broker, received: () => received }
+    }
+    const publishAndRead = async ({ broker, received }: Awaited<ReturnType<typeof serveFrom>>, count: number) => {
+      const before = received()
+      for (let published = 0; published < count; published += 5) {
+        await publish(broker, 5)
+        await until('all is read', () => received() >= before + published + 5)
+      }
+    }
+    const often = await serveFrom(50)
+    await publishAndRead(often, 100)
+    await until('it has looked', () => known.get(KEY)?.includes(' 100 ') === true)
+    await own.closeBrokers()
+    // It looks once more a second after its start, and then after an hour.
+    const seldom = await serveFrom(3_600_000)
+    const since = performance.now()
+    await until('it has looked twice', () => performance.now() - since > 1500)
+    await publishAndRead(seldom, 30)
+    await own.server.halt('SIGKILL')
+    await own.closeBrokers()
+    await own.server.start()
+    const second = await serveFrom(50)
+    await until('it has looked', () => known.get(KEY)?.includes(' 130 ') === true)
+    expect(second.broker.stats.trimmedUnread).toBe(0)
+    await second.broker.close()
+    const publisher = await own.open('streams', { partitions: 1, maxLength: 40 })
+    await publish(publisher, 100)
+    const left = await own.admin.xlen(KEY)
+    const third = await serveFrom(50)
+    await until('what is left is read', () => third.received() === left)
+    await until('the rest is counted', () => third.broker.stats.trimmedUnread > 0)
+    expect(third.broker.stats.trimmedUnread).toBe(100 - left)
     await own.closeBrokers()
     await own.stop()
   })
