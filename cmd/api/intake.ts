@@ -41,9 +41,16 @@ interface OpenDesk {
 }
 
 async function openDesk(context: Context, broker: Broker): Promise<OpenDesk> {
-  const { settings, clock } = context
+  const { settings, clock, summary } = context
   const limits = (): Settings['intake'] => context.settings.intake
-  const { publisher } = await openPublisher(context, broker, 'intake', EVERYTHING)
+  const { publisher, ledger } = await openPublisher(context, broker, 'intake', EVERYTHING)
+  summary.push(() => ({
+    intake_produced: ledger.produced,
+    intake_taken_over: ledger.takenOver,
+    intake_sent: ledger.sent,
+    intake_dropped: ledger.dropped,
+    intake_held: ledger.held,
+  }))
   const table = new SeriesTable({ maxSeries: settings.intake.maxSeries })
   const intake = new Intake({
     ...{ publisher, encoder: frameCodec.encoder(), maxHeldBytes: () => limits().maxHeldBytes },

@@ -4,6 +4,7 @@ import type { StoreFault } from '../support/influx-proxy.ts'
 import { json, publishRaw } from '../support/raw-redis.ts'
 import { sleep, type TestServer } from '../support/servers.ts'
 import type { TcpFault, TcpProxy } from '../support/tcp-proxy.ts'
+import type { Member } from './member.ts'
 import { IDS_A_LIFE } from './samples.ts'
 import { DATABASE, type Scene } from './scene.ts'
 
@@ -62,6 +63,42 @@ export const publisherStopsUnheard: Turn = async ({ server, publisher }) => {
   await sleep(LIFE_MS)
   await server.start()
   await sleep(LIFE_MS)
+}
+
+export const flowIsKilled: Turn = async (scene) => {
+  for (const member of membersOf(scene)) {
+    await member.kill()
+    await member.start()
+    await sleep(LIFE_MS)
+  }
+}
+
+export const flowStops: Turn = async (scene) => {
+  for (const member of membersOf(scene)) {
+    await member.stop()
+    await member.start()
+    await sleep(LIFE_MS)
+  }
+}
+
+/** All at once; and the programs of the way once more while Redis is away. */
+export const flowAndAllAreKilled: Turn = async (scene) => {
+  const members = membersOf(scene)
+  await Promise.all([...members, scene.server].map((member) => member.kill()))
+  await scene.redis.halt('SIGKILL')
+  for (const member of members) await member.start(false)
+  await sleep(LIFE_MS)
+  for (const member of members) {
+    await member.kill()
+    await member.start(false)
+  }
+  await Promise.all([scene.redis.start(), scene.server.start()])
+  await sleep(LIFE_MS)
+}
+
+function membersOf({ flow }: Scene): readonly Member[] {
+  if (flow === undefined) throw new Error('the row has no such way')
+  return flow.members
 }
 
 export const serverStops: Turn = async ({ server }) => {

@@ -31,8 +31,8 @@ export function imbalanceOfSummary(name: string, summary: Readonly<Record<string
   const ledgers =
     'received' in summary
       ? [[sum('received', 'taken_over'), sum('written', 'rejected', 'dropped', 'held')]]
-      : ['agent', 'fabric']
-          .filter((source) => `${source}_produced` in summary)
+      : Object.keys(summary)
+          .flatMap((column) => /^(.+)_produced$/.exec(column)?.[1] ?? [])
           .map((source) => [
             sum(`${source}_produced`, `${source}_taken_over`),
             sum(`${source}_sent`, `${source}_dropped`, `${source}_held`),

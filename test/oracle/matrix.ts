@@ -47,6 +47,33 @@ async function allowLittle({ redis }: Scene): Promise<void> {
 const HALF = 'store: 503 to every other write'
 const CUT = 'store: closes in mid-answer'
 
+/** Samples that come on other ways than an agent's own: whatever got its 2xx is owed, and each whole row of a file. */
+function flows(): Row[] {
+  const kinds = [
+    ['intake', 'intake: API'],
+    ['queue', 'queue: gateway'],
+    ['GPU file', 'GPU file: agent'],
+    ['GPU file, queue', 'GPU file through the queue: agent and gateway'],
+  ] as const
+  return kinds.flatMap(([flow, name]) => {
+    const options = { flow, ...always, messagesPerSecond: 50 }
+    const [what] = name.split(':')
+    return [
+      row('streams', `${name}, server and Redis: kill -9`, fault.flowAndAllAreKilled, {
+        options,
+        isShort: flow !== 'GPU file, queue',
+      }),
+      row('streams', `${name}: kill -9`, fault.flowIsKilled, { options: { flow, messagesPerSecond: 50 } }),
+      row('streams', `${name}: SIGTERM`, fault.flowStops, { options: { flow, messagesPerSecond: 50 } }),
+      row('streams', `${what}: server: kill -9`, fault.serverIsKilled, { options: { flow, messagesPerSecond: 50 } }),
+      row('streams', `${what}: Redis: kill -9 (appendfsync always)`, fault.redisEnds('SIGKILL'), { options }),
+      row('streams', `${what}: Redis: kill -9 (appendfsync everysec)`, fault.redisForgets, {
+        options: { ...options, appendFsync: 'everysec' },
+      }),
+    ]
+  })
+}
+
 export const MATRIX: readonly Row[] = [
   ...both('none', fault.nothing),
 
@@ -57,9 +84,11 @@ export const MATRIX: readonly Row[] = [
   ...both('agent: kill -9 and SIGTERM', fault.agentEnds, { options: { agent: true, messagesPerSecond: 50 } }),
 
   row('streams', 'a switch fabric is asked; server and Redis: kill -9', fault.serverAndRedisAreKilled, {
-    options: { ...always, fabric: true, messagesPerSecond: 100 },
+    options: { ...always, flow: 'fabric', messagesPerSecond: 100 },
     ...short,
   }),
+
+  ...flows(),
 
   ...both('server: SIGTERM', fault.serverStops),
   ...both('server: kill -9', fault.serverIsKilled, short),

@@ -60,16 +60,16 @@ export class Obligations {
   readonly #keptAtMs = new Map<number, number>()
   /** When each run was killed. A run that was not killed owes everything that it issued. */
   readonly #killedAtMs: ReadonlyMap<number, number>
-  /** Samples that Redis took in these periods are not owed: its configuration allows it to forget them. */
-  readonly #forgiven: ReadonlyArray<readonly [fromMs: number, toMs: number]>
+  /** Samples that Redis took at such a time are not owed: its configuration allows it to forget them. */
+  readonly #isForgiven: (takenAtMs: number) => boolean
 
   constructor(
     logs: ReadonlyArray<{ readonly source: string; readonly path: string }>,
     killedAtMs: ReadonlyMap<number, number>,
-    forgiven: ReadonlyArray<readonly [fromMs: number, toMs: number]>,
+    isForgiven: (takenAtMs: number) => boolean,
   ) {
     this.#killedAtMs = killedAtMs
-    this.#forgiven = forgiven
+    this.#isForgiven = isForgiven
     for (const { source, path } of logs) if (existsSync(path)) this.#read(source, readFileSync(path, 'latin1'))
   }
 
@@ -83,7 +83,7 @@ export class Obligations {
   /** Whether a sample is owed: Redis has taken it, a publisher has it on disk, or its publisher ended normally. */
   owes(id: number): boolean {
     const takenAtMs = this.#takenAtMs.get(id)
-    if (takenAtMs !== undefined) return !this.#forgiven.some(([from, to]) => takenAtMs >= from && takenAtMs < to)
+    if (takenAtMs !== undefined) return !this.#isForgiven(takenAtMs)
     const killedAtMs = this.#killedAtMs.get(Math.floor(id / IDS_A_LIFE))
     if (killedAtMs === undefined) return true
     const keptAtMs = this.#keptAtMs.get(id)

@@ -5,6 +5,7 @@ import { imbalanceOfPublisher, imbalanceOfServer } from './ledgers.ts'
 import type { Member } from './member.ts'
 import { MEASUREMENT } from './samples.ts'
 import { DATABASE, type Scene } from './scene.ts'
+import { unackedEntries } from './unacked.ts'
 
 export interface Rest {
   /** Times from the end of the fault: until a sample made after it is stored, and until no program holds any sample. */
@@ -27,7 +28,7 @@ export async function comeToRest(scene: Scene, restMs: number, problems: string[
   const freshAfterMs = await freshSample(scene, deadlineMs)
   if (freshAfterMs < 0) problems.push('no fresh sample was stored after the fault')
   publisher.signal('SIGUSR2')
-  await restOfFabric(scene, deadlineMs, problems)
+  await restOfFlow(scene, deadlineMs, problems)
   const isEmpty = await publisher.until((figures) => isZero(figures, 'sentinel_outbox_samples'), deadlineMs)
   if (!isEmpty) problems.push(`${publisher.name} still holds samples`)
   await restOf(servers, ['sentinel_held_samples'], deadlineMs, problems)
@@ -37,6 +38,7 @@ export async function comeToRest(scene: Scene, restMs: number, problems: string[
   if (published !== undefined) problems.push(...imbalanceOfPublisher(publisher.name, published))
   await publisher.stop()
   await agent?.stop()
+  for (const member of scene.flow?.members ?? []) await member.stop()
   await restOf(servers, ['sentinel_held_samples', 'sentinel_missing_samples'], deadlineMs, problems)
   for (const server of servers) {
     const figures = await server.look()
@@ -59,16 +61,23 @@ async function freshSample({ influx }: Scene, deadlineMs: number): Promise<numbe
   return -1
 }
 
-/** Ends what is given to the agent, and waits until it has taken and sent all that was given. */
-async function restOfFabric({ fabric, agent }: Scene, deadlineMs: number, problems: string[]): Promise<void> {
-  if (fabric === undefined || agent === undefined) return
-  await fabric.hold()
-  const hasSent = (figures: Figures): boolean =>
-    figures.get('sentinel_source_rows_total') === fabric.rows && isZero(figures, 'sentinel_outbox_samples')
-  if (!(await agent.until(hasSent, deadlineMs)))
-    problems.push(`${agent.name} has not taken and sent ${fabric.rows} rows`)
-  const figures = await agent.look()
-  if (figures !== undefined) problems.push(...imbalanceOfPublisher(agent.name, figures))
+/** Ends what comes on the other way, and waits until its programs have handed on all of it, and servers have read it. */
+async function restOfFlow({ flow, redis }: Scene, deadlineMs: number, problems: string[]): Promise<void> {
+  if (flow === undefined) return
+  await flow.hold()
+  const [{ name }] = flow.members as [Member]
+  const isThrough = async (): Promise<boolean> => (await flow.hasSent()) && (await unackedEntries(redis.url)) === 0
+  while (!(await isThrough())) {
+    if (Date.now() > deadlineMs) {
+      problems.push(`${name} has not handed on all, or servers have not read it`)
+      break
+    }
+    await sleep(100)
+  }
+  for (const member of flow.members) {
+    const figures = await member.look()
+    if (figures !== undefined) problems.push(...imbalanceOfPublisher(member.name, figures))
+  }
 }
 
 /** Waits until these gauges of all servers are 0. */

@@ -8,8 +8,12 @@ import { freePort, startInflux, startRedis, type TestServer } from '../support/s
 import { mountSmallDisk, unmount } from '../support/small-disk.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { FabricFlow } from './fabric-flow.ts'
+import type { Flow, FlowPlace } from './flow.ts'
+import { GpuFileFlow } from './gpu-file-flow.ts'
+import { IntakeFlow } from './intake-flow.ts'
 import { Member } from './member.ts'
 import { Obligations } from './obligations.ts'
+import { QueueFlow } from './queue-flow.ts'
 import { Witness } from './witness.ts'
 
 export type BrokerKind = 'pubsub' | 'streams'
@@ -28,8 +32,8 @@ export interface SceneOptions {
   readonly publisherArgs?: readonly string[]
   /** Also runs the product's own agent, ten ticks a second, and a witness of what it publishes. */
   readonly agent?: boolean
-  /** Also runs the product's own agent, which asks a switch fabric twice a second. */
-  readonly fabric?: boolean
+  /** Samples also come on this way. */
+  readonly flow?: keyof typeof FLOWS
   /** The data folder of this role is a disk of this size. */
   readonly smallDisk?: { readonly of: 'server' | 'agent'; readonly bytes: number }
 }
@@ -37,6 +41,13 @@ export interface SceneOptions {
 export const DATABASE = 'telemetry'
 const ORG = 'sentinel'
 const AGENT = 'agent'
+const FLOWS = {
+  fabric: (place) => FabricFlow.open(place),
+  intake: (place) => IntakeFlow.open(place),
+  queue: (place) => QueueFlow.open(place),
+  'GPU file': (place) => GpuFileFlow.open(place, false),
+  'GPU file, queue': (place) => GpuFileFlow.open(place, true),
+} satisfies Record<string, (place: FlowPlace) => Promise<Flow>>
 /** In the same folder as this file's bundle: see scripts/run-ts.mjs. */
 const PUBLISHER = fileURLToPath(new URL('./publisher-process.mjs', import.meta.url))
 
@@ -57,7 +68,7 @@ export class Scene {
   readonly refused: string[] = []
   agent: Member | undefined
   witness: Witness | undefined
-  fabric: FabricFlow | undefined
+  flow: Flow | undefined
   readonly #mounts: string[] = []
   /** Number of the publisher's run → when it was killed. */
   readonly #killedAtMs = new Map<number, number>()
@@ -97,7 +108,7 @@ export class Scene {
       await Promise.all(scene.servers.map((server) => server.start()))
       await scene.publisher.start()
       if (options.agent) await scene.#startWitnessed()
-      if (options.fabric) await scene.#startFabric()
+      if (options.flow !== undefined) await scene.#startFlow(options.flow)
       return scene
     } catch (error) {
       await scene.close()
@@ -110,7 +121,9 @@ export class Scene {
   }
 
   get members(): Member[] {
-    return [this.publisher, ...this.servers, this.agent].filter((member) => member !== undefined)
+    return [this.publisher, ...this.servers, this.agent, ...(this.flow?.members ?? [])].filter(
+      (member) => member !== undefined,
+    )
   }
 
   async killPublisher(): Promise<void> {
@@ -129,12 +142,16 @@ export class Scene {
     this.#forgiven.push([fromMs, toMs])
   }
 
+  isForgiven(takenAtMs: number): boolean {
+    return this.#forgiven.some(([from, to]) => takenAtMs >= from && takenAtMs < to)
+  }
+
   obligations(): Obligations {
     const logs = Array.from({ length: this.publisher.lives }, (_, life) => ({
       source: this.publisher.name,
       path: this.#logOf(life),
     }))
-    return new Obligations(logs, this.#killedAtMs, this.#forgiven)
+    return new Obligations(logs, this.#killedAtMs, (takenAtMs) => this.isForgiven(takenAtMs))
   }
 
   dataOf(member: Member): string {
@@ -144,8 +161,8 @@ export class Scene {
   /** @param keep keeps the output and the data folders of the programs */
   async close(keep = false): Promise<void> {
     this.witness?.close()
-    await this.fabric?.close()
     await Promise.all(this.members.map((member) => member.close()))
+    await this.flow?.close()
     if (keep) await this.#keepStories()
     await this.store.stop()
     await this.redisProxies?.server.stop()
@@ -204,9 +221,12 @@ export class Scene {
     await this.#startAgent(['--agent-interval-ms=100ms'])
   }
 
-  async #startFabric(): Promise<void> {
-    this.fabric = await FabricFlow.open()
-    await this.#startAgent([`--fabric-targets=${this.fabric.url}`, '--fabric-interval-ms=500ms'])
+  async #startFlow(kind: keyof typeof FLOWS): Promise<void> {
+    this.flow = await FLOWS[kind]({
+      broker: this.options.broker,
+      redis: this.redis,
+      folder: (name) => this.#dataFolder(name, 'agent'),
+    })
   }
 
   async #startAgent(more: readonly string[]): Promise<void> {

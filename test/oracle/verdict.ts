@@ -1,4 +1,5 @@
-import { deadLettersOf } from './dead-letters.ts'
+import { type DeadLetters, deadLettersOf } from './dead-letters.ts'
+import type { Compared } from './flow.ts'
 import type { Member } from './member.ts'
 import { comeToRest, type Rest } from './rest.ts'
 import { DATABASE, type Scene } from './scene.ts'
@@ -49,10 +50,11 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
   const droppedBy = [...new Set([...servers, publisher].flatMap((member) => member.dropReasons()))]
   const lostAtMost = sum('sentinel_lost_samples_total{certainty="at_most"}', 'lost_at_most')
   const witnessed = (await scene.witness?.compare(scene.influx.url, DATABASE)) ?? { sent: 0, stored: 0 }
-  const given = (await scene.fabric?.compare(scene.influx.url, DATABASE)) ?? { rows: 0, stored: 0, problems: [] }
+  const given = await comparedFlow(scene, letters)
   problems.push(...given.problems)
-  let [sent, owedStored, inLetters] = [witnessed.sent + given.rows, witnessed.stored + given.stored, 0]
-  let missing = sent - owedStored
+  let [sent, owedStored] = [witnessed.sent + given.sent, witnessed.stored + given.stored]
+  let inLetters = given.deadLetters
+  let missing = sent - owedStored - inLetters
   for (const id of obligations.issued()) {
     if (!obligations.owes(id)) continue
     sent++
@@ -92,4 +94,10 @@ export async function judge(scene: Scene, restMs: number): Promise<Verdict> {
     unaccounted: Math.max(0, missing - excused),
     ...rest,
   }
+}
+
+async function comparedFlow(scene: Scene, letters: DeadLetters): Promise<Compared> {
+  if (scene.flow === undefined) return { sent: 0, stored: 0, deadLetters: 0, problems: [] }
+  const isForgiven = (takenAtMs: number): boolean => scene.isForgiven(takenAtMs)
+  return scene.flow.compare({ url: scene.influx.url, database: DATABASE, letters, isForgiven })
 }

@@ -102,47 +102,6 @@ describe('the intake over streams', () => {
     return new Set(rows.map(({ n }) => Number(n)))
   }
 
-  it('has in the store whatever it answered, while API, server and Redis are killed', {
-    timeout: 240_000,
-  }, async () => {
-    const writer = new Writer(url, 'killed')
-    const enough = async (): Promise<void> => {
-      const before = writer.taken.size
-      await until('more lines are taken', () => writer.taken.size >= before + 200, 60_000)
-    }
-    for (let round = 0; round < 2; round++) {
-      await enough()
-      api.signal('SIGKILL')
-      await api.ended
-      api = startApi()
-      await enough()
-      server.signal('SIGKILL')
-      await server.ended
-      server = startServer()
-      await enough()
-      // With Redis away the disk has what is answered, also when the API is killed then.
-      await redis.halt('SIGKILL')
-      const before = writer.by.get('disk') ?? 0
-      await until('lines are on disk', () => (writer.by.get('disk') ?? 0) > before + 20, 60_000)
-      api.signal('SIGKILL')
-      await api.ended
-      api = startApi()
-      await enough()
-      await redis.start()
-      await enough()
-    }
-    await writer.stop()
-    expect([...writer.by.keys()].sort()).toEqual(['disk', 'redis'])
-    await until(
-      'all of it is stored',
-      async () => {
-        const found = await stored('killed')
-        return [...writer.taken].every((n) => found.has(n))
-      },
-      90_000,
-    )
-  })
-
   it('refuses with 429 and takes nothing while what waits has its bound, and loses nothing of it', async () => {
     await api.stop()
     api = startApi('--intake-max-held-bytes=1MiB')
