@@ -2,6 +2,7 @@ import { agent } from './agent.ts'
 import { allocations, compareJson, comparePacked, comparePlain } from './compare.ts'
 import { cpu25, cpu100 } from './cpu.ts'
 import { hosts } from './hosts.ts'
+import { intake } from './intake.ts'
 import { latency25, latency100 } from './latency.ts'
 import { memoryOutage, memorySteady } from './memory.ts'
 import { pipelineFrames } from './pipeline-frames.ts'
@@ -37,7 +38,7 @@ export const ROWS: readonly Row[] = [
   ...[allocations, hosts, agent, start],
   ...[getMetric, listMetrics, hey50, hey100, cycle50, cycle100k, cycleMemory, swap],
   ...[queue1, queue4, queue16],
-  ...[agents5k, agents10k, agentsOverload, scrapeSeries, scrapeGpus],
+  ...[agents5k, agents10k, agentsOverload, intake, scrapeSeries, scrapeGpus],
   ...SCALING,
   ...[memorySteady, memoryOutage],
   ...[comparePlain, compareJson, comparePacked],
