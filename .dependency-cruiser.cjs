@@ -38,6 +38,7 @@ const PAGE = {
   hosts: ['shared', 'charts'],
   fabric: ['shared', 'charts', 'cells'],
   gpus: ['shared', 'charts', 'cells'],
+  queue: ['shared'],
 }
 /** The shapes of what the API answers: files without imports. The page may import their types, but no value. */
 const FIGURES = 'internal/view/\\w+/figures\\.ts'

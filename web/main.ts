@@ -1,5 +1,5 @@
 import { FabricView } from './fabric/fabric-view.ts'
-import { fabricNoticeOf, gpusNoticeOf, NoticeBoard, noticeOf } from './frame/notice.ts'
+import { fabricNoticeOf, gpusNoticeOf, NoticeBoard, noticeOf, queueNoticeOf } from './frame/notice.ts'
 import { PipelineStrip } from './frame/pipeline-strip.ts'
 import { RangeButtons } from './frame/range-buttons.ts'
 import { StatusLine } from './frame/status-line.ts'
@@ -7,6 +7,7 @@ import { ViewLinks } from './frame/view-links.ts'
 import { GpusView } from './gpus/gpus-view.ts'
 import { HostsPoll } from './hosts/hosts-poll.ts'
 import { HostsView } from './hosts/hosts-view.ts'
+import { QueueView } from './queue/queue-view.ts'
 import { ServerClock } from './shared/clock.ts'
 import { byId } from './shared/dom.ts'
 import { Heartbeat } from './shared/heartbeat.ts'
@@ -29,6 +30,7 @@ const ranges = new RangeButtons((range) => goTo({ period: { range } }))
 const notices = new NoticeBoard('view', 'notice')
 const fabricNotices = new NoticeBoard('fabric', 'fabric-notice')
 const gpusNotices = new NoticeBoard('gpus', 'gpus-notice')
+const queueNotices = new NoticeBoard('queue', 'queue-notice')
 const strip = new PipelineStrip()
 const hostsView = new HostsView(address.state, {
   ...{ clock, palette, heartbeat, go, back },
@@ -72,6 +74,15 @@ const gpusView = new GpusView({
   },
   changed: () => heartbeat.nudge(),
 })
+const queueView = new QueueView({
+  go: (queue) => goTo({ queue }),
+  answered(error) {
+    // A Redis that is away is told by the view itself: the API answers all else.
+    if (error === undefined || error.status === 503) status.apiAnswers()
+    else status.apiFails(error, clock.now())
+    heartbeat.nudge()
+  },
+})
 const links = new ViewLinks((view) => goTo({ view }))
 
 /** A view as the frame drives it: `show` follows a new state of the page while the view is open. */
@@ -93,6 +104,15 @@ const views: Readonly<Record<ViewName, View>> = {
     draw: drawFabric,
   },
   gpus: { show: ({ gpus, period }) => gpusView.show(gpus, period), close: () => gpusView.close(), draw: drawGpus },
+  queue: {
+    show({ queue }) {
+      queueView.show(queue)
+      queueView.open()
+      document.title = 'Queue · SentinelStream'
+    },
+    close: () => queueView.close(),
+    draw: drawQueue,
+  },
 }
 
 function go(host: string | null, period: Period): void {
@@ -109,8 +129,10 @@ function goTo(change: Partial<PageState>): void {
 }
 
 function back(): void {
-  const { view, period } = address.state
-  if (!isLive(period)) {
+  const { view, period, queue } = address.state
+  if (view === 'queue') {
+    if (queue.open !== null) goTo({ queue: { open: null } })
+  } else if (!isLive(period)) {
     if (!address.back()) goTo({ period: { range: '5m' } })
   } else if (view === 'gpus') gpusView.closeGpu()
 }
@@ -152,6 +174,14 @@ function drawGpus(): void {
   const { stream, newestAtMs, isStale, gpus } = gpusView
   status.draw({ stream, newestAtMs, isStale, nowMs })
   gpusNotices.show(gpusNoticeOf(status.api, gpus))
+}
+
+function drawQueue(): void {
+  const nowMs = clock.now()
+  const { ageMs, isStale } = queueView
+  queueView.draw()
+  status.draw({ stream: 'live', newestAtMs: ageMs === undefined ? 0 : nowMs - ageMs, isStale, nowMs })
+  queueNotices.show(queueNoticeOf(status.api, queueView.known))
 }
 
 function drawHosts(): void {
@@ -204,6 +234,7 @@ connectKeys({
   filter: () => (address.state.view === 'gpus' ? gpusView : hostsView).focusFilter(),
   neighbour(step) {
     if (address.state.view === 'gpus') gpusView.neighbour(step)
+    if (address.state.view === 'queue') queueView.neighbour(step)
     if (address.state.view !== 'hosts') return
     const host = hostsView.neighbour(step)
     if (host !== null && host !== address.state.host) go(host, address.state.period)

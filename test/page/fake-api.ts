@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
 import { type HostFigures, NO_FIGURES } from '../../internal/view/hosts/figures.ts'
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
+import type { QueueFigures } from '../../internal/view/queue/figures.ts'
 import { cellsAnswer, type FakeFabric, fabricsAnswer, switchHistory } from './fake-fabric.ts'
 import { eventsAnswer, type FakeGpus, gpuFigures, gpuHistory, gpuList, gpuSamples } from './fake-gpus.ts'
 
@@ -38,6 +40,8 @@ export interface FakeApiOptions {
   readonly pipeline?: Partial<PipelineSummary>
   readonly fabric?: FakeFabric
   readonly gpus?: FakeGpus
+  /** Undefined: its Redis is away. */
+  readonly queue?: (atMs: number) => QueueFigures | undefined
 }
 
 const CSP = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -202,6 +206,7 @@ export class FakeApi {
     const ofGpu = /^\/api\/v1\/gpus\/([^/]+)\/metrics$/.exec(url.pathname)?.[1]
     if (ofGpu?.startsWith('unknown')) return problem(response, 404, 'There is no such GPU.')
     if (ofGpu !== undefined) return json(response, gpuHistory(decodeURIComponent(ofGpu), url.searchParams, this.#now))
+    if (url.pathname === '/api/v1/queue') return queue(request, response, this.options.queue?.(this.#now))
     const { fabric } = this.options
     if (url.pathname === '/api/v1/fabrics') return json(response, fabricsAnswer(fabric, this.#now))
     if (url.pathname === '/api/v1/fabrics/cells')
@@ -352,6 +357,17 @@ function pipelineSummary(changes: FakeApiOptions['pipeline'] = {}): PipelineSumm
     ...{ lost: 0, dropped: 0, rejected: 0, held: 0, onDisk: 0, deadLetters: 0, lostAtMost: 0, lostKnown: true },
     ...{ storeAwayMs: null, serversBehind: 0, broker: 'memory', store: 'duckdb', ...changes },
   }
+}
+
+function queue(request: IncomingMessage, response: ServerResponse, figures: QueueFigures | undefined): void {
+  if (figures === undefined) {
+    problem(response, 503, 'Redis does not answer.')
+    return
+  }
+  const tag = `W/"${createHash('sha1').update(JSON.stringify(figures)).digest('hex')}"`
+  response.setHeader('etag', tag)
+  if (request.headers['if-none-match'] === tag) response.writeHead(304).end()
+  else json(response, figures)
 }
 
 function json(response: ServerResponse, body: unknown): void {

@@ -2,7 +2,7 @@ import { ApiError, type Fabric, type FabricCells, getCells, getFabrics } from '.
 import type { Comparison } from '../shared/url-state.ts'
 
 /** How long after an answer the API is asked again, ms. */
-const PAUSE_MS = { ok: 2000, away: 1000, locked: 10_000 }
+const PAUSE_MS = 2000
 
 /** Which cells the page wants. */
 export interface CellsQuestion {
@@ -48,7 +48,7 @@ export class FabricPoll {
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
-    let pauseMs = PAUSE_MS.ok
+    let pauseMs = PAUSE_MS
     try {
       const fabrics = await getFabrics(signal)
       const question = this.#events.fabrics(fabrics)
@@ -61,7 +61,7 @@ export class FabricPoll {
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof ApiError)) throw error
-      pauseMs = PAUSE_MS[error.state]
+      pauseMs = error.retryMs
       this.#events.failed(error)
     }
     if (!signal.aborted) this.#timer = setTimeout(() => this.#ask(signal), pauseMs)

@@ -106,6 +106,28 @@ function gpusAlone({ host, gpu_count = 0 }: Host, { showGpus }: Situation): Noti
   }
 }
 
+/** The notice of the view of the queue; null when there are partitions to draw. */
+export function queueNoticeOf(api: ApiState, queue: QueueKnown): Notice | null {
+  if (api === 'locked') return LOCKED
+  if (queue.reason !== null) return { kind: 'empty', title: 'There is no queue', text: queue.reason }
+  if (queue.isKnown) return null
+  if (queue.engineError !== null) return { kind: 'away', title: 'Redis does not answer', text: ENGINE_AWAY }
+  return api === 'away' ? API_AWAY : null
+}
+
+const ENGINE_AWAY =
+  'The API cannot look at what waits there. Gateways keep what they are sent on their disks, and agents in their outboxes. This page asks again every second.'
+
+/** What is known of the queue. */
+export interface QueueKnown {
+  /** Whether the API has told of its partitions. */
+  readonly isKnown: boolean
+  /** Why there is none; null where there is one, or nobody knows yet. */
+  readonly reason: string | null
+  /** The API answers, and its Redis does not. */
+  readonly engineError: ApiError | null
+}
+
 function storeAway(error: ApiError): Notice {
   return { kind: 'away', title: 'History is not available now', text: `${error.detail} Live samples continue.` }
 }

@@ -2,7 +2,7 @@ import { byId, setAttribute } from '../shared/dom.ts'
 import { formatState, type PageState, VIEWS, type ViewName } from '../shared/url-state.ts'
 
 /** The element of each view that the first link of the page skips to. */
-const MAINS: Readonly<Record<ViewName, string>> = { hosts: 'view', fabric: 'fabric', gpus: 'gpus' }
+const MAINS: Readonly<Record<ViewName, string>> = { hosts: 'view', fabric: 'fabric', gpus: 'gpus', queue: 'queue' }
 
 /** The names of the views in the top bar. Each is a link, so it can be opened in a tab of its own. */
 export class ViewLinks {
@@ -29,5 +29,7 @@ export class ViewLinks {
     }
     setAttribute(this.#skip, 'href', `#${MAINS[state.view]}`)
     byId('picker').hidden = state.view !== 'hosts'
+    // Its lines are of the last two minutes.
+    byId('ranges').hidden = state.view === 'queue'
   }
 }

@@ -9,7 +9,7 @@ import {
 } from '../shared/api.ts'
 
 /** How long after an answer the API is asked again, ms. */
-const PAUSE_MS = { ok: 2000, away: 1000, locked: 10_000 }
+const PAUSE_MS = 2000
 /** For more hosts than this, the pause grows with them: 10,000 are 0.7 MB. */
 const HOSTS_IN_PAUSE = 10_000
 /** The page of so many takes 10 MB. */
@@ -82,7 +82,7 @@ export class HostsPoll {
     this.#abort.abort()
     this.#abort = new AbortController()
     const { signal } = this.#abort
-    let pauseMs = PAUSE_MS.ok
+    let pauseMs = PAUSE_MS
     try {
       await this.#askForAll(signal)
       if (this.#shown > 0) this.#askAgain = false
@@ -90,7 +90,7 @@ export class HostsPoll {
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof ApiError)) throw error
-      pauseMs = PAUSE_MS[error.state]
+      pauseMs = error.retryMs
       this.#events.failed(error)
     }
     this.#timer = setTimeout(() => this.#ask(), this.#askAgain ? 0 : pauseMs)

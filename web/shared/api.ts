@@ -1,5 +1,7 @@
 import { errorText } from '../../internal/text/error-text.ts'
 import type { HostFigures } from '../../internal/view/hosts/figures.ts'
+import type { QueueFigures } from '../../internal/view/queue/figures.ts'
+import { request, retryAfterMs } from './request.ts'
 
 /** What the list shows of a host. */
 export interface HostRow extends Pick<HostFigures, 'cpuPercent'> {
@@ -144,22 +146,32 @@ export interface MetricsQuestion {
 /** How the API answers: `locked` means that it asks for a key, `away` that it answers with errors or not at all. */
 export type ApiState = 'ok' | 'away' | 'locked'
 
+/** How long after an error the API is asked again where it does not say it, ms. */
+const RETRY_MS: Readonly<Record<Exclude<ApiState, 'ok'>, number>> = { away: 1000, locked: 10_000 }
+
 /** The API refused, with its problem document (RFC 9457), or did not answer at all (status 0). */
 export class ApiError extends Error {
   readonly status: number
   readonly detail: string
   /** The parameter of the question that is wrong; empty where none is. */
   readonly parameter: string
+  /** When the API may be asked again, ms. */
+  readonly retryMs: number
 
-  constructor(status: number, detail: string, options: ErrorOptions & { parameter?: string } = {}) {
+  constructor(
+    status: number,
+    detail: string,
+    options: ErrorOptions & { parameter?: string; retryMs?: number | undefined } = {},
+  ) {
     super(`${status === 0 ? 'no answer' : status}: ${detail}`, options)
     this.name = 'ApiError'
     this.status = status
     this.detail = detail
     this.parameter = options.parameter ?? ''
+    this.retryMs = options.retryMs ?? RETRY_MS[this.state]
   }
 
-  get state(): ApiState {
+  get state(): Exclude<ApiState, 'ok'> {
     return this.status === 401 || this.status === 403 ? 'locked' : 'away'
   }
 }
@@ -168,20 +180,28 @@ export class ApiError extends Error {
 const TIMEOUT_MS = 10_000
 
 async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
+  return ask(path, signal, {}, async (response) => (await response.json()) as T)
+}
+
+/** @param read reads an answer that is no error; 304 is none */
+async function ask<T>(
+  path: string,
+  signal: AbortSignal,
+  headers: Record<string, string>,
+  read: (response: Response) => Promise<T>,
+): Promise<T> {
   let response: Response
   try {
-    response = await fetch(path, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      cache: 'no-store',
-    })
-    if (response.ok) return (await response.json()) as T
+    response = await request(path, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]), headers })
+    if (response.ok || response.status === 304) return await read(response)
   } catch (cause) {
     signal.throwIfAborted()
     throw new ApiError(0, errorText(cause), { cause })
   }
   const problem = await response.json().catch(() => ({}))
   const detail = String(problem.detail ?? problem.title ?? response.statusText)
-  throw new ApiError(response.status, detail, { parameter: String(problem.parameter ?? '') })
+  const parameter = String(problem.parameter ?? '')
+  throw new ApiError(response.status, detail, { parameter, retryMs: retryAfterMs(response) })
 }
 
 /** So many hosts come with all their figures, within 0.13 MB. */
@@ -235,6 +255,21 @@ export async function getEvents(
   const [start, end] = [window.startMs, window.endMs].map((atMs) => `${Math.round(atMs * 1000)}`) as [string, string]
   const query = new URLSearchParams({ ...question, start, end })
   return (await getJson<{ readonly events: readonly ApiEvent[] }>(`api/v1/events?${query}`, signal)).events
+}
+
+/** The queue, and the tag by which it is asked for again. */
+export interface QueueAnswer {
+  readonly figures: QueueFigures
+  readonly tag: string
+}
+
+/** @param known the answer before, which is given again where nothing has changed */
+export function getQueue(known: QueueAnswer | undefined, signal: AbortSignal): Promise<QueueAnswer> {
+  const headers: Record<string, string> = known === undefined ? {} : { 'if-none-match': known.tag }
+  return ask('api/v1/queue', signal, headers, async (response) => {
+    if (response.status === 304 && known !== undefined) return known
+    return { figures: (await response.json()) as QueueFigures, tag: response.headers.get('etag') ?? '' }
+  })
 }
 
 /** History in the shape of live samples, oldest first, so that the page reads both with the same code. */

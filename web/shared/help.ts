@@ -2,7 +2,7 @@ import { byId, element } from './dom.ts'
 
 const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
   [['/'], 'filter the hosts, or the GPUs'],
-  [['j', 'k'], 'next and previous host or GPU'],
+  [['j', 'k'], 'next and previous host, GPU, or partition of the queue'],
   [['↓', '↑'], 'along the list, from the filter'],
   [['←', '→', '↑', '↓', 'Enter'], 'along the cells of a map, and open one'],
   [['1', '2', '3', '4', '5'], 'range: 5 min, 1 h, 6 h, 24 h, 7 d'],

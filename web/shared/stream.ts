@@ -1,5 +1,7 @@
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 import type { GpuFigures, GpuList, LiveSample } from './api.ts'
+import { EventParser, type StreamEvent } from './event-parser.ts'
+import { request, retryAfterMs } from './request.ts'
 
 export type StreamState = 'connecting' | 'live' | 'reconnecting'
 
@@ -21,15 +23,19 @@ const FIRST_RETRY_MS = 1000
 const LONGEST_RETRY_MS = 10_000
 
 /**
- * A live stream of the API, such as `/api/v1/live`, open until `close`. The browser itself reconnects after a broken connection and names the last event it had.
- * It gives up when the answer is an error (the 502 of a proxy, the 503 of the API). Then the page tries again.
+ * A live stream of the API, such as `/api/v1/live`, open until `close`. It is read by `fetch`, because an `EventSource` cannot send the key
+ * in a header. After a break it comes back, and names the last event that it had.
  */
 export class LiveStream {
   readonly #path: string
   readonly #events: StreamEvents
-  #source: EventSource | undefined
+  #abort = new AbortController()
   #retry: ReturnType<typeof setTimeout> | undefined
-  #retryMs = FIRST_RETRY_MS
+  /** After a connection that ended, as the server wants it. */
+  #comeBackMs = FIRST_RETRY_MS
+  /** After an answer that is an error (the 502 of a proxy, the 503 of the API): it grows. */
+  #refusedMs = FIRST_RETRY_MS
+  #lastEventId = ''
   #wasLive = false
 
   constructor(path: string, events: StreamEvents) {
@@ -40,40 +46,68 @@ export class LiveStream {
 
   /** Starts anew, as after a break. It helps a connection that looks alive and brings nothing. */
   reopen(): void {
-    this.#source?.close()
-    clearTimeout(this.#retry)
+    this.close()
+    this.#lastEventId = ''
     this.#events.state('reconnecting')
     this.#open()
   }
 
   close(): void {
     clearTimeout(this.#retry)
-    this.#source?.close()
+    this.#abort.abort()
   }
 
   #open(): void {
-    const source = new EventSource(this.#path)
-    this.#source = source
+    this.#abort = new AbortController()
     if (!this.#wasLive) this.#events.state('connecting')
-    source.addEventListener('open', () => {
-      this.#retryMs = FIRST_RETRY_MS
-      this.#events.state('live')
-      if (this.#wasLive) this.#events.missed()
-      this.#wasLive = true
-    })
-    source.addEventListener('samples', (event) => {
-      this.#events.samples(JSON.parse(event.data), event.lastEventId.split('-', 1)[0]!)
-    })
-    source.addEventListener('pipeline', (event) => this.#events.pipeline?.(JSON.parse(event.data)))
-    source.addEventListener('gpus', (event) => this.#events.gpus?.(JSON.parse(event.data)))
-    source.addEventListener('figures', (event) => this.#events.figures?.(JSON.parse(event.data)))
-    source.addEventListener('lost', () => this.#events.missed())
-    source.addEventListener('end', () => this.#events.state('reconnecting'))
-    source.addEventListener('error', () => {
-      this.#events.state(this.#wasLive ? 'reconnecting' : 'connecting')
-      if (source.readyState !== EventSource.CLOSED) return
-      this.#retry = setTimeout(() => this.#open(), this.#retryMs)
-      this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY_MS)
-    })
+    void this.#read(this.#abort.signal)
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    let pauseMs = this.#comeBackMs
+    try {
+      const headers: Record<string, string> = { accept: 'text/event-stream' }
+      if (this.#lastEventId !== '') headers['last-event-id'] = this.#lastEventId
+      const response = await request(this.#path, { signal, headers })
+      if (response.ok && response.body !== null) {
+        await this.#readBody(response.body, signal)
+        pauseMs = this.#comeBackMs
+      } else {
+        await response.body?.cancel()
+        pauseMs = retryAfterMs(response) ?? this.#refusedMs
+        this.#refusedMs = Math.min(this.#refusedMs * 2, LONGEST_RETRY_MS)
+      }
+    } catch {
+      // The connection broke, or was never there.
+    }
+    if (signal.aborted) return
+    this.#events.state(this.#wasLive ? 'reconnecting' : 'connecting')
+    this.#retry = setTimeout(() => this.#open(), pauseMs)
+  }
+
+  async #readBody(body: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
+    this.#refusedMs = FIRST_RETRY_MS
+    this.#events.state('live')
+    if (this.#wasLive) this.#events.missed()
+    this.#wasLive = true
+    const parser = new EventParser((event) => this.#take(event), this.#lastEventId)
+    const decoder = new TextDecoder()
+    const reader = body.getReader()
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      if (signal.aborted) return
+      parser.push(decoder.decode(next.value, { stream: true }))
+      this.#lastEventId = parser.lastEventId
+      this.#comeBackMs = parser.retryMs ?? FIRST_RETRY_MS
+    }
+  }
+
+  #take({ type, data, lastEventId }: StreamEvent): void {
+    const events = this.#events
+    if (type === 'samples') events.samples(JSON.parse(data), lastEventId.split('-', 1)[0]!)
+    else if (type === 'pipeline') events.pipeline?.(JSON.parse(data))
+    else if (type === 'gpus') events.gpus?.(JSON.parse(data))
+    else if (type === 'figures') events.figures?.(JSON.parse(data))
+    else if (type === 'lost') events.missed()
+    else if (type === 'end') events.state('reconnecting')
   }
 }

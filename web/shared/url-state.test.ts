@@ -1,13 +1,26 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lengthOf, RANGES } from './period.ts'
-import { COMPARISONS, FABRIC_VIEW, formatState, GPU_METRIC_NAMES, GPUS_VIEW, parseState, VIEWS } from './url-state.ts'
+import {
+  COMPARISONS,
+  FABRIC_VIEW,
+  formatState,
+  GPU_METRIC_NAMES,
+  GPUS_VIEW,
+  parseState,
+  QUEUE_VIEW,
+  VIEWS,
+} from './url-state.ts'
 
 const FROM = Date.parse('2025-11-23T12:00:00Z')
 
 describe('a link', () => {
   it.each([
     ['', { host: null, period: { range: '5m' } }],
+    [
+      '?view=queue&open=telemetry:3&host=a',
+      { view: 'queue', host: 'a', period: { range: '5m' }, queue: { open: 'telemetry:3' } },
+    ],
     ['?view=nothing', { host: null, period: { range: '5m' } }],
     [
       '?view=fabric',
@@ -48,7 +61,10 @@ describe('a link', () => {
     ['?host=x&from=yesterday&to=today&range=6h', { host: 'x', period: { range: '6h' } }],
     ['?from=2025-11-23T12:00:00Z&to=2025-11-23T11:00:00Z', { host: null, period: { range: '5m' } }],
   ])('%s', (query, state) =>
-    expect(parseState(query)).toEqual({ view: 'hosts', fabric: FABRIC_VIEW, gpus: GPUS_VIEW, ...state }),
+    expect(parseState(query)).toEqual({
+      ...{ view: 'hosts', fabric: FABRIC_VIEW, gpus: GPUS_VIEW, queue: QUEUE_VIEW },
+      ...state,
+    }),
   )
 
   it('brings back the state that it was made from', () => {
@@ -60,17 +76,18 @@ describe('a link', () => {
     const orNone = fc.option(name)
     const by = fc.constantFrom(...COMPARISONS)
     const fabric = fc.record({ fabric: orNone, metric: orNone, id: orNone, by })
-    const common = { host: name, period: fc.oneof(range, span) }
     const metric = fc.constantFrom(...GPU_METRIC_NAMES)
     const order = fc.constantFrom('host' as const, 'worst' as const)
     const gpus = fc.record({ metric, order, filter: fc.string(), gpu: orNone, port: orNone, fabric: orNone })
-    const [noFabric, noGpus] = [fc.constant(FABRIC_VIEW), fc.constant(GPUS_VIEW)]
-    const others = fc.constantFrom(...VIEWS.filter((view) => view !== 'fabric' && view !== 'gpus'))
-    const state = fc.oneof(
-      fc.record({ ...common, view: fc.constant('fabric' as const), fabric, gpus: noGpus }),
-      fc.record({ ...common, view: fc.constant('gpus' as const), fabric: noFabric, gpus }),
-      fc.record({ ...common, view: others, fabric: noFabric, gpus: noGpus }),
-    )
+    const queue = fc.record({ open: orNone })
+    const view = fc.constantFrom(...VIEWS)
+    // A link has the state of the view that it shows.
+    const state = fc.record({ view, host: name, period: fc.oneof(range, span), fabric, gpus, queue }).map((made) => ({
+      ...made,
+      fabric: made.view === 'fabric' ? made.fabric : FABRIC_VIEW,
+      gpus: made.view === 'gpus' ? made.gpus : GPUS_VIEW,
+      queue: made.view === 'queue' ? made.queue : QUEUE_VIEW,
+    }))
     fc.assert(
       fc.property(state, (made) => {
         expect(parseState(formatState(made))).toEqual(made)
@@ -80,7 +97,8 @@ describe('a link', () => {
 
   it('reads well', () => {
     const period = { fromMs: FROM, toMs: FROM + 1000 }
-    expect(formatState({ view: 'hosts', host: 'web-01', period, fabric: FABRIC_VIEW, gpus: GPUS_VIEW })).toBe(
+    const others = { fabric: FABRIC_VIEW, gpus: GPUS_VIEW, queue: QUEUE_VIEW }
+    expect(formatState({ view: 'hosts', host: 'web-01', period, ...others })).toBe(
       '?host=web-01&from=2025-11-23T12:00:00.000Z&to=2025-11-23T12:00:01.000Z',
     )
     expect(lengthOf(period)).toBe(1000)

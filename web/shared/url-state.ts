@@ -31,8 +31,14 @@ export interface GpusState {
 }
 
 /** The views of the page. A link without one shows the hosts. */
-export const VIEWS = ['hosts', 'fabric', 'gpus'] as const
+export const VIEWS = ['hosts', 'fabric', 'gpus', 'queue'] as const
 export type ViewName = (typeof VIEWS)[number]
+
+/** What the view of the queue shows. */
+export interface QueueViewState {
+  /** The partition whose groups are open, such as `telemetry:0`. */
+  readonly open: string | null
+}
 
 /** What the page shows, as a link names it. Of the views, a link has the state of the one that it shows. */
 export interface PageState {
@@ -41,12 +47,14 @@ export interface PageState {
   readonly period: Period
   readonly fabric: FabricState
   readonly gpus: GpusState
+  readonly queue: QueueViewState
 }
 
 export const FABRIC_VIEW: FabricState = { fabric: null, metric: null, by: 'value', id: null }
 export const GPUS_VIEW: GpusState = {
   ...{ metric: 'utilization', order: 'host', filter: '', gpu: null, port: null, fabric: null },
 }
+export const QUEUE_VIEW: QueueViewState = { open: null }
 const DEFAULT_PERIOD: Period = { range: '5m' }
 
 export function parseState(query: string): PageState {
@@ -58,6 +66,7 @@ export function parseState(query: string): PageState {
     period: parsePeriod(parameters),
     fabric: view === 'fabric' ? parseFabric(parameters) : FABRIC_VIEW,
     gpus: view === 'gpus' ? parseGpus(parameters) : GPUS_VIEW,
+    queue: view === 'queue' ? { open: parameters.get('open') || null } : QUEUE_VIEW,
   }
 }
 
@@ -98,7 +107,7 @@ function parsePeriod(parameters: URLSearchParams): Period {
 }
 
 /** The query of a link that shows the same. */
-export function formatState({ view, host, period, fabric, gpus }: PageState): string {
+export function formatState({ view, host, period, fabric, gpus, queue }: PageState): string {
   const parameters = new URLSearchParams()
   if (view !== 'hosts') parameters.set('view', view)
   if (view === 'fabric') {
@@ -109,6 +118,7 @@ export function formatState({ view, host, period, fabric, gpus }: PageState): st
     if (fabric.by !== 'value') parameters.set('by', fabric.by)
   }
   if (view === 'gpus') formatGpus(gpus, parameters)
+  if (view === 'queue' && queue.open !== null) parameters.set('open', queue.open)
   if (host !== null) parameters.set('host', host)
   if (isLive(period)) parameters.set('range', period.range)
   else {
