@@ -14,6 +14,7 @@ import { type Context, reasons } from '../program/context.ts'
 import { openFabrics } from './fabric.ts'
 import { openIntake } from './intake.ts'
 import { openPushes } from './pushes.ts'
+import { openSharing } from './sharing.ts'
 
 /**
  * Runs live feed → table → clients, and answers history from the store. Publishes its own metrics over the broker.
@@ -49,13 +50,14 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
   onReload(['api.maxLiveClients', 'api.liveQueueSeries'], (changed) =>
     feed.setLimits({ maxClients: changed.api.maxLiveClients, maxOwedSeries: changed.api.liveQueueSeries }),
   )
-  onReload(['api.staleAfterMs', 'api.requestsPerMinute', 'api.hosts'])
+  onReload(['api.staleAfterMs', 'api.requestsPerMinute', 'api.requestsPerMinutePerKey', 'api.hosts'])
   onReload(['api.maxConnectionsPerAddress', 'api.maxLiveClientsPerAddress'])
   const fabrics = openFabrics(context, broker)
   const publisher = await openOwnMetrics(context, broker, 'api', {
     live_clients: ['int', () => feed.stats.clients],
     live_lost: ['int', () => feed.stats.lost],
   })
+  const sharing = await openSharing(context)
   const intake = await openIntake(context, broker)
   const tls = await openListenerTls(context, 'api')
   const app = buildApi({
@@ -68,7 +70,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     fabricLatencies: fabrics.latencies,
     telemetryShape: api.telemetryShape,
     takeCounters: openPushes(context, broker, publisher),
-    ...(intake === undefined ? {} : { intake }),
+    ...(intake === undefined ? {} : { intake: { ...intake, sharing } }),
     clock,
     logger,
     version,
@@ -83,6 +85,8 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     tls,
     limits: {
       requestsPerMinute: () => context.settings.api.requestsPerMinute,
+      requestsPerMinutePerKey: () => context.settings.api.requestsPerMinutePerKey,
+      sharing,
       maxConnectionsPerAddress: () => context.settings.api.maxConnectionsPerAddress,
       maxLiveClientsPerAddress: () => context.settings.api.maxLiveClientsPerAddress,
     },

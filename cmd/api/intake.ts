@@ -26,7 +26,13 @@ export async function openIntake(context: Context, broker: Broker): Promise<Inta
   if (!settings.intake.enabled) return undefined
   onReload([
     ...(['intake.maxBodyBytes', 'intake.maxPackedBytes', 'intake.maxReadingBytes'] as const),
-    ...(['intake.maxLines', 'intake.maxLineBytes', 'intake.requestsPerMinute', 'intake.maxHeldBytes'] as const),
+    ...([
+      'intake.maxLines',
+      'intake.maxLineBytes',
+      'intake.requestsPerMinute',
+      'intake.requestsPerMinutePerKey',
+      'intake.maxHeldBytes',
+    ] as const),
   ])
   const limits = (): Settings['intake'] => context.settings.intake
   const opened = broker.kind === 'pubsub' ? undefined : await openDesk(context, broker)

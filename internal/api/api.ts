@@ -3,7 +3,7 @@ import { type AppLimits, type AppOptions, createApp } from '../http/app.ts'
 import type { App } from '../http/app-types.ts'
 import type { ConnectionLimits } from '../http/connection-limit.ts'
 import { Refusals } from '../http/doorkeeper.ts'
-import { AddressLimit, limitByAddress } from '../http/rate-limit.ts'
+import { limitRate, RateLimit, ratesOf, type Sharing } from '../http/rate-limit.ts'
 import { refuseUnknownParameters } from '../http/unknown-parameters.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LiveTable } from '../live/live-table.ts'
@@ -88,6 +88,10 @@ interface ApiLimits extends Omit<AppLimits, 'connections'> {
    * A function is asked at each request.
    */
   readonly requestsPerMinute: number | (() => number)
+  /** The same of one key, wherever it is used from. */
+  readonly requestsPerMinutePerKey: number | (() => number)
+  /** Counts of requests of other processes; without it this one counts alone. */
+  readonly sharing?: Sharing | undefined
   /** Queries to the store side by side. */
   readonly maxQueries: number
   readonly queryTimeoutMs: number
@@ -95,6 +99,7 @@ interface ApiLimits extends Omit<AppLimits, 'connections'> {
 
 const DEFAULT_LIMITS: ApiLimits = {
   requestsPerMinute: 600,
+  requestsPerMinutePerKey: 6_000,
   maxConnectionsPerAddress: () => 256,
   maxLiveClientsPerAddress: () => 50,
   maxQueries: 64,
@@ -121,7 +126,7 @@ export function buildApi(options: ApiOptions): App {
   const { reader, table, clock, logger, corsOrigins = [], trustProxy = false } = options
   const { hosts = () => [], listensOn, refusals = new Refusals() } = options
   const { storeIsAway = () => false, fabrics, fabricLatencies: latencies = new FabricLatencies() } = options
-  const limit = new AddressLimit(limits.requestsPerMinute)
+  const limit = new RateLimit({ ...ratesOf('api', limits), sharing: limits.sharing })
   const answers = new Answers()
   const faults = new LogThrottle(logger)
   const view = new HostsView(table)
@@ -153,13 +158,13 @@ export function buildApi(options: ApiOptions): App {
   return createApp(app, async (root) => {
     await addDocs(root, options.version)
     root.register(async (limited: App) => {
-      limitByAddress(limited, limit)
+      limitRate(limited, limit, refusals)
       limited.register(addResources, { prefix: '/api/v1' })
       limited.register(addTelemetry, { prefix: '/telemetry' })
     })
     const { intake } = options
     // Outside of the limit of queries: it has one of its own.
-    if (intake !== undefined) root.register(async (scope: App) => addIntakeRoutes(scope, intake))
+    if (intake !== undefined) root.register(async (scope: App) => addIntakeRoutes(scope, { refusals, ...intake }))
     addHealthRoutes(root, options)
     await addPage(root, options.webRoot)
   })

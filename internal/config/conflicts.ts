@@ -36,6 +36,11 @@ export function conflicts(role: Role, settings: Settings): string[] {
     }
   }
   found.push(...tlsConflicts(role, settings))
+  if (hasDuty(role, 'serve') && api.sharedLimits && broker.kind === 'memory') {
+    found.push(
+      'api.sharedLimits counts over Redis, which broker.kind memory does without: set redis.url, or leave it out',
+    )
+  }
   if (embeds && fabric.generator && fabric.targets.length + fabric.named.length > 0) {
     found.push(
       'fabric.generator (--fabric) would show a fabric that is not there among those of fabric.targets or fabric.named: leave one of them out',

@@ -812,9 +812,24 @@ export const SCHEMA = {
         default: 600,
         duties: ['serve'],
         reloads: true,
-        description: 'The most requests of one client address in a minute; this machine has no limit.',
+        description: 'The most requests without a key of one client address in a minute; this machine has no limit.',
       },
     ),
+    requestsPerMinutePerKey: integer(
+      { min: 1, max: 1_000_000_000 },
+      {
+        default: 6_000,
+        duties: ['serve'],
+        reloads: true,
+        description: 'The most requests with one key in a minute, from wherever they come.',
+      },
+    ),
+    sharedLimits: onOff({
+      default: false,
+      duties: ['serve'],
+      description:
+        'Whether several APIs count these requests together, over Redis; while it is away each counts alone. Their user of Redis needs the right to ~rate:* then.',
+    }),
     maxLiveClients: integer(
       { min: 1, max: 10_000 },
       { default: 200, duties: ['serve'], reloads: true, description: 'The most live streams at the same time.' },
@@ -927,7 +942,17 @@ export const SCHEMA = {
         default: 60_000,
         duties: ['serve'],
         reloads: true,
-        description: 'The most requests with samples of one client address in a minute; this machine has no limit.',
+        description:
+          'The most requests with samples, without a key, of one client address in a minute; this machine has no limit.',
+      },
+    ),
+    requestsPerMinutePerKey: integer(
+      { min: 1, max: 1_000_000_000 },
+      {
+        default: 600_000,
+        duties: ['serve'],
+        reloads: true,
+        description: 'The most requests with samples and one key in a minute.',
       },
     ),
   },

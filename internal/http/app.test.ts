@@ -6,7 +6,7 @@ import { type AppOptions, createApp } from './app.ts'
 import type { App } from './app-types.ts'
 import { Refusals } from './doorkeeper.ts'
 import { HttpError, NotFoundError } from './errors.ts'
-import { AddressLimit, limitByAddress } from './rate-limit.ts'
+import { limitRate, RateLimit, ratesOf } from './rate-limit.ts'
 
 let app: App | undefined
 afterEach(async () => {
@@ -46,7 +46,11 @@ describe('a method that a path has no route for', () => {
   async function newRoutes(root: App): Promise<void> {
     root.register(
       async (api: App) => {
-        limitByAddress(api, new AddressLimit(2))
+        limitRate(
+          api,
+          new RateLimit(ratesOf('api', { requestsPerMinute: 2, requestsPerMinutePerKey: 3 })),
+          new Refusals(),
+        )
         api.get('/things', async () => 'all')
         api.post('/things', async () => 'made')
         api.delete('/things/:name', async () => 'gone')

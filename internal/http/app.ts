@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import fastifyCompress from '@fastify/compress'
 import fastifyCors from '@fastify/cors'
-import Fastify, { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
+import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import type { WatchedTls } from '../tls/watched.ts'
@@ -14,6 +14,7 @@ import { COMPRESSION } from './compression.ts'
 import { type ConnectionLimits, limitConnections } from './connection-limit.ts'
 import { Doorkeeper, type Refusals } from './doorkeeper.ts'
 import { BodyError, type HttpError, StoppingError, UrlTooLongError } from './errors.ts'
+import { endConnection } from './end-connection.ts'
 import { type FastLaneOptions, openFastLane } from './fast-lane.ts'
 import { refuseOtherMethods } from './other-methods.ts'
 import { HSTS, securityHeaders } from './security-headers.ts'
@@ -57,6 +58,14 @@ type HostOptions = Pick<HostRules, 'hosts' | 'listensOn' | 'setting'>
 
 /** A connection on which nothing of an answer moves for this long is closed, ms: its client is gone, or reads nothing. */
 const IDLE_TIMEOUT_MS = 120_000
+/** What pages of other origins may send and see. They read, and write nothing. */
+const CORS = {
+  methods: ['GET', 'HEAD'],
+  allowedHeaders: ['X-API-Key', 'Authorization', 'If-None-Match', 'If-Modified-Since', 'Last-Event-ID', 'Range'],
+  exposedHeaders: ['ETag', 'Last-Modified', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Content-Range'],
+  // A browser that asks each time would ask twice as often as it reads.
+  maxAge: 600,
+}
 /** How long answers may take once the app closes, ms. */
 const CLOSE_GRACE_MS = 1_000
 
@@ -152,15 +161,10 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     }
     setTimeout(end, CLOSE_GRACE_MS).unref()
   })
-  if (corsOrigins.length > 0) app.register(fastifyCors, { origin: [...corsOrigins], methods: ['GET', 'HEAD'] })
+  if (corsOrigins.length > 0) app.register(fastifyCors, { ...CORS, origin: [...corsOrigins] })
   app.register(fastifyCompress, COMPRESSION)
   const refuseOthers = refuseOtherMethods(app)
   app.register(addRoutes)
   app.register(refuseOthers)
   return app
-}
-
-/** Lets no other request follow on the connection of this one. In HTTP/2 each has a stream of its own. */
-export function endConnection(request: FastifyRequest, reply: FastifyReply): void {
-  if (request.raw.httpVersionMajor < 2) reply.header('connection', 'close')
 }

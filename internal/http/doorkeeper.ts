@@ -11,6 +11,8 @@ export class Refusals {
   page = 0
   /** Connections of an address that had too many, or beyond those of the whole listener. */
   connections = 0
+  /** Requests of a client that had made as many as it may. */
+  rate = 0
   /** Connections without TLS to a port that speaks TLS alone. */
   plain = 0
   /** Connections that could not be encrypted. */

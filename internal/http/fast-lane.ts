@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { hasBody } from './body.ts'
-import type { AddressLimit } from './rate-limit.ts'
+import { type Counted, isShort, type RateLimit, rateHeaders } from './rate-limit.ts'
 
 /** An answer of status 200 that is there already. */
 export interface ReadyAnswer {
@@ -15,7 +15,7 @@ export type Ready = (request: IncomingMessage) => ReadyAnswer | undefined
 export interface FastLaneOptions {
   /** By path. */
   readonly ready: ReadonlyMap<string, Ready>
-  readonly limit: AddressLimit
+  readonly limit: RateLimit
 }
 
 export interface FastLaneRules extends FastLaneOptions {
@@ -45,14 +45,23 @@ export function openFastLane(server: Server, rules: FastLaneRules): void {
       for (const listener of usual) listener.call(server, request, response)
       return
     }
-    const headers = moreHeaders.length === 0 ? answer.headers : answer.headers.concat(moreHeaders)
-    response.writeHead(200, headers as string[]).end(answer.body)
+    let { headers } = answer.ready
+    if (moreHeaders.length > 0) headers = headers.concat(moreHeaders)
+    const { counted } = answer
+    // A tenth of the time of an answer, which is saved where its client is far from its limit.
+    if (counted !== undefined && isShort(counted)) headers = headers.concat(...Object.entries(rateHeaders(counted)))
+    response.writeHead(200, headers as string[]).end(answer.ready.body)
     // What has not left at once waits for a client that may never read it.
     if (response.writableLength > 0) request.socket.setTimeout(rules.idleTimeoutMs)
   })
 }
 
-function readyAnswer(request: IncomingMessage, rules: FastLaneRules): ReadyAnswer | undefined {
+interface CountedAnswer {
+  readonly ready: ReadyAnswer
+  readonly counted: Counted | undefined
+}
+
+function readyAnswer(request: IncomingMessage, rules: FastLaneRules): CountedAnswer | undefined {
   const url = request.url!
   const pathEnd = url.indexOf('?')
   const ready = rules.ready.get(pathEnd < 0 ? url : url.slice(0, pathEnd))
@@ -61,8 +70,10 @@ function readyAnswer(request: IncomingMessage, rules: FastLaneRules): ReadyAnswe
   const client = clientOf(request, rules.trustProxy)
   if (client === undefined) return undefined
   const answer = ready(request)
+  if (answer === undefined) return undefined
+  const counted = rules.limit.count(client)
   // One that is refused here is counted twice, which changes nothing: its window is full.
-  return answer !== undefined && rules.limit.refusal(client) === undefined ? answer : undefined
+  return counted?.refusal === undefined ? { ready: answer, counted } : undefined
 }
 
 /** Whether it has nothing that may make another answer of it than a 200. */

@@ -1,7 +1,13 @@
 import { expect, it } from 'vitest'
 import { ApiScene } from '../../../../test/support/api-scene.ts'
 
-const limits = { maxBodyBytes: 1e6, maxPackedBytes: 1e6, maxReadingBytes: 1e6, requestsPerMinute: 10 }
+const limits = {
+  maxBodyBytes: 1e6,
+  maxPackedBytes: 1e6,
+  maxReadingBytes: 1e6,
+  requestsPerMinute: 10,
+  requestsPerMinutePerKey: 10,
+}
 
 it('stands in the OpenAPI document, and answers 503 where nothing would be durable', async () => {
   const scene = await ApiScene.open({ intake: { desk: undefined, limits: () => limits } })

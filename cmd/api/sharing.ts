@@ -1,0 +1,17 @@
+import { SharedCounts } from '../../internal/broker/redis/shared-counts.ts'
+import { redisOf } from '../parts/tls.ts'
+import type { Context } from '../program/context.ts'
+
+/** How several APIs count requests together; undefined where this one counts alone. */
+export async function openSharing(context: Context): Promise<SharedCounts | undefined> {
+  const { settings, logger, releaser, metrics } = context
+  const isShared = settings.api.sharedLimits && settings.broker.kind !== 'memory'
+  const counts = isShared ? new SharedCounts(await redisOf(context), logger) : undefined
+  if (counts !== undefined) releaser.push('shared limits', () => counts.close())
+  metrics.gauge({
+    name: 'sentinel_shared_limits_ready',
+    help: '1 while several APIs count requests together, 0 while each counts alone.',
+    read: () => (counts?.problem === '' ? 1 : 0),
+  })
+  return counts
+}
