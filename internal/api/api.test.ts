@@ -550,6 +550,30 @@ describe('every answer', () => {
     expect((await ask(open, 'https://evil.example')).headers['access-control-allow-origin']).toBeUndefined()
   })
 
+  it('may be read by a page of a named origin with a key, which a preflight finds out; by no other', async () => {
+    const scene = await ApiScene.open({ corsOrigins: ['https://grafana.example'] })
+    const preflight = (origin: string, method = 'GET') =>
+      scene.app.inject({
+        ...{ method: 'OPTIONS', url: '/api/v1/hosts' },
+        headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'x-api-key' },
+      })
+    const { statusCode, headers } = await preflight('https://grafana.example')
+    expect(statusCode).toBe(204)
+    expect(headers).toMatchObject({
+      'access-control-allow-origin': 'https://grafana.example',
+      'access-control-allow-methods': 'GET, HEAD',
+      'access-control-allow-headers': expect.stringContaining('X-API-Key'),
+      'access-control-max-age': '600',
+    })
+    expect((await preflight('https://grafana.example', 'POST')).headers['access-control-allow-methods']).toBe(
+      'GET, HEAD',
+    )
+    const refused = await preflight('https://evil.example')
+    expect([refused.statusCode, refused.headers['access-control-allow-origin']]).toEqual([204, undefined])
+    const read = await scene.ask({ url: '/api/v1/hosts', headers: { origin: 'https://grafana.example' } })
+    expect(read.headers['access-control-expose-headers']).toMatch(/Retry-After, RateLimit/)
+  })
+
   it('tells a page of another origin that it asks too often', async () => {
     const origin = 'https://grafana.example'
     const scene = await ApiScene.open({ corsOrigins: [origin], limits: { requestsPerMinute: 1 } })
@@ -573,6 +597,8 @@ describe('every answer', () => {
       expect((await ask(address, '/api/v1/hosts')).statusCode).toBe(200)
     }
     const limited = await ask('192.0.2.1', '/api/v1/hosts')
+    expect(limited.headers).toMatchObject({ 'ratelimit-policy': '"address";q=2;w=60' })
+    expect(limited.headers.ratelimit).toMatch(/^"address";r=0;t=\d+$/)
     expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0)
     expect(limited.json()).toMatchObject({ status: 429, detail: 'this address may ask 2 times a minute' })
     expect(scene.log.join('')).toMatch(

@@ -9,7 +9,7 @@ import { until } from '../../test/support/servers.ts'
 import { FabricLatencies } from './routes/telemetry/telemetry.ts'
 
 /** Of the connection, and of the moment. */
-const OTHERS = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding'])
+const OTHERS = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding', 'ratelimit', 'ratelimit-policy'])
 
 describe('an answer that is ready', () => {
   const latencies = new FabricLatencies()
@@ -131,7 +131,14 @@ describe('an answer that is ready', () => {
 
   it('counts against the limit of its address, and is refused beyond it', async () => {
     const from = { 'x-forwarded-for': '192.0.2.77' }
-    for (let n = 0; n < 1000; n++) expect((await ask(VALUE, from)).resume().statusCode).toBe(200)
+    const told: unknown[] = []
+    for (let n = 0; n < 1000; n++) {
+      const { statusCode, headers } = (await ask(VALUE, from)).resume()
+      expect(statusCode).toBe(200)
+      if (headers.ratelimit !== undefined) told.push(headers.ratelimit)
+    }
+    // From the half on.
+    expect([told.length, told.at(-1)]).toEqual([500, expect.stringMatching(/^"address";r=0;t=\d+$/)])
     expect((await ask(VALUE, from)).resume().statusCode).toBe(429)
     expect((await ask(VALUE, { 'x-forwarded-for': '192.0.2.78' })).resume().statusCode).toBe(200)
   })

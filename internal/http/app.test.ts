@@ -1,3 +1,4 @@
+import { type AddressInfo, connect } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -7,6 +8,11 @@ import type { App } from './app-types.ts'
 import { Refusals } from './doorkeeper.ts'
 import { HttpError, NotFoundError } from './errors.ts'
 import { limitRate, RateLimit, ratesOf } from './rate-limit.ts'
+
+const LIMITS = {
+  ...{ maxBodyBytes: 10, maxHeaderBytes: 1_000, maxUrlLength: 100, maxPathPartLength: 100, requestTimeoutMs: 1_000 },
+  connections: { total: () => 100, perAddress: () => undefined },
+}
 
 let app: App | undefined
 afterEach(async () => {
@@ -21,14 +27,7 @@ async function open(addRoutes: (root: App) => Promise<void>, options: Partial<Ap
       logger,
       faults: new LogThrottle(logger),
       translate: () => undefined,
-      limits: {
-        maxBodyBytes: 10,
-        maxHeaderBytes: 1_000,
-        maxUrlLength: 100,
-        maxPathPartLength: 100,
-        requestTimeoutMs: 1_000,
-        connections: { total: () => 100, perAddress: () => undefined },
-      },
+      limits: LIMITS,
       hosts: { hosts: () => [], setting: '--hosts' },
       refusals: new Refusals(),
       corsOrigins: [],
@@ -158,6 +157,34 @@ describe('an error', () => {
     const answer = await app!.inject('/')
     expect(answer.statusCode).toBe(500)
     expect(answer.body).not.toContain('secret')
+  })
+})
+
+describe('a body that does not arrive in time', () => {
+  it('is answered 408, and never taken for a whole one', { timeout: 20_000 }, async () => {
+    const bodies: string[] = []
+    const opened = await open(
+      async (root) => {
+        root.removeAllContentTypeParsers()
+        root.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+        root.post('/', { config: { takesBody: true } }, async ({ body }) => bodies.push(String(body)))
+      },
+      { limits: { ...LIMITS, requestTimeoutMs: 300 } },
+    )
+    await opened.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = opened.server.address() as AddressInfo
+    const head = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n'
+    const answers = [
+      `${head}Content-Length: 9\r\n\r\nhalf`,
+      `${head}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`,
+    ].map(async (bytes) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(bytes)).setEncoding('utf8')
+      let answer = ''
+      for await (const text of socket) answer += text
+      return answer.split('\r\n', 1)[0]
+    })
+    expect(await Promise.all(answers)).toEqual(['HTTP/1.1 408 Request Timeout', 'HTTP/1.1 408 Request Timeout'])
+    expect(bodies).toEqual([])
   })
 })
 

@@ -48,7 +48,7 @@ export function openFastLane(server: Server, rules: FastLaneRules): void {
     let { headers } = answer.ready
     if (moreHeaders.length > 0) headers = headers.concat(moreHeaders)
     const { counted } = answer
-    // A tenth of the time of an answer, which is saved where its client is far from its limit.
+    // Two more headers cost time, which is saved where the client is far from its limit.
     if (counted !== undefined && isShort(counted)) headers = headers.concat(...Object.entries(rateHeaders(counted)))
     response.writeHead(200, headers as string[]).end(answer.ready.body)
     // What has not left at once waits for a client that may never read it.
