@@ -27,7 +27,7 @@ const ORDER = {
   http: ['observe', 'tls'],
   generator: ['time', 'format', 'observe', 'http'],
   queue: ['time', 'observe', 'broker', 'spool', 'tls', 'http'],
-  api: ['sample', 'fabric', 'time', 'observe', 'intake', 'store', 'live', 'view', 'tls', 'http'],
+  api: ['sample', 'fabric', 'time', 'format', 'gpu', 'observe', 'intake', 'store', 'live', 'view', 'tls', 'http'],
 }
 /** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */
 const PAGE = {

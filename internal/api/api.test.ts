@@ -44,6 +44,7 @@ describe('GET /api/v1/hosts', () => {
       os: null,
       agentVersion: null,
       conflict: null,
+      gpu_count: 0,
     }
     const live = { ...nothing, clockOffsetMs: 0 }
     const stored = { ...nothing, stale: true, clockOffsetMs: null }
@@ -657,6 +658,13 @@ describe('an unknown parameter', () => {
       ['/api/v1/pipeline', 400, 'measurement'],
       ['/api/v1/pipeline/live', 400, 'measurement'],
       ['/api/v1/queue', 400, 'measurement'],
+      ['/api/v1/gpus', 400, 'measurement'],
+      ['/api/v1/namespaces', 400, 'measurement'],
+      ['/api/v1/gpus/live', 400, 'measurement'],
+      ['/api/v1/gpus/{id}/metrics', 400, 'misspelt'],
+      ['/api/v1/gpus/{id}/telemetry', 400, 'measurement'],
+      ['/api/v1/events', 400, 'measurement'],
+      ['/api/v1/query/export', 400, 'format'],
       ['/telemetry/GetMetric', 400, 'measurement'],
       ['/telemetry/ListMetrics', 400, 'measurement'],
       // It needs one, and that comes first.
@@ -710,6 +718,20 @@ describe('the documentation', () => {
       ['/api/v1/queue', '200', json],
       ['/api/v1/queue', '304'],
       ...problemsOf('/api/v1/queue', '421', '429', '500', '503'),
+      ...['gpus', 'namespaces'].flatMap((name) => [
+        [`/api/v1/${name}`, '200', json],
+        ...problemsOf(`/api/v1/${name}`, '421', '429', '500'),
+      ]),
+      ['/api/v1/gpus/live', '200', 'text/event-stream'],
+      ...problemsOf('/api/v1/gpus/live', '421', '429', '503'),
+      ...['metrics', 'telemetry'].flatMap((name) => [
+        [`/api/v1/gpus/{id}/${name}`, '200', json],
+        ...problemsOf(`/api/v1/gpus/{id}/${name}`, '404', '421', '429', '500', '503'),
+      ]),
+      ['/api/v1/events', '200', json],
+      ...problemsOf('/api/v1/events', '421', '429', '500', '503'),
+      ['/api/v1/query/export', '200', 'text/csv', plain, 'application/vnd.apache.parquet'],
+      ...problemsOf('/api/v1/query/export', '404', '421', '429', '500', '501', '503'),
       ...['GetMetric', 'ListMetrics', 'top', 'stats'].flatMap((name) => [
         [`/telemetry/${name}`, '200', json],
         ...(name === 'stats' ? [] : [[`/telemetry/${name}`, '304']]),

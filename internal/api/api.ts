@@ -12,6 +12,9 @@ import type { StoreReader } from '../store/store.ts'
 import type { Clock } from '../time/clock.ts'
 import type { WatchedTls } from '../tls/watched.ts'
 import type { FabricView } from '../view/fabric/fabric-view.ts'
+import { GpuList } from '../view/gpus/gpu-list.ts'
+import { GpusView } from '../view/gpus/gpus-view.ts'
+import { KnownGpus } from '../view/gpus/known-gpus.ts'
 import { HostsView } from '../view/hosts/hosts-view.ts'
 import { KnownHosts } from '../view/hosts/known-hosts.ts'
 import { PipelineView } from '../view/pipeline/pipeline-view.ts'
@@ -19,6 +22,13 @@ import type { QueueView } from '../view/queue/queue-view.ts'
 import { addDocs } from './docs.ts'
 import { LiveStreams } from './live-streams.ts'
 import { addFabricRoutes } from './routes/fabrics.ts'
+import { addEventsRoute } from './routes/events.ts'
+import { addExportRoute } from './routes/export/export.ts'
+import { GpuNames } from './routes/gpus/gpu-names.ts'
+import { addGpusRoutes } from './routes/gpus/gpus.ts'
+import { addGpuHistoryRoute } from './routes/gpus/history.ts'
+import { addGpusLiveRoute } from './routes/gpus/live.ts'
+import { addGpuTelemetryRoute } from './routes/gpus/telemetry.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addHistoryRoute, Histories } from './routes/history.ts'
 import { addHostsRoute } from './routes/hosts.ts'
@@ -131,6 +141,9 @@ export function buildApi(options: ApiOptions): App {
   const faults = new LogThrottle(logger)
   const view = new HostsView(table)
   const known = new KnownHosts({ reader, clock })
+  const gpus = new GpusView(table)
+  const gpuList = new GpuList(gpus)
+  const knownGpus = new KnownGpus({ reader, clock })
   const connections: ConnectionLimits = {
     total: () => MAX_OTHER_CONNECTIONS + options.feed.maxClients,
     // Behind a proxy all clients have its address.
@@ -171,15 +184,27 @@ export function buildApi(options: ApiOptions): App {
 
   async function addResources(api: App): Promise<void> {
     refuseUnknownParameters(api)
-    addHostsRoute(api, { view, known, clock, faults, storeIsAway })
+    const gpuCounts = async (): Promise<ReadonlyMap<string, number>> => gpuList.counts(await knownGpus.get())
+    addHostsRoute(api, { view, known, gpuCounts, clock, faults, storeIsAway })
     const histories = new Histories({ reader, clock, ...limits })
     addHistoryRoute(api, view, reader, histories)
     addFabricRoutes(api, options.fabrics)
     addSwitchRoutes(api, { view: options.fabrics, clock, reader, histories })
     const streams = new LiveStreams(api, options.feed, limits.maxLiveClientsPerAddress)
-    addLiveRoute(api, { feed: options.feed, table, fabrics: options.fabrics, streams })
+    addLiveRoute(api, { feed: options.feed, table, fabrics: options.fabrics, gpus, streams })
     addPipelineRoutes(api, { view: new PipelineView(table), feed: options.feed, streams })
     addQueueRoute(api, options.queue)
+    addGpus(api, histories, streams)
+  }
+
+  function addGpus(api: App, histories: Histories, streams: LiveStreams): void {
+    const names = new GpuNames(gpuList, knownGpus)
+    addGpusRoutes(api, { list: gpuList, known: knownGpus, clock, storeIsAway, faults })
+    addGpusLiveRoute(api, { view: gpus, feed: options.feed, streams, clock })
+    addGpuHistoryRoute(api, names, histories)
+    addGpuTelemetryRoute(api, { names, reader, histories, clock })
+    addEventsRoute(api, { reader, names, histories, clock })
+    addExportRoute(api, { reader, histories, clock })
   }
 
   async function addTelemetry(telemetry: App): Promise<void> {

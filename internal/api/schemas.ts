@@ -69,6 +69,7 @@ const HostSchema = Type.Object(
       }),
     ),
     ...FIGURES,
+    gpu_count: Type.Integer({ minimum: 0, description: 'GPUs of which samples are kept.' }),
   },
   {
     description:
@@ -134,6 +135,8 @@ export const SwitchHistorySchema = Type.Object(
   { description: 'The history.' },
 )
 export type SwitchHistoryAnswer = Static<typeof SwitchHistorySchema>
+
+export const GpuHistorySchema = Type.Object({ gpu_id: Type.String(), ...HISTORY }, { description: 'The history.' })
 
 /** The compiler refuses what the view does not give, or gives as another type. */
 const PIPELINE = {
@@ -219,6 +222,7 @@ const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
   429: 'Too many requests, or live streams, of this address; `Retry-After` says when to try again.',
   431: 'The headers, or the URL, are too long.',
   500: 'The server failed; the log says how.',
+  501: 'The store cannot do it; the detail says what can.',
   503: 'The process cannot answer now; `Retry-After` says when to try again.',
 }
 

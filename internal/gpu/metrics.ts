@@ -1,4 +1,4 @@
-import { type CanonicalUnit, conversion, type SourceUnit, unitsSaid } from './units.ts'
+import { backTo, type CanonicalUnit, conversion, type SourceUnit, unitsSaid } from './units.ts'
 
 /**
  * What says the unit of a metric:
@@ -292,4 +292,34 @@ function unitOf({ unit, decides }: MetricName, help: string, quantity: Canonical
 /** Whether dcgm-exporter names a figure of a GPU so, in any of its generations. It has some of its own, too. */
 export function isGpuMetric(name: string): boolean {
   return /^(DCGM_(FI|EXP)_|dcgm_(?!exporter_))/.test(name)
+}
+
+/** A part of a GPU, at the end of a field's name. */
+const PART = /^(.+?)((?:_(?:nvlink|xid|clock_event|health_watch)_.+)?)$/
+
+/** What a client asks for by the name of a metric. */
+export interface AskedMetric {
+  /** Where its values may be, the best first: one whose unit nothing says is kept as it came, under its own name. */
+  readonly fields: readonly string[]
+  /** What a value of one of these is in the unit of the name. */
+  readonly convert: (field: string, value: number) => number
+}
+
+/** A metric by the name of a field, or by that of any generation of a source, in whose unit it is then given. */
+export function askedMetric(name: string): AskedMetric {
+  const [, base = name, part = ''] = PART.exec(name) ?? []
+  const known = BY_FIELD.has(name) ? undefined : BY_NAME.get(base)
+  if (known === undefined) return { fields: [name], convert: (_field, value) => value }
+  const field = `${known.metric.field}${part}`
+  const back = backTo(known.name.unit, known.metric.unit)
+  return { fields: [...new Set([field, name])], convert: (of, value) => (of === field ? back(value) : value) }
+}
+
+/** A field as dcgm-exporter up to 4.8 names it, and its values in that unit; as it is where that has no name for it. */
+export function dcgmName(field: string): { readonly name: string; readonly convert: (value: number) => number } {
+  const [, base = field, part = ''] = PART.exec(field) ?? []
+  const metric = BY_FIELD.get(base)
+  const first = metric?.to48[0]
+  if (metric === undefined || first === undefined) return { name: field, convert: unchanged }
+  return { name: `${first.name}${part}`, convert: backTo(first.unit, metric.unit) }
 }

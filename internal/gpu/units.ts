@@ -99,3 +99,11 @@ export function conversion(from: SourceUnit, to: CanonicalUnit): ((value: number
   if (canonical === to) return convert
   return from === '0–1' && to === 'percent' ? hundredfold : undefined
 }
+
+/** What a figure in the unit of a field is in a source's unit: the way back of `conversion`. */
+export function backTo(unit: SourceUnit, from: CanonicalUnit): (value: number) => number {
+  const one = conversion(unit, from)?.(1) ?? 1
+  if (one === 1) return same
+  // A power of ten, or of two, is exact in one of the two directions, and 15 digits are what a double keeps.
+  return one > 1 ? through(one) : (value) => Number((value / one).toPrecision(15))
+}

@@ -25,6 +25,12 @@ export interface LiveTableOptions {
   readonly monotonicMs?: () => number
 }
 
+/** Is told of the series of a table. */
+export interface SeriesWatcher {
+  added(live: LiveSeries): void
+  removed(live: LiveSeries): void
+}
+
 /** Counts since the start. */
 export interface LiveTableStats {
   readings: number
@@ -75,6 +81,7 @@ export class LiveTable {
   readonly #freshness: Freshness
   readonly #monotonicMs: () => number
   readonly #nextSeq = new Map<string, number>()
+  readonly #watchers: SeriesWatcher[] = []
   #sweeper: NodeJS.Timeout | undefined
   /** How old the reading is that is being taken, ms; undefined while it has just arrived. */
   #recalledAgeMs: number | undefined
@@ -156,6 +163,12 @@ export class LiveTable {
     return this.#byHost
   }
 
+  /** Tells of every series that is there, and from now on of those that come and go. */
+  watch(watcher: SeriesWatcher): void {
+    this.#watchers.push(watcher)
+    for (const live of this.#series.values()) watcher.added(live)
+  }
+
   /** Every series, in the order in which they came. */
   all(): Iterable<LiveSeries> {
     return this.#series.values()
@@ -229,6 +242,7 @@ export class LiveTable {
     const live = new LiveSeries(series, ++this.#adopted)
     this.#series.set(series, live)
     this.#byHost.add(live)
+    for (const watcher of this.#watchers) watcher.added(live)
     return live
   }
 
@@ -240,6 +254,7 @@ export class LiveTable {
     this.#changes.remove(live)
     this.#byHost.remove(live)
     this.#freshness.forget(live)
+    for (const watcher of this.#watchers) watcher.removed(live)
   }
 
   #countMissed(): void {

@@ -36,6 +36,10 @@ function setUp() {
     hosts: ask,
     history: ask,
     hasHost: async (host, until) => (await ask(host, until)).length > 0,
+    rows: ask,
+    newest: ask,
+    fieldKinds: async (of, until) => new Map(await ask(of, until)),
+    writeParquet: async (query, _path, until) => void (await ask(query, until)),
     async probe(until) {
       store.probed++
       await store.probe(undefined, until)

@@ -3,7 +3,17 @@ import { checkTransition, type Transitions } from '../lifecycle/transition.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { errorText } from '../text/error-text.ts'
 import { Backoff } from '../time/backoff.ts'
-import { type HistoryQuery, type HistorySeries, type KnownHost, StoreError, type StoreReader } from './store.ts'
+import type { FieldKind } from '../sample/value.ts'
+import {
+  type HistoryQuery,
+  type HistorySeries,
+  type KnownHost,
+  type NewestQuery,
+  type RowsQuery,
+  StoreError,
+  type StoredRow,
+  type StoreReader,
+} from './store.ts'
 
 /**
  * What is known of the store.
@@ -102,6 +112,23 @@ export class ReadBreaker implements StoreReader {
 
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]> {
     return this.#ask(signal, (limited) => this.#reader.history(query, limited))
+  }
+
+  rows(query: RowsQuery, signal: AbortSignal): Promise<StoredRow[]> {
+    return this.#ask(signal, (limited) => this.#reader.rows(query, limited))
+  }
+
+  newest(query: NewestQuery, signal: AbortSignal): Promise<StoredRow[]> {
+    return this.#ask(signal, (limited) => this.#reader.newest(query, limited))
+  }
+
+  fieldKinds(measurement: string, signal: AbortSignal): Promise<ReadonlyMap<string, FieldKind>> {
+    return this.#ask(signal, (limited) => this.#reader.fieldKinds(measurement, limited))
+  }
+
+  get writeParquet(): StoreReader['writeParquet'] {
+    if (this.#reader.writeParquet === undefined) return undefined
+    return (query, path, signal) => this.#ask(signal, (limited) => this.#reader.writeParquet!(query, path, limited))
   }
 
   probe(signal: AbortSignal): Promise<void> {

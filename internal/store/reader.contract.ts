@@ -11,6 +11,7 @@ import {
 } from './harness.contract.ts'
 import { randomData, reference, snapped } from './reference.contract.ts'
 import { type Aggregate, type HistoryQuery, MAX_HISTORY_POINTS } from './store.ts'
+import { storedRowsContract } from './stored-rows.contract.ts'
 import type { StoreTraits } from './writer.contract.ts'
 
 const AGGREGATES: readonly Aggregate[] = ['mean', 'min', 'max', 'last', 'p50', 'p90', 'p99']
@@ -18,6 +19,8 @@ const AGGREGATES: readonly Aggregate[] = ['mean', 'min', 'max', 'last', 'p50', '
 /** The promises of every store's reader. */
 export function readerContract(store: Harness, { uint }: StoreTraits): void {
   const { stored, history, signal } = store
+
+  storedRowsContract(store)
 
   describe('names', () => {
     const odd = [

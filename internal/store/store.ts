@@ -1,5 +1,6 @@
 import type { Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
+import type { FieldKind, FieldValue } from '../sample/value.ts'
 import { countText } from '../text/count.ts'
 
 /** What the write queue must know about a store. */
@@ -113,7 +114,7 @@ export interface HistorySeries {
  * The order of tag sets in an answer. Compares keys and values one after the other, by UTF-16 units. A shorter set comes before a longer
  * one that begins with it.
  */
-export function bySeries(a: HistorySeries, b: HistorySeries): number {
+export function bySeries(a: Pick<HistorySeries, 'tags'>, b: Pick<HistorySeries, 'tags'>): number {
   const x = Object.entries(a.tags).sort(byText).flat()
   const y = Object.entries(b.tags).sort(byText).flat()
   for (let i = 0; i < Math.min(x.length, y.length); i++) {
@@ -126,11 +127,45 @@ function byText([a]: [string, string], [b]: [string, string]): number {
   return a < b ? -1 : 1
 }
 
+/** The samples of a range `[startUs, endUs)` as they were stored. */
+export interface RowsQuery {
+  readonly measurement: string
+  /** As in a history. */
+  readonly tags: Readonly<Record<string, string>>
+  /** Only these, and samples that have one of them; undefined for every field. */
+  readonly fields?: readonly string[]
+  readonly startUs: number
+  readonly endUs: number
+  /** Which samples come first, and are given where there are more than `limit`. */
+  readonly first: 'oldest' | 'newest'
+  readonly limit: number
+}
+
+/** A stored sample. */
+export interface StoredRow {
+  readonly tags: Readonly<Record<string, string>>
+  /** µs; nanoseconds below are cut off. */
+  readonly at: number
+  /** Its values by field. */
+  readonly values: ReadonlyMap<string, FieldValue>
+}
+
+/** The newest sample of each series of a measurement. */
+export interface NewestQuery {
+  readonly measurement: string
+  readonly sinceUs: number
+  /** Whether the values are wanted too; without them a store need not read them. */
+  readonly values: boolean
+}
+
 export interface KnownHost {
   readonly host: string
   /** Time of the host's newest sample, µs. */
   readonly lastSeenAt: number
 }
+
+/** What is exported as a file. */
+export type ParquetQuery = Pick<RowsQuery, 'measurement' | 'tags' | 'fields' | 'startUs' | 'endUs'>
 
 /** Reads samples. Rejects with a StoreError: `too_much` for a history of more than MAX_HISTORY_POINTS. */
 export interface StoreReader {
@@ -144,6 +179,19 @@ export interface StoreReader {
    * whose mean is beyond the largest double has no point.
    */
   history(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>
+  /**
+   * The samples of a range, at most `limit`, in the order of their times; those of one µs by their tags, as `bySeries` has them. Values that
+   * are written again count once.
+   */
+  rows(query: RowsQuery, signal: AbortSignal): Promise<StoredRow[]>
+  /** The newest sample of each series since a time, in no order. */
+  newest(query: NewestQuery, signal: AbortSignal): Promise<StoredRow[]>
+  /** The fields of a measurement with their kinds, in no order; empty where it is not known. */
+  fieldKinds(measurement: string, signal: AbortSignal): Promise<ReadonlyMap<string, FieldKind>>
+  /**
+   * Writes the samples of a range to a file in Apache Parquet: a column `time`, one for each tag and field. Undefined where the store cannot.
+   */
+  readonly writeParquet: ((query: ParquetQuery, path: string, signal: AbortSignal) => Promise<void>) | undefined
   /** The smallest question: resolves when the store answers it. */
   probe(signal: AbortSignal): Promise<void>
   close(): Promise<void>

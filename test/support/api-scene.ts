@@ -5,20 +5,10 @@ import { expect } from 'vitest'
 import { type ApiOptions, buildApi } from '../../internal/api/api.ts'
 import type { App } from '../../internal/http/app-types.ts'
 import { Feed, type FeedOptions } from '../../internal/live/feed.ts'
-import type { HistorySeries, KnownHost, StoreReader } from '../../internal/store/store.ts'
 import { FabricView } from '../../internal/view/fabric/fabric-view.ts'
 import { QueueView } from '../../internal/view/queue/queue-view.ts'
+import { FakeReader } from './fake-reader.ts'
 import { LiveWay, silent } from './live-feed.ts'
-
-/** A store that answers, or fails, as a test wants. */
-class FakeReader implements StoreReader {
-  hosts: StoreReader['hosts'] = async (): Promise<KnownHost[]> => []
-  hasHost: StoreReader['hasHost'] = async (host, signal) =>
-    (await this.hosts(0, signal)).some((known) => known.host === host)
-  history: StoreReader['history'] = async (): Promise<HistorySeries[]> => []
-  async probe(): Promise<void> {}
-  async close(): Promise<void> {}
-}
 
 /** An API with all its parts. Only the store is not real. */
 export class ApiScene {

@@ -125,11 +125,9 @@ export class Histories {
     { tags, params, isKnown, what }: HistoryAsked,
     clientGone: AbortSignal,
   ): Promise<Omit<HistoryAnswer, 'host'>> {
-    const { reader, clock, maxQueries } = this.#options
+    const { reader, clock } = this.#options
     const query = parseHistoryParams(tags, params, clock.now())
-    if (this.#running >= maxQueries) throw new OverloadError(`${this.#running} queries are running already`)
-    this.#running++
-    try {
+    return this.#inTurn(async () => {
       const series = await this.#ask(clientGone, (signal) => reader.history(query, signal))
       if (series.length === 0 && !(await this.#ask(clientGone, (signal) => isKnown(query, signal))))
         throw new NotFoundError(`no sample of ${what} is kept`)
@@ -142,6 +140,20 @@ export class Histories {
         everyMs: query.everyUs / 1000,
         series,
       }
+    })
+  }
+
+  /** Any other question to the store: one of as many as may run. */
+  ask<T>(clientGone: AbortSignal, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.#ask(clientGone, question))
+  }
+
+  async #inTurn<T>(job: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#options.maxQueries)
+      throw new OverloadError(`${this.#running} queries are running already`)
+    this.#running++
+    try {
+      return await job()
     } finally {
       this.#running--
     }

@@ -14,6 +14,8 @@ import { logStoreFault } from '../store-errors.ts'
 export interface HostsOptions {
   readonly view: HostsView
   readonly known: KnownHosts
+  /** How many GPUs each host has. */
+  readonly gpuCounts: () => Promise<ReadonlyMap<string, number>>
   readonly clock: Clock
   readonly storeIsAway: () => boolean
   readonly faults: LogThrottle
@@ -112,6 +114,7 @@ class HostsAnswers {
   /** The names in order, and what they were made of: with 10,000 hosts they take longer than a page of answers. */
   #names: { readonly stored: HostsOfStore; readonly version: number; readonly sorted: readonly string[] } | undefined
   #newest: Made | undefined
+  #gpuCounts: ReadonlyMap<string, number> = new Map()
   /** By question, the oldest first. */
   readonly #long = new Map<string, { readonly body: string; readonly madeAt: number; readonly goodForUs: number }>()
 
@@ -120,8 +123,9 @@ class HostsAnswers {
   }
 
   async get(question: Question): Promise<string> {
-    const { known, clock } = this.#options
+    const { known, clock, gpuCounts } = this.#options
     const stored = await known.get()
+    this.#gpuCounts = await gpuCounts()
     const { now, bodies } = this.#madeOf(stored, clock.now())
     const key = JSON.stringify(question)
     const made = bodies.get(key) ?? this.#longAnswer(key, now)
@@ -188,19 +192,21 @@ class HostsAnswers {
     const { view } = this.#options
     const names = new Set<string>()
     for (const { name } of view.watched()) names.add(name)
-    for (const name of stored.hosts.keys()) if (view.host(name) === undefined) names.add(name)
+    for (const name of stored.found.keys()) if (view.host(name) === undefined) names.add(name)
     return names
   }
 
   readonly #hostAnswer = (name: string, stored: HostsOfStore, now: number): HostAnswer => {
     const live = this.#options.view.host(name)
+    const gpu_count = this.#gpuCounts.get(name) ?? 0
     if (live !== undefined) {
       const { stale, clockOffsetMs } = live
       const ageMs = Math.round(live.ageMs)
-      return { host: name, lastSeenAt: now - ageMs * 1000, ageMs, stale, clockOffsetMs, ...live.figures() }
+      const lastSeenAt = now - ageMs * 1000
+      return { host: name, lastSeenAt, ageMs, stale, clockOffsetMs, ...live.figures(), gpu_count }
     }
     const { lastSeenAt, ageMs } = lastSeen(name, stored, now)
-    return { host: name, lastSeenAt, ageMs, stale: true, clockOffsetMs: null, ...NO_FIGURES }
+    return { host: name, lastSeenAt, ageMs, stale: true, clockOffsetMs: null, ...NO_FIGURES, gpu_count }
   }
 
   readonly #briefAnswer = (name: string, stored: HostsOfStore, now: number): HostAnswer => {
@@ -214,6 +220,6 @@ class HostsAnswers {
 
 /** When the store has seen a host of which nothing arrived here. Its newest sample may have a time in the future, where a clock was wrong. */
 function lastSeen(name: string, stored: HostsOfStore, now: number): { lastSeenAt: number; ageMs: number } {
-  const lastSeenAt = Math.min(stored.hosts.get(name)?.lastSeenAt ?? 0, now)
+  const lastSeenAt = Math.min(stored.found.get(name)?.lastSeenAt ?? 0, now)
   return { lastSeenAt, ageMs: Math.round((now - lastSeenAt) / 1000) }
 }

@@ -4,8 +4,11 @@ import { ParameterError } from '../../http/errors.ts'
 import type { Feed } from '../../live/feed.ts'
 import { FeedFilter } from '../../live/feed-filter.ts'
 import type { LiveTable } from '../../live/live-table.ts'
+import { cleanText } from '../../sample/border.ts'
 import type { FabricView } from '../../view/fabric/fabric-view.ts'
 import { SwitchClient } from '../../view/fabric/switch-stream.ts'
+import { GpuFilter } from '../../view/gpus/gpu-filter.ts'
+import type { GpusView } from '../../view/gpus/gpus-view.ts'
 import type { LiveStreams } from '../live-streams.ts'
 import { escapeName, hiddenName, parseNames, refuseHidden } from '../names.ts'
 import { problems } from '../schemas.ts'
@@ -26,6 +29,11 @@ const QuerySchema = Type.Object(
       'switches or ports of fabrics, after each snapshot; of a switch whose ports are read its ports. It goes with no other filter',
       'none',
     ),
+    gpu: names(
+      'GPUs, by `uuid` or `device_id`, or with `hostname` by `gpu_id`: the samples of `gpu` and `gpu_info`. It goes with `measurement` and `hostname` alone',
+      'none',
+    ),
+    hostname: Type.Optional(Type.String({ maxLength: 1024, description: 'The host of the GPUs that `gpu` names.' })),
   },
   { additionalProperties: false },
 )
@@ -50,11 +58,12 @@ export interface LiveRouteOptions {
   readonly feed: Feed
   readonly table: LiveTable
   readonly fabrics: FabricView
+  readonly gpus: GpusView
   readonly streams: LiveStreams
 }
 
 /** `GET /live`: the latest readings and their changes, until the client leaves. */
-export function addLiveRoute(app: App, { feed, table, fabrics, streams }: LiveRouteOptions): void {
+export function addLiveRoute(app: App, { feed, table, fabrics, gpus, streams }: LiveRouteOptions): void {
   app.get(
     '/live',
     {
@@ -71,15 +80,22 @@ export function addLiveRoute(app: App, { feed, table, fabrics, streams }: LiveRo
       },
     },
     async (request, reply): Promise<string | undefined> => {
-      const { host, measurement, switch: switches } = request.query
+      const { host, measurement, switch: switches, gpu, hostname } = request.query
       if (switches !== undefined) {
-        if ((host ?? measurement) !== undefined) throw new ParameterError('switch', 'switch goes with no other filter')
+        if ((host ?? measurement ?? gpu) !== undefined)
+          throw new ParameterError('switch', 'switch goes with no other filter')
         const ids = namesOf('switch', switches, () => switchesOf(fabrics)) ?? []
         return streams.answer(request, reply, (sink) => feed.joinClient(() => new SwitchClient(sink, fabrics, ids)))
       }
+      if (gpu !== undefined && host !== undefined)
+        throw new ParameterError('gpu', 'gpu goes with hostname, not with host')
+      if (gpu === undefined && hostname !== undefined) throw new ParameterError('hostname', 'hostname goes with gpu')
+      const ids = namesOf('gpu', gpu, () => [])
+      const onHost = hostname === undefined ? undefined : cleanText(hostname)
       const filter = new FeedFilter(
-        namesOf('host', host, () => hostsOf(table)),
+        onHost === undefined ? namesOf('host', host, () => hostsOf(table)) : [onHost],
         namesOf('measurement', measurement, () => measurementsOf(table)),
+        ids && new GpuFilter(gpus, ids, onHost),
       )
       return streams.answer(request, reply, (sink) => feed.join(sink, filter, request.headers['last-event-id']))
     },

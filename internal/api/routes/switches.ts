@@ -150,6 +150,11 @@ function tagsOf(id: string): Record<string, string> {
   return guid === undefined ? { switch: id } : { node_guid: guid.toLowerCase(), port_num: port! }
 }
 
+/** Where the samples of a switch or port are: of a switch whose ports are read, those of its ports too. */
+export function tagsOfSwitch(id: string): { measurements: readonly string[]; tags: Record<string, string> } {
+  return { measurements: PORT.test(id) ? ['fabric_port'] : ['switch', 'fabric_port'], tags: tagsOf(id) }
+}
+
 /** The series of one fabric alone have its name, but for those of the fabric `default`, which have none. */
 function fabricTag(fabric: string | undefined): Record<string, string> {
   return fabric === undefined ? {} : { fabric: fabric === DEFAULT_FABRIC ? '' : fabric }

@@ -25,10 +25,22 @@ export interface Field {
   stored: boolean
 }
 
+/** Rows of a day in a table of their own. No row is added to it any more. */
+export interface DayPart {
+  readonly name: string
+  readonly columns: readonly Field[]
+  /** Whether its rows are in the order of their series and times. */
+  readonly sorted: boolean
+}
+
 /** The table of one measurement and day (UTC). Its columns are `time_ns`, `series` and `columns`, in this order. */
 export interface DayTable {
   readonly name: string
   columns: readonly Field[]
+  /** Rows in this table itself. */
+  rows: number
+  /** Its older rows, which were set apart to be sorted, the oldest first. */
+  parts: readonly DayPart[]
   /** Whether it may have two rows of one series and time. A query then merges its rows. Once true, it stays true. */
   repeats: boolean
 }
@@ -84,6 +96,8 @@ export class Catalogue {
   readonly measurements = new Map<string, Measurement>()
   /** By name. Kept for the list of hosts: going through 1,000,000 series takes 0.2 s. */
   readonly hosts = new Map<string, StoredHost>()
+  /** Since the start, over all measurements. */
+  rowsAppended = 0
   #plans = new WeakMap<Series, Plan>()
   #nextMeasurement = 1
   #nextSeries = 1
@@ -132,7 +146,7 @@ export class Catalogue {
     for (const measurement of this.measurements.values()) {
       for (const [day, table] of measurement.days) {
         if (day >= firstDay) continue
-        gone.tables.push(table.name)
+        gone.tables.push(table.name, ...table.parts.map(({ name }) => name))
         measurement.days.delete(day)
       }
       for (const [tags, series] of measurement.series) {

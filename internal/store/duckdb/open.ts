@@ -6,9 +6,11 @@ import type { Catalogue } from './catalogue.ts'
 import { Database } from './database.ts'
 import { Lane } from './lane.ts'
 import { openError } from './problem.ts'
+import { ParquetWriter } from './parquet.ts'
 import { DuckDbReader } from './reader.ts'
 import { Retention } from './retention.ts'
 import { loadCatalogue, loadClock } from './schema.ts'
+import { Sorter } from './sorter.ts'
 import { DuckDbWriter } from './writer.ts'
 
 const SWEEP_EVERY_MS = 3_600_000
@@ -25,6 +27,8 @@ export interface DuckDbOptions {
   readonly minFreeBytes?: number
   /** How often days beyond the retention are dropped, besides at the start. Default 1 h. */
   readonly sweepEveryMs?: number
+  /** When a table is set apart and sorted by series, other than by default; for tests. */
+  readonly sorting?: { readonly minRows: number; readonly cellsPerPart: number; readonly everyMs: number }
   /** Monotonic time, ms. */
   readonly monotonicMs?: () => number
 }
@@ -62,14 +66,20 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbStore> {
       ...{ path: database.path, minFreeBytes: options.minFreeBytes },
     })
     const probes = await database.connect()
-    const reader = new DuckDbReader({ catalogue, connection: queryConnection, lane: queries, probes })
-    const retention = new Retention({ catalogue, connection, queries, writes, clock, believed, retentionMs, logger })
+    const sorts = new Lane()
+    const parquet = new ParquetWriter({ catalogue, connection: await database.connect(), lane: sorts })
+    const reader = new DuckDbReader({ catalogue, connection: queryConnection, lane: queries, probes, parquet })
+    const lanes = { sorts, queries, writes }
+    const sorter = new Sorter({ ...lanes, catalogue, connection: await database.connect(), logger, ...options.sorting })
+    const retention = new Retention({ ...lanes, catalogue, connection, clock, believed, retentionMs, logger })
     await retention.sweep()
     retention.start(options.sweepEveryMs ?? SWEEP_EVERY_MS)
+    sorter.start(options.sorting?.everyMs)
     let closed: Promise<void> | undefined
     const close = async (): Promise<void> => {
       retention.stop()
       try {
+        await sorter.close()
         await writer.close()
         await queries.run(() => writes.run(() => connection.run('CHECKPOINT')))
       } finally {

@@ -36,40 +36,36 @@ export class Retention {
     return isAhead && !catalogue.hasDaysBefore(this.#firstDay(clock)) ? '' : believed.problem
   }
 
-  /** Drops every day that ended before the retention began. Waits for queries first, because they may read those tables. */
+  /** Drops every day that ended before the retention began. Waits for queries first, because they may read those tables, and for a sort. */
   async sweep(): Promise<void> {
-    const { catalogue, connection, queries, writes, believed, logger } = this.#options
+    const { catalogue, connection, sorts, queries, writes, believed, logger } = this.#options
     believed.check()
     this.#sayProblem()
-    await queries.run(() =>
-      writes.run(async () => {
-        await saveClock(connection, believed.record)
-        const firstDay = this.#firstDay(believed)
-        const gone = catalogue.forget(firstDay)
-        const { tables, series, measurements } = gone
-        if (tables.length + series.length + measurements.length === 0) return
-        const statements = [
-          ...tables.map((table) => `DROP TABLE IF EXISTS ${table}`),
-          `DELETE FROM days WHERE day < ${firstDay}`,
-          ...deletions('series', 'id', series),
-          ...deletions('fields', 'measurement', measurements),
-          ...deletions('measurements', 'id', measurements),
-        ]
-        try {
-          await connection.run(`BEGIN; ${statements.join('; ')}; COMMIT`)
-        } catch (error) {
-          // The catalogue has forgotten the tables. They keep their space until the next start finds and drops them.
-          await connection.run('ROLLBACK').catch(() => undefined)
-          throw error
-        }
-        // Frees the blocks of the tables for new ones.
-        await connection.run('CHECKPOINT')
-        logger.info(
-          { tables: tables.length, series: series.length },
-          'dropped the samples of days beyond the retention',
-        )
-      }),
-    )
+    const alone = (job: () => Promise<void>): Promise<void> => sorts.run(() => queries.run(() => writes.run(job)))
+    await alone(async () => {
+      await saveClock(connection, believed.record)
+      const firstDay = this.#firstDay(believed)
+      const gone = catalogue.forget(firstDay)
+      const { tables, series, measurements } = gone
+      if (tables.length + series.length + measurements.length === 0) return
+      const statements = [
+        ...tables.map((table) => `DROP TABLE IF EXISTS ${table}`),
+        `DELETE FROM days WHERE day < ${firstDay}`,
+        ...deletions('series', 'id', series),
+        ...deletions('fields', 'measurement', measurements),
+        ...deletions('measurements', 'id', measurements),
+      ]
+      try {
+        await connection.run(`BEGIN; ${statements.join('; ')}; COMMIT`)
+      } catch (error) {
+        // The catalogue has forgotten the tables. They keep their space until the next start finds and drops them.
+        await connection.run('ROLLBACK').catch(() => undefined)
+        throw error
+      }
+      // Frees the blocks of the tables for new ones.
+      await connection.run('CHECKPOINT')
+      logger.info({ tables: tables.length, series: series.length }, 'dropped the samples of days beyond the retention')
+    })
   }
 
   #firstDay(clock: Clock): number {
@@ -94,6 +90,7 @@ export interface RetentionOptions {
   readonly catalogue: Catalogue
   /** The writer's connection: a sweep runs between two writes. */
   readonly connection: DuckDBConnection
+  readonly sorts: Lane
   readonly queries: Lane
   readonly writes: Lane
   readonly clock: Clock

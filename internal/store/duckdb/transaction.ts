@@ -29,6 +29,9 @@ export class Transaction {
       const appender = await this.#appenders.open(table.name, columns)
       const mayRepeat = await appender.append(batch.rows, group, signal)
       if (mayRepeat && !table.repeats) await this.#markRepeats(group, table)
+      this.#changes.push(() => {
+        table.rows += group.rows.length
+      })
     }
     await this.#connection.run('COMMIT')
     for (const change of this.#changes) change()
@@ -70,7 +73,13 @@ export class Transaction {
     const { measurement, day, counts } = group
     const known = measurement.days.get(day)
     if (known === undefined) {
-      const table = { name: tableName(measurement, day), columns: [...counts.keys()], repeats: false }
+      const table = {
+        name: tableName(measurement, day),
+        columns: [...counts.keys()],
+        rows: 0,
+        parts: [],
+        repeats: false,
+      }
       await this.#connection.run(createTable(table.name, table.columns))
       await this.#insert('days', [[measurement.id, day, false]])
       this.#changes.push(() => measurement.days.set(day, table))

@@ -114,6 +114,7 @@ export class DuckDbWriter implements StoreWriter, BatchOwner {
         await transaction.run(batch, groups, signal)
         this.#appendsInLog += groups.length
         noteBatch(batch)
+        this.catalogue.rowsAppended += batch.rows.count
       }
       return { next: 'ack', rejected: [...batch.rejected] }
     } catch (error) {

@@ -22,6 +22,8 @@ export type Param =
 /** Rows of one measurement and tag set. */
 export interface Rows {
   readonly tags: Readonly<Record<string, string>>
+  /** The names of the values, `time` first. */
+  readonly columns: readonly string[]
   /**
    * Each row has the time in µs and the values, in the order of the statement's columns. An integer that no number holds exactly is
    * an array of one text, its digits.
@@ -34,6 +36,7 @@ interface StatementResult {
   readonly series?: ReadonlyArray<{
     readonly name: string
     readonly tags?: Rows['tags']
+    readonly columns: Rows['columns']
     readonly values: Rows['values']
   }>
 }
@@ -145,12 +148,12 @@ export class InfluxQl {
             throw new StoreError('too_much', `${error}: ask for a shorter range, or for larger buckets`)
           throw this.#error(isTemporary(error) ? 'away' : 'refused', `answers: ${shorten(error)}${this.#hint(error)}`)
         }
-        for (const { name, tags = {}, values } of series) {
+        for (const { name, tags = {}, columns, values } of series) {
           rows += values.length
           if (rows > maxRows) throw tooManyPoints(this.#options.maxPoints)
           const key = JSON.stringify([name, tags])
           if (key === openSeries) found.at(-1)!.values.push(...values)
-          else found.push({ tags, values })
+          else found.push({ tags, columns, values })
           openSeries = key
         }
       }

@@ -1,3 +1,4 @@
+import type { FieldKind } from '../../sample/value.ts'
 import {
   type Aggregate,
   bySeries,
@@ -6,12 +7,24 @@ import {
   type HistorySeries,
   type KnownHost,
   MAX_HISTORY_POINTS,
+  type NewestQuery,
+  type RowsQuery,
   StoreError,
+  type StoredRow,
   type StoreReader,
   tooManyPoints,
 } from '../store.ts'
 import { InfluxQl, NotFiniteError, type Param, type Rows } from './influxql.ts'
 import { influxError } from './problem.ts'
+import {
+  kindsOf,
+  nanoseconds,
+  rangeParams,
+  rowsStatement,
+  storedRows,
+  tagConditions,
+  withoutEmpty,
+} from './stored-rows.ts'
 import type { InfluxTransport } from './transport.ts'
 
 /** Rows of ten fields are 6 MB of JSON. */
@@ -73,7 +86,7 @@ export class InfluxReader implements StoreReader {
     if (found.length === 0) await this.probe(signal)
     const newest = new Map<string, number>()
     for (const [measurement] of found.flatMap(({ values }) => values)) {
-      for await (const { tags, values } of this.#newestRows(String(measurement), sinceUs, signal)) {
+      for await (const { tags, values } of this.#newestRows(String(measurement), sinceUs, 'host', signal)) {
         const host = tags.host ?? ''
         const atUs = Number(values[0]?.[0])
         if (host !== '' && atUs > (newest.get(host) ?? -Infinity)) newest.set(host, atUs)
@@ -83,9 +96,14 @@ export class InfluxReader implements StoreReader {
   }
 
   /** Page by page: the rows of 100,000 hosts may be more than an answer may be long, and would stop this process for a second. */
-  async *#newestRows(measurement: string, sinceUs: number, signal: AbortSignal): AsyncGenerator<Rows> {
+  async *#newestRows(
+    measurement: string,
+    sinceUs: number,
+    each: 'host' | '*',
+    signal: AbortSignal,
+  ): AsyncGenerator<Rows> {
     const params = { measurement: { identifier: measurement }, since: nanoseconds(sinceUs) }
-    const newest = 'SELECT *::field FROM $measurement WHERE time >= $since GROUP BY host ORDER BY time DESC LIMIT 1'
+    const newest = `SELECT *::field FROM $measurement WHERE time >= $since GROUP BY ${each} ORDER BY time DESC LIMIT 1`
     let hosts = HOSTS_PER_REQUEST
     for (let from = 0; ; ) {
       const page = await this.#influxQl
@@ -131,6 +149,25 @@ export class InfluxReader implements StoreReader {
     return series
   }
 
+  async rows(query: RowsQuery, signal: AbortSignal): Promise<StoredRow[]> {
+    if (query.measurement === '' || query.fields?.length === 0 || query.fields?.includes('')) return []
+    const { text, params } = rowsStatement(query)
+    return storedRows(await this.#influxQl.select(text, params, signal), query.first).slice(0, query.limit)
+  }
+
+  async newest({ measurement, sinceUs }: NewestQuery, signal: AbortSignal): Promise<StoredRow[]> {
+    const found: Rows[] = []
+    for await (const rows of this.#newestRows(measurement, sinceUs, '*', signal)) found.push(rows)
+    return storedRows(found, 'newest')
+  }
+
+  async fieldKinds(measurement: string, signal: AbortSignal): Promise<ReadonlyMap<string, FieldKind>> {
+    const params = { measurement: { identifier: measurement } }
+    return kindsOf(await this.#influxQl.select('SHOW FIELD KEYS FROM $measurement', params, signal))
+  }
+
+  readonly writeParquet = undefined
+
   /**
    * Selects, because 2.7 answers `SHOW` with nothing, and no error, when the bucket is missing or the token may not read it. VictoriaMetrics
    * gives the same list of databases to every query; a row of samples has a time.
@@ -151,16 +188,10 @@ export class InfluxReader implements StoreReader {
     const params: Record<string, Param> = {
       field: { identifier: field },
       measurement: { identifier: query.measurement },
-      start: nanoseconds(query.startUs),
-      end: nanoseconds(query.endUs),
+      ...rangeParams(query),
       every: { duration: `${query.everyUs}u` },
     }
-    const conditions = ['time >= $start', 'time < $end']
-    for (const [n, [key, value]] of Object.entries(query.tags).entries()) {
-      params[`key${n}`] = { identifier: key }
-      params[`value${n}`] = value
-      conditions.push(`$key${n}::tag = $value${n}`)
-    }
+    const conditions = ['time >= $start', 'time < $end', ...tagConditions(query.tags, params)]
     const expression = `${EXPRESSIONS[query.aggregate]} AS value`
     const buckets = `SELECT ${expression} FROM $measurement WHERE ${conditions.join(' AND ')} GROUP BY time($every), * fill(none)`
     const rows = await this.#finite(buckets, params, signal)
@@ -178,13 +209,4 @@ function numbersOf(values: Rows['values']): HistoryPoint[] {
     else if (Array.isArray(value)) points.push([Number(atUs), String(value[0])])
   }
   return points
-}
-
-/** InfluxDB gives each series all tag keys of its measurement, with '' for those that the series does not have. */
-function withoutEmpty(tags: Rows['tags']): Record<string, string> {
-  return Object.fromEntries(Object.entries(tags).filter(([, value]) => value !== ''))
-}
-
-function nanoseconds(us: number): { integer: bigint } {
-  return { integer: BigInt(us) * 1000n }
 }

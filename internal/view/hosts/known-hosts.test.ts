@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { FakeReader } from '../../../test/support/fake-reader.ts'
 import { HandClock } from '../../../test/support/live-feed.ts'
 import type { KnownHost, StoreReader } from '../../store/store.ts'
 import { KnownHosts } from './known-hosts.ts'
 
 function readerOf(hosts: StoreReader['hosts']): StoreReader {
-  return { hosts, hasHost: async () => false, history: async () => [], probe: async () => {}, close: async () => {} }
+  return Object.assign(new FakeReader(), { hosts })
 }
 
 describe('KnownHosts', () => {
@@ -17,7 +18,7 @@ describe('KnownHosts', () => {
     const known = new KnownHosts({ reader, clock: new HandClock(), timeoutMs: 5 })
     const answers = await Promise.all([known.get(), known.get()])
     const timedOut = expect.objectContaining({ kind: 'away', cause: expect.objectContaining({ name: 'TimeoutError' }) })
-    expect(answers.map(({ hosts, failure }) => [hosts.size, failure])).toEqual([
+    expect(answers.map(({ found, failure }) => [found.size, failure])).toEqual([
       [0, timedOut],
       [0, timedOut],
     ])
@@ -52,8 +53,8 @@ describe('KnownHosts', () => {
     const clock = new HandClock(0)
     const known = new KnownHosts({ reader, clock, patienceMs: 5 })
     const list = async (): Promise<unknown> => {
-      const { hosts, complete } = await known.get()
-      return [[...hosts.keys()].join(), complete]
+      const { found, complete } = await known.get()
+      return [[...found.keys()].join(), complete]
     }
     expect(await list()).toEqual(['', false])
     clock.time = 20e6
@@ -83,8 +84,8 @@ describe('KnownHosts', () => {
     const seen: unknown[] = []
     for (const at of [0, 9.9, 10, 11.9, 12]) {
       clock.time = at * 1e6
-      const { hosts, failure } = await known.get()
-      seen.push([at, [...hosts.keys()].join(), failure !== undefined])
+      const { found, failure } = await known.get()
+      seen.push([at, [...found.keys()].join(), failure !== undefined])
     }
     expect(seen).toEqual([
       [0, 'a', false],

@@ -1,92 +1,25 @@
-import { type KnownHost, StoreError, type StoreReader } from '../../store/store.ts'
-import type { Clock } from '../../time/clock.ts'
+import type { KnownHost, StoreReader } from '../../store/store.ts'
+import { KnownOfStore, type KnownOfStoreOptions, type OfStore } from '../known-of-store.ts'
 
-export interface KnownHostsOptions {
+export interface KnownHostsOptions extends Omit<KnownOfStoreOptions<KnownHost>, 'ask' | 'what'> {
   readonly reader: StoreReader
-  readonly clock: Clock
-  /** How long the store may take to answer, ms. */
-  readonly timeoutMs?: number
-  /** How long a request waits for an answer that the store has been asked for, ms. */
-  readonly patienceMs?: number
 }
 
 /** How far back the store is asked, µs. */
 const WINDOW_US = 7 * 86_400e6
-/** How long one answer of the store serves all requests, µs. */
-const FRESH_US = 10e6
-/**
- * An answer serves ten times as long as the store took for it, so that listing hosts takes a tenth of the store's time
- * at most: InfluxDB 1.6 takes 7 s for each measurement that 100,000 hosts have.
- */
-const FRESH_PER_DURATION = 10
-const MAX_FRESH_US = 600e6
-/** How long after a failure the store is not asked, µs. */
-const RETRY_US = 2e6
-const TIMEOUT_MS = 300_000
-/** A store with few hosts answers in less. A person does not notice it. */
-const PATIENCE_MS = 250
 
 /** The hosts that the store knows. */
-export interface HostsOfStore {
-  readonly hosts: ReadonlyMap<string, KnownHost>
-  /** Whether these are all hosts: the store has answered, and does not fail now. */
-  readonly complete: boolean
-  /** Why the store did not answer. The hosts are then those of its last answer. */
-  readonly failure: StoreError | undefined
-}
+export type HostsOfStore = OfStore<KnownHost>
 
-/**
- * An index of the store's hosts of the last seven days. One query at a time brings it up to date, and no request waits
- * long for it: until there is an answer, the hosts are those of the last one.
- */
-export class KnownHosts {
-  readonly #reader: StoreReader
-  readonly #clock: Clock
-  readonly #timeoutMs: number
-  readonly #patienceMs: number
-  #last: HostsOfStore = { hosts: new Map(), complete: false, failure: undefined }
-  #goodUntil = 0
-  /** The query under way, or the time that a request waits for it: what ends first. */
-  #query: Promise<unknown> | undefined
-
-  constructor(options: KnownHostsOptions) {
-    this.#reader = options.reader
-    this.#clock = options.clock
-    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS
-    this.#patienceMs = options.patienceMs ?? PATIENCE_MS
-  }
-
-  /** Never rejects. */
-  async get(): Promise<HostsOfStore> {
-    const goodForUs = this.#goodUntil - this.#clock.now()
-    // An answer that is good for longer than any comes from before the clock was set back.
-    if (goodForUs <= 0 || goodForUs > MAX_FRESH_US) this.#query ??= this.#refresh()
-    await this.#query
-    return this.#last
-  }
-
-  /** Begins a query. @returns when it has ended, or has taken longer than requests wait for it */
-  #refresh(): Promise<unknown> {
-    const answered = this.#ask().finally(() => {
-      this.#query = undefined
+/** The store's hosts of the last seven days, by name. */
+export class KnownHosts extends KnownOfStore<KnownHost> {
+  constructor({ reader, ...options }: KnownHostsOptions) {
+    super({
+      ...{ ...options, what: 'the hosts' },
+      ask: async (nowUs, signal) => {
+        const hosts = await reader.hosts(nowUs - WINDOW_US, signal)
+        return new Map(hosts.map((known) => [known.host, known]))
+      },
     })
-    return Promise.race([answered, new Promise((resolve) => setTimeout(resolve, this.#patienceMs).unref())])
-  }
-
-  async #ask(): Promise<void> {
-    // Several requests wait for this answer, so the signal of one request must not abort the query.
-    const signal = AbortSignal.timeout(this.#timeoutMs)
-    const askedAt = this.#clock.now()
-    try {
-      const hosts = await this.#reader.hosts(askedAt - WINDOW_US, signal)
-      const now = this.#clock.now()
-      this.#last = { hosts: new Map(hosts.map((known) => [known.host, known])), complete: true, failure: undefined }
-      this.#goodUntil = now + Math.min(MAX_FRESH_US, Math.max(FRESH_US, (now - askedAt) * FRESH_PER_DURATION))
-    } catch (err) {
-      const failure =
-        err instanceof StoreError ? err : new StoreError('away', 'the hosts could not be listed', { cause: err })
-      this.#last = { hosts: this.#last.hosts, complete: false, failure }
-      this.#goodUntil = this.#clock.now() + RETRY_US
-    }
   }
 }
