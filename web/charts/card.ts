@@ -40,6 +40,7 @@ export class Card {
   #marks: readonly Mark[] = []
   #about = ''
   #summarisedTable: Table | undefined
+  #summarisedMarks = 0
   #summarisedAtMs = -Infinity
 
   constructor(data: PanelData, palette: Palette, events: Omit<ChartEvents, 'point'>, look?: ChartLook) {
@@ -88,8 +89,10 @@ export class Card {
     this.#noData.hidden = !isLoaded || !this.#isDrawnEmpty
     setText(this.#noData, hasHistory ? 'no data in this range' : 'history cannot be read now')
     if (!isLoaded) return
-    if (this.#data.table === this.#summarisedTable && nowMs - this.#summarisedAtMs < SUMMARY_EVERY_MS) return
+    const isSame = this.#data.table === this.#summarisedTable && this.#marks.length === this.#summarisedMarks
+    if (isSame && nowMs - this.#summarisedAtMs < SUMMARY_EVERY_MS) return
     this.#summarisedTable = this.#data.table
+    this.#summarisedMarks = this.#marks.length
     this.#summarisedAtMs = nowMs
     setAttribute(this.#plot, 'aria-label', this.#summary(window))
   }

@@ -119,7 +119,9 @@ export class GpusView {
     this.#page.redraw()
   }
 
+  /** It belongs to the map. */
   focusFilter(): void {
+    this.closeGpu()
     this.#filter.focus()
     this.#filter.select()
   }
