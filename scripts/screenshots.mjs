@@ -1,6 +1,6 @@
 // Makes docs/screenshots/*.png with the product itself: starts `sentinel up --fabric` on a temporary file, puts load on this machine, waits
-// until the charts are full, and takes pictures of the page.
-//   node scripts/screenshots.mjs [--wait=310] [--only=fabric-light]   seconds until the pictures are taken, and one of them
+// until the charts are full, and takes pictures of the page. Then the same on a host with GPUs, of which a generator plays 1,000.
+//   node scripts/screenshots.mjs [--wait=310] [--only=gpu]   seconds until the pictures are taken, and those whose names begin so
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -13,14 +13,43 @@ import { chromium } from 'playwright-core'
 const TARGET = 'docs/screenshots'
 const HOSTS = { query: '', ready: '#card-network .number' }
 // The port with the highest rate is chosen when the picture is taken.
-const FABRIC = { query: '?view=fabric&metric=PortXmitDataExtended&by=rate', ready: '#fabric-worst .number' }
-const PICTURES = [
-  { name: 'hosts-light', width: 1440, height: 900, colorScheme: 'light', ...HOSTS },
-  { name: 'hosts-dark', width: 1440, height: 900, colorScheme: 'dark', ...HOSTS },
-  { name: 'phone', width: 390, height: 844, colorScheme: 'light', ...HOSTS },
-  { name: 'fabric-light', width: 1440, height: 900, colorScheme: 'light', ...FABRIC },
-]
+const FABRIC = {
+  query: '?view=fabric&metric=PortXmitDataExtended&by=rate',
+  ready: '#fabric-worst .number',
+  click: '#fabric-worst button',
+}
+const GPUS = { query: '?view=gpus', ready: '#gpus-worst .number' }
+const GPU = { ready: '#card-gpu-power .number', opensGpu: true }
+const LAPTOP = { width: 1440, height: 900 }
+const PHONE = { width: 390, height: 844 }
 const SWITCHES = 48
+/** With this seed one of the first eight GPUs has an Xid, some minutes after the start. */
+const GPU_SEED = 101
+const SCENES = [
+  {
+    args: ['--agent-host=web-01'],
+    pictures: [
+      { name: 'hosts-light', ...LAPTOP, colorScheme: 'light', ...HOSTS },
+      { name: 'hosts-dark', ...LAPTOP, colorScheme: 'dark', ...HOSTS },
+      { name: 'phone', ...PHONE, colorScheme: 'light', ...HOSTS },
+      { name: 'fabric-light', ...LAPTOP, colorScheme: 'light', ...FABRIC },
+    ],
+  },
+  {
+    gpus: 1_000,
+    args: ['--agent-host=gpu-1'],
+    pictures: [
+      { name: 'gpus-light', ...LAPTOP, colorScheme: 'light', ...GPUS },
+      { name: 'gpus-dark', ...LAPTOP, colorScheme: 'dark', ...GPUS },
+      { name: 'gpus-phone', ...PHONE, colorScheme: 'light', ...GPUS },
+      { name: 'gpus-phone-dark', ...PHONE, colorScheme: 'dark', ...GPUS },
+      { name: 'gpu-light', ...LAPTOP, colorScheme: 'light', ...GPU },
+      { name: 'gpu-dark', ...LAPTOP, colorScheme: 'dark', ...GPU },
+      { name: 'gpu-phone', ...PHONE, colorScheme: 'light', ...GPU },
+      { name: 'gpu-phone-dark', ...PHONE, colorScheme: 'dark', ...GPU },
+    ],
+  },
+]
 
 // The load: it is busy for a part of each tenth of a second, in waves of a minute, and writes 40 MB every 15 s. A
 // picture of an idle machine would be dull.
@@ -35,53 +64,62 @@ setInterval(() => {
 }, 100)`
 
 const { values } = parseArgs({ options: { wait: { type: 'string', default: '310' }, only: { type: 'string' } } })
-const folder = await mkdtemp(join(tmpdir(), 'sentinel-screenshots-'))
-const port = await freePort()
-const children = []
-try {
-  const ports = [`--api-port=${port}`, `--admin-port=${await freePort()}`]
-  start(
-    'dist/cmd/sentinel/main.js',
-    'up',
-    ...ports,
-    '--agent-host=web-01',
-    `--data-path=${join(folder, 'data')}`,
-    `--duckdb-path=${join(folder, 'sentinel.duckdb')}`,
-    ...[
-      '--fabric',
-      `--generator-port=${await freePort()}`,
-      '--generator-profile=ufm',
-      `--generator-switches=${SWITCHES}`,
-    ],
-    '--generator-seed=7',
-  )
-  start('-e', LOAD, join(folder, 'load'))
-  console.log(`waiting ${values.wait} s until the charts are full`)
-  await sleep(Number(values.wait) * 1000)
-  await takePictures()
-} finally {
-  for (const child of children) child.kill('SIGTERM')
-  await Promise.all(children.map((child) => child.exited))
-  await rm(folder, { recursive: true, force: true })
+for (const scene of SCENES) {
+  const pictures = scene.pictures.filter(({ name }) => name.startsWith(values.only ?? ''))
+  if (pictures.length > 0) await play(scene, pictures)
 }
 
-async function takePictures() {
+async function play({ args, gpus }, pictures) {
+  const folder = await mkdtemp(join(tmpdir(), 'sentinel-screenshots-'))
+  const url = `http://127.0.0.1:${await freePort()}`
+  const children = []
+  const start = (...command) => children.push(startChild(command))
+  try {
+    const scraped = gpus === undefined ? [] : await playGpus(gpus, start)
+    start(
+      'dist/cmd/sentinel/main.js',
+      'up',
+      ...[`--api-port=${new URL(url).port}`, `--admin-port=${await freePort()}`, ...args, ...scraped],
+      `--data-path=${join(folder, 'data')}`,
+      `--duckdb-path=${join(folder, 'sentinel.duckdb')}`,
+      ...['--fabric', `--generator-port=${await freePort()}`, '--generator-profile=ufm', '--generator-seed=7'],
+      `--generator-switches=${SWITCHES}`,
+    )
+    start('-e', LOAD, join(folder, 'load'))
+    console.log(`waiting ${values.wait} s until the charts are full`)
+    await sleep(Number(values.wait) * 1000)
+    await takePictures(url, pictures)
+  } finally {
+    for (const child of children) child.kill('SIGTERM')
+    await Promise.all(children.map((child) => child.exited))
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Starts an exporter of GPUs. @returns the settings with which it is asked */
+async function playGpus(count, start) {
+  const port = await freePort()
+  const profile = ['--profile=dcgm', `--gpus=${count}`, '--interval-ms=5s', `--seed=${GPU_SEED}`]
+  start('dist/cmd/sentinel/main.js', 'generator', `--port=${port}`, `--admin-port=${await freePort()}`, ...profile)
+  return [`--scrape-targets=http://127.0.0.1:${port}/metrics`, '--scrape-interval-ms=5s']
+}
+
+async function takePictures(url, pictures) {
   await mkdir(TARGET, { recursive: true })
   const browser = await chromium.launch({
     executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   })
-  for (const { name, width, height, colorScheme, query, ready } of PICTURES) {
-    if (values.only !== undefined && values.only !== name) continue
+  for (const { name, width, height, colorScheme, query, ready, click, opensGpu } of pictures) {
     const context = await browser.newContext({
       viewport: { width, height },
       colorScheme,
       deviceScaleFactor: width < 500 ? 2 : 1,
     })
     const page = await context.newPage()
-    await page.goto(`http://127.0.0.1:${port}/${query}`)
+    await page.goto(`${url}/${opensGpu === true ? await openGpu(url) : query}`)
     await page.locator(ready).first().filter({ hasText: /\d/ }).waitFor()
-    if (query !== '') await page.locator('#fabric-worst button').first().click()
+    if (click !== undefined) await page.locator(click).first().click()
     await sleep(3000)
     await page.screenshot({ path: join(TARGET, `${name}.png`) })
     await context.close()
@@ -90,10 +128,24 @@ async function takePictures() {
   await browser.close()
 }
 
-function start(...args) {
+/** The link to a GPU of this machine, with an Xid if one has it, beside the port whose link went down most. */
+async function openGpu(url) {
+  const { gpus } = await getJson(`${url}/api/v1/gpus?host=gpu-1`)
+  const gpu = gpus.find(({ xid }) => xid > 0) ?? gpus[0]
+  const { ids, values: downs } = await getJson(`${url}/api/v1/fabrics/cells?metric=LinkDownedCounterExtended`)
+  const port = ids[downs.indexOf(Math.max(...downs))]
+  return `?${new URLSearchParams({ view: 'gpus', gpu: `${gpu.hostname}/${gpu.uuid}`, port })}`
+}
+
+async function getJson(address) {
+  const answer = await fetch(address)
+  return answer.json()
+}
+
+function startChild(args) {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   child.exited = new Promise((resolve) => child.once('exit', resolve))
-  children.push(child)
+  return child
 }
 
 async function freePort() {

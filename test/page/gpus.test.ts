@@ -101,7 +101,7 @@ describe('an open GPU', () => {
     for (const [card, title] of [
       ['gpu-utilization', 'Utilisation'],
       ['host-cpu', 'CPU of node-2'],
-      ['port-traffic', 'Port of node-2 mlx5_0'],
+      ['port-traffic', 'Port node-2 mlx5_0 · 1'],
     ]) {
       await waitForText(page, `#card-${card} h3`, title!)
       await waitForText(page, `#card-${card} .number`, /\d/)
@@ -144,7 +144,7 @@ describe('an open GPU', () => {
     expect(await page.locator('#card-port-traffic').isVisible()).toBe(false)
     await page.locator('#gpu-port').fill('0xb8599f_7')
     await page.keyboard.press('Enter')
-    await waitForText(page, '#card-port-traffic h3', 'Port of leaf-1')
+    await waitForText(page, '#card-port-traffic h3', 'Port leaf-1 · 7')
     await waitForText(page, '#card-port-traffic .number', /\d/)
     expect(queryOf(page).get('port')).toBe('0xb8599f_7')
   })

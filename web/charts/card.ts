@@ -74,9 +74,9 @@ export class Card {
     this.#chart.use(data.panel)
   }
 
-  /** Names what the chart is about, where charts of several things stand together. */
-  about(name: string): void {
-    this.#about = name
+  /** @param words after the title, where charts of several things stand together: `of web-01` */
+  about(words: string): void {
+    this.#about = words
   }
 
   /** @param marks what happened, oldest first */
@@ -111,7 +111,7 @@ export class Card {
     writeHeadline(this.#headline, headlines, live ? '' : 'mean')
     const drawn = this.#lines.length
     const part = drawn < lines.length ? `, the ${drawn} highest of ${lines.length}` : ''
-    const about = this.#about === '' ? '' : ` of ${this.#about}`
+    const about = this.#about === '' ? '' : ` ${this.#about}`
     setText(this.#title, `${panel.title}${about}${part}`)
     this.#writeLegend()
   }

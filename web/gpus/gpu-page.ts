@@ -15,6 +15,7 @@ import { GpuEvents } from './gpu-events.ts'
 import { GpuFeeds, HOST_PANELS } from './gpu-feeds.ts'
 import { gpuPanels } from './gpu-panels.ts'
 import { PortChooser } from './port-chooser.ts'
+import { portName } from './host-ports.ts'
 import type { FoundPort } from './port-finder.ts'
 
 // A chart of long buckets changes by less than a pixel a second. It is drawn anew after this time at the latest.
@@ -138,7 +139,7 @@ export class GpuPage {
     this.#use(this.#ofGpu, this.#feeds.gpu)
     this.#use(this.#ofHost, this.#feeds.host)
     this.#use(this.#ofPort, undefined)
-    for (const card of this.#ofHost) card.about(gpu.host)
+    for (const card of this.#ofHost) card.about(`of ${gpu.host}`)
   }
 
   /** A GPU whose exporter knows no host has no charts of one. */
@@ -155,7 +156,7 @@ export class GpuPage {
     this.#found = found
     this.#feeds.followPort(found)
     this.#use(this.#ofPort, this.#feeds.port)
-    if (found !== undefined) for (const card of this.#ofPort) card.about(found.port.node || found.port.id)
+    if (found !== undefined) for (const card of this.#ofPort) card.about(portName(found.port))
     this.#askEvents()
     this.#options.changed()
   }

@@ -69,8 +69,8 @@ const CHARTS: readonly GpuChart[] = [
     lines: [
       optional('pcie_rx_bytes_per_second', 'PCIe in'),
       optional('pcie_tx_bytes_per_second', 'PCIe out'),
-      optional('pcie_sampled_rx_bytes_per_second', 'PCIe in, sampled'),
-      optional('pcie_sampled_tx_bytes_per_second', 'PCIe out, sampled'),
+      optional('pcie_sampled_rx_bytes_per_second', 'PCIe in', { hint: 'as the driver samples it' }),
+      optional('pcie_sampled_tx_bytes_per_second', 'PCIe out', { hint: 'as the driver samples it' }),
       optional('nvlink_bytes_per_second', 'NVLink'),
       optional('nvlink_rx_bytes_per_second', 'NVLink in'),
       optional('nvlink_tx_bytes_per_second', 'NVLink out'),

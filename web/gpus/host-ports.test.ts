@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Fabric } from '../shared/api.ts'
-import { type Port, portPanels, portsOf, portsOfHost } from './host-ports.ts'
+import { type Port, portName, portPanels, portsOf, portsOfHost } from './host-ports.ts'
 import { whyOf } from './port-chooser.ts'
 
 const GROUPS = [
@@ -28,6 +28,13 @@ const fabricOf = (...metrics: Fabric['metrics']): Fabric => ({
   ...{ fabric: 'ib', subject: 'fabric_port', generation: '1', ageMs: 0, intervalMs: 10_000, stale: false, rows: 6 },
   ...{ switches: 5, targets: [], metrics },
 })
+
+it.each([
+  [{ id: 'b83f_7', node: 'leaf-1' }, 'leaf-1 · 7'],
+  [{ id: 'b83f_7', node: 'b83f' }, 'b83f_7'],
+  [{ id: 'sw5', node: '' }, 'sw5'],
+  [{ id: 'eth0', node: 'node-7' }, 'node-7'],
+])('%j is called %s', (port, name) => expect(portName({ fabric: 'ib', ...port })).toBe(name))
 
 describe('the charts of a port', () => {
   it.each([

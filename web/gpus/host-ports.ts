@@ -11,6 +11,13 @@ export interface Port {
   readonly node: string
 }
 
+/** `leaf-1 · 7`; its id where nothing describes its node. */
+export function portName({ id, node }: Port): string {
+  if (node === '' || id.startsWith(node)) return id
+  const number = id.slice(id.lastIndexOf('_') + 1)
+  return number === id ? node : `${node} · ${number}`
+}
+
 /** All rows of a fabric. */
 export function portsOf(fabric: string, { ids, groups }: Pick<FabricCells, 'ids' | 'groups'>): Port[] {
   let first = 0
@@ -38,9 +45,14 @@ const TRAFFIC = [
   [/^(bandwidth|throughput|rx_|tx_)/i],
   [/^latency/i],
 ] as const
-/** What is wrong with it. */
-const TROUBLE =
-  /(discard|downed|link_down|^port(rcv)?errors|rcverrors|packet_errors|symbol_?errors?(counter)?|xmitwait)/i
+/** What is wrong with it, the worst first. */
+const TROUBLE = [
+  /link_?down/i,
+  /xmitdiscards|^discards?/i,
+  /^portrcverrors|packet_errors|^(rx|tx)?_?errors/i,
+  /^symbol_?error/i,
+  /xmitwait/i,
+] as const
 const MOST_LINES = 4
 
 /** The charts of a port: what it carries, and what is wrong with it. Which figures these are depends on its source. */
@@ -49,7 +61,8 @@ export function portPanels({ fabric, subject, metrics }: Fabric): Panel[] {
   const traffic = TRAFFIC.map(([pattern]) => numbers.filter(({ name }) => pattern.test(name))).find(
     (found) => found.length > 0,
   )
-  const trouble = numbers.filter(({ name, isCounter }) => isCounter && TROUBLE.test(name))
+  const counters = numbers.filter(({ isCounter }) => isCounter)
+  const trouble = TROUBLE.flatMap((pattern) => counters.find(({ name }) => pattern.test(name)) ?? [])
   const carried = traffic ?? numbers.filter((metric) => !trouble.includes(metric)).slice(0, 1)
   return [
     ...(carried.length === 0
