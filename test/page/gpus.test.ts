@@ -164,6 +164,9 @@ it('a host with an exporter of GPUs alone shows how many, and leads to them', as
   await page.getByRole('button', { name: 'Show its GPUs' }).click()
   await waitForText(page, '#gpus-facts', /of 1,000 GPUs/)
   expect(await page.locator('#gpus-filter').inputValue()).toBe('node-3')
+  // It is not the one that a page begins with, though it is the first by name.
+  await page.goto(`${api!.url}/`)
+  await waitForText(page, 'h1', 'node-2')
 })
 
 it.each(SCREENS)('has no accessibility violation, and fits, at $width px $theme', async (screen) => {

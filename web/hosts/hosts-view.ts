@@ -84,9 +84,10 @@ export class HostsView {
     return this.#described?.host === row.host ? this.#described : undefined
   }
 
-  /** The host for a page that is opened without one: the first that is alive. */
+  /** The host for a page that is opened without one: the first that is alive, and better one that an agent measures. */
   get firstHost(): string | null {
-    return (this.#hosts.find(({ stale }) => !stale) ?? this.#hosts[0])?.host ?? null
+    const alive = this.#hosts.filter(({ stale }) => !stale)
+    return (alive.find(({ cpuPercent }) => cpuPercent !== null) ?? alive[0] ?? this.#hosts[0])?.host ?? null
   }
 
   get stream(): StreamState | 'no host' {
