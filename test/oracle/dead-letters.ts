@@ -12,7 +12,7 @@ export interface DeadLetters {
   readonly others: readonly string[]
 }
 
-interface ListedLetter {
+export interface ListedLetter {
   readonly kind: 'message' | 'line'
   readonly reason: string
   readonly detail: string
@@ -28,7 +28,10 @@ export async function deadLettersOf(
   const messages = new Map<string, string>()
   const others: string[] = []
   for (const { server, dataPath } of servers) {
-    for (const { kind, reason, detail, payload = '' } of await list(server.name, dataPath)) {
+    for (const { kind, reason, detail, payload = '' } of await listLetters(
+      `--data-path=${dataPath}`,
+      `--broker-consumer=${server.name}`,
+    )) {
       if (kind === 'message') messages.set(payload, reason)
       const id = /^oracle,.* id=(\d+)i/.exec(payload)?.[1]
       if (kind !== 'line') continue
@@ -46,15 +49,9 @@ export async function deadLettersOf(
   return { samples, messages, others }
 }
 
-async function list(consumer: string, dataPath: string): Promise<ListedLetter[]> {
-  const args = [
-    'dead-letters',
-    'list',
-    '--json',
-    '--limit=0',
-    `--data-path=${dataPath}`,
-    `--broker-consumer=${consumer}`,
-  ]
+/** The letters in a data folder. @param of whose */
+export async function listLetters(...of: readonly string[]): Promise<ListedLetter[]> {
+  const args = ['dead-letters', 'list', '--json', '--limit=0', ...of]
   const { code, stdout, stderr } = await run('sentinel', { args })
   if (code !== 0) throw new Error(`sentinel ${args.join(' ')} ended with ${code}: ${stderr}`)
   return stdout

@@ -15,6 +15,7 @@ const SIZE = ['--profile=ufm', '--switches=4', '--ports-per-switch=32', '--seed=
  */
 export class FabricFlow implements Flow {
   readonly members: readonly Member[]
+  readonly refusals = 0
   readonly #agent: Member
   readonly #generator: Program
   readonly #counters: RecordedCounters

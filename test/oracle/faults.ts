@@ -96,6 +96,19 @@ export const flowAndAllAreKilled: Turn = async (scene) => {
   await sleep(LIFE_MS)
 }
 
+/** Until what waits for Redis has no room any more on the disk of the way's program, which is then killed. */
+export const flowHasNoRoom: Turn = async (scene) => {
+  const [member] = membersOf(scene)
+  await scene.redis.halt('SIGKILL')
+  const before = scene.flow!.refusals
+  while (scene.flow!.refusals < before + 20) await sleep(50)
+  await member!.kill()
+  await member!.start(false)
+  await sleep(LIFE_MS)
+  await scene.redis.start()
+  await sleep(LIFE_MS * 2)
+}
+
 function membersOf({ flow }: Scene): readonly Member[] {
   if (flow === undefined) throw new Error('the row has no such way')
   return flow.members

@@ -9,6 +9,8 @@ import type { Member } from './member.ts'
 export interface Flow {
   /** Its programs, in the order in which the samples go through them. The first is the one that faults end. */
   readonly members: readonly Member[]
+  /** Answers so far that there is no room, or that nothing is durable now. */
+  readonly refusals: number
   /** Nothing new from now on. Resolves once whoever hands on samples has an answer for each of them. */
   hold(): Promise<void>
   /** Whether its programs hold nothing any more, as their metrics say. */

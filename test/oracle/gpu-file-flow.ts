@@ -1,18 +1,21 @@
 import { appendFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { startProgram } from '../support/programs.ts'
 import { freePort, sleep } from '../support/servers.ts'
 import type { Compared, Flow, FlowPlace, Found } from './flow.ts'
-import { csvLine, gpuRow, HEADER, storedRows } from './gpu-rows.ts'
+import { listLetters } from './dead-letters.ts'
+import { BAD_REASON, badValue, csvLine, gpuRow, HEADER, isGood, storedRows } from './gpu-rows.ts'
 import { Member } from './member.ts'
 import { hasFed, startGateway } from './queue-flow.ts'
 
+const HOST = 'gpu'
 const APPEND_MS = 20
 const ROWS_AT_ONCE = 24
 
-/** A file that grows, and an agent that reads it: each whole row is owed, whatever becomes of the agent meanwhile. */
+/** A file that grows, and an agent that reads it: each whole row is owed, whatever becomes of the agent meanwhile; those without a value as dead letters. */
 export class GpuFileFlow implements Flow {
   readonly members: readonly Member[]
+  readonly refusals = 0
   readonly #agent: Member
   readonly #gateway: Member | undefined
   readonly #path: string
@@ -40,7 +43,7 @@ export class GpuFileFlow implements Flow {
         ? [`--broker-kind=${broker}`, `--redis-url=${redis.url}`]
         : ['--broker-use-http', `--broker-http-url=127.0.0.1:${queue.port}`]
     const args = [
-      ...[...through, '--agent-host=gpu', '--agent-interval-ms=1h', `--admin-port=${adminPort}`],
+      ...[...through, `--agent-host=${HOST}`, '--agent-interval-ms=1h', `--admin-port=${adminPort}`],
       ...[`--data-path=${data}`, `--gpu=${path}`],
     ]
     const launch = () => startProgram('agent', { args })
@@ -66,7 +69,11 @@ export class GpuFileFlow implements Flow {
   async compare(found: Found): Promise<Compared> {
     const problems: string[] = []
     const stored = await storedRows(found, this.#rows, this.#fromMs, problems)
-    return { sent: this.#rows, stored: stored.size, deadLetters: 0, problems }
+    const letters = await listLetters(`--data-path=${dirname(this.#path)}`, `--agent-host=${HOST}`)
+    const kept = letters.filter(({ reason }) => reason === BAD_REASON).map(({ payload = '' }) => payload)
+    const bad = Array.from({ length: this.#rows }, (_, id) => id).filter((id) => !isGood(id))
+    const deadLetters = bad.filter((id) => kept.some((payload) => payload.includes(`"${badValue(id)}"`))).length
+    return { sent: this.#rows, stored: stored.size, deadLetters, problems }
   }
 
   close(): Promise<void> {

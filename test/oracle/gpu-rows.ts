@@ -5,6 +5,9 @@ import { payloadOf } from './samples.ts'
 export const HEADER =
   'timestamp,metric_name,gpu_id,device,uuid,modelName,Hostname,container,pod,namespace,value,labels_raw'
 const GPUS = 8
+/** Every so many rows one has a value that is none: it must become a dead letter. */
+const BAD_EVERY = 101
+export const BAD_REASON = 'not_a_number'
 const METRICS = [
   {
     name: 'DCGM_FI_DEV_GPU_TEMP',
@@ -23,8 +26,18 @@ export function gpuRow(id: number, fromMs: number): string[] {
   const model = 'NVIDIA H100 80GB HBM3'
   return [
     ...[new Date(atMs).toISOString(), metric.name, gpu, `nvidia${gpu}`, uuid, model, 'oracle-1'],
-    ...['', `pod-${gpu}`, 'default', `${metric.of(id)}`, 'job="oracle"'],
+    ...['', `pod-${gpu}`, 'default', isGood(id) ? `${metric.of(id)}` : badValue(id), 'job="oracle"'],
   ]
+}
+
+/** Whether the row of a number has a value. */
+export function isGood(id: number): boolean {
+  return id % BAD_EVERY !== BAD_EVERY - 1
+}
+
+/** What a row has in place of a value. */
+export function badValue(id: number): string {
+  return `broken ${id}`
 }
 
 export function csvLine(row: readonly string[]): string {
@@ -45,6 +58,7 @@ export async function storedRows(
 ): Promise<Set<number>> {
   const expected = new Map<string, number>()
   for (let id = 0; id < issued; id++) {
+    if (!isGood(id)) continue
     const { uuid, atMs, metric } = placeOf(id, fromMs)
     expected.set(`${uuid} ${atMs * 1000} ${metric.field}`, id)
   }

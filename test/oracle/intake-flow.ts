@@ -40,6 +40,10 @@ export class IntakeFlow implements Flow {
     return new IntakeFlow(api, poster, fromMs)
   }
 
+  get refusals(): number {
+    return this.#poster.refusals
+  }
+
   hold(): Promise<void> {
     return this.#poster.hold()
   }

@@ -57,6 +57,7 @@ function flows(): Row[] {
   ] as const
   return kinds.flatMap(([flow, name]) => {
     const options = { flow, ...always, messagesPerSecond: 50 }
+    const small = { ...options, smallDisk: { of: 'flow', bytes: 2 * MIB } } as const
     const [what] = name.split(':')
     return [
       row('streams', `${name}, server and Redis: kill -9`, fault.flowAndAllAreKilled, {
@@ -65,6 +66,9 @@ function flows(): Row[] {
       }),
       row('streams', `${name}: kill -9`, fault.flowIsKilled, { options: { flow, messagesPerSecond: 50 } }),
       row('streams', `${name}: SIGTERM`, fault.flowStops, { options: { flow, messagesPerSecond: 50 } }),
+      ...(flow === 'intake' || flow === 'queue'
+        ? [row('streams', `${name}: disk full while Redis is away, kill -9`, fault.flowHasNoRoom, { options: small })]
+        : []),
       row('streams', `${what}: server: kill -9`, fault.serverIsKilled, { options: { flow, messagesPerSecond: 50 } }),
       row('streams', `${what}: Redis: kill -9 (appendfsync always)`, fault.redisEnds('SIGKILL'), { options }),
       row('streams', `${what}: Redis: kill -9 (appendfsync everysec)`, fault.redisForgets, {

@@ -43,7 +43,7 @@ killed, stopped, damaged or filled up. Then the database is searched for missing
 |---|---|
 | streams | Every sample that Redis has accepted is stored, or is a dead letter with its reason. At least once: some samples are delivered twice, and stored once. |
 | streams: intake, queue | Every line, reading or message that was answered with 2xx is stored, or is a dead letter with its reason: what waited on the disk of the API or of the gateway is sent by the next process. |
-| streams: GPU file | Every whole row of a file is stored, or counted with a reason: an agent reads again what the broker may not have. |
+| streams: GPU file | Every whole row of a file is stored, or is a dead letter with its reason: an agent reads again what the broker may not have. |
 | pubsub | Every sample sent while a server listened is stored, is a dead letter, or is counted: \`lost\` on the wire, or \`dropped\` with a reason. While no server listens, the publisher keeps its samples, on disk over a restart. |
 
 Not covered: a publisher that is killed (\`kill -9\`) loses the messages that Redis has not answered and the samples of its last moments. A
@@ -62,8 +62,8 @@ when they are lost, and the servers then say \`unknown\`, not 0.
   and servers really killed. For the product's own agent, Redis' \`MONITOR\` replaces the notes, and where it
   asks a switch fabric, a proxy that keeps each snapshot: each cell of it is compared.
 - In the rows of the intake and of the queue, senders outside of all faults post numbered lines and rows, each until it is answered with 2xx, and then never
-  again; from then on it is owed. 429, 503 and 507 are the only other answers that they may get. A hundredth of the queue's rows has a value that is none, and must be a dead letter.
-  In the rows of a GPU file, each row is owed from when it stands in the file. These rows have a publisher too, so all columns mean the same.
+  again; from then on it is owed. 429, 503 and 507 are the only other answers that they may get. In the rows of a GPU file, each row is owed
+  from when it stands in the file. A hundredth of the readings has a value that is none, and must be a dead letter. These rows have a publisher too, so all columns mean the same.
 - After the fault, a new sample must be stored, no program may hold any sample, the ledgers of [metrics.md](metrics.md#the-ledgers)
   must balance, and every program must end within 25 s of SIGTERM with exit code 0. Then the database is read. It must have each sample with all its
   fields as they were sent, and no other sample.

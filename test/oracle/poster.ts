@@ -33,6 +33,8 @@ export interface Taken {
  */
 export class Poster {
   readonly taken = new Map<number, Taken>()
+  /** Answers after which it posted the same again. */
+  refusals = 0
   /** Answers that no sender should get. */
   readonly problems = new Set<string>()
   readonly #options: PosterOptions
@@ -93,7 +95,8 @@ export class Poster {
           answer.once('error', fails)
           answer.once('close', () => {
             if (status >= 200 && status < 300) return resolve(String(headers['sentinel-durable']))
-            if (!AGAIN.has(status)) this.problems.add(`a post is answered ${status}: ${text.slice(0, 200)}`)
+            if (AGAIN.has(status)) this.refusals++
+            else this.problems.add(`a post is answered ${status}: ${text.slice(0, 200)}`)
             fails()
           })
         },

@@ -1,13 +1,11 @@
 import { startProgram } from '../support/programs.ts'
 import { freePort } from '../support/servers.ts'
 import type { Compared, Flow, FlowPlace, Found } from './flow.ts'
-import { gpuRow, storedRows } from './gpu-rows.ts'
+import { BAD_REASON, gpuRow, isGood, storedRows } from './gpu-rows.ts'
 import { Member } from './member.ts'
 import { Poster } from './poster.ts'
 
 const PARTITIONS = 2
-/** Every so many rows one has a value that is none: it must become a dead letter. */
-const BAD_EVERY = 101
 
 /** A queue gateway, and senders of numbered rows as the older system's streamer posts them. */
 export class QueueFlow implements Flow {
@@ -30,10 +28,14 @@ export class QueueFlow implements Flow {
       ...{ origin: `http://127.0.0.1:${port}`, writers: 8, ids: 1, pauseMs: 10 },
       postOf: ([id]) => ({
         path: `/produce?topic=telemetry&partition=${id! % PARTITIONS}`,
-        body: JSON.stringify(rowOf(id!, fromMs)),
+        body: JSON.stringify(gpuRow(id!, fromMs)),
       }),
     })
     return new QueueFlow(gateway, poster, fromMs)
+  }
+
+  get refusals(): number {
+    return this.#poster.refusals
   }
 
   hold(): Promise<void> {
@@ -50,10 +52,10 @@ export class QueueFlow implements Flow {
     const stored = await storedRows(found, issued, this.#fromMs, problems)
     const owed = [...taken].filter(([, { atMs, by }]) => by === 'disk' || !found.isForgiven(atMs)).map(([id]) => id)
     const isLetter = (id: number): boolean =>
-      !isGood(id) && found.letters.messages.get(JSON.stringify([rowOf(id, this.#fromMs)])) === 'not_a_number'
+      !isGood(id) && found.letters.messages.get(JSON.stringify([gpuRow(id, this.#fromMs)])) === BAD_REASON
     return {
       sent: owed.length,
-      stored: owed.filter((id) => isGood(id) && stored.has(id)).length,
+      stored: owed.filter((id) => stored.has(id)).length,
       deadLetters: owed.filter(isLetter).length,
       problems,
     }
@@ -81,13 +83,4 @@ export async function startGateway({ redis, folder }: FlowPlace): Promise<{ gate
 export async function hasFed(gateway: Member): Promise<boolean> {
   const figures = await gateway.look()
   return figures !== undefined && (figures.get('sentinel_queue_overflow_messages') ?? 0) === 0
-}
-
-function isGood(id: number): boolean {
-  return id % BAD_EVERY !== BAD_EVERY - 1
-}
-
-function rowOf(id: number, fromMs: number): string[] {
-  const row = gpuRow(id, fromMs)
-  return isGood(id) ? row : row.with(10, `broken ${id}`)
 }

@@ -17,6 +17,7 @@ import { QueueFlow } from './queue-flow.ts'
 import { Witness } from './witness.ts'
 
 export type BrokerKind = 'pubsub' | 'streams'
+type Role = 'server' | 'agent' | 'flow'
 
 export interface SceneOptions {
   readonly broker: BrokerKind
@@ -35,7 +36,7 @@ export interface SceneOptions {
   /** Samples also come on this way. */
   readonly flow?: keyof typeof FLOWS
   /** The data folder of this role is a disk of this size. */
-  readonly smallDisk?: { readonly of: 'server' | 'agent'; readonly bytes: number }
+  readonly smallDisk?: { readonly of: Role; readonly bytes: number }
 }
 
 export const DATABASE = 'telemetry'
@@ -225,7 +226,7 @@ export class Scene {
     this.flow = await FLOWS[kind]({
       broker: this.options.broker,
       redis: this.redis,
-      folder: (name) => this.#dataFolder(name, 'agent'),
+      folder: (name) => this.#dataFolder(name, 'flow'),
     })
   }
 
@@ -240,7 +241,7 @@ export class Scene {
     await this.agent.start()
   }
 
-  async #dataFolder(name: string, role: 'server' | 'agent'): Promise<string> {
+  async #dataFolder(name: string, role: Role): Promise<string> {
     const path = join(this.folder, name)
     await mkdir(path)
     const { smallDisk } = this.options
