@@ -62,7 +62,7 @@ function flows(): Row[] {
     return [
       row('streams', `${name}, server and Redis: kill -9`, fault.flowAndAllAreKilled, {
         options,
-        isShort: flow !== 'GPU file, queue',
+        isShort: flow === 'intake' || flow === 'queue',
       }),
       row('streams', `${name}: kill -9`, fault.flowIsKilled, { options: { flow, messagesPerSecond: 50 } }),
       row('streams', `${name}: SIGTERM`, fault.flowStops, { options: { flow, messagesPerSecond: 50 } }),
