@@ -24,10 +24,11 @@ const ORDER = {
   live: ['sample', 'time', 'codec', 'observe', 'broker'],
   view: ['sample', 'fabric', 'time', 'observe', 'broker', 'store', 'live'],
   tls: [],
-  http: ['observe', 'tls'],
+  auth: [],
+  http: ['observe', 'tls', 'auth'],
   generator: ['time', 'format', 'observe', 'http'],
   queue: ['time', 'observe', 'broker', 'spool', 'tls', 'http'],
-  api: ['sample', 'fabric', 'time', 'format', 'gpu', 'observe', 'intake', 'store', 'live', 'view', 'tls', 'http'],
+  api: ['sample', 'fabric', 'time', 'format', 'gpu', 'observe', 'intake', 'store', 'live', 'view', 'tls', 'auth', 'http'],
 }
 /** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */
 const PAGE = {

@@ -8,6 +8,7 @@ import { LiveTable } from '../../internal/live/live-table.ts'
 import { ReadBreaker } from '../../internal/store/read-breaker.ts'
 import type { StoreReader } from '../../internal/store/store.ts'
 import { QueueView } from '../../internal/view/queue/queue-view.ts'
+import { guardOf, makeFirstKey, refuseOpenListeners } from '../parts/keys.ts'
 import { openOwnMetrics } from '../parts/own-metrics.ts'
 import { openListenerTls } from '../parts/tls.ts'
 import { type Context, reasons } from '../program/context.ts'
@@ -22,8 +23,11 @@ import { openSharing } from './sharing.ts'
  * @returns the address of the page, as a browser opens it
  */
 export async function openApi(context: Context, broker: Broker, reader: StoreReader): Promise<string> {
-  const { settings, onReload, logger, clock, releaser, metrics, readiness, version } = context
+  const { role, settings, onReload, logger, clock, releaser, metrics, readiness, version } = context
   const { api } = settings
+  const keys = await context.keys()
+  await makeFirstKey(context, keys)
+  refuseOpenListeners(role, settings, keys)
   const table = new LiveTable({
     ...{ channel: broker.live, codec: frameCodec, clock, logger },
     staleAfterMs: () => context.settings.api.staleAfterMs,
@@ -83,6 +87,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     listensOn: api.host,
     refusals: context.refusals,
     tls,
+    guard: guardOf(context, keys, { serviceScopes: ['write'] }),
     limits: {
       requestsPerMinute: () => context.settings.api.requestsPerMinute,
       requestsPerMinutePerKey: () => context.settings.api.requestsPerMinutePerKey,

@@ -63,7 +63,9 @@ export async function openGenerator(context: Context): Promise<string> {
 function openPush(context: Context): Push | undefined {
   const { settings, throttle, releaser, readiness } = context
   if (settings.generator.push === undefined) return undefined
-  const push = new Push({ url: new URL(settings.generator.push), throttle })
+  const push = new Push({
+    ...{ url: new URL(settings.generator.push), serviceToken: settings.auth.serviceToken, throttle },
+  })
   releaser.push('push', () => push.close())
   readiness.push(() => push.problem)
   addPushMetrics(context, push)

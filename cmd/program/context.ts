@@ -1,4 +1,6 @@
 import type { Logger } from 'pino'
+import type { KeyRing } from '../../internal/auth/key-ring.ts'
+import type { Role } from '../../internal/config/role.ts'
 import type { SettingKey, Settings } from '../../internal/config/settings.ts'
 import type { Refusals } from '../../internal/http/doorkeeper.ts'
 import type { Releaser } from '../../internal/lifecycle/releaser.ts'
@@ -16,6 +18,7 @@ import type { WatchedTls } from '../../internal/tls/watched.ts'
 
 /** What all parts of one process share. `run` makes one, and the parts add to its lists when they open. */
 export interface Context {
+  readonly role: Role
   /** The settings in effect. A reload replaces them. */
   readonly settings: Settings
   /**
@@ -37,6 +40,8 @@ export interface Context {
   readonly releaser: Releaser
   /** What the listeners of this process refused because of who asked. */
   readonly refusals: Refusals
+  /** The keys of this process, opened at the first call: a role whose listeners ask for none does without them. */
+  readonly keys: () => Promise<KeyRing>
   /** What `/metrics` serves. */
   readonly metrics: Metrics
   /** The publishers of this process: one for each role that publishes. */

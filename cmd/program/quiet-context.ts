@@ -10,9 +10,10 @@ import type { Context } from './context.ts'
 import { readVersion } from './version.ts'
 
 /** The context of a short command: its parts log nothing, because the command itself reports what happened. */
-export function quietContext({ settings, secrets }: LoadedSettings): Context {
+export function quietContext({ role, settings, secrets }: LoadedSettings): Context {
   const logger = pino({ level: 'silent' })
   return {
+    role,
     settings,
     onReload: () => {},
     version: readVersion(),
@@ -22,6 +23,7 @@ export function quietContext({ settings, secrets }: LoadedSettings): Context {
     clock: new WallClock(),
     releaser: new Releaser(logger),
     refusals: new Refusals(),
+    keys: () => Promise.reject(new Error('a short command has no listener')),
     metrics: new Metrics(),
     publishers: [],
     targets: [],

@@ -1,9 +1,13 @@
 import type { Logger } from 'pino'
+import { SCOPES } from '../../internal/auth/identity.ts'
+import type { KeyRing } from '../../internal/auth/key-ring.ts'
+import { isLoopbackHost } from '../../internal/auth/loopback.ts'
 import { ConfigError } from '../../internal/config/error.ts'
 import type { LoadedSettings } from '../../internal/config/load.ts'
 import { LiveSettings } from '../../internal/config/reload.ts'
 import { startAdmin } from '../../internal/http/admin.ts'
 import { Refusals } from '../../internal/http/doorkeeper.ts'
+import type { Guard } from '../../internal/http/guard.ts'
 import { Releaser } from '../../internal/lifecycle/releaser.ts'
 import { runUntilSignal } from '../../internal/lifecycle/signals.ts'
 import { onIllegalTransition } from '../../internal/lifecycle/transition.ts'
@@ -33,7 +37,9 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   const logger = createLogger({ ...loaded.settings.log, role: role.name, redactor })
   for (const warning of warnings) logger.warn(warning)
   const releaser = new Releaser(logger)
+  let keys: Promise<KeyRing> | undefined
   const context: Context = {
+    role,
     get settings() {
       return live.settings
     },
@@ -45,6 +51,10 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     clock: new WallClock(),
     releaser,
     refusals: new Refusals(),
+    keys: () => {
+      keys ??= import('../parts/keys.ts').then(({ openKeys }) => openKeys(context))
+      return keys
+    },
     metrics: new Metrics(),
     publishers: [],
     targets: [],
@@ -78,6 +88,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
       const gcPauses = new LatencyRecorder()
       releaser.push('process metrics', addProcessMetrics(context.metrics, gcPauses))
       const tls = await openListenerTls(context, 'admin')
+      const guard = await adminGuard(context)
       const admin = await startAdmin({
         ...{ tls },
         ...loaded.settings.admin,
@@ -89,6 +100,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
         faults: context.throttle,
         hosts: () => live.settings.admin.hosts,
         refusals: context.refusals,
+        ...(guard === undefined ? {} : { guard }),
         ready: () => reasons(context),
         registry: context.metrics.registry,
         figures: { pipeline: () => context.pipelines[0], gcPauses },
@@ -114,6 +126,13 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   }).catch((error: unknown) => {
     throw redactor.hideIn(error)
   })
+}
+
+/** What guards an admin listener that other machines reach. This machine needs no key: who is on it sees its processes. */
+async function adminGuard(context: Context): Promise<Guard | undefined> {
+  if (isLoopbackHost(context.settings.admin.host)) return undefined
+  const { guardOf } = await import('../parts/keys.ts')
+  return guardOf(context, await context.keys(), { serviceScopes: SCOPES, trustsLoopback: true, tokenLocks: true })
 }
 
 /** Reloads the settings and logs the result. A failed reload leaves the process and its settings as they are. */

@@ -7,16 +7,20 @@ import { buildQueueServer } from '../../internal/queue/http/server.ts'
 import { isTopic, TOPIC_RULE } from '../../internal/queue/names.ts'
 import { randomHex } from '../../internal/text/random-hex.ts'
 import { instanceOf, openDataFolder } from '../parts/data-folder.ts'
+import { guardOf, makeFirstKey, refuseOpenListeners } from '../parts/keys.ts'
 import { openListenerTls, redisOf } from '../parts/tls.ts'
 import { type Context, reasons } from '../program/context.ts'
 import { addQueueMetrics } from './metrics.ts'
 
 /** Runs HTTP → gateway → Redis Streams. @throws ConfigError when Redis can never be the broker */
 export async function openQueue(context: Context): Promise<void> {
-  const { settings, onReload, logger, throttle, releaser, readiness, metrics, refusals } = context
+  const { role, settings, onReload, logger, throttle, releaser, readiness, metrics, refusals } = context
   const { queue, broker } = settings
   const wrong = queue.topics.find((topic) => !isTopic(topic))
   if (wrong !== undefined) throw new ConfigError([`queue.topics: ${JSON.stringify(wrong)} must be ${TOPIC_RULE}`])
+  const keys = await context.keys()
+  await makeFirstKey(context, keys)
+  refuseOpenListeners(role, settings, keys)
   const gateway = new Gateway({
     redis: await redisOf(context),
     topics: queue.topics,
@@ -48,6 +52,7 @@ export async function openQueue(context: Context): Promise<void> {
   const tls = await openListenerTls(context, 'queue')
   const app = buildQueueServer({
     ...{ gateway, logger, refusals, faults: throttle, listensOn: queue.host, tls },
+    guard: guardOf(context, keys, { serviceScopes: ['read', 'write'], part: 'queue', tokenLocks: true }),
     maxPartitions: queue.maxPartitions,
     maxBodyBytes: queue.maxBodyBytes,
     maxConsumers: () => context.settings.queue.maxConsumers,

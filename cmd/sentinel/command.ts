@@ -5,6 +5,7 @@ import { ROLES } from '../program/roles.ts'
 import { dashboardsCommand } from './dashboards.ts'
 import { deadLettersCommand } from './dead-letters/command.ts'
 import { doctorCommand } from './doctor.ts'
+import { keysCommand } from './keys/command.ts'
 import { tailCommand } from './tail.ts'
 import { validateCommand } from './validate.ts'
 import { versionCommand } from './version.ts'
@@ -25,6 +26,7 @@ export function sentinelCommand(): Command {
     .commandsGroup('Repair:')
     .addCommand(deadLettersCommand())
     .commandsGroup('Set up:')
+    .addCommand(keysCommand())
     .addCommand(dashboardsCommand())
     .commandsGroup('Benchmark:')
     .addCommand(benchCommand())
@@ -37,6 +39,7 @@ Examples:
   sentinel validate --config my.yaml   checks a file of settings, without any network
   sentinel doctor                      finds out whether Redis, the store and the running programs work
   sentinel tail --measurement cpu      shows each new CPU reading
+  sentinel keys create --name grafana  makes a key that may read
   sentinel dead-letters list           lists what a server rejected, and why
   sentinel bench --rate 25000          measures latency and loss at 25,000 messages a second`,
     )

@@ -33,7 +33,7 @@ export async function* findRunning(loaded: LoadedSettings): AsyncGenerator<Findi
   // Where its files cannot be used, a finding of their own says so.
   const tls = await adminTls(loaded.settings).catch(() => ({}))
   for (const port of adminPorts(loaded)) {
-    const running = await askAdmin(loaded.settings.admin.host, port, tls)
+    const running = await askAdmin(loaded.settings.admin.host, port, loaded.settings.auth.serviceToken, tls)
     if (typeof running === 'string') yield { part: `port ${port}`, ok: false, text: running }
     if (typeof running !== 'object') continue
     found.push(running)
@@ -62,15 +62,25 @@ function noneText(loaded: LoadedSettings): string {
 }
 
 /** @returns undefined when no role listens there; a problem in words when something listens but does not answer */
-async function askAdmin(host: string, port: number, tls?: ConnectionOptions): Promise<Running | string | undefined> {
+async function askAdmin(
+  host: string,
+  port: number,
+  token: string | undefined,
+  tls?: ConnectionOptions,
+): Promise<Running | string | undefined> {
   const url = adminUrl(host, port, tls !== undefined)
-  const get = async (path: string): Promise<string> =>
-    (await askText(`${url}${path}`, { tls, signal: AbortSignal.timeout(TIMEOUT_MS) })).body
+  const headers: Record<string, string> = token === undefined ? {} : { 'x-service-token': token }
+  const ask = (path: string): ReturnType<typeof askText> =>
+    askText(`${url}${path}`, { headers, tls, signal: AbortSignal.timeout(TIMEOUT_MS) })
+  const get = async (path: string): Promise<string> => (await ask(path)).body
   try {
     const { name } = JSON.parse(await get('/health')) as { name?: unknown }
     if (typeof name !== 'string' || !Object.hasOwn(ROLES, name)) return undefined
     const { reasons } = JSON.parse(await get('/ready')) as { reasons: string[] }
-    const scrape = parseScrape(await get('/metrics'))
+    const { status, body } = await ask('/metrics')
+    if (status === 401 || status === 403)
+      return `${name} answers ${status} there: set SERVICE_TOKEN to the token of that machine`
+    const scrape = parseScrape(body)
     return { name, port, reasons, scrape }
   } catch (error) {
     const isUntrusted = error instanceof Error && /certificate|CERT/.test(`${error.message}`)

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { Command, Option } from 'commander'
 import { secretsInUrl, showUrl } from '../../internal/config/secret-url.ts'
@@ -12,6 +13,7 @@ const RECONNECT_MS = 1000
 
 interface TailOptions {
   readonly api: string
+  readonly keyFile?: string
   readonly host?: string
   readonly measurement?: string
   readonly once?: boolean
@@ -27,6 +29,7 @@ export function tailCommand(): Command {
   return new Command('tail')
     .description('Prints each new reading of the live stream as a line of JSON.')
     .addOption(api)
+    .addOption(new Option('--key-file <path>', 'a file with the API key, in place of API_KEY').env('API_KEY_FILE'))
     .option('--host <names>', 'only these hosts, separated by commas; a comma of a name is written \\,')
     .option('--measurement <names>', 'only these measurements, separated by commas; a comma of a name is written \\,')
     .option('--once', 'end after the first snapshot')
@@ -84,11 +87,21 @@ async function follow(options: TailOptions, position: { eventId: string }): Prom
   }
 }
 
+/** Read at each connection: a key that is replaced works at the next one. '' where none is given. */
+function keyIn({ keyFile }: TailOptions): string {
+  return keyFile === undefined || keyFile === '' ? (process.env.API_KEY ?? '') : readFileSync(keyFile, 'utf8').trim()
+}
+
 async function open(url: URL, resumeFrom: string, options: TailOptions): Promise<IncomingMessage> {
+  const key = keyIn(options)
   const headers: Record<string, string> = resumeFrom === '' ? {} : { 'last-event-id': resumeFrom }
   const { tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile } = options
   const tls = await readMaterial({ caFile, certFile, keyFile })
   const secrets = secretsInUrl(url.href)
+  if (key !== '') {
+    headers['x-api-key'] = key
+    secrets.push(key)
+  }
   const { username, password } = url
   if (username !== '' || password !== '') {
     // For a proxy that asks for credentials.

@@ -3,8 +3,9 @@ import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { notes } from '../../internal/config/conflicts.ts'
 import { describeSettings } from '../../internal/config/describe.ts'
 import { loadSettings } from '../../internal/config/load.ts'
-import { checkTls } from './check-tls.ts'
+import { checkListeners } from '../parts/keys.ts'
 import { EVERY_ROLE, ROLE_NAMES, ROLES, type RoleName } from '../program/roles.ts'
+import { checkTls } from './check-tls.ts'
 
 /**
  * Reads the settings as a role would and prints them, without any network. The exit code is 78 when they are invalid.
@@ -19,6 +20,7 @@ export function validateCommand(): Command {
   ])
   return command.action(async (name: RoleName) => {
     const loaded = loadSettings(ROLES[name], flagValues(command, EVERY_ROLE), process.env)
+    await checkListeners(ROLES[name], loaded.settings)
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
     for (const note of notes(ROLES[name], loaded.settings)) process.stderr.write(`note: ${note}\n`)
     const tls = await checkTls(loaded)

@@ -648,6 +648,7 @@ describe('an unknown parameter', () => {
       ['/ready', 200, undefined],
       ['/metrics', 200, undefined],
       // It takes none at all, and names the first.
+      ['/api/v1/whoami', 400, 'measurement'],
       ['/api/v1/hosts', 400, 'measurement'],
       ['/api/v1/hosts/{host}/metrics', 400, 'misspelt'],
       ['/api/v1/fabrics', 400, 'measurement'],
@@ -699,6 +700,8 @@ describe('the documentation', () => {
       ...problemsOf('/ready', '503').map(([path, status, type]) => [path, status, status === '503' ? json : type]),
       ['/metrics', '200', 'text/plain'],
       ...problemsOf('/metrics', '500'),
+      ['/api/v1/whoami', '200', json],
+      ...problemsOf('/api/v1/whoami', '401', '421', '429', '500'),
       ['/api/v1/hosts', '200', json],
       ...problemsOf('/api/v1/hosts', '421', '429', '500'),
       ['/api/v1/hosts/{host}/metrics', '200', json],

@@ -3,6 +3,7 @@ import { type AppLimits, type AppOptions, createApp } from '../http/app.ts'
 import type { App } from '../http/app-types.ts'
 import type { ConnectionLimits } from '../http/connection-limit.ts'
 import { Refusals } from '../http/doorkeeper.ts'
+import type { Guard } from '../http/guard.ts'
 import { limitRate, RateLimit, ratesOf, type Sharing } from '../http/rate-limit.ts'
 import { refuseUnknownParameters } from '../http/unknown-parameters.ts'
 import type { Feed } from '../live/feed.ts'
@@ -42,6 +43,7 @@ import { Answers } from './routes/telemetry/answers.ts'
 import type { TakeCounters } from './routes/telemetry/counters.ts'
 import type { TelemetryShape } from './routes/telemetry/list-metrics.ts'
 import { addTelemetryRoutes, FabricLatencies, readyTelemetry } from './routes/telemetry/telemetry.ts'
+import { addWhoamiRoute } from './routes/whoami.ts'
 import { answerOfStore } from './store-errors.ts'
 
 export interface ApiOptions {
@@ -81,6 +83,8 @@ export interface ApiOptions {
   readonly refusals?: Refusals
   /** With it the API speaks TLS alone. */
   readonly tls?: WatchedTls | undefined
+  /** Asks for keys; without it every request passes. */
+  readonly guard?: Guard
   readonly limits?: Partial<ApiLimits>
 }
 
@@ -161,6 +165,7 @@ export function buildApi(options: ApiOptions): App {
       refusals,
       tls: options.tls,
     },
+    ...(options.guard === undefined ? {} : { guard: options.guard }),
     fastLane: { limit, ready: readyTelemetry('/telemetry', { view: fabrics, answers, latencies }) },
     hosts: {
       hosts,
@@ -184,6 +189,7 @@ export function buildApi(options: ApiOptions): App {
 
   async function addResources(api: App): Promise<void> {
     refuseUnknownParameters(api)
+    addWhoamiRoute(api, options.guard)
     const gpuCounts = async (): Promise<ReadonlyMap<string, number>> => gpuList.counts(await knownGpus.get())
     addHostsRoute(api, { view, known, gpuCounts, clock, faults, storeIsAway })
     const histories = new Histories({ reader, clock, ...limits })

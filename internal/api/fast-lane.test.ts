@@ -5,7 +5,12 @@ import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { switchesOf } from '../../test/support/fabric.ts'
 import { FabricScene } from '../../test/support/fabric-scene.ts'
+import { KeyFileScene } from '../../test/support/keys.ts'
+import { silent } from '../../test/support/live-feed.ts'
 import { until } from '../../test/support/servers.ts'
+import { Refusals } from '../http/doorkeeper.ts'
+import { Guard } from '../http/guard.ts'
+import type { OpenPart } from '../http/needs.ts'
 import { FabricLatencies } from './routes/telemetry/telemetry.ts'
 
 /** Of the connection, and of the moment. */
@@ -141,5 +146,61 @@ describe('an answer that is ready', () => {
     expect([told.length, told.at(-1)]).toEqual([500, expect.stringMatching(/^"address";r=0;t=\d+$/)])
     expect((await ask(VALUE, from)).resume().statusCode).toBe(429)
     expect((await ask(VALUE, { 'x-forwarded-for': '192.0.2.78' })).resume().statusCode).toBe(200)
+  })
+})
+
+describe('an answer that is ready, where there are keys', () => {
+  let file: KeyFileScene
+  let fabric: FabricScene
+  let open: OpenPart[] = []
+  let port: number
+  let [reader, writer] = ['', '']
+
+  beforeAll(async () => {
+    file = await KeyFileScene.open()
+    ;[reader, writer] = [await file.add('reader', ['read']), await file.add('writer', ['write'])]
+    const keys = await file.ring({ serviceToken: () => 'a-token-of-the-roles' })
+    const guard = new Guard({
+      ...{ keys, refusals: new Refusals(), logger: silent, open: () => open, serviceScopes: ['write'] },
+    })
+    fabric = await FabricScene.open({ guard })
+    await fabric.show(switchesOf(10, 1e15, 1))
+    await fabric.scene.app.listen({ host: '127.0.0.1', port: 0 })
+    port = (fabric.scene.app.server.address() as { port: number }).port
+  })
+  afterAll(async () => {
+    await fabric.scene.app.close()
+    file.close()
+  })
+
+  const statusOf = async (path: string, headers: Record<string, string>): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}${path}`, { headers })).status
+
+  it.each<[what: string, headers: () => Record<string, string>, status: number]>([
+    ['none', () => ({}), 401],
+    ['a wrong one', () => ({ 'x-api-key': `${reader}x` }), 401],
+    ['one without the scope', () => ({ 'x-api-key': writer }), 403],
+    ['the token of the roles', () => ({ 'x-service-token': 'a-token-of-the-roles' }), 403],
+    ['as a password', () => ({ authorization: `Basic ${Buffer.from(`u:${reader}`).toString('base64')}` }), 401],
+    ['a good one', () => ({ 'x-api-key': reader }), 200],
+    ['a good bearer', () => ({ authorization: `Bearer ${reader}` }), 200],
+  ])('takes a key: %s', async (_what, headers, status) => {
+    for (const path of ['/telemetry/GetMetric?switch_id=sw5&metric=latency_ms', '/telemetry/ListMetrics']) {
+      // The second answer of a list is ready.
+      for (let n = 0; n < 2; n++) expect(await statusOf(path, headers()), path).toBe(status)
+    }
+  })
+
+  it('is open to everybody where that is wanted', async () => {
+    open = ['telemetry']
+    expect(await statusOf('/telemetry/ListMetrics', {})).toBe(200)
+    open = []
+    expect(await statusOf('/telemetry/ListMetrics', {})).toBe(401)
+  })
+
+  it('is none once its key is revoked', async () => {
+    expect(await statusOf('/telemetry/ListMetrics', { 'x-api-key': reader })).toBe(200)
+    await file.revoke('reader')
+    await expect.poll(() => statusOf('/telemetry/ListMetrics', { 'x-api-key': reader })).toBe(401)
   })
 })

@@ -32,6 +32,7 @@ export const ProblemSchema = Type.Object(
     detail: Type.String({ description: 'What is wrong with this request, in words.' }),
     instance: Type.String({ description: 'The path that was asked for.' }),
     parameter: Type.Optional(Type.String({ description: 'The parameter that is wrong (status 400).' })),
+    scope: Type.Optional(Type.String({ description: 'The scope that a key needs for this (status 403).' })),
   },
   { $id: 'Problem', title: 'Problem', description: 'A problem document (RFC 9457).' },
 )
@@ -211,7 +212,8 @@ export type ReadyAnswer = Static<typeof ReadySchema>
 
 const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: 'A parameter cannot be used; `parameter` names it. Or this is not an HTTP request.',
-  403: 'A page of another site asks.',
+  401: 'A key is missing or wrong.',
+  403: 'The key has not the scope that this needs, or a page of another site asks.',
   404: 'The path or the host does not exist.',
   405: 'The path does not allow this method.',
   408: 'The request did not arrive within 10 s.',

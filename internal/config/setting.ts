@@ -1,7 +1,7 @@
 import { domainToASCII } from 'node:url'
 import { type Duty, hasDuty, type Role } from './role.ts'
-import { secretsInUrl, showText, showUrl } from './secret-url.ts'
 import { SCRAPE_TARGETS, type ScrapeTarget } from './scrape-targets.ts'
+import { secretsInUrl, showText, showUrl } from './secret-url.ts'
 import { NAMED_TARGETS, TARGETS } from './targets.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
@@ -96,6 +96,18 @@ export function secret(common: Omit<Common<string | undefined>, 'default'>): Set
   return { ...optionalText(common), secret: true, secretsIn: (value) => (value === undefined ? [] : [value]) }
 }
 
+/** What an operator makes up may be no shorter: shorter ones are found by asking. */
+const LEAST_KEY_CHARS = 16
+
+/** A secret that stands in a header. */
+export function headerSecret(common: Omit<Common<string | undefined>, 'default'>): Setting<string | undefined> {
+  return {
+    ...secret(common),
+    allowed: `a text of at least ${LEAST_KEY_CHARS} letters, digits and signs, without spaces`,
+    parse: (written) => (written.length >= LEAST_KEY_CHARS && /^[\x21-\x7e]+$/.test(written) ? written : undefined),
+  }
+}
+
 /**
  * The path of a file that holds the value of another setting.
  *
@@ -182,19 +194,28 @@ export function choices<const T extends string>(
   values: readonly T[],
   common: Omit<Common<readonly T[]>, 'default'>,
 ): Setting<readonly T[]> {
-  return setting(
-    { default: values, defaultText: 'all', ...common },
-    {
-      isList: true,
-      placeholder: '<a,b,…>',
-      allowed: `a list of ${values.join(', ')}`,
-      parse: (written) => {
-        const found = allOf(items(written).map((item) => values.find((value) => value === item)))
-        return found?.length === 0 ? undefined : found
-      },
-      format: (value) => value.join(','),
+  return setting({ default: values, defaultText: 'all', ...common }, listOf(values, 1))
+}
+
+/** Any of the words; the default is none. Written as those of `choices`. */
+export function someOf<const T extends string>(
+  values: readonly T[],
+  common: Omit<Common<readonly T[]>, 'default'>,
+): Setting<readonly T[]> {
+  return setting({ default: [], defaultText: 'none', ...common }, listOf(values, 0))
+}
+
+function listOf<T extends string>(values: readonly T[], least: number) {
+  return {
+    isList: true,
+    placeholder: '<a,b,…>',
+    allowed: `a list of ${values.join(', ')}`,
+    parse: (written: string): readonly T[] | undefined => {
+      const found = allOf(items(written).map((item) => values.find((value) => value === item)))
+      return found === undefined || found.length < least ? undefined : found
     },
-  )
+    format: (value: readonly T[]): string => value.join(','),
+  }
 }
 
 export function texts(common: Common<readonly string[]>): Setting<readonly string[]> {

@@ -7,6 +7,7 @@ import {
   choices,
   type DefaultContext,
   duration,
+  headerSecret,
   hostNames,
   integer,
   integers,
@@ -22,6 +23,7 @@ import {
   secret,
   secretFile,
   size,
+  someOf,
   targets,
   text,
   texts,
@@ -126,6 +128,45 @@ export const SCHEMA = {
       description: 'The names in URLs of that address, beside localhost and IP addresses; other names are refused.',
     }),
     ...listenerTls(),
+  },
+  auth: {
+    keysFile: text({
+      default: ({ given }) => `${String(given('data.path') ?? './data').replace(/\/$/, '')}/keys.json`,
+      defaultText: 'keys.json in data.path',
+      description:
+        'The file of the keys that "sentinel keys create" makes. Without a key the API, and the queue, answer this machine alone.',
+    }),
+    key: headerSecret({
+      reloads: true,
+      description: 'One more key, with every scope.',
+      alsoFrom: ['API_KEY'],
+    }),
+    keyFile: secretFile('key', {
+      reloads: true,
+      description: 'A file that holds it.',
+      alsoFrom: ['API_KEY_FILE'],
+    }),
+    serviceToken: headerSecret({
+      reloads: true,
+      description:
+        'The token by which roles know each other: what an agent or a generator sends to a queue or an intake, and what opens the admin listener of another machine.',
+      alsoFrom: ['SERVICE_TOKEN'],
+    }),
+    serviceTokenFile: secretFile('serviceToken', {
+      reloads: true,
+      description: 'A file that holds it.',
+      alsoFrom: ['SERVICE_TOKEN_FILE'],
+    }),
+    public: someOf(['metrics', 'debug', 'telemetry', 'queue'], {
+      reloads: true,
+      description:
+        'What is open to everybody, without a key: /metrics; /debug/ of the admin listener; reads of /telemetry/; all of the queue.',
+    }),
+    firstKey: onOff({
+      default: false,
+      duties: ['serve', 'queue'],
+      description: 'Whether a start without any key makes one with every scope, and prints it, once.',
+    }),
   },
   redis: {
     url: url(
@@ -1160,6 +1201,7 @@ export type SettingKey = { [Group in keyof Schema]: Group | `${Group}.${keyof Sc
 export const GROUPS: Readonly<Record<keyof Schema, string>> = {
   log: 'Log',
   admin: 'Admin listener',
+  auth: 'Who may ask',
   redis: 'Redis',
   broker: 'Broker',
   store: 'Store',

@@ -22,6 +22,8 @@ let lines: string[]
 let push: Push
 let writer: SnapshotWriter
 
+const QUICK = { pauses: { firstMs: 5, largestMs: 20 }, serviceToken: 'a-token-of-the-roles' }
+
 beforeEach(async () => {
   ;[received, lines] = [[], []]
   intake = createServer(async (request, response) => {
@@ -36,7 +38,7 @@ beforeEach(async () => {
     `http://who:secret@127.0.0.1:${(intake.address() as AddressInfo).port}/telemetry/counters?fabric=a`,
   )
   const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
-  push = new Push({ url, throttle: new LogThrottle(logger), pauses: { firstMs: 5, largestMs: 20 } })
+  push = new Push({ url, throttle: new LogThrottle(logger), ...QUICK })
   writer = new SnapshotWriter(new SwitchProfile({ switches: 20, intervalMs: 10_000, seed: 1 }))
 })
 afterEach(async () => {
@@ -62,6 +64,7 @@ it('sends each snapshot whole, with its length, and is content with 202', async 
     headers: {
       'content-type': 'text/csv; charset=utf-8',
       'content-length': `${snapshots[0]!.body.bytes}`,
+      'x-service-token': 'a-token-of-the-roles',
       authorization: `Basic ${Buffer.from('who:secret').toString('base64')}`,
     },
   })

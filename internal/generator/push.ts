@@ -12,6 +12,8 @@ const https = process.getBuiltinModule('node:https')
 export interface PushOptions {
   /** The address of an intake. */
   readonly url: URL
+  /** By which the intake knows our roles. */
+  readonly serviceToken?: string | undefined
   readonly throttle: LogThrottle
   /** The first and the longest pause after a failure, ms. */
   readonly pauses?: { readonly firstMs: number; readonly largestMs: number }
@@ -86,7 +88,7 @@ export class Push {
   async #send(snapshot: Snapshot): Promise<string> {
     try {
       const { status, text } = await post(
-        this.#options.url,
+        this.#options,
         snapshot,
         AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]),
       )
@@ -104,10 +106,17 @@ export class Push {
 }
 
 /** With the length of the body, so that the intake can tell a whole one. */
-function post({ href }: URL, { body }: Snapshot, signal: AbortSignal): Promise<{ status: number; text: string }> {
+function post(
+  { url: { href }, serviceToken }: PushOptions,
+  { body }: Snapshot,
+  signal: AbortSignal,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const { request } = href.startsWith('https:') ? https : http
-    const headers = { 'content-type': 'text/csv; charset=utf-8', 'content-length': body.bytes }
+    const headers = {
+      ...{ 'content-type': 'text/csv; charset=utf-8', 'content-length': body.bytes },
+      ...(serviceToken === undefined ? {} : { 'x-service-token': serviceToken }),
+    }
     const outgoing = request(href, { method: 'POST', headers, signal }, (response) => {
       let text = ''
       response.setEncoding('utf8')

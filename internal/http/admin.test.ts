@@ -1,10 +1,13 @@
 import { connect } from 'node:net'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { KeyFileScene } from '../../test/support/keys.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import { type Admin, type AdminOptions, startAdmin } from './admin.ts'
 import { Refusals } from './doorkeeper.ts'
+import { Guard } from './guard.ts'
 import { urlOf } from './listen.ts'
+import type { OpenPart } from './needs.ts'
 
 const reasons: string[] = []
 let admin: Admin
@@ -147,4 +150,65 @@ test('close ends connections that are kept alive, and answers what is being aske
   expect(await asked).toMatchObject({ status: 200, body: 'up 1\n' })
   await closed
   await expect(ask('/health', {}, slow.url)).rejects.toThrow('fetch failed')
+})
+
+describe('the admin listener that other machines reach', () => {
+  let file: KeyFileScene
+  let open: OpenPart[] = []
+  let keys: Readonly<Record<string, string>>
+  let guarded: Admin
+
+  beforeEach(async () => {
+    file = await KeyFileScene.open()
+    keys = {
+      'x-api-key read': await file.add('reader', ['read']),
+      'x-api-key admin': await file.add('operator', ['admin']),
+      'x-service-token': 'a-token-of-the-roles',
+    }
+    const ring = await file.ring({ serviceToken: () => keys['x-service-token'] })
+    const own = { keys: ring, refusals: options.refusals, logger: options.logger, open: () => open }
+    guarded = await startAdmin({ ...options, guard: new Guard({ ...own, serviceScopes: ['read', 'admin'] }) })
+  })
+  afterEach(async () => {
+    await guarded.close()
+    file.close()
+    open = []
+  })
+
+  test.each<[key: string, metrics: number, debug: number]>([
+    ['', 401, 401],
+    ['x-api-key read', 200, 403],
+    ['x-api-key admin', 403, 404],
+    ['x-service-token', 200, 404],
+  ])('with %j answers /metrics with %d and /debug/ledger with %d', async (key, metrics, debug) => {
+    const headers: Record<string, string> = key === '' ? {} : { [key.split(' ')[0]!]: keys[key]! }
+    expect((await ask('/metrics', { headers }, guarded.url)).status).toBe(metrics)
+    // This process receives no samples.
+    expect((await ask('/debug/ledger', { headers }, guarded.url)).status).toBe(debug)
+    for (const path of ['/health', '/ready']) expect((await ask(path, { headers }, guarded.url)).status).toBe(200)
+  })
+
+  test('is open where that is wanted', async () => {
+    open = ['metrics']
+    expect((await ask('/metrics', {}, guarded.url)).status).toBe(200)
+    expect((await ask('/debug/ledger', {}, guarded.url)).status).toBe(401)
+    open = ['debug']
+    expect((await ask('/debug/ledger', {}, guarded.url)).status).toBe(404)
+  })
+
+  test('asks nothing of its own machine', async () => {
+    const ring = await file.ring()
+    const own = { keys: ring, refusals: options.refusals, logger: options.logger, open: () => open }
+    const trusting = await startAdmin({
+      ...options,
+      guard: new Guard({ ...own, serviceScopes: [], trustsLoopback: true }),
+    })
+    try {
+      expect((await ask('/metrics', {}, trusting.url)).status).toBe(200)
+      // A proxy of this machine asks for another.
+      expect((await ask('/metrics', { headers: { 'x-forwarded-for': '192.0.2.1' } }, trusting.url)).status).toBe(401)
+    } finally {
+      await trusting.close()
+    }
+  })
 })

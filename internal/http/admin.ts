@@ -11,7 +11,9 @@ import { limitConnections } from './connection-limit.ts'
 import { debugRoutes } from './debug.ts'
 import { Doorkeeper, type Refusals } from './doorkeeper.ts'
 import { BodyError, HttpError, InternalError, MethodError, StoppingError, UnknownPathError } from './errors.ts'
+import type { Guard } from './guard.ts'
 import { type ListenPlace, listen, urlOf } from './listen.ts'
+import type { Needs, OpenPart } from './needs.ts'
 import { createServer } from './node-http.ts'
 import { DATA_HEADERS } from './security-headers.ts'
 import { secure } from './tls/secure.ts'
@@ -28,6 +30,8 @@ export interface AdminOptions extends ListenPlace {
   readonly refusals: Refusals
   /** With it the listener speaks TLS alone. */
   readonly tls?: WatchedTls | undefined
+  /** Asks for keys; without it every request passes. */
+  readonly guard?: Guard
   /** What keeps the process from its work, in words; empty when it is ready. */
   ready(): readonly string[]
   /** Makes Prometheus' text format. A registry of prom-client fits. */
@@ -121,9 +125,17 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     try {
       const refused = doorkeeper.refusal(request, () => path)
       if (refused !== undefined) throw refused
+      const [needs, part] = needsOf(path)
+      const identity = await options.guard?.check(request, request.socket.remoteAddress ?? '', needs, part)
       const [isHead, host] = [request.method === 'HEAD', request.headers.host ?? '']
       const asked = { isHead, host, query: new URLSearchParams(search), signal }
-      reply(response, await routeOf(request, path)(asked))
+      const answered = await routeOf(request, path)(asked)
+      reply(response, answered)
+      if (identity !== undefined && needs === 'admin') {
+        const { method = '' } = request
+        const address = request.socket.remoteAddress ?? ''
+        options.guard?.audit(identity, needs, { method, route: path, status: answered.status, address })
+      }
     } catch (error) {
       const answered = answerTo(error, signal)
       answered.log(options.faults, path)
@@ -175,6 +187,12 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       clearTimeout(grace)
     },
   }
+}
+
+/** Probes need no key. Profiles show what is in memory, and cost time. */
+function needsOf(path: string): [Needs, OpenPart?] {
+  if (path.startsWith('/debug/')) return ['admin', 'debug']
+  return path === '/metrics' ? ['read', 'metrics'] : ['public']
 }
 
 /** A client of a proxy writes `http://name/path`. */

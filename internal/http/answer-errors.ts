@@ -19,13 +19,13 @@ export function answerErrors(app: App, faults: LogThrottle, translate: Translate
 }
 
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, answer: HttpError): FastifyReply {
-  const { status, detail, parameter } = answer
+  const { status, detail, parameter, scope } = answer
   return reply
     .code(status)
     .headers(answer.headers())
     .type(PROBLEM_TYPE)
     .header('cache-control', 'no-store')
-    .send(problemDocument({ status, detail, instance: pathOf(request.url), parameter }))
+    .send(problemDocument({ status, detail, instance: pathOf(request.url), parameter, scope }))
 }
 
 /** The answer to an error: its own, or one for what fastify or a handler throws. */

@@ -31,11 +31,11 @@ export function json(status: number, value: object): Answer {
 
 /** @param path of the request */
 export function refusal(error: HttpError, path: string): Answer {
-  const { status, detail, parameter } = error
+  const { status, detail, parameter, scope } = error
   return {
     status,
     type: PROBLEM_TYPE,
-    body: problemDocument({ status, detail, instance: path, parameter }),
+    body: problemDocument({ status, detail, instance: path, parameter, scope }),
     headers: error.headers(),
   }
 }

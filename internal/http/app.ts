@@ -16,6 +16,7 @@ import { Doorkeeper, type Refusals } from './doorkeeper.ts'
 import { BodyError, type HttpError, StoppingError, UrlTooLongError } from './errors.ts'
 import { endConnection } from './end-connection.ts'
 import { type FastLaneOptions, openFastLane } from './fast-lane.ts'
+import { type Guard, guardRoutes } from './guard.ts'
 import { refuseOtherMethods } from './other-methods.ts'
 import { HSTS, securityHeaders } from './security-headers.ts'
 import { secure } from './tls/secure.ts'
@@ -35,6 +36,8 @@ export interface AppOptions {
   readonly trustProxy: boolean
   readonly hosts: HostOptions
   readonly refusals: Refusals
+  /** Asks for keys; without it every request passes. */
+  readonly guard?: Guard
   /** Answers that are ready, under `/telemetry`. */
   readonly fastLane?: FastLaneOptions
   /** With it the server speaks TLS alone, HTTP/2 too. */
@@ -76,7 +79,7 @@ const CLOSE_GRACE_MS = 1_000
  * @param addRoutes adds the routes; it is called before the app is ready
  */
 export function createApp(options: AppOptions, addRoutes: (root: App) => Promise<void>): App {
-  const { logger, faults, translate, limits, corsOrigins, trustProxy, hosts, refusals, tls } = options
+  const { logger, faults, translate, limits, corsOrigins, trustProxy, hosts, refusals, guard, tls } = options
   const moreHeaders = tls === undefined ? {} : HSTS
   const app: App = Fastify({
     // A dashboard asks every few seconds. A line for each request would bury the others.
@@ -125,7 +128,11 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     openFastLane(app.server, {
       ...{ ...options.fastLane, trustProxy, idleTimeoutMs: IDLE_TIMEOUT_MS },
       moreHeaders: Object.entries<string>(moreHeaders).flat(),
-      passes: (request) => !closing && request.url!.length <= limits.maxUrlLength && doorkeeper.passes(request),
+      passes: (request) =>
+        !closing &&
+        request.url!.length <= limits.maxUrlLength &&
+        doorkeeper.passes(request) &&
+        (guard === undefined || guard.passes(request, 'telemetry')),
     })
   }
   // One hook with a callback: a short answer takes less time than three hooks with promises.
@@ -164,7 +171,11 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
   if (corsOrigins.length > 0) app.register(fastifyCors, { ...CORS, origin: [...corsOrigins] })
   app.register(fastifyCompress, COMPRESSION)
   const refuseOthers = refuseOtherMethods(app)
-  app.register(addRoutes)
+  app.register(async (root: App) => {
+    // After the headers for pages of other origins: these may read why they are refused.
+    if (guard !== undefined) guardRoutes(root, guard)
+    await addRoutes(root)
+  })
   app.register(refuseOthers)
   return app
 }

@@ -9,6 +9,10 @@ export class Refusals {
   host = 0
   /** Requests that a page of another origin made. */
   page = 0
+  /** Requests without a key, or with a wrong one. */
+  key = 0
+  /** Requests whose key does not allow what they ask for. */
+  scope = 0
   /** Connections of an address that had too many, or beyond those of the whole listener. */
   connections = 0
   /** Requests of a client that had made as many as it may. */

@@ -1,9 +1,12 @@
+import type { Scope } from '../auth/identity.ts'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { errorText } from '../text/error-text.ts'
 import type { Problem } from './problem.ts'
 
 export interface HttpErrorOptions extends ErrorOptions {
   readonly parameter?: string
+  /** That a key needs for it. */
+  readonly scope?: Scope
   readonly retryAfterSeconds?: number
 }
 
@@ -11,6 +14,7 @@ export interface HttpErrorOptions extends ErrorOptions {
 export class HttpError extends Error implements Problem {
   readonly status: number
   readonly parameter: string | undefined
+  readonly scope: Scope | undefined
   /** When another try may succeed. */
   readonly retryAfterSeconds: number | undefined
 
@@ -19,6 +23,7 @@ export class HttpError extends Error implements Problem {
     this.name = new.target.name
     this.status = status
     this.parameter = options.parameter
+    this.scope = options.scope
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 
@@ -113,6 +118,70 @@ export class OtherPageError extends HttpError {
 
   override log(faults: LogThrottle, path: string): void {
     faults.warn(this.name, { path }, 'a request was refused: a page of another site made it')
+  }
+}
+
+/**
+ * A key is missing, unknown, at its end or revoked: the answer says none of these, so that nobody learns which keys there
+ * were.
+ */
+export class KeyError extends HttpError {
+  readonly #address: string
+
+  constructor(
+    address: string,
+    detail = 'a key is missing or wrong: send it in the header X-API-Key, or as Authorization: Bearer; a key in the URL is not read',
+  ) {
+    super(401, detail)
+    this.#address = address
+  }
+
+  override headers(): Readonly<Record<string, string>> {
+    // Never `Basic`: a browser would ask for a user and a password in a window of its own.
+    return { 'www-authenticate': 'Bearer realm="SentinelStream"' }
+  }
+
+  override log(faults: LogThrottle, path: string): void {
+    faults.warn(this.name, { address: this.#address, path }, `a request was refused: ${this.detail}`)
+  }
+}
+
+/** There is no key at all, and the client is not of this machine. */
+export class LocalOnlyError extends KeyError {
+  constructor(address: string) {
+    super(
+      address,
+      'there are no keys yet, so this process answers its own machine alone: "sentinel keys create" makes one',
+    )
+  }
+}
+
+/** The key is good, and does not allow this. */
+export class ScopeError extends HttpError {
+  readonly #key: string
+
+  /** @param key its name */
+  constructor(scope: Scope, has: readonly Scope[], key: string) {
+    super(403, `this needs a key with the scope ${scope}; this one has ${has.join(', ') || 'none'}`, { scope })
+    this.#key = key
+  }
+
+  override log(faults: LogThrottle, path: string): void {
+    faults.warn(`${this.name} ${this.#key}`, { key: this.#key, path }, `a request was refused: ${this.detail}`)
+  }
+}
+
+/** So many wrong keys came from an address that their answers have no room to wait. */
+export class FailuresError extends HttpError {
+  readonly #address: string
+
+  constructor(address: string) {
+    super(429, 'too many wrong keys came from this address', { retryAfterSeconds: 2 })
+    this.#address = address
+  }
+
+  override log(faults: LogThrottle, path: string): void {
+    faults.warn(this.name, { address: this.#address, path }, `a request was refused: ${this.detail}`)
   }
 }
 

@@ -29,8 +29,10 @@ export function refuseOtherMethods(app: App): () => Promise<void> {
   app.addHook('onRoute', function (this: App, route) {
     const [path, url] = [route.url, route.routePath].map((text) => text.replace(FILES, '/')) as [string, string]
     if (path.includes('*')) return
-    const routed = paths.get(path) ?? { scope: this, url, methods: new Set() }
-    paths.set(path, routed)
+    // `/files` and the folder `/files/` are one path.
+    const key = path.replace(/(.)\/$/, '$1')
+    const routed = paths.get(key) ?? { scope: this, url, methods: new Set() }
+    paths.set(key, routed)
     for (const method of [route.method].flat()) routed.methods.add(method)
   })
   return async () => {
@@ -47,5 +49,5 @@ function addRefusal({ scope, url, methods }: Routed): void {
     throw new MethodError(request.method, pathOf(request.url), allowed)
   }
   const method = REFUSED.filter((name) => !methods.has(name))
-  scope.route({ method, url, schema: { hide: true }, onRequest: refuse, handler: refuse })
+  scope.route({ method, url, config: { needs: 'public' }, schema: { hide: true }, onRequest: refuse, handler: refuse })
 }

@@ -14,6 +14,7 @@ const KEEPERS = ['agent', 'server', 'api', 'queue']
 const ROLES = [...KEEPERS, 'generator']
 const SERVICES = [...SERVERS, ...ROLES]
 const TOKEN = 'token-of-this-test'
+const KEY = 'api-key-of-this-test'
 
 const BUILD_MS = 900_000
 const START_MS = 120_000
@@ -24,7 +25,7 @@ let influxUrl: string
 
 beforeAll(async () => {
   const [apiPort, influxPort] = [await freePort(), await freePort()]
-  api = new ApiClient(apiPort)
+  api = new ApiClient(apiPort, KEY)
   influxUrl = `http://127.0.0.1:${influxPort}`
   compose = new ComposeProject({
     project: PROJECT,
@@ -42,6 +43,7 @@ beforeAll(async () => {
       GENERATOR_PORT: `${await freePort()}`,
       GENERATOR_ADMIN_PORT: `${await freePort()}`,
       INFLUX_TOKEN: TOKEN,
+      API_KEY: KEY,
       // Empty is the same as not set: what this shell has of these names is not for the test.
       INFLUX_ORG: '',
       INFLUX_BUCKET: '',
@@ -211,9 +213,12 @@ describe('docker run, without any server beside it', () => {
   beforeAll(async () => {
     await remove()
     const port = await freePort()
-    alone = new ApiClient(port)
     const image = await docker('inspect', '-f', '{{.Image}}', await compose.container('server'))
     await docker('run', '--detach', '--name', name, '-p', `127.0.0.1:${port}:8080`, '-v', `${volume}:/app/data`, image)
+    const keyIn = async (): Promise<string> => /shown this once: (\S+)/.exec(await containerLog(name))?.[1] ?? ''
+    await until('the first start has printed a key', async () => (await keyIn()) !== '', 60_000)
+    expect((await new ApiClient(port).json('/api/v1/hosts')).status).toBe(401)
+    alone = new ApiClient(port, await keyIn())
   }, START_MS)
   afterAll(remove, START_MS)
 

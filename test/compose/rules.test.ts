@@ -84,7 +84,7 @@ describe('docker-compose.yml', () => {
     }
     // Of the machine it may read; write only what it keeps.
     for (const volume of service.volumes ?? [])
-      expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro$|^[a-z]+-data:\/app\/data$/)
+      expect(volume).toMatch(/^\/[\w/]*:\/host\/\w+:ro$|^[a-z]+-data:\/app\/data$|^keys-data:\/app\/keys$/)
   })
 
   it.each(keepers)('%s keeps what is on its disk when its container is made anew', (role, service) => {
@@ -98,6 +98,21 @@ describe('docker-compose.yml', () => {
       queue: settings.agent.host,
     }
     expect(names[role]).not.toBe(hostname())
+  })
+
+  it('asks for keys: API and queue have one file of them, and the first that starts makes one', () => {
+    for (const [role, service] of roles) {
+      const env = { ...imageEnv, ...withDefaults(service.environment) }
+      const { settings } = loadSettings(ROLES[role], {}, env)
+      // Its port is bound to this machine.
+      expect([role, settings.auth.public]).toEqual([role, ['metrics']])
+      const asks = role === 'api' || role === 'queue'
+      expect(service.volumes?.includes('keys-data:/app/keys') ?? false, role).toBe(asks)
+      if (!asks) continue
+      expect(settings.auth).toMatchObject({ firstKey: true, keysFile: '/app/keys/keys.json', key: undefined })
+      expect(loadSettings(ROLES[role], {}, { ...env, API_KEY: 'a-key-of-the-user' }).settings.auth.key).toBeDefined()
+      expect(service.environment!.API_KEY).toMatch(/^\$\{API_KEY:-\}$/)
+    }
   })
 
   // Several builds of one name at once fail where the engine keeps its images in containerd.
@@ -166,7 +181,9 @@ describe('docker-compose.yml', () => {
     const said = (own: object): string =>
       execFileSync('sh', ['-c', script], { env: { ...env, ...own }, encoding: 'utf8' })
     expect(said({})).toMatch(new RegExp(`, password ${init.DOCKER_INFLUXDB_INIT_PASSWORD}\n$`))
-    // A password of the user's own is not printed.
+    expect(said({})).toContain("the key in: docker compose logs api queue | grep 'API key'")
+    // A password or key of the user's own is not printed.
+    expect(said({ OWN_KEY: 'hunter2-hunter2-' })).toMatch(/log-in with the API_KEY that you set\n/)
     expect(welcome!.environment!.OWN_PASSWORD).toMatch(/^\$\{INFLUX_PASSWORD:-\}$/)
     expect(said({ OWN_PASSWORD: 'hunter2' })).toMatch(/, password the INFLUX_PASSWORD of the first start\n$/)
     expect(welcome!.depends_on).toMatchObject(
@@ -284,7 +301,7 @@ describe('the image', () => {
     expect(final.findIndex((line) => line.startsWith('USER '))).toBeGreaterThan(
       final.findLastIndex((line) => /^(RUN|COPY) /.test(line)),
     )
-    expect(final.filter((line) => line.includes('chown'))).toEqual(['RUN mkdir data && chown node:node data'])
+    expect(final.filter((line) => line.includes('chown'))).toEqual(['RUN mkdir data keys && chown node:node data keys'])
     expect(loadSettings(ROLES.up, {}, imageEnv).settings.duckdb.path).toBe('./data/sentinel.duckdb')
   })
 

@@ -17,13 +17,15 @@ export interface HistoryAnswer {
 /** The query API of a running process, as its users see it. */
 export class ApiClient {
   readonly url: string
+  readonly #headers: Readonly<Record<string, string>>
 
-  constructor(port: number) {
+  constructor(port: number, key?: string) {
+    this.#headers = key === undefined ? {} : { 'x-api-key': key }
     this.url = `http://127.0.0.1:${port}`
   }
 
   async json<T>(path: string): Promise<{ status: number; headers: Headers; body: T }> {
-    const response = await fetch(this.url + path)
+    const response = await fetch(this.url + path, { headers: this.#headers })
     return { status: response.status, headers: response.headers, body: (await response.json()) as T }
   }
 
@@ -55,7 +57,10 @@ export class ApiClient {
 
   /** Reads the live stream until `enough` returns true. @returns all samples read */
   async live(enough: (samples: LiveSample[]) => boolean, query = '', timeoutMs = 20_000): Promise<LiveSample[]> {
-    const response = await fetch(`${this.url}/api/v1/live${query}`, { signal: AbortSignal.timeout(timeoutMs) })
+    const response = await fetch(`${this.url}/api/v1/live${query}`, {
+      headers: this.#headers,
+      signal: AbortSignal.timeout(timeoutMs),
+    })
     const samples: LiveSample[] = []
     let text = ''
     for await (const chunk of response.body ?? []) {

@@ -67,6 +67,7 @@ export function addLiveRoute(app: App, { feed, table, fabrics, gpus, streams }: 
   app.get(
     '/live',
     {
+      config: { streams: true },
       schema: {
         operationId: 'streamLive',
         summary: 'The latest readings and their changes',

@@ -33,6 +33,7 @@ export function addPipelineRoutes(app: App, { view, feed, streams }: PipelineOpt
   app.get(
     '/pipeline/live',
     {
+      config: { streams: true },
       schema: {
         operationId: 'streamPipeline',
         summary: 'The pipeline, live',

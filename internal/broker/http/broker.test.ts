@@ -8,10 +8,12 @@ interface Asked {
   readonly method: string | undefined
   readonly url: string | undefined
   readonly body: Buffer
+  readonly token: string | string[] | undefined
 }
 
 type Reply = (response: ServerResponse, request: IncomingMessage) => void
 
+const QUICK = { pauseMs: 1, timeoutMs: 5000, serviceToken: () => 'a-token-of-the-roles' }
 const opened: Array<() => void> = []
 afterEach(() => {
   for (const close of opened.splice(0)) close()
@@ -32,13 +34,14 @@ async function gateway(...replies: Reply[]): Promise<{ readonly broker: HttpBrok
   const server: Server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    asked.push({ method: request.method, url: request.url, body: Buffer.concat(chunks) })
+    const token = request.headers['x-service-token']
+    asked.push({ method: request.method, url: request.url, body: Buffer.concat(chunks), token })
     const reply = replies[asked.length - 1] ?? ok
     reply(response, request)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const broker = new HttpBroker({ url: `http://127.0.0.1:${port}`, topic: 'telemetry', pauseMs: 1, timeoutMs: 5000 })
+  const broker = new HttpBroker({ url: `http://127.0.0.1:${port}`, topic: 'telemetry', ...QUICK })
   opened.push(() => {
     void broker.close()
     server.closeAllConnections()
@@ -52,7 +55,8 @@ describe('a broker that is a gateway of the queue', () => {
     const { broker, asked } = await gateway()
     const payload = Buffer.from([0, 255, 10])
     expect(await broker.publish('web 01/agent/1', payload)).toBe(1)
-    expect(asked).toEqual([{ method: 'POST', url: '/produce?topic=telemetry&key=web+01%2Fagent%2F1', body: payload }])
+    const url = '/produce?topic=telemetry&key=web+01%2Fagent%2F1'
+    expect(asked).toEqual([{ method: 'POST', url, body: payload, token: 'a-token-of-the-roles' }])
     expect(broker.health()).toEqual({ connected: true, problem: '' })
   })
 

@@ -11,6 +11,8 @@ export interface HttpBrokerOptions {
   readonly topic: string
   /** For `https://`: authority and certificate, where they are not those of Node.js. They may change. */
   readonly tls?: ConnectionOptions | undefined
+  /** By which the gateway knows our roles. Asked at each message. */
+  readonly serviceToken?: () => string | undefined
   /** How long an answer may take, ms. */
   readonly timeoutMs?: number
   /** The first pause between two tries, ms. */
@@ -106,7 +108,11 @@ export class HttpBroker implements Broker {
     const { timeoutMs = TIMEOUT_MS, tls = {} } = this.#options
     const base = this.#place.href.replace(/\/?$/, '/')
     const send = this.#place.protocol === 'https:' ? secureRequest : request
-    const headers = { 'content-type': 'application/octet-stream', 'content-length': payload.length }
+    const token = this.#options.serviceToken?.()
+    const headers = {
+      ...{ 'content-type': 'application/octet-stream', 'content-length': payload.length },
+      ...(token === undefined ? {} : { 'x-service-token': token }),
+    }
     return new Promise((resolve, reject) => {
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)])
       const asked = send(`${base}${path}`, { ...tls, method: 'POST', agent: this.#agent, headers, signal }, (answer) =>

@@ -24,7 +24,7 @@ export class ConsumeStreams {
   constructor(app: App, options: ConsumeOptions) {
     this.#options = options
     const heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref()
-    app.get('/consume', (request, reply) => this.#answer(request, reply))
+    app.get('/consume', { config: { streams: true } }, (request, reply) => this.#answer(request, reply))
     // `close` waits for all connections, and these would never end.
     app.addHook('preClose', async () => {
       clearInterval(heartbeat)

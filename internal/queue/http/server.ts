@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { createApp } from '../../http/app.ts'
 import type { App } from '../../http/app-types.ts'
 import type { Refusals } from '../../http/doorkeeper.ts'
+import type { Guard } from '../../http/guard.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { WatchedTls } from '../../tls/watched.ts'
 import type { Gateway } from '../gateway.ts'
@@ -30,6 +31,8 @@ export interface QueueServerOptions {
   readonly refusals: Refusals
   /** With it the gateway speaks TLS alone. */
   readonly tls?: WatchedTls | undefined
+  /** Asks for keys; without it every request passes. */
+  readonly guard?: Guard
   readonly logger: Logger
   readonly faults: LogThrottle
 }
@@ -39,10 +42,12 @@ const MAX_OTHER_CONNECTIONS = 1000
 
 /** The HTTP side of a gateway, ready to listen or to be asked by `inject`. `close` ends the streams of consumers. */
 export function buildQueueServer(options: QueueServerOptions): App {
-  const { gateway, maxPartitions, maxBodyBytes, maxConsumers, logger, faults, hosts, listensOn, refusals } = options
+  const { gateway, maxPartitions, maxBodyBytes, maxConsumers, logger, faults, hosts, listensOn, refusals, guard } =
+    options
   return createApp(
     {
       ...{ logger, faults, refusals, translate: answerOfQueue, tls: options.tls },
+      ...(guard === undefined ? {} : { guard }),
       limits: {
         maxBodyBytes,
         maxHeaderBytes: 8 * 1024,

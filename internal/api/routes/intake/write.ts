@@ -47,6 +47,8 @@ const V1: Dialect = {
 
 const CODES: Readonly<Record<number, string>> = {
   400: 'invalid',
+  401: 'unauthorized',
+  403: 'forbidden',
   413: 'request too large',
   422: 'unprocessable entity',
   429: 'too many requests',
