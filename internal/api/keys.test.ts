@@ -33,7 +33,13 @@ async function openScene(): Promise<void> {
   file = await KeyFileScene.open()
   ring = await file.ring({ serviceToken: () => TOKEN })
   guard = new Guard({ keys: ring, refusals, logger: logTo(lines), open: () => open, serviceScopes: ['write'] })
-  const limits = { maxBodyBytes: 1e6, maxPackedBytes: 1e6, maxReadingBytes: 1e6, requestsPerMinute: 1e6 }
+  const limits = {
+    maxBodyBytes: 1e6,
+    maxPackedBytes: 1e6,
+    maxReadingBytes: 1e6,
+    requestsPerMinute: 1e6,
+    requestsPerMinutePerKey: 1e6,
+  }
   scene = await ApiScene.open({ guard, trustProxy: true, intake: { desk: undefined, limits: () => limits } })
 }
 

@@ -19,8 +19,8 @@ export interface FastLaneOptions {
 }
 
 export interface FastLaneRules extends FastLaneOptions {
-  /** Whether the sender may ask at all. */
-  readonly passes: (request: IncomingMessage) => boolean
+  /** The id of the key that a sender asks with, '' where it needs none; undefined where it may not ask at all. */
+  readonly pass: (request: IncomingMessage) => string | undefined
   readonly trustProxy: boolean
   /** A connection on which nothing of an answer moves for this long is closed. */
   readonly idleTimeoutMs: number
@@ -66,12 +66,14 @@ function readyAnswer(request: IncomingMessage, rules: FastLaneRules): CountedAns
   const pathEnd = url.indexOf('?')
   const ready = rules.ready.get(pathEnd < 0 ? url : url.slice(0, pathEnd))
   if (ready === undefined) return undefined
-  if (!isPlain(request) || !rules.passes(request)) return undefined
+  if (!isPlain(request)) return undefined
+  const key = rules.pass(request)
+  if (key === undefined) return undefined
   const client = clientOf(request, rules.trustProxy)
   if (client === undefined) return undefined
   const answer = ready(request)
   if (answer === undefined) return undefined
-  const counted = rules.limit.count(client)
+  const counted = rules.limit.count(client, key === '' ? undefined : key)
   // One that is refused here is counted twice, which changes nothing: its window is full.
   return counted?.refusal === undefined ? { ready: answer, counted } : undefined
 }

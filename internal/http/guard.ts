@@ -64,13 +64,16 @@ export class Guard {
     return part !== undefined && this.#options.open().includes(part)
   }
 
-  /** Whether a plain GET passes that needs the scope `read`. Counts nothing: where it does not, it comes again. */
-  passes(request: IncomingMessage, part: OpenPart): boolean {
-    if (this.isOpen(part)) return true
-    const { headers, socket } = request
-    if (!this.isOn) return headers['x-forwarded-for'] === undefined && isLoopback(socket.remoteAddress ?? '')
+  /**
+   * Lets a plain GET pass that needs the scope `read`. Counts nothing: where it does not pass, it comes again.
+   *
+   * @returns the id of its key, or '' where it needs none; undefined where it does not pass
+   */
+  pass(request: IncomingMessage, part: OpenPart): string | undefined {
+    if (this.isOpen(part)) return ''
+    if (!this.isOn) return isFromHere(request, request.socket.remoteAddress ?? '') ? '' : undefined
     const identity = this.#identityOf(request, 'read')
-    return identity !== undefined && this.#scopesOf(identity).includes('read')
+    return identity !== undefined && this.#scopesOf(identity).includes('read') ? identity.id : undefined
   }
 
   /**

@@ -162,7 +162,7 @@ export function limitRate(scope: App, limit: RateLimit, refusals: Refusals): voi
 }
 
 export function countRequest(limit: RateLimit, request: FastifyRequest): Counted | undefined {
-  return limit.count(request.ip, (request as { readonly identity?: { readonly id: string } }).identity?.id)
+  return limit.count(request.ip, request.identity?.id)
 }
 
 class Windows {

@@ -41,6 +41,7 @@ export function addGpusLiveRoute(app: App, { view, feed, streams, clock }: GpusL
   app.get(
     '/gpus/live',
     {
+      config: { streams: true },
       schema: {
         operationId: 'streamGpus',
         summary: 'The current figures of all GPUs, live',
