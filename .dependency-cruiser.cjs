@@ -28,7 +28,21 @@ const ORDER = {
   http: ['observe', 'tls', 'auth'],
   generator: ['time', 'format', 'observe', 'http'],
   queue: ['time', 'observe', 'broker', 'spool', 'tls', 'http'],
-  api: ['sample', 'fabric', 'time', 'format', 'gpu', 'observe', 'intake', 'store', 'live', 'view', 'tls', 'auth', 'http'],
+  api: [
+    'sample',
+    'fabric',
+    'time',
+    'format',
+    'gpu',
+    'observe',
+    'intake',
+    'store',
+    'live',
+    'view',
+    'tls',
+    'auth',
+    'http',
+  ],
 }
 /** The page: a folder a view, beside what all views share. Only `web/main.ts` imports views. */
 const PAGE = {
