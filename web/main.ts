@@ -1,4 +1,5 @@
 import { FabricView } from './fabric/fabric-view.ts'
+import { Login } from './frame/login.ts'
 import { fabricNoticeOf, gpusNoticeOf, NoticeBoard, noticeOf, queueNoticeOf } from './frame/notice.ts'
 import { PipelineStrip } from './frame/pipeline-strip.ts'
 import { RangeButtons } from './frame/range-buttons.ts'
@@ -9,6 +10,7 @@ import { HostsPoll } from './hosts/hosts-poll.ts'
 import { HostsView } from './hosts/hosts-view.ts'
 import { QueueView } from './queue/queue-view.ts'
 import { ServerClock } from './shared/clock.ts'
+import type { ApiError } from './shared/api.ts'
 import { byId } from './shared/dom.ts'
 import { Heartbeat } from './shared/heartbeat.ts'
 import { connectHelp } from './shared/help.ts'
@@ -26,6 +28,7 @@ const address = new Address(show)
 const heartbeat = new Heartbeat(draw)
 
 const status = new StatusLine()
+const login = new Login({ opened: start, locked })
 const ranges = new RangeButtons((range) => goTo({ period: { range } }))
 const notices = new NoticeBoard('view', 'notice')
 const fabricNotices = new NoticeBoard('fabric', 'fabric-notice')
@@ -49,21 +52,17 @@ const hostsPoll = new HostsPoll({
     hostsView.takeHost(host)
     heartbeat.nudge()
   },
-  failed(error) {
-    status.apiFails(error, clock.now())
-    heartbeat.nudge()
-  },
+  failed: apiFailed,
 })
 let pipelineStream: LiveStream | undefined
+let isRunning = false
+/** The page does not wait longer for the answer whether a key is needed: the polls tell it too. */
+const MOST_LOGIN_MS = 1000
 
 const fabricView = new FabricView({
   ...{ clock, palette, back },
   go: (fabric, period = address.state.period) => goTo({ fabric, period }),
-  answered(error) {
-    if (error === undefined) status.apiAnswers()
-    else status.apiFails(error, clock.now())
-    heartbeat.nudge()
-  },
+  answered,
 })
 const gpusView = new GpusView({
   ...{ clock, palette, back },
@@ -78,9 +77,7 @@ const queueView = new QueueView({
   go: (queue) => goTo({ queue }),
   answered(error) {
     // A Redis that is away is told by the view itself: the API answers all else.
-    if (error === undefined || error.status === 503) status.apiAnswers()
-    else status.apiFails(error, clock.now())
-    heartbeat.nudge()
+    answered(error?.status === 503 ? undefined : error)
   },
 })
 const links = new ViewLinks((view) => goTo({ view }))
@@ -115,6 +112,29 @@ const views: Readonly<Record<ViewName, View>> = {
   },
 }
 
+function answered(error?: ApiError): void {
+  if (error === undefined) {
+    status.apiAnswers()
+    heartbeat.nudge()
+  } else apiFailed(error)
+}
+
+function apiFailed(error: ApiError): void {
+  if (error.state === 'locked') {
+    login.lock(error)
+    return
+  }
+  status.apiFails(error, clock.now())
+  heartbeat.nudge()
+}
+
+/** Nothing is asked until a key is taken. */
+function locked(): void {
+  stop()
+  document.body.dataset.locked = 'true'
+  status.locked()
+}
+
 function go(host: string | null, period: Period): void {
   goTo({ host, period })
 }
@@ -137,8 +157,9 @@ function back(): void {
   } else if (view === 'gpus') gpusView.closeGpu()
 }
 
-/** Shows what the address says. */
+/** Shows what the address says, or the log-in where there is no key for it. */
 function show(): void {
+  if (login.isLocked) return
   const { state } = address
   ranges.show(state.period)
   links.show(state)
@@ -208,6 +229,12 @@ function openPipelineStream(): LiveStream {
 }
 
 function start(): void {
+  if (isRunning || login.isLocked) return
+  isRunning = true
+  if (document.body.dataset.locked !== undefined) {
+    delete document.body.dataset.locked
+    status.apiAnswers()
+  }
   pipelineStream = openPipelineStream()
   hostsView.open()
   show()
@@ -216,6 +243,7 @@ function start(): void {
 }
 
 function stop(): void {
+  isRunning = false
   hostsView.close()
   for (const view of Object.values(views)) view.close()
   pipelineStream?.close()
@@ -246,4 +274,9 @@ connectKeys({
 })
 // A hidden page costs nothing, and leaves its connections to others: a browser opens six to a server.
 document.addEventListener('visibilitychange', () => (document.hidden ? stop() : start()))
-start()
+
+async function begin(): Promise<void> {
+  await Promise.race([login.begin(), new Promise((resolve) => setTimeout(resolve, MOST_LOGIN_MS))])
+  if (!document.hidden) start()
+}
+void begin()

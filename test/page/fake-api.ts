@@ -28,6 +28,10 @@ export interface FakeApiOptions {
   readonly historyMs?: number
   /** The API answers every request with this status. */
   readonly status?: number
+  /** With a status of 429: when it may be asked again. */
+  readonly retryAfterSeconds?: number
+  /** Keys that may ask, by their text; without it none is needed. */
+  readonly keys?: Readonly<Record<string, { readonly name: string; readonly scopes: readonly string[] }>>
   /** The delay of every answer. */
   readonly delayMs?: number
   /** How far the clock of the server is ahead. */
@@ -197,7 +201,11 @@ export class FakeApi {
     if (!url.pathname.startsWith('/api/')) return this.#file(url.pathname, response)
     if (this.options.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, this.options.delayMs))
     const { status } = this.options
-    if (status !== undefined) return problem(response, status, 'The test asked for this.')
+    if (status !== undefined) {
+      response.setHeader('retry-after', this.options.retryAfterSeconds ?? 1)
+      return problem(response, status, 'The test asked for this.')
+    }
+    if (!this.#mayAsk(url, request, response)) return
     if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts(url.searchParams))
     if (url.pathname === '/api/v1/live') return this.#live(url, request, response)
     if (url.pathname === '/api/v1/pipeline/live') return this.#live(url, request, response)
@@ -218,8 +226,29 @@ export class FakeApi {
     if (host === undefined) return problem(response, 404, 'There is no such host.')
     const answer = this.#metrics(host, url.searchParams)
     const points = answer.series.reduce((sum, { points }) => sum + points.length, 0)
-    if (points > (this.options.maxPoints ?? Infinity)) return problem(response, 400, 'Too many points.', 'every')
+    if (points > (this.options.maxPoints ?? Infinity))
+      return problem(response, 400, 'Too many points.', { parameter: 'every' })
     json(response, answer)
+  }
+
+  /** Answers itself where the request lacks a key, and where it asks whose key it has. */
+  #mayAsk({ pathname }: URL, { headers }: IncomingMessage, response: ServerResponse): boolean {
+    const { keys } = this.options
+    const sent = headers['x-api-key']
+    const key = keys?.[String(sent)]
+    const isWho = pathname === '/api/v1/whoami'
+    if (keys !== undefined && key === undefined && !(isWho && sent === undefined)) {
+      problem(response, 401, 'an API key is missing or wrong')
+      return false
+    }
+    if (isWho) {
+      const { name = null, scopes = keys === undefined ? ['read', 'write', 'admin'] : [] } = key ?? {}
+      json(response, { keyNeeded: keys !== undefined, name, scopes, endsAt: null })
+      return false
+    }
+    if (key === undefined || key.scopes.includes('read')) return true
+    problem(response, 403, `this needs a key with the scope read; this one has ${key.scopes}`, { scope: 'read' })
+    return false
   }
 
   async #file(path: string, response: ServerResponse): Promise<void> {
@@ -374,8 +403,8 @@ function json(response: ServerResponse, body: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
-function problem(response: ServerResponse, status: number, detail: string, parameter?: string): void {
+function problem(response: ServerResponse, status: number, detail: string, more: object = {}): void {
   response
     .writeHead(status, { 'content-type': 'application/problem+json' })
-    .end(JSON.stringify({ type: 'about:blank', title: 'Problem', status, detail, parameter }))
+    .end(JSON.stringify({ type: 'about:blank', title: 'Problem', status, detail, ...more }))
 }

@@ -93,14 +93,17 @@ describe('the view of the queue', () => {
     await waitForText(page, '#queue-groups', 'No group yet')
   })
 
-  it.each(SCREENS)('has no accessibility violation, and fits, at $width px $theme', async (screen) => {
-    api = await FakeApi.start({ hosts: HOSTS, queue: busyQueue })
-    const { page } = await openPage(browser, screen, { bypassCSP: true })
-    await page.goto(`${api.url}/?view=queue&open=events:1`)
-    await waitForText(page, '.queue-group', 'mine')
-    expect(await accessibilityViolations(page)).toEqual([])
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
-  })
+  it.each([SCREENS[0]!, SCREENS[3]!])(
+    'has no accessibility violation, and fits, at $width px $theme',
+    async (screen) => {
+      api = await FakeApi.start({ hosts: HOSTS, queue: busyQueue })
+      const { page } = await openPage(browser, screen, { bypassCSP: true })
+      await page.goto(`${api.url}/?view=queue&open=events:1`)
+      await waitForText(page, '.queue-group', 'mine')
+      expect(await accessibilityViolations(page)).toEqual([])
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+    },
+  )
 })
 
 describe('with a real Redis, gateway and API', () => {

@@ -60,12 +60,6 @@ describe('notices', () => {
     await waitForText(page, 'h1', 'web-01')
   })
 
-  it('say that the server wants a key', async () => {
-    const page = await open({ hosts: FEW, status: 401 })
-    await waitForText(page, '#notice h2', 'This server wants a key')
-    expect(await textOf(page, '#live')).toBe('locked')
-  })
-
   it('name an unknown host, and lead to a known one', async () => {
     const page = await open({ hosts: FEW }, '?host=nobody&range=1h')
     await waitForText(page, '#notice h2', 'No host named nobody')
@@ -221,7 +215,6 @@ const STATES: readonly (readonly [name: string, options: FakeApiOptions, query: 
   ['an empty range', { hosts: FEW }, '?host=web-02&from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00Z'],
   ['a store that is away', { hosts: FEW, pipeline: AWAY }, ''],
   ['no host', { hosts: [] }, ''],
-  ['a locked server', { hosts: FEW, status: 401 }, ''],
   ['an API with errors', { hosts: FEW, status: 502 }, ''],
 ]
 

@@ -45,7 +45,8 @@ const NOT_FOUND = new ApiError(404, 'There is no such host.')
 describe('the notice in place of the charts', () => {
   it.each<[string, Partial<Situation>, string | undefined]>([
     ['all is well', {}, undefined],
-    ['a key is wanted', { api: 'locked' }, 'This server wants a key'],
+    ['the limit was reached at once', { api: 'limited', isPolled: false, shownHost: null }, 'Too many requests'],
+    ['the limit was reached', { api: 'limited' }, undefined],
     ['the first answer is on its way', { isPolled: false, hosts: [], shownHost: null }, undefined],
     ['the API never answered', { api: 'away', isPolled: false, shownHost: null }, 'The API does not answer'],
     ['the API stopped answering', { api: 'away' }, undefined],
@@ -93,6 +94,6 @@ describe('the notice in place of the GPUs', () => {
     ['ok', 'none', 'No GPU yet'],
     ['away', 'unknown', 'The API does not answer'],
     ['away', 'some', undefined],
-    ['locked', 'some', 'This server wants a key'],
+    ['limited', 'unknown', 'Too many requests'],
   ] as const)('%s, %s', (api, gpus, title) => expect(gpusNoticeOf(api, gpus)?.title).toBe(title))
 })

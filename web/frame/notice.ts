@@ -10,7 +10,7 @@ const LAST_SEEN_RANGE_MS = 3_600_000
 
 /** Takes the place of the charts when there is nothing to draw. It explains why, and offers what the reader can do. */
 export interface Notice {
-  readonly kind: 'waiting' | 'locked' | 'away' | 'unknown' | 'empty'
+  readonly kind: 'waiting' | 'away' | 'unknown' | 'empty'
   readonly title: string
   readonly text: string
   readonly actions?: readonly { readonly label: string; readonly act: () => void }[]
@@ -37,13 +37,18 @@ export interface Situation {
 /** The notice for a situation; null when there are charts to draw. */
 export function noticeOf(situation: Situation): Notice | null {
   const { api, isPolled, hosts, shownHost, host, loadError, isEmpty } = situation
-  if (api === 'locked') return LOCKED
-  if (!isPolled) return api === 'away' ? API_AWAY : null
+  if (!isPolled) return unanswered(api)
   if (shownHost === null) return hosts.length === 0 ? WAITING : null
   if (loadError?.status === 404 && host === undefined) return unknownHost(shownHost, situation)
   if (!isEmpty) return null
   if (hasGpusAlone(host)) return gpusAlone(host, situation)
   return loadError === null || loadError.status === 0 ? emptyRange(shownHost, situation) : storeAway(loadError)
+}
+
+/** Nothing is known yet, because the API does not say it. */
+function unanswered(api: ApiState): Notice | null {
+  if (api === 'limited') return LIMITED
+  return api === 'away' ? API_AWAY : null
 }
 
 const WAITING: Notice = {
@@ -52,10 +57,10 @@ const WAITING: Notice = {
   text: 'An agent publishes every second. This page shows its first sample as soon as it arrives.',
 }
 
-const LOCKED: Notice = {
-  kind: 'locked',
-  title: 'This server wants a key',
-  text: 'The API asks for a key, and this page has none. Ask the operator of the server for access.',
+const LIMITED: Notice = {
+  kind: 'away',
+  title: 'Too many requests',
+  text: 'The server limits how often one address, or one key, may ask. This page goes on by itself: the line above counts the seconds.',
 }
 
 const API_AWAY: Notice = {
@@ -78,15 +83,13 @@ const NO_GPU: Notice = {
 
 /** The notice of the view of GPUs; null when there are cells or charts to draw. */
 export function gpusNoticeOf(api: ApiState, gpus: 'unknown' | 'none' | 'some'): Notice | null {
-  if (api === 'locked') return LOCKED
-  if (gpus === 'unknown') return api === 'away' ? API_AWAY : null
+  if (gpus === 'unknown') return unanswered(api)
   return gpus === 'none' ? NO_GPU : null
 }
 
 /** The notice of the view of fabrics; null when there are cells to draw. */
 export function fabricNoticeOf(api: ApiState, fabrics: 'unknown' | 'none' | 'some'): Notice | null {
-  if (api === 'locked') return LOCKED
-  if (fabrics === 'unknown') return api === 'away' ? API_AWAY : null
+  if (fabrics === 'unknown') return unanswered(api)
   return fabrics === 'none' ? NO_FABRIC : null
 }
 
@@ -108,11 +111,10 @@ function gpusAlone({ host, gpu_count = 0 }: Host, { showGpus }: Situation): Noti
 
 /** The notice of the view of the queue; null when there are partitions to draw. */
 export function queueNoticeOf(api: ApiState, queue: QueueKnown): Notice | null {
-  if (api === 'locked') return LOCKED
   if (queue.reason !== null) return { kind: 'empty', title: 'There is no queue', text: queue.reason }
   if (queue.isKnown) return null
   if (queue.engineError !== null) return { kind: 'away', title: 'Redis does not answer', text: ENGINE_AWAY }
-  return api === 'away' ? API_AWAY : null
+  return unanswered(api)
 }
 
 const ENGINE_AWAY =

@@ -2,7 +2,7 @@ import { ageText } from '../../internal/text/duration.ts'
 import type { ApiError, ApiState } from '../shared/api.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 import type { StreamState } from '../shared/stream.ts'
-import { timeText } from '../shared/times.ts'
+import { countdownText, timeText } from '../shared/times.ts'
 
 /** What the dot is about; `no host` while the page has found none to show. */
 export interface LiveState {
@@ -18,6 +18,8 @@ export interface LiveState {
 export class StatusLine {
   #api: ApiState = 'ok'
   #awaySinceMs = 0
+  /** When the API may be asked again, by the monotonic timer. */
+  #limitedUntilMs = 0
 
   get api(): ApiState {
     return this.#api
@@ -35,7 +37,12 @@ export class StatusLine {
       setText(byId('announcement'), 'The API does not answer.')
     }
     this.#api = error.state
-    byId('banner').hidden = error.state !== 'away'
+    byId('banner').hidden = error.state === 'locked'
+    if (error.state === 'limited') {
+      this.#limitedUntilMs = performance.now() + error.retryMs
+      this.#countDown()
+      return
+    }
     const since = timeText(this.#awaySinceMs)
     const why = error.status === 0 ? 'does not answer' : `answers with an error (${error.status})`
     setText(
@@ -44,15 +51,35 @@ export class StatusLine {
     )
   }
 
+  /** The log-in takes the place of the views. */
+  locked(): void {
+    this.#api = 'locked'
+    byId('banner').hidden = true
+    setText(byId('announcement'), 'The server wants a key.')
+    this.#write({ state: 'away', word: 'locked', age: '' })
+  }
+
+  #countDown(): void {
+    const leftMs = this.#limitedUntilMs - performance.now()
+    setText(
+      byId('banner-text'),
+      `The server takes no more requests from here for now: one address, or one key, may ask only so often. The page goes on by itself in ${countdownText(leftMs)}.`,
+    )
+  }
+
   draw(live: LiveState): void {
-    const { state, word, age } = this.#said(live)
+    if (this.#api === 'limited') this.#countDown()
+    this.#write(this.#said(live))
+  }
+
+  #write({ state, word, age }: { readonly state: string; readonly word: string; readonly age: string }): void {
     setAttribute(byId('live'), 'data-state', state)
     setText(byId('live-word'), word)
     setText(byId('live-age'), age)
   }
 
   #said({ stream, newestAtMs, isStale, nowMs }: LiveState): { state: string; word: string; age: string } {
-    if (this.#api === 'locked') return { state: 'away', word: 'locked', age: '' }
+    if (this.#api === 'limited') return { state: 'late', word: 'limited', age: '' }
     if (this.#api === 'away') return { state: 'away', word: 'API away', age: '' }
     if (stream === 'no host') return { state: 'waiting', word: 'no samples yet', age: '' }
     if (stream !== 'live') return { state: 'reconnecting', word: stream, age: '' }

@@ -143,11 +143,14 @@ export interface MetricsQuestion {
   readonly everyMs: number
 }
 
-/** How the API answers: `locked` means that it asks for a key, `away` that it answers with errors or not at all. */
-export type ApiState = 'ok' | 'away' | 'locked'
+/**
+ * How the API answers: `locked` means that it asks for a key, or for one that may more; `limited` that it is asked more often than it allows;
+ * `away` that it answers with errors or not at all.
+ */
+export type ApiState = 'ok' | 'away' | 'locked' | 'limited'
 
 /** How long after an error the API is asked again where it does not say it, ms. */
-const RETRY_MS: Readonly<Record<Exclude<ApiState, 'ok'>, number>> = { away: 1000, locked: 10_000 }
+const RETRY_MS: Readonly<Record<Exclude<ApiState, 'ok'>, number>> = { away: 1000, locked: 10_000, limited: 5000 }
 
 /** The API refused, with its problem document (RFC 9457), or did not answer at all (status 0). */
 export class ApiError extends Error {
@@ -155,24 +158,28 @@ export class ApiError extends Error {
   readonly detail: string
   /** The parameter of the question that is wrong; empty where none is. */
   readonly parameter: string
+  /** The scope that the key lacks (403); empty where it lacks none. */
+  readonly scope: string
   /** When the API may be asked again, ms. */
   readonly retryMs: number
 
   constructor(
     status: number,
     detail: string,
-    options: ErrorOptions & { parameter?: string; retryMs?: number | undefined } = {},
+    options: ErrorOptions & { parameter?: string; scope?: string; retryMs?: number | undefined } = {},
   ) {
     super(`${status === 0 ? 'no answer' : status}: ${detail}`, options)
     this.name = 'ApiError'
     this.status = status
     this.detail = detail
     this.parameter = options.parameter ?? ''
+    this.scope = options.scope ?? ''
     this.retryMs = options.retryMs ?? RETRY_MS[this.state]
   }
 
   get state(): Exclude<ApiState, 'ok'> {
-    return this.status === 401 || this.status === 403 ? 'locked' : 'away'
+    if (this.status === 401 || this.scope !== '') return 'locked'
+    return this.status === 429 ? 'limited' : 'away'
   }
 }
 
@@ -200,8 +207,22 @@ async function ask<T>(
   }
   const problem = await response.json().catch(() => ({}))
   const detail = String(problem.detail ?? problem.title ?? response.statusText)
-  const parameter = String(problem.parameter ?? '')
-  throw new ApiError(response.status, detail, { parameter, retryMs: retryAfterMs(response) })
+  const [parameter, scope] = [String(problem.parameter ?? ''), String(problem.scope ?? '')]
+  throw new ApiError(response.status, detail, { parameter, scope, retryMs: retryAfterMs(response) })
+}
+
+/** Whose key a request has, and what it may do. */
+export interface WhoAmI {
+  readonly keyNeeded: boolean
+  /** Null without a key, and where none is needed. */
+  readonly name: string | null
+  readonly scopes: readonly string[]
+  /** When the key ends, µs; null where it does not. */
+  readonly endsAt: number | null
+}
+
+export function getWhoAmI(signal: AbortSignal): Promise<WhoAmI> {
+  return getJson('api/v1/whoami', signal)
 }
 
 /** So many hosts come with all their figures, within 0.13 MB. */

@@ -8,6 +8,12 @@ export function timeText(atMs: number, withSeconds = true): string {
   return withSeconds ? `${minutes}:${twoDigits(date.getSeconds())}` : minutes
 }
 
+/** `12 s`, `3 min`: how long to wait, rounded up; never 0. */
+export function countdownText(ms: number): string {
+  const seconds = Math.max(1, Math.ceil(ms / 1000))
+  return seconds < 60 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`
+}
+
 /** `23 Nov`: the local day. */
 export function dayText(atMs: number): string {
   const date = new Date(atMs)
