@@ -1,5 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startProgram } from '../support/programs.ts'
+import { freePort, until } from '../support/servers.ts'
 import { accessibilityViolations } from './accessibility.ts'
 import { openPage, SCREENS, startBrowser } from './browser.ts'
 import { FakeApi, type FakeApiOptions } from './fake-api.ts'
@@ -141,5 +146,38 @@ describe('a limit of requests', () => {
     await expect.poll(() => page.locator('#login-send').isEnabled()).toBe(true)
     await logIn(page, KEY)
     await waitForText(page, '#card-cpu .number', /\d/)
+  })
+})
+
+describe('with the real API', () => {
+  it('lets in who has a key, and shows its live values', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sentinel-page-'))
+    const port = await freePort()
+    const product = startProgram('sentinel', {
+      args: ['up', `--api-port=${port}`, '--admin-port=0', '--agent-host=locked', `--data-path=${folder}`],
+      env: { API_KEY: KEY, SENTINEL_DUCKDB_PATH: join(folder, 'sentinel.duckdb') },
+    })
+    try {
+      const url = `http://127.0.0.1:${port}/`
+      await until('it answers', () =>
+        fetch(`${url}health`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      )
+      const { page, complaints } = await openPage(browser)
+      await page.goto(url)
+      await logIn(page, `${KEY}x`)
+      await waitForText(page, '#login-error', 'wrong, has ended, or was revoked')
+      await logIn(page, KEY)
+      await waitForText(page, 'h1', 'locked')
+      await waitForText(page, '#card-cpu .number', /\d/)
+      await waitForText(page, '#live', /live.*behind/)
+      await waitForText(page, '#pipeline-note', 'memory → duckdb')
+      expect(complaints).toEqual([expect.stringContaining('401')])
+    } finally {
+      await product.stop()
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 })
