@@ -43,7 +43,7 @@ export class PartitionRow {
     readonly path: SVGPathElement
     readonly trace: Trace
   }>
-  readonly #readBy = element('td', { class: 'queue-read-by' })
+  readonly #readBy = element('td', { class: 'queue-read-by', 'data-name': 'Read by' })
   readonly #more = element('td', { class: 'queue-more', colspan: `${COLUMNS.length + 2}` })
   readonly #moreRow = element('tr', {}, this.#more)
   #partition: QueuePartition | undefined

@@ -31,7 +31,9 @@ const ageMs = (description: string) => Type.Integer({ minimum: 0, description })
 const ReaderSchema = Type.Object({
   name: Type.String({ description: 'The consumer in Redis: a server, or a gateway.' }),
   pending: messages('Messages that it has read and not acked.'),
-  reads: Type.Boolean({ description: 'Whether it has asked for messages within 5 s.' }),
+  reads: Type.Boolean({
+    description: 'Whether it asks for messages: a server within the last 5 s, a gateway for its clients.',
+  }),
   idleMs: ageMs('How long ago it last did, ms: 0 while it reads, else in whole seconds.'),
   clients: nullable(
     Type.Integer({

@@ -2,8 +2,6 @@ import type { GatewayState, GroupState, OnDisk, PartitionState } from '../../bro
 import { countOf, countText } from '../../text/count.ts'
 import { ageText } from '../../text/duration.ts'
 
-/** Servers and gateways ask several times a second. */
-export const READS_WITHIN_MS = 5_000
 /** A gateway says each second how it stands. */
 export const SAYS_WITHIN_MS = 10_000
 /** A server that starts again is away for less. */
@@ -19,15 +17,15 @@ interface Samples {
   readonly trimsAt: number | undefined
 }
 
-/** What has to be done for a group; nothing where it goes on by itself. */
+/** What has to be done for a group; nothing where it goes on by itself. @param isRead whether somebody reads for it now */
 export function attentionOfGroup(
   { topic, partition }: Pick<PartitionState, 'topic' | 'partition'>,
   { group, lag, pending, oldestAgeMs, idleMs = Infinity }: GroupState,
+  isRead: boolean,
   samples: Samples,
 ): string[] {
   // An unknown lag is that of an old Redis: its oldest message tells.
   if (oldestAgeMs === 0) return []
-  const isRead = idleMs < READS_WITHIN_MS
   const reader = topic === samples.topic ? 'a server (--broker-kind streams), or a consumer,' : 'a consumer'
   const found: string[] = []
   if (!isRead && Math.min(idleMs, oldestAgeMs) >= UNREAD_MS) {

@@ -7,15 +7,11 @@ import type {
   QueueState,
   ReaderState,
 } from '../../broker/queue-state.ts'
-import {
-  attentionOfGateway,
-  attentionOfGroup,
-  attentionOfPartition,
-  READS_WITHIN_MS,
-  SAYS_WITHIN_MS,
-} from './attention.ts'
+import { attentionOfGateway, attentionOfGroup, attentionOfPartition, SAYS_WITHIN_MS } from './attention.ts'
 import type { QueueFigures, QueueGateway, QueueGroup, QueuePartition, QueueReaderFigures } from './figures.ts'
 
+/** Servers ask several times a second. */
+const READS_WITHIN_MS = 5_000
 /** One look serves all who ask within so long, ms. */
 const SHARED_MS = 1000
 /** Of a partition, and of a group: whoever makes more of them is told by their number in Redis. */
@@ -120,26 +116,48 @@ function groupOf(
   samples: Pick<QueueReader, 'topic' | 'trimsAt'>,
 ): QueueGroup {
   const { group, lag = null, pending, oldestAgeMs } = state
-  const clientsOf = (name: string): number | null => {
-    const gateway = gateways.find((each) => each.name === name)
-    const ours = gateway?.consumers.filter(
-      (each) =>
-        each.topic === partition.topic &&
-        each.group === group &&
-        (each.partition === null || each.partition === partition.partition),
-    )
-    return ours?.reduce((sum, { count }) => sum + count, 0) ?? null
-  }
+  const clients = clientsByGateway(partition, group, gateways)
+  const known = state.readers.map((reader) => readerOf(reader, clients.get(reader.name)))
+  const names = new Set(known.map(({ name }) => name))
+  // Redis knows a consumer from its first message on.
+  const waiting = [...clients].filter(([name, { count }]) => count > 0 && !names.has(name))
+  const all = [...known, ...waiting.map(([name, gateway]) => readerOf({ name, pending: 0, idleMs: 0 }, gateway))]
+  const isRead = all.some(({ reads }) => reads)
   return {
     ...{ group, lag, pending, oldestAgeMs },
-    readers: state.readers.slice(0, MOST_READERS).map((reader) => readerOf(reader, clientsOf(reader.name))),
-    attention: attentionOfGroup(partition, state, samples),
+    readers: all.slice(0, MOST_READERS),
+    attention: attentionOfGroup(partition, state, isRead, samples),
   }
 }
 
-function readerOf({ name, pending, idleMs }: ReaderState, clients: number | null): QueueReaderFigures {
-  const reads = idleMs < READS_WITHIN_MS
-  return { name, pending, reads, idleMs: reads ? 0 : wholeSeconds(idleMs), clients }
+interface GatewayClients {
+  /** Clients that get messages of the group and partition. */
+  readonly count: number
+  /** Whether the gateway still says how it stands. */
+  readonly isThere: boolean
+}
+
+function clientsByGateway(
+  { topic, partition }: PartitionState,
+  group: string,
+  gateways: readonly GatewayState[],
+): ReadonlyMap<string, GatewayClients> {
+  return new Map(
+    gateways.map(({ name, ageMs, consumers }) => {
+      const ours = consumers.filter(
+        (each) =>
+          each.topic === topic && each.group === group && (each.partition === null || each.partition === partition),
+      )
+      const isThere = ageMs < SAYS_WITHIN_MS
+      return [name, { isThere, count: isThere ? ours.reduce((sum, { count }) => sum + count, 0) : 0 }]
+    }),
+  )
+}
+
+/** A gateway reads while it has clients. Redis before 7.2 counts a read that finds nothing as none, so its idle time may say otherwise. */
+function readerOf({ name, pending, idleMs }: ReaderState, gateway: GatewayClients | undefined): QueueReaderFigures {
+  const reads = gateway === undefined ? idleMs < READS_WITHIN_MS : gateway.count > 0
+  return { name, pending, reads, idleMs: reads ? 0 : wholeSeconds(idleMs), clients: gateway?.count ?? null }
 }
 
 function gatewayOf(state: GatewayState): QueueGateway {
