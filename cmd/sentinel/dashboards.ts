@@ -2,10 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { loadSettings } from '../../internal/config/load.ts'
-import { applyDashboards } from '../../internal/store/influx/dashboards.ts'
 import { Redactor } from '../../internal/text/redactor.ts'
-import { influxServer } from '../parts/influx.ts'
-import { readClientTls } from '../parts/tls.ts'
 import { ROLES } from '../program/roles.ts'
 
 const TIMEOUT_MS = 60_000
@@ -30,6 +27,12 @@ function applyCommand(): Command {
     'sentinel dashboards apply --influx-url http://127.0.0.1:8086 --influx-org sentinel --influx-token-file token.txt',
   ])
   return command.action(async ({ template }: { template: string }) => {
+    // Here, so that no other command loads the client of InfluxDB and a parser of YAML: a fifth of its start.
+    const [{ applyDashboards }, { influxServer }, { readClientTls }] = await Promise.all([
+      import('../../internal/store/influx/dashboards.ts'),
+      import('../parts/influx.ts'),
+      import('../parts/tls.ts'),
+    ])
     const { settings, secrets } = loadSettings(ROLES.server, flagValues(command, ROLES.server), process.env)
     const redactor = new Redactor(secrets)
     const { org, bucket } = settings.influx

@@ -1,9 +1,20 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import AjvCompiler from '@fastify/ajv-compiler'
+import SerializerSelector from '@fastify/fast-json-stringify-compiler'
+import type { RouteOptions } from 'fastify'
 import { describe, expect, it, vi } from 'vitest'
 import { ApiScene, type OpenApi } from '../../test/support/api-scene.ts'
 import { type HistoryQuery, StoreError, tooManyPoints } from '../store/store.ts'
+
+type Schemas = Parameters<ReturnType<typeof AjvCompiler>>[0]
+type Validated = Parameters<ReturnType<ReturnType<typeof AjvCompiler>>>[0]
+
+/** A documented answer: its schema, or one for each media type. */
+interface DocumentedAnswer {
+  readonly content?: Readonly<Record<string, { readonly schema: object }>>
+}
 
 const HISTORY = '/api/v1/hosts/web-01/metrics?measurement=cpu&field=usage_user'
 const away = () => Promise.reject(new StoreError('away', 'connect ECONNREFUSED 10.1.2.3:8086'))
@@ -678,6 +689,30 @@ describe('an unknown parameter', () => {
       detail: 'there is no parameter "hots"',
     })
   })
+})
+
+it('has schemas that can be compiled, which each route does when it is first asked', async () => {
+  const scene = new ApiScene()
+  const routes: RouteOptions[] = []
+  let shared: unknown
+  scene.app.addHook('onRoute', function keep(route) {
+    routes.push(route)
+    shared = this.getSchemas()
+  })
+  await scene.app.ready()
+  expect(routes.map(({ url }) => url)).toContain('/telemetry/top')
+  const validator = AjvCompiler()(shared as Schemas, { customOptions: {} })
+  const serializer = SerializerSelector()(shared, {})
+  for (const { url, schema: { querystring, params, headers, body, response = {} } = {} } of routes) {
+    for (const part of [querystring, params, headers, body]) {
+      if (part !== undefined) validator({ schema: part } as Validated)
+    }
+    for (const answer of Object.values(response as Record<string, DocumentedAnswer>)) {
+      const schemas = answer.content === undefined ? [answer] : Object.values(answer.content).map((one) => one.schema)
+      for (const schema of schemas) serializer({ url, method: 'GET', httpStatus: '200', schema })
+    }
+  }
+  await scene.app.close()
 })
 
 describe('the documentation', () => {

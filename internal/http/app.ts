@@ -10,6 +10,7 @@ import type { App } from './app-types.ts'
 import type { HostRules } from './asked-host.ts'
 import { hasBody } from './body.ts'
 import { answerClientError, CONNECTIONS_CHECKING_INTERVAL_MS, refuseExpectations } from './client-error.ts'
+import { compileLate } from './compile-late.ts'
 import { COMPRESSION } from './compression.ts'
 import { type ConnectionLimits, limitConnections } from './connection-limit.ts'
 import { Doorkeeper, type Refusals } from './doorkeeper.ts'
@@ -99,6 +100,7 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     routerOptions: { maxParamLength: limits.maxPathPartLength, ignoreTrailingSlash: true },
     // Without these, ajv would drop an unknown parameter, and join the values of a repeated one.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
+    schemaController: { compilersFactory: compileLate() },
     // A URL that cannot be decoded never reaches the hooks, so it is given its headers here.
     frameworkErrors: (error, request, reply) => {
       reply.headers(securityHeaders(request.url)).headers(moreHeaders)
