@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { accessibilityViolations } from './accessibility.ts'
-import { openPage, SCREENS, startBrowser } from './browser.ts'
+import { openPage, SCREEN_PAIRS, SCREENS, startBrowser } from './browser.ts'
 import { FakeApi } from './fake-api.ts'
 import type { FakeFabric } from './fake-fabric.ts'
 
@@ -43,9 +43,13 @@ describe('the view of fabrics', () => {
     await waitForText(page, '#fabric-facts', '50 switches')
     await waitForText(page, '#fabric-worst li:nth-child(15)', /^sw\d+\s*\d/)
     expect(await page.locator('#fabric-canvas').getAttribute('aria-label')).toMatch(/^bandwidth_mbps of 50 cells: \d/)
-    const values = await page.locator('#fabric-worst .number').allTextContents()
+    // Both at once: a generation may come at any moment.
+    const [values, high] = await page.evaluate<[string[], string]>(`[
+      [...document.querySelectorAll('#fabric-worst .number')].map(({ textContent }) => textContent),
+      document.querySelector('#fabric-high').textContent,
+    ]`)
     expect(values.map(Number)).toEqual(values.map(Number).toSorted((a, b) => b - a))
-    expect(await page.locator('#fabric-high').textContent()).toBe(values[0])
+    expect(high).toBe(values[0])
     expect((await colourAt(page, 10, 10))[3]).toBe(255)
     expect(complaints).toEqual([])
   })
@@ -175,7 +179,7 @@ describe('the view of fabrics', () => {
     expect(complaints).toEqual([])
   })
 
-  it.each(SCREENS)('has no accessibility violation, and fits, at $width px $theme', async (screen) => {
+  it.each(SCREEN_PAIRS[0]!)('has no accessibility violation, and fits, at $width px $theme', async (screen) => {
     const page = await open({ rows: 50 }, '?view=fabric&id=sw7', screen)
     await waitForText(page, '#fabric-history .number', /\d/)
     expect(await accessibilityViolations(page)).toEqual([])

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { accessibilityViolations } from './accessibility.ts'
-import { openPage, SCREENS, startBrowser } from './browser.ts'
+import { openPage, SCREEN_PAIRS, SCREENS, startBrowser } from './browser.ts'
 import { FakeApi, type FakeApiOptions } from './fake-api.ts'
 
 // The states of the page that a healthy product does not show. product.test.ts tests the others with the product itself.
@@ -218,8 +218,9 @@ const STATES: readonly (readonly [name: string, options: FakeApiOptions, query: 
   ['an API with errors', { hosts: FEW, status: 502 }, ''],
 ]
 
-describe.each(SCREENS)('at $width px, $theme', (screen) => {
-  it.each(STATES)('has no accessibility violation with %s', async (_, options, query) => {
+describe.each(STATES)('with %s', (name, options, query) => {
+  const screens = SCREEN_PAIRS[STATES.findIndex(([known]) => known === name) % SCREEN_PAIRS.length]!
+  it.each(screens)('has no accessibility violation at $width px, $theme', async (screen) => {
     api = await FakeApi.start(options)
     const { page } = await openPage(browser, screen, { bypassCSP: true })
     await page.goto(`${api.url}/${query}`)
