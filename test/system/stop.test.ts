@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { metric } from '../support/api.ts'
 import { type Program, startProgram } from '../support/programs.ts'
 import { json } from '../support/raw-redis.ts'
-import { freePort, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
+import { freePort, sleep, startInflux, startRedis, type TestServer, until } from '../support/servers.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 
 /** Docker gives ten seconds unless told otherwise, Kubernetes thirty: `stop.deadlineMs` is 25 s. */
@@ -205,5 +205,7 @@ async function watchReadiness(admin: string): Promise<Readiness[]> {
     } catch {
       return answers
     }
+    // Without a pause, the questions of all rows would take a core.
+    await sleep(50)
   }
 }

@@ -114,6 +114,9 @@ describe.each(ODD)('%s as the answer', (_name, odd) => {
     expect(store.stored).toEqual(new Set(lines))
   })
 
+  // Hundreds of answers of 5 MiB would take a core for 14 s. That such an answer cannot be read, the tests above show.
+  if (odd.length > 1 << 20) return
+
   it('to everything but an empty body: nothing is rejected, with few requests', async () => {
     const store = await startOddStore(odd)
     store.answerOddlyTo = (lines) => lines.length > 0
