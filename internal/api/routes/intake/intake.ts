@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { App } from '../../../http/app-types.ts'
-import { endConnection } from '../../../http/end-connection.ts'
 import type { Refusals } from '../../../http/doorkeeper.ts'
+import { endConnection } from '../../../http/end-connection.ts'
 import { HttpError } from '../../../http/errors.ts'
 import { countRequest, RateLimit, rateHeaders, ratesOf, type Sharing } from '../../../http/rate-limit.ts'
 import type { Desk } from '../../../intake/desk.ts'

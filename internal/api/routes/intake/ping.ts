@@ -1,4 +1,5 @@
 import type { App } from '../../../http/app-types.ts'
+import { problems } from '../../schemas.ts'
 
 /** Of the InfluxDB that clients take this for: they ask before the first write, and want a number. */
 const VERSION = '1.8.10'
@@ -12,7 +13,7 @@ export function addPingRoute(app: App): void {
         operationId: 'ping',
         summary: 'Whether the process takes requests, as InfluxDB answers it',
         tags: ['intake'],
-        response: { 204: { description: 'It does.', type: 'null' } },
+        response: { 204: { description: 'It does.', type: 'null' }, ...problems(421, 500) },
       },
     },
     (_request, reply) => {

@@ -96,7 +96,10 @@ function addWriteRoute(app: App, dialect: Dialect, takeBody: TakeBody): void {
           },
           ...common,
           ...Object.fromEntries(
-            [400, 413, 422, 429, 503].map((status) => [status, { description: STATUS_CODES[status], ...refused }]),
+            [400, 413, 414, 421, 422, 429, 500, 503].map((status) => [
+              status,
+              { description: STATUS_CODES[status], ...refused },
+            ]),
           ),
         },
       },
@@ -151,7 +154,7 @@ export function listOf({ first, count }: LineProblems, words: (problem: LineProb
 /** A problem, with what clients of both versions of InfluxDB look for. */
 function sendRefusal(request: FastifyRequest, reply: FastifyReply, answer: HttpError): void {
   const { status, detail } = answer
-  const code = CODES[status] ?? 'internal error'
+  const code = CODES[status] ?? (status < 500 ? 'invalid' : 'internal error')
   reply
     .code(status)
     .headers(answer.headers())
