@@ -20,7 +20,8 @@ type Ended = Awaited<ReturnType<typeof run>>
 const sentinel = (args: string[], env: Env = {}, cwd?: string): Promise<Ended> =>
   run('sentinel', { args, env, ...(cwd === undefined ? {} : { cwd }) })
 
-const COMMANDS = [...ROLE_NAMES, 'validate', 'doctor', 'tail', 'version', 'dashboards', 'dashboards apply']
+const KEYS = ['keys', 'keys create', 'keys list', 'keys revoke']
+const COMMANDS = [...ROLE_NAMES, 'validate', 'doctor', 'tail', 'version', 'dashboards', 'dashboards apply', ...KEYS]
 /** Each program and each subcommand, as one types them. */
 const TYPED: Array<[string, string, string[]]> = [
   ...[...ROLE_NAMES.filter((name) => name !== 'up'), 'sentinel'].map((name): [string, string, string[]] => [
