@@ -6,11 +6,10 @@ import type { Context } from '../program/context.ts'
 
 /** Publishes through a gateway of the queue. It closes after all that is opened from now on. */
 export async function openHttpBroker(context: Context): Promise<Broker> {
-  const { settings, onReload, releaser, readiness, metrics, logger } = context
+  const { settings, releaser, readiness, metrics, logger } = context
   const { httpUrl: url, topic } = settings.broker
   const tls = await openClientTls(context, 'gateway')
   const broker = new HttpBroker({ url, topic, tls, serviceToken: () => context.settings.auth.serviceToken })
-  onReload(['auth.serviceToken', 'auth.serviceTokenFile'])
   releaser.push('broker', () => broker.close())
   readiness.push(() => broker.health().problem)
   addBrokerMetrics(metrics, broker)

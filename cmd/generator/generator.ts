@@ -64,7 +64,7 @@ function openPush(context: Context): Push | undefined {
   const { settings, throttle, releaser, readiness } = context
   if (settings.generator.push === undefined) return undefined
   const push = new Push({
-    ...{ url: new URL(settings.generator.push), serviceToken: settings.auth.serviceToken, throttle },
+    ...{ url: new URL(settings.generator.push), serviceToken: () => context.settings.auth.serviceToken, throttle },
   })
   releaser.push('push', () => push.close())
   readiness.push(() => push.problem)

@@ -29,10 +29,7 @@ export async function openKeys(context: Context): Promise<KeyRing> {
   await open(keys)
   context.releaser.push('keys', async () => keys.close())
   context.readiness.push(() => keys.problem)
-  context.onReload(['auth.key', 'auth.keyFile', 'auth.serviceToken', 'auth.serviceTokenFile'], () => {
-    void keys.refresh()
-  })
-  context.onReload(['auth.public'])
+  context.onReload(['auth.key', 'auth.serviceToken'], () => void keys.refresh())
   context.metrics.gauge({
     name: 'sentinel_auth_keys',
     help: 'Keys that open something now.',

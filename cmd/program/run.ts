@@ -70,6 +70,8 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
     logger.level = log.level
   })
   context.onReload(['stop.deadlineMs', 'admin.hosts'])
+  // Asked at each use, in a role whose listeners ask for keys.
+  context.onReload(['auth.key', 'auth.keyFile', 'auth.serviceToken', 'auth.serviceTokenFile', 'auth.public'])
   context.metrics.counter({
     name: 'sentinel_http_refused_total',
     help: 'Requests and connections refused because of who asked, on all listeners.',

@@ -22,7 +22,7 @@ let lines: string[]
 let push: Push
 let writer: SnapshotWriter
 
-const QUICK = { pauses: { firstMs: 5, largestMs: 20 }, serviceToken: 'a-token-of-the-roles' }
+const QUICK = { pauses: { firstMs: 5, largestMs: 20 }, serviceToken: () => 'a-token-of-the-roles' }
 
 beforeEach(async () => {
   ;[received, lines] = [[], []]

@@ -12,8 +12,8 @@ const https = process.getBuiltinModule('node:https')
 export interface PushOptions {
   /** The address of an intake. */
   readonly url: URL
-  /** By which the intake knows our roles. */
-  readonly serviceToken?: string | undefined
+  /** By which the intake knows our roles. Asked at each snapshot. */
+  readonly serviceToken?: () => string | undefined
   readonly throttle: LogThrottle
   /** The first and the longest pause after a failure, ms. */
   readonly pauses?: { readonly firstMs: number; readonly largestMs: number }
@@ -113,9 +113,10 @@ function post(
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const { request } = href.startsWith('https:') ? https : http
+    const token = serviceToken?.()
     const headers = {
       ...{ 'content-type': 'text/csv; charset=utf-8', 'content-length': body.bytes },
-      ...(serviceToken === undefined ? {} : { 'x-service-token': serviceToken }),
+      ...(token === undefined ? {} : { 'x-service-token': token }),
     }
     const outgoing = request(href, { method: 'POST', headers, signal }, (response) => {
       let text = ''
