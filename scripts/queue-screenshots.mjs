@@ -33,8 +33,8 @@ try {
     ...['sentinel', 'up', redis, '--broker-kind=streams', '--agent-host=web-01', `--api-port=${apiPort}`],
     ...[`--data-path=${join(folder, 'up')}`, `--duckdb-path=${join(folder, 'sentinel.duckdb')}`],
   )
-  await sleep(5000)
   const queue = `http://127.0.0.1:${queuePort}`
+  for (const url of [queue, `http://127.0.0.1:${apiPort}`]) await untilUp(`${url}/health`)
   const left = new AbortController()
   await fetch(`${queue}/consume?topic=events&partition=1&group=audit`, { signal: left.signal })
   await sleep(1000)
@@ -51,6 +51,16 @@ try {
     await child.exited
   }
   await rm(folder, { recursive: true, force: true })
+}
+
+async function untilUp(url) {
+  while (
+    !(await fetch(url).then(
+      ({ ok }) => ok,
+      () => false,
+    ))
+  )
+    await sleep(200)
 }
 
 async function produce(queue) {
