@@ -144,7 +144,7 @@ describe('zoom', () => {
     await page.mouse.move(box!.x + box!.width - 12, box!.y + 40)
     await waitForText(page, '#card-cpu .at', /^\d\d:\d\d:\d\d$/)
     // A chart that has just got the newest second may be ahead of the others for a moment.
-    const times = async (): Promise<Set<string>> => new Set(await page.locator('.card .at').allTextContents())
+    const times = async (): Promise<Set<string>> => new Set(await page.locator('#cards .card .at').allTextContents())
     await expect.poll(async () => (await times()).size).toBe(1)
   })
 })
