@@ -10,7 +10,11 @@ export interface AskOptions {
   readonly signal?: AbortSignal
 }
 
-/** Asks a server once, on a connection of its own. Every status is an answer. @throws Error of the connection */
+/**
+ * Asks a server once, on a connection of its own. Every status is an answer.
+ *
+ * @throws Error of the connection, or the reason of the signal
+ */
 export function ask(url: string | URL, options: AskOptions = {}): Promise<IncomingMessage> {
   const { tls, method = 'GET', headers = {}, signal } = options
   const place = new URL(url)
@@ -18,7 +22,9 @@ export function ask(url: string | URL, options: AskOptions = {}): Promise<Incomi
   const common = { method, headers, agent: false, ...(signal === undefined ? {} : { signal }) } as const
   return new Promise((resolve, reject) => {
     const asked = isSecure ? secureRequest(place, { ...common, ...tls }) : request(place, common)
-    asked.on('response', resolve).on('error', reject).end()
+    // Node.js says of a timeout that it was an abort.
+    const fail = (error: Error): void => reject(signal?.aborted === true ? signal.reason : error)
+    asked.on('response', resolve).on('error', fail).end()
   })
 }
 
