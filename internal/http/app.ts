@@ -19,7 +19,7 @@ import { BodyError, type HttpError, StoppingError, UrlTooLongError } from './err
 import { type FastLaneOptions, openFastLane } from './fast-lane.ts'
 import { type Guard, guardRoutes } from './guard.ts'
 import { refuseOtherMethods } from './other-methods.ts'
-import { HSTS, securityHeaders } from './security-headers.ts'
+import { securityHeaders, transportHeaders } from './security-headers.ts'
 import { secure } from './tls/secure.ts'
 
 export interface AppOptions {
@@ -81,7 +81,6 @@ const CLOSE_GRACE_MS = 1_000
  */
 export function createApp(options: AppOptions, addRoutes: (root: App) => Promise<void>): App {
   const { logger, faults, translate, limits, corsOrigins, trustProxy, hosts, refusals, guard, tls } = options
-  const moreHeaders = tls === undefined ? {} : HSTS
   const app: App = Fastify({
     // A dashboard asks every few seconds. A line for each request would bury the others.
     logController: new LogController({ disableRequestLogging: true }),
@@ -103,7 +102,8 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     schemaController: { compilersFactory: compileLate() },
     // A URL that cannot be decoded never reaches the hooks, so it is given its headers here.
     frameworkErrors: (error, request, reply) => {
-      reply.headers(securityHeaders(request.url)).headers(moreHeaders)
+      reply.headers(securityHeaders(request.url))
+      if (tls !== undefined) reply.headers(transportHeaders(request.headers.host))
       sendProblem(request, reply, answerTo(error))
     },
     clientErrorHandler: answerClientError,
@@ -129,7 +129,7 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
   if (options.fastLane !== undefined && corsOrigins.length === 0) {
     openFastLane(app.server, {
       ...{ ...options.fastLane, trustProxy, idleTimeoutMs: IDLE_TIMEOUT_MS },
-      moreHeaders: Object.entries<string>(moreHeaders).flat(),
+      moreHeaders: tls && (({ headers }) => transportHeaders(headers.host)),
       pass: (request) => {
         if (closing || request.url!.length > limits.maxUrlLength || !doorkeeper.passes(request)) return undefined
         return guard === undefined ? '' : guard.pass(request, 'telemetry')
@@ -144,7 +144,7 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     const { raw } = request
     const url = raw.url!
     reply.headers(securityHeaders(url))
-    if (tls !== undefined) reply.headers(moreHeaders)
+    if (tls !== undefined) reply.headers(transportHeaders(raw.headers.host))
     // A body that nobody reads stays on the connection, so no other request can follow it.
     const body = hasBody(raw)
     if (body && request.routeOptions.config.takesBody !== true) endConnection(request, reply)

@@ -24,8 +24,8 @@ export interface FastLaneRules extends FastLaneOptions {
   readonly trustProxy: boolean
   /** A connection on which nothing of an answer moves for this long is closed. */
   readonly idleTimeoutMs: number
-  /** Names and values of further headers. */
-  readonly moreHeaders: readonly string[]
+  /** Further headers of an answer; without it there are none. */
+  readonly moreHeaders: ((request: IncomingMessage) => Readonly<Record<string, string>>) | undefined
 }
 
 /**
@@ -46,7 +46,7 @@ export function openFastLane(server: Server, rules: FastLaneRules): void {
       return
     }
     let { headers } = answer.ready
-    if (moreHeaders.length > 0) headers = headers.concat(moreHeaders)
+    if (moreHeaders !== undefined) headers = headers.concat(...Object.entries(moreHeaders(request)))
     const { counted } = answer
     // Two more headers cost time, which is saved where the client is far from its limit.
     if (counted !== undefined && isShort(counted)) headers = headers.concat(...Object.entries(rateHeaders(counted)))

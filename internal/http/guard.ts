@@ -11,6 +11,7 @@ import type { App } from './app-types.ts'
 import { hasBody } from './body.ts'
 import { isLoopback } from './connection-limit.ts'
 import type { Refusals } from './doorkeeper.ts'
+import { endConnection } from './end-connection.ts'
 import { FailuresError, HttpError, KeyError, LocalOnlyError, ScopeError } from './errors.ts'
 import { type Needs, needsOf, type OpenPart, partOf } from './needs.ts'
 
@@ -182,7 +183,7 @@ export function guardRoutes(scope: App, guard: Guard): void {
       },
       (error: Error) => {
         // Nobody has read the body, so no other request can follow it.
-        if (hasBody(request.raw)) reply.header('connection', 'close')
+        if (hasBody(request.raw)) endConnection(request, reply)
         done(error)
       },
     )

@@ -33,7 +33,16 @@ const PAGE_HEADERS = {
  * For browsers that came over TLS: they use it for this host from now on. It holds for all ports of the name, so for a day alone,
  * and each answer renews it.
  */
-export const HSTS = { 'strict-transport-security': 'max-age=86400' } as const
+const HSTS = { 'strict-transport-security': 'max-age=86400' } as const
+const NONE = {} as const
+
+/**
+ * Further headers of an answer over TLS. @param host of the request. `localhost` gets none: it is the name of every other program
+ * of the machine too, which would be out of reach for a day
+ */
+export function transportHeaders(host: string | undefined): Readonly<Record<string, string>> {
+  return host === undefined || /^(?:[\w-]+\.)*localhost(?::\d*)?$/i.test(host) ? NONE : HSTS
+}
 
 /** @param url of the request, its path first */
 export function securityHeaders(url: string): Readonly<Record<string, string>> {
