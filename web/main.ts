@@ -89,8 +89,14 @@ interface View {
   draw(): void
 }
 const views: Readonly<Record<ViewName, View>> = {
-  // Its stream stays open beside other views: the page comes back to numbers that are fresh.
-  hosts: { show: (state) => hostsView.show(state), close: () => {}, draw: drawHosts },
+  hosts: {
+    show(state) {
+      hostsView.open()
+      hostsView.show(state)
+    },
+    close: () => hostsView.close(),
+    draw: drawHosts,
+  },
   fabric: {
     show({ fabric, period }) {
       fabricView.show(fabric, period)
@@ -236,7 +242,6 @@ function start(): void {
     status.apiAnswers()
   }
   pipelineStream = openPipelineStream()
-  hostsView.open()
   show()
   hostsPoll.start()
   heartbeat.beat()
@@ -244,7 +249,6 @@ function start(): void {
 
 function stop(): void {
   isRunning = false
-  hostsView.close()
   for (const view of Object.values(views)) view.close()
   pipelineStream?.close()
   hostsPoll.stop()

@@ -184,6 +184,10 @@ export class FakeApi {
     return Date.now() + (this.options.aheadMs ?? 0)
   }
 
+  get openStreams(): number {
+    return this.#streams.size
+  }
+
   get url(): string {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') throw new Error('not listening')

@@ -131,6 +131,21 @@ describe('an open GPU', () => {
     expect(complaints).toEqual([])
   })
 
+  it('leaves connections for questions, also where the page comes from the hosts: a browser opens six', async () => {
+    const page = await open('?host=node-2')
+    await waitForText(page, '#card-cpu .number', /\d/)
+    await page.locator('#to-gpus').click()
+    await page.locator('#gpus-filter').fill('GPU-00000009')
+    await page.locator('#gpus-worst button').first().click()
+    await waitForText(page, '#card-port-traffic .number', /\d/)
+    // Of the pipeline, the map, the GPU and its host.
+    await expect.poll(() => api!.openStreams).toBe(4)
+    await page.locator('#to-hosts').click()
+    await waitForText(page, 'h1', 'node-2')
+    await expect.poll(() => api!.openStreams).toBe(2)
+    await waitForText(page, '#live', /^live[\d.]+ s behind$/)
+  })
+
   it('says that nothing measures its host, and that no port is known, until one is chosen', async () => {
     const page = await open('?view=gpus&gpu=node-3/GPU-00000010')
     await waitForText(page, '#card-gpu-utilization .number', /\d/)

@@ -19,8 +19,8 @@ export interface Subject {
   readonly of: string
   /** What more tells which one it is: the fabric of a switch, the host of a GPU. */
   readonly narrowed?: Readonly<Record<string, string>>
-  /** The path of its live stream. */
-  readonly live: string
+  /** The path of its live stream; without one its history is loaded again and again. */
+  readonly live?: string
   /** How often its values come, where they are counters that come in intervals of many buckets. */
   readonly intervalMs?: number
 }
@@ -85,7 +85,7 @@ export class Feed {
   /** Opens the live stream of the subject, if there is one. */
   open(): void {
     this.close()
-    if (this.#subject === undefined) return
+    if (this.#subject?.live === undefined) return
     this.#stream = new LiveStream(this.#subject.live, {
       samples: (samples, table) => {
         const isFirst = samples.length > 0 && this.data.newestAtMs === 0
@@ -105,6 +105,8 @@ export class Feed {
 
   close(): void {
     this.#stream?.close()
+    // So that nothing opens it anew.
+    this.#stream = undefined
   }
 
   /** Opens the stream anew where it brings nothing, although samples have arrived at the API since; once for each silence. */

@@ -12,6 +12,9 @@ import type { FoundPort } from './port-finder.ts'
 
 export const HOST_PANELS: readonly Panel[] = [CPU, MEMORY]
 
+/** A history is loaded again at most so often. */
+const LEAST_REFRESH_MS = 5_000
+
 export interface GpuFeedsOptions {
   readonly clock: ServerClock
   /** Of the charts, CSS pixels. */
@@ -29,6 +32,8 @@ export class GpuFeeds {
   #host: Feed | undefined
   #port: Feed | undefined
   #period: Period = { range: '5m' }
+  #portEveryMs = 0
+  #portLoadedAtMs = 0
 
   constructor(options: GpuFeedsOptions) {
     this.#options = options
@@ -72,10 +77,22 @@ export class GpuFeeds {
     this.#port = undefined
     if (found === undefined) return
     const { port, fabric } = found
+    this.#portEveryMs = Math.max(LEAST_REFRESH_MS, fabric.intervalMs)
+    this.#portLoadedAtMs = performance.now()
     this.#port = this.#start(portPanels(fabric), {
       ...{ of: `switches/${encodeURIComponent(port.id)}`, narrowed: { fabric: port.fabric } },
-      ...{ live: `api/v1/live?${new URLSearchParams({ switch: oneName(port.id) })}`, intervalMs: fabric.intervalMs },
+      intervalMs: fabric.intervalMs,
     })
+  }
+
+  /**
+   * Loads the history of the port again, where a cycle of its fabric is over. It has no live stream: a browser opens six connections to
+   * a server, and one for the frame, one for the map, the GPU and its host leave two for questions.
+   */
+  refreshPort(): void {
+    if (this.#port === undefined || performance.now() - this.#portLoadedAtMs < this.#portEveryMs) return
+    this.#portLoadedAtMs = performance.now()
+    void this.#port.load(this.#period)
   }
 
   load(period: Period): void {

@@ -117,6 +117,7 @@ export class GpuPage {
     for (const [card] of this.#drawn) card.drawNumbers(live)
     this.#writeNotes()
     if (!live) return
+    this.#feeds.refreshPort()
     const redrawMs = Math.min(this.#feeds.bucketMs / 4, LONGEST_REDRAW_MS)
     const isDue = performance.now() - this.#drawnAtMs >= redrawMs || this.#drawn.some(([card]) => card.hasFirstValues)
     if (isDue) this.#drawCharts()

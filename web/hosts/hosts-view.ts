@@ -40,6 +40,7 @@ export class HostsView {
   /** All figures of the shown host, where the list does not have them. */
   #described: Host | undefined
   #isPolled = false
+  #isOpen = false
   #state: PageState
   /** The host that the charts show. It stays when the page goes back to a state that names none. */
   #shownHost: string | null = null
@@ -164,11 +165,14 @@ export class HostsView {
   }
 
   open(): void {
-    this.#feed.open()
+    if (!this.#isOpen) this.#feed.open()
+    this.#isOpen = true
   }
 
   close(): void {
+    this.#isOpen = false
     this.#feed.close()
+    this.#feed.cancelLoad()
   }
 
   draw(nowMs: number): void {
