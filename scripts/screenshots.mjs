@@ -19,10 +19,12 @@ const FABRIC = {
   click: '#fabric-worst button',
 }
 const GPUS = { query: '?view=gpus', ready: '#gpus-worst .number' }
-const GPU = { ready: '#card-gpu-power .number', opensGpu: true }
+const GPU = { ready: '#card-port-traffic .number', opensGpu: true }
 const LAPTOP = { width: 1440, height: 900 }
 const PHONE = { width: 390, height: 844 }
 const SWITCHES = 48
+/** For a history on a machine that does much else, ms. */
+const PATIENCE_MS = 120_000
 /** With this seed one of the first eight GPUs has an Xid, some minutes after the start. */
 const GPU_SEED = 101
 const SCENES = [
@@ -118,7 +120,24 @@ async function takePictures(url, pictures) {
     })
     const page = await context.newPage()
     await page.goto(`${url}/${opensGpu === true ? await openGpu(url) : query}`)
-    await page.locator(ready).first().filter({ hasText: /\d/ }).waitFor()
+    await page.locator(ready).first().filter({ hasText: /\d/ }).waitFor({ timeout: PATIENCE_MS })
+    if (opensGpu === true) {
+      for (const card of [
+        'gpu-utilization',
+        'gpu-memory',
+        'gpu-power',
+        'gpu-clocks',
+        'gpu-traffic',
+        'host-cpu',
+        'host-memory',
+      ])
+        await page.locator(`#card-${card} .plot[aria-label*=between]`).waitFor({ timeout: PATIENCE_MS })
+      await page
+        .locator('#gpu-events li')
+        .first()
+        .waitFor({ timeout: PATIENCE_MS })
+        .catch(() => console.log('no event'))
+    }
     if (click !== undefined) await page.locator(click).first().click()
     await sleep(3000)
     await page.screenshot({ path: join(TARGET, `${name}.png`) })
