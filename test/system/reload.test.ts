@@ -123,8 +123,12 @@ describe('SIGHUP', () => {
     const value = setting.parse(text)
     return value !== undefined && setting.format(value) !== now
   }
+  /** Refused for servers without TLS. */
+  const FOR_TLS = /\.(caFile|certFile|keyFile|serverName)$/
   const isLeftOut = (key: string, holds: string | undefined): boolean =>
-    holds !== undefined || ['store.kind', 'admin.port', 'data.path', 'broker.useHttp'].includes(key)
+    holds !== undefined ||
+    FOR_TLS.test(key) ||
+    ['store.kind', 'admin.port', 'data.path', 'broker.useHttp'].includes(key)
 
   it.each(['agent', 'server', 'api', 'generator', 'queue'] as const)(
     'takes over in the %s what is marked, and names the rest',
