@@ -18,7 +18,7 @@ const ORDER = {
   spool: ['observe'],
   store: ['sample', 'time', 'lifecycle', 'format', 'observe'],
   publish: ['sample', 'time', 'lifecycle', 'codec', 'observe', 'source', 'broker', 'spool'],
-  intake: ['sample', 'time', 'format', 'gpu', 'codec', 'publish'],
+  intake: ['sample', 'time', 'format', 'gpu', 'codec', 'fabric', 'publish'],
   'dead-letters': ['sample', 'time', 'format', 'codec', 'spool', 'store'],
   ingest: ['sample', 'time', 'format', 'codec', 'observe', 'broker', 'spool', 'store', 'dead-letters'],
   live: ['sample', 'time', 'codec', 'observe', 'broker'],

@@ -3,6 +3,7 @@ import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import type { Context } from '../program/context.ts'
 import { collectOnceSettled, garbageCollector, keepHeapSmall, useCompilers } from '../program/small-heap.ts'
 import { openAgent, openSource } from './agent.ts'
+import { openReadingSources } from './reading-sources.ts'
 
 /** What the role `agent` runs: host → publisher → broker, and beside it fabrics, other targets and files where there are any. */
 export async function open(context: Context): Promise<void> {
@@ -20,8 +21,7 @@ export async function open(context: Context): Promise<void> {
   await openAgent(context, broker, source)
   if (asksFabrics)
     await (await import('./fabric.ts')).openFabricSources(context, broker, { collect: garbageCollector() })
-  const readsGpus = gpu.csv.length > 0 || gpu.nvidiaSmi
-  if (scrapes || readsGpus) await (await import('./reading-sources.ts')).openReadingSources(context, broker)
+  await openReadingSources(context, broker)
   if (isSmall) collectOnceSettled()
 }
 

@@ -1,14 +1,19 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import type { Context } from '../program/context.ts'
-import { openSourceLetters } from './source-letters.ts'
+import { openScraping } from './scraping.ts'
+import type { SourceLetters } from './source-letters.ts'
 
 /** Opens the sources that may have to refuse what they read: targets that are scraped, files of readings, `nvidia-smi`. */
 export async function openReadingSources(context: Context, broker: Broker): Promise<void> {
-  const { scrape, gpu } = context.settings
-  const scrapes = scrape.targets.length > 0
-  const readsGpus = gpu.csv.length > 0 || gpu.nvidiaSmi
-  if (!scrapes && !readsGpus) return
-  const letters = await openSourceLetters(context)
-  if (scrapes) await (await import('./scrape.ts')).openScrapeSources(context, broker, letters)
-  if (readsGpus) await (await import('./gpu.ts')).openGpuSources(context, broker, letters)
+  const { gpu } = context.settings
+  // Read when they are opened.
+  context.onReload(['deadLetters'])
+  let opened: Promise<SourceLetters> | undefined
+  const letters = (): Promise<SourceLetters> => {
+    opened ??= import('./source-letters.ts').then(({ openSourceLetters }) => openSourceLetters(context))
+    return opened
+  }
+  await openScraping(context, broker, letters)
+  if (gpu.csv.length > 0 || gpu.nvidiaSmi)
+    await (await import('./gpu.ts')).openGpuSources(context, broker, await letters())
 }

@@ -19,6 +19,6 @@ it('knows what came within the last hour', () => {
 
 it('forgets all at a bound, and then takes what comes again for new', () => {
   const repeats = new Repeats()
-  for (let key = 0; key <= 100_000; key++) expect(repeats.isNew(key, 0)).toBe(true)
+  for (let key = 0; key <= 100_000; key++) repeats.isNew(key, 0)
   expect([repeats.isNew(0, 0), repeats.isNew(100_000, 0)]).toEqual([true, false])
 })

@@ -12,6 +12,8 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
 /** A target of the settings, ready to be asked. */
 export interface OpenScrapeTarget {
+  /** The same where all that the settings say of it is the same. */
+  readonly key: string
   readonly target: Target
   readonly tags: TargetTags
   readonly intervalMs: number
@@ -30,10 +32,11 @@ export function openScrapeTargets({ scrape, agent }: Pick<Settings, 'scrape' | '
       credentials: settings,
       serverName: settings.serverName,
     })
+    const tags = { url: urls[i]!, target: name, host: host ?? hostOf(settings, agent.host), fabric }
     return {
+      key: JSON.stringify([settings, limits, tags, scrape.gzip]),
       target: new Target({ name: name ?? urls[i]!, place, ...limits }),
-      tags: { url: urls[i]!, target: name, host: host ?? hostOf(settings, agent.host), fabric },
-      intervalMs,
+      ...{ tags, intervalMs },
     }
   })
 }

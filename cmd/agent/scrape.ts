@@ -1,5 +1,6 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import { FrameRowEncoder } from '../../internal/codec/frame-rows.ts'
+import type { ScrapeTarget } from '../../internal/config/scrape-targets.ts'
 import { GpuReadings } from '../../internal/gpu/readings.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
@@ -7,28 +8,73 @@ import { encodeGpu } from '../../internal/source/scrape/gpu-rows.ts'
 import { ScrapeSource } from '../../internal/source/scrape/source.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
 import { openPublisher } from '../parts/publisher.ts'
-import type { Context } from '../program/context.ts'
-import { addScrapeMetrics } from './scrape-metrics.ts'
+import type { Context, OpenPublisher } from '../program/context.ts'
 import { Repeats } from './repeats.ts'
-import { openScrapeTargets } from './scrape-targets.ts'
+import { addScrapeMetrics, type EndedScrapes, endScrape, type RunningScrape } from './scrape-metrics.ts'
+import { type OpenScrapeTarget, openScrapeTargets } from './scrape-targets.ts'
 import type { SourceLetters } from './source-letters.ts'
 import { spread } from './spread.ts'
+import { addTargets, removeTarget } from './target-metrics.ts'
+
+const NEVER = new AbortController().signal
 
 /**
  * Runs targets → samples → broker, each target once per interval of its own. The samples have a publisher of their own,
  * so that they never push those of the host out of its outbox.
  */
-export async function openScrapeSources(context: Context, broker: Broker, letters: SourceLetters): Promise<void> {
-  const { settings, clock, logger, throttle, releaser, summary } = context
-  const targets = openScrapeTargets(settings)
-  const { publisher, ledger } = await openPublisher(context, broker, 'scrape')
-  const table = new SeriesTable()
-  const encoder = new FrameRowEncoder()
-  const durations = new LatencyRecorder()
-  const { maxSeries, tagLabels } = settings.scrape
-  const running = targets.map(({ target, tags, intervalMs }) => {
+export class ScrapeSources {
+  readonly #context: Context
+  readonly #opened: OpenPublisher
+  readonly #letters: SourceLetters
+  readonly #table = new SeriesTable()
+  readonly #encoder = new FrameRowEncoder()
+  readonly #durations = new LatencyRecorder()
+  readonly #running = new Map<string, RunningScrape>()
+  readonly #ended: EndedScrapes = { leftOut: new Map(), refused: new Map(), missed: 0 }
+  /** Targets that are given up, and still send what they said. */
+  readonly #leaving = new Set<Promise<void>>()
+
+  constructor(context: Context, opened: OpenPublisher, letters: SourceLetters) {
+    this.#context = context
+    this.#opened = opened
+    this.#letters = letters
+    addScrapeMetrics(context, this.#running, this.#ended, this.#durations)
+  }
+
+  /** Scrapes these targets from now on, and no others. Those that stay as they were go on undisturbed. */
+  follow(targets: readonly ScrapeTarget[]): void {
+    const { settings, logger } = this.#context
+    const wanted = new Map(
+      openScrapeTargets({ ...settings, scrape: { ...settings.scrape, targets } }).map(
+        (open) => [open.key, open] as const,
+      ),
+    )
+    const given = [...this.#running.keys()].filter((key) => !wanted.has(key))
+    for (const key of given) this.#giveUp(key)
+    let isChanged = given.length > 0
+    for (const [key, open] of wanted) {
+      if (this.#running.has(key)) open.target.close()
+      else {
+        this.#begin(key, open)
+        isChanged = true
+      }
+    }
+    const names = [...this.#running.values()].map(({ source }) => source.target.name)
+    if (isChanged) logger.info({ targets: names }, names.length > 0 ? 'targets are scraped' : 'no targets are scraped any more') // biome-ignore format: one line
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    for (const { source } of this.#running.values()) source.stop(signal)
+    await Promise.all([...this.#leaving, ...[...this.#running.values()].map(({ ticker }) => ticker.stop())])
+  }
+
+  #begin(key: string, { target, tags, intervalMs }: OpenScrapeTarget): void {
+    const { settings, clock, logger, throttle } = this.#context
+    const { publisher } = this.#opened
+    const encoder = this.#encoder
+    const { maxSeries, tagLabels } = settings.scrape
     const gpus = new GpuReadings({
-      ...{ table, host: tags.host, tagLabels, nowUs: () => clock.now() },
+      ...{ table: this.#table, host: tags.host, tagLabels, nowUs: () => clock.now() },
       onUnknownUnit: (metric, help) =>
         logger.warn({ target: target.name, metric, help }, 'nothing says the unit of a metric: it is kept as it comes'),
     })
@@ -39,7 +85,7 @@ export async function openScrapeSources(context: Context, broker: Broker, letter
         if (!repeats.isNew(series, performance.now())) return
         const payload = text()
         const kind = payload.startsWith('[') ? 'message' : 'text'
-        letters.keep({ kind, reason, detail, source: `scrape ${target.name}`, payload })
+        this.#letters.keep({ kind, reason, detail, source: `scrape ${target.name}`, payload })
       },
       send: async (full, signal) => {
         publisher.send(full)
@@ -60,25 +106,44 @@ export async function openScrapeSources(context: Context, broker: Broker, letter
       onTick: async () => {
         const startMs = performance.now()
         await source.scrape()
-        durations.record(Math.round((performance.now() - startMs) * 1000))
+        this.#durations.record(Math.round((performance.now() - startMs) * 1000))
       },
       onError: (err) =>
         throttle.error(`scrape ${target.name}`, { err, target: target.name }, 'a target could not be scraped'),
     })
-    return { source, gpus, ticker }
-  })
-  addScrapeMetrics(context, running, durations)
-  summary.push(() => ({
+    this.#running.set(key, { source, gpus, ticker })
+    addTargets(this.#context, [[target.name, source]])
+    ticker.start()
+  }
+
+  #giveUp(key: string): void {
+    const scrape = this.#running.get(key)!
+    this.#running.delete(key)
+    removeTarget(this.#context, scrape.source)
+    scrape.source.stop(NEVER)
+    const left = scrape.ticker.stop().then(() => {
+      endScrape(this.#ended, scrape)
+      this.#leaving.delete(left)
+    })
+    this.#leaving.add(left)
+  }
+}
+
+export async function openScrapeSources(
+  context: Context,
+  broker: Broker,
+  letters: SourceLetters,
+): Promise<ScrapeSources> {
+  const opened = await openPublisher(context, broker, 'scrape')
+  const { ledger } = opened
+  context.summary.push(() => ({
     scrape_produced: ledger.produced,
     scrape_taken_over: ledger.takenOver,
     scrape_sent: ledger.sent,
     scrape_dropped: ledger.dropped,
     scrape_held: ledger.held,
   }))
-  for (const { ticker } of running) ticker.start()
-  releaser.push('scrape', async (signal) => {
-    for (const { source } of running) source.stop(signal)
-    await Promise.all(running.map(({ ticker }) => ticker.stop()))
-  })
-  logger.info({ targets: targets.map(({ target }) => target.name) }, 'targets are scraped')
+  const sources = new ScrapeSources(context, opened, letters)
+  context.releaser.push('scrape', (signal) => sources.stop(signal))
+  return sources
 }

@@ -1,14 +1,24 @@
 import { TARGET_PROBLEMS } from '../../internal/source/target-error.ts'
 import type { AskedTarget, Context } from '../program/context.ts'
 
+/** Lists of targets whose metrics are there. */
+const HAVE_METRICS = new WeakSet<Context['targets']>()
+
 /** Takes targets into the metrics that those of all sources have. @param label what people call it */
 export function addTargets(
   context: Context,
   asked: ReadonlyArray<readonly [label: string, target: AskedTarget]>,
 ): void {
-  const isFirst = context.targets.length === 0
   for (const [label, target] of asked) context.targets.push([distinct(label, context), target])
-  if (isFirst && asked.length > 0) addTargetMetrics(context)
+  if (asked.length === 0 || HAVE_METRICS.has(context.targets)) return
+  HAVE_METRICS.add(context.targets)
+  addTargetMetrics(context)
+}
+
+/** Takes a target out of the metrics: it is not asked any more. */
+export function removeTarget({ targets }: Context, target: AskedTarget): void {
+  const at = targets.findIndex(([, other]) => other === target)
+  if (at >= 0) targets.splice(at, 1)
 }
 
 /** A fabric and Prometheus' text may be asked for at one address. */

@@ -6,7 +6,7 @@ import { listen, urlOf } from '../../internal/http/listen.ts'
 import { Feed } from '../../internal/live/feed.ts'
 import { LiveTable } from '../../internal/live/live-table.ts'
 import { ReadBreaker } from '../../internal/store/read-breaker.ts'
-import type { StoreReader } from '../../internal/store/store.ts'
+import type { KnowsRetention, StoreReader } from '../../internal/store/store.ts'
 import { QueueView } from '../../internal/view/queue/queue-view.ts'
 import { guardOf, makeFirstKey, refuseOpenListeners } from '../parts/keys.ts'
 import { openOwnMetrics } from '../parts/own-metrics.ts'
@@ -22,7 +22,11 @@ import { openSharing } from './sharing.ts'
  *
  * @returns the address of the page, as a browser opens it
  */
-export async function openApi(context: Context, broker: Broker, reader: StoreReader): Promise<string> {
+export async function openApi(
+  context: Context,
+  broker: Broker,
+  reader: StoreReader & Partial<KnowsRetention>,
+): Promise<string> {
   const { role, settings, onReload, logger, clock, releaser, metrics, readiness, version } = context
   const { api } = settings
   const keys = await context.keys()
@@ -62,7 +66,7 @@ export async function openApi(context: Context, broker: Broker, reader: StoreRea
     live_lost: ['int', () => feed.stats.lost],
   })
   const sharing = await openSharing(context)
-  const intake = await openIntake(context, broker)
+  const intake = await openIntake(context, broker, reader)
   const tls = await openListenerTls(context, 'api')
   const app = buildApi({
     reader: breaker,

@@ -3,9 +3,11 @@ import type { Broker } from '../../internal/broker/broker.ts'
 import { frameCodec } from '../../internal/codec/frame.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { formatDuration } from '../../internal/config/units.ts'
-import { Desk, OUTCOMES } from '../../internal/intake/desk.ts'
+import { Desk, type DeskRetention, OUTCOMES } from '../../internal/intake/desk.ts'
 import { Intake } from '../../internal/intake/intake.ts'
+import { KnownRetention } from '../../internal/intake/known-retention.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
+import type { KnowsRetention } from '../../internal/store/store.ts'
 import { type Keeps, openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 
@@ -21,7 +23,11 @@ const EVERYTHING: Keeps = {
  *
  * @returns undefined where the settings want none
  */
-export async function openIntake(context: Context, broker: Broker): Promise<IntakeRoutesOptions | undefined> {
+export async function openIntake(
+  context: Context,
+  broker: Broker,
+  store: Partial<KnowsRetention>,
+): Promise<IntakeRoutesOptions | undefined> {
   const { settings, onReload } = context
   if (!settings.intake.enabled) return undefined
   onReload([
@@ -35,7 +41,7 @@ export async function openIntake(context: Context, broker: Broker): Promise<Inta
     ] as const),
   ])
   const limits = (): Settings['intake'] => context.settings.intake
-  const opened = broker.kind === 'pubsub' ? undefined : await openDesk(context, broker)
+  const opened = broker.kind === 'pubsub' ? undefined : await openDesk(context, broker, store)
   addIntakeMetrics(context, opened)
   return { desk: opened?.desk, limits }
 }
@@ -46,7 +52,7 @@ interface OpenDesk {
   readonly table: SeriesTable
 }
 
-async function openDesk(context: Context, broker: Broker): Promise<OpenDesk> {
+async function openDesk(context: Context, broker: Broker, store: Partial<KnowsRetention>): Promise<OpenDesk> {
   const { settings, clock, summary } = context
   const limits = (): Settings['intake'] => context.settings.intake
   const { publisher, ledger } = await openPublisher(context, broker, 'intake', EVERYTHING)
@@ -61,12 +67,35 @@ async function openDesk(context: Context, broker: Broker): Promise<OpenDesk> {
   const intake = new Intake({
     ...{ publisher, encoder: frameCodec.encoder(), maxHeldBytes: () => limits().maxHeldBytes },
   })
-  const { retentionMs } = settings.duckdb
-  const desk = new Desk({
-    ...{ intake, table, clock, limits },
-    retention: settings.store.kind === 'duckdb' ? { ms: retentionMs, words: formatDuration(retentionMs) } : undefined,
+  const retentionMs = retentionOf(context, store)
+  const retention = (): DeskRetention | undefined => {
+    const ms = retentionMs()
+    return ms === undefined ? undefined : { ms, words: formatDuration(ms) }
+  }
+  return { desk: new Desk({ intake, table, clock, limits, retention }), intake, table }
+}
+
+/** How long the store keeps samples, ms, as far as it is known at each call. */
+function retentionOf(
+  { settings, onReload, logger, releaser }: Context,
+  store: Partial<KnowsRetention>,
+): () => number | undefined {
+  if (settings.store.kind === 'duckdb') return () => settings.duckdb.retentionMs
+  const known = new KnownRetention({
+    ask: async (signal) => store.retentionMs?.(signal),
+    onChange: (ms) => {
+      const words = ms === undefined ? 'unknown' : ms === Infinity ? 'for ever' : formatDuration(ms)
+      logger.info({ keeps: words }, 'the store keeps samples: the intake refuses what is older')
+    },
+    onProblem: (problem) =>
+      logger.warn(
+        { problem },
+        'the store does not say how long it keeps samples: the intake refuses none for their age',
+      ),
   })
-  return { desk, intake, table }
+  onReload(['influx'], () => known.restart())
+  releaser.push('retention of the store', () => known.close())
+  return () => known.ms
 }
 
 function addIntakeMetrics({ metrics }: Context, opened: OpenDesk | undefined): void {

@@ -4,7 +4,7 @@ import type { Settings } from '../../internal/config/settings.ts'
 import { InfluxReader, type InfluxReaderOptions } from '../../internal/store/influx/reader.ts'
 import { type InfluxServer, InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { InfluxWriter, type InfluxWriterOptions } from '../../internal/store/influx/writer.ts'
-import type { StoreReader, StoreWriter } from '../../internal/store/store.ts'
+import type { StoreWriter } from '../../internal/store/store.ts'
 import type { Redactor } from '../../internal/text/redactor.ts'
 import type { Context } from '../program/context.ts'
 import { openClientTls } from './tls.ts'
@@ -25,7 +25,7 @@ export async function connectInfluxWriter(context: Context): Promise<StoreWriter
 }
 
 /** The reader of InfluxDB. A reload applies its new settings, and so do new certificates. */
-export async function connectInfluxReader(context: Context): Promise<StoreReader> {
+export async function connectInfluxReader(context: Context): Promise<InfluxReader> {
   const { settings, onReload, releaser, redactor } = context
   const readerOptions = ({ influx }: Settings): InfluxReaderOptions => ({
     transport: new InfluxTransport(influxServer(influx, redactor, tls)),

@@ -1,9 +1,9 @@
-import type { StoreReader, StoreWriter } from '../../internal/store/store.ts'
+import type { KnowsRetention, StoreReader, StoreWriter } from '../../internal/store/store.ts'
 import type { Context } from '../program/context.ts'
 
 interface ConnectedStore {
   readonly writer: StoreWriter
-  readonly reader: StoreReader
+  readonly reader: StoreReader & Partial<KnowsRetention>
   /** Why the embedded store drops no old samples, in words; '' while it does, and for InfluxDB, which has its own clock. */
   readonly retentionProblem: string
 }

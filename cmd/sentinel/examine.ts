@@ -17,6 +17,7 @@ import { checkGateway, checkQueueRedis } from './check-queue.ts'
 import { adminTls, checkTls } from './check-tls.ts'
 import { cutOffVerdict } from './cut-off.ts'
 import type { Finding, Verdict } from './finding.ts'
+import { checkGpuFiles } from './gpu-files.ts'
 import { adminUrl, findRunning } from './running.ts'
 import { checkScrapeTargets } from './scrape-targets.ts'
 import { checkTargets } from './targets.ts'
@@ -52,7 +53,9 @@ export async function* examine(loaded: LoadedSettings): AsyncGenerator<Finding> 
   if (hasDuty(role, 'generate') && settings.generator.push !== undefined) {
     yield { part: 'intake', ...(await checkIntake(settings.generator.push)) }
   }
-  if (hasDuty(role, 'measure')) yield* [...(await checkTargets(loaded)), ...(await checkScrapeTargets(loaded))]
+  if (hasDuty(role, 'measure')) {
+    yield* [...(await checkTargets(loaded)), ...(await checkScrapeTargets(loaded)), ...(await checkGpuFiles(settings))]
+  }
   for (const problem of await dataProblems(loaded)) yield { part: 'data', ...bad(problem) }
   yield* findRunning(loaded)
 }

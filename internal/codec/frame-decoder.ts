@@ -123,7 +123,10 @@ export class FrameDecoder implements Decoder {
     this.#cursorCount = 0
     if (this.#unfit.length > 0) this.#unfit.length = this.refusedParts.length = 0
     const refusal = this.#checkHeader() ?? this.#checkBlocks(arrival.receivedAt)
-    if (refusal === undefined) this.#emitBlocks(emit)
+    if (refusal === undefined) {
+      if (this.#unfit.length > 0) this.#emitAround(emit)
+      else for (let i = 0; i < this.#blockCount; i++) this.#emitBlock(this.#blocks[i]!, emit)
+    }
     if (this.#cursors.length > MAX_KEPT_CURSORS) this.#cursors.length = MAX_KEPT_CURSORS
     return refusal
   }
@@ -192,8 +195,7 @@ export class FrameDecoder implements Decoder {
     const payload = this.#payload
     const view = this.#view
     const start = this.#at
-    const index = this.#blockCount
-    if (start + BLOCK_FIXED_BYTES > payload.length) return this.#truncated(`block ${index}`)
+    if (start + BLOCK_FIXED_BYTES > payload.length) return this.#truncated(`block ${this.#blockCount}`)
     const nameBytes = view.getUint32(start, true)
     const rows = view.getUint32(start + 4, true)
     const flags = payload[start + 8]!
@@ -202,15 +204,11 @@ export class FrameDecoder implements Decoder {
     const timesEnd = timesAt + rows * 8
     if (rows === 0 || rows > maxRows) return malformed(`a block of ${rows} samples where 1 to ${maxRows} are left`)
     if ((flags & ~(HAS_TIES | SAME_FIELDS)) !== 0) return malformed(`unknown block flags ${flags}`)
-    if (timesEnd > payload.length) return this.#truncated(`block ${index}`)
+    if (timesEnd > payload.length) return this.#truncated(`block ${this.#blockCount}`)
     const hasFields = (flags & SAME_FIELDS) === 0
-    let names = hasFields ? this.#namesAt(namesAt, timesAt, nowUs) : this.#namesWithFields(namesAt, timesAt, nowUs)
-    if (isRefusal(names)) {
-      const before = hasFields ? undefined : this.#blocks[index - 1]
-      const unfit = this.#noteUnfit(index, payload.subarray(namesAt, timesAt), before, nowUs, names)
-      if (unfit === undefined) return names
-      names = { series: unfit.apart, list: unfit.list }
-    }
+    const names = hasFields ? this.#namesAt(namesAt, timesAt, nowUs) : this.#namesWithFields(namesAt, timesAt, nowUs)
+    // Not by a function that has seen objects of many shapes: that took a tenth of a block with one row.
+    if ('reason' in names) return names
     for (let at = timesAt; at < timesEnd; at += 8) {
       const high = view.getInt32(at + 4, true)
       if (high < -EXACT_HIGH || high >= EXACT_HIGH) return malformed('a time beyond 2^53 µs')
@@ -230,34 +228,37 @@ export class FrameDecoder implements Decoder {
     block.firstColumn = this.#cursorCount
     block.plainAt = this.#plainAt(block.list, rows)
     if (block.plainAt >= 0) return undefined
+    return this.#checkColumns(block, namesAt, nowUs)
+  }
+
+  /** Of columns that are not plain. @param namesAt where the names of the block begin; its times are behind them */
+  #checkColumns(block: Block, namesAt: number, nowUs: number): Refusal | undefined {
     let misfit: Refusal | undefined
     for (const column of block.list.columns) {
-      const refusal = this.#checkColumn(column, rows)
+      const refusal = this.#checkColumn(column, block.rows)
       if (refusal !== undefined && refusal.reason !== 'field_type') return refusal
       misfit ??= refusal
     }
     if (misfit === undefined) return undefined
-    const before = hasFields ? undefined : block
-    return this.#noteUnfit(index, payload.subarray(namesAt, timesAt), before, nowUs, misfit) ? undefined : misfit
+    const hasFields = (this.#payload[namesAt - 1]! & SAME_FIELDS) === 0
+    const names = this.#payload.subarray(namesAt, block.timesAt)
+    const whole = hasFields ? names : withFields(names, block.list.view)
+    return this.#noteUnfit(this.#blockCount - 1, whole, nowUs, misfit) ? undefined : misfit
   }
 
-  /**
-   * Has a block emitted row by row.
-   *
-   * @param before a block with the same fields, where the names have none
-   * @returns undefined where its names cannot be read
-   */
-  #noteUnfit(
-    index: number,
-    names: Buffer,
-    before: Block | undefined,
-    nowUs: number,
-    refusal: Refusal,
-  ): UnfitBlock | undefined {
-    const whole = before === undefined ? names : withFields(names, before.list.view)
-    const unfit = unfitBlock(index, whole, this.#table, nowUs, refusal)
+  /** Has a block emitted row by row. @returns undefined where its names cannot be read */
+  #noteUnfit(index: number, names: Buffer, nowUs: number, refusal: Refusal): UnfitBlock | undefined {
+    const unfit = unfitBlock(index, names, this.#table, nowUs, refusal)
     if (unfit !== undefined) this.#unfit.push(unfit)
     return unfit
+  }
+
+  /** What names say that are not known: where the table cannot have their series, it is one apart. */
+  #newNames(bytes: Buffer, nowUs: number): Readonly<BlockNames> | Refusal {
+    const names = readNames(bytes, this.#table, nowUs)
+    if (!isRefusal(names)) return names
+    const unfit = this.#noteUnfit(this.#blockCount, bytes, nowUs, names)
+    return unfit === undefined ? names : { series: unfit.apart, list: unfit.list }
   }
 
   /**
@@ -335,7 +336,8 @@ export class FrameDecoder implements Decoder {
     return undefined
   }
 
-  #emitBlocks(emit: SampleSink): void {
+  /** Emits all blocks, some of them row by row. */
+  #emitAround(emit: SampleSink): void {
     let next = 0
     for (let i = 0; i < this.#blockCount; i++) {
       if (next < this.#unfit.length && this.#unfit[next]!.index === i) this.#emitFitting(this.#unfit[next++]!, emit)
@@ -451,8 +453,9 @@ export class FrameDecoder implements Decoder {
       known.series.usedAt = nowUs
       return known
     }
-    const names = readNames(payload.subarray(start, end), this.#table, nowUs)
-    if (!isRefusal(names) && this.#finder.find(payload, view, start, end) === undefined) {
+    const names = this.#newNames(payload.subarray(start, end), nowUs)
+    const isFit = !isRefusal(names) && this.#unfit.at(-1)?.apart !== names.series
+    if (isFit && this.#finder.find(payload, view, start, end) === undefined) {
       this.#otherNames.set(payload, start, end, names)
     }
     return names
@@ -469,7 +472,7 @@ export class FrameDecoder implements Decoder {
       const list = isSameShape ? before.list : knownColumns(series.shape, view, 0, view.byteLength)
       if (list !== undefined) return this.#foundNames(series, list, nowUs)
     }
-    return readNames(withFields(this.#payload.subarray(start, end), view), this.#table, nowUs)
+    return this.#newNames(withFields(this.#payload.subarray(start, end), view), nowUs)
   }
 
   #foundNames(series: Series, list: ColumnList, nowUs: number): Readonly<BlockNames> {

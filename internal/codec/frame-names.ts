@@ -27,7 +27,7 @@ export interface SaidNames {
 /** Reads the names and finds, or makes, their series. */
 export function readNames(bytes: Buffer, table: SeriesTable, nowUs: number): BlockNames | Refusal {
   const said = parseNames(bytes)
-  if (isRefusal(said)) return said
+  if (typeof said === 'string') return malformed(said)
   const { measurement, tags, fields, fieldsAt } = said
   if (fields.length > MAX_FIELDS)
     return { reason: 'too_many_fields', detail: `${fields.length} fields, at most ${MAX_FIELDS}` }
@@ -43,8 +43,8 @@ export function readNames(bytes: Buffer, table: SeriesTable, nowUs: number): Blo
   return { series, list: columnList(series.shape, bytes.subarray(fieldsAt), columns) }
 }
 
-/** @returns `frame_malformed`, and no other refusal: names that can be read say how long the block is */
-export function parseNames(bytes: Buffer): SaidNames | Refusal {
+/** @returns why they cannot be read; names that can be read say how long the block is */
+export function parseNames(bytes: Buffer): SaidNames | string {
   const reader = new NameReader(bytes)
   const measurement = reader.text()
   const tags: Tag[] = []
@@ -57,9 +57,9 @@ export function parseNames(bytes: Buffer): SaidNames | Refusal {
     hasUnknownKind ||= kind === undefined
     fields.push({ kind: kind ?? 'float', name: reader.text() })
   }
-  if (reader.failed || reader.left > 0) return malformed('names whose lengths do not add up, or are not UTF-8')
-  if (fields.length === 0) return malformed('a series without fields')
-  if (hasUnknownKind) return malformed('an unknown kind of a field')
+  if (reader.failed || reader.left > 0) return 'names whose lengths do not add up, or are not UTF-8'
+  if (fields.length === 0) return 'a series without fields'
+  if (hasUnknownKind) return 'an unknown kind of a field'
   return { measurement, tags, fields, fieldsAt }
 }
 

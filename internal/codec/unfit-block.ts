@@ -33,7 +33,7 @@ export function unfitBlock(
   refusal: Refusal,
 ): UnfitBlock | undefined {
   const said = parseNames(names)
-  if (isRefusal(said)) return undefined
+  if (typeof said === 'string') return undefined
   const { fields, fieldsAt } = said
   const measurement = shown(said.measurement)
   const tags = sortedTags(said.tags).map(([key, value]) => [shown(key), shown(value)] as const)

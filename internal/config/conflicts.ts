@@ -119,8 +119,8 @@ const httpTls = ({ httpCaFile, httpCertFile, httpKeyFile }: Settings['broker']) 
   ...{ caFile: httpCaFile, certFile: httpCertFile, keyFile: httpKeyFile },
 })
 
-/** An answer that may take longer than until the next question. */
-function lateAnswers({ targets, timeoutMs, intervalMs }: Settings['scrape']): string[] {
+/** Says of each target whose answer may take longer than until the next question what to do. */
+export function lateAnswers({ targets, timeoutMs, intervalMs }: Settings['scrape']): string[] {
   const late = (whose: string, timeout: number, interval: number): string =>
     `scrape.timeoutMs (${formatDuration(timeout)})${whose} must not be above scrape.intervalMs (${formatDuration(interval)}): lower it, or raise the other`
   const found = timeoutMs > intervalMs ? [late('', timeoutMs, intervalMs)] : []

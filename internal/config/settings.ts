@@ -543,16 +543,19 @@ export const SCHEMA = {
       default: [],
       defaultText: 'none',
       duties: ['measure'],
+      reloads: true,
       description:
         "Addresses with metrics in Prometheus' text, as those of dcgm-exporter, UFM or node_exporter: db=http://10.0.0.7:9100/metrics.",
     }),
     targetsFile: secretFile('targets', {
       duties: ['measure'],
-      description: 'A file that holds them: one a line, or YAML with interval, host, credentials and TLS of each.',
+      reloads: true,
+      description:
+        'A file that holds them: one a line, or YAML with interval, host, credentials and TLS of each. It is read again when it has changed.',
     }),
     intervalMs: duration(
       { min: 100, max: HOUR },
-      { default: 15 * SECOND, duties: ['measure'], description: 'How often each target is asked.' },
+      { default: 15 * SECOND, duties: ['measure'], reloads: true, description: 'How often each target is asked.' },
     ),
     timeoutMs: duration(
       { min: 100, max: HOUR },
@@ -560,12 +563,13 @@ export const SCHEMA = {
         default: ({ given }) => Math.min(10 * SECOND, Number(given('scrape.intervalMs') ?? Infinity)),
         defaultText: '10s, or scrape.intervalMs where that is shorter',
         duties: ['measure'],
+        reloads: true,
         description: 'How long all of an answer may take.',
       },
     ),
     maxBodyBytes: size(
       { min: KIB, max: GIB },
-      { default: 64 * MIB, duties: ['measure'], description: 'The most bytes of an answer, unpacked.' },
+      { default: 64 * MIB, duties: ['measure'], reloads: true, description: 'The most bytes of an answer, unpacked.' },
     ),
     maxSeries: integer(
       { min: 1, max: 5_000_000 },
@@ -584,6 +588,7 @@ export const SCHEMA = {
     gzip: onOff({
       default: true,
       duties: ['measure'],
+      reloads: true,
       description: 'Whether targets are asked for gzip: less network, more CPU.',
     }),
   },

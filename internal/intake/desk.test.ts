@@ -88,7 +88,7 @@ describe('readings of GPUs as JSON', () => {
   it('tells that there is no JSON, that it is too much, and what is older than the store keeps', async () => {
     await expect(open().writeTelemetry(Buffer.from('{'))).rejects.toMatchObject({ kind: 'bad' })
     await expect(open().writeTelemetry(json(Array(101).fill(record)))).rejects.toMatchObject({ kind: 'too_large' })
-    const done = await open({ retention: { ms: 86_400_000, words: '1d' } }).writeTelemetry(json(record))
+    const done = await open({ retention: () => ({ ms: 86_400_000, words: '1d' }) }).writeTelemetry(json(record))
     expect([done.points, done.old.first[0]?.reason]).toEqual([0, 'older than the 1d that the store keeps (retention)'])
   })
 
@@ -169,6 +169,30 @@ describe('remote write', () => {
       'gpu,gpu=0,host=n1,model=H100,uuid=GPU-1 temperature_celsius=61 1764500000000',
       'prometheus,instance=a:9100,job=node up=1,load1=0.5 1764500000000',
       'prometheus,instance=b up=0 1764500000000',
+    ])
+  })
+
+  it.each(['1.0', '2.0'] as const)('becomes ports of fabrics, and what is told of them: %s', async (version) => {
+    const port = { node_guid: '0xA1', port_num: '1', node_description: 'leaf 1', job: 'ufm', instance: 'u:9001' }
+    const done = await write(
+      open(),
+      [
+        series('PortXmitDataExtended', 7, port),
+        series('Normalized_CBW', 0.25, port),
+        series('PortRcvDataExtended', 0.5, port),
+        series('hist0', 1, { ...port, lane: '0' }),
+        series('hist1', 1, { ...port, fabric: 'east' }),
+      ],
+      version,
+    )
+    expect([done.points, done.refused.first.map(({ text }) => text)]).toEqual([4, ['PortRcvDataExtended']])
+    const told = 'node_description=leaf 1,job=ufm,instance=u:9001'
+    expect(arrived.toSorted()).toEqual([
+      `fabric_info,fabric=east,node_guid=00000000000000a1,port_num=1,switch=leaf 1 ${told} 1764500000000`,
+      `fabric_info,node_guid=00000000000000a1,port_num=1,switch=leaf 1 ${told} 1764500000000`,
+      'fabric_port,fabric=east,node_guid=00000000000000a1,port_num=1,switch=leaf 1 hist1=1 1764500000000',
+      'fabric_port,node_guid=00000000000000a1,port_num=1,switch=leaf 1 PortXmitDataExtended=7,Normalized_CBW=0.25 1764500000000',
+      'prometheus,instance=u:9001,job=ufm,lane=0,node_description=leaf 1,node_guid=0xA1,port_num=1 hist0=1 1764500000000',
     ])
   })
 

@@ -16,8 +16,14 @@ export interface DeskOptions {
   readonly clock: Clock
   /** Asked at each request. */
   readonly limits: () => LineLimits
-  /** How long the store keeps samples, where it is known; in words as people write it. */
-  readonly retention?: { readonly ms: number; readonly words: string } | undefined
+  /** How long the store keeps samples, where it is known. Asked at each request. */
+  readonly retention?: () => DeskRetention | undefined
+}
+
+export interface DeskRetention {
+  readonly ms: number
+  /** As people write it. */
+  readonly words: string
 }
 
 /** What became of a request: each counts in one. */
@@ -164,7 +170,7 @@ export class Desk {
   }
 
   #oldest(nowUs: number): Oldest | undefined {
-    const { retention } = this.#options
+    const retention = this.#options.retention?.()
     if (retention === undefined) return undefined
     const words = `older than the ${retention.words} that the store keeps (retention)`
     return { atUs: nowUs - retention.ms * 1000, words }

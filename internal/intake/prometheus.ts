@@ -4,12 +4,19 @@ import { type RemoteSeries, type RemoteWriteVersion, readRemoteWrite } from '../
 import { isRefusal, type Refusal } from '../sample/border.ts'
 import type { Sample } from '../sample/sample.ts'
 import type { Series, SeriesTable } from '../sample/series.ts'
-import type { Tag } from '../sample/value.ts'
+import { isInt64, type Slot } from '../sample/value.ts'
+import { isCounter } from '../fabric/columns.ts'
+import { labelledPort } from '../fabric/port-labels.ts'
+import { type PortText, PortTexts } from '../fabric/port-texts.ts'
 import { IntakeError } from './errors.ts'
 import { LineProblems, type Oldest } from './line-reader.ts'
 
 const MEASUREMENT = 'prometheus'
 const NAME = '__name__'
+/** Whoever scraped adds them to the labels of all that it scrapes. */
+const OF_SCRAPES: ReadonlySet<string> = new Set(['job', 'instance'])
+/** Beyond so many switches their names are looked for again. */
+const MAX_SWITCHES = 100_000
 
 /** What a request of remote write says. */
 export interface ReadSeries {
@@ -23,10 +30,13 @@ export interface ReadSeries {
 
 /**
  * Reads requests of Prometheus' remote write as what is scraped: measurement `prometheus`, the name as field, the labels as
- * tags. Metrics of GPUs become readings of them. Values of one series and time are one sample.
+ * tags. Metrics of GPUs become readings of them, and those of ports are of `fabric_port`. Values of one series and time are
+ * one sample.
  */
 export class PrometheusReader {
   readonly #table: SeriesTable
+  readonly #ports = new PortTexts()
+  #switches = new Map<string, string>()
   #readings: GpuReadings
 
   constructor(table: SeriesTable) {
@@ -37,6 +47,7 @@ export class PrometheusReader {
   /** As `TelemetryReader.forget`. */
   forget(): void {
     this.#readings = new GpuReadings({ table: this.#table })
+    this.#ports.forget()
   }
 
   /** @throws IntakeError `bad`, `too_large` */
@@ -71,6 +82,7 @@ export class PrometheusReader {
       throw error
     }
     this.#readings.flush((sample) => wide.samples.push({ ...sample }))
+    this.#tellOfPorts(wide.samples)
     return { samples: wide.samples, points: points + leftOut, histograms, refused, old }
   }
 
@@ -93,27 +105,42 @@ export class PrometheusReader {
       if (isRefusal(place)) refused.add(0, name, place.detail)
       else if (oldest !== undefined && at < oldest.atUs) old.add(0, name, oldest.words)
       else if (!Number.isSafeInteger(at)) refused.add(0, name, 'a time beyond 2^53 µs')
+      else if (place.isInteger && !isInt64(values[i]!)) refused.add(0, name, 'a counter that is no integer')
       else {
         wide.put(place.series, place.index, at, values[i]!)
+        if (place.port !== undefined) this.#ports.meet(place.port, at)
         points++
       }
     }
     return points
   }
 
-  #placeOf(
-    name: string,
-    labels: RemoteSeries['labels'],
-    nowUs: number,
-  ): { readonly series: Series; readonly index: number } | Refusal {
-    const tags: Tag[] = []
-    for (const label of labels) if (label[0] !== NAME) tags.push(label)
+  #placeOf(name: string, labels: RemoteSeries['labels'], nowUs: number): Place | Refusal {
+    const tags = labels.filter(([label]) => label !== NAME)
+    if (this.#switches.size > MAX_SWITCHES) this.#switches = new Map()
+    const port = labelledPort(new Map(tags), '', this.#switches, OF_SCRAPES)
     const { refused } = this.#table
-    const series = this.#table.intern(MEASUREMENT, tags, nowUs)
+    const series = this.#table.intern(port === undefined ? MEASUREMENT : 'fabric_port', port?.tags ?? tags, nowUs)
     if (isRefusal(series)) return series
     if (this.#table.refused > refused) return { reason: 'too_many_series', detail: 'no room for one more series' }
-    const index = series.field(name, 'float')
-    return isRefusal(index) ? index : { series, index }
+    const isInteger = port !== undefined && isCounter(name)
+    const index = series.field(name, isInteger ? 'int' : 'float')
+    return isRefusal(index) ? index : { series, index, isInteger, port: port && this.#ports.of(port) }
+  }
+
+  #tellOfPorts(samples: Sample[]): void {
+    for (const { tags, texts, toldUs } of this.#ports.take()) {
+      const series = this.#table.intern('fabric_info', tags, toldUs)
+      if (isRefusal(series)) continue
+      const values: Slot[] = []
+      for (const [label, text] of texts) {
+        const index = series.field(label, 'string')
+        if (isRefusal(index)) continue
+        while (values.length <= index) values.push(undefined)
+        values[index] = text
+      }
+      samples.push({ series, values, at: toldUs, tie: 0 })
+    }
   }
 
   #takeGpu(
@@ -138,6 +165,14 @@ export class PrometheusReader {
     }
     return points
   }
+}
+
+/** Where values of a metric go. */
+interface Place {
+  readonly series: Series
+  readonly index: number
+  readonly isInteger: boolean
+  readonly port: PortText | undefined
 }
 
 /** The samples of one request: one a series and time. */

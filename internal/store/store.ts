@@ -167,6 +167,12 @@ export interface KnownHost {
 /** What is exported as a file. */
 export type ParquetQuery = Pick<RowsQuery, 'measurement' | 'tags' | 'fields' | 'startUs' | 'endUs'>
 
+/** A store that says how long it keeps samples. */
+export interface KnowsRetention {
+  /** In ms: Infinity where it keeps them for ever, undefined where it does not say. Rejects while it cannot be asked. */
+  retentionMs(signal: AbortSignal): Promise<number | undefined>
+}
+
 /** Reads samples. Rejects with a StoreError: `too_much` for a history of more than MAX_HISTORY_POINTS. */
 export interface StoreReader {
   /** Every value of the tag `host` with a sample since `sinceUs`, in no order. */

@@ -1,8 +1,8 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { until } from '../../../test/support/servers.ts'
 import { GpuReadings } from '../../gpu/readings.ts'
 import { LogThrottle } from '../../observe/log-throttle.ts'
@@ -33,6 +33,7 @@ beforeEach(async () => {
   program = join(folder, 'nvidia-smi')
 })
 afterEach(async () => {
+  vi.useRealTimers()
   for (const stop of stops.splice(0)) await stop()
   await rm(folder, { recursive: true })
 })
@@ -45,13 +46,18 @@ async function standIn(script: string): Promise<void> {
 const say = (...lines: string[]): string => `cat <<'END'\n${lines.join('\n')}\nEND`
 const calls = async (): Promise<string[]> => (await readFile(join(folder, 'calls'), 'utf8')).trim().split('\n')
 
-function start(path = program) {
+/** Waits for the world outside, also while timers stand still. */
+async function turnsUntil(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+function start(path = program, intervalMs = 1000) {
   const rounds: Array<Array<{ gpu: string; fields: Record<string, unknown>; at: number }>> = []
   const refused: Array<Refusal['reason']> = []
   const readings = new GpuReadings({ table: new SeriesTable(), host: 'n1' })
   const abort = new AbortController()
   const source = new NvidiaSmiSource({
-    ...{ path, intervalMs: 1000, readings, logger: silent, throttle: new LogThrottle(silent) },
+    ...{ path, intervalMs, readings, logger: silent, throttle: new LogThrottle(silent) },
     flush: () => {
       const round: (typeof rounds)[number] = []
       readings.flush(({ series, values, at }) => {
@@ -105,10 +111,44 @@ describe('NvidiaSmiSource', () => {
     await until('it gives readings', () => source.isUp)
   })
 
+  it.each([
+    ['three intervals', 10_000, 30_000],
+    ['15 s where three intervals are shorter', 1000, 15_000],
+  ])('ends a program that says nothing for %s, and starts it again', async (_, intervalMs, silentMs) => {
+    await standIn(
+      `${say(H100)}\nwhile [ ! -e ${join(folder, 'go')} ]; do sleep 0.01; done\n${say(H100)}\nexec sleep 60`,
+    )
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { source, readings } = start(program, intervalMs)
+    await turnsUntil(() => source.isUp)
+    await vi.advanceTimersByTimeAsync(silentMs - 1)
+    const { read } = readings.counts
+    // A line begins the time anew.
+    await writeFile(join(folder, 'go'), '')
+    await turnsUntil(() => readings.counts.read > read)
+    await vi.advanceTimersByTimeAsync(silentMs - 1)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([source.isUp, source.starts]).toEqual([true, 1])
+    await vi.advanceTimersByTimeAsync(1)
+    await turnsUntil(() => !source.isUp)
+    vi.useRealTimers()
+    await until('it is started again', () => source.starts === 2 && source.isUp)
+  })
+
   it('waits for a program that is not there yet', async () => {
     const { source } = start()
     await until('it is tried again', () => source.starts >= 2)
     await standIn(`${say(H100)}\nexec sleep 60`)
+    await until('it gives readings', () => source.isUp)
+  })
+
+  it('waits for a program that is being written', async () => {
+    await standIn(`${say(H100)}\nexec sleep 60`)
+    const writer = await open(program, 'r+')
+    const { source } = start()
+    await until('it is tried again', () => source.starts >= 2)
+    expect(source.isUp).toBe(false)
+    await writer.close()
     await until('it gives readings', () => source.isUp)
   })
 

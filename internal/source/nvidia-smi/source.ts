@@ -28,7 +28,7 @@ export interface NvidiaSmiOptions {
 const PAUSES = { firstMs: 1000, largestMs: 60_000 }
 /** The lines of one round come together, one a GPU: a pause of so long ends it. */
 const ROUND_ENDS_MS = 50
-/** A driver that is lost lets the program stand still. Without a line for so many intervals it is ended. */
+/** A driver that is lost lets the program stand still. Without a line for so many intervals, and so long, it is ended. */
 const SILENT_INTERVALS = 3
 const SILENT_AT_LEAST_MS = 15_000
 const STOP_MS = 2000
@@ -86,7 +86,13 @@ export class NvidiaSmiSource {
   #runOnce(signal: AbortSignal): Promise<string> {
     const { path, intervalMs } = this.#options
     this.starts++
-    const child: Child = spawn(path, this.#query.args(intervalMs), { stdio: ['ignore', 'pipe', 'pipe'] })
+    let child: Child
+    try {
+      child = spawn(path, this.#query.args(intervalMs), { stdio: ['ignore', 'pipe', 'pipe'] })
+    } catch (error) {
+      // Some errors come at once, such as that of a file that is being written: the driver is updated.
+      return Promise.resolve(errorText(error))
+    }
     const stop = (): void => {
       child.kill('SIGTERM')
       setTimeout(() => child.kill('SIGKILL'), STOP_MS).unref()

@@ -1,6 +1,5 @@
-import { isCounter, TELLS_OF_PORT } from '../../fabric/columns.ts'
-import { plainGuid } from '../../fabric/known-rows.ts'
-import { cleanText } from '../../sample/border.ts'
+import { isCounter } from '../../fabric/columns.ts'
+import { type LabelledPort, labelledPort } from '../../fabric/port-labels.ts'
 import type { Tag } from '../../sample/value.ts'
 
 /** What is the same for all lines of a target. */
@@ -20,12 +19,9 @@ export interface Destination {
   readonly measurement: 'prometheus' | 'fabric_port'
   readonly tags: readonly Tag[]
   readonly kind: 'float' | 'int'
+  /** The port that the line is of. */
+  readonly port?: LabelledPort
 }
-
-const NODE = 'node_guid'
-const PORTS = ['port_num', 'port_number', 'port']
-/** Labels of a port that say more of it, beside those that columns of CSV have too. */
-const TELLS_MORE = new Set(['source', 'domain_id'])
 
 /**
  * Where a line belongs. One with the labels of a port is of `fabric_port`, with the tags and the kinds of fields that the
@@ -37,8 +33,9 @@ export function destinationOf(
   target: TargetTags,
   switches: Map<string, string>,
 ): Destination {
-  const port = portOf(labels, target, switches)
-  if (port !== undefined) return { measurement: 'fabric_port', tags: port, kind: isCounter(name) ? 'int' : 'float' }
+  const port = labelledPort(labels, target.fabric ?? '', switches)
+  if (port !== undefined)
+    return { measurement: 'fabric_port', tags: port.tags, kind: isCounter(name) ? 'int' : 'float', port }
   const tags: Tag[] = [...labels]
   for (const key of ['host', 'url', 'target'] as const) {
     const value = target[key]
@@ -46,29 +43,4 @@ export function destinationOf(
     if (value !== undefined && (labels.get(key) ?? '') === '') tags.push([key, value])
   }
   return { measurement: 'prometheus', tags, kind: 'float' }
-}
-
-/** @returns undefined where the labels are not those of a port, or where one of them is of a part of a port */
-function portOf(
-  labels: ReadonlyMap<string, string>,
-  { fabric = '' }: TargetTags,
-  switches: Map<string, string>,
-): Tag[] | undefined {
-  const small = new Map([...labels].map(([key, value]) => [key.toLowerCase(), value.trim()]))
-  const portLabel = PORTS.find((label) => small.has(label))
-  const [node, port] = [small.get(NODE) ?? '', small.get(portLabel ?? '') ?? '']
-  if (node === '' || port === '') return undefined
-  for (const key of small.keys()) {
-    if (key !== NODE && key !== portLabel && !TELLS_OF_PORT.has(key) && !TELLS_MORE.has(key)) return undefined
-  }
-  const guid = plainGuid(node)
-  const description = cleanText(small.get('node_description') ?? '')
-  // As of a table: when the node gets another description later, its series stay what they are.
-  if (description !== '' && !switches.has(guid)) switches.set(guid, description)
-  return [
-    ['fabric', fabric],
-    ['node_guid', guid],
-    ['port_num', port],
-    ['switch', switches.get(guid) ?? ''],
-  ]
 }

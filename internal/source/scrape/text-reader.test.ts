@@ -227,6 +227,39 @@ describe('lines of ports', () => {
           Normalized_CBW: 0.25,
         },
       },
+      {
+        series: 'fabric_info,fabric=east,node_guid=0000000000b83fd2,port_num=2',
+        at: NOW_US,
+        fields: { source: '0xb83fd20000000001', port_guid: '0xb83fd3' },
+      },
+    ])
+  })
+
+  it('tell of their port when that is new, when it has changed, and once in 10 minutes', async () => {
+    const scene = new Scene({ tags: { ...TAGS, fabric: 'east' } })
+    const line = (label: string, metric = 'hist0'): string =>
+      `${metric}{node_guid="0xA1",port_num="1",port_label="${label}"} 1`
+    const told = async (minutes: number, ...lines: string[]): Promise<unknown[]> => {
+      scene.atUs = NOW_US + minutes * 60e6
+      await scene.read(...lines)
+      return scene.sent
+        .filter(({ series }) => series.startsWith('fabric_info'))
+        .map(({ fields, at }) => [fields.port_label, (at - NOW_US) / 60e6])
+    }
+    expect(await told(0, line('a'), line('a', 'hist1'))).toEqual([['a', 0]])
+    expect(await told(1, line('a'))).toEqual([])
+    expect(await told(2, line('b'))).toEqual([['b', 2]])
+    expect(await told(11, line('b'))).toEqual([])
+    expect(await told(12, line('b'))).toEqual([['b', 12]])
+    expect(await told(13, 'hist0{node_guid="0xA1",port_num="1"} 1')).toEqual([])
+    expect(await told(23, 'other 1')).toEqual([])
+  })
+
+  it('are of the fabric that a label names', async () => {
+    const scene = new Scene({ tags: { ...TAGS, fabric: 'east' } })
+    await scene.read('hist0{node_guid="0xA1",port_num="1",fabric="west"} 1')
+    expect(scene.sent.map(({ series }) => series)).toEqual([
+      'fabric_port,fabric=west,node_guid=00000000000000a1,port_num=1',
     ])
   })
 
@@ -238,7 +271,12 @@ describe('lines of ports', () => {
       'hist0{node_guid="0xA1",port_num="3",lane="0"} 3',
       'hist0{node_guid="0xA1",port_num=""} 4',
     )
-    expect(scene.sent.map(({ series }) => series)).toEqual([
+    const isInfo = (series: string): boolean => series.startsWith('fabric_info')
+    expect(scene.sent.filter(({ series }) => isInfo(series)).map(({ fields }) => fields)).toEqual([
+      { node_description: 'leaf 1' },
+      { node_description: 'leaf 9' },
+    ])
+    expect(scene.sent.map(({ series }) => series).filter((series) => !isInfo(series))).toEqual([
       'fabric_port,node_guid=00000000000000a1,port_num=1,switch=leaf 1',
       'fabric_port,node_guid=00000000000000a1,port_num=2,switch=leaf 1',
       'prometheus,host=n1,lane=0,node_guid=0xA1,port_num=3,url=http://n1:9100/metrics',

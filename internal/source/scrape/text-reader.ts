@@ -1,6 +1,7 @@
 import type { FrameRowEncoder } from '../../codec/frame-rows.ts'
 import { parseInteger } from '../../format/csv/numbers.ts'
 import { BAD_LINE_REASONS, TextScanner } from '../../format/prometheus/text-scanner.ts'
+import { type PortText, PortTexts } from '../../fabric/port-texts.ts'
 import { isGpuMetric } from '../../gpu/metrics.ts'
 import type { GpuReadings, KnownReading } from '../../gpu/readings.ts'
 import { rowOf } from '../../gpu/rows.ts'
@@ -70,9 +71,18 @@ const KEPT_CHARACTERS = 8192
 
 /** What a line means: all that its bytes up to the value say. */
 type KnownLine =
-  | { readonly of: 'row'; readonly row: WideRow; readonly place: number; readonly isInteger: boolean }
+  | KnownRowLine
   | KnownGpuLine
   | { readonly of: 'nobody'; readonly reason: LeftOutLine; readonly detail: string }
+
+interface KnownRowLine {
+  readonly of: 'row'
+  readonly row: WideRow
+  readonly place: number
+  readonly isInteger: boolean
+  /** What is told of the port that the line is of. */
+  readonly port: PortText | undefined
+}
 
 interface KnownGpuLine {
   readonly of: 'gpu'
@@ -97,6 +107,7 @@ export class TextReader {
   #rows = new WideRows()
   /** By the GUID of the node. */
   #switches = new Map<string, string>()
+  readonly #ports = new PortTexts()
   /** Lines of the last answer that are known. */
   #lastMet = 0
   /** Of the answer that is read now. */
@@ -144,6 +155,7 @@ export class TextReader {
     const { pending } = this.#rows
     for (let i = 0; i < pending.length; i++) await this.#encode(pending[i]!)
     pending.length = 0
+    for (const port of this.#ports.take()) await this.#tellOf(port)
     if (this.#options.encoder.count > 0) await this.#options.send()
     return this.#reading()
   }
@@ -165,6 +177,7 @@ export class TextReader {
     this.#lines = []
     this.#rows = new WideRows()
     this.#switches = new Map()
+    this.#ports.forget()
     this.#helps.clear()
   }
 
@@ -201,6 +214,7 @@ export class TextReader {
     if (kept === undefined) return this.#leaveOut('not_whole', scanner)
     if (!this.#rows.put(line.row, line.place, kept, atUs)) return this.#leaveOut('twice', scanner)
     this.#values++
+    if (line.port !== undefined) this.#ports.meet(line.port, atUs)
     return undefined
   }
 
@@ -236,12 +250,20 @@ export class TextReader {
       const help = this.#helps.get(name)
       return { of: 'gpu', metric: name, labels, help, reading: this.#options.gpus.find(name, labels, help) }
     }
-    const { measurement, tags, kind } = destinationOf(name, labels, this.#options.tags, this.#switches)
+    const { measurement, tags, kind, port } = destinationOf(name, labels, this.#options.tags, this.#switches)
     const row = this.#rows.rowOf(measurement, tags)
     if (isRefusal(row)) return { of: 'nobody', reason: 'bad_series', detail: row.detail }
     const place = this.#rows.placeOf(row, name, kind)
-    if (!isRefusal(place)) return { of: 'row', row, place, isInteger: kind === 'int' }
+    if (!isRefusal(place))
+      return { of: 'row', row, place, isInteger: kind === 'int', port: port && this.#ports.of(port) }
     return { of: 'nobody', reason: place.reason === 'too_many_fields' ? 'too_many_fields' : 'bad_series', detail: place.detail } // biome-ignore format: one line
+  }
+
+  async #tellOf(port: PortText): Promise<void> {
+    const { encoder, send } = this.#options
+    if (this.#ports.encode(port, encoder)) return
+    await send()
+    this.#ports.encode(port, encoder)
   }
 
   async #encode(row: WideRow): Promise<void> {

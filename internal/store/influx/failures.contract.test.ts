@@ -72,6 +72,16 @@ describe('InfluxDB 1.6', () => {
     expect(await short.writer.write(batchOfLines(lines), signal)).toEqual({ next: 'ack', rejected: [] })
     expect(await standard.reader.history(query, signal)).toEqual([])
     expect(await short.reader.history(query, signal)).toMatchObject([{ field: 'v', points: [[1_795_400_000e6, 1]] }])
+    for (const [bucket, ms] of [
+      ['policies', Infinity],
+      ['policies/autogen', Infinity],
+      ['policies/short', 52 * 7 * 86_400_000],
+      ['policies/none', undefined],
+    ] as const) {
+      const reader = new InfluxReader({ transport: new InfluxTransport({ url: influx.url }), bucket })
+      expect([bucket, await reader.retentionMs(signal)]).toEqual([bucket, ms])
+      await reader.close()
+    }
     await standard.close()
     await short.close()
   })

@@ -318,3 +318,44 @@ describe('the bucket', () => {
     expect(forms.map((form) => form.get('db'))).toEqual(['0c1d2e3f40516273', 'old', 'old', 'new'])
   })
 })
+
+describe('how long a bucket keeps samples', () => {
+  const bucket = (...everySeconds: number[]): string =>
+    JSON.stringify({
+      buckets: [
+        {
+          name: 'telemetry',
+          retentionRules: everySeconds.map((seconds) => ({ type: 'expire', everySeconds: seconds })),
+        },
+      ],
+    })
+  const policies = (...rows: unknown[][]): string =>
+    JSON.stringify({
+      results: [
+        { series: [{ columns: ['name', 'duration', 'shardGroupDuration', 'replicaN', 'default'], values: rows }] },
+      ],
+    })
+  const cases: Array<[what: string, of2: FakeAnswer, of1: string, ms: number | undefined]> = [
+    ['2.x: seven days', { status: 200, body: bucket(604_800) }, '', 604_800_000],
+    ['2.x: for ever, by a rule', { status: 200, body: bucket(0) }, '', Infinity],
+    ['2.x: for ever, without a rule', { status: 200, body: bucket() }, '', Infinity],
+    ['2.x: a token that may not see it', { status: 200, body: '{"buckets":[]}' }, policies(), undefined],
+    [
+      '1.x: its default policy',
+      { status: 404, body: '' },
+      policies(['a', '1h0m0s', '1h0m0s', 1, false], ['b', '168h30m1s', '24h0m0s', 1, true]),
+      606_601_000,
+    ],
+    ['1.x: for ever', { status: 404, body: '' }, policies(['autogen', '0s', '168h0m0s', 1, true]), Infinity],
+    ['a server that answers with something else', { status: 200, body: '<html>' }, policies(['telemetry']), undefined],
+  ]
+  it.each(cases)('%s', async (_what, of2, of1, ms) => {
+    const { reader } = await readerWith([{ body: of1 }], {}, of2)
+    expect(await reader.retentionMs(signal)).toBe(ms)
+  })
+
+  it('cannot be asked while the server is away', async () => {
+    const reader = readerTo(`http://127.0.0.1:${await freePort()}`)
+    await expect(reader.retentionMs(signal)).rejects.toThrow('ECONNREFUSED')
+  })
+})

@@ -6,6 +6,7 @@ import {
   type HistoryQuery,
   type HistorySeries,
   type KnownHost,
+  type KnowsRetention,
   MAX_HISTORY_POINTS,
   type NewestQuery,
   type RowsQuery,
@@ -16,6 +17,7 @@ import {
 } from '../store.ts'
 import { InfluxQl, NotFiniteError, type Param, type Rows } from './influxql.ts'
 import { influxError } from './problem.ts'
+import { retentionOf } from './retention.ts'
 import {
   kindsOf,
   nanoseconds,
@@ -56,13 +58,15 @@ const EXPRESSIONS: Readonly<Record<Aggregate, string>> = {
 }
 
 /** Reads with InfluxQL, the one language that InfluxDB 1, 2 and 3 understand. */
-export class InfluxReader implements StoreReader {
+export class InfluxReader implements StoreReader, KnowsRetention {
   #transport: InfluxTransport
+  #bucket: string
   #maxPoints: number
   #influxQl: InfluxQl
 
   constructor({ transport, bucket, maxPoints = MAX_HISTORY_POINTS }: InfluxReaderOptions) {
     this.#transport = transport
+    this.#bucket = bucket
     this.#maxPoints = maxPoints
     this.#influxQl = new InfluxQl({ transport, bucket, maxPoints })
   }
@@ -71,6 +75,7 @@ export class InfluxReader implements StoreReader {
   reconfigure({ transport, bucket, maxPoints = MAX_HISTORY_POINTS }: InfluxReaderOptions): void {
     this.#transport.retire()
     this.#transport = transport
+    this.#bucket = bucket
     this.#maxPoints = maxPoints
     this.#influxQl = new InfluxQl({ transport, bucket, maxPoints })
   }
@@ -177,6 +182,10 @@ export class InfluxReader implements StoreReader {
     if (found.every(({ values }) => typeof values[0]?.[0] === 'number')) return
     const what = 'stores samples and answers no queries, as VictoriaMetrics does: history needs InfluxDB or DuckDB'
     throw influxError('refused', this.#transport.url, what)
+  }
+
+  retentionMs(signal: AbortSignal): Promise<number | undefined> {
+    return retentionOf(this.#transport, this.#influxQl, this.#bucket, signal)
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,7 @@ export function addRemoteWriteRoute(
         operationId: 'remoteWrite',
         summary: 'Takes Prometheus remote write 1.0 and 2.0',
         description:
-          'Each value becomes a field of `prometheus`, named by its metric, with the labels as tags; metrics of GPUs become `gpu`. ' +
+          'Each value becomes a field of `prometheus`, named by its metric, with the labels as tags; metrics of GPUs become `gpu`, those of ports of a fabric `fabric_port`. ' +
           'Without room it answers 503, because Prometheus drops what gets a 429.',
         tags: ['intake'],
         response: {
