@@ -46,7 +46,11 @@ export class KnownOfStore<T> {
   readonly #timeoutMs: number
   readonly #patienceMs: number
   #last: OfStore<T> = { found: new Map(), complete: false, failure: undefined }
-  #goodUntil = 0
+  /** When the last answer came, and how long the store took for it, µs. */
+  #answeredAt = 0
+  #tookUs = 0
+  /** When the store is asked again after a failure. */
+  #retryAt = 0
   /** The query under way, or the time that a request waits for it: what ends first. */
   #query: Promise<unknown> | undefined
 
@@ -57,13 +61,24 @@ export class KnownOfStore<T> {
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS
   }
 
-  /** Never rejects. */
-  async get(): Promise<OfStore<T>> {
-    const goodForUs = this.#goodUntil - this.#clock.now()
-    // An answer that is good for longer than any comes from before the clock was set back.
-    if (goodForUs <= 0 || goodForUs > MAX_FRESH_US) this.#query ??= this.#refresh()
+  /**
+   * Never rejects.
+   *
+   * @param freshUs how old the answer may be, where the store gives it quickly
+   */
+  async get(freshUs = FRESH_US): Promise<OfStore<T>> {
+    if (!this.#isGood(freshUs)) this.#query ??= this.#refresh()
     await this.#query
     return this.#last
+  }
+
+  #isGood(freshUs: number): boolean {
+    const now = this.#clock.now()
+    const goodUntil = this.#last.complete
+      ? this.#answeredAt + Math.min(MAX_FRESH_US, Math.max(freshUs, this.#tookUs * FRESH_PER_DURATION))
+      : this.#retryAt
+    // An answer that is good for longer than any comes from before the clock was set back.
+    return goodUntil > now && goodUntil - now <= MAX_FRESH_US
   }
 
   /** Begins a query. @returns when it has ended, or has taken longer than requests wait for it */
@@ -82,13 +97,14 @@ export class KnownOfStore<T> {
       const found = await this.#options.ask(askedAt, signal)
       const now = this.#clock.now()
       this.#last = { found, complete: true, failure: undefined }
-      this.#goodUntil = now + Math.min(MAX_FRESH_US, Math.max(FRESH_US, (now - askedAt) * FRESH_PER_DURATION))
+      this.#answeredAt = now
+      this.#tookUs = now - askedAt
     } catch (err) {
       const { what } = this.#options
       const failure =
         err instanceof StoreError ? err : new StoreError('away', `${what} could not be listed`, { cause: err })
       this.#last = { found: this.#last.found, complete: false, failure }
-      this.#goodUntil = this.#clock.now() + RETRY_US
+      this.#retryAt = this.#clock.now() + RETRY_US
     }
   }
 }

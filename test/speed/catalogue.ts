@@ -1,6 +1,7 @@
 import { agent } from './agent.ts'
 import { allocations, compareJson, comparePacked, comparePlain } from './compare.ts'
 import { cpu25, cpu100 } from './cpu.ts'
+import { gpuHistory, gpuHistoryInflux } from './gpu-history.ts'
 import { hosts } from './hosts.ts'
 import { intake } from './intake.ts'
 import { latency25, latency100 } from './latency.ts'
@@ -35,7 +36,7 @@ export const ROWS: readonly Row[] = [
     everyday4,
     pipelineFrames,
   ],
-  ...[allocations, hosts, agent, start],
+  ...[allocations, hosts, gpuHistory, gpuHistoryInflux, agent, start],
   ...[getMetric, listMetrics, hey50, hey100, cycle50, cycle100k, cycleMemory, swap],
   ...[queue1, queue4, queue16],
   ...[agents5k, agents10k, agentsOverload, intake, scrapeSeries, scrapeGpus],

@@ -15,6 +15,8 @@ export async function writeUntilKilled(path: string, first: number): Promise<nev
   const store = await openDuckDb({
     ...{ path, retentionMs: 7 * 86_400_000, clock: { now: () => NEXT_DAY_US } },
     logger: pino({ enabled: false }),
+    // So that the kill comes while rows are set apart, sorted, or put in their place.
+    sorting: { minRows: 1, minCells: 1, sliceCells: 1_000, everyMs: 1 },
   })
   const table = new SeriesTable()
   const today = seriesOf(table, 'today')

@@ -10,7 +10,7 @@ import { ParquetWriter } from './parquet.ts'
 import { DuckDbReader } from './reader.ts'
 import { Retention } from './retention.ts'
 import { loadCatalogue, loadClock } from './schema.ts'
-import { Sorter } from './sorter.ts'
+import { Sorter, type SorterOptions } from './sorter.ts'
 import { DuckDbWriter } from './writer.ts'
 
 const SWEEP_EVERY_MS = 3_600_000
@@ -27,8 +27,8 @@ export interface DuckDbOptions {
   readonly minFreeBytes?: number
   /** How often days beyond the retention are dropped, besides at the start. Default 1 h. */
   readonly sweepEveryMs?: number
-  /** When a table is set apart and sorted by series, other than by default; for tests. */
-  readonly sorting?: { readonly minRows: number; readonly cellsPerPart: number; readonly everyMs: number }
+  /** When a table is set apart and sorted by series, other than by default. */
+  readonly sorting?: Pick<SorterOptions, 'minRows' | 'minCells' | 'sliceCells'> & { readonly everyMs: number }
   /** Monotonic time, ms. */
   readonly monotonicMs?: () => number
 }

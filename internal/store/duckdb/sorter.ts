@@ -14,6 +14,8 @@ const MIN_ROWS = 1_000_000
 /** While more rows a second come, none are sorted: writing them needs the time. Their history takes longer then. */
 const MAX_ROWS_PER_SECOND = 100_000
 const LOOK_EVERY_MS = 10_000
+/** After a failure, such as a full disk, the same would fail again soon. */
+const PAUSE_MS = 600_000
 
 export interface SorterOptions {
   readonly catalogue: Catalogue
@@ -23,9 +25,11 @@ export interface SorterOptions {
   readonly queries: Lane
   readonly writes: Lane
   readonly logger: Logger
-  /** Tables with fewer rows are left as they are. */
+  /** Tables with fewer rows, or fewer cells, are left as they are. */
   readonly minRows?: number | undefined
-  readonly cellsPerPart?: number | undefined
+  readonly minCells?: number | undefined
+  /** So many are sorted at a time. */
+  readonly sliceCells?: number | undefined
 }
 
 /**
@@ -38,6 +42,7 @@ export class Sorter {
   #closed = false
   #rowsWere = 0
   #lookedAtMs = performance.now()
+  #pausedUntilMs = 0
 
   constructor(options: SorterOptions) {
     this.#options = options
@@ -45,9 +50,10 @@ export class Sorter {
 
   start(everyMs = LOOK_EVERY_MS): void {
     this.#timer = setInterval(() => {
-      if (this.#options.sorts.waiting > 0 || this.#isBusy()) return
+      if (this.#options.sorts.waiting > 0 || this.#isBusy() || performance.now() < this.#pausedUntilMs) return
       this.sweep().catch((error: unknown) => {
         if (this.#closed) return
+        this.#pausedUntilMs = performance.now() + PAUSE_MS
         this.#options.logger.warn({ err: error }, 'old samples could not be sorted: their history takes longer')
       })
     }, everyMs).unref()
@@ -77,8 +83,13 @@ export class Sorter {
   }
 
   #isLarge({ rows, columns }: DayTable): boolean {
-    const { minRows = MIN_ROWS, cellsPerPart = CELLS_PER_PART } = this.#options
-    return !this.#closed && rows >= minRows && rows * (columns.length + 2) >= cellsPerPart
+    const { minRows = MIN_ROWS, minCells = CELLS_PER_PART } = this.#options
+    return !this.#closed && rows >= minRows && rows * (columns.length + 2) >= minCells
+  }
+
+  async #countRows({ name }: DayPart): Promise<number> {
+    const [[rows] = []] = (await this.#options.connection.runAndReadAll(`SELECT count(*) FROM ${name}`)).getRows()
+    return Number(rows)
   }
 
   #isBusy(): boolean {
@@ -123,8 +134,16 @@ export class Sorter {
       if (before === undefined) await connection.run(createTable(sorted.name, part.columns))
       const added = part.columns.filter((field) => before !== undefined && !before.columns.includes(field))
       for (const field of added) await connection.run(addColumn(sorted.name, field))
-      // Repeats stay in the order in which they were written: the later one counts.
-      await connection.run(`INSERT INTO ${sorted.name} SELECT * FROM ${part.name} ORDER BY series, time_ns, rowid`)
+      const rows = await this.#countRows(part)
+      const { sliceCells = CELLS_PER_PART } = this.#options
+      const slice = Math.ceil(sliceCells / (part.columns.length + 2))
+      // What could not be sorted in time is more than fits on the disk at once.
+      for (let from = 0; from < rows; from += slice) {
+        const of = rows > slice ? ` WHERE rowid >= ${from} AND rowid < ${from + slice}` : ''
+        // Repeats stay in the order in which they were written: the later one counts.
+        const order = 'ORDER BY series, time_ns, rowid'
+        await connection.run(`INSERT INTO ${sorted.name} SELECT * FROM ${part.name}${of} ${order}`)
+      }
       await queries.run(() =>
         writes.run(async () => {
           await connection.run(`DROP TABLE ${part.name}`)

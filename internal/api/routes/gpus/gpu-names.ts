@@ -4,6 +4,9 @@ import type { GpuIdentity } from '../../../view/gpus/identity.ts'
 import { type AskedGpu, type GpuList, hostsToChooseFrom, tagsOfFound } from '../../../view/gpus/gpu-list.ts'
 import type { KnownGpus } from '../../../view/gpus/known-gpus.ts'
 
+/** How old the list of the store may be by which a GPU is not known, µs. */
+const SOON_US = 1e6
+
 /** A GPU that a request names. */
 export interface FoundGpu {
   /** As it was asked for. */
@@ -33,8 +36,13 @@ export class GpuNames {
       hostname: asked.hostname === undefined ? undefined : cleanText(asked.hostname),
       mig: asked.mig === undefined ? undefined : cleanText(asked.mig),
     }
-    const stored = await this.#known.get()
-    const found = this.#list.named(clean, stored)
+    let stored = await this.#known.get()
+    let found = this.#list.named(clean, stored)
+    if (found.length === 0) {
+      // Its first sample may just have been stored.
+      stored = await this.#known.get(SOON_US)
+      found = this.#list.named(clean, stored)
+    }
     if (found.length === 0) {
       if (stored.failure !== undefined) throw stored.failure
       if (!stored.complete) throw new OverloadError('the GPUs of the store are still being listed')
