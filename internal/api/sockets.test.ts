@@ -148,6 +148,29 @@ describe('GET /api/v1/live', () => {
     expect([byComma.values.length, repeated.values.length]).toEqual([2, 4])
   })
 
+  it('brings the GPUs that are named, and goes with no other filter', async () => {
+    const { scene, port } = await listen()
+    for (const [uuid, host] of [
+      ['GPU-a', 'n1'],
+      ['GPU-b', 'n2'],
+    ] as const) {
+      scene.way.send('gpu', { uuid, host, gpu: '0' }, { v: 1 })
+      scene.way.send('gpu_info', { uuid, host, gpu: '0' }, { device_id: `device of ${uuid}` })
+    }
+    const byIndex = await Stream.open(port, '?gpu=0&hostname=n2&measurement=gpu')
+    const byDevice = await Stream.open(port, '?gpu=device%20of%20GPU-a')
+    await until(() => byIndex.values.length > 0 && byDevice.values.length > 0)
+    expect(byIndex.values).toEqual([['gpu', 1]])
+    expect(byDevice.values.map(([measurement]) => measurement)).toEqual(['gpu', 'gpu_info'])
+    for (const [query, parameter] of [
+      ['gpu=a&host=n1', 'gpu'],
+      ['hostname=n1', 'hostname'],
+      ['gpu=a&switch=b', 'switch'],
+    ]) {
+      expect((await scene.ask(`/api/v1/live?${query}`)).json()).toMatchObject({ status: 400, parameter })
+    }
+  })
+
   it.each(['a,b', 'say "hi", x=1', '東京, ü', 'end,', 'line\nbreak, tab\t'])('finds a host named %j', async (name) => {
     const { scene, port } = await listen()
     for (const host of [name, 'a', 'b']) scene.way.send('x, y', { host }, { v: 1 })

@@ -2,7 +2,9 @@ import type { Round } from '../../live/round.ts'
 import { type FeedSink, StreamClient } from '../../live/stream-client.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { LiveGpu } from './gpu.ts'
+import type { GpuFigures } from './figures.ts'
 import type { GpusView } from './gpus-view.ts'
+import type { GpuIdentity } from './identity.ts'
 
 /** How often a client is sent what changed, ms: 1,000 GPUs are 30 kB then. */
 const EVERY_MS = 1_000
@@ -12,7 +14,7 @@ const COLUMNS = ['utilization_percent', 'memory_percent', 'temperature_celsius',
 const HEAD = JSON.stringify(['n', 'state', ...COLUMNS])
 
 /** Which GPUs a client wants to see. */
-export type GpuFilter = (gpu: LiveGpu['identity']) => boolean
+export type GpuFilter = (gpu: GpuIdentity) => boolean
 
 /** A GPU as a client has been told of it. */
 interface Told {
@@ -96,8 +98,7 @@ export class GpusClient extends StreamClient {
   #rows(isFirst: boolean): string {
     const rows: string[] = []
     for (const [gpu, told] of this.#told) {
-      const figures = gpu.figures()
-      const row = `[${[told.n, gpu.stale ? 1 : 0, ...COLUMNS.map((column) => figures[column] ?? 'null')].join()}]`
+      const row = `[${told.n},${gpu.stale ? 1 : 0},${rowOf(gpu.figures())}]`
       if (row === told.row) continue
       told.row = row
       rows.push(row)
@@ -107,23 +108,31 @@ export class GpusClient extends StreamClient {
   }
 }
 
-/** Their JSON without braces. */
-function textsOf(identity: LiveGpu['identity']): string {
-  return JSON.stringify(shownIdentity(identity)).slice(1, -1)
+/** Made once for all clients, and for as long as nothing of it changes. */
+const TEXTS = new WeakMap<GpuIdentity, string>()
+const ROWS = new WeakMap<GpuFigures, string>()
+
+/** JSON without braces. */
+function textsOf(identity: GpuIdentity): string {
+  let texts = TEXTS.get(identity)
+  if (texts === undefined) {
+    texts = JSON.stringify(shownIdentity(identity)).slice(1, -1)
+    TEXTS.set(identity, texts)
+  }
+  return texts
+}
+
+function rowOf(figures: GpuFigures): string {
+  let row = ROWS.get(figures)
+  if (row === undefined) {
+    row = COLUMNS.map((column) => figures[column] ?? 'null').join()
+    ROWS.set(figures, row)
+  }
+  return row
 }
 
 /** As the API names them; null is what is not known. */
-export function shownIdentity({
-  uuid,
-  gpu,
-  deviceId,
-  model,
-  host,
-  mig,
-  pod,
-  namespace,
-  container,
-}: LiveGpu['identity']) {
+export function shownIdentity({ uuid, gpu, deviceId, model, host, mig, pod, namespace, container }: GpuIdentity) {
   return {
     uuid: uuid || null,
     gpu_id: gpu || null,

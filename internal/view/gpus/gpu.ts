@@ -12,6 +12,9 @@ export class LiveGpu {
   readonly #figures = new Set<LiveSeries>()
   readonly #infos = new Set<LiveSeries>()
   #tags: GpuTags
+  /** What was made last: many clients ask for the same. */
+  #identity: { readonly info: LiveSeries | undefined; readonly at: number; readonly made: GpuIdentity } | undefined
+  #made: { readonly live: LiveSeries; readonly at: number; readonly figures: GpuFigures } | undefined
 
   constructor(tags: GpuTags, table: LiveTable) {
     this.key = gpuKey(tags)
@@ -23,6 +26,7 @@ export class LiveGpu {
     this.#of(live).add(live)
     // A source that does not say the model does not take it away.
     this.#tags = { ...tags, model: tags.model || this.#tags.model, gpu: tags.gpu || this.#tags.gpu }
+    this.#identity = undefined
   }
 
   /** @returns whether nothing is left of it */
@@ -31,9 +35,13 @@ export class LiveGpu {
     return this.#figures.size + this.#infos.size === 0
   }
 
+  /** The same object until something of it changes. */
   get identity(): GpuIdentity {
     const info = newestOf(this.#infos)
-    return identityOf(this.#tags, (field) => textOf(info, field))
+    const at = info?.generation ?? 0
+    if (this.#identity?.info !== info || this.#identity?.at !== at) this.#identity = undefined
+    this.#identity ??= { info, at, made: identityOf(this.#tags, (field) => textOf(info, field)) }
+    return this.#identity.made
   }
 
   /** Whether texts of it have arrived, which come every ten minutes. */
@@ -51,9 +59,14 @@ export class LiveGpu {
     return newest === undefined ? Infinity : this.#table.ageMs(newest)
   }
 
+  /** The same object until something of it changes. */
   figures(): GpuFigures {
     const live = this.#fresh()
-    return live === undefined ? NO_GPU_FIGURES : gpuFigures((field) => numberOf(live, field))
+    if (live === undefined) return NO_GPU_FIGURES
+    const at = live.generation
+    if (this.#made?.live !== live || this.#made.at !== at)
+      this.#made = { live, at, figures: gpuFigures((field) => numberOf(live, field)) }
+    return this.#made.figures
   }
 
   /** The series of its figures that came last, of those that still come. */
