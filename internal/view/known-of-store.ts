@@ -72,6 +72,12 @@ export class KnownOfStore<T> {
     return this.#last
   }
 
+  /** The last answer, without waiting. A newer one is asked for where it is time. */
+  get last(): OfStore<T> {
+    if (!this.#isGood(FRESH_US)) this.#query ??= this.#refresh()
+    return this.#last
+  }
+
   #isGood(freshUs: number): boolean {
     const now = this.#clock.now()
     const goodUntil = this.#last.complete

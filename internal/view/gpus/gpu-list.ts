@@ -58,18 +58,22 @@ export class GpuList {
    * a host whose GPU was replaced it is the one that came last.
    */
   named({ id, hostname, mig }: AskedGpu, stored: OfStore<StoredGpu>): GpuIdentity[] {
-    const near = this.all(stored)
-      .map((gpu) => ({ ...identityOfListed(gpu), seenAt: seenAt(gpu) }))
-      .filter((gpu) => (hostname === undefined || gpu.host === hostname) && (mig === undefined || gpu.mig === mig))
+    const isNear = ({ host, mig: part }: GpuIdentity): boolean =>
+      (hostname === undefined || host === hostname) && (mig === undefined || part === mig)
     const ways = [
       ({ uuid }: GpuIdentity) => uuid === id,
       ({ deviceId }: GpuIdentity) => deviceId === id,
       ({ gpu }: GpuIdentity) => gpu === id,
     ]
     for (const isIt of ways) {
-      const found = near.filter(isIt).sort((a, b) => b.seenAt - a.seenAt)
-      const newest = new Map(found.toReversed().map(({ host, uuid }) => [host, uuid]))
-      if (found.length > 0) return found.filter(({ host, uuid }) => newest.get(host) === uuid)
+      const found = this.all(stored).filter((gpu) => {
+        const identity = identityOfListed(gpu)
+        return isIt(identity) && isNear(identity)
+      })
+      if (found.length === 0) continue
+      const newestFirst = found.sort((a, b) => seenAt(b) - seenAt(a)).map(identityOfListed)
+      const newest = new Map(newestFirst.toReversed().map(({ host, uuid }) => [host, uuid]))
+      return newestFirst.filter(({ host, uuid }) => newest.get(host) === uuid)
     }
     return []
   }

@@ -36,8 +36,8 @@ export class GpuNames {
       hostname: asked.hostname === undefined ? undefined : cleanText(asked.hostname),
       mig: asked.mig === undefined ? undefined : cleanText(asked.mig),
     }
-    let stored = await this.#known.get()
-    let found = this.#list.named(clean, stored)
+    let stored = this.#known.last
+    let found = stored.complete ? this.#list.named(clean, stored) : []
     if (found.length === 0) {
       // Its first sample may just have been stored.
       stored = await this.#known.get(SOON_US)
