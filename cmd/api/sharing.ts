@@ -1,4 +1,4 @@
-import { SharedCounts } from '../../internal/broker/redis/shared-counts.ts'
+import type { SharedCounts } from '../../internal/broker/redis/shared-counts.ts'
 import { redisOf } from '../parts/tls.ts'
 import type { Context } from '../program/context.ts'
 
@@ -6,7 +6,7 @@ import type { Context } from '../program/context.ts'
 export async function openSharing(context: Context): Promise<SharedCounts | undefined> {
   const { settings, logger, releaser, metrics } = context
   const isShared = settings.api.sharedLimits && settings.broker.kind !== 'memory'
-  const counts = isShared ? new SharedCounts(await redisOf(context), logger) : undefined
+  const counts = isShared ? await openCounts() : undefined
   if (counts !== undefined) releaser.push('shared limits', () => counts.close())
   metrics.gauge({
     name: 'sentinel_shared_limits_ready',
@@ -14,4 +14,10 @@ export async function openSharing(context: Context): Promise<SharedCounts | unde
     read: () => (counts?.problem === '' ? 1 : 0),
   })
   return counts
+
+  // Loaded where it is used alone: it brings the client of Redis, which an API without Redis does not need.
+  async function openCounts(): Promise<SharedCounts> {
+    const { SharedCounts } = await import('../../internal/broker/redis/shared-counts.ts')
+    return new SharedCounts(await redisOf(context), logger)
+  }
 }
