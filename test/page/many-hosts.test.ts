@@ -166,11 +166,12 @@ describe('the list of ten thousand hosts', () => {
     await scrollTo(page, 1)
     await waitForText(page, '#hosts li:last-child', /node-5018.*stale 3 h/)
     await scrollTo(page, 0)
-    const [, second] = (await inSight(page)).names
     await page.locator('#hosts li').nth(1).hover()
+    // Only now: until the pointer was there, rows could still change places.
+    const held = (await inSight(page)).names.slice(0, 2)
     api.options = { hosts: [{ name: 'burning', cpu: 99 }, ...hostsOf(MANY)] }
     await waitForText(page, '#hosts-count', '10,001 hosts')
-    expect((await inSight(page)).names.slice(0, 2)).toEqual(['node-4322', second])
+    expect((await inSight(page)).names.slice(0, 2)).toEqual(held)
     await page.locator('#cards').hover()
     await page.keyboard.press('Escape')
     await waitForRow(page, 'burning')
