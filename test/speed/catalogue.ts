@@ -1,22 +1,22 @@
 import { agent } from './agent.ts'
 import { allocations, compareJson, comparePacked, comparePlain } from './compare.ts'
 import { cpu25, cpu100 } from './cpu.ts'
+import { cycle50, cycle100k, cycleMemory } from './fabric-cycle.ts'
 import { gpuHistory, gpuHistoryInflux } from './gpu-history.ts'
+import { hey50, hey100 } from './hey.ts'
 import { hosts } from './hosts.ts'
 import { intake } from './intake.ts'
 import { latency25, latency100 } from './latency.ts'
 import { memoryOutage, memorySteady } from './memory.ts'
 import { pipelineFrames } from './pipeline-frames.ts'
-import { cycle50, cycle100k, cycleMemory } from './fabric-cycle.ts'
-import { hey50, hey100 } from './hey.ts'
 import { queue1, queue4, queue16 } from './queue.ts'
 import type { Row } from './row.ts'
 import { everyday1, everyday4, SCALING } from './scaling.ts'
-import { agents5k, agents10k, agentsOverload } from './sources.ts'
 import { scrapeGpus, scrapeSeries } from './scrape.ts'
+import { agents5k, agents10k, agentsOverload } from './sources.ts'
 import { start } from './start.ts'
 import { swap } from './swap.ts'
-import { getMetric, listMetrics } from './telemetry.ts'
+import { getMetric, getMetricWithKey, listMetrics } from './telemetry.ts'
 import { frames, framesVictoria, json, packed, streams, streamsFrames } from './throughput.ts'
 
 /** Everything that can be measured, in the order of the tables. */
@@ -37,7 +37,7 @@ export const ROWS: readonly Row[] = [
     pipelineFrames,
   ],
   ...[allocations, hosts, gpuHistory, gpuHistoryInflux, agent, start],
-  ...[getMetric, listMetrics, hey50, hey100, cycle50, cycle100k, cycleMemory, swap],
+  ...[getMetric, getMetricWithKey, listMetrics, hey50, hey100, cycle50, cycle100k, cycleMemory, swap],
   ...[queue1, queue4, queue16],
   ...[agents5k, agents10k, agentsOverload, intake, scrapeSeries, scrapeGpus],
   ...SCALING,

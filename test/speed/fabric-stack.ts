@@ -26,8 +26,8 @@ export interface FabricStack {
   readonly counters: string
   /** An agent that asks the generator. */
   startAgent(intervalMs: number): Promise<Part>
-  /** An API as clients of the network meet it. @param redisUrl of another Redis than that of the stack */
-  startApi(redisUrl?: string): Promise<Api>
+  /** An API as clients of the network meet it. @param redisUrl of another Redis than that of the stack @param key what it asks for */
+  startApi(redisUrl?: string, key?: string): Promise<Api>
   startRedis(): Promise<TestServer>
 }
 
@@ -47,9 +47,9 @@ export async function withFabric<T>(
     signal.throwIfAborted()
     return one
   }
-  const start = async (name: string, args: readonly string[]): Promise<Part> => {
+  const start = async (name: string, args: readonly string[], env = {}): Promise<Part> => {
     const adminPort = await freePort()
-    const program = keep(startProgram(name, { args: [`--admin-port=${adminPort}`, ...args] }))
+    const program = keep(startProgram(name, { args: [`--admin-port=${adminPort}`, ...args], env }))
     await program.logged('started')
     return { program, admin: `http://127.0.0.1:${adminPort}` }
   }
@@ -72,14 +72,10 @@ export async function withFabric<T>(
           `--fabric-targets=${counters}`,
           `--fabric-interval-ms=${intervalMs}`,
         ]),
-      async startApi(redisUrl = redis.url) {
+      async startApi(redisUrl = redis.url, key) {
         const apiPort = await freePort()
-        const api = await start('api', [
-          `--redis-url=${redisUrl}`,
-          ...ofStore,
-          ...BEHIND_PROXY,
-          `--api-port=${apiPort}`,
-        ])
+        const args = [`--redis-url=${redisUrl}`, ...ofStore, ...BEHIND_PROXY, `--api-port=${apiPort}`]
+        const api = await start('api', args, key === undefined ? {} : { API_KEY: key })
         return { ...api, url: `http://127.0.0.1:${apiPort}` }
       },
       startRedis: async () => keep(await startRedis()),

@@ -5,8 +5,12 @@ import type { Context } from './row.ts'
 export const CONNECTIONS = 50
 /** Requests of this machine have no limit, so each says that a proxy brings it from elsewhere. The address is one for documentation. */
 export const FROM_ELSEWHERE = 'X-Forwarded-For: 192.0.2.1'
-/** Makes an API believe that header, and count the requests against a limit that none of them reaches. */
-export const BEHIND_PROXY = ['--api-trust-proxy', '--api-requests-per-minute=1000000000']
+/** Makes an API believe that header, and count the requests against limits that none of them reaches. */
+export const BEHIND_PROXY = [
+  '--api-trust-proxy',
+  '--api-requests-per-minute=1000000000',
+  '--api-requests-per-minute-per-key=1000000000',
+]
 /** How often they take turns. A disturbance then hits all of them, and the median of many short turns leaves it out. */
 const TURNS = 11
 /** A process that uses more of a core than this limits the rate. */
@@ -23,6 +27,8 @@ interface Asked {
 export interface Side {
   readonly url: string
   readonly pid: number
+  /** Of each request, beside the address that it is said to come from: `X-API-Key: …`. */
+  readonly header?: string
 }
 
 /** Asks servers in turns, for `seconds` each in all. @returns what each of them answered */
@@ -60,10 +66,11 @@ export class Tally {
   }
 
   async add(seconds: number, signal: AbortSignal): Promise<void> {
-    const { url, pid } = this.#side
+    const { url, pid, header } = this.#side
+    const headers = header === undefined ? FROM_ELSEWHERE : `${FROM_ELSEWHERE}\r\n${header}`
     const before = cpuUsOf(pid)
     const startedAtMs = performance.now()
-    const asked = await runHelper<Asked>('http-client', [url, `${CONNECTIONS}`, `${seconds}`, FROM_ELSEWHERE], signal)
+    const asked = await runHelper<Asked>('http-client', [url, `${CONNECTIONS}`, `${seconds}`, headers], signal)
     // The server's CPU time includes the client's warm-up, in which it is as busy. The share of the warm-up is taken
     // off.
     const measured = asked.seconds / ((performance.now() - startedAtMs) / 1000)
