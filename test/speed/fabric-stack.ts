@@ -74,7 +74,9 @@ export async function withFabric<T>(
         ]),
       async startApi(redisUrl = redis.url, key) {
         const apiPort = await freePort()
-        const args = [`--redis-url=${redisUrl}`, ...ofStore, ...BEHIND_PROXY, `--api-port=${apiPort}`]
+        // Without a key, what a proxy brings is refused.
+        const access = key === undefined ? ['--auth-public=telemetry'] : []
+        const args = [`--redis-url=${redisUrl}`, ...ofStore, ...BEHIND_PROXY, ...access, `--api-port=${apiPort}`]
         const api = await start('api', args, key === undefined ? {} : { API_KEY: key })
         return { ...api, url: `http://127.0.0.1:${apiPort}` }
       },

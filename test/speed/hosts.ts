@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,22 +29,26 @@ async function run(context: Context): Promise<Outcome> {
   const { signal } = context
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-speed-'))
   const [apiPort, adminPort] = [await freePort(), await freePort()]
+  const key = randomBytes(32).toString('base64url')
   const up = startProgram('sentinel', {
     args: [
       ...['up', `--api-port=${apiPort}`, `--admin-port=${adminPort}`, `--duckdb-path=${join(folder, 'a.duckdb')}`],
       ...BEHIND_PROXY,
     ],
+    env: { API_KEY: key },
   })
   try {
-    const api = new ApiClient(apiPort)
+    const api = new ApiClient(apiPort, key)
     await api.firstHost()
     const url = `${api.url}/api/v1/hosts`
-    const answer = await rawAnswerOf(url)
+    const answer = await rawAnswerOf(url, { 'X-API-Key': key })
     const bare = await startBare({ ...answer, headers: { 'content-type': answer.headers['content-type']! } }, signal)
     try {
       const alike = await startBare(answer, signal)
       try {
-        return outcomeOf(await sideBySide({ ours: { url, pid: up.pid }, bare, alike }, context))
+        return outcomeOf(
+          await sideBySide({ ours: { url, pid: up.pid, header: `X-API-Key: ${key}` }, bare, alike }, context),
+        )
       } finally {
         await alike.stop()
       }
