@@ -1,5 +1,6 @@
 import { hasDuty, type Role } from './role.ts'
-import { MOST_ROWS, type Settings } from './settings.ts'
+import { MOST_ROWS } from './settings/generator.ts'
+import type { Settings } from './settings.ts'
 import { showTarget } from './targets.ts'
 import { formatDuration } from './units.ts'
 
