@@ -17,7 +17,7 @@ import {
 } from '../store.ts'
 import type { Catalogue, Field, StoredSeries } from './catalogue.ts'
 import { countMerged, daysOf, matching } from './day-sql.ts'
-import { hasAggregate, historySql } from './history-sql.ts'
+import { firstBucketNs, hasAggregate, historySql } from './history-sql.ts'
 import type { Lane } from './lane.ts'
 import type { ParquetWriter } from './parquet.ts'
 import { queryAborted, queryFailed, tooManyQueries } from './problem.ts'
@@ -144,16 +144,21 @@ export class DuckDbReader implements StoreReader {
     const series = matching(measurement, Object.entries(query.tags))
     if (tables.length === 0 || series.size === 0) return []
     const only = series.size < measurement.series.size ? series : undefined
-    const values = [query.startUs, query.endUs, query.everyUs].map((us) => BigInt(us) * 1000n)
+    const [start, every] = [nanoseconds(query.startUs), nanoseconds(query.everyUs)]
+    const values = [start, nanoseconds(query.endUs), every, firstBucketNs(start, every)]
     const merged = countMerged(tables)
     const sql = historySql(field, tables, only, query.aggregate)
-    const answer = await this.#connection.runAndReadUntil(sql, MAX_HISTORY_POINTS + 1, values, [BIGINT, BIGINT, BIGINT])
+    const answer = await this.#connection.runAndReadUntil(sql, MAX_HISTORY_POINTS + 1, values, BIGINTS)
     if (signal.aborted) throw queryAborted()
     // A table got its first repeats after the query was built. They may have been counted twice, so the query runs again.
     if (countMerged(tables) > merged) return this.#historyOf(name, query, signal)
     return toHistory(name, series, answer.getColumns() as AnswerColumns)
   }
 }
+
+const BIGINTS = [BIGINT, BIGINT, BIGINT, BIGINT]
+
+const nanoseconds = (us: number): bigint => BigInt(us) * 1000n
 
 /** Series id, start of the bucket and value; ordered by series id. */
 type AnswerColumns = [ids?: number[], buckets?: number[], values?: Array<number | bigint>]
