@@ -114,7 +114,7 @@ describe('the view of fabrics', () => {
 
   it('looks stale where it is, and says which target does not answer', async () => {
     const page = await open({ rows: 50, stale: true, error: 'connection refused', generation: 1 })
-    await waitForText(page, '#fabric-facts', /stale, 1 min old.*counters does not answer: connection refused/)
+    await waitForText(page, '#fabric-facts', /stale, seen 1 min ago.*counters does not answer: connection refused/)
     const [red, green, blue] = await colourAt(page, 10, 10)
     expect(Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!)).toBeLessThan(24)
   })
@@ -125,7 +125,7 @@ describe('the view of fabrics', () => {
     expect(await page.locator('#fabric').getAttribute('data-stale')).toBe('false')
     api!.options = { hosts: HOSTS, status: 503 }
     await page.locator('#fabric[data-stale=true]').waitFor()
-    await waitForText(page, '#fabric-facts', /stale, 1\d s old/)
+    await waitForText(page, '#fabric-facts', /stale, seen 1\d s ago/)
     const [red, green, blue] = await colourAt(page, 10, 10)
     expect(Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!)).toBeLessThan(24)
     api!.options = { hosts: HOSTS, fabric: { rows: 50, generation: 2 } }

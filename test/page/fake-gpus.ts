@@ -7,7 +7,7 @@ interface FakeEvent {
 /** The GPUs of the fake API, on the hosts `node-1`, `node-2` …, eight each. */
 export interface FakeGpus {
   readonly count: number
-  /** The places of those that say nothing. */
+  /** The places of those that have said nothing for three minutes. */
   readonly stale?: readonly number[]
   /** The place of one with an Xid. */
   readonly xid?: number
@@ -18,7 +18,17 @@ export interface FakeGpus {
 }
 
 const GPUS_PER_HOST = 8
-const COLUMNS = ['n', 'state', 'utilization_percent', 'memory_percent', 'temperature_celsius', 'power_watts', 'xid']
+const STALE_MS = 180_000
+const COLUMNS = [
+  'n',
+  'state',
+  'seen',
+  'utilization_percent',
+  'memory_percent',
+  'temperature_celsius',
+  'power_watts',
+  'xid',
+]
 const MEMORY_BYTES = 80 * 2 ** 30
 
 const hostOf = (n: number): string => `node-${Math.floor(n / GPUS_PER_HOST) + 1}`
@@ -65,13 +75,13 @@ export function gpuList(gpus: FakeGpus): unknown {
 /** `event: figures` of the same. */
 export function gpuFigures(gpus: FakeGpus, atMs: number): unknown {
   const rows = numbers(gpus).map((n) => {
-    if (gpus.stale?.includes(n)) return [n, 1, null, null, null, null, null]
+    if (gpus.stale?.includes(n)) return [n, 1, (atMs - STALE_MS) * 1000, null, null, null, null, null]
     const of = fieldsOf(n, gpus.still ? 0 : atMs)
     const memory = (100 * of.memory_used_bytes!) / MEMORY_BYTES
     const figures = [of.utilization_percent!, memory, of.temperature_celsius!, of.power_watts!]
-    return [n, 0, ...figures.map((value) => Math.round(value * 10) / 10), n === gpus.xid ? 79 : 0]
+    return [n, 0, null, ...figures.map((value) => Math.round(value * 10) / 10), n === gpus.xid ? 79 : 0]
   })
-  return { version: 1, columns: COLUMNS, rows }
+  return { version: 1, newest: atMs * 1000, columns: COLUMNS, rows }
 }
 
 const tagsOf = (n: number) => ({ host: hostOf(n), uuid: uuidOf(n), gpu: `${n % GPUS_PER_HOST}`, model: 'NVIDIA H100' })

@@ -46,7 +46,8 @@ const worst = (page: Page) => page.locator('#gpus-worst .number').allTextContent
 describe('the map of GPUs', () => {
   it('has a cell a GPU, moves, names the one under the pointer, and opens it', async () => {
     const page = await open('?view=gpus&metric=temperature')
-    await waitForText(page, '#gpus-facts', '1,000 GPUs · 125 hosts · 1 stale · 1 with an Xid')
+    await waitForText(page, '#gpus-facts', /^1,000 GPUs · 125 hosts · 1 stale · 1 with an Xid · seen \d\.\d s ago$/)
+    await waitForText(page, '#live', /^live\d\.\d s behind$/)
     await waitForText(page, '#gpus-worst li:nth-child(15)', /^node-\d+ · GPU \d\d+ °C$/)
     const values = await worst(page)
     expect(values.map(Number.parseFloat)).toEqual(values.map(Number.parseFloat).toSorted((a, b) => b - a))
@@ -55,6 +56,9 @@ describe('the map of GPUs', () => {
     await expect.poll(() => page.locator('#gpus-worst').textContent()).not.toBe(before)
     await page.locator('#gpus-canvas').hover({ position: { x: 5, y: 22 } })
     await waitForText(page, '#gpus-tip', /^GPU 0node-1utilisation.*temperature \d+ °C.*train-0$/s)
+    await page.locator('#gpus-canvas').focus()
+    for (const key of Array(3).fill('ArrowRight')) await page.keyboard.press(key)
+    await waitForText(page, '#gpus-tip', 'stale, seen 3 min ago')
     await page.locator('#gpus-canvas').click({ position: { x: 5, y: 22 } })
     await waitForText(page, 'h1', 'node-1 · GPU 0')
     expect(queryOf(page).get('gpu')).toBe('node-1/GPU-00000000')

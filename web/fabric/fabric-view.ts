@@ -9,6 +9,7 @@ import type { ServerClock } from '../shared/clock.ts'
 import { byId, setAttribute, setText, writeChoices } from '../shared/dom.ts'
 import type { Period } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
+import { seenText } from '../shared/times.ts'
 import { type Comparison, FABRIC_VIEW, type FabricState } from '../shared/url-state.ts'
 import { FabricHistory } from './fabric-history.ts'
 import { type CellsQuestion, FabricPoll } from './fabric-poll.ts'
@@ -62,7 +63,7 @@ export class FabricView {
       ...{ name: 'fabric', palette, namesGroups: false, choose },
       describe: (index) => ({
         name: this.#cells!.ids[index]!,
-        text: valueText(this.#cells!.values[index], this.#question!.by),
+        text: this.#tipText(this.#cells!.values[index]),
       }),
     })
     this.#worst = new WorstList('fabric-worst', choose)
@@ -198,6 +199,12 @@ export class FabricView {
     else if (cells !== undefined) this.#openHistory()
   }
 
+  /** What stands beside a cell: its value, and of a stale one its age. */
+  #tipText(value: FabricCells['values'][number] | undefined): string {
+    const text = valueText(value, this.#question!.by)
+    return this.#wasStale ? `${text}\n${seenText(this.ageMs ?? 0, true)}` : text
+  }
+
   #highest(cells: FabricCells | undefined): WorstRow[] {
     const by = this.#question?.by ?? 'value'
     return highest(cells?.values ?? [], MOST_WORST).map((index) => {
@@ -237,7 +244,7 @@ export class FabricView {
       ...ports,
       countOf(fabric.switches, 'switch'),
       ...(fabric.intervalMs > 0 ? [`every ${ageText(fabric.intervalMs)}`] : []),
-      `${this.isStale ? 'stale, ' : ''}${ageText(ageMs)} old`,
+      seenText(ageMs, this.isStale),
       ...away.map(({ target, error }) => `${target} does not answer${error === undefined ? '' : `: ${error}`}`),
     ]
     setText(byId('fabric-facts'), facts.join(' · '))

@@ -8,6 +8,7 @@ const COLOURS: Readonly<Record<ApiEvent['kind'], string>> = {
   link_down: 'warning-fill',
   host_restart: 'text-soft',
   agent_restart: 'text-faint',
+  clock_step: 'text-faint',
 }
 /** How often what happened is asked for again while time goes on, ms. */
 const AGAIN_MS = 10_000

@@ -1,5 +1,4 @@
 import { countOf } from '../../internal/text/count.ts'
-import { ageText } from '../../internal/text/duration.ts'
 import { Card } from '../charts/card.ts'
 import type { FeedData } from '../charts/feed-data.ts'
 import { once } from '../charts/once.ts'
@@ -9,7 +8,7 @@ import type { ServerClock } from '../shared/clock.ts'
 import { byId, element, setText } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
-import { spanText, timeText } from '../shared/times.ts'
+import { seenText, spanText, timeText } from '../shared/times.ts'
 import { type Gpu, nameOf } from './gpu.ts'
 import { GpuEvents } from './gpu-events.ts'
 import { GpuFeeds, HOST_PANELS } from './gpu-feeds.ts'
@@ -238,7 +237,7 @@ export class GpuPage {
 
 /** The words under the name of an open GPU. */
 export function factsOf(gpu: Gpu, seenAtMs: number, nowMs: number): string {
-  const seen = seenAtMs === 0 ? [] : [`${gpu.isStale ? 'stale, ' : ''}seen ${ageText(nowMs - seenAtMs)} ago`]
+  const seen = seenAtMs === 0 ? [] : [seenText(nowMs - seenAtMs, gpu.isStale)]
   const where = gpu.namespace === null ? gpu.pod : `${gpu.namespace}/${gpu.pod ?? ''}`
   return [gpu.model_name, where, gpu.uuid, ...seen].filter((fact) => fact !== null && fact !== '').join(' · ')
 }
@@ -255,7 +254,7 @@ function samePeriod(a: Period, b: Period): boolean {
 /** The charts are made once, for any GPU. */
 const NO_GPU: Gpu = {
   ...{ n: -1, uuid: null, gpu_id: null, model_name: null, hostname: null, mig: null, pod: null, namespace: null },
-  ...{ key: '', host: '', isStale: false, figures: {} },
+  ...{ key: '', host: '', isStale: false, seenAtMs: null, figures: {} },
 }
 const PORT_PANEL: Panel = {
   ...{ id: 'port-traffic', title: 'Port', measurement: '', fields: [], aggregate: 'mean', lines: [], stacked: false },

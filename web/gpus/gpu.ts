@@ -6,6 +6,8 @@ export interface Gpu extends GpuTexts {
   readonly key: string
   readonly host: string
   readonly isStale: boolean
+  /** Of a stale one when its last figures arrived, ms by the clock of the server; null where it is fresh, or that is unknown. */
+  readonly seenAtMs: number | null
   /** By field; null where unknown. */
   readonly figures: Readonly<Record<string, number | null>>
 }
@@ -21,7 +23,7 @@ export function gpuOfKey(key: string): Gpu {
   const [host = '', id = '', mig = null] = key.split('/')
   return {
     ...{ n: -1, uuid: id, gpu_id: null, model_name: null, hostname: host === '' ? null : host, mig },
-    ...{ pod: null, namespace: null, key, host, isStale: true, figures: {} },
+    ...{ pod: null, namespace: null, key, host, isStale: true, seenAtMs: null, figures: {} },
   }
 }
 

@@ -5,13 +5,15 @@ import { byHost, cellsOf, inOrderOf, rankOf, worstFirst } from './gpu-cells.ts'
 import { marksOf } from './gpu-events.ts'
 import { colourRange, GPU_METRICS, gpuText } from './gpu-metrics.ts'
 import { gpuPanels } from './gpu-panels.ts'
+import { fleetFacts, tipText } from './gpus-text.ts'
 import { GpusTable } from './gpus-table.ts'
 
 const texts = (n: number, hostname: string | null, more: Partial<GpuTexts> = {}): GpuTexts => ({
   ...{ n, uuid: `GPU-${n}`, gpu_id: `${n % 8}`, model_name: 'H100', hostname, mig: null, pod: null, namespace: null },
   ...more,
 })
-const COLUMNS = ['n', 'state', 'utilization_percent', 'temperature_celsius', 'xid']
+const COLUMNS = ['n', 'state', 'utilization_percent', 'temperature_celsius', 'xid', 'seen']
+const NOW_MS = 1_000_000
 const [UTILIZATION, , TEMPERATURE] = GPU_METRICS as [(typeof GPU_METRICS)[0], unknown, (typeof GPU_METRICS)[0]]
 
 /** Three hosts, of which the second is idle, and the third has a GPU that is stale. */
@@ -23,10 +25,10 @@ function fleet(): GpusTable {
     [0, 0, 90, 60, 0],
     [1, 0, 80, 71, 79],
     [8, 0, 0, 30, null],
-    [16, 1, null, null, null],
+    [16, 1, null, null, null, (NOW_MS - 180_000) * 1000],
     [17, 0, 50, 88, 0],
   ]
-  table.takeFigures({ columns: COLUMNS, rows })
+  table.takeFigures({ newest: (NOW_MS - 400) * 1000, columns: COLUMNS, rows })
   return table
 }
 
@@ -35,7 +37,7 @@ const hostsOf = (groups: ReturnType<typeof byHost>): string[] => groups.map(([fi
 describe('the GPUs of a stream', () => {
   it('keep their figures until others come, whatever the order of the columns', () => {
     const table = fleet()
-    table.takeFigures({ columns: ['xid', 'utilization_percent', 'n', 'state'], rows: [[31, 70, 0, 0]] })
+    table.takeFigures({ newest: 0, columns: ['xid', 'utilization_percent', 'n', 'state'], rows: [[31, 70, 0, 0]] })
     expect(table.gpus[0]).toMatchObject({
       key: 'a/GPU-0',
       isStale: false,
@@ -58,6 +60,35 @@ describe('the GPUs of a stream', () => {
       ['b/GPU-8', 30],
       ['d/GPU-99', undefined],
     ])
+  })
+})
+
+describe('the age of the figures', () => {
+  const of = { nowMs: NOW_MS, isStale: false }
+
+  it('stands under the name of the view, that of the newest ones', () => {
+    const { gpus, newestAtMs } = fleet()
+    expect(fleetFacts(gpus, gpus, { ...of, newestAtMs })).toBe(
+      '5 GPUs · 3 hosts · 1 stale · 1 with an Xid · seen 0.4 s ago',
+    )
+    expect(fleetFacts(gpus, gpus.slice(3, 4), { ...of, newestAtMs: NOW_MS - 180_000, isStale: true })).toBe(
+      '1 of 5 GPUs · 1 host · 1 stale · stale, seen 3 min ago',
+    )
+    expect(fleetFacts(gpus, gpus.slice(0, 1), { ...of, newestAtMs: 0 })).toBe('1 of 5 GPUs · 1 host')
+    expect(fleetFacts([], [], { ...of, newestAtMs })).toBe('')
+  })
+
+  it('stands beside a cell that is stale, in place of its figures', () => {
+    const [, , , stale, fresh] = fleet().gpus
+    expect(tipText(stale!, NOW_MS)).toBe('stale, seen 3 min ago')
+    expect(tipText(fresh!, NOW_MS)).toBe('utilisation 50.0 %\nmemory –\ntemperature 88 °C\npower –\ntrain-1')
+  })
+
+  it('moves where no figure changes', () => {
+    const table = fleet()
+    const before = table.gpus
+    table.takeFigures({ newest: NOW_MS * 1000, columns: COLUMNS, rows: [] })
+    expect([table.newestAtMs, table.gpus]).toEqual([NOW_MS, before])
   })
 })
 

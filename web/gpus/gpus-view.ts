@@ -9,9 +9,10 @@ import { LiveStream, type StreamState } from '../shared/stream.ts'
 import type { Palette } from '../shared/theme.ts'
 import { GPUS_VIEW, type GpuMetricName, type GpusState } from '../shared/url-state.ts'
 import { type Gpu, gpuOfKey, matches, nameOf } from './gpu.ts'
-import { byHost, cellsOf, type Group, hasXid, inOrderOf, rankOf, worstFirst } from './gpu-cells.ts'
+import { byHost, cellsOf, type Group, inOrderOf, rankOf, worstFirst } from './gpu-cells.ts'
 import { colourRange, GPU_METRICS, type GpuMetric, gpuText, valueIn } from './gpu-metrics.ts'
 import { factsOf, GpuPage, titleOf } from './gpu-page.ts'
+import { fleetFacts, tipText } from './gpus-text.ts'
 import { GpusTable } from './gpus-table.ts'
 
 /** Hosts change their places at most so often: a map whose cells jump each second cannot be read. */
@@ -54,7 +55,7 @@ export class GpusView {
     const choose = (key: string): void => this.#go({ gpu: key, port: null, fabric: null })
     this.#map = new CellMap({
       ...{ name: 'gpus', palette, namesGroups: true, choose },
-      describe: (index) => ({ name: this.#nameInMap(index), text: this.#tipText(this.#shown[index]!) }),
+      describe: (index) => ({ name: this.#nameInMap(index), text: tipText(this.#shown[index]!, clock.now()) }),
     })
     this.#worst = new WorstList('gpus-worst', choose)
     this.#page = new GpuPage({
@@ -79,13 +80,16 @@ export class GpusView {
     return this.#isKnown && this.#table.gpus.length === 0 ? 'no host' : this.#streamState
   }
 
-  /** When the newest sample of the open GPU arrived, ms by the clock of the server; 0 where none is open. */
+  /** When the newest figures that are shown arrived, of the open GPU or of all, ms by the clock of the server; 0 before the first. */
   get newestAtMs(): number {
-    return this.#page.newestAtMs
+    return this.#state.gpu === null ? this.#table.newestAtMs : this.#page.newestAtMs
   }
 
+  /** Whether the open GPU is stale; without one, whether all are. */
   get isStale(): boolean {
-    return this.#gpu?.isStale ?? false
+    if (this.#state.gpu !== null) return this.#gpu?.isStale ?? false
+    const { gpus } = this.#table
+    return gpus.length > 0 && gpus.every(({ isStale }) => isStale)
   }
 
   /** What the API knows; `unknown` until it has answered. */
@@ -256,7 +260,7 @@ export class GpusView {
     const { gpu: key } = this.#state
     byId('gpus-all').hidden = key === null
     setText(byId('gpus-title'), gpu === undefined ? 'GPUs' : titleOf(gpu))
-    setText(byId('gpus-facts'), gpu === undefined ? this.#facts() : this.#factsOf(gpu))
+    setText(byId('gpus-facts'), gpu === undefined ? this.#fleetFacts() : this.#factsOf(gpu))
     setAttribute(byId('gpus'), 'data-stale', String(this.isStale))
     document.title = `${gpu === undefined ? 'GPUs' : titleOf(gpu)} · SentinelStream`
   }
@@ -266,30 +270,13 @@ export class GpusView {
     return factsOf(gpu, this.newestAtMs, this.#options.clock.now())
   }
 
-  #facts(): string {
-    const { gpus } = this.#table
-    if (gpus.length === 0) return ''
-    const shown = this.#shown.length === gpus.length ? '' : `${this.#shown.length} of `
-    const hosts = new Set(this.#shown.map(({ host }) => host)).size
-    const stale = this.#shown.filter(({ isStale }) => isStale).length
-    const withXid = this.#shown.filter(hasXid).length
-    return [
-      `${shown}${countOf(gpus.length, 'GPU')}`,
-      countOf(hosts, 'host'),
-      ...(stale === 0 ? [] : [`${stale} stale`]),
-      ...(withXid === 0 ? [] : [`${withXid} with an Xid`]),
-    ].join(' · ')
+  #fleetFacts(): string {
+    const { newestAtMs, isStale } = this
+    return fleetFacts(this.#table.gpus, this.#shown, { newestAtMs, isStale, nowMs: this.#options.clock.now() })
   }
 
   #nameInMap(index: number): string {
     return nameOf(this.#shown[index]!)
-  }
-
-  #tipText(gpu: Gpu): string {
-    const { xid } = gpu.figures
-    const values = GPU_METRICS.map((metric) => `${metric.title.toLowerCase()} ${gpuText(gpu, metric)}`)
-    const running = gpu.pod === null ? [] : [gpu.pod]
-    return [...(gpu.isStale ? ['stale'] : values), ...running, ...(hasXid(gpu) ? [`Xid ${xid}`] : [])].join('\n')
   }
 
   #filterKey(event: KeyboardEvent): void {

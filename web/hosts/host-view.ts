@@ -8,7 +8,7 @@ import { noticedOffset } from '../shared/clock.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { Palette } from '../shared/theme.ts'
-import { spanText } from '../shared/times.ts'
+import { seenText, spanText } from '../shared/times.ts'
 
 /** The chosen host: its header and its charts. */
 export class HostView {
@@ -40,7 +40,7 @@ export class HostView {
   writeHeader(host: Host | undefined, seenAtMs: number, nowMs: number): void {
     setText(byId('host-facts'), host === undefined ? '' : factsOf(host).join(' · '))
     const seen = byId('host-seen')
-    setText(seen, seenAtMs === 0 ? '' : `${host?.stale ? 'stale, ' : ''}seen ${ageText(nowMs - seenAtMs)} ago`)
+    setText(seen, seenAtMs === 0 ? '' : seenText(nowMs - seenAtMs, host?.stale ?? false))
     setAttribute(this.#view, 'data-stale', String(host?.stale ?? false))
   }
 

@@ -108,6 +108,8 @@ export interface GpuList {
 
 /** Rows of figures: which column is what, its head says. A figure that is unknown is null. */
 export interface GpuFigures {
+  /** When the newest figures of all arrived, µs by the clock of the server; 0 before the first. */
+  readonly newest: number
   readonly columns: readonly string[]
   readonly rows: readonly (readonly (number | null)[])[]
 }
@@ -116,7 +118,7 @@ export interface GpuFigures {
 export interface ApiEvent {
   /** The start of the bucket in which it was seen, µs. */
   readonly at: number
-  readonly kind: 'xid' | 'link_down' | 'host_restart' | 'agent_restart'
+  readonly kind: 'xid' | 'link_down' | 'host_restart' | 'agent_restart' | 'clock_step'
   readonly text: string
   readonly gpu: string | null
 }

@@ -1,3 +1,5 @@
+import { ageText } from '../../internal/text/duration.ts'
+
 const twoDigits = (value: number) => String(value).padStart(2, '0')
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
@@ -6,6 +8,11 @@ export function timeText(atMs: number, withSeconds = true): string {
   const date = new Date(atMs)
   const minutes = `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`
   return withSeconds ? `${minutes}:${twoDigits(date.getSeconds())}` : minutes
+}
+
+/** `seen 0.4 s ago`, `stale, seen 3 h ago`: the age of the newest that is known of something. */
+export function seenText(ageMs: number, isStale: boolean): string {
+  return `${isStale ? 'stale, ' : ''}seen ${ageText(ageMs)} ago`
 }
 
 /** `12 s`, `3 min`: how long to wait, rounded up; never 0. */

@@ -52,7 +52,10 @@ const EventsSchema = Type.Object(
         at: Type.Integer({ description: 'Start of the `everyMs` in which it was seen, µs.' }),
         kind: Type.Unsafe<EventKind>({ type: 'string', enum: EVENT_KINDS }),
         text: Type.String(),
-        value: orNull('number', 'Of an Xid its number, of a link how often it went down.'),
+        value: orNull(
+          'number',
+          'Of an Xid its number, of a link how often it went down, of a clock by how many seconds it was set ahead; less than 0: back.',
+        ),
         host: orNull('string'),
         gpu: orNull('string', 'Its uuid, or else its index.'),
         switch: orNull('string'),
@@ -70,7 +73,7 @@ export interface EventsOptions {
   readonly clock: Clock
 }
 
-/** `GET /events`: Xid errors, links that went down, and restarts, found in stored figures. */
+/** `GET /events`: Xid errors, links that went down, restarts, and steps of clocks, found in stored figures. */
 export function addEventsRoute(app: App, { reader, names, histories, clock }: EventsOptions): void {
   app.get(
     '/events',

@@ -53,7 +53,7 @@ const B = { host: 'n2', uuid: 'GPU-b', gpu: '0' }
 
 describe('the stream of all GPUs', () => {
   it('begins with all, and then brings what changed, a row a GPU', async () => {
-    const { way, join, news, tick } = await sceneOf()
+    const { way, view, join, news, tick } = await sceneOf()
     way.send('gpu', A, { utilization_percent: 97, power_watts: 612.5, xid: 0 })
     way.send('gpu', B, { utilization_percent: 5 })
     join()
@@ -68,6 +68,7 @@ describe('the stream of all GPUs', () => {
     expect(first.figures!.columns).toEqual([
       'n',
       'state',
+      'seen',
       'utilization_percent',
       'memory_percent',
       'temperature_celsius',
@@ -75,30 +76,42 @@ describe('the stream of all GPUs', () => {
       'xid',
     ])
     expect(first.figures!.rows).toEqual([
-      [0, 0, 97, null, null, 612.5, 0],
-      [1, 0, 5, null, null, null, null],
+      [0, 0, null, 97, null, null, 612.5, 0],
+      [1, 0, null, 5, null, null, null, null],
     ])
     expect(tick()).toEqual({})
     way.send('gpu', A, { utilization_percent: 97, power_watts: 612.5, xid: 0 })
     way.send('gpu', B, { utilization_percent: 6 })
-    expect(tick()).toMatchObject({ figures: { rows: [[1, 0, 6, null, null, null, null]] } })
+    expect(tick()).toMatchObject({ figures: { rows: [[1, 0, null, 6, null, null, null, null]] } })
     way.send('gpu_info', B, { pod: 'train-1', namespace: 'ml' })
     expect(tick()).toMatchObject({ gpus: { whole: false, gpus: [{ n: 1, uuid: 'GPU-b', pod: 'train-1' }] } })
     way.send('gpu', { host: 'n3', gpu: '0' }, { temperature_celsius: 61 })
     expect(tick()).toMatchObject({
       gpus: { whole: false, gpus: [{ n: 2, uuid: null, hostname: 'n3', gpu_id: '0' }] },
-      figures: { rows: [[2, 0, null, null, 61, null, null]] },
+      figures: { rows: [[2, 0, null, null, null, 61, null, null]] },
     })
-    // What has been silent for too long has no figures of now.
+    // What has been silent for too long has no figures of now, and says when it was seen last.
+    const seen = [...view.all()].map(({ arrivedAt }) => arrivedAt)
+    expect(new Set(seen).size).toBeGreaterThan(1)
     way.clock.time += 30e6
     way.table.sweep()
-    expect(
-      tick().figures!.rows.map(([n, state, ...figures]) => [n, state, figures.every((one) => one === null)]),
-    ).toEqual([
-      [0, 1, true],
-      [1, 1, true],
-      [2, 1, true],
+    const { rows } = tick().figures!
+    expect(rows.map(([n, state, at, ...figures]) => [n, state, at, figures.every((one) => one === null)])).toEqual([
+      [0, 1, seen[0], true],
+      [1, 1, seen[1], true],
+      [2, 1, seen[2], true],
     ])
+  })
+
+  it('says when the newest figures arrived, though none of them has changed', async () => {
+    const { way, join, news, tick } = await sceneOf()
+    way.send('gpu', A, { xid: 0 })
+    const arrivedAt = way.clock.time
+    join()
+    expect(news().figures).toMatchObject({ newest: arrivedAt })
+    expect(tick()).toEqual({})
+    way.send('gpu', A, { xid: 0 })
+    expect(tick()).toEqual({ figures: expect.objectContaining({ newest: arrivedAt + 1e6, rows: [] }) })
   })
 
   it('has the GPUs of a namespace while they are there', async () => {
@@ -110,7 +123,7 @@ describe('the stream of all GPUs', () => {
     way.send('gpu_info', A, { namespace: 'ml' })
     expect(tick()).toMatchObject({
       gpus: { whole: false, gpus: [{ n: 0 }] },
-      figures: { rows: [[0, 0, null, null, null, null, 0]] },
+      figures: { rows: [[0, 0, null, null, null, null, null, 0]] },
     })
     way.send('gpu_info', A, { namespace: 'web' })
     expect(tick()).toMatchObject({ gpus: { whole: true, gpus: [] } })

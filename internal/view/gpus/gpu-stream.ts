@@ -11,7 +11,9 @@ const EVERY_MS = 1_000
 
 const COLUMNS = ['utilization_percent', 'memory_percent', 'temperature_celsius', 'power_watts', 'xid'] as const
 
-const HEAD = JSON.stringify(['n', 'state', ...COLUMNS])
+const HEAD = JSON.stringify(['n', 'state', 'seen', ...COLUMNS])
+/** The newest figures of a fleet are told anew when they are younger by this, µs. */
+const NEWER_US = 900_000
 
 /** Which GPUs a client wants to see. */
 export type GpuFilter = (gpu: GpuIdentity) => boolean
@@ -35,6 +37,8 @@ export class GpusClient extends StreamClient {
   #numbers = 0
   #version = 0
   #sentMs = -Infinity
+  /** When the newest figures that it has been told of arrived, µs. */
+  #newest = 0
   #generation = -1
 
   constructor(sink: FeedSink, view: GpusView, clock: Clock, filter: GpuFilter) {
@@ -97,14 +101,19 @@ export class GpusClient extends StreamClient {
 
   #rows(isFirst: boolean): string {
     const rows: string[] = []
+    let newest = this.#newest
     for (const [gpu, told] of this.#told) {
-      const row = `[${told.n},${gpu.stale ? 1 : 0},${rowOf(gpu.figures())}]`
+      const { stale, arrivedAt } = gpu
+      newest = Math.max(newest, arrivedAt)
+      // The age of what is fresh is that of the newest: a time in each row would send all of them each second.
+      const row = `[${told.n},${stale ? 1 : 0},${stale ? arrivedAt : null},${rowOf(gpu.figures())}]`
       if (row === told.row) continue
       told.row = row
       rows.push(row)
     }
-    if (rows.length === 0 && !isFirst) return ''
-    return `event: figures\ndata: {"version":${this.#version},"now":${this.#clock.now()},"columns":${HEAD},"rows":[${rows.join(',')}]}\n\n`
+    if (rows.length === 0 && !isFirst && newest - this.#newest < NEWER_US) return ''
+    this.#newest = newest
+    return `event: figures\ndata: {"version":${this.#version},"now":${this.#clock.now()},"newest":${newest},"columns":${HEAD},"rows":[${rows.join(',')}]}\n\n`
   }
 }
 

@@ -59,6 +59,11 @@ export class LiveGpu {
     return newest === undefined ? Infinity : this.#table.ageMs(newest)
   }
 
+  /** When its newest figures arrived, µs; 0 before the first. */
+  get arrivedAt(): number {
+    return newestOf(this.#figures)?.arrivedAt ?? 0
+  }
+
   /** The same object until something of it changes. */
   figures(): GpuFigures {
     const live = this.#fresh()

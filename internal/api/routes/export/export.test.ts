@@ -45,6 +45,17 @@ beforeAll(async () => {
     [240, 79],
   ] as const)
     add('gpu', A, { xid, DCGM_EXP_XID_ERRORS_COUNT_xid_13: s < 200 ? 0 : 1 }, s)
+  // Xid 31 comes three times, of which its last one shows the first alone; then another exporter forgets it, and it comes again.
+  const b = { host: 'n2', uuid: 'GPU-b', gpu: '0' }
+  for (const [s, xid, count] of [
+    [0, 0, 0],
+    [10, 31, 0],
+    [20, 31, 1],
+    [30, 31, 3],
+    [40, 0, 0],
+    [50, 31, 1],
+  ] as const)
+    add('gpu', b, { xid, DCGM_EXP_XID_ERRORS_COUNT_xid_31: count }, s)
   for (const [s, n] of [
     [0, 3],
     [60, 3],
@@ -59,6 +70,17 @@ beforeAll(async () => {
     [120, 12],
   ] as const)
     add('system', { host: 'n1' }, { uptime }, s)
+  // The clock of n3 is set ahead by a minute; once it reads its uptime late. That of n4 is set back, so that times have two samples.
+  for (const [s, uptime] of [
+    [0, 100],
+    [10, 113],
+    [20, 120],
+    [90, 130],
+    [100, 140],
+  ] as const)
+    add('system', { host: 'n3' }, { uptime }, s)
+  for (let s = 0; s <= 100; s += 10) add('system', { host: 'n4' }, { uptime: 1000 + s }, s)
+  for (let s = 50; s <= 150; s += 10) add('system', { host: 'n4' }, { uptime: 1060 + s }, s)
   for (const [s, produced] of [
     [0, 900],
     [60, 950],
@@ -187,6 +209,21 @@ describe('GET /api/v1/events', () => {
     expect(await ask('host=n1&kind=agent_restart')).toHaveLength(1)
     expect(await ask('gpu=GPU-x')).toEqual([])
     expect(await ask('host=n9')).toEqual([])
+  })
+
+  it('finds the same Xid again, where a count tells of it', async () => {
+    const text = 'Xid 31: GPU memory page fault'
+    expect(await ask('gpu=GPU-b')).toEqual([
+      [10, 'xid', 31, 'n2', text],
+      [30, 'xid', 31, 'n2', `${text}, 2 times`],
+      [50, 'xid', 31, 'n2', text],
+    ])
+  })
+
+  it('finds clocks that were set', async () => {
+    expect(await ask('host=n3')).toEqual([[90, 'clock_step', 60, 'n3', 'the clock was set ahead by about 1 min']])
+    expect(await ask('host=n4')).toEqual([[50, 'clock_step', -60, 'n4', 'the clock was set back by about 1 min']])
+    expect(await ask('host=n4&kind=host_restart,xid')).toEqual([])
   })
 
   it('finds links that went down, and not counters that were cleared', async () => {

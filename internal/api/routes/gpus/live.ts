@@ -25,7 +25,8 @@ const STREAM = `An endless text/event-stream: first all GPUs of which something 
 
 - \`event: gpus\`, data \`{"version", "whole", "now", "gpus": [{"n", "uuid", "gpu_id", "device_id", "model_name", "hostname", "mig", "pod", "namespace", "container"}]}\`:
   \`n\` is the number of a GPU on this stream. With \`whole\` these are all; else those that are new, or whose texts changed.
-- \`event: figures\`, data \`{"version", "now", "columns", "rows"}\`: of each GPU whose figures changed a row of \`n\`, \`state\` (0 fresh, 1 stale) and the figures of \`columns\`.
+- \`event: figures\`, data \`{"version", "now", "newest", "columns", "rows"}\`: of each GPU whose figures changed a row of \`n\`, \`state\` (0 fresh, 1 stale), \`seen\` (of a stale
+  one when its last figures arrived, µs; else null) and the figures of \`columns\`. \`newest\` is when the newest figures of all arrived, µs; 0 before the first.
 - \`event: end\`: the server stops. The client may come back in a second.
 - A comment line after 15 s without an event.`
 
