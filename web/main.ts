@@ -3,20 +3,20 @@ import { Login } from './frame/login.ts'
 import { fabricNoticeOf, gpusNoticeOf, NoticeBoard, noticeOf, queueNoticeOf } from './frame/notice.ts'
 import { PipelineStrip } from './frame/pipeline-strip.ts'
 import { RangeButtons } from './frame/range-buttons.ts'
-import { StatusLine } from './frame/status-line.ts'
+import { type LiveState, StatusLine } from './frame/status-line.ts'
 import { ViewLinks } from './frame/view-links.ts'
 import { GpusView } from './gpus/gpus-view.ts'
 import { HostsPoll } from './hosts/hosts-poll.ts'
 import { HostsView } from './hosts/hosts-view.ts'
 import { QueueView } from './queue/queue-view.ts'
 import { ServerClock } from './shared/clock.ts'
-import type { ApiError } from './shared/api.ts'
+import type { ApiError } from './shared/api-error.ts'
 import { byId } from './shared/dom.ts'
 import { Heartbeat } from './shared/heartbeat.ts'
 import { connectHelp } from './shared/help.ts'
 import { connectKeys } from './shared/keys.ts'
 import { isLive, type Period, RANGES } from './shared/period.ts'
-import { LiveStream } from './shared/stream.ts'
+import { LiveStream, refusalIn } from './shared/stream.ts'
 import { connectTheme, Palette } from './shared/theme.ts'
 import { Address, GPUS_VIEW, type PageState, type ViewName } from './shared/url-state.ts'
 
@@ -186,12 +186,19 @@ function draw(): void {
   views[address.state.view].draw()
 }
 
+/** A key that no stream is given to leads to the log-in. */
+function drawStatus(live: LiveState): void {
+  const refusal = refusalIn(live.stream) ?? refusalIn(strip.stream)
+  if (refusal?.error.state === 'locked') login.lock(refusal.error)
+  else status.draw(live)
+}
+
 function drawFabric(): void {
   const nowMs = clock.now()
   const { ageMs, isStale, fabrics } = fabricView
   fabricView.draw()
   const newestAtMs = ageMs === undefined ? 0 : nowMs - ageMs
-  status.draw({ stream: fabrics === 'none' ? 'no host' : 'live', newestAtMs, isStale, nowMs })
+  drawStatus({ stream: fabrics === 'none' ? 'no host' : 'live', newestAtMs, isStale, nowMs })
   fabricNotices.show(fabricNoticeOf(status.api, fabrics))
 }
 
@@ -199,7 +206,7 @@ function drawGpus(): void {
   const nowMs = clock.now()
   gpusView.draw()
   const { stream, newestAtMs, isStale, gpus } = gpusView
-  status.draw({ stream, newestAtMs, isStale, nowMs })
+  drawStatus({ stream, newestAtMs, isStale, nowMs })
   gpusNotices.show(gpusNoticeOf(status.api, gpus))
 }
 
@@ -207,7 +214,7 @@ function drawQueue(): void {
   const nowMs = clock.now()
   const { ageMs, isStale } = queueView
   queueView.draw()
-  status.draw({ stream: 'live', newestAtMs: ageMs === undefined ? 0 : nowMs - ageMs, isStale, nowMs })
+  drawStatus({ stream: 'live', newestAtMs: ageMs === undefined ? 0 : nowMs - ageMs, isStale, nowMs })
   queueNotices.show(queueNoticeOf(status.api, queueView.known))
 }
 
@@ -215,7 +222,7 @@ function drawHosts(): void {
   const nowMs = clock.now()
   const { hosts, isPolled, shownHost, host, stream, newestAtMs, loadError, isEmpty } = hostsView
   hostsView.draw(nowMs)
-  status.draw({ stream, newestAtMs, isStale: host?.stale ?? false, nowMs })
+  drawStatus({ stream, newestAtMs, isStale: host?.stale ?? false, nowMs })
   const { period } = address.state
   notices.show(
     noticeOf({ api: status.api, isPolled, hosts, shownHost, host, loadError, isEmpty, period, go, showGpus }),
@@ -224,7 +231,11 @@ function drawHosts(): void {
 
 function openPipelineStream(): LiveStream {
   return new LiveStream('api/v1/pipeline/live', {
-    ...{ samples: () => {}, state: () => {}, missed: () => {} },
+    ...{ samples: () => {}, missed: () => {} },
+    state(state) {
+      strip.stream = state
+      heartbeat.nudge()
+    },
     pipeline(summary) {
       strip.take(summary)
       heartbeat.nudge()

@@ -10,6 +10,7 @@ import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import type { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { Metrics } from '../../internal/observe/metrics.ts'
 import { type OwnMetric, processMetrics } from '../../internal/observe/own-metrics.ts'
+import { SteadyRate } from '../../internal/observe/steady-rate.ts'
 import type { ServerLedger } from '../../internal/sample/ledger.ts'
 import type { SeriesTable } from '../../internal/sample/series.ts'
 import type { Behind } from './behind.ts'
@@ -34,15 +35,7 @@ export interface ServerParts {
 /** The server's own sample, once a second. */
 export function ownServerMetrics(parts: ServerParts): Record<string, OwnMetric> {
   const { ledger, loss, latencies, pipeline, deadLetters, broker, behind, storeKind } = parts
-  let receivedBefore = 0
-  let readAtMs = performance.now()
-  const samplesPerSecond = (): number => {
-    const nowMs = performance.now()
-    const rate = ((ledger.received - receivedBefore) * 1000) / (nowMs - readAtMs)
-    receivedBefore = ledger.received
-    readAtMs = nowMs
-    return rate
-  }
+  const rate = new SteadyRate()
   return {
     broker: ['string', () => broker.kind],
     store: ['string', () => storeKind],
@@ -62,7 +55,7 @@ export function ownServerMetrics(parts: ServerParts): Record<string, OwnMetric> 
     lost_at_most: ['int', () => loss.lostSamplesAtMost],
     lost_known: ['bool', () => lossKnown(loss, broker)],
     duplicates: ['int', () => loss.duplicateMessages],
-    samples_per_second: ['float', samplesPerSecond],
+    samples_per_second: ['float', () => rate.read(ledger.received, performance.now())],
     ...percentiles('internal', latencies.internal),
     ...percentiles('e2e', latencies.e2e),
     ...percentiles('durable', latencies.durable),

@@ -152,7 +152,7 @@ const PIPELINE = {
       description: 'When the newest report of a server arrived, µs by the clock of this API; null before the first.',
     }),
   ),
-  samplesPerSecond: Type.Number({ description: 'That servers took.' }),
+  samplesPerSecond: Type.Number({ description: 'That servers took, the mean of the last half minute.' }),
   e2eP50Us: nullable(Type.Number({ description: 'From the measurement to the server, of the slowest server.' })),
   e2eP99Us: nullable(Type.Number()),
   durableP50Us: nullable(Type.Number({ description: 'From the measurement to the acknowledgement of the store.' })),

@@ -1,4 +1,4 @@
-import { ApiError } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
 import { LiveStream, type StreamState } from '../shared/stream.ts'

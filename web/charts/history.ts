@@ -1,4 +1,5 @@
-import { ApiError, getHistory } from '../shared/api.ts'
+import { getHistory } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import type { PanelData } from './panel-data.ts'
 

@@ -1,4 +1,5 @@
-import { ApiError, type Fabric, type FabricCells, getCells, getFabrics } from '../shared/api.ts'
+import { type Fabric, type FabricCells, getCells, getFabrics } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import type { Comparison } from '../shared/url-state.ts'
 
 /** How long after an answer the API is asked again, ms. */

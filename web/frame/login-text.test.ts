@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ApiError } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import { failureText, refusalText, whoSentence, whoText, whyText } from './login-text.ts'
 
 const who = (scopes: readonly string[], name: string | null = 'grafana', endsAt: number | null = null) => ({

@@ -1,4 +1,5 @@
-import type { ApiError, WhoAmI } from '../shared/api.ts'
+import type { WhoAmI } from '../shared/api.ts'
+import type { ApiError } from '../shared/api-error.ts'
 import { countdownText, dayText, timeText } from '../shared/times.ts'
 
 /** The page reads, and changes nothing. */

@@ -1,4 +1,5 @@
-import { ApiError, getWhoAmI, type WhoAmI } from '../shared/api.ts'
+import { getWhoAmI, type WhoAmI } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
 import { keepKey, keptKey } from '../shared/kept-key.ts'
 import { setKey } from '../shared/request.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ApiError, type Host } from '../shared/api.ts'
+import type { Host } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import { gpusNoticeOf, noticeOf, type Situation } from './notice.ts'
 
 const host = (name: string, silentMs = 0): Host => ({

@@ -1,6 +1,7 @@
 import { countOf } from '../../internal/text/count.ts'
 import { ageText } from '../../internal/text/duration.ts'
-import type { ApiError, ApiState, Host, HostRow } from '../shared/api.ts'
+import type { Host, HostRow } from '../shared/api.ts'
+import type { ApiError, ApiState } from '../shared/api-error.ts'
 import { noticedOffset } from '../shared/clock.ts'
 import { byId, element, setAttribute } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period } from '../shared/period.ts'

@@ -3,6 +3,8 @@ import { ageText, millisecondsText } from '../../internal/text/duration.ts'
 import { UNKNOWN } from '../../internal/text/figure.ts'
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
+import { refusalIn, type StreamState } from '../shared/stream.ts'
+import { countdownText } from '../shared/times.ts'
 
 /** A summary comes every second. It is out of date when the newest report of a server came ten seconds ago. */
 const FRESH_MS = 10_000
@@ -63,6 +65,8 @@ export class PipelineStrip {
   readonly #root = byId('pipeline')
   #newest: PipelineSummary | null = null
   #trouble: Trouble
+  /** Of the stream that brings the summaries. */
+  stream: StreamState = 'connecting'
 
   take(summary: PipelineSummary): void {
     this.#newest = summary
@@ -118,6 +122,9 @@ export class PipelineStrip {
   }
 
   #silenceText(nowMs: number): string {
+    const refusal = refusalIn(this.stream)
+    if (refusal !== undefined)
+      return `too many requests: the server is asked again in ${countdownText(refusal.againAtMs - performance.now())}`
     if (this.#seenAtMs === 0) return 'waiting for the metrics of a server'
     return `no metrics of a server for ${ageText(nowMs - this.#seenAtMs)}`
   }

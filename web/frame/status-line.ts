@@ -1,7 +1,7 @@
 import { ageText } from '../../internal/text/duration.ts'
-import type { ApiError, ApiState } from '../shared/api.ts'
+import type { ApiError, ApiState } from '../shared/api-error.ts'
 import { byId, setAttribute, setText } from '../shared/dom.ts'
-import type { StreamState } from '../shared/stream.ts'
+import { refusalIn, type StreamState } from '../shared/stream.ts'
 import { countdownText, timeText } from '../shared/times.ts'
 
 /** What the dot is about; `no host` while the page has found none to show. */
@@ -13,6 +13,9 @@ export interface LiveState {
   readonly isStale: boolean
   readonly nowMs: number
 }
+
+const LIMITED = 'The server takes no more requests from here for now: one address, or one key, may ask only so often.'
+const NO_STREAM = 'The server sends no live values for now: too many requests came from here'
 
 /** Shows how the page gets its data: the dot with "0.4 s behind", and a banner while the API is away. */
 export class StatusLine {
@@ -28,7 +31,6 @@ export class StatusLine {
   apiAnswers(): void {
     if (this.#api === 'away') setText(byId('announcement'), 'The API answers again.')
     this.#api = 'ok'
-    byId('banner').hidden = true
   }
 
   apiFails(error: ApiError, nowMs: number): void {
@@ -40,7 +42,7 @@ export class StatusLine {
     byId('banner').hidden = error.state === 'locked'
     if (error.state === 'limited') {
       this.#limitedUntilMs = performance.now() + error.retryMs
-      this.#countDown()
+      this.#warn(LIMITED, this.#limitedUntilMs)
       return
     }
     const since = timeText(this.#awaySinceMs)
@@ -59,16 +61,18 @@ export class StatusLine {
     this.#write({ state: 'away', word: 'locked', age: '' })
   }
 
-  #countDown(): void {
-    const leftMs = this.#limitedUntilMs - performance.now()
-    setText(
-      byId('banner-text'),
-      `The server takes no more requests from here for now: one address, or one key, may ask only so often. The page goes on by itself in ${countdownText(leftMs)}.`,
-    )
+  /** @param untilMs when the page goes on, by the monotonic timer */
+  #warn(why: string, untilMs: number): void {
+    byId('banner').hidden = false
+    setText(byId('banner-text'), `${why} The page goes on by itself in ${countdownText(untilMs - performance.now())}.`)
   }
 
   draw(live: LiveState): void {
-    if (this.#api === 'limited') this.#countDown()
+    const refusal = refusalIn(live.stream)
+    if (this.#api === 'limited') this.#warn(LIMITED, this.#limitedUntilMs)
+    else if (this.#api === 'ok') byId('banner').hidden = refusal === undefined
+    if (this.#api === 'ok' && refusal !== undefined)
+      this.#warn(`${NO_STREAM} (${refusal.error.detail})`, refusal.againAtMs)
     this.#write(this.#said(live))
   }
 
@@ -82,6 +86,8 @@ export class StatusLine {
     if (this.#api === 'limited') return { state: 'late', word: 'limited', age: '' }
     if (this.#api === 'away') return { state: 'away', word: 'API away', age: '' }
     if (stream === 'no host') return { state: 'waiting', word: 'no samples yet', age: '' }
+    if (typeof stream === 'object')
+      return { state: 'late', word: 'limited', age: `again in ${countdownText(stream.againAtMs - performance.now())}` }
     if (stream !== 'live') return { state: 'reconnecting', word: stream, age: '' }
     if (newestAtMs === 0) return { state: 'live', word: 'live', age: '' }
     return { state: isStale ? 'late' : 'live', word: 'live', age: `${ageText(nowMs - newestAtMs)} behind` }

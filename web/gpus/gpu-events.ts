@@ -1,5 +1,6 @@
 import type { Mark } from '../charts/marks.ts'
-import { ApiError, type ApiEvent, getEvents } from '../shared/api.ts'
+import { type ApiEvent, getEvents } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import type { TimeWindow } from '../shared/period.ts'
 import { type Gpu, resourceOf } from './gpu.ts'
 

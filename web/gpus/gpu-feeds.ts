@@ -5,6 +5,7 @@ import { CPU, MEMORY } from '../charts/machine-panels.ts'
 import type { Panel } from '../charts/panel.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import type { Period } from '../shared/period.ts'
+import { refusalIn, type StreamRefusal } from '../shared/stream.ts'
 import { type Gpu, resourceOf } from './gpu.ts'
 import { gpuPanels } from './gpu-panels.ts'
 import { portPanels } from './host-ports.ts'
@@ -59,6 +60,11 @@ export class GpuFeeds {
   /** Whether the API knows no GPU of that name. */
   get isUnknown(): boolean {
     return this.#gpu?.loadError?.status === 404 && this.#gpu.data.newestAtMs === 0
+  }
+
+  /** Why the API does not give one of the live streams; undefined where it gives them. */
+  get refusal(): StreamRefusal | undefined {
+    return this.#all.map(({ streamState }) => refusalIn(streamState)).find((refusal) => refusal !== undefined)
   }
 
   followGpu(gpu: Gpu): void {

@@ -7,6 +7,7 @@ import { PanelData } from '../charts/panel-data.ts'
 import type { ServerClock } from '../shared/clock.ts'
 import { byId, element, setText } from '../shared/dom.ts'
 import { isLive, lengthOf, type Period, type TimeWindow } from '../shared/period.ts'
+import type { StreamRefusal } from '../shared/stream.ts'
 import type { Palette } from '../shared/theme.ts'
 import { seenText, spanText, timeText } from '../shared/times.ts'
 import { type Gpu, nameOf } from './gpu.ts'
@@ -75,6 +76,11 @@ export class GpuPage {
   /** When the newest sample of the GPU arrived, ms by the clock of the server; 0 before the first. */
   get newestAtMs(): number {
     return this.#feeds.gpu?.newestAtMs ?? 0
+  }
+
+  /** Why the API does not give one of the live streams; undefined where it gives them. */
+  get refusal(): StreamRefusal | undefined {
+    return this.#feeds.refusal
   }
 
   /** Whether the API knows no GPU of that name. */

@@ -77,7 +77,7 @@ export class GpusView {
   }
 
   get stream(): StreamState | 'no host' {
-    return this.#isKnown && this.#table.gpus.length === 0 ? 'no host' : this.#streamState
+    return this.#isKnown && this.#table.gpus.length === 0 ? 'no host' : (this.#page.refusal ?? this.#streamState)
   }
 
   /** When the newest figures that are shown arrived, of the open GPU or of all, ms by the clock of the server; 0 before the first. */

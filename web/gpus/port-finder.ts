@@ -1,4 +1,5 @@
-import { ApiError, type Fabric, getCells, getFabrics } from '../shared/api.ts'
+import { type Fabric, getCells, getFabrics } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 import { type Port, portsOf, portsOfHost } from './host-ports.ts'
 
 export interface FoundPort {

@@ -1,12 +1,5 @@
-import {
-  ApiError,
-  getFirstHosts,
-  getHost,
-  getHostsAfter,
-  type Host,
-  type HostRow,
-  type HostsPage,
-} from '../shared/api.ts'
+import { getFirstHosts, getHost, getHostsAfter, type Host, type HostRow, type HostsPage } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 
 /** How long after an answer the API is asked again, ms. */
 const PAUSE_MS = 2000

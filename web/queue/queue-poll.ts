@@ -1,4 +1,5 @@
-import { ApiError, getQueue, type QueueAnswer } from '../shared/api.ts'
+import { getQueue, type QueueAnswer } from '../shared/api.ts'
+import { ApiError } from '../shared/api-error.ts'
 
 /** How long after an answer the API is asked again, ms: the API looks at most once a second. */
 const PAUSE_MS = 1000

@@ -1,9 +1,22 @@
 import type { PipelineSummary } from '../../internal/view/pipeline/figures.ts'
 import type { GpuFigures, GpuList, LiveSample } from './api.ts'
+import { type ApiError, refusalOf } from './api-error.ts'
 import { EventParser, type StreamEvent } from './event-parser.ts'
-import { request, retryAfterMs } from './request.ts'
+import { request } from './request.ts'
 
-export type StreamState = 'connecting' | 'live' | 'reconnecting'
+export type StreamState = 'connecting' | 'live' | 'reconnecting' | StreamRefusal
+
+/** The API answers, and does not give the stream: it wants another key (401, 403), or fewer requests (429). */
+export interface StreamRefusal {
+  readonly error: ApiError
+  /** When the page asks again, by the monotonic timer, ms. */
+  readonly againAtMs: number
+}
+
+/** Why the API does not give a stream; undefined where it does, or does not answer. */
+export function refusalIn(state: StreamState | 'no host'): StreamRefusal | undefined {
+  return typeof state === 'object' ? state : undefined
+}
 
 /** What a stream brings: each of its events is one of these. */
 export interface StreamEvents {
@@ -33,7 +46,7 @@ export class LiveStream {
   #retry: ReturnType<typeof setTimeout> | undefined
   /** After a connection that ended, as the server wants it. */
   #comeBackMs = FIRST_RETRY_MS
-  /** After an answer that is an error (the 502 of a proxy, the 503 of the API): it grows. */
+  /** After an answer that is an error (the 502 of a proxy, the 429 of the API): it grows, where the answer does not ask for more. */
   #refusedMs = FIRST_RETRY_MS
   #lastEventId = ''
   #wasLive = false
@@ -65,6 +78,7 @@ export class LiveStream {
 
   async #read(signal: AbortSignal): Promise<void> {
     let pauseMs = this.#comeBackMs
+    let refusal: ApiError | undefined
     try {
       const headers: Record<string, string> = { accept: 'text/event-stream' }
       if (this.#lastEventId !== '') headers['last-event-id'] = this.#lastEventId
@@ -73,15 +87,17 @@ export class LiveStream {
         await this.#readBody(response.body, signal)
         pauseMs = this.#comeBackMs
       } else {
-        await response.body?.cancel()
-        pauseMs = retryAfterMs(response) ?? this.#refusedMs
+        refusal = await refusalOf(response)
+        pauseMs = Math.max(refusal.retryMs, this.#refusedMs)
         this.#refusedMs = Math.min(this.#refusedMs * 2, LONGEST_RETRY_MS)
       }
     } catch {
       // The connection broke, or was never there.
     }
     if (signal.aborted) return
-    this.#events.state(this.#wasLive ? 'reconnecting' : 'connecting')
+    if (refusal === undefined || refusal.state === 'away')
+      this.#events.state(this.#wasLive ? 'reconnecting' : 'connecting')
+    else this.#events.state({ error: refusal, againAtMs: performance.now() + pauseMs })
     this.#retry = setTimeout(() => this.#open(), pauseMs)
   }
 

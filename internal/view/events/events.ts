@@ -75,10 +75,11 @@ export async function findEvents(reader: StoreReader, query: EventsQuery, signal
 /** Restarts of a host and its agent, and steps of its clock. */
 async function ofHost(
   reader: StoreReader,
-  { kinds, ...query }: EventsQuery,
+  query: EventsQuery,
   host: string,
   signal: AbortSignal,
 ): Promise<ChartEvent[]> {
+  const { kinds, everyUs } = query
   // After a clock was set back, times have samples of before and of now: those of now have the larger counts.
   const steps = (measurement: string, tags: Record<string, string>, field: string): Promise<Step[]> =>
     stepsOf(reader, query, { measurement, tags, fields: [field], aggregate: 'max' }, signal)
@@ -87,7 +88,7 @@ async function ofHost(
   if (kinds.has('host_restart') || kinds.has('clock_step')) {
     for (const step of await steps('system', { host }, 'uptime')) {
       if (isFall(step)) events.push({ ...of, at: step.at, kind: 'host_restart', text: 'the host was started again' })
-      else events.push(...clockStepIn(step, query.everyUs).map((found) => ({ ...of, ...found })))
+      else events.push(...clockStepIn(step, everyUs).map((found) => ({ ...of, ...found })))
     }
   }
   if (kinds.has('agent_restart')) {

@@ -9,6 +9,7 @@ export interface PipelineSummary {
   readonly servers: number
   /** When the newest report of a server arrived, µs by the clock of the API; null before the first. */
   readonly seenAt: number | null
+  /** That servers took, the mean of the last half minute. */
   readonly samplesPerSecond: number
   readonly e2eP50Us: number | null
   readonly e2eP99Us: number | null
