@@ -21,8 +21,8 @@ describe('the rate of a count that grows in bursts', () => {
     const rate = new SteadyRate()
     expect(rate.read(5_000, 0)).toBe(0)
     expect(rate.read(5_400, 1_000)).toBe(400)
-    let count = 5_400
-    for (let second = 2; second < 60; second++) rate.read((count += 100), second * 1_000)
+    for (let second = 2; second < 60; second++) rate.read(5_400 + 100 * second, second * 1_000)
+    const count = 5_400 + 100 * 59
     expect(rate.read(count, 60_000)).toBeLessThan(100)
     for (let second = 61; second < 101; second++) rate.read(count, second * 1_000)
     expect(rate.read(count, 101_000)).toBe(0)
