@@ -97,8 +97,10 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
       requireHostHeader: false,
     },
     routerOptions: { maxParamLength: limits.maxPathPartLength, ignoreTrailingSlash: true },
-    // Without these, ajv would drop an unknown parameter, and join the values of a repeated one.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
+    // Without these, ajv would drop an unknown parameter, join the values of a repeated one, and let 1e309 pass every maximum: it is Infinity.
+    ajv: {
+      customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false, strictNumbers: false },
+    },
     schemaController: { compilersFactory: compileLate() },
     // A URL that cannot be decoded never reaches the hooks, so it is given its headers here.
     frameworkErrors: (error, request, reply) => {
