@@ -1,6 +1,7 @@
 import type { RedisOptions } from '../../internal/broker/redis/client.ts'
 import type { Allocations, Latencies, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import type { Counts } from './counts.ts'
+import type { ServerAccess } from './servers.ts'
 
 export type Format = 'packed' | 'json' | 'frame'
 
@@ -41,6 +42,8 @@ export interface LoadOptions {
    * sender and the store.
    */
   readonly servers: readonly string[]
+  /** What they ask for. */
+  readonly serverAccess?: ServerAccess
   /** Asks the store how many samples of the run it has. Undefined: the store is not asked. */
   readonly countStored: CountStored | undefined
   readonly onProgress: (progress: Progress) => void

@@ -30,7 +30,7 @@ const LAST_WAIT_MS = 10_000
  * @throws Error that names what is missing or does not answer, and says what to do
  */
 export async function runLoad(options: LoadOptions, signal: AbortSignal): Promise<LoadResult> {
-  const servers = options.servers.length === 0 ? undefined : new Servers(options.servers)
+  const servers = options.servers.length === 0 ? undefined : new Servers(options.servers, options.serverAccess)
   await Promise.all([preflight(options), servers?.ledger()])
   const senders = await Senders.open(options)
   const run = new LoadRun(options, senders, servers, signal)

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test } from 'vitest'
 import type { LedgerCounts } from '../../internal/observe/debug-metrics.ts'
+import { TestAuthority } from '../../test/support/certificates.ts'
 import type { Counts } from './counts.ts'
 import { between, ledgerBetween, type ServerFigures, Servers } from './servers.ts'
 
@@ -84,6 +87,27 @@ test('a server that is not there is named, with what to do', async () => {
   await expect(new Servers([url]).ledger()).rejects.toThrow(
     new RegExp(`no server at ${url} \\(.*ECONNREFUSED.*see --server`),
   )
+})
+
+test('servers get the token, over TLS of an authority of its own, and one that wants another says what to do', async () => {
+  const authority = await TestAuthority.make()
+  onTestFinished(() => authority.remove())
+  const { certFile, keyFile } = await authority.issue('server')
+  const server = createSecureServer(
+    { cert: readFileSync(certFile), key: readFileSync(keyFile) },
+    (request, response) => {
+      response.statusCode = request.headers['x-service-token'] === 'good' ? 200 : 401
+      response.end(JSON.stringify(LEDGER))
+    },
+  )
+  open.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const tls = { ca: await authority.ca() }
+  const ask = (token: string, access = {}) => new Servers([url], { headers: { 'x-service-token': token }, ...access })
+  expect(await ask('good', { tls }).ledger()).toEqual(LEDGER)
+  await expect(ask('bad', { tls }).ledger()).rejects.toThrow(`${url}/debug/ledger answers 401: set SERVICE_TOKEN_FILE`)
+  await expect(ask('good').ledger()).rejects.toThrow(/no server at .* \(.*certificate.*--server-ca-file/)
 })
 
 test('counts of two readings are subtracted, and `held` is that of the later one', () => {

@@ -1,3 +1,5 @@
+import type { ConnectionOptions } from 'node:tls'
+import { askText } from '../../internal/http/ask.ts'
 import type { Allocations, DebugMetrics, Latencies, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { type Counts, merge, subtract } from './counts.ts'
 import { decodeCounts } from './hdr.ts'
@@ -5,6 +7,13 @@ import type { LoadAllocations, ServersResult } from './load-types.ts'
 
 /** An admin listener that does not answer within this time counts as gone. */
 const ANSWER_MS = 10_000
+
+/** What opens admin listeners beyond this machine. */
+export interface ServerAccess {
+  /** With the token or the key. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly tls?: ConnectionOptions | undefined
+}
 
 /** What a server says of itself, decoded. Everything counts since the start of its process. */
 export interface ServerFigures extends Omit<DebugMetrics, 'latency' | 'gc'> {
@@ -16,9 +25,11 @@ export interface ServerFigures extends Omit<DebugMetrics, 'latency' | 'gc'> {
 /** Reads the metrics of all servers of a load from their admin listeners. */
 export class Servers {
   readonly #urls: readonly string[]
+  readonly #access: ServerAccess
 
-  constructor(urls: readonly string[]) {
+  constructor(urls: readonly string[], access: ServerAccess = {}) {
     this.#urls = urls
+    this.#access = access
   }
 
   /** Summed over the servers. @throws Error that names the server that does not answer, and says what to do */
@@ -58,7 +69,7 @@ export class Servers {
   }
 
   #all<T>(path: string, signal = AbortSignal.timeout(ANSWER_MS)): Promise<T[]> {
-    return Promise.all(this.#urls.map((url) => ask<T>(url, path, signal)))
+    return Promise.all(this.#urls.map((url) => ask<T>(url, path, { ...this.#access, signal })))
   }
 }
 
@@ -104,21 +115,17 @@ function combine(one: LedgerCounts, other: LedgerCounts, by: (a: number, b: numb
   return Object.fromEntries(keys.map((key) => [key, by(one[key], other[key])])) as unknown as LedgerCounts
 }
 
-async function ask<T>(url: string, path: string, signal: AbortSignal): Promise<T> {
-  let response: Response
-  try {
-    response = await fetch(new URL(path, url), { signal })
-    if (response.ok) return (await response.json()) as T
-    await response.body?.cancel()
-  } catch (cause) {
-    throw new Error(
-      `no server at ${url} (${reasonOf(cause)}): is "server" or "sentinel up" running there? see --server, or --server none`,
-      {
-        cause,
-      },
-    )
+async function ask<T>(url: string, path: string, options: ServerAccess & { signal: AbortSignal }): Promise<T> {
+  const { status, body } = await askText(new URL(path, url), options).catch((cause: unknown) => {
+    const advice = 'is "server" or "sentinel up" running there? see --server and --server-ca-file, or --server none'
+    throw new Error(`no server at ${url} (${reasonOf(cause)}): ${advice}`, { cause })
+  })
+  if (status === 200) return JSON.parse(body) as T
+  if (status === 401 || status === 403) {
+    const advice = 'set SERVICE_TOKEN_FILE to that of the server, or API_KEY_FILE to a key with the scope admin'
+    throw new Error(`${url}${path} answers ${status}: ${advice}`)
   }
-  throw new Error(`${url}${path} answers ${response.status}: is this the admin listener of a server? see --server`)
+  throw new Error(`${url}${path} answers ${status}: is this the admin listener of a server? see --server`)
 }
 
 function reasonOf(error: unknown): string {

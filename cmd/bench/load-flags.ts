@@ -3,7 +3,16 @@ import { MAX_RATE } from '../../bench/load/due-times.ts'
 import { addSettingFlags, flagValues } from '../../internal/config/cli.ts'
 import { defaultInWords } from '../../internal/config/describe.ts'
 import { flagOf } from '../../internal/config/names.ts'
-import { choice, duration, integer, onOff, optionalText, type Setting, texts } from '../../internal/config/setting.ts'
+import {
+  choice,
+  duration,
+  integer,
+  onOff,
+  optionalText,
+  path,
+  type Setting,
+  texts,
+} from '../../internal/config/setting.ts'
 import type { FlagValues } from '../../internal/config/written.ts'
 import { ROLES } from '../program/roles.ts'
 
@@ -11,9 +20,9 @@ const SECOND = 1000
 const DAY = 24 * 3600 * SECOND
 /** Each worker keeps a frame of its own, about 100 bytes per sample. */
 const MAX_KEPT_SAMPLES = 5_000_000
-/** The settings of a server that a load needs: where Redis and the store are, and how to use them. */
+/** The settings of a server that a load needs: where Redis and the store are, and how to use them; what opens the servers, from files alone. */
 const CONNECTION_SETTINGS =
-  /^(redis\.|broker\.(topic|partitions|maxLength)$|influx\.(url|token|bucket|username|password|timeoutMs))/
+  /^(redis\.|broker\.(topic|partitions|maxLength)$|influx\.(url|token|bucket|username|password|timeoutMs|caFile|certFile|keyFile|serverName)|auth\.(key|serviceToken)File$)/
 
 /** The flags of a load: `samplesPerMessage` is `--samples-per-message`. They are not settings of a role. */
 export const LOAD_FLAGS = {
@@ -61,6 +70,14 @@ export const LOAD_FLAGS = {
   }),
   threads: integer({ min: 1, max: 64 }, { default: 1, description: 'The number of sending threads.' }),
   server: serverUrls('The admin listeners of the servers to measure; with none, no server is asked.'),
+  serverCaFile: path({
+    description: 'The authority of the certificates of these listeners, in PEM, in place of the public ones.',
+  }),
+  serverCertFile: path({ description: 'The certificate that is shown to them, in PEM.' }),
+  serverKeyFile: path({ description: 'The key of that certificate, in PEM.' }),
+  serverName: optionalText({
+    description: 'The name in their certificates, where that is another than the one in the URL.',
+  }),
   json: optionalText({ description: 'A file for all results and the flags.' }),
   hdr: optionalText({
     description: 'A folder for the latencies in the formats of HdrHistogram: latency.hlog, internal.hgrm and so on.',

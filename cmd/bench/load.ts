@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { type LoadOptions, type LoadResult, runLoad } from '../../bench/load/load.ts'
+import type { ServerAccess } from '../../bench/load/servers.ts'
 import { storeCount } from '../../bench/load/store-count.ts'
 import { LatencyLog, writeHistograms } from '../../bench/report/histogram-files.ts'
 import { conditionOf } from '../../bench/report/report.ts'
@@ -12,6 +13,7 @@ import type { LoadedSettings } from '../../internal/config/load.ts'
 import type { Settings } from '../../internal/config/settings.ts'
 import { InfluxTransport } from '../../internal/store/influx/transport.ts'
 import { Redactor } from '../../internal/text/redactor.ts'
+import { readMaterial } from '../../internal/tls/material.ts'
 import { influxServer } from '../parts/influx.ts'
 import { readClientTls } from '../parts/tls.ts'
 import type { LoadFlags } from './load-flags.ts'
@@ -31,7 +33,10 @@ export async function playLoad(flags: LoadFlags, { settings, warnings, secrets }
   try {
     return await interruptible(
       async (signal) => {
-        const options = loadOptions(flags, settings, transport, progress, redisTls)
+        const options = {
+          ...loadOptions(flags, settings, transport, progress, redisTls),
+          serverAccess: await serverAccess(flags, settings),
+        }
         const log = hdrFolder === undefined ? undefined : new LatencyLog()
         const load = await runLoad({ ...options, onLatencies: log && ((interval) => log.add(interval)) }, signal)
         progress.clear()
@@ -78,6 +83,18 @@ function loadOptions(
     servers: flags.server,
     countStored: flags.count ? storeCount(transport, influx.bucket) : undefined,
     onProgress: (where) => progress.load(where),
+  }
+}
+
+/** The token comes before the key: it opens the admin listener of each role. */
+async function serverAccess(flags: LoadFlags, { auth }: Settings): Promise<ServerAccess> {
+  const { serverCaFile: caFile, serverCertFile: certFile, serverKeyFile: keyFile, serverName: servername } = flags
+  const { serviceToken, key } = auth
+  const files = await readMaterial({ caFile, certFile, keyFile })
+  return {
+    headers:
+      serviceToken !== undefined ? { 'x-service-token': serviceToken } : key !== undefined ? { 'x-api-key': key } : {},
+    tls: servername === undefined ? files : { ...files, servername },
   }
 }
 

@@ -10,7 +10,7 @@ const VALUES: Readonly<Record<string, string>> = {
 }
 /** By endpoint, where that is another one. */
 const OTHER_VALUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  '/api/v1/gpus/{id}/metrics': { id: 'GPU-1', field: 'utilization_percent' },
+  '/api/v1/gpus/{id}/metrics': { id: 'GPU-1' },
   '/api/v1/gpus/{id}/telemetry': { id: 'gpu-001' },
   '/api/v1/switches/{id}/metrics': { id: 'sw1', field: 'latency_ms' },
 }
@@ -36,8 +36,9 @@ const QUERIES: Readonly<Record<string, readonly string[]>> = {
   '/api/v1/switches/{id}/metrics': ['', ...HISTORY, 'field=packet_errors&fabric=default'],
   '/api/v1/gpus': ['', 'fields=uuid', 'limit=1', 'host=web-01&namespace=ml&contains=gpu-1'],
   '/api/v1/gpus/{id}/metrics': [
-    ...['', ...HISTORY, 'measurement=gpu&field=utilization_percent,xid'],
-    'field=DCGM_FI_DEV_FB_USED,DCGM_FI_DEV_GPU_UTIL_RATIO,temperature_celsius&aggregate=p90',
+    ...['field=utilization_percent', 'measurement=gpu&field=utilization_percent,xid&names=dcgm'],
+    ...HISTORY.map((query) => `field=power_watts&${query}`),
+    'metric=DCGM_FI_DEV_FB_USED,DCGM_FI_DEV_GPU_UTIL_RATIO,temperature_celsius&aggregate=p90',
   ],
   '/api/v1/gpus/{id}/telemetry': [
     ...['', 'metric=DCGM_FI_DEV_FB_USED', 'metric=DCGM_FI_DEV_FB_USED_BYTES', 'names=dcgm', 'limit=3'],

@@ -115,4 +115,26 @@ describe.each(['DuckDB', 'InfluxDB'])('GPUs of an older system, stored in %s', (
     if (store === 'DuckDB') expect([status, text.slice(0, 4)]).toEqual([200, 'PAR1'])
     else expect([status, JSON.parse(text).detail]).toEqual([501, expect.stringContaining('ask for format=csv')])
   })
+  it('have a history by the names and units of each generation', async () => {
+    const headers = { 'content-type': 'application/json' }
+    for (const [second, value] of [10, 20, 30, 40].entries()) {
+      const reading = { ...EXAMPLE, metric: 'DCGM_FI_DEV_FB_USED', value, time: `2025-09-26T10:30:0${second}Z` }
+      const posted = await fetch(`${url}/telemetry`, { method: 'POST', headers, body: JSON.stringify(reading) })
+      expect(posted.status).toBe(200)
+    }
+    const names = 'DCGM_FI_DEV_FB_USED,DCGM_FI_DEV_FB_USED_BYTES,memory_used_bytes'
+    const day = 'start=2025-09-26T00:00:00Z&end=2025-09-27T00:00:00Z&every=1h'
+    const of = async (aggregate: string): Promise<unknown> => {
+      const { series } = await json(`gpus/gpu-001/metrics?metric=${names}&${day}&aggregate=${aggregate}`)
+      return (series as Array<{ field: string; points: number[][] }>).map(({ field, points }) => [
+        field,
+        points[0]?.[1],
+      ])
+    }
+    const inAllUnits = (mebibytes: number): unknown =>
+      names.split(',').map((name, place) => [name, place === 0 ? mebibytes : mebibytes * 2 ** 20])
+    await expect.poll(() => of('max')).toEqual(inAllUnits(40))
+    expect(await of('mean')).toEqual(inAllUnits(25))
+    expect(await of('p50')).toEqual(inAllUnits(20))
+  })
 })

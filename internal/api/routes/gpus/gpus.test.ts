@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ApiScene } from '../../../../test/support/api-scene.ts'
 import type { FieldValue } from '../../../sample/value.ts'
-import { StoreError, type StoredRow } from '../../../store/store.ts'
+import { type StoredRow, StoreError } from '../../../store/store.ts'
 
 const A = { host: 'n1', uuid: 'GPU-a', gpu: '0', model: 'H100' }
 const B = { host: 'n1', uuid: 'GPU-b', gpu: '1', model: 'H100' }

@@ -101,5 +101,12 @@ export function pointOf({ row, field }: Value, texts: Texts, naming: Naming): Po
 
 function shown(value: FieldValue, convert: (value: number) => number): Point['value'] {
   if (typeof value === 'number') return convert(value)
-  return typeof value === 'bigint' ? exactNumber(String(value)) : value
+  return typeof value === 'bigint' ? inUnit(exactNumber(String(value)), convert) : value
+}
+
+/** A figure in another unit. The digits of an integer that no number holds stay as they are where the unit does. */
+export function inUnit(value: number | string, convert: (value: number) => number): number | string {
+  const number = Number(value)
+  const converted = convert(number)
+  return converted === number ? value : converted
 }

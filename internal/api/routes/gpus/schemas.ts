@@ -26,6 +26,10 @@ export const WHICH_GPU = {
   ),
 }
 
+export const NAMES = Type.Optional(
+  Type.Literal('dcgm', { description: 'Names and units of dcgm-exporter up to 4.8. Default: those of fields.' }),
+)
+
 /** What a GPU is called, and what runs on it. */
 export const IDENTITY = {
   uuid: orNull('string'),

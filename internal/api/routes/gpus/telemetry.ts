@@ -7,8 +7,8 @@ import { problems } from '../../schemas.ts'
 import type { Histories } from '../history.ts'
 import { parseTime } from '../history-params.ts'
 import type { GpuNames } from './gpu-names.ts'
-import { namingOf, pointOf, Texts, TEXTS_COUNT_US, valuesOf } from './points.ts'
-import { GpuParams, TelemetrySchema, WHICH_GPU } from './schemas.ts'
+import { namingOf, pointOf, TEXTS_COUNT_US, Texts, valuesOf } from './points.ts'
+import { GpuParams, NAMES, TelemetrySchema, WHICH_GPU } from './schemas.ts'
 
 const [DEFAULT_LIMIT, MAX_LIMIT] = [100, 10_000]
 /** Texts of a page; more changes than a second has are not followed. */
@@ -37,9 +37,7 @@ const QuerySchema = Type.Object(
         examples: ['temperature_celsius', 'DCGM_FI_DEV_FB_USED'],
       }),
     ),
-    names: Type.Optional(
-      Type.Literal('dcgm', { description: 'Names and units of dcgm-exporter up to 4.8. Default: those of fields.' }),
-    ),
+    names: NAMES,
     limit: Type.Optional(
       Type.Integer({ minimum: 1, maximum: MAX_LIMIT, description: `Values of one answer. Default ${DEFAULT_LIMIT}.` }),
     ),
