@@ -72,7 +72,7 @@ describe('a message', () => {
         expect(sample!.values).toEqual([expect.any(Number), expect.any(Number)])
         for (const value of sample!.values as number[]) expect(value >= 10 && value < 100).toBe(true)
       }),
-      { numRuns: 30 },
+      { numRuns: 10 },
     )
   })
 

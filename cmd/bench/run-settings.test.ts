@@ -41,6 +41,7 @@ it('shows all settings, and the command line that makes the same again', () => {
 describe('what cannot be', () => {
   const refused: Array<[Record<string, string>, string[]]> = [
     [{ SERVERS: '2' }, ['SERVERS: several servers share the work only with BROKER=streams']],
+    [{ RATE: '-1' }, ['RATE: "-1" must be a whole number from 0 to 1000000']],
     [{ SAMPLES: '5' }, ['SAMPLES: a message of packed has one sample: set FORMAT=frame']],
     [
       { PIPELINE: 'baseline', BROKER: 'streams' },
@@ -69,5 +70,9 @@ describe('what cannot be', () => {
     })()
     expect(failure).toBeInstanceOf(ConfigError)
     expect((failure as ConfigError).problems).toEqual(problems)
+  })
+
+  it('names a flag as it was written', () => {
+    expect(() => readRunSettings({ duration: 'abc' }, {})).toThrow('--duration: "abc" must be a time from 1s to')
   })
 })

@@ -207,7 +207,7 @@ const faults = fc.record({
 const replaysBeside = fc.constantFrom(0, 4)
 const disks = fc.array(fc.constantFrom(0, 0, 2, 30, 400, 3000), { minLength: 1, maxLength: 7 })
 
-const RUNS = { numRuns: 25 }
+const RUNS = { numRuns: 12 }
 
 const message = (samples: number): Step => ({ kind: 'message', samples })
 const wait = (ms: number): Step => ({ kind: 'wait', ms })

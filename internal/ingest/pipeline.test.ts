@@ -600,7 +600,7 @@ describe('Pipeline, with any messages and any answers of the store', () => {
         expect([store.openBatches, vi.getTimerCount()]).toEqual([0, 0])
         vi.useRealTimers()
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     )
   })
 })

@@ -83,13 +83,13 @@ const SHORT = ['--duration', '1s', '--warmup', '2s']
 
 describe('a load', () => {
   it.each([
-    ['pubsub', [], 1],
-    ['pubsub', ['--rate', '2000', '--threads', '2'], 1],
-    ['pubsub', ['--binary=false', '--hosts', '3', '--rate', '2000', '--values', 'full'], 1],
+    // Few workers: as fast as it goes takes both cores from the tests beside.
+    ['pubsub', ['--workers', '2'], 1],
+    ['pubsub', ['--rate', '1000', '--threads', '2'], 1],
+    ['pubsub', ['--binary=false', '--hosts', '3', '--rate', '1000', '--values', 'full'], 1],
     ['pubsub', ['--format', 'frame', '--workers', '3', '--samples-per-message', '7'], 7],
     ['pubsub', ['--format', 'frame', '--rate', '200', '--hosts', '2', '--threads', '2'], 100],
-    ['streams', ['--workers', '20'], 1],
-    ['streams', ['--binary=false', '--rate', '2000'], 1],
+    ['streams', ['--binary=false', '--workers', '3'], 1],
     ['streams', ['--format', 'frame', '--rate', '200'], 100],
   ] as const)('over %s with %j is in the store, every sample of it', async (broker, args, samplesPerMessage) => {
     const scene = await startScene(broker)
@@ -115,7 +115,9 @@ describe('a load', () => {
   it('is written as HdrHistogram files, with the latencies of all messages second by second', async () => {
     const scene = await startScene('pubsub')
     const hdr = join(folder, 'latencies')
-    const { code, stdout, load } = await over(start(scene, ['--duration', '3s', '--rate', '2000', '--hdr', hdr]))
+    const { code, stdout, load } = await over(
+      start(scene, ['--duration', '3s', '--warmup', '0', '--rate', '1000', '--hdr', hdr]),
+    )
     expect(code).toBe(0)
     expect(readdirSync(hdr).sort()).toEqual(['durable.hgrm', 'e2e.hgrm', 'internal.hgrm', 'latency.hlog'])
     const intervals = readHistogramLog(readFileSync(join(hdr, 'latency.hlog'), 'utf8'))
@@ -135,7 +137,7 @@ describe('a load', () => {
 
   it('of which a database has swallowed some is not in balance, and says how many are missing', async () => {
     const scene = await startScene('pubsub', proxy.url)
-    const bench = start(scene, ['--rate', '2000', '--duration', '3s', '--warmup', '0'])
+    const bench = start(scene, ['--rate', '1000', '--duration', '3s', '--warmup', '0'])
     await until('it measures', () => bench.stderr().includes('measure'))
     await proxy.become({ kind: 'status', status: 204, body: '', share: 0.5 })
     const { code, stderr, load } = await over(bench)
@@ -149,7 +151,7 @@ describe('a load', () => {
   it('as fast as it goes is as fast as the database takes it, and not as fast as a server can pile it up', async () => {
     const scene = await startScene('pubsub', proxy.url)
     await proxy.become({ kind: 'slow', delayMs: 700 })
-    const { code, load } = await over(start(scene, ['--duration', '5s', '--warmup', '0']))
+    const { code, load } = await over(start(scene, ['--duration', '3s', '--warmup', '0']))
     const waiting = load.timeline.map(({ held }) => held)
     expect(waiting.length).toBeGreaterThan(0)
     // What may wait, what may be on its way, and some that the server made itself.
@@ -171,7 +173,8 @@ describe('a load', () => {
 
   it('of frames whose server is cut off knows exactly what was lost', async () => {
     const scene = await startScene('pubsub')
-    const bench = start(scene, ['--format', 'frame', '--rate', '1000', '--duration', '3s', '--warmup', '0'])
+    const frames = ['--format', 'frame', '--samples-per-message', '20']
+    const bench = start(scene, [...frames, '--rate', '1000', '--duration', '3s', '--warmup', '0'])
     await until('it measures', () => bench.stderr().includes('measure'))
     const admin = new Redis(redis.url)
     for (let times = 0; times < 3; times++) {
@@ -182,7 +185,7 @@ describe('a load', () => {
     const { code, load } = await over(bench)
     expect(load).toMatchObject({ messages: 3000, balance: '' })
     expect(load.unreceived).toBeGreaterThan(0)
-    expect(load.stored! + load.reportedLost).toBe(300_000)
+    expect(load.stored! + load.reportedLost).toBe(60_000)
     expect(code).toBe(0)
   })
 

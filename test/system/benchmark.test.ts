@@ -71,18 +71,9 @@ async function nothingIsLeft(): Promise<void> {
 }
 
 describe('a benchmark that cannot be', () => {
+  // More settings that cannot be: cmd/bench/run-settings.test.ts.
   const refused: Array<[string, Record<string, string>, string[], number, RegExp]> = [
     ['no time', { DURATION: 'abc' }, [], 78, /^ {2}DURATION: "abc" must be a time from 1s to .*, such as .*$/m],
-    ['no time, as a flag', {}, ['--duration=abc'], 78, /^ {2}--duration: "abc" must be a time/m],
-    ['a rate below nothing', { RATE: '-1' }, [], 78, /^ {2}RATE: "-1" must be a whole number from 0 to/m],
-    ['no broker', { BROKER: 'foo' }, [], 78, /^ {2}BROKER: "foo" must be one of pubsub, streams$/m],
-    [
-      'servers that cannot share',
-      { SERVERS: '2' },
-      [],
-      78,
-      /^ {2}SERVERS: several servers share the work only with BROKER=streams/m,
-    ],
     ['an unknown flag', {}, ['--wurkers', '5'], 2, /unknown option '--wurkers'/],
     [
       'no Redis',
@@ -119,12 +110,6 @@ describe('a benchmark that cannot be', () => {
     const program = bench({ WORKERS: '3', DURATON: '1s', PATH: '/nowhere' })
     expect(await program.ended).toBe(1)
     expect(program.stderr()).toMatch(/^settings: WORKERS=3 STACK=local OUT=\S+; --help lists all\n/)
-  })
-
-  it('names everything that is wrong', async () => {
-    const program = bench({ DURATION: 'abc', RATE: 'much' })
-    expect(await program.ended).toBe(78)
-    expect(program.stderr()).toMatch(/DURATION: .*\n {2}RATE: /)
   })
 
   it('without InfluxDB names its package', async () => {
@@ -180,8 +165,7 @@ describe('a benchmark that is cut off', () => {
   const steps: Array<[string, Record<string, string>, string, NodeJS.Signals, number]> = [
     ['while it starts', {}, 'starting redis-server', 'SIGINT', 130],
     ['in the warm-up', { WARMUP: '10m' }, 'warm-up 1', 'SIGINT', 130],
-    ['in the measurement', { WARMUP: '0' }, 'measure 1', 'SIGINT', 130],
-    ['by the system', { WARMUP: '0' }, 'measure 1', 'SIGTERM', 143],
+    ['in the measurement', { WARMUP: '0' }, 'measure 1', 'SIGTERM', 143],
   ]
   it.each(steps)('%s leaves nothing', async (_when, env, sign, signal, code) => {
     const ports = { REDIS_PORT: await freePort(), INFLUX_PORT: await freePort(), SERVER_ADMIN_PORT: await freePort() }
@@ -229,7 +213,7 @@ describe('a benchmark that is cut off', () => {
 })
 
 describe('a benchmark', () => {
-  const SHORT = { DURATION: '3s', WARMUP: '500ms', RATE: '2000' }
+  const SHORT = { DURATION: '3s', WARMUP: '500ms', RATE: '1000' }
 
   const runs: Array<[string, Record<string, string>, number]> = [
     ['JSON over Pub/Sub', { BINARY: 'false' }, 1],
@@ -241,7 +225,7 @@ describe('a benchmark', () => {
       const program = bench({ ...SHORT, PROFILE_SECONDS: '1', ...env })
       expect(await program.ended, program.stderr()).toBe(0)
 
-      const messages = 6000
+      const messages = 3000
       const samples = messages * samplesPerMessage
       const lines = ['INTERNAL', 'E2E', 'DURABLE'].map(
         (name) => `${name}_LATENCY_STATS count=(\\d+) p50_us=\\d+ p90_us=\\d+ p99_us=\\d+\n`,
@@ -269,7 +253,7 @@ describe('a benchmark', () => {
           'Node.js of the server': process.versions.node,
         },
       })
-      expect(report.command).toMatch(/^DURATION=3s WARMUP=500ms RATE=2000 .*OUT=.* bash scripts\/benchmark\.sh$/)
+      expect(report.command).toMatch(/^DURATION=3s WARMUP=500ms RATE=1000 .*OUT=.* bash scripts\/benchmark\.sh$/)
       expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('<html')
       expect(
         readdirSync(join(out, 'logs')).filter((name) => /^(redis|influxdb|server.*)\.log$/.test(name)).length,
@@ -302,17 +286,18 @@ describe('a benchmark', () => {
   it(
     'beside the plain pipeline shows three, with files of their own',
     async () => {
-      const program = bench({ ...SHORT, PIPELINE: 'compare', DURATION: '1s', PROFILE_SECONDS: '1' })
+      // Few workers: as fast as it can takes both cores from the tests beside.
+      const program = bench({ ...SHORT, PIPELINE: 'compare', DURATION: '1s', WORKERS: '3', PROFILE_SECONDS: '1' })
       expect(await program.ended, program.stderr()).toBe(0)
       const { passes } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
       const compared = ['baseline, json', 'ours, json', 'ours, packed']
       expect(passes.map(({ name, condition }) => [name, condition])).toEqual(
-        ['at 2,000 messages/s', 'as fast as it can'].flatMap((condition) => compared.map((name) => [name, condition])),
+        ['at 1,000 messages/s', 'as fast as it can'].flatMap((condition) => compared.map((name) => [name, condition])),
       )
       for (const { load } of passes) expect(load).toMatchObject({ stored: load.samples, balance: '' })
       expect(passes.map(({ profiles }) => profiles.heap.length)).toEqual([2, 2, 2, 0, 0, 0])
       expect(passes.map(({ histograms }) => histograms?.log)).toEqual(
-        ['2000', 'fastest'].flatMap((rate) =>
+        ['1000', 'fastest'].flatMap((rate) =>
           ['baseline-json', 'ours-json', 'ours-packed'].map((name) => `latency-${name}-${rate}.hlog`),
         ),
       )
@@ -333,7 +318,7 @@ describe('a benchmark', () => {
       const program = bench({ ...SHORT, STORE: 'victoria', PROFILE: '0', DURATION: '1s' })
       expect(await program.ended, program.stderr()).toBe(0)
       const { passes, stack } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
-      expect(passes[0]?.load).toMatchObject({ samples: 2000, stored: 2000, balance: '' })
+      expect(passes[0]?.load).toMatchObject({ samples: 1000, stored: 1000, balance: '' })
       expect(Object.keys(stack.versions)).toEqual(['redis', 'victoria-metrics', 'Node.js of the server'])
       expect(readdirSync(out).some((name) => name.endsWith('.pb.gz'))).toBe(false)
     },
@@ -355,8 +340,8 @@ describe('a benchmark', () => {
       expect(await program.ended).toBe(1)
       const { passes } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
       expect(passes[0]?.load.balance).not.toBe('')
-      expect(program.stderr()).toContain(`ours, packed, at 2,000 messages/s: ${passes[0]?.load.balance}`)
-      expect(passes[0]?.load.stored).toBeLessThan(6000)
+      expect(program.stderr()).toContain(`ours, packed, at 1,000 messages/s: ${passes[0]?.load.balance}`)
+      expect(passes[0]?.load.stored).toBeLessThan(3000)
     },
     RUN_MS,
   )

@@ -9,6 +9,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Series, SeriesTable } from '../../internal/sample/series.ts'
 import { openDuckDb } from '../../internal/store/duckdb/open.ts'
+import { metric } from '../support/api.ts'
 import { flood } from '../support/flood.ts'
 import { influxCount, influxQuery } from '../support/influx.ts'
 import { run, startProgram } from '../support/programs.ts'
@@ -146,44 +147,44 @@ describe('sentinel doctor', () => {
 
 describe.concurrent('sentinel doctor asks the targets of fabrics', () => {
   const CSV = 'switch_id,latency_ms,packet_errors\nsw1,0.5,3\n'
-  const check = async (answer: string | number, args: readonly string[] = []): Promise<[number | string, unknown]> => {
-    const target = createServer((_, response) => {
-      if (typeof answer === 'number') response.writeHead(answer)
-      response.end(typeof answer === 'number' ? 'no such page' : answer)
-    })
-    await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve))
-    const url = `http://127.0.0.1:${(target.address() as AddressInfo).port}/c`
+  /** A target for each answer, a fabric each, all of them asked by one doctor. */
+  const check = async (answers: Readonly<Record<string, string | number>>): Promise<Record<string, unknown>> => {
+    const targets = await Promise.all(
+      Object.entries(answers).map(async ([name, answer]) => {
+        const server = createServer((_, response) => {
+          if (typeof answer === 'number') response.writeHead(answer)
+          response.end(typeof answer === 'number' ? 'no such page' : answer)
+        })
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+        return { name, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/c` }
+      }),
+    )
     const folder = await temporaryFolder()
-    const found = await doctor([`--fabric-targets=${url}`, ...args], {}, folder)
-    target.close()
+    const named = targets.map(({ name, url }) => `${name}=${url}`).join(',')
+    const { code, ...found } = await doctor([`--fabric-named=${named}`], {}, folder)
+    for (const { server } of targets) server.close()
     await rm(folder, { recursive: true })
-    return [found.code, `${found.fabric}`.replace(url, 'URL')]
+    const lines = targets.map(({ name, url }) => [name, `${found[`fabric ${name}`]}`.replace(url, 'URL')])
+    return { code, ...Object.fromEntries(lines) }
   }
 
-  it.each([
-    ['a table', CSV, 0, 'ok   fabric: URL: 1 switch with 2 metrics: latency_ms, packet_errors'],
-    [
-      'a table with what is bad',
-      `${CSV}sw2,fast,0\nsw2,1,1\n`,
-      0,
-      'warn fabric: URL: 2 switches with 2 metrics: latency_ms, packet_errors; left out: 1 row (1 twice); 1 cell (1 not_a_number)',
-    ],
-    [
-      'another page',
-      '<html>\n<p>\n',
-      1,
-      'FAIL fabric: URL: its first line names no column that says who a row is about: switch_id, or node_guid and port_num, or sys_image_guid and aport: is this the address of its CSV?',
-    ],
-    [
-      'a table that is cut off',
-      'switch_id,a\nsw1,',
-      1,
-      'FAIL fabric: URL: it was cut off: its last line has no end: a source that writes a file puts it together elsewhere, and then renames it',
-    ],
-    ['an error', 404, 1, 'FAIL fabric: URL: it answered 404: no such page: is the path of its address right?'],
-    ['nothing', '', 0, 'warn fabric: URL: it answers that it has nothing new, though it was not asked before'],
-  ])('that give %s', async (_, answer, code, text) => {
-    expect(await check(answer)).toEqual([code, text])
+  it('that give a table, also with what is bad, or nothing new', async () => {
+    const answers = { table: CSV, bad: `${CSV}sw2,fast,0\nsw2,1,1\n`, nothing: '' }
+    expect(await check(answers)).toEqual({
+      code: 0,
+      table: 'ok   fabric table: URL: 1 switch with 2 metrics: latency_ms, packet_errors',
+      bad: 'warn fabric bad: URL: 2 switches with 2 metrics: latency_ms, packet_errors; left out: 1 row (1 twice); 1 cell (1 not_a_number)',
+      nothing: 'warn fabric nothing: URL: it answers that it has nothing new, though it was not asked before',
+    })
+  })
+
+  it('that give no table', async () => {
+    expect(await check({ page: '<html>\n<p>\n', cut: 'switch_id,a\nsw1,', error: 404 })).toEqual({
+      code: 1,
+      page: 'FAIL fabric page: URL: its first line names no column that says who a row is about: switch_id, or node_guid and port_num, or sys_image_guid and aport: is this the address of its CSV?',
+      cut: 'FAIL fabric cut: URL: it was cut off: its last line has no end: a source that writes a file puts it together elsewhere, and then renames it',
+      error: 'FAIL fabric error: URL: it answered 404: no such page: is the path of its address right?',
+    })
   })
 
   it('that are away, and files, each by the name of its fabric', async () => {
@@ -211,7 +212,8 @@ describe.concurrent('sentinel doctor asks the targets of fabrics', () => {
       'agent fabric': `FAIL agent fabric: ${file} gave nothing yet that can be taken: see the log`,
     })
     await writeFile(file, CSV)
-    await until('it is taken', async () => !('agent fabric' in (await doctor(['agent', ...args], env, folder))))
+    await agent.logged('target is taken again')
+    expect(await doctor(['agent', ...args], env, folder)).not.toHaveProperty('agent fabric')
     await agent.stop()
     await Promise.all([redis.stop(), rm(folder, { recursive: true })])
   })
@@ -269,7 +271,8 @@ describe('sentinel doctor asks what runs', () => {
     await agent.logged('started')
     const ask = (role: 'server' | 'agent') => doctor([role, `--admin-port=${ports[role]}`], env, folder)
 
-    await until('the agent has sent', async () => /sent [1-9]/.test(String((await ask('agent'))['agent sent'])))
+    const metricOf = (role: 'server' | 'agent', name: string) => metric(`http://127.0.0.1:${ports[role]}`, name)
+    await until('the agent has sent', async () => (await metricOf('agent', 'sentinel_sent_samples_total')) > 0)
     expect(await ask('agent')).toMatchObject({
       code: 0,
       agent: `ok   agent: on port ${ports.agent}, ready`,
@@ -290,12 +293,8 @@ describe('sentinel doctor asks what runs', () => {
 
     await influx.halt()
     await publishRaw(redis.port, 'metrics', [Buffer.from('no message'), json(1, 50, Date.now())])
-    let found = await ask('server')
-    await until('the spool has some', async () => {
-      found = await ask('server')
-      return !String(found['server spool']).includes('empty')
-    })
-    expect(found).toMatchObject({
+    await until('the spool has some', async () => (await metricOf('server', 'sentinel_spool_samples')) > 0)
+    expect(await ask('server')).toMatchObject({
       code: 1,
       server: expect.stringMatching(/^FAIL server: on port \d+, not ready: InfluxDB at .* cannot be reached/),
       'server stored': expect.stringMatching(/^ok .*rejected 1 .*, [1-9]\d* on disk\); rejected: 1 not_a_message$/),
@@ -322,18 +321,13 @@ describe('sentinel doctor asks what runs', () => {
     })
     expect(conflict.status).toBe(204)
     await publishRaw(redis.port, 'metrics', [json(1, 50, Date.now()), json(2, 50, Date.now() + 1)])
-    let found: Awaited<ReturnType<typeof doctor>> = { code: 1 }
-    await until('samples are rejected', async () => {
-      found = await doctor(['server', `--admin-port=${port}`], env, folder)
-      return String(found['server stored']).includes('store_refused')
-    })
-    expect(found).toMatchObject({
+    await server.logged('the store takes no sample of a measurement')
+    expect(await doctor(['server', `--admin-port=${port}`], env, folder)).toMatchObject({
       code: 0,
       'server refused': expect.stringMatching(
         /^warn server refused: the store takes no sample of system_stats: often a field has another type there; see sentinel dead-letters list$/,
       ),
     })
-    await server.logged('the store takes no sample of a measurement')
     await server.stop()
     await Promise.all([redis.stop(), influx.stop(), rm(folder, { recursive: true })])
   })

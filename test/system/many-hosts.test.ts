@@ -5,7 +5,7 @@ import { type Program, startProgram } from '../support/programs.ts'
 import { type RedisScene, startRedisScene } from '../support/redis-brokers.ts'
 import { freePort, startInflux, type TestServer, until } from '../support/servers.ts'
 
-const HOSTS = 5_000
+const HOSTS = 2_000
 /** The series of the page's charts, of one host. */
 const CHARTS = 'measurement=cpu,mem,system,disk,diskio,net'
 
@@ -54,22 +54,22 @@ describe('an api of thousands of hosts', () => {
     const names: string[] = []
     let next: string | null = ''
     for (let number = 0; next !== null; number++) {
-      const answer: Page = await page(`brief=true&limit=700&after=${next}`)
-      expect(answer.hosts.length).toBeLessThanOrEqual(700)
+      const answer: Page = await page(`brief=true&limit=300&after=${next}`)
+      expect(answer.hosts.length).toBeLessThanOrEqual(300)
       names.push(...answer.hosts.map(({ host }) => host))
       next = answer.next
       fleet.add(`another-${number}`, number)
     }
     expect(names).toEqual(Array.from({ length: HOSTS }, (_, n) => `node-${n + 1}`))
     await until('the new hosts are there', async () => (await page('contains=another')).total > 5)
-    const { hosts } = await page('host=node-4999')
-    expect(hosts).toMatchObject([{ host: 'node-4999', stale: false, cpuPercent: 99, memPercent: 61.5 }])
+    const { hosts } = await page('host=node-1999')
+    expect(hosts).toMatchObject([{ host: 'node-1999', stale: false, cpuPercent: 99, memPercent: 61.5 }])
   })
 
   it('streams a page the series of its host alone', async () => {
-    const samples = await api.live((seen) => seen.length >= 21, `?host=node-4999&${CHARTS}`)
+    const samples = await api.live((seen) => seen.length >= 21, `?host=node-1999&${CHARTS}`)
     expect(samples.length).toBeLessThan(40)
-    expect(new Set(samples.map(({ tags }) => tags.host))).toEqual(new Set(['node-4999']))
+    expect(new Set(samples.map(({ tags }) => tags.host))).toEqual(new Set(['node-1999']))
   })
 
   it('sums up what the agents say', async () => {

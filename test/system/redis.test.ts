@@ -148,18 +148,22 @@ describe.each(['pubsub', 'streams'])('over %s', (kind) => {
     }
     expect(await server.program.stop()).toBe(0)
   })
+})
 
-  it('a node of a cluster ends every role at its start, with words, and the doctor fails', async () => {
-    const nodes = await startRedisCluster()
-    onTestFinished(async () => void (await Promise.all(nodes.map((node) => node.stop()))))
-    const words = 'is a node of a Redis Cluster, which is not supported'
-    for (const [i, role] of ROLES.entries()) {
-      const env = { REDIS_URL: nodes[i]!.url, INFLUX_URL: 'http://127.0.0.1:9' }
-      const { code, stderr } = await run(role, { env, args: [broker, '--admin-port=0'] })
-      expect([role, code, stderr]).toEqual([role, 78, expect.stringContaining(words)])
-      expect(await doctor(role, env, broker)).toMatch(/^FAIL broker: Redis at .* is a node of a Redis Cluster/)
-    }
+it('a node of a cluster ends every role at its start, with words, and the doctor fails', async () => {
+  const nodes = await startRedisCluster()
+  onTestFinished(async () => void (await Promise.all(nodes.map((node) => node.stop()))))
+  const words = 'is a node of a Redis Cluster, which is not supported'
+  const envOf = (node: number): Record<string, string> => ({
+    REDIS_URL: nodes[node]!.url,
+    INFLUX_URL: 'http://127.0.0.1:9',
   })
+  for (const [i, role] of ROLES.entries()) {
+    const broker = `--broker-kind=${i === 1 ? 'streams' : 'pubsub'}`
+    const { code, stderr } = await run(role, { env: envOf(i), args: [broker, '--admin-port=0'] })
+    expect([role, code, stderr]).toEqual([role, 78, expect.stringContaining(words)])
+  }
+  expect(await doctor('server', envOf(1))).toMatch(/^FAIL broker: Redis at .* is a node of a Redis Cluster/)
 })
 
 describe('a right that is missing', () => {

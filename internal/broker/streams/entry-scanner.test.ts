@@ -142,7 +142,7 @@ describe('EntryScanner', () => {
           `other :${most}\r\n`,
         ])
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     )
   })
 
