@@ -24,15 +24,6 @@ export const SCREENS: readonly Screen[] = [
   { width: 390, height: 844, theme: 'dark' },
 ]
 
-/**
- * Each width and each theme once, in the two ways there are. Colours follow from the theme and room from the width, so two screens
- * find what a checker can find; it takes two seconds of CPU for each.
- */
-export const SCREEN_PAIRS: readonly (readonly [Screen, Screen])[] = [
-  [SCREENS[0]!, SCREENS[3]!],
-  [SCREENS[1]!, SCREENS[2]!],
-]
-
 /** Opens a page in a context of its own, with its own `localStorage`. `complaints` collects the warnings and errors of the browser. */
 export async function openPage(
   browser: Browser,

@@ -22,14 +22,18 @@ export interface FakeHost {
   readonly gpusAlone?: number
 }
 
-export interface FakeApiOptions {
+/** An answer in place of the one that was asked for. */
+interface Refusal {
+  readonly status?: number
+  /** When it may be asked again. */
+  readonly retryAfterSeconds?: number
+}
+
+/** With a status, every request is refused. */
+export interface FakeApiOptions extends Refusal {
   readonly hosts: readonly FakeHost[]
   /** How far the history reaches back. */
   readonly historyMs?: number
-  /** The API answers every request with this status. */
-  readonly status?: number
-  /** With a status of 429: when it may be asked again. */
-  readonly retryAfterSeconds?: number
   /** Keys that may ask, by their text; without it none is needed. */
   readonly keys?: Readonly<Record<string, { readonly name: string; readonly scopes: readonly string[] }>>
   /** The delay of every answer. */
@@ -166,6 +170,7 @@ export class FakeApi {
   readonly startedAtMs: number
   readonly #timer: NodeJS.Timeout
   #generation = 0
+  #refusal: Refusal | undefined
 
   private constructor(options: FakeApiOptions) {
     this.options = options
@@ -188,6 +193,12 @@ export class FakeApi {
     return this.#streams.size
   }
 
+  /** Ends the streams, and answers those who come back with this; undefined lets them in again. */
+  refuseStreams(refusal: Refusal | undefined): void {
+    this.#refusal = refusal
+    if (refusal !== undefined) for (const response of this.#streams) response.end()
+  }
+
   get url(): string {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') throw new Error('not listening')
@@ -204,10 +215,10 @@ export class FakeApi {
     const url = new URL(request.url ?? '/', 'http://127.0.0.1')
     if (!url.pathname.startsWith('/api/')) return this.#file(url.pathname, response)
     if (this.options.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, this.options.delayMs))
-    const { status } = this.options
-    if (status !== undefined) {
-      response.setHeader('retry-after', this.options.retryAfterSeconds ?? 1)
-      return problem(response, status, 'The test asked for this.')
+    const refusal = url.pathname.endsWith('/live') ? (this.#refusal ?? this.options) : this.options
+    if (refusal.status !== undefined) {
+      response.setHeader('retry-after', refusal.retryAfterSeconds ?? 1)
+      return problem(response, refusal.status, 'The test asked for this.')
     }
     if (!this.#mayAsk(url, request, response)) return
     if (url.pathname === '/api/v1/hosts') return json(response, this.#hosts(url.searchParams))

