@@ -30,7 +30,9 @@ export class SnapshotBuilder {
   #cells: ColumnCells[]
   /** The same cells as numbers of 32 bits, the lower first: an integer is written without a bigint. */
   #words: (Int32Array | undefined)[]
-  #row = -1
+  #rows = 0
+  /** Whose cells are set. */
+  #row = 0
 
   constructor(subject: Subject, columns: readonly PlannedColumn[]) {
     this.#subject = subject
@@ -41,7 +43,7 @@ export class SnapshotBuilder {
   }
 
   get rows(): number {
-    return this.#row + 1
+    return this.#rows
   }
 
   /**
@@ -54,13 +56,21 @@ export class SnapshotBuilder {
     this.#ids.clear()
     this.#texts.clear()
     this.#places.clear()
-    this.#row = -1
+    this.#rows = 0
     if (rows > this.#capacity) this.#grow(Math.ceil(MORE_ROWS * rows))
   }
 
   /** What kind a column has. */
   kindOf(column: number): ColumnKind | undefined {
     return this.#columns[column]!.kind
+  }
+
+  /** Adds a column, which no row so far has a value of. @returns its place */
+  column(name: string, kind: ColumnKind): number {
+    const cells = emptyCells(kind, this.#capacity)
+    this.#cells.push(cells)
+    this.#words.push(wordsOf(cells))
+    return this.#columns.push({ name, kind }) - 1
   }
 
   /** Says the kind of a column that had none: it keeps it. Columns without a kind are in no snapshot. */
@@ -77,11 +87,18 @@ export class SnapshotBuilder {
    * @param switchName of a port, where it is known
    */
   row(id: Uint8Array, start: number, end: number, atUs: number, switchName?: string): void {
-    if (++this.#row >= this.#capacity) this.#grow(2 * this.#capacity)
+    this.#row = this.#rows++
+    if (this.#row >= this.#capacity) this.#grow(2 * this.#capacity)
     this.#ids.addBytes(id, start, end)
     this.#atUs[this.#row] = atUs
     if (this.#subject === 'fabric_port')
       this.#switches[this.#row] = switchName === undefined ? NO_TEXT : this.#place(switchName)
+  }
+
+  /** Goes on with a row that has begun before. Its time is the newest one. */
+  again(row: number, atUs: number): void {
+    this.#row = row
+    this.#atUs[row] = Math.max(atUs, this.#atUs[row]!)
   }
 
   /** @param value whole, within 64 bits */

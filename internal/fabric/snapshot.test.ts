@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { CellValue, Column, ColumnKind, Snapshot, Subject } from './snapshot.ts'
 import { SnapshotBuilder } from './snapshot-builder.ts'
-import { decodeSnapshot, encodeSnapshot, SnapshotError } from './snapshot-codec.ts'
+import { decodeSnapshot, SnapshotError } from './decode-snapshot.ts'
+import { encodeSnapshot } from './encode-snapshot.ts'
 
 interface Row {
   readonly id: string

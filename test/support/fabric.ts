@@ -2,7 +2,7 @@ import type { Snapshots } from '../../internal/broker/broker.ts'
 import { type GenerationHead, generationId, nameOf, type TargetHead } from '../../internal/fabric/generation.ts'
 import type { CellValue, Column, Snapshot, Subject } from '../../internal/fabric/snapshot.ts'
 import { SnapshotBuilder } from '../../internal/fabric/snapshot-builder.ts'
-import { encodeSnapshot } from '../../internal/fabric/snapshot-codec.ts'
+import { encodeSnapshot } from '../../internal/fabric/encode-snapshot.ts'
 
 export interface FabricRow {
   readonly id: string

@@ -1,6 +1,6 @@
 import { nameOf, type SnapshotSource, type TargetHead } from '../../fabric/generation.ts'
 import type { Snapshot } from '../../fabric/snapshot.ts'
-import { decodeSnapshot, SnapshotError } from '../../fabric/snapshot-codec.ts'
+import { decodeSnapshot, SnapshotError } from '../../fabric/decode-snapshot.ts'
 
 export interface EarlierSnapshot {
   readonly head: TargetHead

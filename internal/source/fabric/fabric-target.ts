@@ -1,25 +1,22 @@
 import { generationId, type TargetHead } from '../../fabric/generation.ts'
-import { encodeSnapshot } from '../../fabric/snapshot-codec.ts'
+import { encodeSnapshot } from '../../fabric/encode-snapshot.ts'
 import { type Table, TableError, TableReader, type TableReaderOptions } from '../../fabric/table-reader.ts'
 import { errorText } from '../../text/error-text.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Target } from '../target.ts'
 import { TARGET_PROBLEMS, TargetError, type TargetProblem } from '../target-error.ts'
+import type { NewSnapshot, SnapshotOwner } from './generations.ts'
 
 /** What a target gave that is new: valid until it is read again. */
-export interface Reading {
-  readonly target: FabricTarget
+export interface Reading extends NewSnapshot {
   readonly table: Table
-  readonly snapshot: string
-  /** The snapshot, encoded: valid until the target is asked again. */
-  readonly bytes: Buffer
   readonly takenAtUs: number
   readonly fetchMs: number
   readonly parseMs: number
 }
 
 /** A target with its newest good snapshot. */
-export class FabricTarget {
+export class FabricTarget implements SnapshotOwner {
   readonly target: Target
   readonly reader: TableReader
   /** Times that it had nothing new. */
@@ -36,7 +33,10 @@ export class FabricTarget {
     this.reader = new TableReader(options)
   }
 
-  /** What an announcement says of it; undefined before there is a snapshot. */
+  get name(): string {
+    return this.target.name
+  }
+
   get head(): TargetHead | undefined {
     const { name, up, error } = this.target
     if (this.#head === undefined) return undefined
@@ -65,12 +65,11 @@ export class FabricTarget {
     }
   }
 
-  /** The newest snapshot once more; undefined where its arrays have another one. */
+  /** Undefined where the arrays of the newest snapshot have another one. */
   encodeAgain(): Buffer | undefined {
     return this.#table && encodeSnapshot(this.#table.snapshot)
   }
 
-  /** The broker has lost the snapshot, and nobody has it any more. */
   forget(): void {
     this.#head = undefined
   }
@@ -87,7 +86,7 @@ export class FabricTarget {
     this.rows += rows
     const snapshot = generationId(takenAtUs)
     this.#head = { snapshot, bytes: bytes.length, takenAtUs, rows, badRows: table.badRows }
-    return { target: this, table, snapshot, bytes, takenAtUs, fetchMs, parseMs: performance.now() - startMs }
+    return { owner: this, table, snapshot, bytes, takenAtUs, fetchMs, parseMs: performance.now() - startMs }
   }
 
   async #parse(body: Buffer, nowUs: number): Promise<Table> {

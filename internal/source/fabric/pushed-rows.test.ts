@@ -5,7 +5,7 @@ import { BrokerError } from '../../broker/broker.ts'
 import { MemoryBroker } from '../../broker/memory/broker.ts'
 import { blankHeader } from '../../codec/codec.ts'
 import { type GenerationHead, nameOf } from '../../fabric/generation.ts'
-import { decodeSnapshot } from '../../fabric/snapshot-codec.ts'
+import { decodeSnapshot } from '../../fabric/decode-snapshot.ts'
 import { TableError } from '../../fabric/table-reader.ts'
 import { PushedRows, PushTooLarge } from './pushed-rows.ts'
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type GenerationHead, generationId, type SnapshotSink, type TargetHead } from '../../fabric/generation.ts'
+import type { SnapshotSink } from '../../fabric/generation.ts'
 import type { ColumnKind } from '../../fabric/snapshot.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -7,6 +7,7 @@ import type { Target } from '../target.ts'
 import type { TargetProblem } from '../target-error.ts'
 import { earlierSnapshots } from './earlier-snapshots.ts'
 import { FabricTarget, type Reading } from './fabric-target.ts'
+import { Generations, tenths } from './generations.ts'
 import { SampleSender, type SendFrame } from './sample-sender.ts'
 
 export const CYCLE_PARTS = ['fetch', 'parse', 'swap', 'publish'] as const
@@ -45,6 +46,7 @@ export class FabricSource {
   readonly targets: readonly FabricTarget[]
   readonly #options: FabricSourceOptions
   readonly #samples: SampleSender
+  readonly #generations: Generations
   readonly #stop = new AbortController()
   readonly #hurry = new AbortController()
   /** What keeps each target from being taken, as the log has said it. */
@@ -53,11 +55,6 @@ export class FabricSource {
   readonly #kinds = new Map<string, ColumnKind>()
   /** Whether the broker has said what an earlier process announced. */
   #isTakenOver = false
-  /** Whether the next announcement has other snapshots than the last one. */
-  #isNew = false
-  /** Of the newest generation; '' before there is one. */
-  #id = ''
-  #atUs = 0
 
   constructor(options: FabricSourceOptions) {
     const { fabric, isTagged, targets, send } = options
@@ -67,11 +64,12 @@ export class FabricSource {
     const tag = isTagged ? fabric : undefined
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
     this.targets = targets.map((target) => new FabricTarget(target, { fabric: tag, kinds, pause }))
+    this.#generations = new Generations({ ...options, targets: this.targets })
   }
 
   /** Asks each target once, and resolves when all that is new has been sent. */
   async cycle(): Promise<void> {
-    const { clock, logger, fabric } = this.#options
+    const { clock, logger, fabric, intervalMs } = this.#options
     if (!this.#isTakenOver) await this.#takeOver()
     const asked = await Promise.all(this.targets.map((target) => target.read(clock, this.#stop.signal)))
     const fresh = asked.filter((reading) => reading !== undefined)
@@ -82,7 +80,7 @@ export class FabricSource {
       fetchMs: longest(fresh, ({ fetchMs }) => fetchMs),
       parseMs: longest(fresh, ({ parseMs }) => parseMs),
     }
-    const swapMs = await this.#swap(fresh, times)
+    const swapMs = await this.#generations.announce(fresh, times, intervalMs)
     const startMs = performance.now()
     let leftOut = 0
     for (const { table, takenAtUs } of fresh)
@@ -122,73 +120,17 @@ export class FabricSource {
     const { snapshots, fabric, publisher, throttle } = this.#options
     try {
       for await (const { head, snapshot } of earlierSnapshots(snapshots, fabric, publisher)) {
-        const target = this.targets.find((one) => one.target.name === head.target)
+        const target = this.targets.find(({ name }) => name === head.target)
         if (target === undefined) continue
         for (const { name, kind } of snapshot.parts.columns) if (!this.#kinds.has(name)) this.#kinds.set(name, kind)
         target.takeOver(head)
-        this.#isNew = true
+        this.#generations.renew()
       }
       this.#isTakenOver = true
     } catch (err) {
       const words = 'what was announced before the start could not be read: the next cycle tries again'
       throttle.warn(`fabric ${fabric} before`, { err, fabric }, words)
     }
-  }
-
-  /** Puts the snapshots that are new, and announces the generation. @returns ms */
-  async #swap(
-    fresh: readonly Reading[],
-    times: { readonly fetchMs: number; readonly parseMs: number },
-  ): Promise<number> {
-    const { clock, fabric, throttle } = this.#options
-    const startMs = performance.now()
-    if (fresh.length > 0 || this.#isNew) {
-      // Never that of an earlier one, also where the clock was set back.
-      this.#atUs = Math.max(clock.now(), this.#atUs + 1)
-      this.#id = generationId(this.#atUs)
-      this.#isNew = false
-    }
-    if (this.#heads.length === 0) return 0
-    try {
-      for (const { target, snapshot, bytes } of fresh) await this.#put(target, snapshot, bytes)
-      const publishMs = tenths(performance.now() - startMs)
-      const cycle = { ...times, publishMs }
-      const missing = await this.#announce(cycle)
-      if (missing.length > 0) {
-        // A broker that was emptied, or was away when they were put.
-        for (const { target: name, snapshot } of missing) {
-          const target = this.targets.find((one) => one.target.name === name)!
-          const bytes = target.encodeAgain()
-          if (bytes === undefined) target.forget()
-          else await this.#put(target, snapshot, bytes)
-        }
-        await this.#announce(cycle)
-      }
-    } catch (err) {
-      throttle.warn(
-        `fabric ${fabric}`,
-        { err, fabric },
-        'the generation could not be announced: the next cycle tries again',
-      )
-    }
-    return tenths(performance.now() - startMs)
-  }
-
-  #announce(cycle: GenerationHead['cycle']): Promise<readonly TargetHead[]> {
-    const { snapshots, clock, fabric, publisher, intervalMs } = this.#options
-    const targets = this.#heads
-    return snapshots.announce({
-      ...{ fabric, publisher, id: this.#id, atUs: this.#atUs, checkedAtUs: clock.now(), intervalMs, targets, cycle },
-    })
-  }
-
-  async #put({ target }: FabricTarget, snapshot: string, bytes: Buffer): Promise<void> {
-    const { snapshots, fabric, publisher } = this.#options
-    await snapshots.put({ fabric, publisher, target: target.name, snapshot }, bytes)
-  }
-
-  get #heads(): TargetHead[] {
-    return this.targets.flatMap(({ head }) => (head === undefined ? [] : [head]))
   }
 
   /** Says once that a target is not taken, and why, and once that it is taken again. */
@@ -205,8 +147,4 @@ export class FabricSource {
 
 function longest(readings: readonly Reading[], of: (reading: Reading) => number): number {
   return tenths(Math.max(0, ...readings.map(of)))
-}
-
-function tenths(ms: number): number {
-  return Math.round(ms * 10) / 10
 }

@@ -1,6 +1,6 @@
 import { type GenerationHead, nameOf, type SnapshotName, type TargetHead } from '../../fabric/generation.ts'
 import type { Snapshot } from '../../fabric/snapshot.ts'
-import { decodeSnapshot, SnapshotError } from '../../fabric/snapshot-codec.ts'
+import { decodeSnapshot, SnapshotError } from '../../fabric/decode-snapshot.ts'
 import { FabricGeneration } from './fabric-generation.ts'
 import { RowIndex } from './row-index.ts'
 import { Slices } from './slices.ts'

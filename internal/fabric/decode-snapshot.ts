@@ -1,21 +1,8 @@
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { ALIGNMENT, aligned, HEAD_AT, MAGIC, type SnapshotHead } from './encode-snapshot.ts'
 import { type ColumnCells, Snapshot, type SnapshotParts } from './snapshot.ts'
-import { bytesOf, Texts } from './texts.ts'
-
-/*
- * A snapshot as bytes, little-endian:
- *
- *   magic   4 bytes, `SSN1`
- *   head    u32 its length, then JSON: subject, columns, and the lengths of all blocks in bytes
- *   blocks  each from a multiple of 8 bytes on: starts and bytes of the ids, starts and bytes of the texts, times, switches, cells column by column
- *
- * Whoever reads it takes the arrays from where they are.
- */
-
-const MAGIC = 0x314e5353
-const HEAD_AT = 8
-const ALIGNMENT = 8
+import { Texts } from './texts.ts'
 
 const HeadSchema = Type.Object({
   subject: Type.Union([Type.Literal('switch'), Type.Literal('fabric_port')]),
@@ -27,7 +14,6 @@ const HeadSchema = Type.Object({
   ),
   blocks: Type.Array(Type.Integer({ minimum: 0 })),
 })
-type Head = Static<typeof HeadSchema>
 
 /** Why bytes are no snapshot. */
 export class SnapshotError extends Error {
@@ -35,34 +21,6 @@ export class SnapshotError extends Error {
     super(`these bytes are no snapshot: ${message}`, options)
     this.name = 'SnapshotError'
   }
-}
-
-/**
- * The bytes of a snapshot.
- *
- * @param room bytes that nobody needs any more: the snapshot is written over them, where it has room there
- */
-export function encodeSnapshot({ parts }: Snapshot, room: Buffer = Buffer.alloc(0)): Buffer {
-  const blocks = blocksOf(parts)
-  const head: Head = {
-    subject: parts.subject,
-    columns: parts.columns.map(({ name, kind }) => ({ name, kind })),
-    blocks: blocks.map(({ length }) => length),
-  }
-  const json = Buffer.from(JSON.stringify(head))
-  const length = blocks.reduce((end, block) => aligned(end) + block.length, HEAD_AT + json.length)
-  const bytes = length <= room.length ? room.subarray(0, length) : Buffer.allocUnsafeSlow(length)
-  bytes.writeUInt32LE(MAGIC, 0)
-  bytes.writeUInt32LE(json.length, 4)
-  bytes.set(json, HEAD_AT)
-  let at = HEAD_AT + json.length
-  for (const block of blocks) {
-    bytes.fill(0, at, aligned(at))
-    at = aligned(at)
-    bytes.set(block, at)
-    at += block.length
-  }
-  return bytes
 }
 
 /**
@@ -107,11 +65,7 @@ export function decodeSnapshot(bytes: Buffer): Snapshot {
   return new Snapshot(parts)
 }
 
-function blocksOf({ ids, texts, atUs, switches, cells }: SnapshotParts): Uint8Array[] {
-  return [ids.starts, ids.bytes, texts.starts, texts.bytes, atUs, switches, ...cells].map(bytesOf)
-}
-
-function readHead(bytes: Buffer): { head: Head; end: number } {
+function readHead(bytes: Buffer): { head: SnapshotHead; end: number } {
   if (bytes.length < HEAD_AT || bytes.readUInt32LE(0) !== MAGIC) throw new SnapshotError('another format or version')
   const end = HEAD_AT + bytes.readUInt32LE(4)
   if (end > bytes.length) throw new SnapshotError('cut off within its head')
@@ -137,8 +91,4 @@ function checkRows({ subject, ids, atUs, switches, cells }: SnapshotParts): void
   const lengths = [ids.length, ...(subject === 'fabric_port' ? [switches.length] : []), ...cells.map((c) => c.length)]
   const other = lengths.find((length) => length !== rows)
   if (other !== undefined) throw new SnapshotError(`${rows} and ${other} rows`)
-}
-
-function aligned(at: number): number {
-  return Math.ceil(at / ALIGNMENT) * ALIGNMENT
 }
