@@ -2,7 +2,7 @@ import type { GpuReadings } from '../../internal/gpu/readings.ts'
 import type { LatencyRecorder } from '../../internal/observe/latency.ts'
 import type { RejectReason } from '../../internal/sample/border.ts'
 import type { ScrapeSource } from '../../internal/source/scrape/source.ts'
-import { LEFT_OUT_LINES, type LeftOutLine } from '../../internal/source/scrape/text-reader.ts'
+import { LEFT_OUT_LINES, type LeftOutLine } from '../../internal/source/scrape/left-out-lines.ts'
 import type { Ticker } from '../../internal/time/ticker.ts'
 import type { Context } from '../program/context.ts'
 

@@ -1,12 +1,15 @@
 import type { Broker } from '../../internal/broker/broker.ts'
 import { FrameRowEncoder } from '../../internal/codec/frame-rows.ts'
 import type { ScrapeTarget } from '../../internal/config/scrape-targets.ts'
+import type { SnapshotSink } from '../../internal/fabric/generation.ts'
 import { GpuReadings } from '../../internal/gpu/readings.ts'
 import { LatencyRecorder } from '../../internal/observe/latency.ts'
 import { SeriesTable } from '../../internal/sample/series.ts'
 import { encodeGpu } from '../../internal/source/scrape/gpu-rows.ts'
+import { ShownPorts } from '../../internal/source/scrape/shown-ports.ts'
 import { ScrapeSource } from '../../internal/source/scrape/source.ts'
 import { Ticker } from '../../internal/time/ticker.ts'
+import { instanceOf } from '../parts/data-folder.ts'
 import { openPublisher } from '../parts/publisher.ts'
 import type { Context, OpenPublisher } from '../program/context.ts'
 import { Repeats } from './repeats.ts'
@@ -26,6 +29,10 @@ export class ScrapeSources {
   readonly #context: Context
   readonly #opened: OpenPublisher
   readonly #letters: SourceLetters
+  /** Takes the ports that are shown; undefined where nobody can. */
+  readonly #snapshots: SnapshotSink | undefined
+  /** By the name of the target: a target of another interval goes on with what is shown of the one before. */
+  readonly #ports = new Map<string, ShownPorts>()
   readonly #table = new SeriesTable()
   readonly #encoder = new FrameRowEncoder()
   readonly #durations = new LatencyRecorder()
@@ -34,8 +41,9 @@ export class ScrapeSources {
   /** Targets that are given up, and still send what they said. */
   readonly #leaving = new Set<Promise<void>>()
 
-  constructor(context: Context, opened: OpenPublisher, letters: SourceLetters) {
+  constructor(context: Context, opened: OpenPublisher, letters: SourceLetters, snapshots: SnapshotSink | undefined) {
     this.#context = context
+    this.#snapshots = snapshots
     this.#opened = opened
     this.#letters = letters
     addScrapeMetrics(context, this.#running, this.#ended, this.#durations)
@@ -50,7 +58,8 @@ export class ScrapeSources {
       ),
     )
     const given = [...this.#running.keys()].filter((key) => !wanted.has(key))
-    for (const key of given) this.#giveUp(key)
+    const stay = new Set([...wanted.values()].map(({ target }) => target.name))
+    for (const key of given) this.#giveUp(key, stay)
     let isChanged = given.length > 0
     for (const [key, open] of wanted) {
       if (this.#running.has(key)) open.target.close()
@@ -80,7 +89,7 @@ export class ScrapeSources {
     })
     const repeats = new Repeats()
     const source = new ScrapeSource({
-      ...{ target, tags, maxSeries, clock, logger, gpus, encoder },
+      ...{ target, tags, maxSeries, clock, logger, gpus, encoder, ports: this.#portsOf(target.name) },
       onBad: ({ reason, detail, series, text }) => {
         if (!repeats.isNew(series, performance.now())) return
         const payload = text()
@@ -116,13 +125,29 @@ export class ScrapeSources {
     ticker.start()
   }
 
-  #giveUp(key: string): void {
+  /** What is shown of a target. */
+  #portsOf(target: string): ShownPorts | undefined {
+    const { settings, clock, throttle } = this.#context
+    const snapshots = this.#snapshots
+    if (snapshots === undefined) return undefined
+    const publisher = `agent/${instanceOf(settings, 'agent')}/scrape/${target}`
+    const ports = this.#ports.get(target) ?? new ShownPorts({ target, publisher, snapshots, clock, throttle })
+    this.#ports.set(target, ports)
+    return ports
+  }
+
+  /** @param staying names of targets that are asked from now on */
+  #giveUp(key: string, staying: ReadonlySet<string>): void {
     const scrape = this.#running.get(key)!
+    const { name } = scrape.source.target
+    const ports = staying.has(name) ? undefined : this.#ports.get(name)
+    if (ports !== undefined) this.#ports.delete(name)
     this.#running.delete(key)
     removeTarget(this.#context, scrape.source)
     scrape.source.stop(NEVER)
-    const left = scrape.ticker.stop().then(() => {
+    const left = scrape.ticker.stop().then(async () => {
       endScrape(this.#ended, scrape)
+      await ports?.leave()
       this.#leaving.delete(left)
     })
     this.#leaving.add(left)
@@ -135,6 +160,9 @@ export async function openScrapeSources(
   letters: SourceLetters,
 ): Promise<ScrapeSources> {
   const opened = await openPublisher(context, broker, 'scrape')
+  // A gateway of the queue takes samples alone. `sentinel up` has none.
+  const isGateway = context.settings.broker.useHttp && broker.kind !== 'memory'
+  const snapshots = isGateway ? undefined : broker.snapshots
   const { ledger } = opened
   context.summary.push(() => ({
     scrape_produced: ledger.produced,
@@ -143,7 +171,7 @@ export async function openScrapeSources(
     scrape_dropped: ledger.dropped,
     scrape_held: ledger.held,
   }))
-  const sources = new ScrapeSources(context, opened, letters)
+  const sources = new ScrapeSources(context, opened, letters, snapshots)
   context.releaser.push('scrape', (signal) => sources.stop(signal))
   return sources
 }

@@ -3,6 +3,7 @@ import { cleanText, MAX_TAG_VALUE_BYTES } from '../sample/border.ts'
 import { sortedTags, writeNames } from '../sample/series-names.ts'
 import type { Tag } from '../sample/value.ts'
 import type { PortCells, TableColumns } from './columns.ts'
+import { identityOf } from './port-identity.ts'
 
 /** What `find` returns for a row that says of nobody what it has. */
 export const NOBODY = -1
@@ -11,7 +12,6 @@ export const NOBODY = -1
 const MAX_CELL_BYTES = MAX_TAG_VALUE_BYTES
 const FIRST_ROWS = 1024
 const LENGTH_BYTES = 2
-const AGGREGATED = 'aggregated'
 /** Of a row: where its cells, its id and its names begin, and where the last two end. */
 const [CELLS, ID, ID_END, NAMES, NAMES_END, PLACES] = [0, 1, 2, 3, 4, 5]
 
@@ -181,9 +181,18 @@ export class KnownRows {
   #idOf(scanner: CsvScanner): string | undefined {
     const { id, port, aggregated, portType } = this.#columns
     if (id >= 0) return usable(textOf(scanner, id))
-    const single = port && idOfPort(scanner, port)
-    const isAggregated = single === undefined || textOf(scanner, portType).toLowerCase() === AGGREGATED
-    return isAggregated && aggregated !== undefined ? idOfPort(scanner, aggregated) : single
+    const of = (cell: number | undefined): string | undefined =>
+      cell === undefined ? undefined : (usable(textOf(scanner, cell)) ?? '')
+    const identity = identityOf({
+      ...{
+        node: of(port?.guid),
+        port: of(port?.port),
+        system: of(aggregated?.guid),
+        aggregatedPort: of(aggregated?.port),
+      },
+      type: textOf(scanner, portType),
+    })
+    return identity && usable(`${identity.guid}_${identity.number}`)
   }
 
   #keepCells({ bytes, starts, ends }: CsvScanner): number {
@@ -232,19 +241,6 @@ function placesOf(cells: PortCells | undefined): number[] {
 function textOf({ bytes, starts, ends }: CsvScanner, cell: number): string {
   const isUsable = cell >= 0 && ends[cell]! - starts[cell]! <= MAX_CELL_BYTES
   return isUsable ? bytes.toString('utf8', starts[cell], ends[cell]).trim() : ''
-}
-
-/** `<guid>_<port>` */
-function idOfPort(scanner: CsvScanner, { guid, port }: PortCells): string | undefined {
-  const node = usable(plainGuid(textOf(scanner, guid)))
-  const number = usable(textOf(scanner, port))
-  return node === undefined || number === undefined ? undefined : usable(`${node}_${number}`)
-}
-
-/** Sources write one GUID as `0xB83FD2`, with zeros before it, and without `0x`: here it has 16 small digits. */
-export function plainGuid(text: string): string {
-  const digits = /^(?:0x)?([\da-f]{1,16})$/i.exec(text)?.[1]
-  return digits === undefined ? text : digits.toLowerCase().padStart(16, '0')
 }
 
 /** The GUID in the id of a port. What is no GUID may have a `_` in it, and then the number of the port has none. */

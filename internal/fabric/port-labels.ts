@@ -1,10 +1,16 @@
 import { cleanText } from '../sample/border.ts'
 import type { Tag } from '../sample/value.ts'
 import { TELLS_OF_PORT } from './columns.ts'
-import { plainGuid } from './known-rows.ts'
+import { DEFAULT_FABRIC } from './generation.ts'
+import { identityOf } from './port-identity.ts'
 
 /** A port that labels of a metric name. */
 export interface LabelledPort {
+  /** `<guid>_<port>` */
+  readonly id: string
+  readonly fabric: string
+  /** The first description of its node; '' where there is none. */
+  readonly switchName: string
   /** Those of `fabric_port`. */
   readonly tags: readonly Tag[]
   /** What other labels tell of it, by label. */
@@ -34,8 +40,17 @@ export function labelledPort(
 ): LabelledPort | undefined {
   const small = new Map([...labels].map(([key, value]) => [key.toLowerCase(), value.trim()]))
   const portLabel = PORTS.find((label) => small.has(label))
-  const [node, port] = [small.get(NODE) ?? '', small.get(portLabel ?? '') ?? '']
-  if (node === '' || port === '') return undefined
+  const named = (label: string): string | undefined => cleanText(small.get(label) ?? '') || undefined
+  const identity = identityOf({
+    ...{
+      node: named(NODE),
+      port: named(portLabel ?? ''),
+      system: named('sys_image_guid'),
+      aggregatedPort: named('aport'),
+    },
+    type: small.get('port_type') ?? '',
+  })
+  if (identity === undefined) return undefined
   const texts = new Map<string, string>()
   for (const [label, value] of labels) {
     const key = label.toLowerCase()
@@ -43,15 +58,18 @@ export function labelledPort(
     if (!TELLS_OF_PORT.has(key) && !TELLS_MORE.has(key) && !more.has(key)) return undefined
     if (value !== '') texts.set(label, value)
   }
-  const guid = plainGuid(node)
+  const { guid, number } = identity
   const description = cleanText(small.get('node_description') ?? '')
   // As of a table: when the node gets another description later, its series stay what they are.
   if (description !== '' && !switches.has(guid)) switches.set(guid, description)
+  const switchName = switches.get(guid) ?? ''
+  const given = cleanText(small.get(FABRIC) ?? fabric)
+  const isDefault = given === '' || given === DEFAULT_FABRIC
   const tags: Tag[] = [
-    [FABRIC, small.get(FABRIC) ?? fabric],
+    [FABRIC, isDefault ? '' : given],
     ['node_guid', guid],
-    ['port_num', port],
-    ['switch', switches.get(guid) ?? ''],
+    ['port_num', number],
+    ['switch', switchName],
   ]
-  return { tags, texts }
+  return { id: `${guid}_${number}`, fabric: isDefault ? DEFAULT_FABRIC : given, switchName, tags, texts }
 }

@@ -10,7 +10,12 @@ const MOST_BEHIND_US = 3650 * 86_400e6
  */
 export function rowTimeUs(time: number | bigint, nowUs: number): number | undefined {
   const us = typeof time === 'bigint' ? Number(time / 1000n) : inUs(time)
-  return us <= nowUs + MOST_AHEAD_US && us >= nowUs - MOST_BEHIND_US ? us : undefined
+  return isPossible(us, nowUs) ? us : undefined
+}
+
+/** Whether a time of a row can be, both µs since the epoch. */
+export function isPossible(us: number, nowUs: number): boolean {
+  return us <= nowUs + MOST_AHEAD_US && us >= nowUs - MOST_BEHIND_US
 }
 
 function inUs(time: number): number {

@@ -121,10 +121,15 @@ export class SnapshotBuilder {
     this.#cells[column]![this.#row] = this.#place(value)
   }
 
-  /** The snapshot of all rows. Its arrays are those of the builder: it is valid until `clear`. */
-  build(): Snapshot {
+  /**
+   * The snapshot of all rows. Its arrays are those of the builder: it is valid until `clear`.
+   *
+   * @param isShown which of its columns are in it, of those whose kind is known
+   */
+  build(isShown: (column: number) => boolean = () => true): Snapshot {
     const { rows } = this
-    const isKnown = (_: unknown, column: number): boolean => this.#columns[column]!.kind !== undefined
+    const isKnown = (_: unknown, column: number): boolean =>
+      this.#columns[column]!.kind !== undefined && isShown(column)
     return new Snapshot({
       subject: this.#subject,
       columns: this.#columns.filter(isKnown) as Column[],

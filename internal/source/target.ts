@@ -43,6 +43,7 @@ const LONGEST_PAUSE_INTERVALS = 3
  */
 export class Target {
   readonly name: string
+  readonly intervalMs: number
   readonly #options: TargetOptions
   readonly #nowMs: () => number
   readonly #body: AnswerBody
@@ -57,6 +58,7 @@ export class Target {
     this.#nowMs = options.nowMs ?? (() => performance.now())
     this.#body = new AnswerBody(options.maxBodyBytes, options.maxBodySetting, options.onBytes)
     const { intervalMs } = options
+    this.intervalMs = intervalMs
     this.#backoff = new Backoff({ firstMs: intervalMs, largestMs: LONGEST_PAUSE_INTERVALS * intervalMs })
   }
 

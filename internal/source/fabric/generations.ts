@@ -61,7 +61,7 @@ export class Generations {
    */
   async announce(
     fresh: readonly NewSnapshot[],
-    times: Omit<GenerationHead['cycle'], 'publishMs'>,
+    { fetchMs, parseMs }: Omit<GenerationHead['cycle'], 'publishMs'>,
     intervalMs: number,
   ): Promise<number> {
     const { fabric, targets, throttle } = this.#options
@@ -70,7 +70,7 @@ export class Generations {
     if (targets.every(({ head }) => head === undefined)) return 0
     try {
       for (const { owner, snapshot, bytes } of fresh) await this.#put(owner.name, snapshot, bytes)
-      const cycle = { ...times, publishMs: tenths(performance.now() - startMs) }
+      const cycle = { fetchMs, parseMs, publishMs: tenths(performance.now() - startMs) }
       const missing = await this.#send(cycle, intervalMs)
       if (missing.length > 0) {
         // A broker that was emptied, or was away when they were put.
@@ -87,6 +87,19 @@ export class Generations {
       throttle.warn(`fabric ${fabric}`, { err, fabric }, words)
     }
     return tenths(performance.now() - startMs)
+  }
+
+  /** Announces that it has no snapshots any more: an API shows none of its rows from then on. */
+  async leave(): Promise<void> {
+    const { fabric, targets, throttle } = this.#options
+    for (const target of targets) target.forget()
+    this.#begin()
+    try {
+      await this.#send({ fetchMs: 0, parseMs: 0, publishMs: 0 }, 0)
+    } catch (err) {
+      const words = 'it could not be announced that rows are gone: they stay for a day, and look stale'
+      throttle.warn(`fabric ${fabric} left`, { err, fabric }, words)
+    }
   }
 
   /** Never that of an earlier generation, also where the clock was set back. */

@@ -11,7 +11,8 @@ import { SeriesTable } from '../../sample/series.ts'
 import { TargetError } from '../target-error.ts'
 import type { TargetTags } from './destination.ts'
 import { encodeGpu } from './gpu-rows.ts'
-import { LEFT_OUT_LINES, type Reading, TextReader } from './text-reader.ts'
+import { LEFT_OUT_LINES } from './left-out-lines.ts'
+import { type Reading, TextReader } from './text-reader.ts'
 
 const NOW_US = 1_763_900_000_000_000
 const NOW_MS = NOW_US / 1000

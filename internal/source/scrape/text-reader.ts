@@ -1,6 +1,6 @@
 import type { FrameRowEncoder } from '../../codec/frame-rows.ts'
 import { parseInteger } from '../../format/csv/numbers.ts'
-import { BAD_LINE_REASONS, TextScanner } from '../../format/prometheus/text-scanner.ts'
+import { TextScanner } from '../../format/prometheus/text-scanner.ts'
 import { type PortText, PortTexts } from '../../fabric/port-texts.ts'
 import { isGpuMetric } from '../../gpu/metrics.ts'
 import type { GpuReadings, KnownReading } from '../../gpu/readings.ts'
@@ -11,19 +11,9 @@ import { viewOf } from '../../sample/same-bytes.ts'
 import { TargetError } from '../target-error.ts'
 import { destinationOf, type TargetTags } from './destination.ts'
 import { KnownLines } from './known-lines.ts'
+import { LEFT_OUT_LINES, type LeftOutLine, MISSING } from './left-out-lines.ts'
+import type { PortTables } from './port-tables.ts'
 import { type WideRow, WideRows } from './wide-rows.ts'
-
-/** Why a line of a sample gives no value. Each word is a label of `sentinel_scrape_left_out_lines_total`. */
-export const LEFT_OUT_LINES = [
-  ...BAD_LINE_REASONS,
-  // Of lines that can be read, and that nobody can keep.
-  ...(['twice', 'bad_series', 'too_many_series', 'too_many_fields', 'not_whole', 'gpu_refused'] as const),
-  // Of lines that are right, and say that there is no value.
-  ...(['not_a_number', 'infinite', 'gpu_missing'] as const),
-] as const
-export type LeftOutLine = (typeof LEFT_OUT_LINES)[number]
-
-const MISSING: ReadonlySet<LeftOutLine> = new Set(['not_a_number', 'infinite', 'gpu_missing'])
 
 export interface TextReaderOptions {
   readonly tags: TargetTags
@@ -34,6 +24,8 @@ export interface TextReaderOptions {
   readonly encoder: FrameRowEncoder
   /** Sends what the encoder has gathered, and waits until there is room for more. */
   readonly send: () => Promise<void>
+  /** Takes the ports of each answer, where they are shown. */
+  readonly ports?: PortTables | undefined
   /** Told of each line that is bad. */
   readonly onBad?: ((line: BadLine) => void) | undefined
   /** Lets others run, after some thousand lines. */
@@ -107,7 +99,7 @@ export class TextReader {
   #rows = new WideRows()
   /** By the GUID of the node. */
   #switches = new Map<string, string>()
-  readonly #ports = new PortTexts()
+  readonly #portTexts = new PortTexts()
   /** Lines of the last answer that are known. */
   #lastMet = 0
   /** Of the answer that is read now. */
@@ -131,7 +123,7 @@ export class TextReader {
    */
   async read(bytes: Buffer, atUs: number): Promise<Reading> {
     if (bytes.at(-1) !== 0x0a) throw new TargetError('cut_off', 'it was cut off: its last line has no end')
-    this.#begin()
+    this.#begin(atUs)
     const scanner = new TextScanner(bytes)
     const view = viewOf(bytes)
     for (let kind = scanner.next(); kind !== 'end'; kind = scanner.next()) {
@@ -155,14 +147,15 @@ export class TextReader {
     const { pending } = this.#rows
     for (let i = 0; i < pending.length; i++) await this.#encode(pending[i]!)
     pending.length = 0
-    for (const port of this.#ports.take()) await this.#tellOf(port)
+    for (const port of this.#portTexts.take()) await this.#tellOf(port)
     if (this.#options.encoder.count > 0) await this.#options.send()
     return this.#reading()
   }
 
-  #begin(): void {
+  #begin(atUs: number): void {
     const isFull = this.#known.size >= this.#options.maxSeries && this.#known.size > this.#lastMet
     if (isFull || this.#known.size > 2 * this.#lastMet + MIN_FORGOTTEN_LINES) this.#forget()
+    this.#options.ports?.begin(atUs)
     this.#count = 0
     this.#met = 0
     this.#unreadable = 0
@@ -177,7 +170,8 @@ export class TextReader {
     this.#lines = []
     this.#rows = new WideRows()
     this.#switches = new Map()
-    this.#ports.forget()
+    this.#portTexts.forget()
+    this.#options.ports?.forget()
     this.#helps.clear()
   }
 
@@ -214,7 +208,7 @@ export class TextReader {
     if (kept === undefined) return this.#leaveOut('not_whole', scanner)
     if (!this.#rows.put(line.row, line.place, kept, atUs)) return this.#leaveOut('twice', scanner)
     this.#values++
-    if (line.port !== undefined) this.#ports.meet(line.port, atUs)
+    if (line.port !== undefined) this.#portTexts.meet(line.port, atUs)
     return undefined
   }
 
@@ -250,24 +244,27 @@ export class TextReader {
       const help = this.#helps.get(name)
       return { of: 'gpu', metric: name, labels, help, reading: this.#options.gpus.find(name, labels, help) }
     }
-    const { measurement, tags, kind, port } = destinationOf(name, labels, this.#options.tags, this.#switches)
+    const { ports, tags: ofTarget } = this.#options
+    const { measurement, tags, kind, port } = destinationOf(name, labels, ofTarget, this.#switches)
     const row = this.#rows.rowOf(measurement, tags)
     if (isRefusal(row)) return { of: 'nobody', reason: 'bad_series', detail: row.detail }
+    if (port !== undefined && ports !== undefined) row.port ??= ports.portOf(port)
     const place = this.#rows.placeOf(row, name, kind)
     if (!isRefusal(place))
-      return { of: 'row', row, place, isInteger: kind === 'int', port: port && this.#ports.of(port) }
+      return { of: 'row', row, place, isInteger: kind === 'int', port: port && this.#portTexts.of(port) }
     return { of: 'nobody', reason: place.reason === 'too_many_fields' ? 'too_many_fields' : 'bad_series', detail: place.detail } // biome-ignore format: one line
   }
 
   async #tellOf(port: PortText): Promise<void> {
     const { encoder, send } = this.#options
-    if (this.#ports.encode(port, encoder)) return
+    if (this.#portTexts.encode(port, encoder)) return
     await send()
-    this.#ports.encode(port, encoder)
+    this.#portTexts.encode(port, encoder)
   }
 
   async #encode(row: WideRow): Promise<void> {
-    const { encoder, send } = this.#options
+    const { encoder, send, ports } = this.#options
+    ports?.add(row, this.#rows)
     if (this.#rows.encode(row, encoder)) return
     await send()
     this.#rows.encode(row, encoder)

@@ -3,9 +3,20 @@ import { isRefusal, type Refusal, refuseSeries } from '../../sample/border.ts'
 import { sortedTags, writeNames } from '../../sample/series-names.ts'
 import { Shape } from '../../sample/shape.ts'
 import type { Tag } from '../../sample/value.ts'
+import type { TablePort } from './port-tables.ts'
 
 const FIRST_VALUES = 1024
 const TWO_TO_32 = 2 ** 32
+
+/** Of a field that has none. */
+export const NO_COLUMN = -1
+
+/** A row of a table, column by column. */
+export interface CellSink {
+  /** @param value whole, within 64 bits */
+  int(column: number, value: number | bigint): void
+  float(column: number, value: number): void
+}
 
 /** A series, and what has come of it that was not encoded yet. */
 export interface WideRow {
@@ -18,6 +29,8 @@ export interface WideRow {
   atUs: number
   /** How many values it has now. */
   count: number
+  /** The port that it is of, where ports are shown. */
+  port?: TablePort
 }
 
 /** Gathers values that come one by one into rows: those of one series and time are one sample. */
@@ -102,6 +115,18 @@ export class WideRows {
     row.count = 0
     encoder.end()
     return true
+  }
+
+  /** Sets the cells of a table to the values of a row. @param columns by field */
+  fill({ shape, places }: WideRow, columns: Int32Array, cells: CellSink): void {
+    const { fieldKinds } = shape
+    for (let i = 0; i < places.length; i++) {
+      const [column, place] = [columns[i]!, places[i]!]
+      const value = this.#values[place]!
+      if (column === NO_COLUMN || Number.isNaN(value)) continue
+      if (fieldKinds[i] === 'float') cells.float(column, value)
+      else cells.int(column, this.#large.get(place) ?? value)
+    }
   }
 
   #encodeInteger(place: number, value: number, encoder: FrameRowEncoder): void {

@@ -205,7 +205,12 @@ export class FabricView {
 
   async #show(fabric: ShownFabric, head: GenerationHead, heardAtMs: number): Promise<void> {
     const parts = new Map(fabric.parts).set(head.publisher, head)
-    const heads = [...parts.values()].sort((a, b) => (a.publisher < b.publisher ? -1 : 1))
+    const heads = [...parts.values()].filter(hasTargets).sort((a, b) => (a.publisher < b.publisher ? -1 : 1))
+    if (heads.length === 0) {
+      fabric.parts.set(head.publisher, head)
+      this.#hide(head.fabric, fabric)
+      return
+    }
     const { snapshots } = this.#options
     const { shown, rooms } = fabric
     rooms.begin(fabric.memory())
@@ -221,6 +226,14 @@ export class FabricView {
     } catch (error) {
       this.#failed(fabric, head, error)
     }
+  }
+
+  /** The last of its publishers has no targets any more. */
+  #hide(name: string, fabric: ShownFabric): void {
+    if (fabric.shown !== undefined) this.#version++
+    fabric.shown = undefined
+    const isLeft = Array.from(fabric.heard.values(), ({ head }) => head).every((head) => !hasTargets(head))
+    if (isLeft && this.#fabrics.get(name) === fabric) this.#fabrics.delete(name)
   }
 
   #failed(fabric: ShownFabric, { fabric: name, publisher, id }: GenerationHead, err: unknown): void {
@@ -245,4 +258,8 @@ export class FabricView {
       fabric.failed.delete(publisher)
     }
   }
+}
+
+function hasTargets({ targets }: GenerationHead): boolean {
+  return targets.length > 0
 }
