@@ -8,6 +8,7 @@ import { until } from '../../test/support/servers.ts'
 import { MemoryBroker } from '../../internal/broker/memory/broker.ts'
 import { loadSettings } from '../../internal/config/load.ts'
 import type { Settings } from '../../internal/config/settings.ts'
+import { instanceOf } from '../parts/data-folder.ts'
 import type { Context } from '../program/context.ts'
 import { quietContext } from '../program/quiet-context.ts'
 import { ROLES } from '../program/roles.ts'
@@ -17,6 +18,7 @@ let folder: string
 let servers: ScrapedServer[]
 let context: Context
 let said: string[]
+let broker: MemoryBroker
 /** What a reload tells the part that scrapes. */
 let apply: (settings: Settings) => void
 beforeEach(async () => {
@@ -39,7 +41,8 @@ async function open(flags: Record<string, string>): Promise<void> {
   }
   context = { ...quiet, logger, onReload }
   const letters = async () => ({ keep: () => {}, written: async () => {} })
-  await openScraping(context, new MemoryBroker({ logger }), letters, 20)
+  broker = new MemoryBroker({ logger })
+  await openScraping(context, broker, letters, 20)
 }
 
 const names = (): string[] => context.targets.map(([label]) => label)
@@ -102,4 +105,24 @@ it('reads the file of targets again when it has changed, and keeps what it has w
   expect(names()).toEqual(['a', 'b'])
   await write(`b=${b}`)
   await until('the first is given up', () => names().join() === 'b')
+})
+
+it('shows the ports of a target for as long as one of its name is asked', async () => {
+  const port = await serveMetrics('hist0{node_guid="1",port_num="1"} 7\n')
+  servers.push(port)
+  const target = (more = ''): string => `- url: ${port.url}\n  name: ufm\n${more}`
+  const shown = async (fabric: string) => {
+    const head = await broker.snapshots.newest(fabric, `agent/${instanceOf(context.settings, 'agent')}/scrape/ufm`)
+    return head && [head.intervalMs, head.targets.map(({ target, rows }) => `${target}: ${rows}`).join()]
+  }
+  await open({ 'scrape.targets': target() })
+  await until('it is shown', async () => (await shown('default'))?.[1] === 'ufm: 1')
+  apply(withTargets(target('  intervalMs: 200ms\n')))
+  await until('it has another interval', async () => (await shown('default'))?.join() === '200,ufm: 1')
+  apply(withTargets(target('  fabric: east\n')))
+  await until('it is of another fabric', async () => (await shown('east'))?.[1] === 'ufm: 1')
+  await until('it has left the one before', async () => (await shown('default'))?.[1] === '')
+  apply(withTargets(`a=${servers[0]!.url}`))
+  await until('it is gone', async () => (await shown('east'))?.[1] === '')
+  expect(said.filter((line) => JSON.parse(line).level >= 40)).toEqual([])
 })

@@ -74,6 +74,12 @@ export class FabricWriter {
     return head
   }
 
+  /** Announces that it has no targets any more. */
+  async leave(atUs: number): Promise<void> {
+    this.#heads = []
+    await this.announce(this.headOf(atUs))
+  }
+
   headOf(atUs: number, more: Partial<GenerationHead> = {}): GenerationHead {
     const times = { atUs, checkedAtUs: atUs, cycle: { fetchMs: 1, parseMs: 2, publishMs: 3 } }
     return { ...this.#about, id: generationId(atUs), targets: this.#heads, ...times, ...more }

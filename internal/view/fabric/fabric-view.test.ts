@@ -110,6 +110,26 @@ describe('FabricView', () => {
     expect([valuesOf(again, 'sw1')![2], valuesOf(again, 'sw3')![2]]).toEqual([30, 22])
   })
 
+  it('shows nothing more of a publisher that has no targets any more, and no fabric that nobody gives', async () => {
+    const scene = await Scene.open()
+    const at = scene.clock.time
+    const second = new FabricWriter(scene.snapshots, { publisher: 'agent/b' })
+    await scene.shows(await scene.writer.write(at, { a: switchesOf(1, at, 1) }))
+    await scene.shows(await second.write(at + 1, { b: switchesOf(3, at + 1, 2) }))
+    const { version } = scene.view
+    await second.leave(at + 2)
+    await until('its rows are gone', () => scene.view.only?.rows === 1)
+    expect(scene.view.only!.targets.map(({ publisher }) => publisher)).toEqual(['agent/a'])
+    await scene.writer.leave(at + 3)
+    await until('the fabric is gone', () => scene.view.names.length === 0)
+    expect([scene.view.only, scene.view.shown('default'), scene.view.isAwaited('default')]).toEqual([undefined, undefined, false]) // biome-ignore format: one line
+    expect([scene.view.states('default'), scene.view.version > version + 1]).toEqual([[], true])
+    const later = scene.another()
+    await later.open()
+    const back = await second.write(at + 4, { b: switchesOf(2, at + 4, 4) })
+    for (const view of [scene.view, later]) expect((await scene.shows(back, view)).rows).toBe(2)
+  })
+
   it('never shows a generation with missing or undecodable parts, counts it once, and shows the next', async () => {
     const scene = await Scene.open()
     const shown = await scene.write({ a: switchesOf(2, scene.clock.time, 1) })
