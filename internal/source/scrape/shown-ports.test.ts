@@ -245,6 +245,20 @@ describe('ports of a scraped target', () => {
     expect(await scene.rows()).toEqual({ [`${GUID}_1`]: { hist0: 2 } })
   })
 
+  it('are nothing new where all of them have the times of before', async () => {
+    const scene = new Scene()
+    const at = (ms: number, value: number): string[] => [1, 2].map((port) => line('hist0', port, `${value} ${BEGAN_US / 1000 + ms}`)) // biome-ignore format: one line
+    const seen: Array<readonly [id: string, isUp: boolean, value: unknown]> = []
+    for (const answer of [at(0, 5), at(0, 5), at(9, 5), new TargetError('status', 'x'), at(9, 5), at(9, 6), at(0, 5)]) {
+      await scene.scrape(answer)
+      const { id, targets } = (await scene.head())!
+      seen.push([id, targets[0]!.up, Object.values((await scene.rows())!)[0]!.hist0])
+    }
+    const [a, , b, , , c, d] = seen.map(([id]) => id)
+    expect(seen).toEqual([[a, true, 5], [a, true, 5], [b, true, 5], [b, false, 5], [b, true, 5], [c, true, 6], [d, true, 5]]) // biome-ignore format: one line
+    expect(new Set([a, b, c, d]).size).toBe(4)
+  })
+
   it('are put again where the broker has lost them', async () => {
     const scene = new Scene()
     await scene.scrape([line('hist0', 1, 1)])

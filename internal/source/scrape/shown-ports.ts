@@ -57,7 +57,8 @@ export class ShownPorts {
     this.#isTakenOver = true
     for (const { fabric, snapshot } of found) {
       const shown = this.#fabrics.get(fabric) ?? this.#open(fabric)
-      await shown.generations.announce([shown.take(snapshot, answered)], answered, answered.intervalMs)
+      const fresh = shown.take(snapshot, answered)
+      await shown.generations.announce(fresh === undefined ? [] : [fresh], answered, answered.intervalMs)
     }
     for (const [fabric, shown] of this.#fabrics) {
       if (found.some((one) => one.fabric === fabric)) continue
@@ -112,9 +113,11 @@ class ShownFabric implements SnapshotOwner {
   readonly name: string
   readonly generations: Generations
   #head: TargetHead | undefined
-  /** The newest snapshot, encoded, and the memory where each is written. */
+  /** The newest snapshot, encoded. */
   #bytes: Buffer | undefined
+  /** The memory where that is, and where the next one is written. */
   #room: Buffer | undefined
+  #spare: Buffer | undefined
 
   constructor(fabric: string, options: ShownPortsOptions) {
     this.name = options.target
@@ -125,9 +128,20 @@ class ShownFabric implements SnapshotOwner {
     return this.#head
   }
 
-  take(table: PortSnapshot['snapshot'], { atUs, badLines: badRows }: Answered): NewSnapshot {
-    const bytes = encodeSnapshot(table, this.#room)
-    if (bytes.length > (this.#room?.length ?? 0)) this.#room = bytes
+  /**
+   * @returns undefined where all is the same as before, times too: the target has measured nothing since then. As another
+   *   snapshot it would say that no counter has moved.
+   */
+  take(table: PortSnapshot['snapshot'], { atUs, badLines: badRows }: Answered): NewSnapshot | undefined {
+    const bytes = encodeSnapshot(table, this.#spare)
+    const room = bytes.buffer === this.#spare?.buffer ? this.#spare : bytes
+    if (this.#head !== undefined && this.#bytes?.equals(bytes) === true) {
+      this.#spare = room
+      this.say(undefined)
+      return undefined
+    }
+    this.#spare = this.#room
+    this.#room = room
     this.#bytes = bytes
     const snapshot = generationId(atUs)
     const { rows } = table
