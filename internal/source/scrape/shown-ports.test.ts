@@ -228,21 +228,21 @@ describe('ports of a scraped target', () => {
     ['an answer without ports', ['a 1'], 'its answer has no ports'],
   ] // biome-ignore format: one line
   it.each(failures)('stay with their age after %s, over a restart too', async (_name, answer, error) => {
-    const scene = new Scene()
+    const scene = new Scene({ fabric: 'east' })
     await scene.scrape([line('hist0', 1, 1)])
-    const before = (await scene.head())!
+    const before = (await scene.head('east'))!
     await scene.scrape(answer)
     const isUp = error === undefined
     const [{ error: _, ...target }] = before.targets as [GenerationHead['targets'][number]]
     const stays = [{ ...target, up: isUp, ...(isUp ? {} : { error }) }]
-    expect(await scene.head()).toMatchObject({ id: before.id, checkedAtUs: scene.timeUs, targets: stays })
-    expect(await scene.rows()).toEqual({ [`${GUID}_1`]: { hist0: 1 } })
+    expect(await scene.head('east')).toMatchObject({ id: before.id, checkedAtUs: scene.timeUs, targets: stays })
+    expect(await scene.rows('east')).toEqual({ [`${GUID}_1`]: { hist0: 1 } })
     scene.restart()
     await scene.scrape(new TargetError('unreachable', 'away'))
-    expect(await scene.head()).toMatchObject({ checkedAtUs: scene.timeUs, targets: [{ ...target, up: false, error: 'away' }] }) // biome-ignore format: one line
+    expect(await scene.head('east')).toMatchObject({ checkedAtUs: scene.timeUs, targets: [{ ...target, up: false, error: 'away' }] }) // biome-ignore format: one line
     await scene.scrape([line('hist0', 1, 2)])
-    expect((await scene.head())!.targets).toMatchObject([{ up: true, takenAtUs: scene.timeUs }])
-    expect(await scene.rows()).toEqual({ [`${GUID}_1`]: { hist0: 2 } })
+    expect((await scene.head('east'))!.targets).toMatchObject([{ up: true, takenAtUs: scene.timeUs }])
+    expect(await scene.rows('east')).toEqual({ [`${GUID}_1`]: { hist0: 2 } })
   })
 
   it('are nothing new where all of them have the times of before', async () => {
@@ -257,6 +257,15 @@ describe('ports of a scraped target', () => {
     const [a, , b, , , c, d] = seen.map(([id]) => id)
     expect(seen).toEqual([[a, true, 5], [a, true, 5], [b, true, 5], [b, false, 5], [b, true, 5], [c, true, 6], [d, true, 5]]) // biome-ignore format: one line
     expect(new Set([a, b, c, d]).size).toBe(4)
+  })
+
+  it('are not looked for in the broker where nobody says that the target has some', async () => {
+    const scene = new Scene()
+    await scene.scrape([line('hist0', 1, 1)])
+    const before = await scene.head()
+    scene.restart()
+    await scene.scrape(new TargetError('unreachable', 'away'))
+    expect(await scene.head()).toEqual(before)
   })
 
   it('are put again where the broker has lost them', async () => {

@@ -71,7 +71,7 @@ export class ShownPorts {
    * What is shown stays, with its age: there is nothing new, or nothing good.
    *
    * @param error why it is not good, for people
-   * @param fabric whose ports an earlier process may have announced
+   * @param fabric whose ports an earlier process may have announced; undefined where nobody says that the target has ports
    */
   async stay(asked: Asked, error?: string, fabric?: string): Promise<void> {
     if (fabric !== undefined && !this.#isTakenOver) await this.#takeOver(fabric)
@@ -93,7 +93,10 @@ export class ShownPorts {
     return shown
   }
 
-  /** So a target that is down after a restart of the agent keeps its last values. */
+  /**
+   * So a target that is down after a restart of the agent keeps its last values. Not of every target: an agent that scrapes
+   * no ports needs no right to read snapshots.
+   */
   async #takeOver(fabric: string): Promise<void> {
     const { snapshots, publisher, target, throttle } = this.#options
     try {

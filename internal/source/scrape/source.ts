@@ -6,7 +6,6 @@ import type { Clock } from '../../time/clock.ts'
 import { ProblemThrottle } from '../source.ts'
 import type { Target } from '../target.ts'
 import { TARGET_PROBLEMS, TargetError, type TargetProblem } from '../target-error.ts'
-import { DEFAULT_FABRIC } from '../../fabric/generation.ts'
 import type { TargetTags } from './destination.ts'
 import { PortTables } from './port-tables.ts'
 import type { ShownPorts } from './shown-ports.ts'
@@ -138,7 +137,7 @@ export class ScrapeSource {
   async #stay(fetchMs: number, error?: string): Promise<void> {
     const { ports, target, tags } = this.#options
     if (!this.#stop.signal.aborted)
-      await ports?.stay({ intervalMs: target.intervalMs, fetchMs, parseMs: 0 }, error, tags.fabric ?? DEFAULT_FABRIC)
+      await ports?.stay({ intervalMs: target.intervalMs, fetchMs, parseMs: 0 }, error, tags.fabric)
   }
 
   /** Says once that the target is not taken, and why, and once that it is taken again. */

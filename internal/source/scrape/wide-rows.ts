@@ -3,20 +3,10 @@ import { isRefusal, type Refusal, refuseSeries } from '../../sample/border.ts'
 import { sortedTags, writeNames } from '../../sample/series-names.ts'
 import { Shape } from '../../sample/shape.ts'
 import type { Tag } from '../../sample/value.ts'
-import type { TablePort } from './port-tables.ts'
+import { type CellSink, NO_COLUMN, type TablePort } from './port-table.ts'
 
 const FIRST_VALUES = 1024
 const TWO_TO_32 = 2 ** 32
-
-/** Of a field that has none. */
-export const NO_COLUMN = -1
-
-/** A row of a table, column by column. */
-export interface CellSink {
-  /** @param value whole, within 64 bits */
-  int(column: number, value: number | bigint): void
-  float(column: number, value: number): void
-}
 
 /** A series, and what has come of it that was not encoded yet. */
 export interface WideRow {
@@ -30,7 +20,7 @@ export interface WideRow {
   /** How many values it has now. */
   count: number
   /** The port that it is of, where ports are shown. */
-  port?: TablePort
+  port: TablePort | undefined
 }
 
 /** Gathers values that come one by one into rows: those of one series and time are one sample. */
@@ -58,7 +48,7 @@ export class WideRows {
     let row = this.#rows.get(key)
     if (row === undefined) {
       const namesAt = this.#keepNames(names)
-      row = { namesAt, namesEnd: namesAt + names.length, shape: this.#shapeOf(measurement), places: [], atUs: 0, count: 0 } // biome-ignore format: one line
+      row = { namesAt, namesEnd: namesAt + names.length, shape: this.#shapeOf(measurement), places: [], atUs: 0, count: 0, port: undefined } // biome-ignore format: one line
       this.#rows.set(key, row)
     }
     return row
