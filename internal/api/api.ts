@@ -32,7 +32,7 @@ import { addGpusLiveRoute } from './routes/gpus/live.ts'
 import { addGpuTelemetryRoute } from './routes/gpus/telemetry.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addHistoryRoute, Histories } from './routes/history.ts'
-import { addHostsRoute } from './routes/hosts.ts'
+import { addHostsRoute, HostsAnswers, readyHosts } from './routes/hosts.ts'
 import { addIntakeRoutes, type IntakeRoutesOptions } from './routes/intake/intake.ts'
 import { addLiveRoute } from './routes/live.ts'
 import { addPage } from './routes/page.ts'
@@ -148,6 +148,8 @@ export function buildApi(options: ApiOptions): App {
   const gpus = new GpusView(table)
   const gpuList = new GpuList(gpus)
   const knownGpus = new KnownGpus({ reader, clock })
+  const gpuCounts = async (): Promise<ReadonlyMap<string, number>> => gpuList.counts(await knownGpus.get())
+  const hostsAnswers = new HostsAnswers({ view, known, gpuCounts, clock, faults, storeIsAway })
   const connections: ConnectionLimits = {
     total: () => MAX_OTHER_CONNECTIONS + options.feed.maxClients,
     // Behind a proxy all clients have its address.
@@ -166,7 +168,13 @@ export function buildApi(options: ApiOptions): App {
       tls: options.tls,
     },
     ...(options.guard === undefined ? {} : { guard: options.guard }),
-    fastLane: { limit, ready: readyTelemetry('/telemetry', { view: fabrics, answers, latencies }) },
+    fastLane: {
+      limit,
+      routes: new Map([
+        ...readyTelemetry('/telemetry', { view: fabrics, answers, latencies }),
+        ['/api/v1/hosts', { ready: readyHosts(hostsAnswers) }],
+      ]),
+    },
     hosts: {
       hosts,
       ...(listensOn === undefined ? {} : { listensOn }),
@@ -190,8 +198,7 @@ export function buildApi(options: ApiOptions): App {
   async function addResources(api: App): Promise<void> {
     refuseUnknownParameters(api)
     addWhoamiRoute(api, options.guard)
-    const gpuCounts = async (): Promise<ReadonlyMap<string, number>> => gpuList.counts(await knownGpus.get())
-    addHostsRoute(api, { view, known, gpuCounts, clock, faults, storeIsAway })
+    addHostsRoute(api, hostsAnswers)
     const histories = new Histories({ reader, clock, ...limits })
     addHistoryRoute(api, view, reader, histories)
     addFabricRoutes(api, options.fabrics)

@@ -39,7 +39,7 @@ export interface AppOptions {
   readonly refusals: Refusals
   /** Asks for keys; without it every request passes. */
   readonly guard?: Guard
-  /** Answers that are ready, under `/telemetry`. */
+  /** Answers that are ready. */
   readonly fastLane?: FastLaneOptions
   /** With it the server speaks TLS alone, HTTP/2 too. */
   readonly tls?: WatchedTls | undefined
@@ -132,9 +132,9 @@ export function createApp(options: AppOptions, addRoutes: (root: App) => Promise
     openFastLane(app.server, {
       ...{ ...options.fastLane, trustProxy, idleTimeoutMs: IDLE_TIMEOUT_MS },
       moreHeaders: tls && (({ headers }) => transportHeaders(headers.host)),
-      pass: (request) => {
+      pass: (request, opens) => {
         if (closing || request.url!.length > limits.maxUrlLength || !doorkeeper.passes(request)) return undefined
-        return guard === undefined ? '' : guard.pass(request, 'telemetry')
+        return guard === undefined ? '' : guard.pass(request, opens)
       },
     })
   }

@@ -70,7 +70,7 @@ export class Guard {
    *
    * @returns the id of its key, or '' where it needs none; undefined where it does not pass
    */
-  pass(request: IncomingMessage, part: OpenPart): string | undefined {
+  pass(request: IncomingMessage, part: OpenPart | undefined): string | undefined {
     if (this.isOpen(part)) return ''
     if (!this.isOn) return isFromHere(request, request.socket.remoteAddress ?? '') ? '' : undefined
     const identity = this.#identityOf(request, 'read')

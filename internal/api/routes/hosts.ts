@@ -1,5 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { acceptsGzip } from '../../http/accepts-gzip.ts'
+import { JSON_TYPE } from '../../http/answer.ts'
 import type { App } from '../../http/app-types.ts'
+import { COMPRESSION } from '../../http/compression.ts'
+import { type Ready, type ReadyAnswer, readyAnswer } from '../../http/fast-lane.ts'
+import { DATA_HEADERS } from '../../http/security-headers.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import { cleanText } from '../../sample/border.ts'
 import type { Clock } from '../../time/clock.ts'
@@ -28,8 +33,8 @@ interface Made {
   readonly now: number
   readonly generation: number
   readonly stored: HostsOfStore
-  /** By question. */
-  readonly bodies: Map<string, string>
+  /** By URL. */
+  readonly answers: Map<string, ReadyAnswer>
 }
 
 /** 2.5 MB of JSON, which takes 20 ms to make. */
@@ -77,14 +82,15 @@ const SHARED_US = 10_000
  */
 const SHARED_PER_DURATION = 10
 const LONG_US = 2_000
+/** Up to this length an answer is text, which leaves in one piece with its headers. */
+const MOST_TEXT_BYTES = 16 * 1024
 /** Long answers that are kept, 0.6 to 2.5 MB each. */
 const MOST_LONG = 8
 
 /**
  * `GET /hosts`: the hosts with their figures, page by page. While the store is away, those that it reported last and the live ones.
  */
-export function addHostsRoute(app: App, options: HostsOptions): void {
-  const answers = new HostsAnswers(options)
+export function addHostsRoute(app: App, answers: HostsAnswers): void {
   app.get(
     '/hosts',
     {
@@ -96,7 +102,7 @@ export function addHostsRoute(app: App, options: HostsOptions): void {
         response: { 200: HostsSchema, ...problems(421, 429, 500) },
       },
     },
-    async (request, reply) => sendJson(reply, await answers.get(request.query)),
+    async (request, reply) => sendJson(reply, (await answers.get(request.url, request.query)).body),
   )
 }
 
@@ -107,63 +113,93 @@ function askedFor({ contains = '', host }: Question, names: readonly string[]): 
   return part === '' ? names : names.filter((name) => name.toLowerCase().includes(part))
 }
 
+/** The same without fastify, while an answer that was made serves others too: nearly always, where many ask. */
+export function readyHosts(answers: HostsAnswers): Ready {
+  return ({ url, headers }) => {
+    const answer = answers.made(url!)
+    if (answer === undefined) return undefined
+    const isZipped = Buffer.byteLength(answer.body) >= COMPRESSION.threshold && acceptsGzip(headers['accept-encoding'])
+    return isZipped ? undefined : answer
+  }
+}
+
+function readyJson(value: HostsAnswer): ReadyAnswer {
+  const json = JSON.stringify(value)
+  const bytes = Buffer.from(json)
+  return readyAnswer({ ...DATA_HEADERS, 'content-type': JSON_TYPE }, bytes.length <= MOST_TEXT_BYTES ? json : bytes)
+}
+
 /** Makes the answers of `GET /hosts`, as JSON. */
-class HostsAnswers {
+export class HostsAnswers {
   readonly #options: HostsOptions
   readonly #sorted = new SortedNames()
   /** The names in order, and what they were made of: with 10,000 hosts they take longer than a page of answers. */
   #names: { readonly stored: HostsOfStore; readonly version: number; readonly sorted: readonly string[] } | undefined
   #newest: Made | undefined
   #gpuCounts: ReadonlyMap<string, number> = new Map()
-  /** By question, the oldest first. */
-  readonly #long = new Map<string, { readonly body: string; readonly madeAt: number; readonly goodForUs: number }>()
+  /** By URL, the oldest first. */
+  readonly #long = new Map<
+    string,
+    { readonly answer: ReadyAnswer; readonly madeAt: number; readonly goodForUs: number }
+  >()
 
   constructor(options: HostsOptions) {
     this.#options = options
   }
 
-  async get(question: Question): Promise<string> {
+  async get(url: string, question: Question): Promise<ReadyAnswer> {
     const { known, clock, gpuCounts } = this.#options
     const stored = await known.get()
+    if (stored.failure !== undefined) logStoreFault(this.#options.faults, stored.failure)
     this.#gpuCounts = await gpuCounts()
-    const { now, bodies } = this.#madeOf(stored, clock.now())
-    const key = JSON.stringify(question)
-    const made = bodies.get(key) ?? this.#longAnswer(key, now)
-    if (made !== undefined) return made
     const beganAt = clock.now()
-    const body = JSON.stringify(this.#answerOf(stored, now, question))
-    bodies.set(key, body)
-    this.#keepIfLong(key, body, now, clock.now() - beganAt)
-    return body
+    const ready = this.#ready(url, stored, beganAt)
+    if (ready !== undefined) return ready
+    if (!this.#isNewest(stored, beganAt)) {
+      this.#newest = { now: beganAt, generation: this.#options.view.generation, stored, answers: new Map() }
+    }
+    const { now, answers } = this.#newest!
+    const answer = readyJson(this.#answerOf(stored, now, question))
+    answers.set(url, answer)
+    this.#keepIfLong(url, answer, now, clock.now() - beganAt)
+    return answer
   }
 
-  #longAnswer(key: string, now: number): string | undefined {
-    const long = this.#long.get(key)
+  /** The answer that was made to the same question, while it serves others too. */
+  made(url: string): ReadyAnswer | undefined {
+    const { known, clock } = this.#options
+    return this.#ready(url, known.last, clock.now())
+  }
+
+  #ready(url: string, stored: HostsOfStore, now: number): ReadyAnswer | undefined {
+    const newest = this.#isNewest(stored, now) ? this.#newest!.answers.get(url) : undefined
+    return newest ?? this.#longAnswer(url, now)
+  }
+
+  /** Whether nothing has changed since the newest answers, and they are not too old. */
+  #isNewest(stored: HostsOfStore, now: number): boolean {
+    const newest = this.#newest
+    if (newest === undefined || newest.stored !== stored || newest.generation !== this.#options.view.generation)
+      return false
+    return Math.abs(now - newest.now) < SHARED_US
+  }
+
+  #longAnswer(url: string, now: number): ReadyAnswer | undefined {
+    const long = this.#long.get(url)
     if (long === undefined) return undefined
     const ageUs = now - long.madeAt
-    if (ageUs >= 0 && ageUs < long.goodForUs) return long.body
-    this.#long.delete(key)
+    if (ageUs >= 0 && ageUs < long.goodForUs) return long.answer
+    this.#long.delete(url)
     return undefined
   }
 
-  #keepIfLong(key: string, body: string, madeAt: number, tookUs: number): void {
+  #keepIfLong(url: string, answer: ReadyAnswer, madeAt: number, tookUs: number): void {
     if (tookUs < LONG_US) return
-    this.#long.set(key, { body, madeAt, goodForUs: tookUs * SHARED_PER_DURATION })
+    this.#long.set(url, { answer, madeAt, goodForUs: tookUs * SHARED_PER_DURATION })
     for (const oldest of this.#long.keys()) {
       if (this.#long.size <= MOST_LONG) break
       this.#long.delete(oldest)
     }
-  }
-
-  #madeOf(stored: HostsOfStore, now: number): Made {
-    const { view, faults } = this.#options
-    if (stored.failure !== undefined) logStoreFault(faults, stored.failure)
-    const { generation } = view
-    const newest = this.#newest
-    if (newest?.generation === generation && newest.stored === stored && Math.abs(now - newest.now) < SHARED_US)
-      return newest
-    this.#newest = { now, generation, stored, bodies: new Map() }
-    return this.#newest
   }
 
   #answerOf(stored: HostsOfStore, now: number, question: Question): HostsAnswer {

@@ -2,7 +2,7 @@ import { gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { COMPRESSION } from '../../../http/compression.ts'
 import { hasAlready } from '../../../http/conditional.ts'
-import type { ReadyAnswer } from '../../../http/fast-lane.ts'
+import { type ReadyAnswer, readyAnswer } from '../../../http/fast-lane.ts'
 import { KEPT_HEADERS } from '../../../http/security-headers.ts'
 import type { FabricGeneration } from '../../../view/fabric/fabric-generation.ts'
 
@@ -20,16 +20,13 @@ export function linkTo(next: string): string {
   return `<${next}>; rel="next"`
 }
 
-const STANDING_HEADERS = Object.entries(KEPT_HEADERS).flat()
-
-/** An answer for the fast lane. @param others names and values of headers, in turns */
-export function readyAnswer(
+/** An answer for the fast lane. */
+export function readyJson(
   { id }: FabricGeneration,
   body: string | Buffer,
-  others: readonly string[] = [],
+  others: Readonly<Record<string, string>> = {},
 ): ReadyAnswer {
-  const own = ['etag', tagOf(id), 'content-type', JSON_TYPE, 'content-length', `${Buffer.byteLength(body)}`]
-  return { headers: [...STANDING_HEADERS, ...own, ...others], body }
+  return readyAnswer({ ...KEPT_HEADERS, etag: tagOf(id), 'content-type': JSON_TYPE, ...others }, body)
 }
 
 /** Of short answers, some 600 bytes each. */

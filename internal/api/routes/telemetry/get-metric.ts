@@ -7,7 +7,7 @@ import type { FabricView } from '../../../view/fabric/fabric-view.ts'
 import { valueJson } from '../../../view/fabric/json.ts'
 import type { TargetRows } from '../../../view/fabric/target-rows.ts'
 import { ConditionSchema, GENERATION_HEADERS, telemetryAnswers } from '../../schemas.ts'
-import { isSentAlready, JSON_TYPE, readyAnswer, ShortAnswers, sendShort, tagOf } from './answers.ts'
+import { isSentAlready, JSON_TYPE, readyJson, ShortAnswers, sendShort, tagOf } from './answers.ts'
 import { askedFabric, askedRow, FabricParam } from './asked-fabric.ts'
 import { missing, TelemetryError } from './errors.ts'
 
@@ -92,7 +92,7 @@ function plainAnswer(generation: FabricGeneration, url: string): ReadyAnswer | u
   if (row < 0) return undefined
   const { snapshot, firstRow } = generation.targetOf(row)
   const value = valueJson(snapshot.value(row - firstRow, snapshot.columnOf(metric!)))
-  return value === undefined ? undefined : readyAnswer(generation, value)
+  return value === undefined ? undefined : readyJson(generation, value)
 }
 
 /** @throws TelemetryError that names the first parameter that is missing: the switch comes first */

@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify'
 import { acceptsGzip } from '../../../http/accepts-gzip.ts'
 import type { App } from '../../../http/app-types.ts'
 import { COMPRESSION } from '../../../http/compression.ts'
-import type { Ready } from '../../../http/fast-lane.ts'
 import { ParameterError } from '../../../http/errors.ts'
+import type { Ready } from '../../../http/fast-lane.ts'
 import type { LatencyRecorder } from '../../../observe/latency.ts'
 import type { Clock } from '../../../time/clock.ts'
 import type { FabricGeneration } from '../../../view/fabric/fabric-generation.ts'
@@ -21,7 +21,7 @@ import {
   isSentAlready,
   JSON_TYPE,
   linkTo,
-  readyAnswer,
+  readyJson,
   ShortAnswers,
   sendAnswer,
   tagOf,
@@ -151,18 +151,18 @@ export function readyList(view: FabricView, answers: Answers, latency: LatencyRe
     if (generation === undefined) return undefined
     const made = answers.made(generation, url!)
     if (made === undefined) return undefined
-    const link = made.next === undefined ? [] : ['link', linkTo(made.next)]
+    const link: Record<string, string> = made.next === undefined ? {} : { link: linkTo(made.next) }
     const zips = made.body.length >= COMPRESSION.threshold && acceptsGzip(headers['accept-encoding'])
     if (!zips && made.body.length <= MOST_TEXT_BYTES) {
-      const answer = short.get(generation, url!, () => readyAnswer(generation, made.body.toString(), link))
+      const answer = short.get(generation, url!, () => readyJson(generation, made.body.toString(), link))
       latency.record(Math.round((performance.now() - begunMs) * 1000))
       return answer
     }
     const body = zips ? answers.zipped(made) : made.body
     if (body === undefined) return undefined
-    const encoding = zips ? ['vary', 'accept-encoding', 'content-encoding', 'gzip'] : []
+    const encoding: Record<string, string> = zips ? { vary: 'accept-encoding', 'content-encoding': 'gzip' } : {}
     latency.record(Math.round((performance.now() - begunMs) * 1000))
-    return readyAnswer(generation, body, [...link, ...encoding])
+    return readyJson(generation, body, { ...link, ...encoding })
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Translate } from '../../../http/answer-errors.ts'
 import type { App } from '../../../http/app-types.ts'
-import type { Ready } from '../../../http/fast-lane.ts'
+import type { ReadyRoute } from '../../../http/fast-lane.ts'
 import { LatencyRecorder } from '../../../observe/latency.ts'
 import type { LogThrottle } from '../../../observe/log-throttle.ts'
 import type { Clock } from '../../../time/clock.ts'
@@ -57,9 +57,10 @@ export function addTelemetryRoutes(app: App, options: TelemetryOptions): void {
 export function readyTelemetry(
   prefix: string,
   { view, answers, latencies }: Pick<TelemetryOptions, 'view' | 'answers' | 'latencies'>,
-): ReadonlyMap<string, Ready> {
-  return new Map([
-    [`${prefix}/GetMetric`, readyValue(view, latencies.getMetric)],
-    [`${prefix}/ListMetrics`, readyList(view, answers, latencies.listMetrics)],
-  ])
+): Array<[path: string, ReadyRoute]> {
+  const opens = 'telemetry'
+  return [
+    [`${prefix}/GetMetric`, { opens, ready: readyValue(view, latencies.getMetric) }],
+    [`${prefix}/ListMetrics`, { opens, ready: readyList(view, answers, latencies.listMetrics) }],
+  ]
 }
