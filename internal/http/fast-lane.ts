@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { LatencyRecorder } from '../observe/latency.ts'
 import { hasBody } from './body.ts'
 import type { OpenPart } from './needs.ts'
 import { validateHeaderValue } from './node-http.ts'
@@ -10,13 +11,16 @@ export interface ReadyAnswer {
   /** The status line and all headers but those of the connection and of the moment. */
   readonly head: string
   readonly body: string | Buffer
+  /** Of both as one text: a text of ASCII is written faster as `latin1`. */
+  readonly encoding: 'latin1' | 'utf8'
 }
 
 /** @throws TypeError for a header that would end before its value does */
 export function readyAnswer(headers: Readonly<Record<string, string>>, body: string | Buffer): ReadyAnswer {
   for (const [name, value] of Object.entries(headers)) validateHeaderValue(name, value)
-  const lines = linesOf({ ...headers, 'content-length': `${Buffer.byteLength(body)}` })
-  return { head: `HTTP/1.1 200 OK\r\n${lines}`, body }
+  const bytes = Buffer.byteLength(body)
+  const lines = linesOf({ ...headers, 'content-length': `${bytes}` })
+  return { head: `HTTP/1.1 200 OK\r\n${lines}`, body, encoding: bytes === body.length ? 'latin1' : 'utf8' }
 }
 
 /** @returns undefined where the route has to answer */
@@ -25,6 +29,8 @@ export type Ready = (request: IncomingMessage) => ReadyAnswer | undefined
 /** A route some of whose answers are ready. */
 export interface ReadyRoute {
   readonly ready: Ready
+  /** How long its answers take is recorded here. */
+  readonly latency?: LatencyRecorder
   /** The part that it belongs to, which may be open to everybody. */
   readonly opens?: OpenPart
 }
@@ -70,7 +76,7 @@ export function openFastLane(server: Server, rules: FastLaneRules): void {
     if (moreHeaders !== undefined) head += linesOf(moreHeaders(request))
     // Two more headers cost time, which is saved where the client is far from its limit.
     if (counted !== undefined && isShort(counted)) head += linesOf(rateHeaders(counted))
-    send(socket!, head + moment.lines, ready.body)
+    send(socket!, head + moment.lines, ready)
     // `node:http` goes on with the connection as after an answer that it has written itself.
     response.emit('finish')
     // What has not left at once waits for a client that may never read it.
@@ -79,9 +85,9 @@ export function openFastLane(server: Server, rules: FastLaneRules): void {
 }
 
 /** A short text leaves in one piece with its head. */
-function send(socket: Socket, head: string, body: string | Buffer): void {
+function send(socket: Socket, head: string, { body, encoding }: ReadyAnswer): void {
   if (typeof body === 'string') {
-    socket.write(head + body)
+    socket.write(head + body, encoding)
     return
   }
   socket.cork()
@@ -99,7 +105,7 @@ function linesOf(headers: Readonly<Record<string, string>>): string {
 /** The end of each head, as `node:http` writes it. It is made once a second. */
 class Moment {
   readonly #server: Server
-  #second = 0
+  /** Empty once its second is over. To ask the clock each time would take longer than all else here. */
   #lines = ''
 
   constructor(server: Server) {
@@ -107,14 +113,18 @@ class Moment {
   }
 
   get lines(): string {
-    const nowMs = Date.now()
-    const second = Math.floor(nowMs / 1000)
-    if (second !== this.#second) {
-      const kept = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}`
-      this.#lines = `Date: ${new Date(nowMs).toUTCString()}\r\n${kept}\r\n\r\n`
-      this.#second = second
-    }
+    if (this.#lines === '') this.#begin()
     return this.#lines
+  }
+
+  #begin(): void {
+    const now = new Date()
+    const kept = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}`
+    this.#lines = `Date: ${now.toUTCString()}\r\n${kept}\r\n\r\n`
+    const end = (): void => {
+      this.#lines = ''
+    }
+    setTimeout(end, 1000 - now.getMilliseconds()).unref()
   }
 }
 
@@ -128,15 +138,18 @@ function countedAnswer(request: IncomingMessage, rules: FastLaneRules): CountedA
   const pathEnd = url.indexOf('?')
   const route = rules.routes.get(pathEnd < 0 ? url : url.slice(0, pathEnd))
   if (route === undefined || !isPlain(request)) return undefined
+  const begunMs = performance.now()
   const key = rules.pass(request, route.opens)
   if (key === undefined) return undefined
   const client = clientOf(request, rules.trustProxy)
   if (client === undefined) return undefined
-  const answer = route.ready(request)
-  if (answer === undefined) return undefined
-  const counted = rules.limit.count(client, key === '' ? undefined : key)
+  const ready = route.ready(request)
+  if (ready === undefined) return undefined
+  const counted = rules.limit.count(client, key === '' ? undefined : key, begunMs)
   // One that is refused here is counted twice, which changes nothing: its window is full.
-  return counted?.refusal === undefined ? { ready: answer, counted } : undefined
+  if (counted?.refusal !== undefined) return undefined
+  route.latency?.record(Math.round((performance.now() - begunMs) * 1000))
+  return { ready, counted }
 }
 
 /** A GET on a connection that stays open, with nothing that may make another answer of it than a 200. */

@@ -88,14 +88,14 @@ export class RateLimit {
    * Counts a request.
    *
    * @param key the id of the key that it came with
+   * @param nowMs by the monotonic timer
    * @returns undefined where it is not counted
    */
-  count(address: string, key?: string): Counted | undefined {
+  count(address: string, key?: string, nowMs = performance.now()): Counted | undefined {
     if (key === undefined && isLoopback(address)) return undefined
     const by = key === undefined ? 'address' : 'key'
     const window = key === undefined ? this.#byAddress.of(address) : this.#byKey.of(key)
     const rate = this.#options[by]
-    const nowMs = performance.now()
     if (nowMs >= window.endsAtMs) {
       window.own = window.told = window.others = 0
       window.endsAtMs = nowMs + WINDOW_MS

@@ -74,15 +74,11 @@ export function addGetMetric(app: App, view: FabricView, latency: LatencyRecorde
 const PLAIN = /^[^?]*\?switch_id=([\w.:~-]+)&metric=([\w.:~-]+)$/
 
 /** The same without fastify, where it is asked as clients do and there is one fabric. */
-export function readyValue(view: FabricView, latency: LatencyRecorder): Ready {
+export function readyValue(view: FabricView): Ready {
   const answers = new ShortAnswers()
-  return (request) => {
-    const begunMs = performance.now()
-    const url = request.url!
+  return ({ url }) => {
     const generation = view.only
-    const answer = generation && answers.get(generation, url, () => plainAnswer(generation, url))
-    if (answer !== undefined) latency.record(Math.round((performance.now() - begunMs) * 1000))
-    return answer
+    return generation && answers.get(generation, url!, () => plainAnswer(generation, url!))
   }
 }
 

@@ -143,26 +143,21 @@ export function addListMetrics(app: App, { view, clock, answers, shape, latency 
 }
 
 /** The same without fastify, where the answer was made already, and compressed if the client asks for that. */
-export function readyList(view: FabricView, answers: Answers, latency: LatencyRecorder): Ready {
+export function readyList(view: FabricView, answers: Answers): Ready {
   const short = new ShortAnswers()
   return ({ url, headers }) => {
-    const begunMs = performance.now()
     const generation = view.only
     if (generation === undefined) return undefined
     const made = answers.made(generation, url!)
     if (made === undefined) return undefined
     const link: Record<string, string> = made.next === undefined ? {} : { link: linkTo(made.next) }
     const zips = made.body.length >= COMPRESSION.threshold && acceptsGzip(headers['accept-encoding'])
-    if (!zips && made.body.length <= MOST_TEXT_BYTES) {
-      const answer = short.get(generation, url!, () => readyJson(generation, made.body.toString(), link))
-      latency.record(Math.round((performance.now() - begunMs) * 1000))
-      return answer
+    if (zips) {
+      const body = answers.zipped(made)
+      return body && readyJson(generation, body, { ...link, vary: 'accept-encoding', 'content-encoding': 'gzip' })
     }
-    const body = zips ? answers.zipped(made) : made.body
-    if (body === undefined) return undefined
-    const encoding: Record<string, string> = zips ? { vary: 'accept-encoding', 'content-encoding': 'gzip' } : {}
-    latency.record(Math.round((performance.now() - begunMs) * 1000))
-    return readyJson(generation, body, { ...link, ...encoding })
+    if (made.body.length > MOST_TEXT_BYTES) return readyJson(generation, made.body, link)
+    return short.get(generation, url!, () => readyJson(generation, made.body.toString(), link))
   }
 }
 

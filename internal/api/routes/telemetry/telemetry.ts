@@ -60,7 +60,7 @@ export function readyTelemetry(
 ): Array<[path: string, ReadyRoute]> {
   const opens = 'telemetry'
   return [
-    [`${prefix}/GetMetric`, { opens, ready: readyValue(view, latencies.getMetric) }],
-    [`${prefix}/ListMetrics`, { opens, ready: readyList(view, answers, latencies.listMetrics) }],
+    [`${prefix}/GetMetric`, { opens, ready: readyValue(view), latency: latencies.getMetric }],
+    [`${prefix}/ListMetrics`, { opens, ready: readyList(view, answers), latency: latencies.listMetrics }],
   ]
 }
