@@ -102,10 +102,13 @@ describe('the view of fabrics', () => {
   })
 
   it('looks stale too where the API has said nothing for three intervals', async () => {
-    const page = await open({ rows: 50, generation: 1 })
+    const page = await scene.blank({ hosts: HOSTS, fabric: { rows: 50, generation: 1 } })
+    await page.clock.install()
+    await page.goto(`${scene.api.url}/?view=fabric`)
     await waitForText(page, '#fabric-high', /\d/)
     expect(await page.locator('#fabric').getAttribute('data-stale')).toBe('false')
     scene.api.options = { hosts: HOSTS, status: 503 }
+    await page.clock.fastForward(11_000)
     await page.locator('#fabric[data-stale=true]').waitFor()
     await waitForText(page, '#fabric-facts', /stale, seen 1\d s ago/)
     const [red, green, blue] = await colourAt(page, 10, 10)
