@@ -61,7 +61,7 @@ export async function makeFirstKey({ settings }: Context, keys: KeyRing): Promis
 export function guardOf(
   context: Context,
   keys: KeyRing,
-  own: Pick<GuardOptions, 'serviceScopes' | 'part' | 'tokenLocks' | 'trustsLoopback'>,
+  own: Pick<GuardOptions, 'serviceScopes' | 'part' | 'tokenLocks'>,
 ): Guard {
   const { refusals, logger } = context
   return new Guard({ ...own, keys, refusals, logger, open: () => context.settings.auth.public })

@@ -102,7 +102,7 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
         faults: context.throttle,
         hosts: () => live.settings.admin.hosts,
         refusals: context.refusals,
-        ...(guard === undefined ? {} : { guard }),
+        guard,
         ready: () => reasons(context),
         registry: context.metrics.registry,
         figures: { pipeline: () => context.pipelines[0], gcPauses },
@@ -130,11 +130,22 @@ export async function run(load: () => LoadedSettings, open: (context: Context) =
   })
 }
 
-/** What guards an admin listener that other machines reach. This machine needs no key: who is on it sees its processes. */
-async function adminGuard(context: Context): Promise<Guard | undefined> {
-  if (isLoopbackHost(context.settings.admin.host)) return undefined
-  const { guardOf } = await import('../parts/keys.ts')
-  return guardOf(context, await context.keys(), { serviceScopes: SCOPES, trustsLoopback: true, tokenLocks: true })
+/** What guards the admin listener. Where only this machine reaches it, keys are read once a proxy asks for another one. */
+async function adminGuard(context: Context): Promise<() => Promise<Guard>> {
+  let guard: Promise<Guard> | undefined
+  const open = async (): Promise<Guard> => {
+    const { guardOf } = await import('../parts/keys.ts')
+    return guardOf(context, await context.keys(), { serviceScopes: SCOPES, tokenLocks: true })
+  }
+  const opened = (): Promise<Guard> => {
+    guard ??= open().catch((error: unknown) => {
+      guard = undefined
+      throw error
+    })
+    return guard
+  }
+  if (!isLoopbackHost(context.settings.admin.host)) await opened()
+  return opened
 }
 
 /** Reloads the settings and logs the result. A failed reload leaves the process and its settings as they are. */

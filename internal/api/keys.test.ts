@@ -71,6 +71,8 @@ describe('without any key', () => {
     ['127.0.0.1', { 'x-forwarded-for': '192.0.2.1' }, 401],
     ['127.0.0.1', { 'x-forwarded-for': '127.0.0.1' }, 401],
     ['127.0.0.1', { forwarded: 'for=192.0.2.1' }, 401],
+    ['127.0.0.1', { 'x-real-ip': '192.0.2.1' }, 401],
+    ['127.0.0.1', { via: '1.1 squid' }, 401],
   ])('a client at %s with %j gets %d', async (from, headers, status) => {
     expect(await statusOf({ url: '/api/v1/hosts' }, headers, from)).toBe(status)
     expect(await statusOf(WRITE, headers, from)).toBe(status === 200 ? PASSED : status)
@@ -240,6 +242,16 @@ describe('a key', () => {
     const answers = await Promise.all(slow)
     expect(answers.filter(([status]) => status === 401)).toHaveLength(8)
     expect(answers.filter(([status]) => status === 429)).toEqual(Array.from({ length: 22 }, () => [429, '2']))
+  })
+
+  it('wrong ones are counted together where they come from one network of IPv6', async () => {
+    const wrong = { 'x-api-key': 'wrong' }
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, n) =>
+        statusOf({ url: '/api/v1/hosts' }, wrong, `2001:db8:1:2::${n.toString(16)}`),
+      ),
+    )
+    expect(answers.filter((status) => status === 429)).toHaveLength(12)
   })
 
   it('leaves a line of who wrote what, one for many of the same', async () => {

@@ -167,12 +167,20 @@ describe('the admin listener that other machines reach', () => {
     }
     const ring = await file.ring({ serviceToken: () => keys['x-service-token'] })
     const own = { keys: ring, refusals: options.refusals, logger: options.logger, open: () => open }
-    guarded = await startAdmin({ ...options, guard: new Guard({ ...own, serviceScopes: ['read', 'admin'] }) })
+    guarded = await startAdmin({
+      ...options,
+      guard: async () => new Guard({ ...own, serviceScopes: ['read', 'admin'] }),
+    })
   })
   afterEach(async () => {
     await guarded.close()
     file.close()
     open = []
+  })
+
+  /** Through a proxy, from another machine. */
+  const fromElsewhere = (headers: Record<string, string> = {}): RequestInit => ({
+    headers: { 'x-forwarded-for': '192.0.2.1', ...headers },
   })
 
   test.each<[key: string, metrics: number, debug: number]>([
@@ -182,31 +190,35 @@ describe('the admin listener that other machines reach', () => {
     ['x-service-token', 200, 404],
   ])('with %j answers /metrics with %d and /debug/ledger with %d', async (key, metrics, debug) => {
     const headers: Record<string, string> = key === '' ? {} : { [key.split(' ')[0]!]: keys[key]! }
-    expect((await ask('/metrics', { headers }, guarded.url)).status).toBe(metrics)
+    expect((await ask('/metrics', fromElsewhere(headers), guarded.url)).status).toBe(metrics)
     // This process receives no samples.
-    expect((await ask('/debug/ledger', { headers }, guarded.url)).status).toBe(debug)
-    for (const path of ['/health', '/ready']) expect((await ask(path, { headers }, guarded.url)).status).toBe(200)
+    expect((await ask('/debug/ledger', fromElsewhere(headers), guarded.url)).status).toBe(debug)
+    for (const path of ['/health', '/ready'])
+      expect((await ask(path, fromElsewhere(headers), guarded.url)).status).toBe(200)
   })
 
   test('is open where that is wanted', async () => {
     open = ['metrics']
-    expect((await ask('/metrics', {}, guarded.url)).status).toBe(200)
-    expect((await ask('/debug/ledger', {}, guarded.url)).status).toBe(401)
+    expect((await ask('/metrics', fromElsewhere(), guarded.url)).status).toBe(200)
+    expect((await ask('/debug/ledger', fromElsewhere(), guarded.url)).status).toBe(401)
     open = ['debug']
-    expect((await ask('/debug/ledger', {}, guarded.url)).status).toBe(404)
+    expect((await ask('/debug/ledger', fromElsewhere(), guarded.url)).status).toBe(404)
   })
 
-  test('asks nothing of its own machine', async () => {
-    const ring = await file.ring()
-    const own = { keys: ring, refusals: options.refusals, logger: options.logger, open: () => open }
-    const trusting = await startAdmin({
-      ...options,
-      guard: new Guard({ ...own, serviceScopes: [], trustsLoopback: true }),
-    })
+  test('asks nothing of its own machine, and does not look for keys, until a proxy asks for another', async () => {
+    let opened = 0
+    const own = { keys: await file.ring(), refusals: options.refusals, logger: options.logger, open: () => open }
+    const guard = async (): Promise<Guard> => {
+      opened++
+      return new Guard({ ...own, serviceScopes: [] })
+    }
+    const trusting = await startAdmin({ ...options, guard })
     try {
-      expect((await ask('/metrics', {}, trusting.url)).status).toBe(200)
-      // A proxy of this machine asks for another.
-      expect((await ask('/metrics', { headers: { 'x-forwarded-for': '192.0.2.1' } }, trusting.url)).status).toBe(401)
+      for (const path of ['/metrics', '/ready']) expect((await ask(path, {}, trusting.url)).status).toBe(200)
+      expect((await ask('/ready', fromElsewhere(), trusting.url)).status).toBe(200)
+      expect(opened).toBe(0)
+      for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'])
+        expect((await ask('/metrics', { headers: { [name]: 'for=192.0.2.1' } }, trusting.url)).status).toBe(401)
     } finally {
       await trusting.close()
     }

@@ -7,7 +7,7 @@ import type { WatchedTls } from '../tls/watched.ts'
 import { type Answer, json, type Route, refusal } from './answer.ts'
 import { hasBody } from './body.ts'
 import { answerClientError, CONNECTIONS_CHECKING_INTERVAL_MS, refuseExpectations } from './client-error.ts'
-import { limitConnections } from './connection-limit.ts'
+import { isFromHere, limitConnections } from './connection-limit.ts'
 import { debugRoutes } from './debug.ts'
 import { Doorkeeper, type Refusals } from './doorkeeper.ts'
 import { BodyError, HttpError, InternalError, MethodError, StoppingError, UnknownPathError } from './errors.ts'
@@ -30,8 +30,8 @@ export interface AdminOptions extends ListenPlace {
   readonly refusals: Refusals
   /** With it the listener speaks TLS alone. */
   readonly tls?: WatchedTls | undefined
-  /** Asks for keys; without it every request passes. */
-  readonly guard?: Guard
+  /** Asks for keys whoever is not on this machine: who is on it sees its processes. Without it every request passes. */
+  readonly guard?: () => Promise<Guard>
   /** What keeps the process from its work, in words; empty when it is ready. */
   ready(): readonly string[]
   /** Makes Prometheus' text format. A registry of prom-client fits. */
@@ -115,6 +115,8 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const [path = '', search = ''] = pathAndQuery(request.url ?? '')
+    // Later the connection may be gone.
+    const address = request.socket.remoteAddress ?? ''
     const controller = new AbortController()
     running.add(controller)
     response.once('close', () => {
@@ -126,15 +128,16 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       const refused = doorkeeper.refusal(request, () => path)
       if (refused !== undefined) throw refused
       const [needs, part] = needsOf(path)
-      const identity = await options.guard?.check(request, request.socket.remoteAddress ?? '', needs, part)
+      const isTrusted = needs === 'public' || isFromHere(request, address)
+      const guard = isTrusted ? undefined : await options.guard?.()
+      const identity = await guard?.check(request, address, needs, part)
       const [isHead, host] = [request.method === 'HEAD', request.headers.host ?? '']
       const asked = { isHead, host, query: new URLSearchParams(search), signal }
       const answered = await routeOf(request, path)(asked)
       reply(response, answered)
       if (identity !== undefined && needs === 'admin') {
         const { method = '' } = request
-        const address = request.socket.remoteAddress ?? ''
-        options.guard?.audit(identity, needs, { method, route: path, status: answered.status, address })
+        guard?.audit(identity, needs, { method, route: path, status: answered.status, address })
       }
     } catch (error) {
       const answered = answerTo(error, signal)

@@ -23,5 +23,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; undefined where nobody has to say it. */
     identity: Identity | undefined
+    /** The address from which it was asked, also when the connection is gone. */
+    askedFrom: string
   }
 }

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { isIPv6, type Socket } from 'node:net'
 import type { LogThrottle } from '../observe/log-throttle.ts'
 import { problemResponse } from './client-error.ts'
@@ -117,6 +117,17 @@ export function clientOf(address: string): string {
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1' || address.toLowerCase().startsWith('::ffff:127.')
 }
+
+/**
+ * Whether a request comes from this machine, and not through a proxy of it, which asks for others. What it says of them may be made up: then
+ * it harms who made it up.
+ */
+export function isFromHere({ headers }: IncomingMessage, address: string): boolean {
+  return isLoopback(address) && FORWARDED.every((name) => headers[name] === undefined)
+}
+
+/** What proxies add, by their own choice or because they were told to. */
+const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']
 
 /** `1.2.3.4:5678` and `[::1]:5678`. */
 function withoutPort(address: string): string {

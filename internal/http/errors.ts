@@ -130,7 +130,7 @@ export class KeyError extends HttpError {
 
   constructor(
     address: string,
-    detail = 'a key is missing or wrong: send it in the header X-API-Key, or as Authorization: Bearer; a key in the URL is not read',
+    detail = 'a key is missing or wrong: send it in the header X-API-Key, or as Bearer in Authorization; a key in the URL is not read',
   ) {
     super(401, detail)
     this.#address = address

@@ -9,7 +9,7 @@ import type { KeyRing } from '../auth/key-ring.ts'
 import { LogThrottle } from '../observe/log-throttle.ts'
 import type { App } from './app-types.ts'
 import { hasBody } from './body.ts'
-import { isLoopback } from './connection-limit.ts'
+import { clientOf, isFromHere } from './connection-limit.ts'
 import type { Refusals } from './doorkeeper.ts'
 import { endConnection } from './end-connection.ts'
 import { FailuresError, HttpError, KeyError, LocalOnlyError, ScopeError } from './errors.ts'
@@ -25,8 +25,6 @@ export interface GuardOptions {
   readonly serviceScopes: readonly Scope[]
   /** Whether such a token alone makes a key necessary. */
   readonly tokenLocks?: boolean
-  /** Whether a client of this machine needs no key, though there are keys. */
-  readonly trustsLoopback?: boolean
   readonly refusals: Refusals
   /** Where the lines go that say who did what. */
   readonly logger: Logger
@@ -98,11 +96,13 @@ export class Guard {
       throw checked
     }
     refusals.key++
-    const { delayMs, isRefused } = this.#failures.count(address)
+    // A machine has many addresses of IPv6, and may use another one for each attempt.
+    const client = clientOf(address)
+    const { delayMs, isRefused } = this.#failures.count(client)
     if (isRefused) throw new FailuresError(address)
     if (delayMs > 0) {
       await sleep(delayMs, undefined, { ref: false })
-      this.#failures.answered(address)
+      this.#failures.answered(client)
     }
     throw checked
   }
@@ -111,7 +111,6 @@ export class Guard {
   judge(request: IncomingMessage, address: string, needs: Needs, part?: OpenPart): Identity | HttpError | undefined {
     if (needs === 'public' || this.isOpen(part)) return undefined
     if (!this.isOn) return isFromHere(request, address) ? undefined : new LocalOnlyError(address)
-    if (this.#options.trustsLoopback === true && isFromHere(request, address)) return undefined
     const credential = credentialOf(request.headers, needs === 'write')
     if (credential === undefined) return needs === 'anyone' ? undefined : new KeyError(address)
     const identity = this.#identityOf(request, needs)
@@ -149,15 +148,11 @@ export class Guard {
   }
 }
 
-/** A proxy of this machine asks for others. What it says of them may be made up: then it harms who made it up. */
-function isFromHere({ headers }: IncomingMessage, address: string): boolean {
-  return isLoopback(address) && headers['x-forwarded-for'] === undefined && headers.forwarded === undefined
-}
-
 /** Asks each request to the routes of a scope, and of those inside it, for what its route needs. */
 export function guardRoutes(scope: App, guard: Guard): void {
   const streams = new Set<{ readonly identity: Identity; readonly reply: FastifyReply }>()
   scope.decorateRequest('identity')
+  scope.decorateRequest('askedFrom', '')
   scope.addHook('onRoute', (route) => {
     const needs = route.config?.needs ?? needsOf(route)
     const opens = route.config?.opens ?? partOf(route) ?? guard.part
@@ -168,14 +163,17 @@ export function guardRoutes(scope: App, guard: Guard): void {
   })
   scope.addHook('onRequest', (request, reply, done) => {
     const { needs = 'public', opens, streams: isStream } = request.routeOptions.config
-    const checked = guard.judge(request.raw, request.ip, needs, opens)
+    // Once it is answered its connection may be gone, and nothing else knows the address.
+    const address = request.ip
+    request.askedFrom = address
+    const checked = guard.judge(request.raw, address, needs, opens)
     if (!(checked instanceof HttpError)) {
       request.identity = checked
       if (isStream === true && checked !== undefined) follow(checked, reply)
       done()
       return
     }
-    guard.check(request.raw, request.ip, needs, opens).then(
+    guard.check(request.raw, address, needs, opens).then(
       (identity) => {
         request.identity = identity
         if (isStream === true && identity !== undefined) follow(identity, reply)
@@ -209,7 +207,7 @@ export function guardRoutes(scope: App, guard: Guard): void {
 
 function auditHook(guard: Guard, scope: Scope) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const { identity, ip: address, method } = request
+    const { identity, askedFrom: address, method } = request
     const route = request.routeOptions.url ?? ''
     if (identity !== undefined) guard.audit(identity, scope, { method, route, status: reply.statusCode, address })
     done()

@@ -28,7 +28,7 @@ export const SCREENS: readonly Screen[] = [
 export async function openPage(
   browser: Browser,
   screen: Screen = SCREENS[0]!,
-  options: { bypassCSP?: boolean } = {},
+  options: { bypassCSP?: boolean; ignoreHTTPSErrors?: boolean } = {},
 ): Promise<{ page: Page; context: BrowserContext; complaints: string[] }> {
   const context = await browser.newContext({
     viewport: { width: screen.width, height: screen.height },

@@ -11,6 +11,7 @@ import { ApiScene } from '../../../test/support/api-scene.ts'
 import { type IssuedFiles, TestAuthority } from '../../../test/support/certificates.ts'
 import { switchesOf } from '../../../test/support/fabric.ts'
 import { FabricScene } from '../../../test/support/fabric-scene.ts'
+import { KeyFileScene } from '../../../test/support/keys.ts'
 import type { ApiOptions } from '../../api/api.ts'
 import { LogThrottle } from '../../observe/log-throttle.ts'
 import { readMaterial, type TlsFiles } from '../../tls/material.ts'
@@ -18,6 +19,7 @@ import { WatchedTls } from '../../tls/watched.ts'
 import { startAdmin } from '../admin.ts'
 import { createApp } from '../app.ts'
 import { Refusals } from '../doorkeeper.ts'
+import { Guard } from '../guard.ts'
 
 const silent = pino({ level: 'silent' })
 let authority: TestAuthority
@@ -101,6 +103,25 @@ async function plain(port: number, bytes: string): Promise<string> {
 }
 
 describe('a server over TLS', () => {
+  it('says who wrote what from where, over HTTP/2 too, whose streams forget it', async () => {
+    const keys = await KeyFileScene.open()
+    onTestFinished(() => keys.close())
+    const lines: string[] = []
+    const logger = pino({}, { write: (line) => void lines.push(line) })
+    const key = await keys.add('writer', ['write'])
+    const own = { keys: await keys.ring(), refusals: new Refusals(), logger, open: () => [] }
+    const takeCounters = async () => ({ rows: 1, badRows: 0, badCells: 0 })
+    const { port } = await open(server, { guard: new Guard({ ...own, serviceScopes: [] }), takeCounters })
+    const headers = { 'x-api-key': key, 'content-type': 'text/csv' }
+    const stream = session(port).request({ ':method': 'POST', ':path': '/telemetry/counters', ...headers })
+    stream.end('switch_id,latency_ms\nsw1,1\n')
+    const [answer] = (await once(stream.resume(), 'response')) as [IncomingHttpHeaders]
+    expect(answer[':status']).toBe(202)
+    await expect
+      .poll(() => lines.map((line) => JSON.parse(line)))
+      .toMatchObject([{ audit: true, key: 'writer', route: '/telemetry/counters', status: 202, address: '127.0.0.1' }])
+  })
+
   it('answers HTTP/1.1 as it does without, and tells browsers to stay with TLS', async () => {
     const { scene, port } = await open()
     scene.way.send('cpu', { host: 'a', cpu: 'cpu-total' }, { usage_idle: 75 })
