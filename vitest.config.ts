@@ -5,13 +5,13 @@ import { defineConfig } from 'vitest/config'
  * From the quickest to the slowest. Only `unit` runs without a server or a browser; the others start what they need themselves
  * (test/support/servers.ts) and fail, naming the install command, where it is missing.
  *
- * Files run side by side: each has ports, folders and servers of its own. Files of `unit` work all the time, so there is one for each core.
- * Files of the other projects mostly wait for servers and timers, so more of them run than there are cores.
+ * Files run side by side: each has ports, folders and servers of its own. Files of `unit` wait a third of the time, for sockets, files and
+ * timers, so one more runs than there are cores. Files of the other projects mostly wait for servers, so twice as many run.
  */
 const CORES = availableParallelism()
 /** How long `expect.poll` asks again. Its default of a second is short on a machine whose cores run other tests. */
 const PATIENT = { poll: { timeout: 20_000 } }
-const WORKING = { expect: PATIENT, maxWorkers: CORES, sequence: { groupOrder: 1 } }
+const WORKING = { expect: PATIENT, maxWorkers: CORES + 1, sequence: { groupOrder: 1 } }
 const WAITING = { expect: PATIENT, maxWorkers: Math.max(4, CORES), sequence: { groupOrder: 2 } }
 const ALONE = { expect: PATIENT, fileParallelism: false, sequence: { groupOrder: 3 } }
 

@@ -87,7 +87,16 @@ export interface LiveSample {
 
 /** The value of one metric in Prometheus' text, summed over its labels that match. */
 export async function metric(url: string, name: string, labels = ''): Promise<number> {
+  return sumOf(await (await fetch(`${url}/metrics`)).text(), name, labels)
+}
+
+/** The samples that a server has received of others: of one answer, because it makes some of its own meanwhile. */
+export async function receivedOfOthers(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
+  return sumOf(text, 'sentinel_received_samples_total') - sumOf(text, 'sentinel_own_samples_total')
+}
+
+function sumOf(text: string, name: string, labels = ''): number {
   let sum = 0
   for (const line of text.split('\n')) {
     if (line.startsWith(`${name} `) || (line.startsWith(`${name}{`) && line.includes(labels))) {

@@ -174,9 +174,7 @@ describe.concurrent('no secret is shown', () => {
   })
 
   it.each([
-    ['token', { INFLUX_TOKEN: token }],
     ['token of a file', { INFLUX_TOKEN_FILE: 'token' }],
-    ['user and password', { INFLUX_USERNAME: 'app', INFLUX_PASSWORD: password }],
     ['user and password in the URL', {}],
   ] as Array<[string, Env]>)(
     'by a server, though its store repeats the %s in every form',

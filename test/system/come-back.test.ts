@@ -9,7 +9,7 @@ import { runId } from '../../internal/publish/run-id.ts'
 import { PublisherLedger } from '../../internal/sample/ledger.ts'
 import { seriesApart } from '../../internal/sample/series.ts'
 import { WallClock } from '../../internal/time/clock.ts'
-import { metric } from '../support/api.ts'
+import { metric, receivedOfOthers } from '../support/api.ts'
 import { influxCount } from '../support/influx.ts'
 import { startInfluxProxy } from '../support/influx-proxy.ts'
 import { type Program, startProgram } from '../support/programs.ts'
@@ -109,6 +109,7 @@ class Outboxes {
 
 interface Server {
   readonly program: Program
+  readonly admin: string
   read(name: string): Promise<number>
 }
 
@@ -134,14 +135,14 @@ async function startServer(storeUrl = influx.url, args: readonly string[] = []):
   const port = await freePort()
   const env = { REDIS_URL: redis.url, INFLUX_URL: storeUrl, SENTINEL_ADMIN_PORT: `${port}` }
   const program = startProgram('server', { env, args })
-  const server = { program, read: (name: string) => metric(`http://127.0.0.1:${port}`, `sentinel_${name}`) }
+  const admin = `http://127.0.0.1:${port}`
+  const server = { program, admin, read: (name: string) => metric(admin, `sentinel_${name}`) }
   servers.push(server)
   await program.logged('server consumes')
   return server
 }
 
-const received = async ({ read }: Server): Promise<number> =>
-  (await read('received_samples_total')) - (await read('own_samples_total'))
+const received = ({ admin }: Server): Promise<number> => receivedOfOthers(admin)
 
 /** Until all is taken and stored. */
 async function settle(): Promise<void> {

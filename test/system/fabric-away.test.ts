@@ -30,7 +30,7 @@ describe.concurrent('targets', () => {
   it('that stand still, or are gone: the last values stay, with their age, until there are new ones', async () => {
     const fabric = 'gone'
     const generator = await programs.generator([STILL, '--seed=1'])
-    const limits = ['--fabric-timeout-ms=500ms', STREAMS]
+    const limits = ['--fabric-timeout-ms=1500ms', STREAMS]
     const agent = await programs.agent([`--fabric-named=${fabric}=${generator.url}`, ...limits])
     const first = await tableOf(generator.url)
     await api.lists(first, fabric)

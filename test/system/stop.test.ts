@@ -32,11 +32,14 @@ const TROUBLES: ReadonlyArray<readonly [what: string, redis: Trouble, store: Tro
   ['the store down', 'none', 'down'],
   ['the store half-open', 'none', 'half-open'],
 ]
-/** What makes a difference to a role: an agent has no store, and the kind of broker none to what only reads the store. */
+/**
+ * What makes a difference to a role: an agent has no store, the kind of broker is none to what only reads the store, and `up` has the
+ * parts of the others: what it adds is their order.
+ */
 const ROWS: Row[] = (['agent', 'server', 'api', 'up'] as const).flatMap((role) =>
   (['pubsub', 'streams'] as const).flatMap((broker) =>
     TROUBLES.filter(([, , store]) => role !== 'agent' || store === 'none')
-      .slice(0, broker === 'streams' && (role === 'api' || role === 'up') ? 2 : undefined)
+      .slice(0, role === 'up' || (role === 'api' && broker === 'streams') ? 2 : undefined)
       .map(([what, redis, store]): Row => ({ what: `${role} over ${broker}, ${what}`, role, broker, redis, store })),
   ),
 )
