@@ -246,7 +246,11 @@ describe('bad use of bench', () => {
         1,
         /^bench: Redis at .* refuses the connection: is it running there\? check REDIS_URL\n$/,
       ],
-      [['--server', nowhere], 1, /^bench: no server at .*ECONNREFUSED.* see --server, or --server none\n$/],
+      [
+        ['--server', nowhere],
+        1,
+        /^bench: no server at .*ECONNREFUSED.* see --server and --server-ca-file, or --server none\n$/,
+      ],
       [
         ['--broker-partitions', '2'],
         1,

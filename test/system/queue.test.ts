@@ -379,13 +379,13 @@ describe('what was answered with 200', () => {
 
   it('is handed out after a kill -9 of the gateway at full speed, on disk or not', async () => {
     const redis = await startRedis({ args: AOF })
-    const args = [`--data-path=${await folder()}`, '--queue-max-unacked=500']
+    const args = [`--data-path=${await folder()}`, '--queue-max-unacked=200']
     const ports = await Promise.all([freePort(), freePort()])
     let queue = await start(redis, args, ports)
     const posting = flood(queue.client, 'a', 'killed')
     for (let kills = 0; kills < 2; kills++) {
       const before = posting.taken.size
-      await until('many are taken', () => posting.taken.size > before + 1500)
+      await until('many are taken', () => posting.taken.size > before + 700)
       queue.program.signal('SIGKILL')
       await queue.program.ended
       queue = await start(redis, args, ports)
@@ -401,16 +401,16 @@ describe('what was answered with 200', () => {
   it('is handed out after restarts of Redis, by two gateways beside each other', async () => {
     const redis = await startRedis({ args: AOF })
     const queues = [
-      await start(redis, ['--queue-max-unacked=1000', '--agent-host=one']),
-      await start(redis, ['--queue-max-unacked=1000', '--agent-host=two']),
+      await start(redis, ['--queue-max-unacked=400', '--agent-host=one']),
+      await start(redis, ['--queue-max-unacked=400', '--agent-host=two']),
     ]
     const posting = queues.map(({ client }, i) => flood(client, `gateway-${i}`, 'away'))
     for (let restarts = 0; restarts < 2; restarts++) {
       const before = posting.map(({ taken }) => taken.size)
       const moreThan = (count: number) => () => posting.every(({ taken }, i) => taken.size > before[i]! + count)
-      await until('many are taken', moreThan(400))
+      await until('many are taken', moreThan(200))
       await redis.halt('SIGKILL')
-      await until('more are taken without Redis', moreThan(1200))
+      await until('more are taken without Redis', moreThan(600))
       await redis.start()
     }
     await Promise.all(posting.map((each) => each.stop()))
