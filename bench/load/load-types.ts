@@ -1,9 +1,16 @@
+import type { ConnectionOptions } from 'node:tls'
 import type { RedisOptions } from '../../internal/broker/redis/client.ts'
 import type { Allocations, Latencies, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import type { Counts } from './counts.ts'
-import type { ServerAccess } from './servers.ts'
 
 export type Format = 'packed' | 'json' | 'frame'
+
+/** What opens admin listeners beyond this machine. */
+export interface ServerAccess {
+  /** With the token or the key. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly tls?: ConnectionOptions | undefined
+}
 
 /** How the messages travel. The servers must have the same settings. */
 export interface LoadBroker {

@@ -1,19 +1,11 @@
-import type { ConnectionOptions } from 'node:tls'
 import { askText } from '../../internal/http/ask.ts'
 import type { Allocations, DebugMetrics, Latencies, LedgerCounts } from '../../internal/observe/debug-metrics.ts'
 import { type Counts, merge, subtract } from './counts.ts'
 import { decodeCounts } from './hdr.ts'
-import type { LoadAllocations, ServersResult } from './load-types.ts'
+import type { LoadAllocations, ServerAccess, ServersResult } from './load-types.ts'
 
 /** An admin listener that does not answer within this time counts as gone. */
 const ANSWER_MS = 10_000
-
-/** What opens admin listeners beyond this machine. */
-export interface ServerAccess {
-  /** With the token or the key. */
-  readonly headers?: Readonly<Record<string, string>>
-  readonly tls?: ConnectionOptions | undefined
-}
 
 /** What a server says of itself, decoded. Everything counts since the start of its process. */
 export interface ServerFigures extends Omit<DebugMetrics, 'latency' | 'gc'> {
