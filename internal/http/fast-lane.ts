@@ -19,8 +19,8 @@ export interface ReadyAnswer {
 export function readyAnswer(headers: Readonly<Record<string, string>>, body: string | Buffer): ReadyAnswer {
   for (const [name, value] of Object.entries(headers)) validateHeaderValue(name, value)
   const bytes = Buffer.byteLength(body)
-  const lines = linesOf({ ...headers, 'content-length': `${bytes}` })
-  return { head: `HTTP/1.1 200 OK\r\n${lines}`, body, encoding: bytes === body.length ? 'latin1' : 'utf8' }
+  const head = `HTTP/1.1 200 OK\r\n${linesOf({ ...headers, 'content-length': `${bytes}` })}`
+  return { head: inOnePiece(head), body, encoding: bytes === body.length ? 'latin1' : 'utf8' }
 }
 
 /** @returns undefined where the route has to answer */
@@ -102,6 +102,11 @@ function linesOf(headers: Readonly<Record<string, string>>): string {
   return lines
 }
 
+/** V8 keeps a text that was put together as a tree of its parts, and each write of it would gather them anew. */
+function inOnePiece(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
+
 /** The end of each head, as `node:http` writes it. It is made once a second. */
 class Moment {
   readonly #server: Server
@@ -120,7 +125,7 @@ class Moment {
   #begin(): void {
     const now = new Date()
     const kept = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(this.#server.keepAliveTimeout / 1000)}`
-    this.#lines = `Date: ${now.toUTCString()}\r\n${kept}\r\n\r\n`
+    this.#lines = inOnePiece(`Date: ${now.toUTCString()}\r\n${kept}\r\n\r\n`)
     const end = (): void => {
       this.#lines = ''
     }
