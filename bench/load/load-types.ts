@@ -58,6 +58,13 @@ export interface LoadOptions {
   readonly onLatencies?: ((interval: LatencyInterval) => void) | undefined
 }
 
+/** What opens admin listeners beyond this machine. */
+export interface ServerAccess {
+  /** With the token or the key. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly tls?: ConnectionOptions | undefined
+}
+
 /** The latencies of a part of the measurement, over all servers. */
 export interface LatencyInterval {
   /** Since the beginning of the measurement. */

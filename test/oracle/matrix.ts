@@ -78,6 +78,15 @@ function flows(): Row[] {
   })
 }
 
+/** Bodies of the intake that are read by another code than lines. */
+function otherBodies(): Row[] {
+  return (['CSV', 'JSON', 'remote write'] as const).map((body) =>
+    row('streams', `intake: API that gets ${body}, server and Redis: kill -9`, fault.flowAndAllAreKilled, {
+      options: { flow: `intake, ${body}`, ...always, messagesPerSecond: 50 },
+    }),
+  )
+}
+
 export const MATRIX: readonly Row[] = [
   ...both('none', fault.nothing),
 
@@ -93,6 +102,7 @@ export const MATRIX: readonly Row[] = [
   }),
 
   ...flows(),
+  ...otherBodies(),
 
   ...both('server: SIGTERM', fault.serverStops),
   ...both('server: kill -9', fault.serverIsKilled, short),

@@ -61,7 +61,7 @@ when they are lost, and the servers then say \`unknown\`, not 0.
   of the store and of the network, with recorded answers of real servers (\`test/support\`). Disks are really full,
   and servers really killed. For the product's own agent, Redis' \`MONITOR\` replaces the notes, and where it
   asks a switch fabric, a proxy that keeps each snapshot: each cell of it is compared.
-- In the rows of the intake and of the queue, senders outside of all faults post numbered lines and rows, each until it is answered with 2xx, and then never
+- In the rows of the intake and of the queue, senders outside of all faults post numbered lines, readings and rows, each until it is answered with 2xx, and then never
   again; from then on it is owed. 429, 503 and 507 are the only other answers that they may get. In the rows of a GPU file, each row is owed
   from when it stands in the file. A hundredth of the readings has a value that is none, and must be a dead letter. These rows have a publisher too, so all columns mean the same.
 - After the fault, a new sample must be stored, no program may hold any sample, the ledgers of [metrics.md](metrics.md#the-ledgers)

@@ -8,7 +8,10 @@ const TIMEOUT_MS = 10_000
 
 export interface Post {
   readonly path: string
-  readonly body: string
+  /** Its media type and its compression, where the path takes others too. */
+  readonly type?: string
+  readonly encoding?: string
+  readonly body: string | Buffer
 }
 
 export interface PosterOptions {
@@ -79,14 +82,18 @@ export class Poster {
   }
 
   /** @returns what keeps it; undefined when that is nothing for certain */
-  #post({ path, body }: Post): Promise<string | undefined> {
+  #post({ path, type, encoding, body }: Post): Promise<string | undefined> {
+    const headers = {
+      ...(type === undefined ? {} : { 'content-type': type }),
+      ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+    }
     return new Promise((resolve) => {
       const fails = (): void => resolve(undefined)
       const asked = request(
         `${this.#options.origin}${path}`,
-        { method: 'POST', agent: this.#agent, timeout: TIMEOUT_MS },
+        { method: 'POST', headers, agent: this.#agent, timeout: TIMEOUT_MS },
         (answer) => {
-          const { statusCode: status = 0, headers } = answer
+          const { statusCode: status = 0 } = answer
           let text = ''
           answer.setEncoding('utf8')
           answer.on('data', (chunk: string) => {
@@ -94,7 +101,7 @@ export class Poster {
           })
           answer.once('error', fails)
           answer.once('close', () => {
-            if (status >= 200 && status < 300) return resolve(String(headers['sentinel-durable']))
+            if (status >= 200 && status < 300) return resolve(String(answer.headers['sentinel-durable']))
             if (AGAIN.has(status)) this.refusals++
             else this.problems.add(`a post is answered ${status}: ${text.slice(0, 200)}`)
             fails()
