@@ -30,5 +30,6 @@ it.each([
 it.each([
   [900, '0.90'],
   [28_400, '28.4'],
+  [2_591_600, '2,592'],
   [null, '–'],
 ])('a latency of %s µs is %s in milliseconds', (us, text) => expect(millisecondsText(us)).toBe(text))

@@ -1,3 +1,4 @@
+import { countText } from './count.ts'
 import { threeDigits, UNKNOWN } from './figure.ts'
 
 const UNITS: readonly (readonly [unitMs: number, name: string])[] = [
@@ -24,7 +25,8 @@ export function latencyText(us: number): string {
   return us < 999_500 ? `${Number(threeDigits(us / 1e3))} ms` : `${Number(threeDigits(us / 1e6))} s`
 }
 
-/** `1.25`, `28.4`: a latency in milliseconds, without the unit. Values in one unit are easy to compare. */
+/** `1.25`, `28.4`, `2,592`: a latency in milliseconds, without the unit. Values in one unit are easy to compare. */
 export function millisecondsText(us: number | null): string {
-  return us === null ? UNKNOWN : threeDigits(us / 1000)
+  if (us === null) return UNKNOWN
+  return us < 999_500 ? threeDigits(us / 1000) : countText(us / 1000)
 }

@@ -6,7 +6,7 @@ const sum = (counts: readonly number[]) => counts.reduce((total, count) => total
 
 describe('the cells of a map', () => {
   it.each([
-    ['50 switches', [50], 900, 560, 56],
+    ['50 switches', [50], 900, 560, 91],
     ['5,000 switches', [5_000], 900, 560, 8],
     ['100 switches of 48 ports', Array(100).fill(48), 900, 560, 7],
     ['a phone', [50], 326, 300, 39],

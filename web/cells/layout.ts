@@ -21,7 +21,7 @@ export interface Block {
   readonly y: number
 }
 
-const LARGEST = 56
+const LARGEST = 96
 const SMALLEST = 4
 /** Between the blocks of two groups, so that they are seen apart. */
 const BLOCK_GAP = 8

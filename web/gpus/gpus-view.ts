@@ -105,6 +105,7 @@ export class GpusView {
     if (this.#filter.value !== state.filter) this.#filter.value = state.filter
     this.#stream ??= this.#open()
     this.#write()
+    this.#writeHead()
   }
 
   close(): void {
@@ -207,7 +208,6 @@ export class GpusView {
     const gpu = this.#gpu
     const { port, fabric } = this.#state
     this.#page.show(gpu === undefined ? undefined : { gpu, period: this.#period, port, fabric })
-    this.#writeHead()
   }
 
   /** The hosts as they are to stand. The worst ones change places seldom, and never under the pointer. */
@@ -255,6 +255,7 @@ export class GpusView {
     setText(nothing, `No GPU matches “${this.#state.filter}”.`)
   }
 
+  /** With each draw of the frame and not with what comes, so that the age here and the one on the status line are of one moment. */
   #writeHead(): void {
     const gpu = this.#gpu
     const { gpu: key } = this.#state

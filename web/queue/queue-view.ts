@@ -226,8 +226,9 @@ function table(head: readonly string[], rows: readonly Row[]): HTMLElement {
   return element('table', { class: 'queue-table' }, element('thead', {}, element('tr', {}, ...titles)), ...bodies)
 }
 
-/** `2 topics · 8 partitions · 3 groups`. */
-function factsOf({ partitions, total }: QueueFigures): string {
+/** `2 topics · 8 partitions · 3 groups`; nothing where there is no queue, which a notice tells. */
+function factsOf({ reason, partitions, total }: QueueFigures): string {
+  if (reason !== null) return ''
   const topics = new Set(partitions.map(({ topic }) => topic)).size
   const groups = new Set(partitions.flatMap(({ topic, groups }) => groups.map(({ group }) => `${topic} ${group}`))).size
   const shown = total > partitions.length ? `${countText(partitions.length)} of ` : ''
