@@ -1,7 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
-import { type LoadOptions, type LoadResult, runLoad } from '../../bench/load/load.ts'
-import type { ServerAccess } from '../../bench/load/load-types.ts'
+import { type LoadOptions, type LoadResult, runLoad, type ServerAccess } from '../../bench/load/load.ts'
 import { storeCount } from '../../bench/load/store-count.ts'
 import { LatencyLog, writeHistograms } from '../../bench/report/histogram-files.ts'
 import { conditionOf } from '../../bench/report/report.ts'
