@@ -8,6 +8,8 @@ import { openPublisher } from '../parts/publisher.ts'
 import type { Context } from '../program/context.ts'
 import type { Collect } from '../program/small-heap.ts'
 import { addFabricMetrics, CycleLatencies } from './fabric-metrics.ts'
+import { Repeats } from './repeats.ts'
+import type { SourceLetters } from './source-letters.ts'
 import { spread } from './spread.ts'
 
 /** So much may lie outside of V8's heap, unused, before it is freed. */
@@ -25,6 +27,7 @@ const FRAME_BYTES = 2 ** 20
 export async function openFabricSources(
   context: Context,
   broker: Broker,
+  letters: () => Promise<SourceLetters>,
   { more = [], collect = () => {} }: { readonly more?: readonly string[]; readonly collect?: Collect },
 ): Promise<void> {
   const { settings, clock, logger, throttle, releaser, summary } = context
@@ -40,12 +43,20 @@ export async function openFabricSources(
   }
   const fabrics = namedFabrics({ ...settings.fabric, named: [...named, ...more] }, discard)
   if (fabrics.size === 0) return
+  const { keep } = await letters()
   const { publisher, ledger } = await openPublisher(context, broker, 'fabric')
   const latencies = new CycleLatencies()
   const running = [...fabrics].map(([fabric, list]) => {
+    const repeats = new Repeats()
     const source = new FabricSource({
       ...{ fabric, targets: list, intervalMs, snapshots: broker.snapshots, clock, logger, throttle },
       onCycle: latencies.record,
+      onBadRow: (target, { reason, row, text }) => {
+        // Its figures change from cycle to cycle, and its place seldom.
+        if (!repeats.isNew(`${target} ${reason} ${row}`, performance.now())) return
+        const from = fabric === DEFAULT_FABRIC ? target : `${fabric}: ${target}`
+        keep({ kind: 'text', reason, detail: `row ${row}`, source: `fabric ${from}`, payload: text })
+      },
       isTagged: fabric !== DEFAULT_FABRIC,
       publisher: `agent/${instanceOf(settings, 'agent')}`,
       send: async (encoder, signal) => {

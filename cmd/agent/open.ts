@@ -3,7 +3,7 @@ import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import type { Context } from '../program/context.ts'
 import { collectOnceSettled, garbageCollector, keepHeapSmall, useCompilers } from '../program/small-heap.ts'
 import { openAgent, openSource } from './agent.ts'
-import { openReadingSources } from './reading-sources.ts'
+import { lettersOf, openReadingSources } from './reading-sources.ts'
 
 /** What the role `agent` runs: host → publisher → broker, and beside it fabrics, other targets and files where there are any. */
 export async function open(context: Context): Promise<void> {
@@ -19,9 +19,10 @@ export async function open(context: Context): Promise<void> {
     ? await openHttp(context)
     : await connectBroker(context, BROKER_USES.measure)
   await openAgent(context, broker, source)
+  const letters = lettersOf(context)
   if (asksFabrics)
-    await (await import('./fabric.ts')).openFabricSources(context, broker, { collect: garbageCollector() })
-  await openReadingSources(context, broker)
+    await (await import('./fabric.ts')).openFabricSources(context, broker, letters, { collect: garbageCollector() })
+  await openReadingSources(context, broker, letters)
   if (isSmall) collectOnceSettled()
 }
 

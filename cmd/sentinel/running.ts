@@ -103,6 +103,8 @@ function* accountOf({ name, port, reasons, scrape }: Running, { settings }: Load
     yield { part: `${name} outbox`, ok: false, text }
   }
   yield* downTargets(name, scrape)
+  if (scrape.has('source_dead_letters_total'))
+    yield { part: `${name} refused by sources`, ok: true, text: sourceLetters(scrape) }
   if (!scrape.has('received_samples_total')) return
   yield { part: `${name} stored`, ...stored(scrape) }
   const refused = [...scrape.by('refused_measurements').keys()]
@@ -238,6 +240,17 @@ function spool(scrape: Scrape, bound: string): string {
       ? 'empty'
       : `${countOf(samples, 'sample')} in ${sizeText(scrape.sum('spool_bytes'))} of ${bound}${oldest}`
   return `${content}${away}${trouble}`
+}
+
+/** What sources of an agent refused. */
+function sourceLetters(scrape: Scrape): string {
+  const [written, discarded] = [
+    scrape.sum('source_dead_letters_total'),
+    scrape.sum('source_discarded_dead_letters_total'),
+  ]
+  const gone = discarded > 0 ? `, ${countText(discarded)} of them not kept` : ''
+  const where = written + discarded > 0 ? ': see sentinel dead-letters list' : ''
+  return `${countText(written)} dead letters since its start${gone}${where}`
 }
 
 function deadLetters(scrape: Scrape): string {

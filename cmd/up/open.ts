@@ -1,6 +1,6 @@
 import { openAgent, openSource } from '../agent/agent.ts'
 import { openFabricSources } from '../agent/fabric.ts'
-import { openReadingSources } from '../agent/reading-sources.ts'
+import { lettersOf, openReadingSources } from '../agent/reading-sources.ts'
 import { openApi } from '../api/api.ts'
 import { BROKER_USES, connectBroker } from '../parts/broker.ts'
 import { connectStore } from '../parts/store.ts'
@@ -27,8 +27,9 @@ export async function open(context: Context): Promise<void> {
   await openAgent(context, broker, source)
   const { generator: isPlayed } = context.settings.fabric
   const played = isPlayed ? [`${MADE_UP}=${await openGenerator(context)}`] : []
-  await openFabricSources(context, broker, { more: played })
-  await openReadingSources(context, broker)
+  const letters = lettersOf(context)
+  await openFabricSources(context, broker, letters, { more: played })
+  await openReadingSources(context, broker, letters)
   process.stdout.write(`SentinelStream is up: ${page}\n`)
   if (isPlayed) process.stdout.write(`Its switch fabric is made up: ${page.replace(/\/$/, '')}/?view=fabric\n`)
 }

@@ -1,6 +1,7 @@
 import { parseDecimal, parseInteger } from '../format/csv/numbers.ts'
 import { BROKEN_ROW, CsvScanner, MAX_CELLS, NO_ROW } from '../format/csv/scanner.ts'
 import { MAX_STRING_BYTES } from '../sample/border.ts'
+import { isNoValue, rowsFrom } from './cells.ts'
 import { readColumns, type TableColumns } from './columns.ts'
 import { KnownRows, NOBODY } from './known-rows.ts'
 import { rowTimeUs } from './row-time.ts'
@@ -40,26 +41,35 @@ export interface Table {
   readonly badCells: number
 }
 
+/** A row that is left out of a table that is taken, and what there is of it. */
+export interface BadRow {
+  readonly reason: BadRowReason
+  /** Among all rows of the table, from 1. */
+  readonly row: number
+  /** As it came, but for doubled quotes. */
+  readonly text: string
+}
+
 export interface TableReaderOptions {
   /** The tag `fabric` of all series, where there are several. */
   readonly fabric?: string | undefined
   /** Kinds of columns that are known already, by name: tables of one fabric share them. */
   readonly kinds?: Map<string, ColumnKind>
+  /** Told of bad rows of a table that is taken, the first ones. */
+  readonly onBadRow?: ((row: BadRow) => void) | undefined
   /** Lets others run, after some thousand rows. */
   readonly pause?: () => Promise<void>
 }
 
+/** So many bad rows of a table are told of, and so much of each. */
+const [TOLD_ROWS, TOLD_CHARACTERS] = [1000, 8192]
 /** They take 10 ms. */
 const ROWS_AT_ONCE = 5_000
 /** Rows that are gone, and texts that changed, may take as much as all others, and a little more. */
 const [MIN_FORGOTTEN_ROWS, MIN_FORGOTTEN_BYTES] = [1000, 2 ** 20]
 /** So many columns keep their kind while they are in no table: pushes may name any. */
 const MOST_KINDS = 10_000
-/** Words for no value, beside the empty cell: also what C prints of a division by zero. */
-const NO_VALUE = new Set(['n/a', 'na', 'nan', '-nan', 'inf', '-inf', 'null'])
 const LINE_FEED = 0x0a
-/** The first lines tell how many rows a table has, by their mean. */
-const LINES_MEASURED = 64
 
 /**
  * Reads one table of a target after the other: CSV with a row a switch or a row a port. What is good is kept, what is
@@ -86,6 +96,7 @@ export class TableReader {
   #rows = 0
   #badRows = 0
   #badCells = 0
+  readonly #told: BadRow[] = []
   /** The text of each column in the row before, and where it is. */
   #lastTexts: Array<{ start: number; end: number; text: string } | undefined> = []
 
@@ -107,11 +118,12 @@ export class TableReader {
     let lastIsGood = true
     for (let rows = 0; ; rows++) {
       if (rows % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await this.#options.pause?.()
+      const start = scanner.at
       const cells = scanner.next()
       if (cells === NO_ROW) break
       lastIsGood = cells === this.#columns.width
-      if (lastIsGood) this.#takeRow(scanner, nowUs)
-      else this.#refuseRow(cells === BROKEN_ROW ? 'quotes' : 'cells')
+      const refused = lastIsGood ? this.#takeRow(scanner, nowUs) : cells === BROKEN_ROW ? 'quotes' : 'cells'
+      if (refused !== undefined) this.#refuseRow(refused, rows + 1, bytes, start, scanner.at)
     }
     return this.#checked(lastIsGood)
   }
@@ -141,6 +153,7 @@ export class TableReader {
     this.#reads++
     this.#badRows = 0
     this.#badCells = 0
+    this.#told.length = 0
     this.#lastTexts = []
     this.#builder.clear(Math.max(this.#rows, rowsFrom(scanner, this.#columns.width)))
   }
@@ -160,6 +173,7 @@ export class TableReader {
     const { bytesUsed } = this.#known
     if (this.#freshBytes === 0) this.#freshBytes = bytesUsed
     this.#rows = rows
+    for (const row of this.#told) this.#options.onBadRow?.(row)
     return {
       snapshot: this.#builder.build(),
       known: this.#known,
@@ -170,24 +184,20 @@ export class TableReader {
     }
   }
 
-  #takeRow(scanner: CsvScanner, nowUs: number): void {
+  /** @returns why it is not taken */
+  #takeRow(scanner: CsvScanner, nowUs: number): BadRowReason | undefined {
     const known = this.#known
     const row = known.find(scanner)
-    if (row === NOBODY) {
-      this.#refuseRow('nobody')
-      return
-    }
+    if (row === NOBODY) return 'nobody'
     if (row >= this.#metIn.length) this.#metIn = grown(this.#metIn, row)
-    if (this.#metIn[row] === this.#reads) {
-      this.#refuseRow('twice')
-      return
-    }
+    if (this.#metIn[row] === this.#reads) return 'twice'
     this.#metIn[row] = this.#reads
     const place = this.#builder.rows
     if (place >= this.#knownOf.length) this.#knownOf = grown(this.#knownOf, place)
     this.#knownOf[place] = row
     this.#builder.row(known.bytes, known.idAt(row), known.idEnd(row), this.#timeOf(scanner, nowUs), known.switchOf(row))
     this.#takeCells(scanner)
+    return undefined
   }
 
   #takeCells(scanner: CsvScanner): void {
@@ -254,7 +264,11 @@ export class TableReader {
     return nowUs
   }
 
-  #refuseRow(reason: BadRowReason): void {
+  #refuseRow(reason: BadRowReason, row: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#options.onBadRow !== undefined && this.#told.length < TOLD_ROWS) {
+      const text = bytes.toString('utf8', start, Math.min(end, start + TOLD_CHARACTERS)).trim()
+      this.#told.push({ reason, row, text })
+    }
     this.#badRows++
     this.badRowsBy.set(reason, this.badRowsBy.get(reason)! + 1)
   }
@@ -274,22 +288,6 @@ export class TableReader {
     this.#badCells++
     this.badCellsBy.set(reason, this.badCellsBy.get(reason)! + 1)
   }
-}
-
-/**
- * About how many rows follow. None is shorter than its commas and its end, so lines without cells, or a single short one,
- * do not ask for the memory of millions of rows.
- */
-function rowsFrom({ bytes, at: first }: CsvScanner, width: number): number {
-  let at = first
-  let lines = 0
-  for (; lines < LINES_MEASURED && at < bytes.length; lines++) at = bytes.indexOf(LINE_FEED, at) + 1
-  return Math.ceil((bytes.length - first) / Math.max(width, (at - first) / Math.max(1, lines)))
-}
-
-function isNoValue(text: string): boolean {
-  const word = text.trim()
-  return word === '' || (word.length <= 4 && NO_VALUE.has(word.toLowerCase()))
 }
 
 function grown(array: Int32Array<ArrayBuffer>, place: number): Int32Array<ArrayBuffer> {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { SnapshotSink } from '../../fabric/generation.ts'
 import type { ColumnKind } from '../../fabric/snapshot.ts'
+import type { BadRow } from '../../fabric/table-reader.ts'
 import type { LogThrottle } from '../../observe/log-throttle.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Target } from '../target.ts'
@@ -24,6 +25,8 @@ export interface FabricSourceOptions {
   readonly intervalMs: number
   readonly snapshots: SnapshotSink
   readonly send: SendFrame
+  /** Told of rows that are left out of a table of a target. */
+  readonly onBadRow?: (target: string, row: BadRow) => void
   /** Called after each cycle in which something was new. */
   readonly onCycle?: (times: CycleTimes) => void
   readonly clock: Clock
@@ -57,13 +60,16 @@ export class FabricSource {
   #isTakenOver = false
 
   constructor(options: FabricSourceOptions) {
-    const { fabric, isTagged, targets, send } = options
+    const { fabric, isTagged, targets, send, onBadRow } = options
     this.#options = options
     this.#samples = new SampleSender(send)
     const kinds = this.#kinds
     const tag = isTagged ? fabric : undefined
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-    this.targets = targets.map((target) => new FabricTarget(target, { fabric: tag, kinds, pause }))
+    this.targets = targets.map((target) => {
+      const tell = onBadRow && ((row: BadRow): void => onBadRow(target.name, row))
+      return new FabricTarget(target, { fabric: tag, kinds, pause, onBadRow: tell })
+    })
     this.#generations = new Generations({ ...options, targets: this.targets })
   }
 
