@@ -1,5 +1,5 @@
 import { SCOPES, type Scope } from '../../internal/auth/identity.ts'
-import { changeKeyFile, KeyFileError, type KeyRecord } from '../../internal/auth/key-file.ts'
+import { changeKeyFile, isOthersToChange, KeyFileError, type KeyRecord } from '../../internal/auth/key-file.ts'
 import { KeyRing } from '../../internal/auth/key-ring.ts'
 import { isLoopbackHost } from '../../internal/auth/loopback.ts'
 import { digestOf, newKey } from '../../internal/auth/secret.ts'
@@ -27,6 +27,7 @@ export async function openKeys(context: Context): Promise<KeyRing> {
     onProblem: (problem) => context.throttle.error('keys', {}, problem),
   })
   await open(keys)
+  await warnOfOthers(context)
   context.releaser.push('keys', async () => keys.close())
   context.readiness.push(() => keys.problem)
   context.onReload(['auth.key', 'auth.serviceToken'], () => void keys.refresh())
@@ -36,6 +37,16 @@ export async function openKeys(context: Context): Promise<KeyRing> {
     read: () => keys.usable,
   })
   return keys
+}
+
+/** A warning alone: some file systems say so of every file. */
+async function warnOfOthers({ settings, logger }: Context): Promise<void> {
+  const { keysFile } = settings.auth
+  if (await isOthersToChange(keysFile))
+    logger.warn(
+      { file: keysFile },
+      `others may change the file of keys, and so make keys for themselves: chmod 600 ${keysFile}`,
+    )
 }
 
 /** Makes the first key where the settings want one and there is none, and prints it. */

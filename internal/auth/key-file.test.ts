@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { expect, it } from 'vitest'
 import { KeyFileScene } from '../../test/support/keys.ts'
-import { changeKeyFile, KeyFileError, type KeyRecord, readKeyFile } from './key-file.ts'
+import { changeKeyFile, isOthersToChange, KeyFileError, type KeyRecord, readKeyFile } from './key-file.ts'
 
 const RECORD: KeyRecord = {
   ...{ name: 'grafana', scopes: ['read'], sha256: 'a'.repeat(64), createdAt: '2026-01-01T00:00:00.000Z' },
@@ -76,4 +76,17 @@ it('says that it cannot be read', async () => {
   const { path } = await KeyFileScene.open()
   await mkdir(path)
   await expect(readKeyFile(path)).rejects.toThrow(`the keys in ${path} cannot be read`)
+})
+
+it.each<[mode: number, isOthers: boolean]>([
+  [0o600, false],
+  [0o644, false],
+  [0o620, true],
+  [0o666, true],
+])('sees who may change it by its mode %i', async (mode, isOthers) => {
+  const { path } = await KeyFileScene.open()
+  expect(await isOthersToChange(path)).toBe(false)
+  await changeKeyFile(path, () => [RECORD])
+  await chmod(path, mode)
+  expect(await isOthersToChange(path)).toBe(isOthers)
 })

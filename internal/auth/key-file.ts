@@ -21,6 +21,7 @@ export class KeyFileError extends Error {
 }
 
 const FILE_MODE = 0o600
+const OTHERS_WRITE = 0o022
 const NAME = /^[\w.@/-]{1,64}$/
 export const NAME_RULE = 'letters, digits and . _ - @ /, at most 64 of them'
 /** Whoever has a lock for so long has been killed: a change takes a millisecond. */
@@ -41,6 +42,12 @@ export async function readKeyFile(path: string): Promise<KeyRecord[] | undefined
     throw new KeyFileError(`the keys in ${path} cannot be read: ${(cause as Error).message}`, { cause })
   }
   return recordsIn(text, path)
+}
+
+/** Whether others than the owner may change the file: they could give themselves a key. */
+export async function isOthersToChange(path: string): Promise<boolean> {
+  const { mode = 0 } = (await stat(path).catch(() => undefined)) ?? {}
+  return (mode & OTHERS_WRITE) !== 0
 }
 
 /**
